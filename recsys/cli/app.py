@@ -1,0 +1,46 @@
+"""The `recsys` command. Groups are cheap to import: whatever is heavy is imported inside a command."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from recsys import __version__
+from recsys.cli.output import note
+from recsys.errors import RecsysError
+
+app = typer.Typer(
+    name="recsys",
+    help="Search, recommendation and ads for a shop: from its files to a served recommendation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"recsys {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Search, recommendation and ads for a shop: from its files to a served recommendation."""
+
+
+def main() -> None:
+    """Runs the command line; exits 0, or 1 with one line for a known error, or 2 for wrong usage."""
+    try:
+        app()
+    except RecsysError as error:
+        note(f"error: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

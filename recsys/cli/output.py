@@ -1,0 +1,84 @@
+"""What a command prints: results on stdout as a table or one JSON document, progress and logs on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+Row = Mapping[str, Any]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_rows(rows: Sequence[Row], *, as_json: bool, title: str | None = None) -> None:
+    """`rows` as a table for people, or as a JSON list."""
+    if as_json:
+        print_json(list(rows))
+        return
+    table = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right" if _numeric(rows, name) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    _console().print(table if rows else "nothing to show")
+
+
+def print_facts(facts: Row, *, as_json: bool, title: str | None = None) -> None:
+    """`facts` as two columns for people, or as a JSON object."""
+    if as_json:
+        print_json(dict(facts))
+    else:
+        print_rows([{"name": k, "value": _text(v)} for k, v in facts.items()], as_json=False, title=title)
+
+
+def note(message: str) -> None:
+    """One line for people on stderr."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
+
+
+@contextmanager
+def bars(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; a quiet no-op where stderr is no terminal. A `Progress`."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda steps: None
+        return
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*parts, console=console) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+def _console() -> Console:
+    # A pipe has no width: do not fold a table that a program or a log will read.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _numeric(rows: Sequence[Row], name: str) -> bool:
+    return all(isinstance(row.get(name), int | float | None) for row in rows)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(_plain(value)) if isinstance(value, datetime | Path) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)

@@ -1,0 +1,227 @@
+"""Every setting, frozen and typed: defaults here, then `recsys.toml`, then the environment.
+
+`RECSYS_HOME`, `REDIS_URL`, `DATABASE_URL` and `RECSYS_API_KEY` have names of their own; any other
+setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from recsys.errors import ConfigError
+
+SETTINGS_FILE = "recsys.toml"
+FEATURE_REPO = "feature_repo"
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextSettings(Section):
+    """The pretrained encoder of item text."""
+
+    encoder: str = Field("minilm", description="`minilm`, or a path or hub name that transformers loads")
+    pooling: str = Field("auto", description="`mean`, `cls`, `last` or `auto` (by the model's kind)")
+    max_tokens: int = Field(64, ge=4, le=8192)
+    batch_size: int = Field(64, ge=1)
+    prefix: str = Field("", description="put before each text, for example `passage: `")
+
+
+class RetrieverSettings(Section):
+    """The two towers and how they are trained."""
+
+    width: int = Field(64, ge=8)
+    text_width: int = Field(128, ge=8, description="principal components kept of the text vector")
+    layers: int = Field(1, ge=1)
+    heads: int = Field(2, ge=1)
+    history_length: int = Field(50, ge=1, le=512)
+    dropout: float = Field(0.4, ge=0, lt=1)
+    learning_rate: float = Field(4e-3, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    batch_size: int = Field(128, ge=1)
+    negatives: int = Field(4000, ge=1, description="uniform negatives shared by a batch")
+    epochs: int = Field(10, ge=1)
+    patience: int = Field(3, ge=1, description="epochs without a better validation NDCG before stopping")
+    seed: int = 0
+    threads: int = Field(2, ge=1)
+
+
+class RankerSettings(Section):
+    """The second stage: reorders the retrieved candidates."""
+
+    hidden: int = Field(64, ge=4)
+    epochs: int = Field(6, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    batch_size: int = Field(64, ge=1, description="requests a batch")
+    candidates: int = Field(100, ge=2, description="candidates a training request")
+    requests: int = Field(4000, ge=1, description="training requests, sampled")
+    seed: int = 0
+
+
+class EvaluationSettings(Section):
+    """How models are compared."""
+
+    test_days: int = Field(28, ge=1)
+    validation_days: int = Field(28, ge=1)
+    cutoffs: tuple[int, ...] = (10, 100)
+    bootstrap_samples: int = Field(1000, ge=10)
+    seed: int = 0
+
+
+class ServingSettings(Section):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=1, le=65535)
+    candidates: int = Field(500, ge=1)
+    max_body_bytes: int = Field(1_000_000, ge=1)
+    feature_timeout_seconds: float = Field(0.2, gt=0)
+    reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
+    threads: int = Field(1, ge=1)
+
+
+class Settings(Section):
+    """All settings of one shop on one machine."""
+
+    home: Path = Path(".recsys")
+    root: Path = Path(".")
+    redis_url: SecretStr | None = None
+    database_url: SecretStr | None = None
+    api_key: SecretStr | None = None
+    text: TextSettings = TextSettings()
+    retriever: RetrieverSettings = RetrieverSettings()
+    ranker: RankerSettings = RankerSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    serving: ServingSettings = ServingSettings()
+
+    @property
+    def paths(self) -> "HomePaths":
+        """Where each thing lives under `home`."""
+        return HomePaths(self.home.resolve())
+
+    @property
+    def feature_repo(self) -> Path:
+        """The Feast repository that belongs to this root."""
+        return self.root / FEATURE_REPO
+
+
+@dataclass(frozen=True)
+class HomePaths:
+    """The folders and files of one work directory; nothing is created by asking."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        """Canonical items.parquet, users.parquet, dataset.json, report.json and quarantine/."""
+        return self.home / "data"
+
+    @property
+    def lake(self) -> Path:
+        """Events by day: `day=YYYY-MM-DD/*.parquet`."""
+        return self.home / "lake" / "events"
+
+    @property
+    def features(self) -> Path:
+        """Feature rows, one folder a view: Feast's offline sources."""
+        return self.home / "features"
+
+    @property
+    def feast_registry(self) -> Path:
+        return self.home / "registry.db"
+
+    @property
+    def redis(self) -> Path:
+        """The embedded server's data, log and `server.json`."""
+        return self.home / "redis"
+
+    @property
+    def database(self) -> Path:
+        """SQLite file of runs and bundles, unless DATABASE_URL is set."""
+        return self.home / "recsys.db"
+
+    @property
+    def text_vectors(self) -> Path:
+        """Text vectors by encoder and content hash."""
+        return self.home / "text_vectors"
+
+    @property
+    def runs(self) -> Path:
+        """Checkpoints and learning curves, one folder a run."""
+        return self.home / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        return self.home / "bundles"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+
+_NAMED = {
+    "RECSYS_HOME": "home",
+    "REDIS_URL": "redis_url",
+    "DATABASE_URL": "database_url",
+    "RECSYS_API_KEY": "api_key",
+}
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds `feature_repo/` or `recsys.toml`, else `start`."""
+    for folder in (start, *start.parents):
+        if (folder / FEATURE_REPO / "feature_store.yaml").exists() or (folder / SETTINGS_FILE).exists():
+            return folder
+    return start
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, start: Path | None = None
+) -> Settings:
+    """Settings from `file` (default: `recsys.toml` at the root, if there is one) and then the environment.
+
+    The root is looked for upwards from `start` (default: the working directory), so that a command
+    means the same shop in every folder of a checkout; a relative `home` is relative to the root.
+
+    Raises:
+        ConfigError: a name is unknown or a value does not fit; the message names it.
+    """
+    environment = os.environ if environment is None else environment
+    root = find_root((start or Path.cwd()).resolve())
+    path = file or Path(environment.get("RECSYS_CONFIG", root / SETTINGS_FILE))
+    values: dict[str, Any] = {}
+    if path.exists():
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}. Mend the file or point RECSYS_CONFIG elsewhere.") from error
+    elif file is not None or "RECSYS_CONFIG" in environment:
+        raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
+    for name, field in _NAMED.items():
+        if environment.get(name):
+            values[field] = environment[name]
+    for name, value in environment.items():
+        if name.startswith("RECSYS_") and "__" in name:
+            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
+            values.setdefault(section, {})[field] = value
+    values["home"] = root / Path(values.get("home", ".recsys")).expanduser()
+    values["root"] = root
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"setting {name!r}: {first['msg']} (got {first['input']!r}). `recsys config` lists every setting."
+        ) from error

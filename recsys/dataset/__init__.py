@@ -1,0 +1,1 @@
+"""A user's files -> canonical tables -> clean -> split -> labels -> batches."""

@@ -1,0 +1,131 @@
+"""Actions as integer arrays: what splits, baselines and metrics work on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.catalog import stable_key
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """External ids and their indexes: `ids[0]` is padding, so indexes start at 1."""
+
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> "Vocabulary":
+        """The vocabulary of distinct `ids`, sorted, so that equal sets give equal indexes."""
+        return cls(("", *sorted(set(ids))))
+
+    def __len__(self) -> int:
+        """Number of indexes, padding included."""
+        return len(self.ids)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {identifier: index for index, identifier in enumerate(self.ids)}
+
+    @cached_property
+    def _keys(self) -> tuple[IntArray, IntArray]:
+        keys = np.fromiter((stable_key(identifier) for identifier in self.ids[1:]), np.int64, len(self) - 1)
+        order = np.argsort(keys)
+        return keys[order], order + 1
+
+    def index(self, identifier: str) -> int:
+        """The index of `identifier`; 0 if it is unknown."""
+        return self._index.get(identifier, 0)
+
+    def indexes(self, identifiers: Sequence[str]) -> IntArray:
+        """(K,) int64 indexes; 0 where unknown."""
+        return np.fromiter((self._index.get(i, 0) for i in identifiers), np.int64, len(identifiers))
+
+    def indexes_of_keys(self, keys: IntArray) -> IntArray:
+        """Indexes of stable keys (see `recsys.catalog.stable_key`), any shape; 0 where unknown."""
+        known, index = self._keys
+        if not len(known):
+            return np.zeros(keys.shape, np.int64)
+        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        return np.where(known[place] == keys, index[place], 0)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """M actions sorted by user, then instant, then arrival; all arrays have shape (M,).
+
+    Attributes:
+        user_index: int64 into `users`, never 0.
+        item_index: int64 into `items`, never 0.
+        kind: int64 codes of `recsys.columns.KIND_CODES`.
+        weight: float32, how much the action says about preference.
+        at: int64 microseconds since 1970, UTC.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    user_index: IntArray
+    item_index: IntArray
+    kind: IntArray
+    weight: FloatArray
+    at: IntArray
+
+    def __len__(self) -> int:
+        return len(self.user_index)
+
+    def take(self, mask: npt.NDArray[np.bool_]) -> "Interactions":
+        """Only the actions where `mask` (M,) holds; vocabularies stay whole."""
+        return Interactions(
+            self.users,
+            self.items,
+            self.user_index[mask],
+            self.item_index[mask],
+            self.kind[mask],
+            self.weight[mask],
+            self.at[mask],
+        )
+
+    @cached_property
+    def user_offsets(self) -> IntArray:
+        """(len(users) + 1,): the actions of user u are `user_offsets[u]:user_offsets[u + 1]`."""
+        return np.searchsorted(self.user_index, np.arange(len(self.users) + 1)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Cases:
+    """U questions to a recommender: a user at an instant, and the items that came next.
+
+    What happened strictly before `at` may be used for the answer, nothing else.
+
+    Attributes:
+        user_index: (U,) int64 into `Interactions.users`.
+        at: (U,) int64 microseconds.
+        target_offsets: (U + 1,) int64; case c has `targets[target_offsets[c]:target_offsets[c + 1]]`.
+        targets: (T,) int64 item indexes, distinct within a case.
+    """
+
+    user_index: IntArray
+    at: IntArray
+    target_offsets: IntArray
+    targets: IntArray
+
+    def __len__(self) -> int:
+        return len(self.user_index)
+
+    def targets_of(self, case: int) -> IntArray:
+        return self.targets[self.target_offsets[case] : self.target_offsets[case + 1]]
+
+    def take(self, rows: IntArray) -> "Cases":
+        """Only these cases, in this order."""
+        lists = [self.targets_of(int(row)) for row in rows]
+        return Cases(
+            self.user_index[rows],
+            self.at[rows],
+            np.cumsum([0, *(len(targets) for targets in lists)]).astype(np.int64),
+            np.concatenate(lists) if lists else np.zeros(0, np.int64),
+        )

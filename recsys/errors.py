@@ -1,0 +1,78 @@
+"""Every error this package raises on purpose.
+
+    RecsysError
+    |- ConfigError             a setting or a mapping file is wrong
+    |- DataError               a user's data is wrong
+    |  |- InvalidEventError    one event cannot be understood
+    |  |- SchemaMismatchError  a file or table has other columns or types than expected
+    |  `- FutureLeakError      a training row would see what happened after its label
+    |- ArtifactError           a bundle or checkpoint is wrong
+    |  |- ArtifactNotFoundError
+    |  `- ArtifactMismatchError   made for another feature schema, catalogue or version
+    |- RequestError            the caller of the service asked for something impossible
+    |  `- UnknownItemError
+    `- StoreUnavailableError   a store did not answer (store, operation, seconds)
+
+A message says what was wrong, with the value, and then the remedy.
+"""
+
+
+class RecsysError(Exception):
+    """Root of every error raised on purpose; its message is fit to show to a user."""
+
+
+class ConfigError(RecsysError):
+    """A setting or a mapping file is wrong."""
+
+
+class DataError(RecsysError):
+    """A user's data is wrong."""
+
+
+class InvalidEventError(DataError):
+    """One event cannot be understood."""
+
+
+class SchemaMismatchError(DataError):
+    """A file or table has other columns or types than expected."""
+
+
+class FutureLeakError(DataError):
+    """A training row would see what happened at or after its label."""
+
+
+class ArtifactError(RecsysError):
+    """A bundle or checkpoint is wrong."""
+
+
+class ArtifactNotFoundError(ArtifactError):
+    """No bundle, run or checkpoint of that name."""
+
+
+class ArtifactMismatchError(ArtifactError):
+    """A bundle made for another feature schema, catalogue or version."""
+
+
+class RequestError(RecsysError):
+    """The caller of the service asked for something impossible."""
+
+
+class UnknownItemError(RequestError):
+    """The request names an item that the catalogue does not have."""
+
+
+class StoreUnavailableError(RecsysError):
+    """A store did not answer.
+
+    Attributes:
+        store: which one, for example `redis`.
+        operation: what was asked of it.
+        seconds: how long we waited.
+    """
+
+    def __init__(self, store: str, operation: str, seconds: float, remedy: str = "") -> None:
+        self.store = store
+        self.operation = operation
+        self.seconds = seconds
+        hint = f" {remedy}" if remedy else ""
+        super().__init__(f"{store} did not answer to {operation!r} within {seconds:.1f} s.{hint}")

@@ -1,0 +1,1 @@
+"""A model beside its baselines: rankings, metrics with intervals, slices, report."""

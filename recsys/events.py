@@ -1,0 +1,150 @@
+"""Events: what people do in a shop, one frozen class a kind, and their way from and to plain mappings.
+
+o = (x, y, z) of the source article: x is the kind, y the fields, z the instant `at`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from recsys import columns
+from recsys.errors import InvalidEventError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What all kinds share. `at` is aware UTC; `event_id` makes a retry harmless."""
+
+    kind: ClassVar[str]
+    event_id: str
+    user_id: str
+    at: datetime
+    session_id: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Event):
+    kind: ClassVar[str] = columns.SEARCH
+    query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemEvent(Event):
+    """An event about one item; `position` (from 1) is where the slate showed it."""
+
+    item_id: str
+    position: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impression(ItemEvent):
+    kind: ClassVar[str] = columns.IMPRESSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(ItemEvent):
+    kind: ClassVar[str] = columns.VIEW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Click(ItemEvent):
+    kind: ClassVar[str] = columns.CLICK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cart(ItemEvent):
+    kind: ClassVar[str] = columns.CART
+    quantity: int = 1
+    value_micros: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purchase(ItemEvent):
+    kind: ClassVar[str] = columns.PURCHASE
+    quantity: int = 1
+    value_micros: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel(ItemEvent):
+    """Undoes a purchase of the same user and item."""
+
+    kind: ClassVar[str] = columns.CANCEL
+    quantity: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Like(ItemEvent):
+    kind: ClassVar[str] = columns.LIKE
+
+
+EVENT_CLASSES: dict[str, type[Event]] = {
+    cls.kind: cls for cls in (Search, Impression, View, Click, Cart, Purchase, Cancel, Like)
+}
+
+
+def parse_event(row: Mapping[str, Any]) -> Event:
+    """The event that `row` describes; unknown keys and bad values are refused by name.
+
+    Raises:
+        InvalidEventError: the message names the field, the value and the remedy.
+    """
+    kind = row.get(columns.KIND)
+    cls = EVENT_CLASSES.get(str(kind))
+    if cls is None:
+        raise InvalidEventError(f"kind {kind!r} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
+    known = {field.name for field in fields(cls)}
+    unknown = sorted(set(row) - known - {columns.KIND})
+    if unknown:
+        raise InvalidEventError(f"{kind} has no field {unknown[0]!r}. It takes: {', '.join(sorted(known))}.")
+    values = {name: value for name, value in row.items() if name in known and value is not None}
+    if columns.AT in values:
+        values[columns.AT] = _instant(values[columns.AT])
+    for name in (columns.EVENT_ID, columns.USER_ID, columns.ITEM_ID, columns.QUERY):
+        if name in values and (not isinstance(values[name], str) or not values[name].strip()):
+            raise InvalidEventError(f"{name} must be a text that is not empty (got {values[name]!r}).")
+    for name, least in ((columns.POSITION, 1), (columns.QUANTITY, 1), (columns.VALUE_MICROS, 0)):
+        value = values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise InvalidEventError(f"{name} must be a whole number from {least} (got {value!r}).")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        missing = sorted(_required(cls) - set(values))
+        raise InvalidEventError(f"{kind} needs {', '.join(missing)}.") from error
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """`event` as a mapping that `parse_event` reads back; absent fields are left out.
+
+    >>> row = {"kind": "view", "event_id": "e", "user_id": "u", "item_id": "i", "at": "2026-01-01T00:00:00Z"}
+    >>> parse_event(encode_event(parse_event(row))) == parse_event(row)
+    True
+    """
+    row: dict[str, Any] = {columns.KIND: event.kind}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if value is not None:
+            row[field.name] = value.isoformat() if isinstance(value, datetime) else value
+    return row
+
+
+def _required(cls: type[Event]) -> set[str]:
+    return {columns.EVENT_ID, columns.USER_ID, columns.AT} | (
+        {columns.QUERY} if cls is Search else {columns.ITEM_ID}
+    )
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise InvalidEventError(
+                f"at {value!r} is no ISO 8601 instant. Write for example 2026-01-31T12:00:00Z."
+            ) from error
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidEventError(f"at {value!r} has no time zone. Write for example 2026-01-31T12:00:00Z.")
+    return value.astimezone(UTC)

@@ -1,0 +1,35 @@
+"""Features of K entities as columns: what every online read returns and every ranker takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Features of K entities, one array of K values a feature.
+
+    Attributes:
+        columns: feature name -> (K,) array in the feature's own type; texts and arrays are object
+            arrays. Where a row is missing a number is 0, a text "" and an array empty.
+        missing: view name -> (K,) bool, true where the view has no row for the entity or it has expired.
+        event_at: view name -> (K,) int64 microseconds of the row's event timestamp, 0 where missing.
+        views: feature name -> name of its view.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    missing: Mapping[str, npt.NDArray[np.bool_]]
+    event_at: Mapping[str, npt.NDArray[np.int64]]
+    views: Mapping[str, str]
+
+    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """(K, len(names)) float32, NaN where the feature's view is missing."""
+        rows = len(next(iter(self.columns.values())))
+        out = np.empty((rows, len(names)), np.float32)
+        for place, name in enumerate(names):
+            out[:, place] = self.columns[name]
+            out[self.missing[self.views[name]], place] = np.nan
+        return out

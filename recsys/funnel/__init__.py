@@ -1,0 +1,1 @@
+"""Retrieve -> features -> rank -> rules -> blend -> slate."""

@@ -1,0 +1,1 @@
+"""Text encoder, time encoder, item tower, user tower, ranker, losses and the bundle that holds them."""

@@ -1,0 +1,89 @@
+"""What training produces and serving loads: one immutable object, described by its manifest."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from recsys.dataset.interactions import Vocabulary
+
+if TYPE_CHECKING:
+    from recsys.models.ranker import Ranker
+    from recsys.models.retriever import Retriever
+
+BUNDLE_FORMAT = 1
+
+
+class Manifest(BaseModel):
+    """What a bundle is, in words and numbers; written as manifest.json.
+
+    Attributes:
+        services: FeatureService name -> schema hash (see `recsys.stores.feature_store.schema_hash`).
+        protocol: the split that the training data ended with: `leave-one-out`, `time-split` or `all`.
+        data_start: first event used. data_end: last event used.
+        repeats: whether items that a user already had may be recommended again by default.
+        settings: the sections of the configuration that the models were built with.
+        files: file name -> SHA-256 hex digest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle_id: str
+    format: int = BUNDLE_FORMAT
+    created_at: datetime
+    dataset: str
+    protocol: str
+    repeats: bool
+    services: dict[str, str]
+    data_start: datetime
+    data_end: datetime
+    users: int
+    items: int
+    encoder: str
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    git_revision: str | None = None
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """The catalogue by item index; row 0 is padding. All sequences have N + 1 entries."""
+
+    vocabulary: Vocabulary
+    titles: tuple[str, ...]
+    categories: tuple[str, ...]  # "" where unknown
+    brands: tuple[str, ...]
+    price_micros: npt.NDArray[np.int64]  # -1 where unknown
+    available: npt.NDArray[np.bool_]
+    attributes: tuple[str, ...]  # JSON objects
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything that answers a request without asking a store, besides online features.
+
+    Attributes:
+        item_vectors: (N + 1, D) float32, unit length, row 0 zero: the retriever's P_m.
+        text_vectors: (N + 1, E) float32, unit length: the encoder's text vectors, for `similar`.
+        popularity: (N + 1,) float32, time-decayed weight of events, for cold start.
+        neighbours: (N + 1, M) int64 item indexes most bought or viewed together, 0 = none.
+        neighbour_scores: (N + 1, M) float32.
+        ranker: None where the data has no clock.
+    """
+
+    manifest: Manifest
+    items: ItemTable
+    retriever: "Retriever"
+    item_vectors: npt.NDArray[np.float32]
+    text_vectors: npt.NDArray[np.float32]
+    popularity: npt.NDArray[np.float32]
+    neighbours: npt.NDArray[np.int64]
+    neighbour_scores: npt.NDArray[np.float32]
+    ranker: "Ranker | None"

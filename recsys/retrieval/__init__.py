@@ -1,0 +1,1 @@
+"""Candidates: dense index, neighbours, popularity."""

@@ -1,0 +1,1 @@
+"""One door per vendor; a vendor's exception is translated at its door."""
