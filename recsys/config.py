@@ -5,6 +5,7 @@ setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -199,22 +200,7 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     root = find_root((start or Path.cwd()).resolve())
-    path = file or Path(environment.get("RECSYS_CONFIG", root / SETTINGS_FILE))
-    values: dict[str, Any] = {}
-    if path.exists():
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {error}. Mend the file or point RECSYS_CONFIG elsewhere.") from error
-    elif file is not None or "RECSYS_CONFIG" in environment:
-        raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
-    for name, field in _NAMED.items():
-        if environment.get(name):
-            values[field] = environment[name]
-    for name, value in environment.items():
-        if name.startswith("RECSYS_") and "__" in name:
-            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
-            values.setdefault(section, {})[field] = value
+    values, _ = _given(environment, file, root)
     values["home"] = root / Path(values.get("home", ".recsys")).expanduser()
     values["root"] = root
     try:
@@ -225,3 +211,82 @@ def load_settings(
         raise ConfigError(
             f"setting {name!r}: {first['msg']} (got {first['input']!r}). `recsys config` lists every setting."
         ) from error
+
+
+def setting_sources(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, start: Path | None = None
+) -> dict[str, str]:
+    """Dotted name -> the file or the variable it was set by, for every setting that is not a default.
+
+    Takes what `load_settings` takes and reads it in the same order.
+    """
+    environment = os.environ if environment is None else environment
+    return _given(environment, file, find_root((start or Path.cwd()).resolve()))[1]
+
+
+def masked_url(url: str) -> str:
+    """`url` with `***` for its password, fit for a log.
+
+    >>> masked_url("redis://user:hunter2@localhost:6379/0")
+    'redis://user:***@localhost:6379/0'
+    """
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return "***"  # no address: who knows what was pasted here
+    login, at, host = rest.rpartition("@")  # the last one: a password may hold any character
+    user, colon, _ = login.partition(":")
+    host = re.sub(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*", r"\1***", host)
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{host}"
+
+
+def _given(
+    environment: Mapping[str, str], file: Path | None, root: Path
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that are not defaults, as `Settings` nests them, and where each came from by dotted name."""
+    path = file or Path(environment.get("RECSYS_CONFIG") or root / SETTINGS_FILE)
+    values: dict[str, Any] = {}
+    if path.exists():
+        values = _read_toml(path)
+    elif file is not None or environment.get("RECSYS_CONFIG"):
+        raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
+    sources = dict.fromkeys(_dotted(values), str(path))
+    for name, field in _NAMED.items():
+        if environment.get(name):
+            values[field] = environment[name]
+            sources[field] = name
+    for name, value in environment.items():
+        if name.startswith("RECSYS_") and "__" in name:
+            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
+            group = values.setdefault(section, {})
+            if not isinstance(group, dict):
+                raise ConfigError(
+                    f"{path}: {section!r} is a section; write [{section}] and its settings below."
+                )
+            group[field] = _parsed(value)
+            sources[f"{section}.{field}"] = name
+    return values, sources
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}. Mend the file or point RECSYS_CONFIG elsewhere.") from error
+
+
+def _dotted(values: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}.{field}" if isinstance(value, Mapping) else name
+        for name, value in values.items()
+        for field in (value if isinstance(value, Mapping) else ("",))
+    ]
+
+
+def _parsed(value: str) -> Any:
+    """A list is written as in TOML, `[10, 100]`; anything else is text that pydantic casts."""
+    if not value.startswith("["):
+        return value
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value

@@ -1,0 +1,174 @@
+"""The SQL database, one door to SQLAlchemy: its address, engines, column types and errors.
+
+SQLite in the home folder unless `DATABASE_URL` names PostgreSQL. Writers of SQLite take its write lock
+when they begin, so that what a transaction has read is still true when it writes.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+from recsys.config import Settings, masked_url
+from recsys.errors import ConfigError, StoreUnavailableError
+
+BUSY_SECONDS = 30  # how long a writer waits for another
+CONNECT_SECONDS = 5
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+_POSTGRESQL = "postgresql+psycopg"
+_EXAMPLE = "postgresql://user:password@host/database"
+# One number for all processes that write here; any constant that other programs are unlikely to use.
+_ADVISORY_LOCK = 7_233_174_017
+
+
+class Tables(DeclarativeBase):
+    """Root of every table; constraints have predictable names, which SQLite's batch migrations need."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant, UTC when read, whatever the database keeps; refuses naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; pass an aware instant")
+        instant = value.astimezone(UTC)
+        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def database_url(settings: Settings) -> URL:
+    """Where the database is: `DATABASE_URL`, or the SQLite file of the home folder.
+
+    `postgres://` and `postgresql://` mean psycopg 3; a relative SQLite path is relative to the root.
+
+    Raises:
+        ConfigError: DATABASE_URL is no address of SQLite or PostgreSQL.
+    """
+    if settings.database_url is None:
+        return URL.create("sqlite", database=str(settings.paths.database))
+    given = settings.database_url.get_secret_value()
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            f"DATABASE_URL ({masked_url(given)}) is not an address. Write {_EXAMPLE} or unset it."
+        ) from error
+    if url.drivername in ("postgres", "postgresql", _POSTGRESQL):
+        return url.set(drivername=_POSTGRESQL)
+    if url.drivername not in _SQLITE:
+        raise ConfigError(
+            f"DATABASE_URL names {url.drivername!r}; SQLite and PostgreSQL are known. Write {_EXAMPLE} or unset it."
+        )
+    if not url.database or url.database == ":memory:":
+        raise ConfigError("DATABASE_URL names an SQLite database in memory, which forgets. Name a file.")
+    return url.set(database=str(settings.root / url.database))
+
+
+def open_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
+    """An engine for `url`; connects on first use.
+
+    Args:
+        foreign_keys: SQLite only: off while a migration rebuilds tables.
+    """
+    if url.get_backend_name() != "sqlite":
+        return _open_postgresql(url)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below, so that DDL is transactional too
+        _use_wal(connection)
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that no other writer of this database overlaps, in any process."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        yield connection
+
+
+@contextmanager
+def answering(url: URL, operation: str) -> Iterator[None]:
+    """Translates the database's errors of one `operation`.
+
+    Raises:
+        StoreUnavailableError: the database did not answer or refused; the address is named, its password not.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except (DBAPIError, TimeoutError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        raise StoreUnavailableError(
+            "the database",
+            operation,
+            time.monotonic() - started,
+            f"DATABASE_URL is {address(url)} ({cause[0] if cause else type(error).__name__}). "
+            "Start that server, or unset DATABASE_URL for SQLite; `recsys doctor` checks it.",
+        ) from error
+
+
+def address(url: URL) -> str:
+    """`url` as text without its password."""
+    return masked_url(url.render_as_string(hide_password=False))
+
+
+def _open_postgresql(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url, connect_args={"connect_timeout": CONNECT_SECONDS}, pool_pre_ping=True, pool_recycle=1800
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise ConfigError(
+            f"DATABASE_URL is {address(url)}, but psycopg is not installed. Run `pip install 'recsys[postgres]'`."
+        ) from error
+
+
+def _use_wal(connection: Any) -> None:
+    """Readers beside a writer. Switching a new file over fails, rather than waits, while another does it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except connection.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
