@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, text
@@ -83,7 +84,8 @@ def database_url(settings: Settings) -> URL:
         return url.set(drivername=_POSTGRESQL)
     if url.drivername not in _SQLITE:
         raise ConfigError(
-            f"DATABASE_URL names {url.drivername!r}; SQLite and PostgreSQL are known. Write {_EXAMPLE} or unset it."
+            f"DATABASE_URL names {url.drivername!r}; SQLite and PostgreSQL are known. "
+            f"Write {_EXAMPLE} or unset it."
         )
     if not url.database or url.database == ":memory:":
         raise ConfigError("DATABASE_URL names an SQLite database in memory, which forgets. Name a file.")
@@ -144,6 +146,19 @@ def answering(url: URL, operation: str) -> Iterator[None]:
         ) from error
 
 
+def make_folder(url: URL) -> None:
+    """Makes the folder of an SQLite file; PostgreSQL needs none."""
+    if url.get_backend_name() != "sqlite":
+        return
+    folder = Path(str(url.database)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError(
+            "the database", f"make {folder}", 0.0, f"{error}. Make that folder writable or set RECSYS_HOME."
+        ) from error
+
+
 def address(url: URL) -> str:
     """`url` as text without its password."""
     return masked_url(url.render_as_string(hide_password=False))
@@ -156,7 +171,8 @@ def _open_postgresql(url: URL) -> Engine:
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigError(
-            f"DATABASE_URL is {address(url)}, but psycopg is not installed. Run `pip install 'recsys[postgres]'`."
+            f"DATABASE_URL is {address(url)}, but psycopg is not installed. "
+            "Run `pip install 'recsys[postgres]'`."
         ) from error
 
 

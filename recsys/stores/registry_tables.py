@@ -63,9 +63,7 @@ class StageChangeRow(Tables):
     """Who moved a bundle from one stage to another, and when; rows are only ever added."""
 
     __tablename__ = "stage_changes"
-    __table_args__ = (
-        CheckConstraint("action IN ('register', 'promote', 'rollback')", name="action"),
-    )
+    __table_args__ = (CheckConstraint("action IN ('register', 'promote', 'rollback')", name="action"),)
 
     change_id: Mapped[int] = mapped_column(primary_key=True)
     bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.bundle_id"), index=True)

@@ -1,0 +1,48 @@
+"""How Alembic reaches the database: on the connection handed in by recsys, else by recsys' own settings.
+
+`alembic revision --autogenerate -m "..."` and `alembic upgrade head` work at the root of the checkout.
+"""
+
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Connection
+
+from recsys.config import load_settings
+from recsys.stores.database import Tables, UtcDateTime, database_url
+from recsys.stores.database_migrations import migrating
+from recsys.stores.registry_tables import RunRow
+
+TABLES = (RunRow,)  # a module's tables count once it is imported
+
+
+def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
+    """Our column types as SQLAlchemy's own: an old revision must not change with our code."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
+
+def migrate(connection: Connection) -> None:
+    """Runs the asked-for revisions in the transaction that `connection` is in."""
+    context.configure(
+        connection=connection, target_metadata=Tables.metadata, render_as_batch=True, render_item=plain_type
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def print_sql() -> None:
+    """Writes the revisions as SQL, for a database administrator to run (`alembic upgrade head --sql`)."""
+    context.configure(url=database_url(load_settings()), target_metadata=Tables.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+handed_in = context.config.attributes.get("connection")
+if context.is_offline_mode():
+    print_sql()
+elif handed_in is not None:
+    migrate(handed_in)
+else:
+    with migrating(database_url(load_settings())) as opened:
+        migrate(opened)
