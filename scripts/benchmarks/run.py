@@ -1,0 +1,48 @@
+"""Runs benchmarks one after the other and prints one table; `--json FILE` gets one object a row.
+
+Each module beside this file has `rows()`: ours and a named peer, interleaved in one run, medians.
+Figures where less is better carry `at_least` and `aim` as upper bounds, ratios as lower bounds.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from recsys.cli.output import note, print_rows
+
+# benchmark -> module; a module may give several rows
+MODULES = {
+    "online-read": "online_read_bench",
+    "online-read-vectors": "online_read_bench",
+    "materialize": "materialize_bench",
+    "recommend": "recommend_bench",
+    "import": "import_bench",
+}
+
+
+def main() -> int:
+    """Runs the named benchmarks (default: all); 1 if any row misses its `at_least`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(MODULES)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(MODULES))
+    if unknown:
+        parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
+    names = arguments.names or list(MODULES)
+    sys.path.insert(0, str(Path(__file__).parent))
+    rows: list[dict[str, object]] = []
+    for module in dict.fromkeys(MODULES[name] for name in names):
+        note(f"running {module} ...")
+        found = importlib.import_module(module).rows()
+        rows += [row for row in found if any(str(row["name"]).startswith(name) for name in names)]
+    print_rows(rows, as_json=False, title="benchmarks")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
