@@ -1,0 +1,76 @@
+"""Which events are actions to be predicted, and those actions as integer arrays."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.interactions import IntArray, Interactions, Vocabulary
+from recsys.errors import DataError, SchemaMismatchError
+
+_NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT)
+
+
+def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
+    """The actions of `kinds` that say something (weight above 0) about an item of the catalogue.
+
+    The item vocabulary is the whole catalogue, the user vocabulary everybody with such an action.
+
+    Args:
+        events: canonical events, in any order.
+        items: canonical items; only the ids are read.
+        kinds: names out of `recsys.columns.KINDS`.
+
+    Raises:
+        SchemaMismatchError: a table lacks a column.
+        DataError: a kind is unknown, or no event is left.
+    """
+    _check(events, items, kinds)
+    catalogue = Vocabulary.of(identifier for identifier in items[columns.ITEM_ID].to_pylist() if identifier)
+    item = _indexes(events[columns.ITEM_ID], catalogue.ids[1:])
+    kind = _indexes(events[columns.KIND], columns.KINDS)
+    weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)  # null reads as NaN
+    wanted = np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
+    kept = wanted & (weight > 0) & (item > 0) & events[columns.USER_ID].is_valid().to_numpy()
+    if not kept.any():
+        raise DataError(
+            f"none of {len(events)} events is a {' or '.join(sorted(kinds))} of an item of the catalogue "
+            f"({len(catalogue) - 1} items). Check the kinds and item ids of the mapping."
+        )
+    names = events[columns.USER_ID].filter(pa.array(kept))
+    users = Vocabulary.of(name for name in names.unique().to_pylist() if name is not None)
+    user = _indexes(names, users.ids[1:])
+    at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()[kept]
+    order = np.lexsort((events[columns.SEQUENCE].to_numpy()[kept], at, user))
+    return Interactions(
+        users=users,
+        items=catalogue,
+        user_index=user[order],
+        item_index=item[kept][order],
+        kind=kind[kept][order],
+        weight=weight[kept][order],
+        at=at[order],
+    )
+
+
+def _check(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> None:
+    lacking = [name for name in _NEEDED if name not in events.column_names]
+    if lacking or columns.ITEM_ID not in items.column_names:
+        where, name = ("events", lacking[0]) if lacking else ("items", columns.ITEM_ID)
+        raise SchemaMismatchError(f"{where} has no column {name!r}. Run `recsys data import` again.")
+    unknown = sorted(set(kinds) - set(columns.KINDS))
+    if unknown or not kinds:
+        raise DataError(
+            f"kind {unknown[0]!r} is unknown. Use some of: {', '.join(columns.KINDS)}."
+            if unknown
+            else f"no kind was asked for. Use some of: {', '.join(columns.KINDS)}."
+        )
+
+
+def _indexes(column: Any, identifiers: Sequence[str]) -> IntArray:
+    """(M,) int64: where each value stands among `identifiers`, from 1; 0 where it does not."""
+    places = pc.index_in(column, value_set=pa.array(identifiers, pa.string()))
+    return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1

@@ -1,0 +1,152 @@
+"""What is trained on and what is asked: leave-one-out, and a cut through time.
+
+The unit is the moment: all actions of one user at one instant, which is a single action in an ordered
+log and a whole basket in a shop's till. Nothing of a moment can help to guess the rest of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.errors import DataError
+
+DAY_MICROS = 86_400_000_000
+LEAVE_ONE_OUT = "leave-one-out"
+TIME_SPLIT = "time-split"
+TRAIN, VALIDATION, TEST = 0, 1, 2  # the codes of `*_parts`
+
+PartArray = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Actions to train on and two sets of questions.
+
+    Attributes:
+        protocol: `leave-one-out` or `time-split`.
+        train_end: microseconds; all of `train` is before it. None for leave-one-out, where every
+            user has an end of their own.
+    """
+
+    protocol: str
+    train: Interactions
+    validation: Cases
+    test: Cases
+    train_end: int | None
+
+
+def leave_one_out(interactions: Interactions) -> Split:
+    """Each user's last moment is the test, the last but one the validation, the rest trains.
+
+    Users with fewer than three moments stay in training only. A case's `at` is the instant of its
+    targets, so the history of a test case includes the validation moment. Between users the future
+    leaks (one user's training may come after another's test); `time_split` has no such leak.
+
+    Raises:
+        DataError: nobody has three moments.
+    """
+    parts = leave_one_out_parts(interactions)
+    if not (parts == TEST).any():
+        raise DataError(
+            f"none of {len(interactions.users) - 1} users acted at three instants, so nobody can be "
+            "asked about. Import more events or more kinds of event."
+        )
+    validation, test = (_cases(interactions, parts == part, None) for part in (VALIDATION, TEST))
+    return Split(LEAVE_ONE_OUT, interactions.take(parts == TRAIN), validation, test, None)
+
+
+def time_split(interactions: Interactions, test_days: int, validation_days: int) -> Split:
+    """The last `test_days` times 24 hours are the test, `validation_days` before them the validation.
+
+    A case is a user with an action in the window, its targets are the distinct items of the window,
+    and its `at` is the window's start. Users without any earlier action stay in, as cold users.
+
+    Raises:
+        DataError: nothing is left to train on, or a window is empty.
+    """
+    train_end, test_start = _cuts(interactions, test_days, validation_days)
+    parts = time_parts(interactions, test_days, validation_days)
+    for part, name in ((TRAIN, "training"), (VALIDATION, "validation")):
+        if not (parts == part).any():
+            days = (int(interactions.at.max()) - int(interactions.at.min())) / DAY_MICROS
+            raise DataError(
+                f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
+                f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days."
+            )
+    return Split(
+        TIME_SPLIT,
+        interactions.take(parts == TRAIN),
+        _cases(interactions, parts == VALIDATION, train_end),
+        _cases(interactions, parts == TEST, test_start),
+        train_end,
+    )
+
+
+def leave_one_out_parts(interactions: Interactions) -> PartArray:
+    """(M,) int8: for each action TRAIN, VALIDATION or TEST under leave-one-out."""
+    moments = moments_of(interactions)
+    last = np.zeros(len(interactions.users), np.int64)
+    last[interactions.user_index] = moments  # the last write of a user wins
+    behind = last[interactions.user_index] - moments
+    asked = last[interactions.user_index] >= 2
+    parts = np.where(behind == 0, TEST, np.where(behind == 1, VALIDATION, TRAIN))
+    return np.where(asked, parts, TRAIN).astype(np.int8)
+
+
+def time_parts(interactions: Interactions, test_days: int, validation_days: int) -> PartArray:
+    """(M,) int8: for each action TRAIN, VALIDATION or TEST under a cut through time."""
+    train_end, test_start = _cuts(interactions, test_days, validation_days)
+    at = interactions.at
+    return np.where(at >= test_start, TEST, np.where(at >= train_end, VALIDATION, TRAIN)).astype(np.int8)
+
+
+def moments_of(interactions: Interactions) -> IntArray:
+    """(M,) int64: the how-manieth distinct instant of its user an action belongs to, from 0.
+
+    >>> # instants of one user 10, 10, 30 -> moments 0, 0, 1
+    """
+    user, at = interactions.user_index, interactions.at
+    if not len(user):
+        return np.zeros(0, np.int64)
+    new_user = np.concatenate([[True], user[1:] != user[:-1]])
+    new_moment = new_user | np.concatenate([[True], at[1:] != at[:-1]])
+    count = np.cumsum(new_moment) - 1
+    return (count - np.maximum.accumulate(np.where(new_user, count, 0))).astype(np.int64)
+
+
+def history_ends(interactions: Interactions, user_index: IntArray, at: IntArray) -> IntArray:
+    """(U,) int64: where each user's actions strictly before `at` end.
+
+    Case c may see the actions `user_offsets[user_index[c]]:history_ends(...)[c]`, nothing else.
+    """
+    instants, rank = np.unique(interactions.at, return_inverse=True)
+    # Ranks rather than microseconds, so that user and instant fit one 64-bit key.
+    width = len(instants) + 1
+    keys = interactions.user_index * width + rank
+    asked = user_index * width + np.searchsorted(instants, at)
+    return np.searchsorted(keys, asked).astype(np.int64)
+
+
+def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> tuple[int, int]:
+    """The end of training and the start of the test, microseconds."""
+    if not len(interactions):
+        raise DataError("there are no actions to split. Run `recsys data import` first.")
+    test_start = int(interactions.at.max()) + 1 - test_days * DAY_MICROS
+    return test_start - validation_days * DAY_MICROS, test_start
+
+
+def _cases(interactions: Interactions, mask: npt.NDArray[np.bool_], at: int | None) -> Cases:
+    """One case for each user with an action in `mask`, asked at `at` or at that action's instant."""
+    width = len(interactions.items)
+    pairs = np.unique(interactions.user_index[mask] * width + interactions.item_index[mask])
+    users, counts = np.unique(pairs // width, return_counts=True)
+    instants = np.zeros(len(interactions.users), np.int64)
+    instants[interactions.user_index[mask]] = interactions.at[mask] if at is None else at
+    return Cases(
+        user_index=users,
+        at=instants[users],
+        target_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        targets=pairs % width,
+    )
