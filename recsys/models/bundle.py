@@ -29,7 +29,8 @@ class Manifest(BaseModel):
         files: file name -> SHA-256 hex digest.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A metric of nothing is NaN, which JSON lacks: written as text, read back as a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     bundle_id: str
     format: int = BUNDLE_FORMAT

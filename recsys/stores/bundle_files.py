@@ -1,0 +1,143 @@
+"""The kinds of file in a bundle: safetensors for arrays and weights, Parquet for the catalogue."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys.columns import ATTRIBUTES, AVAILABLE, BRAND, CATEGORY, ITEM_ID, PRICE_MICROS, TITLE
+from recsys.dataset.interactions import Vocabulary
+from recsys.errors import ArtifactMismatchError
+from recsys.models.bundle import ItemTable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Only what bundles hold; see the safetensors format for the names.
+_DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "BOOL": np.bool_}
+_HEADER_LENGTH = 8  # bytes: a little-endian integer, then that many bytes of JSON, then the data
+
+
+def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Writes named arrays as safetensors."""
+    from safetensors.numpy import save_file
+
+    with _writes(path):
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Named arrays of a safetensors file, mapped: pages are read when used and shared between processes.
+
+    They may be written to; that stays in this process and never reaches the file.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_HEADER_LENGTH), "little")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        return {name: _map_array(path, entry, _HEADER_LENGTH + length) for name, entry in header.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactMismatchError(
+            f"{path} is no safetensors file: {error!r}. Run `recsys train`."
+        ) from error
+
+
+def _map_array(path: Path, entry: Mapping[str, Any], start: int) -> npt.NDArray[Any]:
+    dtype = np.dtype(_DTYPES[entry["dtype"]])
+    shape = tuple(entry["shape"])
+    if 0 in shape:
+        return np.zeros(shape, dtype)  # nothing to map
+    mapped = np.memmap(path, dtype, "c", start + entry["data_offsets"][0], shape)
+    return mapped.view(np.ndarray)
+
+
+def write_tensors(tensors: Mapping[str, "Tensor"], path: Path) -> None:
+    """Writes a network's state as safetensors; tied weights are written once each."""
+    from safetensors.torch import save_file
+
+    with _writes(path):
+        save_file(
+            {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, path
+        )
+
+
+@contextmanager
+def _writes(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:  # a full disk too
+        raise OSError(f"{path.name}: {error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, "Tensor"]:
+    """A network's state, on the CPU."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+
+
+def write_items(items: ItemTable, path: Path) -> None:
+    """Writes the catalogue by item index, padding row included."""
+    table = pa.table(
+        {
+            ITEM_ID: pa.array(items.vocabulary.ids, pa.string()),
+            TITLE: pa.array(items.titles, pa.string()),
+            CATEGORY: pa.array(items.categories, pa.string()),
+            BRAND: pa.array(items.brands, pa.string()),
+            PRICE_MICROS: pa.array(items.price_micros, pa.int64()),
+            AVAILABLE: pa.array(items.available, pa.bool_()),
+            ATTRIBUTES: pa.array(items.attributes, pa.string()),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_items(path: Path) -> ItemTable:
+    """The catalogue that `write_items` wrote."""
+    try:
+        table = pq.read_table(path)
+        texts = {
+            name: cast(tuple[str, ...], tuple(table[name].to_pylist()))
+            for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)
+        }
+        return ItemTable(
+            vocabulary=Vocabulary(texts[ITEM_ID]),
+            titles=texts[TITLE],
+            categories=texts[CATEGORY],
+            brands=texts[BRAND],
+            price_micros=table[PRICE_MICROS].to_numpy(),
+            available=table[AVAILABLE].to_numpy(),
+            attributes=texts[ATTRIBUTES],
+        )
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Waits until a file or a folder's entries are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,287 @@
+"""A bundle on disk is whole, verified, and gives back the very same numbers."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.dataset.interactions import Vocabulary
+from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
+from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.stores.artifacts import (
+    extra_file,
+    load_bundle,
+    load_manifest,
+    save_bundle,
+    verify_bundle,
+)
+
+NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+SERVICES = {"retrieval_v1": "a1", "ranking_v1": "b2"}
+
+
+class Line(torch.nn.Module):
+    """The least network that can describe itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(width, 2)
+        self.tied = self.linear  # shares its tensors, which safetensors alone would refuse
+
+    def describe(self) -> dict[str, Any]:
+        return {"width": self.linear.in_features}
+
+    @classmethod
+    def rebuild(cls, description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> "Line":
+        network = cls(description["width"])
+        network.load_state_dict(tensors)
+        return network
+
+
+def catalogue(ids: tuple[str, ...] = ("a", "b", "c")) -> ItemTable:
+    rows = len(ids) + 1
+    return ItemTable(
+        vocabulary=Vocabulary(("", *ids)),
+        titles=("", *(f"Käse {name} 奶酪" for name in ids)),
+        categories=("",) * rows,
+        brands=("", *("brand",) * len(ids)),
+        price_micros=np.arange(-1, rows - 1),
+        available=np.arange(rows) > 1,
+        attributes=("{}",) * rows,
+    )
+
+
+def bundle(
+    rng: np.random.Generator, *, ranker: bool = True, bundle_id: str = "shop-1", **changes: Any
+) -> Bundle:
+    items = changes.pop("items", catalogue())
+    rows = len(items)
+    manifest = Manifest(
+        bundle_id=bundle_id,
+        created_at=NOW,
+        dataset="shop",
+        protocol="all",
+        repeats=True,
+        services=SERVICES,
+        data_start=NOW,
+        data_end=NOW,
+        users=2,
+        items=rows - 1,
+        encoder="minilm",
+        settings={"retriever": {"width": 8}},
+        metrics={"recall@10": 0.1 + 0.2, "of_nothing": float("nan")},
+    )
+    parts: dict[str, Any] = {
+        "manifest": manifest,
+        "items": items,
+        "retriever": Line(3),
+        "item_vectors": rng.normal(size=(rows, 4)).astype(np.float32),
+        "text_vectors": rng.normal(size=(rows, 6)).astype(np.float32),
+        "popularity": rng.random(rows).astype(np.float32),
+        "neighbours": rng.integers(0, rows, (rows, 2)),
+        "neighbour_scores": rng.random((rows, 2)).astype(np.float32),
+        "ranker": Line(5) if ranker else None,
+    }
+    return Bundle(**(parts | changes))
+
+
+def load(path: Path, **options: Any) -> Bundle:
+    return load_bundle(path, retriever=Line, ranker=Line, **options)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def saved(rng: np.random.Generator, tmp_path: Path) -> Path:
+    return save_bundle(bundle(rng), tmp_path)
+
+
+ARRAYS = ("item_vectors", "text_vectors", "popularity", "neighbours", "neighbour_scores")
+
+
+def test_a_reloaded_bundle_is_equal_bit_for_bit(rng: np.random.Generator, tmp_path: Path) -> None:
+    first = bundle(rng)
+    second = load(save_bundle(first, tmp_path))
+    for name in ARRAYS:
+        ours, theirs = getattr(first, name), getattr(second, name)
+        assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
+    for ours, theirs in ((first.retriever, second.retriever), (first.ranker, second.ranker)):
+        assert ours is not None
+        assert theirs is not None
+        for name, tensor in ours.state_dict().items():
+            assert torch.equal(tensor, theirs.state_dict()[name])
+    assert second.items.vocabulary == first.items.vocabulary
+    assert (second.items.titles, second.items.brands) == (first.items.titles, first.items.brands)
+    assert second.items.price_micros.tolist() == [-1, 0, 1, 2]
+    assert second.items.available.tolist() == [False, False, True, True]
+    assert second.manifest.metrics["recall@10"] == 0.1 + 0.2
+    assert np.isnan(second.manifest.metrics["of_nothing"])
+    assert second.manifest.created_at == NOW
+
+
+def test_a_bundle_without_a_ranker_has_none_after_reload(rng: np.random.Generator, tmp_path: Path) -> None:
+    path = save_bundle(bundle(rng, ranker=False), tmp_path)
+    assert load(path).ranker is None
+    assert not (path / "ranker.safetensors").exists()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    titles=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=0, max_size=5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_titles_and_any_float_bits_survive(
+    titles: list[str], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rng = np.random.default_rng(seed)
+    items = replace(catalogue(tuple(str(i) for i in range(len(titles)))), titles=("", *titles))
+    bits = rng.integers(0, 2**32, (len(items), 3), dtype=np.uint32).view(
+        np.float32
+    )  # NaN, infinities and all
+    first = bundle(rng, items=items, item_vectors=bits)
+    second = load(save_bundle(first, tmp_path_factory.mktemp("bundle")))
+    assert second.items.titles == first.items.titles
+    assert second.item_vectors.tobytes() == bits.tobytes()
+
+
+def test_writing_to_a_loaded_array_leaves_the_file_alone(saved: Path) -> None:
+    loaded = load(saved)
+    loaded.item_vectors[1] = 99.0
+    assert not (load(saved).item_vectors == 99.0).any()
+
+
+def test_the_manifest_lists_the_hash_of_every_other_file(saved: Path) -> None:
+    files = load_manifest(saved).files
+    assert set(files) == {path.name for path in saved.iterdir()} - {"manifest.json"}
+    assert all(len(digest) == 64 for digest in files.values())
+
+
+def test_nothing_in_a_bundle_is_a_pickle(saved: Path) -> None:
+    assert {path.suffix for path in saved.iterdir()} == {".json", ".safetensors", ".parquet"}
+    for path in saved.iterdir():
+        assert not path.read_bytes().startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arrays.safetensors",
+        "retriever.safetensors",
+        "ranker.safetensors",
+        "items.parquet",
+        "description.json",
+    ],
+)
+def test_one_changed_byte_is_refused_by_the_name_of_its_file(saved: Path, name: str) -> None:
+    content = bytearray((saved / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (saved / name).write_bytes(content)
+    with pytest.raises(ArtifactMismatchError, match=name):
+        load(saved)
+
+
+def test_a_truncated_and_a_missing_file_are_refused(saved: Path) -> None:
+    os.truncate(saved / "arrays.safetensors", 100)
+    with pytest.raises(ArtifactMismatchError, match=r"arrays\.safetensors was changed"):
+        load(saved)
+    (saved / "arrays.safetensors").unlink()
+    with pytest.raises(ArtifactMismatchError, match=r"arrays\.safetensors cannot be read"):
+        load(saved)
+
+
+def test_another_format_is_refused_before_its_fields_are_read(saved: Path) -> None:
+    (saved / "manifest.json").write_text(json.dumps({"format": 99, "unheard_of": True}))
+    with pytest.raises(ArtifactMismatchError, match="format 99; this version reads 1"):
+        load(saved)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}'])
+def test_a_manifest_that_makes_no_sense_is_refused(saved: Path, content: str) -> None:
+    (saved / "manifest.json").write_text(content)
+    with pytest.raises(ArtifactMismatchError, match=r"recsys train"):
+        load(saved)
+
+
+def test_no_bundle_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFoundError, match="recsys models list"):
+        load_manifest(tmp_path / "none")
+
+
+def test_services_of_today_are_accepted_and_more_of_them_too(saved: Path) -> None:
+    verify_bundle(saved, SERVICES | {"another": "c3"})
+
+
+def test_a_service_with_another_schema_names_both_hashes_and_the_remedy(saved: Path) -> None:
+    with pytest.raises(ArtifactMismatchError, match=r"'ranking_v1'.*b2.*zz.*recsys train"):
+        load(saved, expected=SERVICES | {"ranking_v1": "zz"})
+    with pytest.raises(ArtifactMismatchError, match="no such service"):
+        load(saved, expected={"retrieval_v1": "a1"})
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "", ".hidden", "a/b", "a\\b", "x" * 101, "a\n"])
+def test_names_that_lead_elsewhere_are_refused(rng: np.random.Generator, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArtifactError, match="no name for a bundle"):
+        save_bundle(bundle(rng, bundle_id=name), tmp_path)
+    with pytest.raises(ArtifactError, match="no name for a file"):
+        save_bundle(bundle(rng), tmp_path, extras={name: Path.touch})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_that_lists_a_file_elsewhere_is_refused(saved: Path) -> None:
+    document = json.loads((saved / "manifest.json").read_text())
+    document["files"]["../../secret"] = "0" * 64
+    (saved / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="no name for a file"):
+        load(saved)
+
+
+def test_a_bundle_is_never_overwritten(saved: Path, rng: np.random.Generator) -> None:
+    before = (saved / "manifest.json").read_bytes()
+    with pytest.raises(ArtifactError, match="exists already"):
+        save_bundle(bundle(rng), saved.parent)
+    assert (saved / "manifest.json").read_bytes() == before
+
+
+def test_a_write_that_fails_leaves_nothing_behind(rng: np.random.Generator, tmp_path: Path) -> None:
+    def full_disk(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        save_bundle(bundle(rng), tmp_path, extras={"index.faiss": full_disk})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_extra_file_is_hashed_verified_and_found(rng: np.random.Generator, tmp_path: Path) -> None:
+    path = save_bundle(bundle(rng), tmp_path, extras={"index.faiss": lambda file: file.write_bytes(b"index")})
+    manifest = load(path).manifest
+    found = extra_file(path, manifest, "index.faiss")
+    assert found is not None
+    assert found.read_bytes() == b"index"
+    assert extra_file(path, manifest, "other.bin") is None
+    found.write_bytes(b"indeX")
+    with pytest.raises(ArtifactMismatchError, match=r"index\.faiss"):
+        load(path)
+
+
+def test_arrays_of_another_catalogue_are_refused(rng: np.random.Generator, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMismatchError, match="popularity has 9 rows for 4 items"):
+        save_bundle(bundle(rng, popularity=np.zeros(9, np.float32)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_neighbour_list_survives(rng: np.random.Generator, tmp_path: Path) -> None:
+    none = np.zeros((4, 0))
+    first = bundle(rng, neighbours=none.astype(np.int64), neighbour_scores=none.astype(np.float32))
+    assert load(save_bundle(first, tmp_path)).neighbours.shape == (4, 0)
