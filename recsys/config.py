@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -34,6 +34,9 @@ class TextSettings(Section):
     max_tokens: int = Field(64, ge=4, le=8192)
     batch_size: int = Field(64, ge=1)
     prefix: str = Field("", description="put before each text, for example `passage: `")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="`auto` is bfloat16 on CUDA and on processors with AVX512-BF16, else float32"
+    )
 
 
 class RetrieverSettings(Section):

@@ -1,0 +1,132 @@
+"""The second stage: reorders candidates by what the features say, and gives each a probability."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.columns import (
+    CATEGORY_AFFINITY,
+    ITEM_CLICK_RATE,
+    ITEM_CONVERSION,
+    RANKING_FEATURES,
+    RETRIEVAL_SCORE,
+)
+from recsys.dataset.interactions import FloatArray
+from recsys.errors import ArtifactMismatchError
+
+# Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
+_LINEAR = frozenset({ITEM_CLICK_RATE, ITEM_CONVERSION, CATEGORY_AFFINITY, RETRIEVAL_SCORE})
+_CLIP = 8.0  # deviations; an outlier should not decide alone
+
+
+@dataclass(frozen=True)
+class RankerShape:
+    """Columns that the ranker reads, in order, and its hidden width."""
+
+    features: tuple[str, ...] = RANKING_FEATURES
+    hidden: int = 64
+
+
+class Ranker(nn.Module):
+    """score = MLP(standardised features, missing flags) + w * standardised retrieval score.
+
+    The last layer starts at zero and w at one, so that before any training the ranker keeps the
+    retriever's order; it learns what the features add. The statistics, and the calibration
+    p = sigmoid(slope * score + offset), are stored with the weights.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    logarithm: Tensor
+    calibration: Tensor
+
+    def __init__(self, shape: RankerShape) -> None:
+        super().__init__()
+        self.shape = shape
+        count = len(shape.features)
+        self.register_buffer("mean", torch.zeros(count))
+        self.register_buffer("deviation", torch.ones(count))
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))  # slope, offset
+        logarithm = torch.tensor([name not in _LINEAR for name in shape.features])
+        self.register_buffer("logarithm", logarithm, persistent=False)
+        self.layers = nn.Sequential(
+            nn.Linear(2 * count, shape.hidden),
+            nn.SiLU(),
+            nn.Linear(shape.hidden, shape.hidden),
+            nn.SiLU(),
+            nn.Linear(shape.hidden, 1),
+        )
+        self.retrieval_weight = nn.Parameter(torch.ones(()))
+        self._retrieval = shape.features.index(RETRIEVAL_SCORE)
+        last = self.layers[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def fit_statistics(self, features: FloatArray) -> None:
+        """Sets mean and deviation of each column from rows (n, F), NaN left out; constants count as zero."""
+        rows = self._scaled(torch.from_numpy(features)).double()
+        known = ~rows.isnan()
+        count = known.sum(0).clamp(min=1)
+        mean = rows.nan_to_num().sum(0) / count
+        variance = torch.where(known, (rows - mean) ** 2, 0.0).sum(0) / count
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(variance > 1e-12, variance.sqrt(), torch.inf))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., F) features with NaN = missing -> (...,) raw scores."""
+        scaled = ((self._scaled(features) - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
+        missing = features.isnan()
+        values = scaled.masked_fill(missing, 0.0)
+        scores = self.layers(torch.cat([values, missing.to(values.dtype)], -1)).squeeze(-1)
+        out: Tensor = scores + self.retrieval_weight * values[..., self._retrieval]
+        return out
+
+    def score(self, features: FloatArray) -> FloatArray:
+        """(K,) raw scores of candidates (K, F); columns in the order of `shape.features`, NaN = missing."""
+        with torch.inference_mode():
+            rows = torch.from_numpy(np.ascontiguousarray(features, np.float32)).to(self.mean.device)
+            out: FloatArray = self(rows).cpu().numpy()
+        return out
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """(K,) calibrated probability that each candidate is chosen; same order as `score`."""
+        return self.calibrated(self.score(features))
+
+    def calibrated(self, scores: FloatArray) -> FloatArray:
+        """Probabilities of raw scores of any shape."""
+        slope, offset = self.calibration.tolist()
+        return (1 / (1 + np.exp(-np.clip(slope * scores + offset, -80, 80)))).astype(np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """What `rebuild` needs besides the tensors, as JSON."""
+        return {"features": list(self.shape.features), "hidden": self.shape.hidden}
+
+    @classmethod
+    def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Ranker":
+        """The ranker that `describe` and `state_dict` were taken from.
+
+        Raises:
+            ArtifactMismatchError: the columns are not today's, or the tensors do not fit.
+        """
+        features = tuple(description.get("features", ()))
+        if features != RANKING_FEATURES:
+            odd = sorted(set(features) ^ set(RANKING_FEATURES))
+            raise ArtifactMismatchError(
+                f"The ranker was trained with other features ({', '.join(odd) or 'another order'}). "
+                "Train the bundle again."
+            )
+        try:
+            ranker = cls(RankerShape(features, int(description["hidden"])))
+            ranker.load_state_dict(dict(tensors))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtifactMismatchError(
+                f"The ranker's tensors do not fit its description: {error}. Train the bundle again."
+            ) from error
+        return ranker.eval()
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return torch.where(self.logarithm, features.sign() * features.abs().log1p(), features)

