@@ -1,0 +1,151 @@
+"""The files of an imported shop besides its events: items, users, and what is known about them."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from recsys.config import HomePaths
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+
+INFO_FILE = "dataset.json"
+ITEMS_FILE = "items.parquet"
+USERS_FILE = "users.parquet"
+REPORT_FILE = "report.json"
+QUARANTINE_FOLDER = "quarantine"
+
+_REMEDY = "Run `recsys data import`."
+
+
+def load_info(paths: HomePaths) -> DatasetInfo:
+    """What is known of the imported shop.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    path = paths.data / INFO_FILE
+    try:
+        return DatasetInfo.model_validate_json(_read_bytes(path))
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {error.errors()[0]['msg']}. {_REMEDY}") from error
+
+
+def load_items(paths: HomePaths) -> pa.Table:
+    """The catalogue, sorted by item id, as `ITEM_SCHEMA` has it.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
+
+
+def load_users(paths: HomePaths) -> pa.Table:
+    """Users with what they told the shop, sorted by user id, as `USER_SCHEMA` has it.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
+
+
+def load_report(paths: HomePaths) -> dict[str, Any]:
+    """What the import counted: rows in, kept, quarantined by reason, duplicates.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    path = paths.data / REPORT_FILE
+    try:
+        return dict(json.loads(_read_bytes(path)))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}. {_REMEDY}") from error
+
+
+def save_info(paths: HomePaths, info: DatasetInfo) -> None:
+    """Writes dataset.json, atomically."""
+    _write_bytes(paths.data / INFO_FILE, (info.model_dump_json(indent=2) + "\n").encode())
+
+
+def save_report(paths: HomePaths, report: dict[str, Any]) -> None:
+    """Writes report.json, atomically."""
+    _write_bytes(paths.data / REPORT_FILE, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def save_items(paths: HomePaths, items: pa.Table) -> None:
+    """Writes items.parquet, atomically.
+
+    Raises:
+        SchemaMismatchError: `items` is no table of canonical items.
+        StoreUnavailableError: the disk refused.
+    """
+    save_table(paths.data / ITEMS_FILE, conform(items, ITEM_SCHEMA, "items"))
+
+
+def save_users(paths: HomePaths, users: pa.Table) -> None:
+    """Writes users.parquet, atomically.
+
+    Raises:
+        SchemaMismatchError: `users` is no table of canonical users.
+        StoreUnavailableError: the disk refused.
+    """
+    save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
+
+
+def save_table(path: Path, table: pa.Table) -> None:
+    """Writes one Parquet file so that it appears whole or not at all.
+
+    Raises:
+        StoreUnavailableError: the disk refused.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    _write_bytes(path, sink.getvalue())
+
+
+def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
+    try:
+        table = pq.ParquetFile(path).read()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. {_REMEDY}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no readable Parquet file: {error}. {_REMEDY}") from error
+    try:
+        return conform(table, schema, name)
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{path}: {error}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. {_REMEDY}") from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Give this account the right to."
+        ) from error
+
+
+def _write_bytes(path: Path, content: bytes | pa.Buffer) -> None:
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with hidden.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+    except OSError as error:
+        hidden.unlink(missing_ok=True)
+        raise StoreUnavailableError(
+            "disk",
+            f"write {path} ({error.strerror or error})",
+            0.0,
+            "Free some space or choose another home.",
+        ) from error

@@ -1,0 +1,269 @@
+"""The event lake: canonical events as Parquet, one folder a day, written by many and read by many.
+
+What holds at any instant, crashes included:
+
+- A file appears whole or not at all: it is written under a hidden name, flushed to the disk and renamed.
+- Appends never touch a file that exists, so no writer can lose another's rows and none needs a lock.
+- Compaction writes one file that names those it replaces, and only then deletes them. A reader skips
+  what another file replaces, so it never sees a row twice; it opens all files of a day before it reads
+  and looks again whether the folder is still the same, so it never misses one.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recsys import columns
+from recsys.dataset.schemas import EVENT_SCHEMA, conform
+from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+
+_PREFIX = "day="
+_REPLACES = b"recsys.replaces"
+_LOCK = ".compaction.lock"
+_ORDER: list[tuple[str, Literal["ascending"]]] = [(columns.AT, "ascending"), (columns.SEQUENCE, "ascending")]
+_ATTEMPTS = 100
+_DAY_MICROS = 86_400_000_000
+
+
+class EventLake:
+    """Events by UTC day under `root`; nothing is created before the first append."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def append(self, table: pa.Table) -> None:
+        """Adds canonical events, one new file a day that they touch.
+
+        Returns when everything is on the disk. If it raises, some days may have been written.
+
+        Raises:
+            SchemaMismatchError: `table` is not a table of canonical events.
+            StoreUnavailableError: the disk refused.
+        """
+        table = conform(table, EVENT_SCHEMA, "events")
+        if not len(table):
+            return
+        table = _sorted(table)
+        days = table[columns.AT].cast(pa.int64()).to_numpy() // _DAY_MICROS
+        starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+        ends = np.r_[starts[1:], len(days)]
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            folder = self.root / _folder_name(date(1970, 1, 1) + timedelta(days=int(days[start])))
+            _write(table.slice(start, end - start), folder)
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """Events with start <= at < end, sorted by (at, sequence); an empty table where there are none.
+
+        Args:
+            columns: the columns to return, all by default.
+            start: aware, from the beginning by default.
+            end: aware, to the end by default.
+
+        Raises:
+            DataError: a file is no Parquet file of events; the message names it.
+        """
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        needed = list(dict.fromkeys([*names, *(name for name, _ in _ORDER)]))
+        tables = [pa.schema([EVENT_SCHEMA.field(name) for name in needed]).empty_table()]
+        for folder in self._folders(start, end):
+            with _opened(folder) as day:
+                tables.append(day.read(needed, folder))
+        return _between(pa.concat_tables(tables), start, end).select(names)
+
+    def days(self) -> list[date]:
+        """The days that have events, oldest first."""
+        return [_day(folder) for folder in self._folders(None, None) if _names(folder)]
+
+    def compact(self) -> int:
+        """Merges the files of each day that has several; returns how many files that replaced.
+
+        Safe beside appends and reads. A day that another process is compacting is skipped.
+        """
+        return sum(_compact_day(folder) for folder in self._folders(None, None))
+
+    def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
+        first = start.astimezone(UTC).date() if start else date.min
+        last = end.astimezone(UTC).date() if end else date.max
+        folders = self.root.glob(f"{_PREFIX}*") if self.root.is_dir() else ()
+        return sorted(folder for folder in folders if first <= _day(folder) <= last)
+
+
+def _folder_name(day: date) -> str:
+    return f"{_PREFIX}{day.isoformat()}"
+
+
+def _day(folder: Path) -> date:
+    try:
+        return date.fromisoformat(folder.name.removeprefix(_PREFIX))
+    except ValueError as error:
+        raise DataError(f"{folder} is no day of the event lake. Move it out of {folder.parent}.") from error
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """`table` by (at, sequence); the common case, sorted already, costs one comparison a row."""
+    at = table[columns.AT].cast(pa.int64()).to_numpy()
+    sequence = table[columns.SEQUENCE].to_numpy()
+    later = (at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (sequence[1:] >= sequence[:-1]))
+    return table if later.all() else table.take(pc.sort_indices(table, sort_keys=_ORDER))
+
+
+def _between(table: pa.Table, start: datetime | None, end: datetime | None) -> pa.Table:
+    for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
+        if bound is not None:
+            instant = pa.scalar(bound, EVENT_SCHEMA.field(columns.AT).type)
+            table = table.filter(compare(table[columns.AT], instant))
+    return table
+
+
+# -- files of one day ---------------------------------------------------------------------------
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(entry.name for entry in os.scandir(folder) if entry.name.endswith(".parquet"))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = ()) -> None:
+    """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
+    name = f"{uuid4().hex}.parquet"
+    hidden = folder / f".{name}.tmp"
+    if replaces:
+        table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with hidden.open("wb") as file:
+            pq.write_table(table, file, compression="zstd", write_statistics=[columns.AT])
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.rename(folder / name)
+        _flush(folder)
+    except OSError as error:
+        hidden.unlink(missing_ok=True)
+        raise StoreUnavailableError(
+            "event lake", f"write {folder / name} ({error.strerror or error})", 0.0, "Free some disk space."
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class _OpenDay:
+    """Files of one day that stay readable when they are deleted."""
+
+    files: dict[str, pq.ParquetFile]
+
+    @property
+    def replaced(self) -> set[str]:
+        """Names that a compacted file of this day stands for."""
+        metadata = (file.metadata.metadata or {} for file in self.files.values())
+        return {name for found in metadata for name in json.loads(found.get(_REPLACES, b"[]"))}
+
+    def read(self, names: Sequence[str], folder: Path) -> pa.Table:
+        """The rows of the day by (at, sequence), each once."""
+        replaced = self.replaced
+        tables = [
+            _rows(file, names, folder / name)
+            for name, file in sorted(self.files.items())
+            if name not in replaced
+        ]
+        schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
+        return _sorted(pa.concat_tables([schema.empty_table(), *tables]))
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[_OpenDay]:
+    """All files of the day, open.
+
+    A listing of a folder that changes meanwhile may show neither the old files nor the new one, so
+    it counts only if a second listing, after all are open, shows the same names.
+    """
+    for _ in range(_ATTEMPTS):
+        with ExitStack() as stack:
+            names = _names(folder)
+            try:
+                files = {name: stack.enter_context(_open(folder / name)) for name in names}
+            except FileNotFoundError:
+                continue  # compacted away between the listing and the opening
+            if _names(folder) == names:
+                yield _OpenDay(files)
+                return
+    raise StoreUnavailableError(
+        "event lake", f"read {folder}", 0.0, f"The folder changed during each of {_ATTEMPTS} attempts."
+    )
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
+    try:
+        table = file.read(columns=list(names), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    try:
+        return conform(table, pa.schema([EVENT_SCHEMA.field(name) for name in names]), "events")
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{path}: {error}") from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is no readable Parquet file: {error}. Move it away, or run `recsys data import` again."
+    )
+
+
+def _compact_day(folder: Path) -> int:
+    with _compaction_lock(folder) as held:
+        if not held:
+            return 0
+        with _opened(folder) as day:
+            gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
+            if len(day.files) - len(gone) > 1:
+                gone = set(day.files)
+                _write(day.read(EVENT_SCHEMA.names, folder), folder, replaces=sorted(gone))
+        for name in gone:
+            (folder / name).unlink(missing_ok=True)
+        return len(gone)
+
+
+@contextmanager
+def _compaction_lock(folder: Path) -> Iterator[bool]:
+    """True if this process is the only one that compacts `folder`; the kernel frees it at a crash."""
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
