@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -92,20 +93,24 @@ def database_url(settings: Settings) -> URL:
     return url.set(database=str(settings.root / url.database))
 
 
-def open_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
+def open_engine(url: URL, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
     """An engine for `url`; connects on first use.
 
     Args:
         foreign_keys: SQLite only: off while a migration rebuilds tables.
+        read_only: SQLite only: neither makes nor changes the file.
     """
     if url.get_backend_name() != "sqlite":
         return _open_postgresql(url)
+    if read_only:
+        url = _without_writing(url)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below, so that DDL is transactional too
-        _use_wal(connection)
+        if not read_only:
+            _use_wal(connection)
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
     @event.listens_for(engine, "begin")
@@ -174,6 +179,13 @@ def _open_postgresql(url: URL) -> Engine:
             f"DATABASE_URL is {address(url)}, but psycopg is not installed. "
             "Run `pip install 'recsys[postgres]'`."
         ) from error
+
+
+def _without_writing(url: URL) -> URL:
+    path = Path(str(url.database)).absolute()
+    # Without a log beside it nobody has the file open, and SQLite need not make a log only to read it.
+    how = {"mode": "ro"} if path.with_name(f"{path.name}-wal").exists() else {"mode": "ro", "immutable": "1"}
+    return url.set(database=f"file:{quote(str(path))}", query=how | {"uri": "true"})
 
 
 def _use_wal(connection: Any) -> None:

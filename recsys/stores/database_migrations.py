@@ -58,9 +58,9 @@ def revisions(connection: Connection, settings: Settings) -> Revisions:
     return Revisions(MigrationContext.configure(connection).get_current_revision(), str(head))
 
 
-def current(url: URL, settings: Settings) -> Revisions:
+def current(url: URL, settings: Settings, *, read_only: bool = False) -> Revisions:
     """Like `revisions`, on a connection of its own."""
-    engine = open_engine(url)
+    engine = open_engine(url, read_only=read_only)
     try:
         with answering(url, "read its revision"), engine.connect() as connection:
             return revisions(connection, settings)

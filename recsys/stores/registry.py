@@ -7,6 +7,7 @@ a stack and a rollback takes it off again, so that two rollbacks go back two pro
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError
 from recsys.models.bundle import Manifest
-from recsys.stores.database import answering, database_url, open_engine, writing
-from recsys.stores.database_migrations import upgrade
+from recsys.stores.database import address, answering, database_url, open_engine, writing
+from recsys.stores.database_migrations import current, upgrade
 from recsys.stores.registry_records import (
     BundleRecord,
     RunRecord,
@@ -66,6 +67,24 @@ class Registry:
         url = database_url(settings)
         upgrade(url, settings)
         return cls(open_engine(url), settings.paths.home, clock)
+
+    @classmethod
+    def read_only(cls, settings: Settings) -> "Registry":
+        """The registry as it is: nothing is made or upgraded.
+
+        Raises:
+            ArtifactNotFoundError: there is none yet, or its tables are not those of this version.
+        """
+        url = database_url(settings)
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+            raise ArtifactNotFoundError(f"no registry at {address(url)} yet. Run `recsys train`.")
+        found = current(url, settings, read_only=True)
+        if not found.fit:
+            raise ArtifactNotFoundError(
+                f"the registry at {address(url)} is at revision {found.current}, not {found.head}. "
+                "`recsys models list` upgrades it."
+            )
+        return cls(open_engine(url, read_only=True), settings.paths.home)
 
     def close(self) -> None:
         """Closes the connections; the registry can still be used and opens new ones."""
@@ -167,7 +186,8 @@ class Registry:
                     f"bundle {manifest.bundle_id!r} is registered already; bundles never change. "
                     "Train again for a new id."
                 ) from error
-            self._log(connection, manifest.bundle_id, "register", None, CANDIDATE, changed_by)
+            change = StageChange(manifest.bundle_id, "register", None, CANDIDATE, changed_by, self._clock())
+            connection.execute(insert(StageChangeRow).values(asdict(change)))
             return self._bundle(connection, manifest.bundle_id)
 
     def get(self, bundle_id: str) -> BundleRecord:
@@ -260,27 +280,8 @@ class Registry:
             .where(BundleRow.bundle_id == bundle.bundle_id)
             .values(stage=stage, promoted_at=promoted_at)
         )
-        self._log(connection, bundle.bundle_id, action, bundle.stage, stage, changed_by)
-
-    def _log(
-        self,
-        connection: Connection,
-        bundle_id: str,
-        action: str,
-        from_stage: Stage | None,
-        to_stage: Stage,
-        changed_by: str,
-    ) -> None:
-        connection.execute(
-            insert(StageChangeRow).values(
-                bundle_id=bundle_id,
-                action=action,
-                from_stage=from_stage,
-                to_stage=to_stage,
-                changed_by=changed_by,
-                changed_at=self._clock(),
-            )
-        )
+        change = StageChange(bundle.bundle_id, action, bundle.stage, stage, changed_by, self._clock())
+        connection.execute(insert(StageChangeRow).values(asdict(change)))
 
     def _bundle(self, connection: Connection, bundle_id: str) -> BundleRecord:
         query = select(BundleRow.__table__).where(BundleRow.bundle_id == bundle_id)
