@@ -1,7 +1,7 @@
 """Features of K entities as columns: what every online read returns and every ranker takes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,18 +18,23 @@ class FeatureRows:
         missing: view name -> (K,) bool, true where the view has no row for the entity or it has expired.
         event_at: view name -> (K,) int64 microseconds of the row's event timestamp, 0 where missing.
         views: feature name -> name of its view.
+        null: feature name -> (K,) bool, true where the row is there and the value is null; only of
+            features that have one. The column then holds 0, "" or an empty array, and NaN for a float.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
     missing: Mapping[str, npt.NDArray[np.bool_]]
     event_at: Mapping[str, npt.NDArray[np.int64]]
     views: Mapping[str, str]
+    null: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
-        """(K, len(names)) float32, NaN where the feature's view is missing."""
+        """(K, len(names)) float32, NaN where the feature's view is missing or its value is null."""
         rows = len(next(iter(self.columns.values())))
         out = np.empty((rows, len(names)), np.float32)
         for place, name in enumerate(names):
             out[:, place] = self.columns[name]
             out[self.missing[self.views[name]], place] = np.nan
+            if name in self.null:
+                out[self.null[name], place] = np.nan
         return out

@@ -1,0 +1,147 @@
+"""What the packed store says to Redis: read, write and delete rows, on one server or on a cluster."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from redis.crc import key_slot
+from redis.exceptions import NoScriptError
+
+from recsys.stores.redis_connection import redis_errors
+
+WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers nobody else
+DELETE_KEYS = 1000
+
+# KEYS: keys of rows; ARGV[1]: seconds after which Redis may drop them (0 = never); ARGV[2..]: the rows.
+# A row replaces another with an earlier event timestamp or, at equal ones, an earlier created timestamp.
+# Exactly equal stamps are the same row delivered again. Microseconds until the year 2255 are exact in
+# Lua's doubles.
+WRITE_SCRIPT = """
+local written = 0
+for i, key in ipairs(KEYS) do
+  local new = ARGV[i + 1]
+  local old = redis.call('GETRANGE', key, 0, 15)
+  local wins = #old < 16
+  if not wins then
+    local event, created = struct.unpack('<i8i8', old)
+    local new_event, new_created = struct.unpack('<i8i8', new)
+    wins = new_event > event or (new_event == event and new_created > created)
+  end
+  if wins then
+    if ARGV[1] == '0' then
+      redis.call('SET', key, new)
+    else
+      redis.call('SET', key, new, 'EX', ARGV[1])
+    end
+    written = written + 1
+  end
+end
+return written
+"""
+WRITE_SHA = hashlib.sha1(WRITE_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+Keys = Sequence[bytes]
+Values = list[bytes | None]
+Progress = Callable[[int], Any] | None
+
+
+def read_rows(client: Any, keys: Keys, timeout: float | None = None) -> Values:
+    """The values of `keys` in one round trip (in a cluster: one to each node), None where there is none.
+
+    Raises:
+        StoreUnavailableError: Redis does not answer.
+    """
+    if not keys:
+        return []
+    with redis_errors(f"read {len(keys)} rows", timeout):
+        values: Values = client.mget_nonatomic(keys) if in_cluster(client) else client.mget(keys)
+    return values
+
+
+async def read_rows_async(client: Any, keys: Keys) -> Values:
+    """The same with an asyncio client."""
+    if not keys:
+        return []
+    with redis_errors(f"read {len(keys)} rows"):
+        values: Values = await (client.mget_nonatomic(keys) if in_cluster(client) else client.mget(keys))
+    return values
+
+
+def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress) -> int:
+    """Writes each row unless a newer one is there; returns how many were written.
+
+    Args:
+        live_seconds: Redis drops a row that long after its last write; 0 = never.
+
+    Raises:
+        StoreUnavailableError: Redis does not answer; what was written before stays.
+    """
+    written = 0
+    with redis_errors("write rows"):
+        for part in parts(client, keys):
+            arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
+            try:
+                written += client.evalsha(WRITE_SHA, len(part), *arguments)
+            except NoScriptError:  # a server that has not seen the script since it started
+                written += client.eval(WRITE_SCRIPT, len(part), *arguments)
+            if progress:
+                progress(len(part))
+    return written
+
+
+async def write_rows_async(
+    client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress
+) -> int:
+    """The same with an asyncio client."""
+    written = 0
+    with redis_errors("write rows"):
+        for part in parts(client, keys):
+            arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
+            try:
+                written += await client.evalsha(WRITE_SHA, len(part), *arguments)
+            except NoScriptError:
+                written += await client.eval(WRITE_SCRIPT, len(part), *arguments)
+            if progress:
+                progress(len(part))
+    return written
+
+
+def delete_rows(client: Any, keys: Keys) -> int:
+    """Deletes rows and returns how many there were."""
+    with redis_errors("delete rows"):
+        return sum(int(client.unlink(*(keys[i] for i in part))) for part in parts(client, keys))
+
+
+def delete_matching(client: Any, pattern: str) -> int:
+    """Deletes every key that matches a SCAN pattern and returns how many there were.
+
+    It walks over all keys of the server, in steps that hold up nobody.
+    """
+    deleted, found = 0, []
+    with redis_errors(f"delete {pattern}"):
+        for key in client.scan_iter(pattern, count=DELETE_KEYS):
+            found.append(key)
+            if len(found) == DELETE_KEYS:
+                deleted += delete_rows(client, found)
+                found = []
+        return deleted + delete_rows(client, found)
+
+
+def parts(client: Any, keys: Keys) -> Iterator[Sequence[int]]:
+    """Places of keys that may go into one command: of one slot in a cluster, and not too many."""
+    for group in by_slot(keys) if in_cluster(client) else [range(len(keys))]:
+        for start in range(0, len(group), WRITE_ROWS):
+            yield group[start : start + WRITE_ROWS]
+
+
+def by_slot(keys: Keys) -> list[list[int]]:
+    """Places of keys, one list for each cluster slot."""
+    slots: dict[int, list[int]] = {}
+    for place, key in enumerate(keys):
+        slots.setdefault(key_slot(key), []).append(place)
+    return list(slots.values())
+
+
+def in_cluster(client: Any) -> bool:
+    """Whether a command may name keys of one slot only."""
+    return hasattr(client, "mget_nonatomic")

@@ -1,0 +1,266 @@
+"""A Feast online store that keeps one packed byte string for each (view, entity) in Redis.
+
+In `feature_store.yaml`:
+
+    online_store:
+      type: recsys.stores.packed_online.PackedRedisOnlineStore
+
+Everything that Feast offers works as with its own Redis store: materialize, push, get_online_features,
+their async forms, apply and teardown. What differs is listed in docs/online-store.md.
+
+Keys are `project:view:fingerprint:{entity}`. The fingerprint is a hash of the view's schema: a changed
+view never reads old bytes. The braces are a cluster hash tag: all views of one entity share a slot, and
+a read of many entities is grouped by slot on the client's side.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pyarrow as pa
+from feast import RepoConfig, utils
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+
+from recsys.stores.packed_arrow import entity_ids_of_arrow, pack_arrow
+from recsys.stores.packed_commands import (
+    Progress,
+    delete_matching,
+    delete_rows,
+    read_rows,
+    read_rows_async,
+    write_rows,
+    write_rows_async,
+)
+from recsys.stores.packed_connection import open_async_client, open_client
+from recsys.stores.packed_keys import PackedView, packed_view, view_pattern
+from recsys.stores.packed_protos import EPOCH, entity_id, pack_protos, protos
+from recsys.stores.packed_rows import PackedRows
+from recsys.stores.redis_connection import redis_errors
+
+Reading = tuple[datetime | None, dict[str, Any] | None]
+
+
+class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[misc]
+    """Settings of the packed store; those of Feast's Redis store apply too, `client: glide` excepted."""
+
+    type: Literal["recsys.stores.packed_online.PackedRedisOnlineStore"] = (
+        "recsys.stores.packed_online.PackedRedisOnlineStore"
+    )
+    connection_string: str = ""
+    """`redis://...`, or Feast's `host:port,db=0,...`. Empty: REDIS_URL, or the server of `recsys up`."""
+
+    dual: bool = False
+    """Write Feast's own hashes too, for clients in other languages; about doubles the memory."""
+
+
+class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
+    """Feast's extension point: the methods that Feast calls, each in terms of packed rows.
+
+    Attributes:
+        now: the clock that decides which rows have expired, in microseconds; a test or a replay sets its own.
+    """
+
+    now: Callable[[], int] = staticmethod(lambda: time.time_ns() // 1000)
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: Progress) -> None:
+        """Writes rows as Feast hands them over; an older row never replaces a newer one."""
+        client = self._connected(config)
+        view = _view(config, table)
+        keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
+        write_rows(client, keys, rows, _live_seconds(config), progress)
+        if config.online_store.dual:
+            with redis_errors("write hashes"):
+                super().online_write_batch(config, table, data, None)
+
+    async def online_write_batch_async(
+        self, config: RepoConfig, table: Any, data: list[Any], progress: Progress
+    ) -> None:
+        """The same without blocking the event loop."""
+        client = await self._connected_async(config)
+        view = _view(config, table)
+        keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
+        await write_rows_async(client, keys, rows, _live_seconds(config), progress)
+        if config.online_store.dual:
+            with redis_errors("write hashes"):
+                await super().online_write_batch_async(config, table, data, None)
+
+    def write_table(self, config: RepoConfig, table: Any, rows: pa.Table, progress: Progress = None) -> None:
+        """Writes an Arrow table column by column: what our engine calls instead of online_write_batch.
+
+        Raises:
+            SchemaMismatchError: a column is missing or does not fit the view.
+            StoreUnavailableError: Redis does not answer.
+        """
+        view, source = _view(config, table), table.batch_source
+        packed = pack_arrow(
+            view.layout, rows, source.timestamp_field, source.created_timestamp_column or None
+        )
+        keys = view.keys(entity_ids_of_arrow(view.layout, rows))
+        write_rows(self._connected(config), keys, packed, _live_seconds(config), progress)
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: Any,
+        entity_keys: list[Any],
+        requested_features: list[str] | None = None,
+    ) -> list[Reading]:
+        """Rows of one view as Feast's values; (None, None) where a row is missing or has expired."""
+        view = _view(config, table)
+        keys = view.keys(map(entity_id, entity_keys))
+        return self._readings(view, read_rows(self._connected(config), keys), requested_features)
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: Any,
+        entity_keys: list[Any],
+        requested_features: list[str] | None = None,
+    ) -> list[Reading]:
+        """The same without blocking the event loop."""
+        view = _view(config, table)
+        keys = view.keys(map(entity_id, entity_keys))
+        return self._readings(
+            view, await read_rows_async(await self._connected_async(config), keys), requested_features
+        )
+
+    def _readings(
+        self, view: PackedView, values: Sequence[bytes | None], requested: list[str] | None
+    ) -> list[Reading]:
+        rows = PackedRows(view.layout, values, view.oldest(self.now()))
+        names = [name for name in requested or list(rows) if name in view.layout.kinds]
+        columns = [protos(rows, name) for name in names]
+        event_at, missing = rows.event_at.tolist(), rows.missing.tolist()
+        return [
+            (None, None)
+            if missing[place]
+            else (
+                EPOCH + timedelta(microseconds=at),
+                {n: c[place] for n, c in zip(names, columns, strict=True)},
+            )
+            for place, at in enumerate(event_at)
+        ]
+
+    def _read_features_per_fv(
+        self,
+        config: RepoConfig,
+        grouped_refs: list[Any],
+        join_key_values: Any,
+        entity_name_to_join_key_map: Any,
+        *response: Any,
+    ) -> None:
+        """All views of a request in one MGET."""
+        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        keys = [key for view, _, _, view_keys, _ in asked for key in view_keys]
+        self._respond(asked, read_rows(self._connected(config), keys), *response)
+
+    async def _read_features_per_fv_async(
+        self,
+        config: RepoConfig,
+        grouped_refs: list[Any],
+        join_key_values: Any,
+        entity_name_to_join_key_map: Any,
+        *response: Any,
+    ) -> None:
+        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        keys = [key for view, _, _, view_keys, _ in asked for key in view_keys]
+        self._respond(asked, await read_rows_async(await self._connected_async(config), keys), *response)
+
+    def _respond(
+        self,
+        asked: list[Any],
+        values: Sequence[bytes | None],
+        response: Any,
+        full_names: bool,
+        versions: bool,
+    ) -> None:
+        start = 0
+        for view, table, features, keys, (places, count) in asked:
+            rows = self._readings(view, values[start : start + len(keys)], features)
+            start += len(keys)
+            utils._populate_response_from_feature_data(
+                features, rows, places, response, full_names, table, count, versions
+            )
+
+    # -- deleting ---------------------------------------------------------------------------------
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[Any],
+        tables_to_keep: Sequence[Any],
+        entities_to_delete: Sequence[Any],
+        entities_to_keep: Sequence[Any],
+        partial: bool,
+    ) -> None:
+        """Deletes the rows of views that `feast apply` removes, unless `full_scan_for_deletion` is off."""
+        if config.online_store.full_scan_for_deletion:
+            for table in tables_to_delete:
+                self.delete_table(config, table)
+
+    def delete_table(self, config: RepoConfig, table: Any) -> None:
+        """Deletes all rows of a view, those of its earlier schemas too."""
+        name = _view(config, table).layout.view
+        delete_matching(self._connected(config), view_pattern(config.project, name))
+        if config.online_store.dual:
+            with redis_errors(f"delete hashes of {name}"):
+                super().delete_table(config, table)
+
+    def delete_rows(self, config: RepoConfig, table: Any, entity_keys: Sequence[Any]) -> int:
+        """Deletes the rows of some entities of one view and returns how many there were."""
+        keys = _view(config, table).keys(map(entity_id, entity_keys))
+        return delete_rows(self._connected(config), keys)
+
+    def delete_entity_values(self, config: RepoConfig, join_keys: list[str]) -> None:
+        """Deletes Feast's own hashes of an entity; packed rows are deleted by view."""
+        self._connected(config)
+        with redis_errors("delete hashes"):
+            super().delete_entity_values(config, join_keys)
+
+    def teardown(self, config: RepoConfig, tables: Sequence[Any], entities: Sequence[Any]) -> None:
+        """Deletes all rows of these views."""
+        for table in tables:
+            self.delete_table(config, table)
+
+    # -- connections ------------------------------------------------------------------------------
+
+    def _connected(self, config: RepoConfig) -> Any:
+        # The inherited methods find the client in the attribute that Feast's `_get_client` fills.
+        if self._client is None:
+            self._client: Any = open_client(config)
+        return self._client
+
+    async def _connected_async(self, config: RepoConfig) -> Any:
+        if self._client_async is None:
+            self._client_async: Any = await open_async_client(config)
+        return self._client_async
+
+    async def close(self) -> None:
+        """Closes both clients."""
+        if self._client is not None:
+            self._client.close()
+        if self._client_async is not None:
+            await self._client_async.aclose()
+        self._client = self._client_async = None
+
+
+def _view(config: RepoConfig, table: Any) -> PackedView:
+    return packed_view(config.project, table, config.registry.enable_online_feature_view_versioning)
+
+
+def _asked(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
+    """For each view of a request: (packed view, Feast's view, features, keys, (output places, count))."""
+    for table, features in grouped_refs:
+        entities, places, count = utils._get_unique_entities(table, join_keys, names)
+        view = _view(config, table)
+        keys = view.keys(map(entity_id, utils._get_entity_key_protos(entities)))
+        yield view, table, features, keys, (places, count)
+
+
+def _live_seconds(config: RepoConfig) -> int:
+    return int(config.online_store.key_ttl_seconds or 0)

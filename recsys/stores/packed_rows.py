@@ -1,0 +1,198 @@
+"""K packed rows of one view as columns: numbers are views on the bytes that came from the store."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.errors import SchemaMismatchError
+from recsys.stores.packed_layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, Mask, split_texts
+
+
+class PackedRows(Mapping[str, npt.NDArray[Any]]):
+    """Columns of K packed rows of one view, each made when it is asked for.
+
+    Where a row is missing a number is 0, a text "" and an array empty; where a value is null it is the
+    same, save that a float is NaN.
+
+    Attributes:
+        missing: (K,) bool, true where there is no row or it has expired.
+        event_at: (K,) int64 microseconds, 0 where missing.
+    """
+
+    def __init__(self, layout: Layout, values: Sequence[Blob], oldest: int | None = None) -> None:
+        """Reads what MGET returned.
+
+        Args:
+            values: K packed rows, None where there is none.
+            oldest: rows with an earlier event timestamp (microseconds) have expired.
+
+        Raises:
+            SchemaMismatchError: a value is not a row of this layout.
+        """
+        self.layout = layout
+        self._values = values
+        self._joined, self._stride = b"", 0  # set where the variable blocks are equally long
+        any_missing = None in values
+        missing = np.zeros(len(values), np.bool_)
+        if any_missing:
+            missing[:] = [value is None for value in values]
+        self._rows = self._scattered(missing) if any_missing else self._read(values)
+        if oldest is not None:
+            expired = self._rows["event_at"] < oldest
+            if expired.any():
+                missing |= expired
+                any_missing = True
+                self._rows = self._rows.copy()
+                self._rows[expired] = np.zeros((), layout.dtype)
+        self.missing: Mask = missing
+        self._any_missing = any_missing
+        self._nulls: npt.NDArray[np.uint8] | None = self._rows["nulls"] if self._rows["nulls"].any() else None
+
+    @property
+    def event_at(self) -> npt.NDArray[np.int64]:
+        return np.ascontiguousarray(self._rows["event_at"])
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether any value of any row is null."""
+        return self._nulls is not None
+
+    def null(self, name: str) -> Mask | None:
+        """(K,) mask of null values of a feature; None where there are none."""
+        if self._nulls is None:
+            return None
+        bit = self.layout.null_bit[name]
+        mask = np.asarray(self._nulls[:, bit >> 3] >> (bit & 7) & 1, np.bool_)
+        return mask if mask.any() else None
+
+    def vectors(self, name: str, width: int) -> npt.NDArray[Any]:
+        """(K, width) matrix of an array feature, a row of zeros where it is missing or null.
+
+        It is a view on the bytes that came from the store where all rows are there.
+
+        Raises:
+            SchemaMismatchError: an array has another length.
+        """
+        matrix = self._uniform(name)
+        if matrix is not None and matrix.shape[1] == width:
+            return matrix
+        out = np.zeros((len(self._values), width), ARRAYS[self.layout.kinds[name]])
+        for place, row in enumerate(self[name]):
+            if len(row) == width:
+                out[place] = row
+            elif len(row):
+                raise SchemaMismatchError(
+                    f"feature {name!r} of view {self.layout.view!r} has an array of {len(row)} values, "
+                    f"not {width}. Materialize the view again with one encoder."
+                )
+        return out
+
+    def blob(self, name: str) -> list[Blob]:
+        """K byte strings of a feature of the variable block, None where missing or null."""
+        place, width = self.layout.blobs.index(name), self.layout.dtype.itemsize
+        ends = self._rows["ends"][:, place] + np.uint32(width)
+        starts = self._rows["ends"][:, place - 1] + np.uint32(width) if place else np.full_like(ends, width)
+        out: list[Blob] = [
+            None if value is None else value[start:end]
+            for value, start, end in zip(self._values, starts.tolist(), ends.tolist(), strict=True)
+        ]
+        null = self.null(name)
+        absent = self.missing if null is None else self.missing | null
+        for row in np.flatnonzero(absent):
+            out[row] = None
+        return out
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        kind = self.layout.kinds[name]
+        if kind in SCALARS:
+            column: npt.NDArray[Any] = self._rows[f"f:{name}"]
+            return column
+        out = np.empty(len(self._values), object)
+        matrix = self._uniform(name)
+        rows = (
+            self._texts(name, kind)
+            if kind not in ARRAYS
+            else self._arrays(name)
+            if matrix is None
+            else matrix
+        )
+        for place, row in enumerate(rows):
+            out[place] = row
+        return out
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layout.kinds)
+
+    def __len__(self) -> int:
+        return len(self.layout.kinds)
+
+    def _read(self, values: Sequence[Any]) -> npt.NDArray[Any]:
+        """The fixed blocks of rows that are all there."""
+        dtype = self.layout.dtype
+        joined = b"".join(values)
+        length = len(values[0]) if values else dtype.itemsize
+        if length >= dtype.itemsize and len(joined) == length * len(values):
+            if not self.layout.blobs:
+                if length == dtype.itemsize:
+                    return np.frombuffer(joined, dtype)
+            else:
+                rows = np.ndarray(len(values), dtype, joined, strides=(length,))
+                # Sound by induction: row 0 lies at 0 and, if rows 0..i are `length` long, row i+1 lies at
+                # (i+1) * length and its own ends tell how long it is.
+                ends = rows["ends"]
+                if (ends == ends[:1]).all() and (not values or ends[0, -1] + dtype.itemsize == length):
+                    self._joined, self._stride = joined, length
+                    return rows
+        return self._read_ragged(values)
+
+    def _read_ragged(self, values: Sequence[bytes]) -> npt.NDArray[Any]:
+        dtype = self.layout.dtype
+        fixed = b"".join([value[: dtype.itemsize] for value in values])
+        lengths = np.fromiter(map(len, values), np.int64, len(values))
+        if len(fixed) == dtype.itemsize * len(values):
+            rows = np.frombuffer(fixed, dtype)
+            block = rows["ends"][:, -1].astype(np.int64) if self.layout.blobs else 0
+            if np.array_equal(lengths, np.broadcast_to(dtype.itemsize + block, lengths.shape)):
+                return rows
+        raise SchemaMismatchError(
+            f"a stored row of view {self.layout.view!r} has other bytes than its schema "
+            f"{self.layout.fingerprint} says ({dtype.itemsize} bytes and more; lengths from {lengths.min()} "
+            f"to {lengths.max()}). Another program wrote to its keys: delete them and materialize again."
+        )
+
+    def _scattered(self, missing: Mask) -> npt.NDArray[Any]:
+        rows = np.zeros(len(missing), self.layout.dtype)
+        there = [value for value in self._values if value is not None]
+        if there:
+            rows[~missing] = self._read(there)
+            self._joined, self._stride = b"", 0
+        return rows
+
+    def _uniform(self, name: str) -> npt.NDArray[Any] | None:
+        """(K, n) view on an array feature where every row is there and equally long."""
+        if not self._stride or self._any_missing or not len(self._values):
+            return None
+        place, dtype = self.layout.blobs.index(name), ARRAYS.get(self.layout.kinds[name])
+        if dtype is None:
+            return None
+        ends = self._rows["ends"][0]
+        start = int(ends[place - 1]) if place else 0
+        count = (int(ends[place]) - start) // dtype.itemsize
+        offset = self.layout.dtype.itemsize + start
+        shape, strides = (len(self._values), count), (self._stride, dtype.itemsize)
+        return np.ndarray(shape, dtype, self._joined, offset, strides)
+
+    def _arrays(self, name: str) -> list[npt.NDArray[Any]]:
+        dtype = ARRAYS[self.layout.kinds[name]]
+        return [np.frombuffer(blob or b"", dtype) for blob in self.blob(name)]
+
+    def _texts(self, name: str, kind: str) -> Sequence[Any]:
+        blobs = self.blob(name)
+        if kind == "STRING":
+            return [(blob or b"").decode() for blob in blobs]
+        if kind in TEXT_LISTS:
+            lists = [split_texts(blob or b"") for blob in blobs]
+            return [[text.decode() for text in texts] for texts in lists] if kind == "STRING_LIST" else lists
+        return [blob or b"" for blob in blobs]
