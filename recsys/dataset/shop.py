@@ -1,0 +1,43 @@
+"""An imported shop as training and evaluation see it: facts and labelled actions, and the cut they agree on."""
+
+from dataclasses import dataclass
+
+from recsys.config import EvaluationSettings
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.interactions import Interactions
+from recsys.dataset.split import LEAVE_ONE_OUT, TIME_SPLIT, Split, leave_one_out, time_split
+from recsys.errors import DataError
+
+ALL = "all"  # nothing is held out for a test; the last days are still used to stop and to calibrate
+PROTOCOLS = (TIME_SPLIT, LEAVE_ONE_OUT, ALL)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One shop: what is known of its data, and its labelled actions."""
+
+    info: DatasetInfo
+    interactions: Interactions
+
+    @property
+    def default_protocol(self) -> str:
+        """The stricter protocol that the data allows."""
+        return TIME_SPLIT if self.info.clock == "time" else LEAVE_ONE_OUT
+
+    def split(self, protocol: str, settings: EvaluationSettings) -> Split:
+        """The shop's actions cut by `protocol`.
+
+        Raises:
+            DataError: the protocol is unknown, or cuts through a time that the data does not have.
+        """
+        if protocol not in PROTOCOLS:
+            raise DataError(f"protocol {protocol!r} is unknown. Use one of: {', '.join(PROTOCOLS)}.")
+        if protocol == LEAVE_ONE_OUT:
+            return leave_one_out(self.interactions)
+        if self.info.clock == "order":
+            raise DataError(
+                f"{self.info.name} has an order but no clock, so {protocol!r} cannot cut it. "
+                f"Use --protocol {LEAVE_ONE_OUT}."
+            )
+        test_days = 0 if protocol == ALL else settings.test_days
+        return time_split(self.interactions, test_days, settings.validation_days)

@@ -1,0 +1,83 @@
+"""What training asks of the feature store, always by FeatureService name."""
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from recsys import columns
+from recsys.dataset.histories import Histories, histories_from_features
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions, Vocabulary
+from recsys.models.bundle import ItemTable
+from recsys.models.item_table import item_table, text_matrix
+
+
+class TrainingFeatures(Protocol):
+    """Point-in-time features; `recsys.stores.feature_store.OfflineFeatures` is the real one."""
+
+    def training_set(self, rows: pd.DataFrame, service: str) -> pd.DataFrame:
+        """`rows` (keys and `at`) and a column a feature, strictly before `at`; same rows, same order."""
+        ...
+
+    def schema_hash(self, service: str) -> str:
+        """A digest of the service's views, features and types."""
+        ...
+
+
+def read_histories(
+    features: TrainingFeatures, interactions: Interactions, user_index: IntArray, at: IntArray, length: int
+) -> Histories:
+    """What the feature store knew of each user strictly before `at` (B,) microseconds."""
+    rows = pd.DataFrame({columns.USER_ID: ids_of(interactions.users, user_index), columns.AT: instants(at)})
+    found = features.training_set(rows, columns.RETRIEVAL_SERVICE)
+    return histories_from_features(
+        found[columns.HISTORY_ITEMS].tolist(),
+        found[columns.HISTORY_KINDS].tolist(),
+        found[columns.HISTORY_AT].tolist(),
+        at // 1_000_000,
+        interactions.items,
+        length,
+    )
+
+
+def read_catalogue(
+    features: TrainingFeatures, vocabulary: Vocabulary, at: int
+) -> tuple[ItemTable, FloatArray]:
+    """The catalogue and its (N + 1, E) text vectors as known before `at` microseconds."""
+    ids = np.asarray(vocabulary.ids[1:], object)
+    rows = pd.DataFrame({columns.ITEM_ID: ids, columns.AT: instants(np.full(len(ids), at, np.int64))})
+    found = features.training_set(rows, columns.CATALOG_SERVICE)
+    return item_table(found, vocabulary), text_matrix(found)
+
+
+def read_ranking_features(
+    features: TrainingFeatures, interactions: Interactions, cases: Cases, candidates: IntArray
+) -> FloatArray:
+    """(R, C, F) float32 of C candidates for R cases: RANKING_FEATURES without the retrieval score.
+
+    NaN where a feature is missing; rows of padding candidates (item index 0) mean nothing.
+    """
+    requests, width = candidates.shape
+    rows = pd.DataFrame(
+        {
+            columns.USER_ID: np.repeat(ids_of(interactions.users, cases.user_index), width),
+            columns.ITEM_ID: ids_of(interactions.items, candidates.ravel()),
+            columns.AT: instants(np.repeat(cases.at, width)),
+        }
+    )
+    found = features.training_set(rows, columns.RANKING_SERVICE)
+    names = [name for name in columns.RANKING_FEATURES if name != columns.RETRIEVAL_SCORE]
+    out = np.empty((len(rows), len(names)), np.float32)  # (R * C, F)
+    for place, name in enumerate(names):
+        out[:, place] = found[name].to_numpy(np.float32, na_value=np.nan)
+    return out.reshape(requests, width, len(names))
+
+
+def ids_of(vocabulary: Vocabulary, index: IntArray) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """External ids of indexes."""
+    return np.asarray(vocabulary.ids, object)[index]
+
+
+def instants(at: IntArray) -> pd.Series:
+    """Microseconds as aware UTC instants."""
+    return pd.Series(pd.to_datetime(at, unit="us", utc=True)).astype("datetime64[us, UTC]")

@@ -1,0 +1,201 @@
+"""From an imported shop to a bundle, top to bottom: labels, point-in-time sets, models, bundle."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.dataset.batches import training_data, training_windows
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.shop import Shop
+from recsys.dataset.split import DAY_MICROS, Split, history_ends
+from recsys.evaluation.rankings import rank
+from recsys.funnel.offline import candidate_lists
+from recsys.metrics import hits_at, ndcg, recall, target_ranks
+from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.retriever import Retriever, build_retriever
+from recsys.progress import Progress, silent
+from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
+from recsys.retrieval.popularity import decayed_popularity
+from recsys.training.feature_reads import (
+    TrainingFeatures,
+    read_catalogue,
+    read_histories,
+    read_ranking_features,
+)
+from recsys.training.ranker import train_ranker
+from recsys.training.requests import RankingData, labels_of, ranking_cases
+from recsys.training.retriever import train_retriever
+from recsys.training.scorers import RetrieverScorer
+
+SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
+NEIGHBOURS = 50
+GRAPH_NEIGHBOURS = 100
+POPULARITY_HALF_LIFE_DAYS = 28.0
+VALIDATION_CASES = 2000
+YEAR_MICROS = 365 * DAY_MICROS
+
+Validate = Callable[[Retriever], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one training run works with; `features` is the only way to the feature store."""
+
+    shop: Shop
+    split: Split
+    features: TrainingFeatures
+    settings: Settings
+    run_dir: Path
+    progress: Progress = silent
+
+
+def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
+    """The trained bundle; checkpoints and learning curves are left in `job.run_dir`.
+
+    The retriever learns from `split.train`, the ranker from questions asked in the validation period,
+    which the retriever has not seen. Nothing learns from the test part.
+    """
+    interactions, split = job.shop.interactions, job.split
+    known = known_before_test(interactions, split)
+    end = int(known.at.max()) + 1
+    items, text_vectors = read_catalogue(job.features, interactions.items, end)
+    neighbours, neighbour_scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=job.progress)
+    graph = neighbour_graph(neighbours, neighbour_scores)
+    validate = _validator(job)
+    retriever = _trained_retriever(job, items, text_vectors, graph, validate)
+    bundle = Bundle(
+        manifest=_manifest(job, known, bundle_id, now, git_revision),
+        items=items,
+        retriever=retriever,
+        item_vectors=retriever.item_vectors(),
+        text_vectors=text_vectors,
+        popularity=decayed_popularity(known, end, POPULARITY_HALF_LIFE_DAYS),
+        neighbours=neighbours[:, :NEIGHBOURS],
+        neighbour_scores=neighbour_scores[:, :NEIGHBOURS],
+        ranker=None,
+    )
+    if job.shop.info.clock == "time":
+        # The lessons' first stage must know nothing of the period that they are from.
+        before = decayed_popularity(split.train, int(split.train.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
+        data = ranking_data(job, replace(bundle, popularity=before))
+        ranker, curves = train_ranker(
+            data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
+        )
+        curves.save(job.run_dir / "ranker")
+        bundle = replace(bundle, ranker=ranker)
+    metrics = {f"validation_{name}": value for name, value in validate(retriever).items()}
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"metrics": metrics}))
+
+
+def known_before_test(interactions: Interactions, split: Split) -> Interactions:
+    """The actions that a model may have seen when the test is asked: training and validation.
+
+    Under leave-one-out only the training part, which is the classic protocol: models are fitted without
+    anybody's validation item.
+    """
+    if split.train_end is None:
+        return split.train
+    return interactions.take(interactions.at < test_start(interactions, split))
+
+
+def test_start(interactions: Interactions, split: Split) -> int:
+    """The instant, microseconds, at which a cut through time asks; after the last action if it never does."""
+    return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+
+
+def ranking_data(job: Job, bundle: Bundle) -> RankingData:
+    """The ranker's training set: candidates of the served funnel, features strictly before each question."""
+    settings = job.settings.ranker
+    rng = np.random.default_rng(settings.seed)
+    cases = ranking_cases(job.shop.interactions, job.split, rng, settings.requests)
+    histories = read_histories(
+        job.features, job.shop.interactions, cases.user_index, cases.at, bundle.retriever.shape.history_length
+    )
+    seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
+    candidates, scores = candidate_lists(bundle, histories, seen, settings.candidates, job.progress)
+    labels = labels_of(cases, candidates)
+    asked = np.flatnonzero(labels.any(axis=1))  # a list without a right answer teaches no order
+    features = read_ranking_features(
+        job.features, job.shop.interactions, cases.take(asked), candidates[asked]
+    )
+    return RankingData(
+        features=np.concatenate([features, scores[asked][:, :, None]], axis=2),
+        labels=labels[asked],
+        mask=candidates[asked] > 0,
+    )
+
+
+def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
+    """For each case the items that its user acted on strictly before its instant."""
+    ends = history_ends(interactions, cases.user_index, cases.at)
+    starts = interactions.user_offsets[cases.user_index]
+    return [interactions.item_index[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _trained_retriever(
+    job: Job, items: ItemTable, text_vectors: FloatArray, graph: sparse.csr_matrix, validate: Validate
+) -> Retriever:
+    train, settings = job.split.train, job.settings.retriever
+    clock = job.shop.info.clock == "time"
+    season = int(train.at.max()) - int(train.at.min()) >= 2 * YEAR_MICROS
+    retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
+    windows = training_windows(train, settings.history_length)
+    histories = read_histories(
+        job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
+    )
+    data = training_data(histories, train, windows)
+    train_retriever(retriever, data, settings, job.run_dir / "retriever", validate, progress=job.progress)
+    return retriever
+
+
+def _validator(job: Job) -> Validate:
+    """NDCG@10 and recall@100 on a fixed sample of validation cases, all items ranked."""
+    cases, shop = job.split.validation, job.shop
+    if len(cases) > VALIDATION_CASES:
+        rng = np.random.default_rng(job.settings.evaluation.seed)
+        cases = cases.take(np.sort(rng.choice(len(cases), VALIDATION_CASES, replace=False)))
+    length = job.settings.retriever.history_length
+    histories = read_histories(job.features, shop.interactions, cases.user_index, cases.at, length)
+    counts = np.diff(cases.target_offsets)
+
+    def validate(retriever: Retriever) -> dict[str, float]:
+        scorer = RetrieverScorer("retriever", retriever, cases, histories)
+        found = rank(scorer, cases, shop.interactions, 100, "keep" if shop.info.repeats else "remove")
+        hits = hits_at(
+            target_ranks(found.items, cases.target_offsets, cases.targets), cases.target_offsets, 100
+        )
+        return {
+            "ndcg@10": float(ndcg(hits, counts, 10).mean()),
+            "recall@100": float(recall(hits, counts, 100).mean()),
+        }
+
+    return validate
+
+
+def _manifest(
+    job: Job, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
+) -> Manifest:
+    settings = job.settings.model_dump(mode="json", include={"text", "retriever", "ranker", "evaluation"})
+    return Manifest(
+        bundle_id=bundle_id,
+        created_at=now,
+        dataset=job.shop.info.name,
+        protocol=job.split.protocol if len(job.split.test) else "all",
+        repeats=job.shop.info.repeats,
+        services={service: job.features.schema_hash(service) for service in SERVICES},
+        data_start=datetime.fromtimestamp(int(known.at.min()) / 1e6, UTC),
+        data_end=datetime.fromtimestamp(int(known.at.max()) / 1e6, UTC),
+        users=len(np.unique(known.user_index)),
+        items=len(known.items) - 1,
+        encoder=job.settings.text.encoder,
+        settings=json.loads(json.dumps(settings)),
+        metrics={},
+        git_revision=git_revision,
+    )

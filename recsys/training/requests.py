@@ -1,0 +1,90 @@
+"""What the ranker learns from: questions asked in the validation period, their candidates and what came true.
+
+The retriever never trained on that period, so its scores there are what they will be in service.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.split import DAY_MICROS, Split
+
+WEEK_MICROS = 7 * DAY_MICROS
+
+# (R, N + 1) scores of cases -> (R, C) candidate item indexes, 0 = padding
+CandidateFinder = Callable[[Cases], IntArray]
+
+
+@dataclass(frozen=True)
+class RankingData:
+    """R requests with up to C candidates each.
+
+    Attributes:
+        features: (R, C, F) float32 in RANKING_FEATURES order.
+        labels: (R, C) float32, 1 where the candidate was acted on in the window.
+        mask: (R, C) bool, false for padding.
+    """
+
+    features: FloatArray
+    labels: FloatArray
+    mask: npt.NDArray[np.bool_]
+
+
+def ranking_cases(interactions: Interactions, split: Split, rng: np.random.Generator, count: int) -> Cases:
+    """Up to `count` questions from the validation period.
+
+    Under leave-one-out these are the validation cases. Under a cut through time the same window is
+    asked about from its start and again one and two weeks in, each time for what is left of it, so that
+    features of several ages are learned.
+    """
+    if split.train_end is None:
+        cases = split.validation
+    else:
+        end = int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+        starts = range(split.train_end, max(end - WEEK_MICROS, split.train_end) + 1, WEEK_MICROS)
+        cases = join_cases([window_cases(interactions, start, end) for start in list(starts)[:3]])
+    if len(cases) > count:
+        cases = cases.take(np.sort(rng.choice(len(cases), count, replace=False)))
+    return cases
+
+
+def window_cases(interactions: Interactions, start: int, end: int) -> Cases:
+    """One case for each user who acted in [start, end) microseconds, asked at `start`."""
+    inside = (interactions.at >= start) & (interactions.at < end)
+    width = len(interactions.items)
+    pairs = np.unique(interactions.user_index[inside] * width + interactions.item_index[inside])
+    users, counts = np.unique(pairs // width, return_counts=True)
+    return Cases(
+        user_index=users,
+        at=np.full(len(users), start, np.int64),
+        target_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        targets=pairs % width,
+    )
+
+
+def join_cases(parts: list[Cases]) -> Cases:
+    """The cases of all `parts`, one after the other."""
+    counts = np.concatenate([np.diff(part.target_offsets) for part in parts])
+    return Cases(
+        np.concatenate([part.user_index for part in parts]),
+        np.concatenate([part.at for part in parts]),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.concatenate([part.targets for part in parts]),
+    )
+
+
+def labels_of(cases: Cases, candidates: IntArray) -> FloatArray:
+    """(R, C) float32, 1 where a candidate is among its case's targets.
+
+    >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
+    >>> labels_of(cases, np.array([[5, 4, 0]])).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    out = np.zeros(candidates.shape, np.float32)
+    for row in range(len(cases)):
+        out[row] = np.isin(candidates[row], cases.targets_of(row))
+    out[candidates == 0] = 0
+    return out
