@@ -120,8 +120,8 @@ def read_items(path: Path) -> ItemTable:
             titles=texts[TITLE],
             categories=texts[CATEGORY],
             brands=texts[BRAND],
-            price_micros=table[PRICE_MICROS].to_numpy(),
-            available=table[AVAILABLE].to_numpy(),
+            price_micros=table[PRICE_MICROS].to_numpy().copy(),  # ours to write, as before saving
+            available=table[AVAILABLE].to_numpy().copy(),
             attributes=texts[ATTRIBUTES],
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:

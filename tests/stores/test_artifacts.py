@@ -13,6 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.columns import RANKING_FEATURES
+from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import Bundle, ItemTable, Manifest
@@ -23,6 +25,7 @@ from recsys.stores.artifacts import (
     save_bundle,
     verify_bundle,
 )
+from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 SERVICES = {"retrieval_v1": "a1", "ranking_v1": "b2"}
@@ -128,6 +131,27 @@ def test_a_reloaded_bundle_is_equal_bit_for_bit(rng: np.random.Generator, tmp_pa
     assert second.manifest.metrics["recall@10"] == 0.1 + 0.2
     assert np.isnan(second.manifest.metrics["of_nothing"])
     assert second.manifest.created_at == NOW
+
+
+def test_the_real_networks_answer_the_same_after_reload(tmp_path: Path) -> None:
+    first = tiny_bundle()
+    second = load_bundle(save_bundle(first, tmp_path))
+    histories = Histories(
+        items=np.array([[0, 0, 1, 2], [4, 3, 2, 1], [0, 0, 0, 0]]),
+        kinds=np.array([[0, 0, 3, 6], [3, 3, 4, 6], [0, 0, 0, 0]]),
+        at_seconds=np.array([[0, 0, 10, 20], [5, 6, 7, 8], [0, 0, 0, 0]]) + 1_700_000_000,
+        request_at_seconds=np.full(3, 1_700_000_100),
+    )
+    for ours, theirs in (
+        (first.retriever.user_vectors(histories), second.retriever.user_vectors(histories)),
+        (first.retriever.item_vectors(), second.retriever.item_vectors()),
+    ):
+        assert ours.tobytes() == theirs.tobytes()
+    features = np.random.default_rng(1).normal(size=(5, len(RANKING_FEATURES))).astype(np.float32)
+    features[0, 0] = np.nan
+    assert first.ranker is not None
+    assert second.ranker is not None
+    assert first.ranker.probability(features).tobytes() == second.ranker.probability(features).tobytes()
 
 
 def test_a_bundle_without_a_ranker_has_none_after_reload(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""A bundle of the real networks over four items, untrained: small enough for any test."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from recsys.config import RetrieverSettings
+from recsys.dataset.interactions import Vocabulary
+from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.ranker import Ranker, RankerShape
+from recsys.models.retriever import build_retriever
+
+NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+SERVICES = {"retrieval_v1": "a1", "ranking_v1": "b2"}
+
+
+def tiny_items() -> ItemTable:
+    return ItemTable(
+        vocabulary=Vocabulary(("", "bread", "butter", "cheese", "wine")),
+        titles=("", "Bread", "Butter", "Cheese", "Wine"),
+        categories=("", "bakery", "dairy", "dairy", "drinks"),
+        brands=("", "mill", "alp", "alp", ""),
+        price_micros=np.array([-1, 2_500_000, 3_000_000, 4_000_000, -1]),
+        available=np.array([False, True, True, False, True]),
+        attributes=("{}", '{"size": 500}', "{}", "{}", '{"grape": ["merlot"]}'),
+    )
+
+
+def tiny_bundle(bundle_id: str = "shop-1", services: Mapping[str, str] = SERVICES, **changes: Any) -> Bundle:
+    rng = np.random.default_rng(7)
+    items = tiny_items()
+    text = rng.normal(size=(len(items), 6)).astype(np.float32)
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    text[0] = 0
+    retriever = build_retriever(
+        RetrieverSettings(width=8, text_width=8, heads=2, history_length=4), items, text, None, clock=True
+    )
+    manifest = Manifest(
+        bundle_id=bundle_id,
+        created_at=NOW,
+        dataset="corner-shop",
+        protocol="time-split",
+        repeats=True,
+        services=dict(services),
+        data_start=NOW,
+        data_end=NOW,
+        users=2,
+        items=len(items) - 1,
+        encoder="minilm",
+        settings={"retriever": {"width": 8}},
+        metrics={"ndcg@10": 0.25, "recall@10": 0.5},
+    )
+    parts: dict[str, Any] = {
+        "manifest": manifest,
+        "items": items,
+        "retriever": retriever,
+        "item_vectors": retriever.item_vectors(),
+        "text_vectors": text,
+        "popularity": np.array([0, 4, 3, 2, 1], np.float32),
+        "neighbours": np.array([[0, 0], [2, 3], [1, 3], [2, 0], [3, 0]]),
+        "neighbour_scores": rng.random((len(items), 2)).astype(np.float32),
+        "ranker": Ranker(RankerShape(hidden=4)),
+    }
+    return Bundle(**(parts | changes))
