@@ -66,7 +66,8 @@ class TrainingData:
     def frequency(self) -> FloatArray:
         """(N + 1,) float32 share of each item among the targets."""
         counts = np.bincount(self.target, minlength=self.items + 1)
-        return (counts / max(1, counts.sum())).astype(np.float32)
+        shares: FloatArray = (counts / max(1, counts.sum())).astype(np.float32)
+        return shares
 
 
 @dataclass(frozen=True)

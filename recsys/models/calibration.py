@@ -39,6 +39,6 @@ def fit_platt(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) ->
         value.backward()  # type: ignore[no-untyped-call]
         return float(value)
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     slope = float(log_slope.exp()) / spread
     return slope, float(offset) - slope * centre

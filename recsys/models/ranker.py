@@ -99,7 +99,9 @@ class Ranker(nn.Module):
     def calibrated(self, scores: FloatArray) -> FloatArray:
         """Probabilities of raw scores of any shape."""
         slope, offset = self.calibration.tolist()
-        return (1 / (1 + np.exp(-np.clip(slope * scores + offset, -80, 80)))).astype(np.float32)
+        logits = np.clip(slope * scores + offset, -80, 80)
+        probabilities: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return probabilities
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild` needs besides the tensors, as JSON."""

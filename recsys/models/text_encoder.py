@@ -186,9 +186,7 @@ def _pooling(wanted: str, folder: Path, config: Any) -> str:
 def _dtype(precision: str, device: torch.device) -> torch.dtype:
     """bfloat16 where asked for, or, under `auto`, where the hardware multiplies it faster than float32."""
     if precision == "auto":
-        native = device.type == "cuda" or bool(
-            getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16")
-        )
+        native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
         return torch.bfloat16 if native else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 

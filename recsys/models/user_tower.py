@@ -34,7 +34,8 @@ class Block(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, L, D / H)
         logits = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias  # (B, H, L, L)
         mixed = self.dropout(logits.softmax(-1)) @ value  # (B, H, L, D / H)
-        return mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, D)
+        out: Tensor = mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, D)
+        return out
 
 
 class UserTower(nn.Module):
