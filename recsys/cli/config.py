@@ -12,14 +12,19 @@ from recsys.cli.output import print_json, print_rows
 from recsys.config import Section, Settings, load_settings, masked_url, setting_sources
 
 MASK = "***"
+_UNSET = {"root": "the nearest folder above with recsys.toml or feature_repo/"}
 _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _COMMENTS = {
     "home": "where everything is kept, relative to the folder of this file",
-    "redis_url": "a Redis of your own, redis://[:password@]host:port/0; unset: `recsys up` starts one",
-    "database_url": "postgresql://user:password@host/database; unset: an SQLite file in the home",
+    "redis_url": "a Redis of your own; unset: `recsys up` starts one",
+    "database_url": "unset: an SQLite file in the home",
     "api_key": "what callers of the service send; better in the environment, as RECSYS_API_KEY",
 }
-_PLACEHOLDERS = {"redis_url": "", "database_url": "", "api_key": ""}
+_PLACEHOLDERS = {
+    "redis_url": "redis://:password@localhost:6379/0",
+    "database_url": "postgresql://user:password@localhost/shop",
+    "api_key": "a long random text",
+}
 
 
 def config(
@@ -48,7 +53,7 @@ def config(
 def effective(settings: Settings, sources: dict[str, str]) -> list[dict[str, Any]]:
     """One row a setting: its dotted name, its value (secrets masked) and its source."""
     return [
-        {"name": name, "value": _plain(name, value), "source": sources.get(name, "default")}
+        {"name": name, "value": _plain(name, value), "source": sources.get(name, _UNSET.get(name, "default"))}
         for name, _, value in _leaves(settings)
     ]
 

@@ -3,7 +3,7 @@
 from recsys.cli.checks import Check, missing, ok, warning
 from recsys.columns import ITEM_CONTENT, ITEM_ENGAGEMENT, ITEM_TEXT, USER_ACTIVITY, USER_HISTORY
 from recsys.config import Settings
-from recsys.errors import ArtifactError, RecsysError
+from recsys.errors import ArtifactNotFoundError, RecsysError
 
 _VIEWS = (USER_ACTIVITY, USER_HISTORY, ITEM_ENGAGEMENT, ITEM_CONTENT, ITEM_TEXT)
 
@@ -13,6 +13,8 @@ def data(settings: Settings) -> Check:
     from recsys.stores.dataset_files import load_info
 
     paths = settings.paths
+    if not paths.data.exists():
+        return missing("data", "no shop was imported", "run `recsys data import`")
     try:
         info = load_info(paths)
     except RecsysError as error:
@@ -49,8 +51,8 @@ def production_bundle(settings: Settings) -> Check:
     try:
         with Registry.read_only(settings) as registry:
             bundle = registry.production()
-    except ArtifactError as error:
-        return missing(name, str(error), train)
+    except ArtifactNotFoundError:  # no registry of this version: `database` says why
+        bundle = None
     if bundle is None:
         return missing(name, "none", train)
     from recsys.stores.artifacts import verify_bundle
