@@ -20,7 +20,7 @@ def train(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="What is held out for the test: time-split, leave-one-out, or all (nothing: for production). "
+            help="What is held out for the test: time-split, leave-one-out or all (nothing, for production). "
             "Default: time-split where the data has a clock, else leave-one-out."
         ),
     ] = None,

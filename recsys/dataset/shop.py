@@ -1,4 +1,4 @@
-"""An imported shop as training and evaluation see it: facts and labelled actions, and the cut they agree on."""
+"""An imported shop as training and evaluation see it: facts, labelled actions, and how they are cut."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The funnel's first stage for many questions at once: what training and evaluation rank is what serving ranks."""
+"""The funnel's first stage for many questions at once, so that what is evaluated is what is served."""
 
 import numpy as np
 
