@@ -92,7 +92,15 @@ class ServingSettings(Section):
     max_body_bytes: int = Field(1_000_000, ge=1)
     feature_timeout_seconds: float = Field(0.2, gt=0)
     reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
+    workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
+    max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
+    timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
+    feature_retry_seconds: float = Field(1.0, gt=0, description="pause after Redis failed to answer")
+    diversity: float = Field(0.1, ge=0, le=1, description="0 = by score alone")
+    cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
+    slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
+    slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
 
 
 class Settings(Section):
@@ -141,6 +149,10 @@ class HomePaths:
         """Feature rows, one folder a view: Feast's offline sources."""
         return self.home / "features"
 
+    def feature_rows(self, view: str) -> Path:
+        """The Parquet file that holds the rows of one feature view."""
+        return self.features / view / "rows.parquet"
+
     @property
     def feast_registry(self) -> Path:
         return self.home / "registry.db"
@@ -168,6 +180,11 @@ class HomePaths:
     @property
     def bundles(self) -> Path:
         return self.home / "bundles"
+
+    @property
+    def served(self) -> Path:
+        """Slates that were served, as rotating JSON lines."""
+        return self.home / "served"
 
     @property
     def reports(self) -> Path:

@@ -1,0 +1,152 @@
+"""The bundle's items as arrays made for serving: built once a bundle, read by every request."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.errors import RequestError, UnknownItemError
+from recsys.funnel.requests import Filters
+from recsys.models.bundle import Bundle
+
+Mask = npt.NDArray[np.bool_]
+_FIRST_LOOK = 4096  # popular items looked at before all of them are
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One text column of the catalogue as codes: `codes` (N + 1,) int32 into `names`; 0 = unknown."""
+
+    names: Mapping[str, int]
+    codes: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Labels":
+        names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
+        return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
+
+    def mask(self, wanted: Sequence[str]) -> Mask:
+        """(N + 1,) true where the item has one of `wanted`."""
+        return np.isin(self.codes, [self.names[text] for text in wanted if text and text in self.names])
+
+
+class Catalogue:
+    """Items by index with everything that rules and fallbacks look up.
+
+    Attributes:
+        ids: (N + 1,) object array of item ids, so that a gather gives ids.
+        by_popularity: (N,) item indexes, the most popular first.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        items = bundle.items
+        self.items = items
+        self.popularity: FloatArray = bundle.popularity
+        self.ids = np.array(items.vocabulary.ids, object)
+        self.categories = Labels.of(items.categories)
+        self.brands = Labels.of(items.brands)
+        order = np.lexsort((np.arange(len(items)), -bundle.popularity))
+        self.by_popularity: IntArray = order[order > 0]
+        self._by_category = _grouped(self.categories.codes, self.by_popularity)
+        self._with_attribute = _postings(items.attributes)
+        self._attribute_names = {name for name, _ in self._with_attribute}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def index(self, item_id: str) -> int:
+        """The index of `item_id`.
+
+        Raises:
+            UnknownItemError: the catalogue of this bundle lacks it.
+        """
+        index = self.items.vocabulary.index(item_id)
+        if not index:
+            raise UnknownItemError(
+                f"no item {item_id!r} in the catalogue of the bundle that serves. "
+                "Check the id, or train again if the item is new."
+            )
+        return index
+
+    def category_code(self, category: str) -> int:
+        """The code of `category`; raises RequestError if no item has it."""
+        code = self.categories.names.get(category, 0)
+        if not code:
+            some = sorted(name for name in self.categories.names if name)[:5]
+            raise RequestError(
+                f"context_category {category!r} has no item. Categories are {', '.join(some)} ..."
+            )
+        return code
+
+    def popular(self, count: int, allowed: Mask, category: int = 0) -> IntArray:
+        """The up to `count` most popular items that are `allowed`, of one category if it is not 0."""
+        order = self._by_category.get(category, np.zeros(0, np.int64)) if category else self.by_popularity
+        first = order[:_FIRST_LOOK]
+        found = first[allowed[first]][:count]
+        if len(found) < count and len(order) > _FIRST_LOOK:
+            found = order[allowed[order]][:count]
+        return found
+
+    def passing(self, filters: Filters) -> Mask:
+        """(N + 1,) true where an item of the catalogue passes `filters`, availability left aside.
+
+        Raises:
+            RequestError: no item has an attribute of that name.
+        """
+        mask = np.ones(len(self), bool)
+        mask[0] = False
+        if filters.categories:
+            mask &= self.categories.mask(filters.categories)
+        if filters.brands:
+            mask &= self.brands.mask(filters.brands)
+        if filters.price_min_micros is not None or filters.price_max_micros is not None:
+            mask &= price_mask(self.items.price_micros, filters)
+        for name, value in filters.attributes.items():
+            mask &= self._attribute_mask(name, value)
+        return mask
+
+    def _attribute_mask(self, name: str, value: str | float) -> Mask:
+        if name not in self._attribute_names:
+            some = ", ".join(sorted(self._attribute_names)[:10]) or "none"
+            raise RequestError(
+                f"filters.attributes: no item has an attribute {name!r}. Attributes are: {some}."
+            )
+        mask = np.zeros(len(self), bool)
+        mask[self._with_attribute.get((name, value), [])] = True
+        return mask
+
+
+def price_mask(price_micros: IntArray, filters: Filters) -> Mask:
+    """True where a price is known and within the bounds of `filters`; same shape as `price_micros`."""
+    mask = price_micros >= max(filters.price_min_micros or 1, 1)  # 0 and below: unknown
+    if filters.price_max_micros is not None:
+        mask &= price_micros <= filters.price_max_micros
+    return mask
+
+
+def _grouped(codes: npt.NDArray[np.int32], order: IntArray) -> dict[int, IntArray]:
+    """Code -> the indexes of `order` that have it, in that order."""
+    by_code = order[np.argsort(codes[order], kind="stable")]
+    found, starts = np.unique(codes[by_code], return_index=True)
+    return dict(zip(found.tolist(), np.split(by_code, starts[1:]), strict=True))
+
+
+def _postings(attributes: Sequence[str]) -> dict[tuple[str, str | float], npt.NDArray[np.int32]]:
+    """(name, value) -> indexes of the items that have it."""
+    lists: dict[tuple[str, str | float], list[int]] = {}
+    for index, document in enumerate(attributes):
+        if len(document) > 2:  # not {}
+            for name, value in _values(json.loads(document)):
+                lists.setdefault((name, value), []).append(index)
+    return {key: np.array(indexes, np.int32) for key, indexes in lists.items()}
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str | float]]:
+    for name, value in document.items():
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, str | float | int):
+                yield name, one

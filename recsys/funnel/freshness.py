@@ -1,0 +1,35 @@
+"""How old the features were that an answer was made from."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from recsys import columns
+from recsys.features.rows import FeatureRows
+from recsys.funnel.slate import FeatureStatus, ViewStatus
+
+# A view of the catalogue is as old as the item: that says nothing about the pipeline.
+CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def feature_status(service: str, parts: tuple[FeatureRows | None, ...], now: datetime) -> FeatureStatus:
+    """The status of all views in `parts`; a part that was not read is None."""
+    views = {view: _view_status(part, view) for part in parts if part is not None for view in part.event_at}
+    oldest = [
+        status.oldest_at for view in CHANGES_WITH_EVENTS if (status := views.get(view)) and status.oldest_at
+    ]
+    age = (now - min(oldest)).total_seconds() if oldest else None
+    return FeatureStatus(service, age, views)
+
+
+def _view_status(part: FeatureRows, view: str) -> ViewStatus:
+    found = part.event_at[view][~part.missing[view]]
+    missing = len(part.missing[view]) - len(found)
+    if not len(found):
+        return ViewStatus(None, None, 0, missing)
+    return ViewStatus(_instant(found.min()), _instant(found.max()), len(found), missing)
+
+
+def _instant(micros: np.int64) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(micros))

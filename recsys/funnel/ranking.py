@@ -1,0 +1,91 @@
+"""Second stage: the feature matrix of K candidates, the ranker's opinion of it, and the order it gives."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recsys import columns
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.features.cross import cross_features
+from recsys.features.rows import FeatureRows
+from recsys.funnel.candidates import CATEGORY, CONTEXT, Candidates
+from recsys.funnel.catalogue import Mask
+from recsys.funnel.profile import Profile
+from recsys.models.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """K candidates with what they are ordered by.
+
+    Attributes:
+        scores: (K,) what the order is by. probabilities: (K,) or None without a ranker or features.
+        prices: (K,) micros as of now, 0 or less where unknown.
+    """
+
+    candidates: Candidates
+    scores: FloatArray
+    probabilities: FloatArray | None
+    prices: IntArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, places: IntArray | Mask) -> "Ranked":
+        return replace(
+            self,
+            candidates=self.candidates.take(places),
+            scores=self.scores[places],
+            probabilities=None if self.probabilities is None else self.probabilities[places],
+            prices=self.prices[places],
+        )
+
+
+def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: FloatArray) -> FloatArray:
+    """(K, F) float32 columns.RANKING_FEATURES of one user and K items, NaN where missing.
+
+    Args:
+        items: the K items' views. retrieval_scores: (K,) dot products of user and item vectors.
+    """
+    at = int(profile.histories.request_at_seconds[0])
+    cross = cross_features(profile.columns, items.columns, at)
+    user = profile.matrix()  # (1, U)
+    return np.concatenate(
+        [
+            np.broadcast_to(user, (len(retrieval_scores), user.shape[1])),
+            items.matrix(columns.ITEM_RANKING_FEATURES),
+            np.stack([cross[name] for name in columns.CROSS_FEATURES], axis=1),
+            retrieval_scores[:, None],
+        ],
+        axis=1,
+    )
+
+
+def opinion(
+    bundle: Bundle, profile: Profile, vector: FloatArray, candidates: Candidates, rows: FeatureRows | None
+) -> tuple[FloatArray, FloatArray | None]:
+    """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
+
+    Without them the score is the retriever's, and for somebody nobody knows the item's popularity.
+
+    Args:
+        vector: (D,) the user's vector, zero where nothing is known.
+    """
+    known = len(profile.items) > 0
+    retrieval = bundle.item_vectors[candidates.index] @ vector  # (K,)
+    fallback = retrieval if known else bundle.popularity[candidates.index]
+    if bundle.ranker is None or rows is None or not len(candidates):
+        return fallback, None
+    logits = bundle.ranker.score(feature_matrix(profile, rows, retrieval))
+    return (logits if known else fallback), bundle.ranker.calibrated(logits)
+
+
+def in_order(ranked: Ranked, known: bool) -> Ranked:
+    """`ranked`, best first: what belongs to the context before the rest, and by score within each.
+
+    For somebody nobody knows the sources' own order stands: nearness to the context, then popularity.
+    """
+    if not known:
+        return ranked
+    rest = ~np.isin(ranked.candidates.source, (CONTEXT, CATEGORY))
+    return ranked.take(np.lexsort((-ranked.scores, rest)))

@@ -1,0 +1,181 @@
+"""The funnel: retrieve, read features, rank, apply the rules, diversify, explain."""
+
+from datetime import datetime
+
+import numpy as np
+
+from recsys import columns
+from recsys.config import ServingSettings
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.errors import StoreUnavailableError
+from recsys.features.rows import FeatureRows
+from recsys.funnel.candidates import Candidates, CandidateSources, Interests
+from recsys.funnel.catalogue import Catalogue, Mask
+from recsys.funnel.details import history_entries, item_details
+from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
+from recsys.funnel.explanation import slate_items
+from recsys.funnel.feature_source import FeatureSource
+from recsys.funnel.freshness import feature_status
+from recsys.funnel.profile import Profile
+from recsys.funnel.ranking import Ranked, in_order, opinion
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.rules import allowed_items, passes_now, prices_now
+from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
+from recsys.models.bundle import Bundle
+
+SIMILAR_POOL = 200
+
+
+class Recommender:
+    """Answers from one bundle and one source of online features. Immutable, safe for many threads.
+
+    Without online features (the store is away, nothing is known of the user) context and popularity
+    answer, and the slate says so.
+    """
+
+    def __init__(self, bundle: Bundle, features: FeatureSource, settings: ServingSettings) -> None:
+        self.bundle = bundle
+        self.catalogue = Catalogue(bundle)
+        self._features = features
+        self._settings = settings
+        self._sources = CandidateSources(bundle, self.catalogue)
+
+    def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
+        """The slate for a user at a place of the shop.
+
+        Raises:
+            UnknownItemError: the context item is not in the catalogue.
+            RequestError: the context category or a filter's attribute is not.
+        """
+        context_item, context_category = self._context(request)
+        user, away = self._read_user(request.user_id)
+        profile = Profile.of(user, self.bundle.items.vocabulary, now)
+        vector = self.bundle.retriever.user_vectors(profile.histories)[0]  # (D,), zero without a history
+        known = len(profile.items) > 0
+        repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
+        interests = Interests(
+            profile.items, vector if known else None, context_item, context_category, repeats
+        )
+        removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
+        allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
+        ranked, rows = self._rank(interests, profile, vector, allowed, request, read=not away)
+        diversity = self._settings.diversity if request.diversity is None else request.diversity
+        chosen = self._diverse(in_order(ranked, known), request.k, diversity)
+        return Slate(
+            request_id=request.request_id,
+            user_id=request.user_id,
+            bundle_id=self.bundle.manifest.bundle_id,
+            at=now,
+            items=slate_items(self.bundle, chosen, profile, request.language),
+            candidates=len(ranked),
+            features=feature_status(columns.RANKING_SERVICE, (user, rows), now),
+            cold_start=not known and not away,
+            degraded=() if rows is not None and not away else (ONLINE_FEATURES_UNAVAILABLE,),
+        )
+
+    def similar(self, request: SimilarRequest, now: datetime) -> Slate:
+        """Items that could stand in for one, by the mean of behaviour's and text's cosine.
+
+        Raises:
+            UnknownItemError: the item is not in the catalogue.
+            RequestError: a filter names an attribute that no item has.
+        """
+        item = self.catalogue.index(request.item_id)
+        allowed = allowed_items(self.catalogue, request.filters, request.exclude, np.array([item]))
+        found = self._sources.around(item, allowed, SIMILAR_POOL)
+        found = Candidates.union([found], len(found))
+        vectors, texts = self.bundle.item_vectors, self.bundle.text_vectors
+        scores = (vectors[found.index] @ vectors[item] + texts[found.index] @ texts[item]) / 2
+        best = np.argsort(-scores, kind="stable")[: max(2 * request.k, SMALLEST_POOL)]
+        index = found.index[best]
+        rows = self._read_items(index, read=True)
+        ranked = Ranked(found.take(best), scores[best], None, prices_now(self.catalogue, index, rows))
+        ranked = ranked.take(passes_now(self.catalogue, index, request.filters, rows))
+        ranked = ranked.take(np.arange(min(request.k, len(ranked))))
+        nobody = Profile.of(None, self.bundle.items.vocabulary, now)
+        return Slate(
+            request_id=request.request_id,
+            user_id=None,
+            bundle_id=self.bundle.manifest.bundle_id,
+            at=now,
+            items=slate_items(self.bundle, ranked, nobody, request.language),
+            candidates=len(found),
+            features=feature_status(columns.RANKING_SERVICE, (rows,), now),
+            cold_start=False,
+            degraded=() if rows is not None else (ONLINE_FEATURES_UNAVAILABLE,),
+        )
+
+    def item(self, item_id: str) -> ItemDetails:
+        """What the catalogue and the online store say of an item.
+
+        Raises:
+            UnknownItemError: the item is not in the catalogue.
+        """
+        index = self.catalogue.index(item_id)
+        return item_details(self.bundle, index, self._read_items(np.array([index]), read=True))
+
+    def history(self, user_id: str, count: int, now: datetime) -> tuple[HistoryEntry, ...]:
+        """The user's last `count` actions on items that the bundle knows, the latest first.
+
+        Raises:
+            StoreUnavailableError: the online store is away.
+        """
+        profile = Profile.of(self._features.read_user(user_id), self.bundle.items.vocabulary, now)
+        return history_entries(self.bundle, profile, count)
+
+    def _context(self, request: RecommendRequest) -> tuple[int, int]:
+        """Index of the context item and code of the context category, 0 = none."""
+        item, category = request.context_item_id, request.context_category
+        return (
+            0 if item is None else self.catalogue.index(item),
+            0 if category is None else self.catalogue.category_code(category),
+        )
+
+    def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
+        """The user's views, and whether the store is away."""
+        if user_id is None:
+            return None, False
+        try:
+            return self._features.read_user(user_id), False
+        except StoreUnavailableError:
+            return None, True
+
+    def _read_items(self, index: IntArray, read: bool) -> FeatureRows | None:
+        """The items' views; None if the store is away or it is not to be asked."""
+        if not read:
+            return None
+        try:
+            return self._features.read_items(self.catalogue.ids[index].tolist())
+        except StoreUnavailableError:
+            return None
+
+    def _rank(
+        self,
+        interests: Interests,
+        profile: Profile,
+        vector: FloatArray,
+        allowed: Mask,
+        request: RecommendRequest,
+        read: bool,
+    ) -> tuple[Ranked, FeatureRows | None]:
+        """What may be shown of the candidates, in their sources' order, and the views that were read.
+
+        The online store knows best what is in stock, so availability is asked after retrieval. Should
+        that leave too little, a second round takes only what was in stock when the bundle was made.
+        """
+        for in_stock in (False, True) if read and not request.filters.include_unavailable else (not read,):
+            pool = allowed & self.bundle.items.available if in_stock else allowed
+            candidates = self._sources.find(interests, pool, self._settings.candidates)
+            rows = self._read_items(candidates.index, read)
+            scores, probabilities = opinion(self.bundle, profile, vector, candidates, rows)
+            prices = prices_now(self.catalogue, candidates.index, rows)
+            ranked = Ranked(candidates, scores, probabilities, prices)
+            ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))
+            if len(ranked) >= request.k or len(candidates) < self._settings.candidates:
+                break  # enough, or nothing more to be found
+        return ranked, rows
+
+    def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
+        """`count` items of the best of `ranked`."""
+        pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
+        return ranked.take(diversify(self.bundle.item_vectors[pool], count, strength))

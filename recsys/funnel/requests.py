@@ -1,0 +1,64 @@
+"""What a caller asks of the funnel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MAX_ITEMS = 100  # the longest slate
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What an item must be to be shown; an empty field asks for nothing.
+
+    Attributes:
+        categories: one of these. brands: one of these.
+        price_min_micros: at least; items without a price do not pass. price_max_micros: at most.
+        attributes: attribute name -> value that the item has, or has among several.
+        include_unavailable: also items that cannot be bought now.
+    """
+
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    price_min_micros: int | None = None
+    price_max_micros: int | None = None
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+    include_unavailable: bool = False
+
+
+@dataclass(frozen=True)
+class RecommendRequest:
+    """Ten items, or `k`, for one user at one place of the shop.
+
+    Attributes:
+        user_id: None for a visitor without an account; unknown users are answered likewise.
+        context_item_id: what the user looks at: what goes with it comes first.
+        context_category: where the user looks: its items come first.
+        exclude: item ids never to show; ids that the catalogue lacks are ignored.
+        allow_repeats: whether items of the user's own history may be shown; None: as the shop does.
+        diversity: 0 = by score alone, 1 = as different as possible; None: the service's setting.
+        language: of the reasons, see LANGUAGES.
+    """
+
+    request_id: str
+    user_id: str | None = None
+    k: int = 10
+    context_item_id: str | None = None
+    context_category: str | None = None
+    filters: Filters = Filters()
+    exclude: tuple[str, ...] = ()
+    allow_repeats: bool | None = None
+    diversity: float | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class SimilarRequest:
+    """`k` items that could stand in for one item, whoever asks."""
+
+    request_id: str
+    item_id: str
+    k: int = 10
+    filters: Filters = Filters()
+    exclude: tuple[str, ...] = ()
+    language: str = "en"

@@ -1,0 +1,282 @@
+"""The corner shop: what is recommended to whom, where and why."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsys import columns
+from recsys.config import ServingSettings
+from recsys.errors import RequestError, UnknownItemError
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
+from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
+from tests.fake_world import NOW, FeatureRanker, ShopFeatures, days_ago, regulars, shop_bundle
+
+Ask = Callable[..., Slate]
+
+
+def ids(slate: Slate) -> list[str]:
+    return [item.item_id for item in slate.items]
+
+
+def test_a_known_user_gets_own_things_and_their_kind_first(ask: Ask) -> None:
+    # Ann's vector is 2 apples + 1 milk: apple, then what is like apples (both tie: by index), then milk.
+    slate = ask("ann", k=4)
+    assert ids(slate) == ["apple", "banana", "cherry", "milk"]
+    assert [item.position for item in slate.items] == [1, 2, 3, 4]
+    assert not slate.cold_start
+    assert slate.degraded == ()
+
+
+def test_a_repeat_says_when_it_was_bought_last(ask: Ask) -> None:
+    reason = ask("ann").items[0].reason
+    assert (reason.code, reason.parameters) == ("bought_before", {"date": "2024-05-30"})
+    assert reason.text == "bought before, last on 2024-05-30"
+    assert ask("ann", language="zh").items[0].reason.text == "您曾购买过，最近一次是 2024-05-30"
+
+
+def test_a_view_is_not_called_a_purchase(ask: Ask) -> None:
+    bread = next(item for item in ask("vic").items if item.item_id == "bread")
+    assert bread.reason.text == "looked at before, last on 2024-05-31"
+
+
+def test_what_goes_with_the_history_names_the_item_that_led_there(ask: Ask) -> None:
+    cheese = next(item for item in ask("vic").items if item.item_id == "cheese")
+    assert (cheese.source, cheese.reason.text) == ("together", "often goes with Bread")
+    bagel = next(item for item in ask("vic").items if item.item_id == "bagel")
+    assert (bagel.source, bagel.reason.text) == ("dense", "similar to Bread")
+
+
+def test_own_items_are_left_out_where_nobody_repeats(ask: Ask) -> None:
+    assert set(ids(ask("ann", bundle=shop_bundle(repeats=False)))) == set(ids(ask(None))) - {"apple", "milk"}
+    assert "apple" in ids(ask("ann", bundle=shop_bundle(repeats=False), allow_repeats=True))
+    assert "apple" not in ids(ask("ann", allow_repeats=False))
+
+
+@pytest.mark.parametrize("user_id", [None, "nobody"])
+def test_an_unknown_user_is_cold_start_by_popularity(ask: Ask, user_id: str | None) -> None:
+    slate = ask(user_id, k=3)
+    assert slate.cold_start
+    assert slate.degraded == ()
+    assert ids(slate) == ["apple", "banana", "cherry"]
+    assert [item.score for item in slate.items] == [9, 8, 7]
+    assert {item.reason.text for item in slate.items} == {"popular now"}
+
+
+def test_an_unknown_user_on_a_product_page_sees_what_goes_with_it(ask: Ask) -> None:
+    slate = ask(None, context_item_id="bread", k=5)
+    assert ids(slate) == ["milk", "cheese", "bagel", "toast", "apple"]
+    assert [item.reason.code for item in slate.items[:4]] == ["together", "together", "similar", "similar"]
+
+
+def test_an_unknown_user_in_a_category_sees_its_popular_items_first(ask: Ask) -> None:
+    slate = ask(None, context_category="bakery", k=4)
+    assert ids(slate) == ["bread", "bagel", "toast", "apple"]
+    assert slate.items[0].reason.text == "popular in bakery"
+
+
+def test_the_context_comes_first_for_a_known_user_too_in_their_order(ask: Ask) -> None:
+    features = ShopFeatures({"ann": [("cheese", columns.PURCHASE, days_ago(1))]})
+    slate = ask("ann", features=features, context_category="dairy", k=4)
+    assert ids(slate)[0] == "cheese"
+    assert set(ids(slate)[:3]) == {"milk", "cheese", "yogurt"}
+
+
+def test_the_item_looked_at_is_not_recommended(ask: Ask) -> None:
+    assert "apple" not in ids(ask("ann", context_item_id="apple", k=9))
+
+
+def test_unknown_context_is_refused_with_its_name(ask: Ask) -> None:
+    with pytest.raises(UnknownItemError, match="'caviar'"):
+        ask("ann", context_item_id="caviar")
+    with pytest.raises(RequestError, match=r"'fish'.*bakery, dairy, fruit"):
+        ask("ann", context_category="fish")
+
+
+def test_excluded_items_never_show_and_unknown_ones_are_ignored(ask: Ask) -> None:
+    assert ids(ask(None, exclude=("apple", "caviar"), k=2)) == ["banana", "cherry"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(categories=("dairy",)), {"milk", "cheese", "yogurt"}),
+        (Filters(categories=("fish",)), set()),
+        (Filters(brands=("Farm",)), {"banana", "milk", "yogurt", "bagel"}),
+        (Filters(price_max_micros=1_000_000), {"apple", "milk", "bagel"}),
+        (Filters(price_min_micros=3_000_000), {"cherry", "cheese", "bread"}),
+        (Filters(attributes={"organic": "yes"}), {"apple"}),
+        (Filters(attributes={"tags": "green"}), {"apple"}),
+        (Filters(attributes={"organic": "perhaps"}), set()),
+        (Filters(categories=("dairy", "bakery"), brands=("Valley",)), {"cheese", "bread", "toast"}),
+    ],
+)
+def test_filters_keep_what_passes_and_nothing_else(ask: Ask, filters: Filters, expected: set[str]) -> None:
+    assert set(ids(ask("ann", filters=filters))) == expected
+    assert set(ids(ask(None, filters=filters))) == expected
+
+
+def test_a_filter_on_an_attribute_nobody_has_is_refused(ask: Ask) -> None:
+    with pytest.raises(RequestError, match=r"'colour'.*organic, tags"):
+        ask("ann", filters=Filters(attributes={"colour": "red"}))
+
+
+def test_prices_of_now_beat_those_of_the_bundle(ask: Ask) -> None:
+    features = ShopFeatures(prices={"apple": 7_000_000})
+    slate = ask(None, features=features, filters=Filters(price_max_micros=1_000_000))
+    assert ids(slate) == ["milk", "bagel"]
+    assert ask(None, features=features).items[0].price_micros == 7_000_000
+
+
+def test_the_online_stock_beats_the_bundle_both_ways(ask: Ask) -> None:
+    items = shop_bundle().items
+    stock = items.available.copy()
+    stock[items.vocabulary.index("banana")] = False  # in the bundle; online it is back
+    bundle = shop_bundle(items=replace(items, available=stock))
+    assert ids(ask(None, features=ShopFeatures(sold_out=["apple"]), bundle=bundle, k=2)) == [
+        "banana",
+        "cherry",
+    ]
+    assert ids(ask(None, features=ShopFeatures(without_row=["banana"]), bundle=bundle, k=2)) == [
+        "apple",
+        "cherry",
+    ]
+    wanted = Filters(include_unavailable=True)
+    assert ids(ask(None, features=ShopFeatures(sold_out=["apple"]), bundle=bundle, k=2, filters=wanted)) == [
+        "apple",
+        "banana",
+    ]
+
+
+def test_a_slate_is_filled_when_most_candidates_are_sold_out(ask: Ask) -> None:
+    items = shop_bundle().items
+    stock = np.array([False, *[item in ("bagel", "toast") for item in items.vocabulary.ids[1:]]])
+    bundle = shop_bundle(items=replace(items, available=stock))
+    features = ShopFeatures(
+        sold_out=[item for item in items.vocabulary.ids[1:] if item not in ("bagel", "toast")]
+    )
+    few = ServingSettings(candidates=3, diversity=0.0)
+    assert ids(ask(None, features=features, bundle=bundle, settings=few, k=2)) == ["bagel", "toast"]
+
+
+def test_the_ranker_decides_by_online_features(ask: Ask) -> None:
+    features = regulars()
+    features.clicks = {"toast": 50, "cheese": 20}
+    bundle = shop_bundle(ranker=FeatureRanker("item_click_count_7d"))
+    slate = ask("ann", features=features, bundle=bundle, k=2)
+    assert ids(slate) == ["toast", "cheese"]
+    assert [item.score for item in slate.items] == [50, 20]
+    assert slate.items[1].p_click == pytest.approx(1 / (1 + np.exp(-20)))
+
+
+def test_without_a_ranker_the_retrieval_score_orders_and_dates_are_not_told(ask: Ask) -> None:
+    slate = ask("ann", bundle=shop_bundle(ranker=None), k=4)
+    assert ids(slate) == ["apple", "banana", "cherry", "milk"]
+    assert {item.p_click for item in slate.items} == {None}
+    assert slate.items[0].reason.text == "bought before"
+
+
+def test_a_store_that_is_away_gives_popularity_and_says_so(ask: Ask) -> None:
+    features = regulars()
+    features.away = True
+    slate = ask("ann", features=features, k=3)
+    assert ids(slate) == ["apple", "banana", "cherry"]
+    assert slate.degraded == (ONLINE_FEATURES_UNAVAILABLE,)
+    assert not slate.cold_start, "we do not know that"
+    assert slate.features.freshness_seconds is None
+    assert ids(ask("ann", features=features, context_item_id="bread", k=2)) == ["milk", "cheese"]
+
+
+def test_a_store_that_goes_away_between_two_reads_still_gives_a_personal_slate(ask: Ask) -> None:
+    class Flaky(ShopFeatures):
+        def read_items(self, item_ids):  # type: ignore[no-untyped-def]
+            self.away = True
+            return super().read_items(item_ids)
+
+    slate = ask("ann", features=Flaky(regulars().histories), k=2)
+    assert ids(slate) == ["apple", "banana"]
+    assert slate.degraded == (ONLINE_FEATURES_UNAVAILABLE,)
+    assert slate.items[0].p_click is None
+
+
+def test_freshness_is_the_age_of_the_oldest_row_used(ask: Ask) -> None:
+    status = ask("vic").features
+    assert status.service == columns.RANKING_SERVICE
+    assert status.freshness_seconds == 2 * 86_400  # the items' rows; Vic's own are a day old
+    assert status.views[columns.USER_HISTORY].newest_at == days_ago(1)
+    assert status.views[columns.ITEM_ENGAGEMENT].rows == 9
+
+
+def test_diversity_mixes_categories_and_zero_does_not(ask: Ask) -> None:
+    def categories(diversity: float) -> set[str | None]:
+        return {item.category for item in ask("ann", k=3, diversity=diversity).items}
+
+    assert categories(0.0) == {"fruit"}
+    assert categories(0.9) == {"fruit", "dairy", "bakery"}
+
+
+def test_one_request_costs_two_reads(ask: Ask) -> None:
+    features = regulars()
+    ask("ann", features=features)
+    assert features.reads == 2
+
+
+def test_a_slate_is_never_longer_than_asked_and_has_no_item_twice(ask: Ask) -> None:
+    for count in (1, 5, 9, 100):
+        found = ids(ask("ann", k=count, context_item_id="milk"))
+        assert len(found) == len(set(found)) == min(count, 8)
+
+
+def recommender(features: ShopFeatures | None = None) -> Recommender:
+    return Recommender(shop_bundle(), features or regulars(), ServingSettings())
+
+
+def test_similar_items_come_from_the_same_shelf() -> None:
+    slate = recommender().similar(SimilarRequest("r1", "apple", k=2), NOW)
+    assert set(ids(slate)) == {"banana", "cherry"}
+    assert slate.items[0].reason.text == "similar to Apple"
+    with pytest.raises(UnknownItemError):
+        recommender().similar(SimilarRequest("r1", "caviar"), NOW)
+
+
+def test_similar_items_obey_filters_stock_and_exclusions() -> None:
+    shop = recommender(ShopFeatures(sold_out=["banana"]))
+    assert ids(shop.similar(SimilarRequest("r1", "apple", k=1), NOW)) == ["cherry"]
+    asked = SimilarRequest("r1", "apple", filters=Filters(categories=("dairy",)), exclude=("milk",))
+    assert set(ids(shop.similar(asked, NOW))) == {"cheese", "yogurt"}
+
+
+def test_an_item_shows_catalogue_and_online_facts() -> None:
+    features = ShopFeatures(prices={"apple": 4_000_000}, clicks={"apple": 3}, sold_out=["apple"])
+    item = recommender(features).item("apple")
+    assert (item.title, item.category, item.price_micros, item.available) == (
+        "Apple",
+        "fruit",
+        4_000_000,
+        False,
+    )
+    assert item.attributes == {"organic": "yes", "tags": ["red", "green"]}
+    assert item.features["item_click_count_7d"] == 3
+    features.away = True
+    assert recommender(features).item("apple").price_micros == 1_000_000
+    assert recommender(features).item("apple").degraded == (ONLINE_FEATURES_UNAVAILABLE,)
+
+
+def test_the_history_is_told_latest_first() -> None:
+    entries = recommender().history("ann", 2, NOW)
+    assert [(entry.title, entry.kind, entry.at) for entry in entries] == [
+        ("Apple", "purchase", days_ago(2)),
+        ("Milk", "purchase", days_ago(10)),
+    ]
+    assert recommender().history("nobody", 5, NOW) == ()
+
+
+def test_a_request_leaves_nothing_behind_for_the_next(ask: Ask) -> None:
+    shop = recommender()
+    first = shop.recommend(
+        RecommendRequest("r1", "ann", exclude=("banana",), filters=Filters(brands=("Farm",))), NOW
+    )
+    assert ids(shop.recommend(RecommendRequest("r1", "ann"), NOW)) != ids(first)
+    assert len(ids(shop.recommend(RecommendRequest("r1", "ann"), NOW))) == 9

@@ -1,0 +1,89 @@
+"""Nearest rows by dot product, with and without inverted lists, with and without forbidden rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.retrieval.dense_index import DenseIndex
+
+
+def clustered(rows: int, width: int = 16, seed: int = 0) -> np.ndarray:
+    """(rows + 1, width) unit rows around twenty centres, row 0 zero: item vectors look like that."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(20, width))
+    vectors = centres[rng.integers(0, 20, rows + 1)] + 0.5 * rng.normal(size=(rows + 1, width))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[0] = 0
+    return vectors.astype(np.float32)
+
+
+def best(vectors: np.ndarray, query: np.ndarray, count: int, allowed: np.ndarray | None = None) -> list[int]:
+    scores = vectors @ query
+    scores[0] = -np.inf
+    if allowed is not None:
+        scores[~allowed] = -np.inf
+    order = np.argsort(-scores, kind="stable")[:count]
+    return order[np.isfinite(scores[order])].tolist()
+
+
+def test_the_answer_is_in_order_with_its_products() -> None:
+    vectors = np.array([[0, 0], [1, 0], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
+    rows, scores = DenseIndex(vectors).search(np.array([1, 0], np.float32), 3)
+    assert rows.tolist() == [1, 2, 3]
+    assert scores.tolist() == pytest.approx([1.0, 0.6, 0.0])
+
+
+def test_the_padding_row_is_never_found() -> None:
+    vectors = np.array([[0, 0], [-1, 0], [0, -1]], np.float32)
+    rows, _ = DenseIndex(vectors).search(np.array([1, 1], np.float32), 10)
+    assert sorted(rows.tolist()) == [1, 2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 60), st.floats(0, 1), st.integers(0, 10_000))
+def test_forbidden_rows_are_left_out_and_the_rest_moves_up(
+    rows: int, count: int, share: float, seed: int
+) -> None:
+    vectors = clustered(rows, seed=seed)
+    rng = np.random.default_rng(seed)
+    allowed = rng.random(rows + 1) < share
+    query = rng.normal(size=16).astype(np.float32)
+    found, _ = DenseIndex(vectors).search(query, count, allowed)
+    assert found.tolist() == best(vectors, query, count, allowed)
+
+
+def test_inverted_lists_find_nearly_all_of_what_is_there() -> None:
+    vectors = clustered(5000)
+    index = DenseIndex(vectors, exact_up_to=1000)
+    assert not index.exact
+    found = [
+        np.isin(best(vectors, vectors[row], 100), index.search(vectors[row], 100)[0]).mean()
+        for row in range(1, 101)
+    ]
+    assert np.mean(found) >= 0.95
+
+
+def test_inverted_lists_keep_to_what_is_allowed() -> None:
+    vectors = clustered(5000)
+    index = DenseIndex(vectors, exact_up_to=1000)
+    allowed = np.arange(5001) % 2 == 0
+    rows, scores = index.search(vectors[7], 50, allowed)
+    assert len(rows) == 50
+    assert allowed[rows].all()
+    assert scores.tolist() == pytest.approx((vectors[rows] @ vectors[7]).tolist(), abs=1e-5)
+
+
+def test_where_cells_would_not_find_enough_the_search_stays_exact() -> None:
+    noise = np.random.default_rng(0).normal(size=(2001, 48)).astype(np.float32)
+    noise[0] = 0
+    index = DenseIndex(noise, exact_up_to=1000)
+    assert index.exact
+    assert index.search(noise[5], 10)[0].tolist() == best(noise, noise[5], 10)
+
+
+def test_nothing_allowed_and_nothing_there_give_nothing() -> None:
+    vectors = clustered(10)
+    assert len(DenseIndex(vectors).search(vectors[1], 5, np.zeros(11, bool))[0]) == 0
+    assert len(DenseIndex(vectors).search(vectors[1], 0)[0]) == 0
+    assert len(DenseIndex(np.zeros((1, 16), np.float32)).search(vectors[1], 5)[0]) == 0
