@@ -18,6 +18,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +82,16 @@ def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> P
         manifest = bundle.manifest.model_copy(update={"files": digests})
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
     return target
+
+
+def new_bundle_id(dataset: str, now: datetime) -> str:
+    """An id for a bundle trained on `dataset` at `now`; any name of a data set will do.
+
+    >>> new_bundle_id("Ada's shop (2025)", datetime(2025, 3, 1, 12, 30, 15))[:-4]
+    'Ada-s-shop-2025-20250301-123015-'
+    """
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", dataset).strip("-._")[:60] or "shop"
+    return f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def load_bundle(

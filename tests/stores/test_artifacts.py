@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from recsys.stores.artifacts import (
     extra_file,
     load_bundle,
     load_manifest,
+    new_bundle_id,
     save_bundle,
     verify_bundle,
 )
@@ -251,6 +253,12 @@ def test_a_service_with_another_schema_names_both_hashes_and_the_remedy(saved: P
         load(saved, expected=SERVICES | {"ranking_v1": "zz"})
     with pytest.raises(ArtifactMismatchError, match="no such service"):
         load(saved, expected={"retrieval_v1": "a1"})
+
+
+@settings(max_examples=50, deadline=None)
+@given(dataset=st.text(max_size=200))
+def test_any_data_set_gives_an_id_that_can_be_saved(dataset: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", new_bundle_id(dataset, NOW))
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "", ".hidden", "a/b", "a\\b", "x" * 101, "a\n"])

@@ -1,5 +1,6 @@
 """The database's address and what happens when it does not answer."""
 
+import contextlib
 import socket
 import sqlite3
 from pathlib import Path
@@ -126,7 +127,8 @@ def test_an_odd_path_is_a_path(tmp_path: Path) -> None:
         registry.start_run("train", {})
     with Registry.read_only(shop(None, home)) as registry:
         assert len(registry.list_runs()) == 1
-    assert sqlite3.connect(home / "recsys.db").execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(home / "recsys.db")) as plain:
+        assert plain.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
 def test_an_address_is_shown_with_its_file(tmp_path: Path) -> None:

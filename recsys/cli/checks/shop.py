@@ -38,7 +38,7 @@ def feature_registry(settings: Settings) -> Check:
     file = settings.paths.feast_registry
     if file.exists():
         return ok("feature registry", str(file))
-    return missing("feature registry", f"{file} does not exist", "run `recsys features apply`")
+    return missing("feature registry", f"{file} does not exist", "run `feast -c feature_repo apply`")
 
 
 def production_bundle(settings: Settings) -> Check:
@@ -55,16 +55,15 @@ def production_bundle(settings: Settings) -> Check:
         bundle = None
     if bundle is None:
         return missing(name, "none", train)
-    from recsys.stores.artifacts import verify_bundle
+    from recsys.stores.artifacts import load_manifest, verify_bundle
 
     try:
-        services = verify_bundle(bundle.path).services
-        today = schema_hashes(settings, services)
-        if today is None and services:
-            return warning(
-                name, f"{bundle.bundle_id}; its features cannot be compared", "run `recsys features apply`"
-            )
+        services = load_manifest(bundle.path).services
+        today = schema_hashes(settings, services) if services else {}
         verify_bundle(bundle.path, today)
     except RecsysError as error:
         return missing(name, str(error), f"{train}, or `recsys models rollback`")
+    if today is None:
+        apply = "run `feast -c feature_repo apply`"
+        return warning(name, f"{bundle.bundle_id}; its features cannot be compared", apply)
     return ok(name, f"{bundle.bundle_id}, in production since {bundle.promoted_at:%Y-%m-%d %H:%M}")
