@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -293,6 +295,19 @@ def test_a_write_that_fails_leaves_nothing_behind(rng: np.random.Generator, tmp_
     with pytest.raises(ArtifactError, match="No space left on device"):
         save_bundle(bundle(rng), tmp_path, extras={"index.faiss": full_disk})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_killed_while_writing_leaves_no_bundle(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; "
+        "from recsys.stores.artifacts import save_bundle; from tests.tiny_bundle import tiny_bundle; "
+        "save_bundle(tiny_bundle(), Path(sys.argv[1]), extras={'index': lambda path: os._exit(9)})"
+    )
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=False)
+    assert killed.returncode == 9
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
+    assert load_bundle(save_bundle(tiny_bundle(), tmp_path)).manifest.bundle_id == "shop-1"
 
 
 def test_an_extra_file_is_hashed_verified_and_found(rng: np.random.Generator, tmp_path: Path) -> None:
