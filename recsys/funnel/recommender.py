@@ -5,7 +5,9 @@ from datetime import datetime
 import numpy as np
 
 from recsys import columns
+from recsys.catalog import stable_key
 from recsys.config import ServingSettings
+from recsys.dataset.histories import histories_from_features
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
@@ -122,6 +124,22 @@ class Recommender:
         """
         profile = Profile.of(self._features.read_user(user_id), self.bundle.items.vocabulary, now)
         return history_entries(self.bundle, profile, count)
+
+    def warm_up(self, now: datetime) -> None:
+        """Runs every stage once, so that the first request is as quick as the others."""
+        item = int(self.catalogue.by_popularity[0]) if len(self.catalogue) > 1 else 0
+        vocabulary = self.bundle.items.vocabulary
+        keys = np.array([stable_key(vocabulary.ids[item])], np.int64)
+        instants = np.array([int(now.timestamp())], np.int64)
+        history = histories_from_features(
+            [keys], [np.ones(1, np.int64)], [instants], instants, vocabulary, columns.HISTORY_LENGTH
+        )
+        self.bundle.retriever.user_vectors(history)
+        if self.bundle.ranker is not None:
+            rows = np.full((self._settings.candidates, len(columns.RANKING_FEATURES)), np.nan, np.float32)
+            self.bundle.ranker.score(rows)
+        if item:
+            self.recommend(RecommendRequest("warm-up", context_item_id=vocabulary.ids[item]), now)
 
     def _context(self, request: RecommendRequest) -> tuple[int, int]:
         """Index of the context item and code of the context category, 0 = none."""

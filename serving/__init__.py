@@ -1,0 +1,1 @@
+"""The HTTP service: a thin BentoML service around a FastAPI application."""

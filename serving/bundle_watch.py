@@ -1,0 +1,112 @@
+"""Keeps the production bundle in service: a promoted one is loaded aside and swapped in between requests."""
+
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from recsys.errors import ArtifactNotFoundError, RecsysError
+from recsys.funnel.recommender import Recommender
+from recsys.stores.registry_records import BundleRecord
+
+log = logging.getLogger("recsys.serving")
+
+RETRY_REFUSED_SECONDS = 30.0
+NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models promote ID`."
+
+
+class BundleWatch:
+    """Holds the recommender that serves; `current` is one reference that is replaced as a whole.
+
+    A request takes the reference once and keeps it, so that a swap drops no request and mixes no two
+    bundles. A bundle that cannot be loaded is refused and the old one stays.
+
+    Args:
+        production: the bundle in production now, or None.
+        load: makes a recommender that is warm, or raises RecsysError.
+        clock: monotonic seconds. taken, refused: are told of each swap and each refusal.
+    """
+
+    def __init__(
+        self,
+        production: Callable[[], BundleRecord | None],
+        load: Callable[[BundleRecord], Recommender],
+        clock: Callable[[], float],
+        taken: Callable[[Recommender], None] = lambda recommender: None,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._production = production
+        self._load = load
+        self._clock = clock
+        self._taken = taken
+        self._refused = refused
+        self._refused_id = ""
+        self._retry_at = 0.0
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self.current: Recommender | None = None
+        self.problem = NO_BUNDLE
+
+    def recommender(self) -> Recommender:
+        """The recommender that serves.
+
+        Raises:
+            ArtifactNotFoundError: there is none; the message says why and what to do.
+        """
+        current = self.current
+        if current is None:
+            raise ArtifactNotFoundError(self.problem)
+        return current
+
+    def check(self) -> None:
+        """One look at the registry; loads and swaps where another bundle is in production. Never raises."""
+        try:
+            record = self._production()
+            if record is None:
+                self._note(NO_BUNDLE)
+                return
+            if self._serves(record.bundle_id) or self._refused_lately(record.bundle_id):
+                return
+            self._take(record)
+        except RecsysError as error:
+            self._note(str(error))
+        except Exception:  # the thread must live: whatever it was may pass
+            log.exception("looking for a promoted bundle failed")
+            self.problem = "the bundle in production could not be loaded; the service's log says why."
+
+    def start(self, seconds: float) -> None:
+        """Looks every `seconds` from now on, in a thread of its own."""
+        self._thread = Thread(target=self._run, args=(seconds,), name="bundle-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; what serves stays."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def _run(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            self.check()
+
+    def _take(self, record: BundleRecord) -> None:
+        try:
+            recommender = self._load(record)
+        except Exception:
+            self._refused_id, self._retry_at = record.bundle_id, self._clock() + RETRY_REFUSED_SECONDS
+            self._refused()
+            raise
+        self.current, self.problem, self._refused_id = recommender, "", ""
+        self._taken(recommender)
+        log.info("bundle %s is in service", record.bundle_id)
+
+    def _serves(self, bundle_id: str) -> bool:
+        return self.current is not None and self.current.bundle.manifest.bundle_id == bundle_id
+
+    def _refused_lately(self, bundle_id: str) -> bool:
+        return bundle_id == self._refused_id and self._clock() < self._retry_at
+
+    def _note(self, problem: str) -> None:
+        """Logs a problem once, not every two seconds."""
+        if problem != self.problem or (self.current is None and problem != NO_BUNDLE):
+            log.warning("%s", problem)
+        self.problem = problem

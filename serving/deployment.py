@@ -1,0 +1,190 @@
+"""Everything that the application answers from, opened once; the composition root's work."""
+
+import asyncio
+import gc
+import hmac
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TypeVar
+
+import faiss
+import torch
+
+from recsys import columns
+from recsys.config import ServingSettings, Settings
+from recsys.errors import ConfigError
+from recsys.funnel.feature_source import CircuitBreaker, FeatureSource
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.slate import Slate
+from recsys.funnel.slate_log import SlateLog
+from recsys.stores.artifacts import load_bundle, load_manifest
+from recsys.stores.feature_reader import FeatureReader
+from recsys.stores.promotion import schema_hashes
+from recsys.stores.registry import Registry
+from recsys.stores.registry_records import BundleRecord
+from recsys.stores.slate_log import FileSlateLog
+from serving.bundle_watch import BundleWatch
+from serving.metrics import ServiceMetrics
+
+log = logging.getLogger("recsys.serving")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What one process of the service holds.
+
+    Attributes:
+        api_key: None = none is asked for, which is allowed on the loopback interface only.
+        pool: where answers are computed, with the settings' threads for torch and faiss.
+        now: the clock.
+    """
+
+    settings: ServingSettings
+    api_key: str | None
+    bundles: BundleWatch
+    metrics: ServiceMetrics
+    slate_log: SlateLog
+    pool: ThreadPoolExecutor
+    now: Callable[[], datetime]
+
+    async def ask(self, question: Callable[[Recommender], T]) -> T:
+        """The answer of the recommender that serves now, computed off the event loop.
+
+        Raises:
+            ArtifactNotFoundError: none serves.
+            TimeoutError: it took longer than settings.timeout_seconds.
+        """
+        recommender = self.bundles.recommender()
+        future = asyncio.get_running_loop().run_in_executor(self.pool, question, recommender)
+        return await asyncio.wait_for(future, self.settings.timeout_seconds)
+
+    async def recommend(self, request: RecommendRequest) -> Slate:
+        """The slate for `request`, counted and logged."""
+        return self._served(await self.ask(lambda shop: shop.recommend(request, self.now())))
+
+    async def similar(self, request: SimilarRequest) -> Slate:
+        """Items that could stand in for one, counted and logged."""
+        return self._served(await self.ask(lambda shop: shop.similar(request, self.now())))
+
+    def _served(self, slate: Slate) -> Slate:
+        self.metrics.served(slate)
+        self.slate_log.append(slate)
+        return slate
+
+    def admits(self, given: str | None) -> bool:
+        """Whether `given` is the API key, compared in constant time; true where none is asked for."""
+        if self.api_key is None:
+            return True
+        return hmac.compare_digest((given or "").encode("utf-8", "replace"), self.api_key.encode())
+
+
+def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]:
+    """The deployment that `settings` describe, its production bundle loaded, and a function that closes it.
+
+    Without a bundle, a feature repository or Redis it opens all the same: it says what is missing and
+    takes it up when it is there.
+    """
+    serving, metrics = settings.serving, ServiceMetrics()
+    registry = Registry.open(settings)
+    slate_log = FileSlateLog(
+        settings.paths.served, serving.slate_log_bytes, serving.slate_log_share, random.random
+    )
+    watch = BundleWatch(
+        production=registry.production,
+        load=BundleLoader(settings),
+        clock=time.monotonic,
+        taken=lambda recommender: _taken(recommender, metrics),
+        refused=metrics.refused.inc,
+    )
+    pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
+    set_threads(serving.threads)
+    watch.check()
+    watch.start(serving.reload_seconds)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    deployment = Deployment(serving, key or None, watch, metrics, slate_log, pool, lambda: datetime.now(UTC))
+
+    def close() -> None:
+        watch.stop()
+        pool.shutdown(wait=True)
+        slate_log.close()
+        registry.close()
+
+    return deployment, close
+
+
+class BundleLoader:
+    """Makes a warm recommender of a promoted bundle; the online features are opened with the first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._features: FeatureSource | None = None
+
+    def __call__(self, record: BundleRecord) -> Recommender:
+        """The recommender of `record`.
+
+        Raises:
+            ArtifactError: it is not there, was changed, or was made for other features.
+            ConfigError: the feature repository is not applied.
+        """
+        services = load_manifest(record.path).services
+        bundle = load_bundle(record.path, schema_hashes(self._settings, services))
+        if torch.cuda.is_available():
+            bundle.retriever.to("cuda")
+        recommender = Recommender(bundle, self._source(), self._settings.serving)
+        recommender.warm_up(datetime.now(UTC))
+        return recommender
+
+    def _source(self) -> FeatureSource:
+        if self._features is None:
+            reader = FeatureReader.open(self._settings, columns.RANKING_SERVICE)
+            self._features = CircuitBreaker(
+                reader, time.monotonic, self._settings.serving.feature_retry_seconds
+            )
+        return self._features
+
+
+def set_threads(threads: int) -> None:
+    """Sets the threads that torch and faiss use when called from this thread: OpenMP counts by thread."""
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)
+
+
+def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
+    """Raises ConfigError where a service would listen beyond this machine without an API key."""
+    if api_key or is_loopback(host):
+        return
+    raise ConfigError(
+        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _taken(recommender: Recommender, metrics: ServiceMetrics) -> None:
+    manifest = recommender.bundle.manifest
+    metrics.taken(manifest.bundle_id, manifest.dataset)
+    # A bundle lives long: the collector need not walk it on every pass, which costs tail latency.
+    gc.collect()
+    gc.freeze()

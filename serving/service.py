@@ -1,0 +1,135 @@
+"""The BentoML service: `bentoml serve` at the root, or of a built Bento.
+
+It is thin: one process, one FastAPI application. BentoML brings the server, its supervision, the client
+and the packaging; the paths of its client (`/recommend_batch`, `/schema.json`) stay BentoML's. All
+others, health and metrics included, go straight to the application: BentoML's own middleware keeps
+every finished request alive until its timeout has passed, which shows in the tail latency.
+"""
+
+import gc
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import bentoml
+import click
+import orjson
+from bentoml.exceptions import BentoMLException
+from pydantic import Field
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from recsys.config import load_settings
+from recsys.errors import RecsysError
+from serving.app import create_app
+from serving.deployment import Deployment, open_deployment, require_key_beyond_loopback
+from serving.errors import answer_of
+from serving.middleware import Door
+from serving.schemas import RecommendBody
+
+BENTO_PATHS = frozenset({"/recommend_batch", "/schema.json"})
+MAX_BATCH = 100
+BENTO_TIMEOUT_SECONDS = 30.0  # for a whole batch; the application has its own, shorter one
+
+
+class Opened:
+    """What the service's constructor opened, for the door that was built before it."""
+
+    deployment: Deployment | None = None
+    app: ASGIApp | None = None
+
+
+class FrontDoor:
+    """Leads each request to the application, and those of BentoML's own client to BentoML."""
+
+    def __init__(self, bento: ASGIApp, opened: Opened) -> None:
+        self._bento = bento
+        self._opened = opened
+        self._guarded: Door | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opened = self._opened
+        if scope["type"] != "http" or opened.app is None or opened.deployment is None:
+            await self._bento(scope, receive, send)
+        elif scope["path"] in BENTO_PATHS:
+            self._guarded = self._guarded or Door(self._bento, opened.deployment)
+            await self._guarded(scope, receive, send)
+        else:
+            await opened.app(scope, receive, send)
+
+
+class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has no types
+    """A BentoML service whose address comes from our settings: 127.0.0.1 unless told otherwise."""
+
+    def inject_config(self) -> None:
+        with _bento_errors():
+            serving = load_settings().serving
+        self.config["http"] = {"host": serving.host, "port": serving.port}
+        super().inject_config()
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        return FrontDoor(super().to_asgi(is_main=is_main), _opened)
+
+
+_opened = Opened()
+
+
+@bentoml.service(
+    service_class=ConfiguredService,
+    workers=1,
+    traffic={"timeout": BENTO_TIMEOUT_SECONDS},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+class Recommender:
+    """Recommendations of one shop; `/openapi.json` describes the HTTP interface."""
+
+    def __init__(self) -> None:
+        settings = load_settings()
+        self._deployment, self._close = open_deployment(settings)
+        _opened.deployment, _opened.app = self._deployment, create_app(self._deployment)
+        # What is alive now stays alive: the collector may look at the rest, and less often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def check_address() -> None:
+        """Refuses to start beyond the loopback interface without an API key; runs before anything listens."""
+        with _bento_errors():
+            settings = load_settings()
+            context = click.get_current_context(silent=True)
+            host = (context.params.get("host") if context else None) or settings.serving.host
+            key = settings.api_key.get_secret_value() if settings.api_key else None
+            require_key_beyond_loopback(str(host), key)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        _opened.app = _opened.deployment = None
+        self._close()
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def recommend_batch(
+        self, requests: Annotated[list[RecommendBody], Field(max_length=MAX_BATCH)]
+    ) -> list[dict[str, Any]]:
+        """Slates for up to 100 requests, in their order, for BentoML's client."""
+        slates = []
+        with _bento_errors():
+            for place, body in enumerate(requests):
+                question = body.request(f"{secrets.token_hex(8)}-{place}", "en")
+                slate = await self._deployment.recommend(question)
+                slates.append(orjson.loads(orjson.dumps(slate)))
+        return slates
+
+
+@contextmanager
+def _bento_errors() -> Iterator[None]:
+    """Tells a known error in BentoML's way: one line on the command line, the status over HTTP."""
+    try:
+        yield
+    except RecsysError as error:
+        refusal = BentoMLException(str(error))
+        refusal.error_code = HTTPStatus(answer_of(error).status)
+        raise refusal from error

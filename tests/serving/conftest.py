@@ -1,0 +1,73 @@
+"""The corner shop behind HTTP, without BentoML: the application on fakes."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from recsys.config import ServingSettings
+from recsys.funnel.recommender import Recommender
+from recsys.stores.registry_records import BundleRecord
+from serving.app import create_app
+from serving.bundle_watch import BundleWatch
+from serving.deployment import Deployment
+from serving.metrics import ServiceMetrics
+from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle
+
+
+def record(bundle_id: str) -> BundleRecord:
+    return BundleRecord(bundle_id, Path(bundle_id), "corner-shop", "all", NOW, {}, None, "production", NOW)
+
+
+@dataclass
+class Shop:
+    """A service on fakes; `promoted` is what the registry says, `client` asks it."""
+
+    features: ShopFeatures
+    settings: ServingSettings
+    deployment: Deployment
+    client: TestClient
+    promoted: list[BundleRecord | None]
+    clock: Clock
+
+    def recommend(self, **body: Any) -> Any:
+        return self.client.post("/v1/recommend", json=body)
+
+
+OpenShop = Callable[..., Shop]
+
+
+@pytest.fixture
+def open_shop() -> Iterator[OpenShop]:
+    """Opens a service: fields of ServingSettings, and `api_key`, `bundle_id` (None: none is promoted)."""
+    pools: list[ThreadPoolExecutor] = []
+
+    def build(api_key: str | None = None, bundle_id: str | None = "bundle-1", **settings: Any) -> Shop:
+        features, serving, clock = regulars(), ServingSettings(diversity=0.0, **settings), Clock()
+        metrics, promoted = ServiceMetrics(), [record(bundle_id) if bundle_id else None]
+        watch = BundleWatch(
+            production=lambda: promoted[0],
+            load=lambda found: Recommender(shop_bundle(bundle_id=found.bundle_id), features, serving),
+            clock=clock,
+            taken=lambda shop: metrics.taken(shop.bundle.manifest.bundle_id, "corner-shop"),
+            refused=metrics.refused.inc,
+        )
+        watch.check()
+        pool = ThreadPoolExecutor(2)
+        pools.append(pool)
+        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW)
+        client = TestClient(create_app(deployment), raise_server_exceptions=False)
+        return Shop(features, serving, deployment, client, promoted, clock)
+
+    yield build
+    for pool in pools:
+        pool.shutdown()
+
+
+@pytest.fixture
+def shop(open_shop: OpenShop) -> Shop:
+    return open_shop()
