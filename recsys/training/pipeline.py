@@ -12,9 +12,9 @@ from scipy import sparse
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import FloatArray, Interactions
 from recsys.dataset.shop import Shop
-from recsys.dataset.split import DAY_MICROS, Split, history_ends
+from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
 from recsys.funnel.offline import candidate_lists
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
@@ -32,7 +32,7 @@ from recsys.training.feature_reads import (
 from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, labels_of, ranking_cases
 from recsys.training.retriever import train_retriever
-from recsys.training.scorers import RetrieverScorer
+from recsys.training.scorers import RetrieverScorer, seen_lists
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 NEIGHBOURS = 50
@@ -120,23 +120,12 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
     )
     seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
     candidates, scores = candidate_lists(bundle, histories, seen, settings.candidates, job.progress)
-    labels = labels_of(cases, candidates)
-    asked = np.flatnonzero(labels.any(axis=1))  # a list without a right answer teaches no order
-    features = read_ranking_features(
-        job.features, job.shop.interactions, cases.take(asked), candidates[asked]
-    )
+    features = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
     return RankingData(
-        features=np.concatenate([features, scores[asked][:, :, None]], axis=2),
-        labels=labels[asked],
-        mask=candidates[asked] > 0,
+        features=np.concatenate([features, scores[:, :, None]], axis=2),
+        labels=labels_of(cases, candidates),
+        mask=candidates > 0,
     )
-
-
-def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
-    """For each case the items that its user acted on strictly before its instant."""
-    ends = history_ends(interactions, cases.user_index, cases.at)
-    starts = interactions.user_offsets[cases.user_index]
-    return [interactions.item_index[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def _trained_retriever(

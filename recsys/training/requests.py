@@ -3,7 +3,6 @@
 The retriever never trained on that period, so its scores there are what they will be in service.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,22 +13,18 @@ from recsys.dataset.split import DAY_MICROS, Split
 
 WEEK_MICROS = 7 * DAY_MICROS
 
-# (R, N + 1) scores of cases -> (R, C) candidate item indexes, 0 = padding
-CandidateFinder = Callable[[Cases], IntArray]
-
-
 @dataclass(frozen=True)
 class RankingData:
     """R requests with up to C candidates each.
 
     Attributes:
         features: (R, C, F) float32 in RANKING_FEATURES order.
-        labels: (R, C) float32, 1 where the candidate was acted on in the window.
+        labels: (R, C) bool, whether the candidate was acted on in the window.
         mask: (R, C) bool, false for padding.
     """
 
     features: FloatArray
-    labels: FloatArray
+    labels: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.bool_]
 
 
@@ -76,15 +71,14 @@ def join_cases(parts: list[Cases]) -> Cases:
     )
 
 
-def labels_of(cases: Cases, candidates: IntArray) -> FloatArray:
-    """(R, C) float32, 1 where a candidate is among its case's targets.
+def labels_of(cases: Cases, candidates: IntArray) -> npt.NDArray[np.bool_]:
+    """(R, C) bool, whether a candidate is among its case's targets; false for padding.
 
     >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
     >>> labels_of(cases, np.array([[5, 4, 0]])).tolist()
-    [[1.0, 0.0, 0.0]]
+    [[True, False, False]]
     """
-    out = np.zeros(candidates.shape, np.float32)
+    out = np.zeros(candidates.shape, bool)
     for row in range(len(cases)):
         out[row] = np.isin(candidates[row], cases.targets_of(row))
-    out[candidates == 0] = 0
-    return out
+    return out & (candidates > 0)

@@ -3,8 +3,15 @@
 import numpy as np
 
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Cases, FloatArray, IntArray
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.split import history_ends
+from recsys.funnel.offline import candidate_lists
+from recsys.models.bundle import Bundle
 from recsys.models.retriever import Retriever
+from recsys.progress import Progress, silent
+from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
+
+REQUESTS_AT_ONCE = 500
 
 
 class RetrieverScorer:
@@ -53,6 +60,13 @@ class RankedScorer:
         return scores.astype(np.float32, copy=False)
 
 
+def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
+    """For each case the items that its user acted on strictly before its instant."""
+    ends = history_ends(interactions, cases.user_index, cases.at)
+    starts = interactions.user_offsets[cases.user_index]
+    return [interactions.item_index[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
 class CaseRows:
     """Finds the place of a case among all cases by its user and instant."""
 
@@ -64,3 +78,37 @@ class CaseRows:
         """(U,) places of `cases`."""
         keys = zip(cases.user_index.tolist(), cases.at.tolist(), strict=True)
         return np.fromiter((self._place[key] for key in keys), np.int64, len(cases))
+
+
+def bundle_scorers(
+    bundle: Bundle,
+    interactions: Interactions,
+    cases: Cases,
+    features: TrainingFeatures,
+    candidates: int,
+    seen: bool,
+    progress: Progress = silent,
+) -> list[RetrieverScorer | RankedScorer]:
+    """The bundle's first stage alone, and both stages if it has a ranker, ready for `cases`.
+
+    Args:
+        candidates: how many the ranker orders, as in service.
+        seen: whether items that a user had before may be recommended again.
+    """
+    length = bundle.retriever.shape.history_length
+    histories = read_histories(features, interactions, cases.user_index, cases.at, length)
+    retriever = RetrieverScorer("recsys retriever", bundle.retriever, cases, histories)
+    if bundle.ranker is None:
+        return [retriever]
+    without = None if seen else seen_lists(interactions, cases)
+    found, scores = candidate_lists(bundle, histories, without, candidates, progress)
+    logits = np.empty(found.shape, np.float32)
+    with progress("ranking features", len(cases)) as advance:
+        for start in range(0, len(cases), REQUESTS_AT_ONCE):
+            rows = np.arange(start, min(start + REQUESTS_AT_ONCE, len(cases)))
+            matrix = read_ranking_features(features, interactions, cases.take(rows), found[rows])
+            matrix = np.concatenate([matrix, scores[rows][:, :, None]], axis=2)  # (R, C, F)
+            flat = bundle.ranker.score(matrix.reshape(-1, matrix.shape[2]))
+            logits[rows] = flat.reshape(len(rows), -1)
+            advance(len(rows))
+    return [retriever, RankedScorer("recsys", retriever, cases, found, logits)]

@@ -1,0 +1,163 @@
+"""The way from a shop to a bundle, in a world with two kinds of people: each buys only in its own half."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys import columns
+from recsys.config import EvaluationSettings, RankerSettings, RetrieverSettings, Settings
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.dataset.shop import Shop
+from recsys.errors import DataError
+from recsys.training.pipeline import Job, train_bundle
+from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
+from recsys.training.scorers import bundle_scorers
+from tests.fake_features import FakeTrainingFeatures
+
+DAY = 86_400_000_000
+USERS, ITEMS, DAYS = 40, 20, 120
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def two_tastes(clock: str = "time") -> Shop:
+    """User u buys one item of its half every third day: even users in items 1-10, odd ones in 11-20."""
+    rng = np.random.default_rng(0)
+    users = Vocabulary.of(f"u{u:02}" for u in range(USERS))
+    items = Vocabulary.of(f"i{i:02}" for i in range(ITEMS))
+    rows = [
+        (u + 1, int(rng.integers(1, 11)) + 10 * (u % 2), day * DAY + u)
+        for u in range(USERS)
+        for day in range(u % 3, DAYS, 3)
+    ]
+    user, item, at = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    purchase = columns.KIND_CODES[columns.PURCHASE]
+    interactions = Interactions(
+        users, items, user, item, np.full(len(rows), purchase), np.ones(len(rows), np.float32), at
+    )
+    info = DatasetInfo(
+        name="two-tastes",
+        clock=clock,
+        repeats=True,
+        label_kinds=("purchase",),
+        events=len(rows),
+        users=USERS,
+        items=ITEMS,
+        start=NOW,
+        end=NOW,
+        imported_at=NOW,
+        mapping_sha256="0",
+    )
+    return Shop(info, interactions)
+
+
+SETTINGS = Settings(
+    retriever=RetrieverSettings(
+        width=16,
+        text_width=8,
+        epochs=3,
+        batch_size=16,
+        negatives=20,
+        history_length=10,
+        threads=1,
+        warmup_steps=5,
+    ),
+    ranker=RankerSettings(candidates=12, requests=60, epochs=2, batch_size=8, hidden=8),
+    evaluation=EvaluationSettings(test_days=14, validation_days=21),
+)
+
+
+def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[Job, FakeTrainingFeatures]:
+    rng = np.random.default_rng(1)
+    ids = shop.interactions.items.ids[1:]
+    categories = {identifier: "low" if place < 10 else "high" for place, identifier in enumerate(ids)}
+    vectors = {identifier: rng.normal(size=12).astype(np.float32) for identifier in ids}
+    features = FakeTrainingFeatures(shop.interactions, categories, vectors)
+    return Job(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
+
+
+def test_a_shop_with_a_clock_becomes_a_bundle_with_both_stages(tmp_path: Path) -> None:
+    shop = two_tastes()
+    work, features = job(shop, "time-split", tmp_path)
+    bundle = train_bundle(work, "b1", NOW)
+    assert bundle.ranker is not None
+    assert bundle.item_vectors.shape == (ITEMS + 1, 16)
+    assert bundle.manifest.services[columns.RANKING_SERVICE] == "hash of ranking_v1"
+    assert set(features.asked) == {
+        columns.CATALOG_SERVICE,
+        columns.RETRIEVAL_SERVICE,
+        columns.RANKING_SERVICE,
+    }
+    assert (tmp_path / "retriever" / "curves.json").exists()
+    assert (tmp_path / "ranker" / "curves.json").exists()
+
+
+def test_each_taste_is_recommended_its_own_half(tmp_path: Path) -> None:
+    shop = two_tastes()
+    work, features = job(shop, "time-split", tmp_path)
+    bundle = train_bundle(work, "b1", NOW)
+    cases = work.split.test
+    for scorer in bundle_scorers(bundle, shop.interactions, cases, features, candidates=15, seen=True):
+        scores = scorer.score(cases)
+        scores[:, 0] = -np.inf
+        best_five = np.argsort(-scores, axis=1)[:, :5]
+        own_half = (best_five > 10) == (cases.user_index % 2 == 0)[:, None]  # user index = number + 1
+        assert own_half.mean() > 0.95, scorer.name
+
+
+def test_data_with_only_an_order_gets_no_ranker(tmp_path: Path) -> None:
+    work, _ = job(two_tastes("order"), "leave-one-out", tmp_path)
+    assert train_bundle(work, "b1", NOW).ranker is None
+
+
+def test_data_with_only_an_order_is_not_cut_by_time() -> None:
+    with pytest.raises(DataError, match="leave-one-out"):
+        two_tastes("order").split("time-split", SETTINGS.evaluation)
+
+
+def test_an_unknown_protocol_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="'sideways'"):
+        two_tastes().split("sideways", SETTINGS.evaluation)
+
+
+def test_a_protocol_for_production_holds_out_no_test() -> None:
+    split = two_tastes().split("all", SETTINGS.evaluation)
+    assert len(split.test) == 0
+    assert len(split.validation) == USERS
+
+
+def test_the_rankers_questions_lie_in_the_validation_period() -> None:
+    shop = two_tastes()
+    split = shop.split("time-split", SETTINGS.evaluation)
+    cases = ranking_cases(shop.interactions, split, np.random.default_rng(0), 10_000)
+    assert split.train_end is not None
+    assert cases.at.min() == split.train_end
+    assert cases.at.max() <= split.test.at[0] - 7 * DAY
+    assert len(np.unique(cases.at)) == 3  # from the start, one and two weeks in
+
+
+def test_a_window_holds_what_its_users_did_in_it_and_nothing_else() -> None:
+    shop = two_tastes()
+    cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
+    assert len(cases) == USERS  # everybody buys once in any three days
+    assert np.diff(cases.target_offsets).tolist() == [1] * USERS
+
+
+def test_joined_cases_keep_their_own_targets() -> None:
+    shop = two_tastes()
+    first, second = (window_cases(shop.interactions, start * DAY, (start + 3) * DAY) for start in (30, 60))
+    both = join_cases([first, second])
+    assert both.targets_of(USERS).tolist() == second.targets_of(0).tolist()
+
+
+def test_padding_is_never_a_right_answer() -> None:
+    shop = two_tastes()
+    cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
+    target = int(cases.targets_of(0)[0])
+    row = np.zeros((len(cases), 2), np.int64)
+    row[0] = [target, 0]
+    labels = labels_of(cases, row)
+    assert labels[0].tolist() == [True, False]
+    assert not labels[1:].any()
