@@ -1,0 +1,195 @@
+"""Raw rows of an event file -> canonical events, by the rules of a mapping; pure, one batch at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.cells import MICROS, Column, Parsed, as_instant, as_micros, as_number, as_text
+from recsys.dataset.conditions import apply_rejects, kinds_of
+from recsys.dataset.mapping import EventSource
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.dataset.verdicts import Verdicts
+from recsys.errors import DataError
+
+ORDER_START_MICROS = 946_684_800 * MICROS  # 2000-01-01: where the instants of data without a clock begin
+
+
+@dataclass(frozen=True)
+class StagedEvents:
+    """Canonical events of one batch, before cleaning; `event_id` is null where the source has none.
+
+    Attributes:
+        events: the rows that are not refused, columns of `EVENT_SCHEMA`.
+        verdicts: the fate of every raw row.
+    """
+
+    events: pa.Table
+    verdicts: Verdicts
+
+
+def event_columns(source: EventSource) -> list[str]:
+    """The raw columns that `source` reads."""
+    kind = source.kind
+    given = [
+        source.user,
+        source.item,
+        source.event_id,
+        source.session,
+        source.query,
+        source.request,
+        source.position,
+        source.weight,
+        source.time.column,
+        kind.column,
+        source.value.column if source.value else None,
+        source.quantity.column if source.quantity else None,
+        *(case.column for case in kind.cases),
+        *(condition.column for rule in source.reject for condition in rule.when),
+    ]
+    return list(dict.fromkeys(name for name in given if name is not None))
+
+
+def canonical_events(
+    raw: pa.Table, source: EventSource, weights: dict[str, float], first_sequence: int
+) -> StagedEvents:
+    """Canonical events of `raw`; row i arrives as number `first_sequence` + i.
+
+    Args:
+        raw: the columns of `event_columns(source)`.
+        weights: kind -> weight, for every kind.
+
+    Raises:
+        ConfigError: the mapping's time zone is unknown.
+        DataError: an event says when it came but the order of the file is beyond 200 years of seconds.
+    """
+    verdicts = Verdicts(len(raw))
+    apply_rejects(source.reject, raw, verdicts)
+    kinds = kinds_of(source.kind, raw, verdicts)
+    users = as_text(raw[source.user])
+    verdicts.refuse(_null(users), "missing_user", source.user, "names no user")
+    items = _text(raw, source.item)
+    if source.item is not None:
+        needs_item = pc.not_equal(kinds, pa.scalar(columns.SEARCH)).fill_null(False)
+        verdicts.refuse(_null(items) & np.asarray(needs_item), "missing_item", source.item, "names no item")
+    sequence = np.arange(first_sequence, first_sequence + len(raw))
+    at = _instants(raw, source, sequence, verdicts)
+    quantity, value = _amounts(raw, source, verdicts)
+    position = _position(raw, source, verdicts)
+    weight = _weights(raw, source, kinds, weights, verdicts)
+    table = pa.table(
+        {
+            columns.EVENT_ID: _text(raw, source.event_id),
+            columns.KIND: kinds,
+            columns.USER_ID: users,
+            columns.ITEM_ID: items,
+            columns.AT: pa.array(at).cast(INSTANT),
+            columns.SEQUENCE: sequence,
+            columns.SESSION_ID: _text(raw, source.session),
+            columns.QUERY: _text(raw, source.query),
+            columns.REQUEST_ID: _text(raw, source.request),
+            columns.POSITION: position,
+            columns.QUANTITY: quantity,
+            columns.VALUE_MICROS: value,
+            columns.WEIGHT: weight,
+        }
+    )
+    kept = verdicts.kept
+    return StagedEvents(_typed(table if kept.all() else table.filter(pa.array(kept))), verdicts)
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """`table` in the canonical types, everything nullable: ids are made by the cleaning."""
+    return table.cast(pa.schema([pa.field(field.name, field.type) for field in EVENT_SCHEMA]))
+
+
+def _null(array: Column) -> npt.NDArray[np.bool_]:
+    return np.asarray(array.is_null())
+
+
+def _text(raw: pa.Table, name: str | None) -> Column:
+    return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
+
+
+def _instants(
+    raw: pa.Table, source: EventSource, sequence: npt.NDArray[np.int64], verdicts: Verdicts
+) -> npt.NDArray[np.int64]:
+    time = source.time
+    if time.unit == "order":
+        steps = _number(raw, time.column, verdicts) if time.column else Parsed(sequence, *_none(len(raw)))
+        values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * MICROS
+        if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
+            raise DataError(
+                f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "
+                f'{time.column!r} a Unix time? Then write unit = "s" or unit = "ms".'
+            )
+        parsed = Parsed(values, steps.missing, steps.bad)
+    else:
+        parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
+    verdicts.refuse(parsed.missing, "missing_time", time.column, "names no instant")
+    verdicts.refuse(parsed.bad, "bad_time", time.column, f"is no instant ({time.format or time.unit})")
+    return parsed.values
+
+
+def _none(count: int) -> tuple[Any, Any]:
+    return np.zeros(count, bool), np.zeros(count, bool)
+
+
+def _number(raw: pa.Table, name: str, verdicts: Verdicts) -> Parsed:
+    parsed = as_number(raw[name])
+    verdicts.refuse(parsed.bad, "bad_number", name, "is no number")
+    return parsed
+
+
+def _amounts(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> tuple[Column, Column]:
+    """Quantity and the money of the whole line, each null where the source says nothing."""
+    counts = np.ones(len(raw), np.int64)
+    quantity: Column = pa.nulls(len(raw), pa.int64())
+    if source.quantity is not None:
+        parsed = _number(raw, source.quantity.column, verdicts)
+        numbers = np.abs(parsed.values) if source.quantity.absolute else parsed.values
+        detail = "is not a count from 1"
+        verdicts.refuse((numbers <= 0) & parsed.ok, "bad_quantity", source.quantity.column, detail)
+        if source.quantity.most is not None:
+            numbers = np.where(numbers > source.quantity.most, 1, numbers)
+        numbers = np.minimum(numbers, 2.0**53)  # beyond, a float does not count by ones
+        counts = np.where(parsed.ok, np.maximum(np.rint(numbers), 1), 1).astype(np.int64)
+        quantity = pa.array(counts, mask=~parsed.ok)
+    if source.value is None:
+        return quantity, pa.nulls(len(raw), pa.int64())
+    money = as_micros(raw[source.value.column], source.value.scale)
+    verdicts.refuse(money.bad, "bad_value", source.value.column, "is no amount of money")
+    per_unit = source.value.per == "unit"
+    micros = money.values * counts if per_unit else money.values
+    too_much = np.abs(money.values.astype(float)) * counts > 2.0**62 if per_unit else money.bad
+    verdicts.refuse(too_much, "bad_value", source.value.column, "is no credible amount of money")
+    if source.quantity is not None and source.quantity.absolute:
+        micros = np.abs(micros)
+    verdicts.refuse((micros < 0) & money.ok, "bad_value", source.value.column, "is negative")
+    return quantity, pa.array(micros, mask=~money.ok)
+
+
+def _position(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> Column:
+    if source.position is None:
+        return pa.nulls(len(raw), pa.int32())
+    parsed = _number(raw, source.position, verdicts)
+    inside = (parsed.values >= 1) & (parsed.values < 2**31)
+    verdicts.refuse(parsed.ok & ~inside, "bad_number", source.position, "is no position from 1")
+    return pa.array(np.where(inside, parsed.values, 0).astype(np.int32), mask=~(parsed.ok & inside))
+
+
+def _weights(
+    raw: pa.Table, source: EventSource, kinds: Column, weights: dict[str, float], verdicts: Verdicts
+) -> npt.NDArray[np.float32]:
+    if source.weight is not None:
+        parsed = _number(raw, source.weight, verdicts)
+        verdicts.refuse(parsed.values < 0, "bad_number", source.weight, "is a negative weight")
+        return np.asarray(parsed.values, np.float32)
+    names = list(weights)
+    places: Column = pc.index_in(kinds, value_set=pa.array(names, pa.string()))
+    table = np.array([*(weights[name] for name in names), 0.0], np.float32)
+    return np.asarray(table[places.fill_null(len(names)).to_numpy(zero_copy_only=False)], np.float32)

@@ -1,0 +1,84 @@
+"""Hashes of whole columns of texts and numbers, the same on every machine and in every run.
+
+Not for secrets: a multiply-and-shift mix (the finaliser of splitmix64) over eight bytes at a time.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys.dataset.cells import Column, combined
+
+HashArray = npt.NDArray[np.uint64]
+_NULL = np.uint64(0x9E3779B97F4A7C15)
+_DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
+
+
+def mix(values: npt.NDArray[Any]) -> HashArray:
+    """(n,) int64 or uint64 spread over all 64 bits; different values give different hashes."""
+    x = values.astype(np.int64).view(np.uint64) + _NULL if values.dtype != np.uint64 else values + _NULL
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(x ^ (x >> np.uint64(31)), np.uint64)
+
+
+def combine(hashes: HashArray, more: HashArray) -> HashArray:
+    """One hash of two columns; their order counts."""
+    return mix(hashes * np.uint64(0x9FB21C651E98DF25) + more)
+
+
+def hash_texts(column: Column) -> HashArray:
+    """(n,) hashes of a text column; null is a value of its own, different from "".
+
+    >>> hash_texts(pa.array(["a", "b", "a", None])).tolist()[0] == hash_texts(pa.array(["a"])).tolist()[0]
+    True
+    """
+    array = combined(column)
+    if not pa.types.is_string(array.type):
+        array = array.cast(pa.string())
+    count = len(array)
+    if not count:
+        return np.zeros(0, np.uint64)
+    _, offset_buffer, data = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32)[array.offset : array.offset + count + 1].astype(np.int64)
+    text = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    lengths = np.diff(offsets)
+    hashes = np.empty(count, np.uint64)
+    # By length: ids of one shop have few lengths, and rows of one length are a matrix of words.
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        hashes[rows] = _hash_words(_words(text, offsets[rows], length), length)
+    if array.null_count:
+        hashes[array.is_null().to_numpy(zero_copy_only=False)] = _NULL
+    return hashes
+
+
+def _words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], length: int) -> HashArray:
+    """(rows, words) uint64: `length` bytes from each start, padded with zeros to whole words."""
+    width = -(-length // 8) * 8
+    padded = np.zeros((len(starts), max(width, 8)), np.uint8)
+    if length and starts[-1] - starts[0] == length * (len(starts) - 1):
+        padded[:, :length] = text[starts[0] : starts[0] + length * len(starts)].reshape(-1, length)
+    elif length:
+        padded[:, :length] = np.lib.stride_tricks.sliding_window_view(text, length)[starts]
+    return padded.view("<u8")
+
+
+def _hash_words(words: HashArray, length: int) -> HashArray:
+    hashes = mix(words[:, 0] ^ np.uint64(length))
+    for place in range(1, words.shape[1]):
+        hashes = combine(hashes, words[:, place])
+    return hashes
+
+
+def id_texts(first: HashArray, second: HashArray) -> Column:
+    """(n,) texts of 16 letters and digits: 80 bits of two hashes, so that a billion ids do not collide."""
+    digits = np.empty((len(first), 16), np.uint8)
+    for place in range(12):
+        digits[:, place] = _DIGITS[((first >> np.uint64(5 * place)) & np.uint64(31)).astype(np.uint8)]
+    for place in range(4):
+        digits[:, 12 + place] = _DIGITS[((second >> np.uint64(5 * place)) & np.uint64(31)).astype(np.uint8)]
+    offsets = np.arange(0, 16 * (len(first) + 1), 16, dtype=np.int64).astype(np.int32)
+    return pa.StringArray.from_buffers(len(first), pa.py_buffer(offsets.data), pa.py_buffer(digits.data))
