@@ -32,9 +32,11 @@ class FeatureRows:
         """(K, len(names)) float32, NaN where the feature's view is missing or its value is null."""
         rows = len(next(iter(self.columns.values())))
         out = np.empty((rows, len(names)), np.float32)
+        absent = {view: mask for view, mask in self.missing.items() if mask.any()}
         for place, name in enumerate(names):
             out[:, place] = self.columns[name]
-            out[self.missing[self.views[name]], place] = np.nan
+            if self.views[name] in absent:
+                out[absent[self.views[name]], place] = np.nan
             if name in self.null:
                 out[self.null[name], place] = np.nan
         return out

@@ -19,7 +19,7 @@ from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.features.rows import FeatureRows
-from recsys.stores.packed_commands import read_rows
+from recsys.stores.packed_commands import read_rows, row_getter
 from recsys.stores.packed_connection import open_client
 from recsys.stores.packed_keys import PackedView, packed_view
 from recsys.stores.packed_layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS, Mask
@@ -39,28 +39,32 @@ class ServiceView:
 class PackedColumns(Mapping[str, npt.NDArray[Any]]):
     """Columns of several views; texts and arrays are decoded when they are first asked for."""
 
-    def __init__(self, sources: Mapping[str, PackedRows]) -> None:
-        self._sources = sources
+    def __init__(self, owner: Mapping[str, str], rows: Mapping[str, PackedRows]) -> None:
+        """Args:
+        owner: feature -> its view, of the features to show.
+        rows: view -> its rows.
+        """
+        self._owner, self._rows = owner, rows
         self._decoded: dict[str, npt.NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         column = self._decoded.get(name)
         if column is None:
-            column = self._decoded[name] = self._sources[name][name]
+            column = self._decoded[name] = self._rows[self._owner[name]][name]
         return column
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._sources)
+        return iter(self._owner)
 
     def __len__(self) -> int:
-        return len(self._sources)
+        return len(self._owner)
 
     def vectors(self, name: str, width: int) -> npt.NDArray[Any]:
         """(K, width) matrix of an array feature, a row of zeros where it is missing.
 
         It is a view on what came from the store where every row is there.
         """
-        return self._sources[name].vectors(name, width)
+        return self._rows[self._owner[name]].vectors(name, width)
 
 
 class FeatureReader:
@@ -82,9 +86,11 @@ class FeatureReader:
         self.service = service
         self.user_views = tuple(user_views)
         self.item_views = tuple(item_views)
+        self._user_owner = _owner(self.user_views)
+        self._item_owner = _owner(self.item_views)
         self._open_redis = open_redis
         self._timeout = timeout_seconds
-        self._client: Any = None
+        self._get: Callable[[Sequence[bytes]], list[bytes | None]] | None = None
 
     @classmethod
     def open(cls, settings: Settings, service: str) -> "FeatureReader":
@@ -120,7 +126,8 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        return self._rows(self.user_views, [user_id.encode()], now_us)
+        values = self._fetch(_keys(self.user_views, [user_id]))
+        return _decoded(self.user_views, self._user_owner, values, 1, now_us)
 
     def read_items(self, item_ids: Sequence[str], now_us: int | None = None) -> FeatureRows:
         """Features of K items, in their order, all views in one round trip.
@@ -128,7 +135,8 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        return self._rows(self.item_views, [item_id.encode() for item_id in item_ids], now_us)
+        values = self._fetch(_keys(self.item_views, item_ids))
+        return _decoded(self.item_views, self._item_owner, values, len(item_ids), now_us)
 
     def read(
         self, user_id: str, item_ids: Sequence[str], now_us: int | None = None
@@ -138,31 +146,25 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        users, items = [user_id.encode()], [item_id.encode() for item_id in item_ids]
-        keys = _keys(self.user_views, users)
+        keys = _keys(self.user_views, [user_id])
         border = len(keys)
-        keys += _keys(self.item_views, items)
+        keys += _keys(self.item_views, item_ids)
         values = self._fetch(keys)
-        now = _now() if now_us is None else now_us
         return (
-            _feature_rows(self.user_views, values[:border], 1, now),
-            _feature_rows(self.item_views, values[border:], len(items), now),
+            _decoded(self.user_views, self._user_owner, values[:border], 1, now_us),
+            _decoded(self.item_views, self._item_owner, values[border:], len(item_ids), now_us),
         )
 
-    def _rows(self, views: Sequence[ServiceView], entities: list[bytes], now_us: int | None) -> FeatureRows:
-        values = self._fetch(_keys(views, entities))
-        return _feature_rows(views, values, len(entities), _now() if now_us is None else now_us)
-
     def _fetch(self, keys: list[bytes]) -> list[bytes | None]:
-        client = self._client
-        if client is None:
-            client = self._client = self._open_redis()
+        get = self._get
+        if get is None:
+            get = self._get = row_getter(self._open_redis())
         try:
-            return read_rows(client, keys, self._timeout)
+            return read_rows(get, keys, self._timeout)
         except StoreUnavailableError as error:
             # The embedded server may come back elsewhere: the next request asks anew where it is.
             if isinstance(error.__cause__, redis.ConnectionError):
-                self._client = None
+                self._get = None
             raise
 
 
@@ -217,27 +219,32 @@ def _join_keys(view: ServiceView) -> tuple[str, ...]:
     return tuple(name for name, _ in view.packed.layout.keys)
 
 
-def _keys(views: Sequence[ServiceView], entities: list[bytes]) -> list[bytes]:
-    return [key for view in views for key in view.packed.keys(entities)]
+def _keys(views: Sequence[ServiceView], ids: Sequence[str]) -> list[bytes]:
+    keys: list[bytes] = []
+    for view in views:
+        keys += view.packed.keys_of_texts(ids)
+    return keys
 
 
-def _feature_rows(
-    views: Sequence[ServiceView], values: Sequence[bytes | None], count: int, now_us: int
+def _owner(views: Sequence[ServiceView]) -> dict[str, str]:
+    return {name: view.name for view in views for name in view.features}
+
+
+def _decoded(
+    views: Sequence[ServiceView],
+    owner: Mapping[str, str],
+    values: Sequence[bytes | None],
+    count: int,
+    now_us: int | None,
 ) -> FeatureRows:
-    sources: dict[str, PackedRows] = {}
-    missing, event_at, owner = {}, {}, {}
+    now = time.time_ns() // 1000 if now_us is None else now_us
+    rows: dict[str, PackedRows] = {}
     null: dict[str, Mask] = {}
     for place, view in enumerate(views):
-        rows = PackedRows(
-            view.packed.layout, values[place * count : (place + 1) * count], view.packed.oldest(now_us)
-        )
-        missing[view.name], event_at[view.name] = rows.missing, rows.event_at
-        for name in view.features:
-            sources[name], owner[name] = rows, view.name
-        if rows.has_nulls:
-            null |= {name: mask for name in view.features if (mask := rows.null(name)) is not None}
-    return FeatureRows(PackedColumns(sources), missing, event_at, owner, null)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
+        part = values[place * count : (place + 1) * count]
+        found = rows[view.name] = PackedRows(view.packed.layout, part, view.packed.oldest(now))
+        if found.has_nulls:
+            null |= {name: mask for name in view.features if (mask := found.null(name)) is not None}
+    missing = {name: each.missing for name, each in rows.items()}
+    event_at = {name: each.event_at for name, each in rows.items()}
+    return FeatureRows(PackedColumns(owner, rows), missing, event_at, owner, null)

@@ -8,6 +8,7 @@ from redis.crc import key_slot
 from redis.exceptions import NoScriptError
 
 from recsys.stores.redis_connection import redis_errors
+from recsys.stores.redis_mget import MultiGet
 
 WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers nobody else
 DELETE_KEYS = 1000
@@ -45,8 +46,20 @@ Values = list[bytes | None]
 Progress = Callable[[int], Any] | None
 
 
-def read_rows(client: Any, keys: Keys, timeout: float | None = None) -> Values:
-    """The values of `keys` in one round trip (in a cluster: one to each node), None where there is none.
+def row_getter(client: Any) -> Callable[[Keys], Values]:
+    """A function that gets the values of keys in one round trip (in a cluster: one to each node)."""
+    if in_cluster(client):
+        getter: Callable[[Keys], Values] = client.mget_nonatomic
+        return getter
+    return MultiGet(client)
+
+
+def read_rows(get: Callable[[Keys], Values], keys: Keys, timeout: float | None = None) -> Values:
+    """The values of `keys`, None where there is none.
+
+    Args:
+        get: a `row_getter`.
+        timeout: seconds after which its client gives up, for the message.
 
     Raises:
         StoreUnavailableError: Redis does not answer.
@@ -54,12 +67,11 @@ def read_rows(client: Any, keys: Keys, timeout: float | None = None) -> Values:
     if not keys:
         return []
     with redis_errors(f"read {len(keys)} rows", timeout):
-        values: Values = client.mget_nonatomic(keys) if in_cluster(client) else client.mget(keys)
-    return values
+        return get(keys)
 
 
 async def read_rows_async(client: Any, keys: Keys) -> Values:
-    """The same with an asyncio client."""
+    """The same with an asyncio client, one server or cluster."""
     if not keys:
         return []
     with redis_errors(f"read {len(keys)} rows"):

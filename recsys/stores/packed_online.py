@@ -29,6 +29,7 @@ from recsys.stores.packed_commands import (
     delete_rows,
     read_rows,
     read_rows_async,
+    row_getter,
     write_rows,
     write_rows_async,
 )
@@ -62,6 +63,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     """
 
     now: Callable[[], int] = staticmethod(lambda: time.time_ns() // 1000)
+    _row_getter: Any = None
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         """Rows of one view as Feast's values; (None, None) where a row is missing or has expired."""
         view = _view(config, table)
         keys = view.keys(map(entity_id, entity_keys))
-        return self._readings(view, read_rows(self._connected(config), keys), requested_features)
+        return self._readings(view, read_rows(self._getter(config), keys), requested_features)
 
     async def online_read_async(
         self,
@@ -157,7 +159,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         """All views of a request in one MGET."""
         asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
         keys = [key for view, _, _, view_keys, _ in asked for key in view_keys]
-        self._respond(asked, read_rows(self._connected(config), keys), *response)
+        self._respond(asked, read_rows(self._getter(config), keys), *response)
 
     async def _read_features_per_fv_async(
         self,
@@ -235,6 +237,12 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             self._client: Any = open_client(config)
         return self._client
 
+    def _getter(self, config: RepoConfig) -> Any:
+        client = self._connected(config)
+        if self._row_getter is None:
+            self._row_getter = row_getter(client)
+        return self._row_getter
+
     async def _connected_async(self, config: RepoConfig) -> Any:
         if self._client_async is None:
             self._client_async: Any = await open_async_client(config)
@@ -246,7 +254,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             self._client.close()
         if self._client_async is not None:
             await self._client_async.aclose()
-        self._client = self._client_async = None
+        self._client = self._client_async = self._row_getter = None
 
 
 def _view(config: RepoConfig, table: Any) -> PackedView:

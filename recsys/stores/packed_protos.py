@@ -70,7 +70,9 @@ def pack_protos(layout: Layout, data: Sequence[tuple[Any, Mapping[str, Any], Any
 def _scalars_of_protos(values: Sequence[Any], kind: str) -> ScalarColumn:
     attribute = _ATTRIBUTES[kind][0]
     column = np.array([getattr(value, attribute) for value in values], SCALARS[kind])
-    null = np.array([value.WhichOneof("val") is None for value in values], np.bool_)
+    null = np.zeros(len(column), np.bool_)
+    for place in np.flatnonzero(column == 0).tolist():  # what an unset field looks like
+        null[place] = values[place].WhichOneof("val") is None
     return column, null if null.any() else None
 
 

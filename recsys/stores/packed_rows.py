@@ -34,11 +34,16 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
         self.layout = layout
         self._values = values
         self._joined, self._stride = b"", 0  # set where the variable blocks are equally long
-        any_missing = None in values
         missing = np.zeros(len(values), np.bool_)
-        if any_missing:
+        any_missing = False
+        try:
+            joined = b"".join(values)  # type: ignore[arg-type]
+        except TypeError:  # there is a None
+            any_missing = True
             missing[:] = [value is None for value in values]
-        self._rows = self._scattered(missing) if any_missing else self._read(values)
+            self._rows = self._scattered(missing)
+        else:
+            self._rows = self._read(values, joined)
         if oldest is not None:
             expired = self._rows["event_at"] < oldest
             if expired.any():
@@ -128,10 +133,9 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
     def __len__(self) -> int:
         return len(self.layout.kinds)
 
-    def _read(self, values: Sequence[Any]) -> npt.NDArray[Any]:
+    def _read(self, values: Sequence[Any], joined: bytes) -> npt.NDArray[Any]:
         """The fixed blocks of rows that are all there."""
         dtype = self.layout.dtype
-        joined = b"".join(values)
         length = len(values[0]) if values else dtype.itemsize
         if length >= dtype.itemsize and len(joined) == length * len(values):
             if not self.layout.blobs:
@@ -166,7 +170,7 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
         rows = np.zeros(len(missing), self.layout.dtype)
         there = [value for value in self._values if value is not None]
         if there:
-            rows[~missing] = self._read(there)
+            rows[~missing] = self._read(there, b"".join(there))
             self._joined, self._stride = b"", 0
         return rows
 
