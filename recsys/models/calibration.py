@@ -37,8 +37,8 @@ def fit_platt(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) ->
         logits = log_slope.exp() * z + offset
         value = torch.nn.functional.binary_cross_entropy_with_logits(logits, y)
         value.backward()  # type: ignore[no-untyped-call]
-        return float(value)
+        return float(value.detach())
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    slope = float(log_slope.exp()) / spread
-    return slope, float(offset) - slope * centre
+    slope = float(log_slope.detach().exp()) / spread
+    return slope, float(offset.detach()) - slope * centre

@@ -1,7 +1,13 @@
 """What the retriever minimises: a softmax over items, of which a batch samples the columns."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+# Cells of the (S, C) logits held at once: what a core's cache holds, and what keeps a GPU busy.
+_CPU_CELLS = 1 << 18
+_GPU_CELLS = 1 << 26
 
 
 def inclusion_log_probability(frequency: Tensor, drawn: int, uniform: int, items: int) -> Tensor:
@@ -15,9 +21,9 @@ def inclusion_log_probability(frequency: Tensor, drawn: int, uniform: int, items
 
 
 def sampled_softmax(
-    logits: Tensor, log_probability: Tensor, state: Tensor, column: Tensor, weight: Tensor
+    users: Tensor, vectors: Tensor, log_probability: Tensor, state: Tensor, column: Tensor, weight: Tensor
 ) -> Tensor:
-    """The mean of -log softmax(logits - log q)[state, column] over P weighted pairs.
+    """The mean of -log softmax(users vectors^T - log q)[state, column] over P weighted pairs.
 
     Subtracting log q makes the sampled sum an estimate of the sum over all items, so that popular items,
     which are columns in nearly every batch, are not pushed down for it. With q = 1 everywhere (all items
@@ -26,14 +32,51 @@ def sampled_softmax(
     Paper: Bengio and Senecal 2008, doi 10.1109/TNN.2007.912312; Yi et al. 2019 (RecSys), eq. 4-5.
 
     Args:
-        logits: (S, C) scores of S states for C columns.
+        users: (S, D) user vectors times the scale. vectors: (C, D) item vectors of the columns.
         log_probability: (C,) log q.
         state: (P,) row of each pair. column: (P,) column of its target. weight: (P,) above 0.
     """
-    logits = logits.float() - log_probability
-    normaliser = logits.logsumexp(-1)  # (S,)
-    loss = normaliser[state] - logits[state, column]  # (P,)
-    return (loss * weight).sum() / weight.sum()
+    users, vectors, weight = users.float(), vectors.float(), weight / weight.sum()
+    state_weight = torch.zeros(len(users), device=users.device).index_add(0, state, weight)  # (S,)
+    normalisers: Tensor = _WeightedNormalisers.apply(  # type: ignore[no-untyped-call]
+        users, vectors, log_probability, state_weight
+    )
+    chosen = (users[state] * vectors[column]).sum(-1) - log_probability[column]  # (P,)
+    return normalisers - (chosen * weight).sum()
+
+
+class _WeightedNormalisers(torch.autograd.Function):
+    """sum over s of w_s logsumexp_c(users_s . vectors_c - log q_c), without ever holding all (S, C) logits.
+
+    The gradient is made in the same pass, a few rows at a time: each cell is computed once and while it
+    is in the cache, which on a processor is several times faster than autograd's passes over the whole.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, users: Tensor, vectors: Tensor, log_probability: Tensor, weight: Tensor) -> Tensor:
+        on_gpu = users.device.type == "cuda"
+        dtype = torch.bfloat16 if on_gpu else torch.float32
+        columns, bias = vectors.to(dtype), -log_probability
+        user_gradient, vector_gradient = torch.empty_like(users), torch.zeros_like(vectors)
+        total = torch.zeros((), device=users.device)
+        step = max(1, (_GPU_CELLS if on_gpu else _CPU_CELLS) // len(vectors))
+        for start in range(0, len(users), step):
+            rows = users[start : start + step].to(dtype)  # (s, D)
+            cells = (rows @ columns.T).float().add_(bias)  # (s, C)
+            top = cells.amax(-1, keepdim=True)
+            summed = cells.sub_(top).exp_().sum(-1, keepdim=True)  # (s, 1)
+            share = weight[start : start + step, None]  # (s, 1)
+            total += ((summed.log() + top) * share).sum()
+            gradient = cells.mul_(share / summed).to(dtype)  # (s, C) = w softmax
+            user_gradient[start : start + step] = (gradient @ columns).float()
+            vector_gradient.add_((gradient.T @ rows).float())
+        ctx.save_for_backward(user_gradient, vector_gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        user_gradient, vector_gradient = ctx.saved_tensors
+        return gradients[0] * user_gradient, gradients[0] * vector_gradient, None, None
 
 
 def listwise(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:

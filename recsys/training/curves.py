@@ -72,13 +72,19 @@ class Curves:
         return cls(description["title"], description["monitor"], epochs, description["best_epoch"])
 
     def save(self, folder: Path) -> None:
-        """Writes curves.json and curves.png under `folder`."""
+        """Writes curves.json under `folder`, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{CURVES_FILE}.partial"
         partial.write_text(json.dumps(self.describe(), indent=2) + "\n", "utf-8")
         os.replace(partial, folder / CURVES_FILE)
-        if self.epochs:
-            _draw(self, folder / PICTURE_FILE)
+
+    def draw(self, folder: Path) -> Path | None:
+        """Writes curves.png under `folder` and returns its path; None before the first epoch."""
+        if not self.epochs:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        _draw(self, folder / PICTURE_FILE)
+        return folder / PICTURE_FILE
 
 
 def _draw(curves: Curves, path: Path) -> None:

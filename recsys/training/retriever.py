@@ -34,8 +34,8 @@ def train_retriever(
 ) -> Curves:
     """Trains `model` in place, leaves it with its best epoch's weights and returns what happened.
 
-    After each epoch the run is written to `run_dir`: checkpoint, curves.json and curves.png. A run that
-    was interrupted goes on from there and ends with the same numbers as one that was not.
+    After each epoch the run is written to `run_dir`: checkpoint and curves.json, at the end curves.png.
+    A run that was interrupted goes on from there and ends with the same numbers as one that was not.
 
     Args:
         validate: metrics of the model after an epoch; `monitor` is one of them, larger is better.
@@ -90,6 +90,7 @@ def train_retriever(
             save_checkpoint(run_dir, identity, model, optimizer, best, curves)
             curves.save(run_dir)
 
+    curves.draw(run_dir)
     model.load_state_dict(best, strict=False)
     model.eval()
     return curves
@@ -123,9 +124,10 @@ def batch_loss(
         row, position = tensor(batch.state_row), tensor(batch.state_position)
         last_at = tensor(batch.at_seconds[batch.state_row, batch.state_position])
         users = model.users(states[row, position], tensor(batch.state_at_seconds), last_at)  # (S, D)
-        logits = model.scale * users @ vectors[tensor(place[: len(columns)])].T  # (S, C)
     column = tensor(np.searchsorted(columns, batch.target))
-    return sampled_softmax(logits, log_probability, tensor(batch.pair_state), column, tensor(batch.weight))
+    candidates = vectors[tensor(place[: len(columns)])]  # (C, D)
+    pairs = tensor(batch.pair_state), column, tensor(batch.weight)
+    return sampled_softmax(model.scale * users, candidates, log_probability, *pairs)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,148 @@
+"""The ranker's training loop: listwise on requests, calibrated on requests held out."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recsys.columns import RANKING_FEATURES
+from recsys.config import RankerSettings
+from recsys.dataset.interactions import FloatArray
+from recsys.errors import DataError
+from recsys.models.calibration import fit_platt
+from recsys.models.losses import listwise, pointwise
+from recsys.models.ranker import Ranker, RankerShape
+from recsys.progress import Progress, silent
+from recsys.training.curves import Curves, Epoch
+from recsys.training.schedule import adamw, learning_rate, set_rate
+
+BoolArray = npt.NDArray[np.bool_]
+HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch and fits the calibration
+POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
+MONITOR = "mrr"
+
+
+@dataclass(frozen=True)
+class _Requests:
+    """R requests of C candidates: features (R, C, F), labels and mask (R, C)."""
+
+    features: Tensor
+    labels: Tensor
+    mask: Tensor
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "_Requests":
+        index = torch.from_numpy(rows)
+        return _Requests(self.features[index], self.labels[index], self.mask[index])
+
+    def to(self, device: torch.device) -> "_Requests":
+        return _Requests(self.features.to(device), self.labels.to(device), self.mask.to(device))
+
+
+def train_ranker(
+    features: FloatArray,
+    labels: BoolArray,
+    mask: BoolArray,
+    settings: RankerSettings,
+    progress: Progress = silent,
+) -> tuple[Ranker, Curves]:
+    """A calibrated ranker, and its learning curves.
+
+    The loss is softmax cross-entropy among a request's candidates, which orders them, plus a fifth of
+    binary cross-entropy, which ties the scores of different requests to one scale (a softmax alone may
+    shift each request by any amount, and no calibration could undo that). A seventh of the requests is
+    held out: it picks the epoch by MRR and fits the calibration. Requests without a chosen candidate
+    teach the level only.
+
+    Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
+
+    Args:
+        features: (R, C, F) float32 in the order of RANKING_FEATURES, NaN = missing.
+        labels: (R, C) whether a candidate was chosen. mask: (R, C) false where a place is empty.
+
+    Raises:
+        DataError: too few requests have both a chosen and an unchosen candidate.
+    """
+    useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
+    held, kept = _split(useful, settings.seed)
+    requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    train, test = requests.take(kept), requests.take(held).to(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        ranker = Ranker(RankerShape(RANKING_FEATURES, settings.hidden))
+    ranker.fit_statistics(train.features[train.mask].numpy())
+    ranker.to(device)
+    optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
+    steps_an_epoch = -(-len(kept) // settings.batch_size)
+    steps = settings.epochs * steps_an_epoch
+
+    curves, best = Curves("ranker", MONITOR), _weights(ranker)
+    # Before training the ranker keeps the retriever's order; an epoch must beat that to be taken.
+    untrained = _reciprocal_rank(ranker, test)
+    with progress("train ranker", steps) as advance:
+        for number in range(1, settings.epochs + 1):
+            rng = np.random.default_rng([settings.seed, number])
+            started, losses = time.perf_counter(), torch.zeros((), device=device)
+            order, step = rng.permutation(len(kept)), (number - 1) * steps_an_epoch
+            ranker.train()
+            for start in range(0, len(order), settings.batch_size):
+                batch = train.take(order[start : start + settings.batch_size]).to(device)
+                set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
+                scores = ranker(batch.features)
+                loss = listwise(scores, batch.labels, batch.mask)
+                loss = loss + POINTWISE_SHARE * pointwise(scores, batch.labels, batch.mask)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
+                optimizer.step()
+                losses, step = losses + loss.detach(), step + 1
+                advance(1)
+            ranker.eval()
+            metrics = {MONITOR: _reciprocal_rank(ranker, test), "mrr of retrieval": untrained}
+            seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
+            curves = curves.add(Epoch(number, float(losses) / steps_an_epoch, rate, seconds, metrics))
+            if curves.best_epoch == number and curves.best > untrained:
+                best = _weights(ranker)
+
+    ranker.load_state_dict(best, strict=False)
+    scores, chosen = _held_out_scores(ranker, test)
+    ranker.calibration.copy_(torch.tensor(fit_platt(scores, chosen)))
+    return ranker.cpu().eval(), curves
+
+
+def _split(useful: BoolArray, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Requests to hold out and requests to train on, among all; `useful` (R,) can teach an order."""
+    if int(useful.sum()) < 20:
+        raise DataError(
+            f"only {int(useful.sum())} requests have both a chosen and an unchosen candidate; the ranker "
+            "needs 20. Raise ranker.requests or ranker.candidates, or import more events."
+        )
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(useful), bool)
+    for group in (np.flatnonzero(useful), np.flatnonzero(~useful)):  # the same share of both
+        held[rng.permutation(group)[: int(len(group) * HELD_OUT_SHARE)]] = True
+    return np.flatnonzero(held), np.flatnonzero(~held)
+
+
+def _reciprocal_rank(ranker: Ranker, requests: _Requests) -> float:
+    """The mean of 1 / rank of the best placed positive, over requests with one; ties count against it."""
+    with torch.inference_mode():
+        scores = ranker(requests.features).masked_fill(~requests.mask, float("-inf"))  # (R, C)
+    positive = requests.labels & requests.mask
+    top = scores.masked_fill(~positive, float("-inf")).amax(-1, keepdim=True)  # (R, 1)
+    rank = 1 + ((scores >= top) & ~positive).sum(-1)  # (R,)
+    some = positive.any(-1)
+    return float((1.0 / rank[some]).mean()) if bool(some.any()) else 0.0
+
+
+def _held_out_scores(ranker: Ranker, requests: _Requests) -> tuple[FloatArray, BoolArray]:
+    with torch.inference_mode():
+        scores = ranker(requests.features)[requests.mask]
+    return scores.cpu().numpy(), requests.labels[requests.mask].cpu().numpy()
+
+
+def _weights(ranker: Ranker) -> dict[str, Tensor]:
+    return {name: weight.detach().cpu().clone() for name, weight in ranker.named_parameters()}

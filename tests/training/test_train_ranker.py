@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from recsys.columns import PRICE_RATIO, RANKING_FEATURES, RETRIEVAL_SCORE, TIMES_IN_HISTORY
+from recsys.config import RankerSettings
+from recsys.errors import DataError
+from recsys.training.ranker import train_ranker
+
+REQUESTS, CANDIDATES = 600, 20
+RETRIEVAL, TIMES, PRICE = (
+    RANKING_FEATURES.index(name) for name in (RETRIEVAL_SCORE, TIMES_IN_HISTORY, PRICE_RATIO)
+)
+SETTINGS = RankerSettings(hidden=16, epochs=8, batch_size=32, learning_rate=1e-2)
+
+World = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def world(effect: float, seed: int = 0, requests: int = REQUESTS) -> World:
+    """Choices by sigmoid(retrieval + effect * bought before - 2), a third of the prices missing."""
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((requests, CANDIDATES, len(RANKING_FEATURES))).astype(np.float32)
+    features[..., TIMES] = rng.random((requests, CANDIDATES)) < 0.3
+    features[..., PRICE][rng.random((requests, CANDIDATES)) < 0.33] = np.nan
+    logits = features[..., RETRIEVAL] + effect * features[..., TIMES] - 2
+    labels = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    return features, labels, rng.random(logits.shape) < 0.9
+
+
+def first_is_positive(scores: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> float:
+    best = np.where(mask, scores, -np.inf).argmax(1)
+    return float((labels & mask)[np.arange(len(labels)), best].mean())
+
+
+def test_it_learns_what_the_retriever_does_not_know():
+    features, labels, mask = world(effect=3.0)
+    ranker, curves = train_ranker(features, labels, mask, SETTINGS)
+    fresh, chosen, real = world(effect=3.0, seed=9)
+    learnt = first_is_positive(ranker.score(fresh), chosen, real)
+    retrieved = first_is_positive(fresh[..., RETRIEVAL], chosen, real)
+    assert learnt > retrieved + 0.1
+    assert curves.best > curves.epochs[0].metrics["mrr of retrieval"]
+
+
+def test_probabilities_match_frequencies_on_fresh_requests():
+    ranker, _ = train_ranker(*world(effect=2.0, requests=1500), SETTINGS)
+    fresh, chosen, real = world(effect=2.0, seed=9, requests=1500)
+    probability, outcome = ranker.probability(fresh)[real], chosen[real]
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.0)):
+        inside = (probability >= low) & (probability < high)
+        assert inside.sum() > 100
+        assert probability[inside].mean() == pytest.approx(outcome[inside].mean(), abs=0.05)
+
+
+def test_labels_by_chance_leave_the_retrievers_order():
+    features, labels, mask = world(effect=0.0)
+    labels = np.zeros_like(labels)
+    # Chosen is exactly what the retriever puts first: nothing can beat its order.
+    labels[np.arange(REQUESTS), np.where(mask, features[..., RETRIEVAL], -np.inf).argmax(1)] = True
+    ranker, curves = train_ranker(features, labels, mask, SETTINGS)
+    assert curves.epochs[0].metrics["mrr of retrieval"] == 1.0
+    order = np.argsort(ranker.score(features[0]))
+    np.testing.assert_array_equal(order, np.argsort(features[0, :, RETRIEVAL]))
+
+
+def test_the_same_seed_gives_the_same_ranker():
+    scores = [
+        train_ranker(*world(effect=1.0, requests=100), SETTINGS)[0].score(world(1.0, 9)[0][0])
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+def test_too_few_choices_are_refused_with_the_remedy():
+    features, labels, mask = world(effect=1.0, requests=30)
+    with pytest.raises(DataError, match=r"only 0 requests .* Raise ranker.requests"):
+        train_ranker(features, np.zeros_like(labels), mask, SETTINGS)

@@ -1,0 +1,242 @@
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.config import RetrieverSettings
+from recsys.dataset.batches import (
+    MICROS,
+    TrainingData,
+    batch_of,
+    histories_of,
+    training_data,
+    training_windows,
+)
+from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.errors import ArtifactMismatchError, DataError
+from recsys.models.bundle import ItemTable
+from recsys.models.retriever import Retriever, build_retriever
+from recsys.training.retriever import batch_loss, train_retriever
+from recsys.training.schedule import adamw
+
+ITEMS, USERS, LENGTH = 12, 40, 6
+DAY = 86_400
+
+
+def cycle(seed: int = 0, gap: int = 1) -> Interactions:
+    """Each user walks the items in a circle, item k + 1 after item k, from a start of their own."""
+    rng = np.random.default_rng(seed)
+    rows = [(u, step, (start + step) % ITEMS + 1) for u in range(USERS) for start in rng.integers(0, ITEMS, 1)
+            for step in range(9)]  # fmt: skip
+    user, step, item = np.array(rows, np.int64).T
+    return Interactions(
+        users=Vocabulary(("", *(f"u{n:02}" for n in range(USERS)))),
+        items=Vocabulary(("", *(f"i{n:02}" for n in range(ITEMS)))),
+        user_index=user + 1,
+        item_index=item,
+        kind=np.full(len(rows), 8),
+        weight=np.ones(len(rows), np.float32),
+        at=(1_700_000_000 + step * gap) * MICROS,
+    )
+
+
+def data_of(log: Interactions) -> TrainingData:
+    windows = training_windows(log, LENGTH)
+    return training_data(histories_of(log, windows.user_index, windows.at, LENGTH), log, windows)
+
+
+def settings(**changes: object) -> RetrieverSettings:
+    small = RetrieverSettings(
+        width=16, text_width=8, history_length=LENGTH, dropout=0.1, learning_rate=1e-2, weight_decay=0.01,
+        batch_size=16, negatives=8, epochs=4, patience=9, warmup_steps=2, threads=1,
+    )  # fmt: skip
+    return small.model_copy(update=changes)
+
+
+def model_of(log: Interactions, section: RetrieverSettings, clock: bool = False) -> Retriever:
+    count = len(log.items)
+    none = ("",) * count
+    prices, available = np.full(count, -1), np.ones(count, bool)
+    items = ItemTable(log.items, log.items.ids, none, none, prices, available, ("{}",) * count)
+    text = np.random.default_rng(3).standard_normal((count, 8)).astype(np.float32)
+    text[0] = 0
+    return build_retriever(section, items, text, None, clock=clock)
+
+
+def hit_rate(data: TrainingData) -> Callable[[Retriever], Mapping[str, float]]:
+    """The share of windows whose last target is ranked first."""
+    last = data.pair_offsets[data.state_offsets[1:] - 1]
+
+    def validate(model: Retriever) -> Mapping[str, float]:
+        scores = model.user_vectors(data.histories) @ model.item_vectors()[1:].T
+        return {"ndcg@10": float((scores.argmax(1) + 1 == data.target[last]).mean())}
+
+    return validate
+
+
+def constant(model: Retriever) -> Mapping[str, float]:
+    return {"ndcg@10": 0.5}
+
+
+def test_one_batch_is_learnt_by_heart():
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings(dropout=0.0))
+    batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
+    optimizer, negatives = adamw(model, 1e-2, 0.0), np.arange(1, 5)
+    model.train()
+    for _ in range(150):
+        loss = batch_loss(model, batch, negatives, frequency)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.05
+
+
+def test_the_circle_is_learnt(tmp_path):
+    log = cycle()
+    data = data_of(log)
+    model = model_of(log, settings())
+    curves = train_retriever(model, data, settings(epochs=15), tmp_path, hit_rate(data))
+    assert curves.epochs[0].loss > 2 * curves.epochs[-1].loss
+    assert curves.best == 1.0
+    assert not model.training
+
+
+def test_the_hour_of_the_request_is_learnt(tmp_path):
+    """Item 1 at eight in the morning and item 2 at eight in the evening, whatever came before."""
+    rng = np.random.default_rng(0)
+    log = cycle(gap=DAY)
+    evening = rng.random(len(log)) < 0.5
+    day = log.at // MICROS // DAY * DAY
+    log = Interactions(
+        log.users, log.items, log.user_index, np.where(evening, 2, 1), log.kind, log.weight,
+        (day + np.where(evening, 20, 8) * 3600) * MICROS,
+    )  # fmt: skip
+    data = data_of(log)
+    model = model_of(log, settings(), clock=True)
+    curves = train_retriever(model, data, settings(epochs=12), tmp_path, hit_rate(data))
+    assert curves.best == 1.0
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):
+    log = cycle()
+    data = data_of(log)
+    losses = []
+    for place, seed in enumerate((0, 0, 1)):
+        section = settings(seed=seed, epochs=2)
+        curves = train_retriever(model_of(log, section), data, section, tmp_path / str(place), constant)
+        losses.append([epoch.loss for epoch in curves.epochs])
+    assert losses[0] == losses[1] != losses[2]
+
+
+class Interrupted(Exception):
+    """The power goes off."""
+
+
+def test_an_interrupted_run_ends_like_one_that_was_not(tmp_path):
+    log = cycle()
+    data = data_of(log)
+    whole_model, cut_model = model_of(log, settings()), model_of(log, settings())
+    whole = train_retriever(whole_model, data, settings(), tmp_path / "whole", hit_rate(data))
+
+    asked = 0
+
+    def third_time_unlucky(model: Retriever) -> Mapping[str, float]:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Interrupted
+        return hit_rate(data)(model)
+
+    with pytest.raises(Interrupted):
+        train_retriever(cut_model, data, settings(), tmp_path / "cut", third_time_unlucky)
+    again = model_of(log, settings())
+    resumed = train_retriever(again, data, settings(), tmp_path / "cut", hit_rate(data))
+
+    assert [epoch.loss for epoch in resumed.epochs] == [epoch.loss for epoch in whole.epochs]
+    assert [epoch.metrics for epoch in resumed.epochs] == [epoch.metrics for epoch in whole.epochs]
+    np.testing.assert_array_equal(again.item_vectors(), whole_model.item_vectors())
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings())
+    first = train_retriever(model, data, settings(), tmp_path, hit_rate(data))
+
+    def unexpected(model: Retriever) -> Mapping[str, float]:
+        raise AssertionError
+
+    again = model_of(log, settings())
+    assert train_retriever(again, data, settings(), tmp_path, unexpected) == first
+    np.testing.assert_array_equal(again.item_vectors(), model.item_vectors())
+
+
+def test_a_checkpoint_of_other_settings_is_refused_and_may_be_overwritten(tmp_path):
+    log = cycle()
+    data = data_of(log)
+    train_retriever(model_of(log, settings()), data, settings(epochs=1), tmp_path, constant)
+    other = settings(epochs=1, learning_rate=0.5)
+    with pytest.raises(ArtifactMismatchError, match="other settings or data"):
+        train_retriever(model_of(log, other), data, other, tmp_path, constant)
+    train_retriever(model_of(log, other), data, other, tmp_path, constant, resume=False)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.safetensors", "checkpoint.json"])
+def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path, name):
+    log = cycle()
+    data = data_of(log)
+    train_retriever(model_of(log, settings()), data, settings(epochs=1), tmp_path, constant)
+    path: Path = tmp_path / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    curves = train_retriever(model_of(log, settings()), data, settings(epochs=1), tmp_path, constant)
+    assert len(curves.epochs) == 1
+
+
+def test_it_stops_early_and_keeps_the_best_epoch(tmp_path):
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings())
+    seen: list[np.ndarray] = []
+
+    def second_is_best(model: Retriever) -> Mapping[str, float]:
+        seen.append(model.item_vectors())
+        return {"ndcg@10": 0.9 if len(seen) == 2 else 0.1}
+
+    curves = train_retriever(model, data, settings(epochs=9, patience=2), tmp_path, second_is_best)
+    assert (len(curves.epochs), curves.best_epoch) == (4, 2)
+    np.testing.assert_array_equal(model.item_vectors(), seen[1])
+
+
+def test_curves_are_written_as_json_and_as_a_picture(tmp_path):
+    log = cycle()
+    train_retriever(model_of(log, settings()), data_of(log), settings(epochs=2), tmp_path, constant)
+    document = json.loads((tmp_path / "curves.json").read_text())
+    assert [epoch["number"] for epoch in document["epochs"]] == [1, 2]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_negatives_of_the_whole_catalogue_make_the_full_softmax():
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings(dropout=0.0)).eval()
+    batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
+    loss = batch_loss(model, batch, np.zeros(ITEMS, np.int64), frequency)
+    states = torch.from_numpy(model.item_vectors())  # used for the plain computation below
+    items = torch.from_numpy(batch.items)
+    vectors = states[items]
+    with torch.no_grad():
+        hidden = model.states(vectors, torch.from_numpy(batch.kinds), torch.from_numpy(batch.at_seconds))
+        chosen = hidden[torch.from_numpy(batch.state_row), torch.from_numpy(batch.state_position)]
+        users = model.users(chosen, torch.zeros(len(chosen)), torch.zeros(len(chosen)))
+        shares = (model.scale * users @ states[1:].T).log_softmax(-1)
+        pair_state, target = torch.from_numpy(batch.pair_state), torch.from_numpy(batch.target)
+        expected = -shares[pair_state, target - 1].mean()
+    torch.testing.assert_close(loss.detach(), expected)
+
+
+def test_nobody_with_two_moments_is_an_error_that_says_so(tmp_path):
+    log = cycle()
+    single = log.take(log.at == log.at.min())
+    with pytest.raises(DataError, match="no user acted at two instants"):
+        train_retriever(model_of(log, settings()), data_of(single), settings(), tmp_path, constant)
