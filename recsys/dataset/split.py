@@ -121,12 +121,26 @@ def history_ends(interactions: Interactions, user_index: IntArray, at: IntArray)
 
     Case c may see the actions `user_offsets[user_index[c]]:history_ends(...)[c]`, nothing else.
     """
-    instants, rank = np.unique(interactions.at, return_inverse=True)
-    # Ranks rather than microseconds, so that user and instant fit one 64-bit key.
-    width = len(instants) + 1
-    keys = interactions.user_index * width + rank
-    asked = user_index * width + np.searchsorted(instants, at)
-    return np.searchsorted(keys, asked).astype(np.int64)
+    low = interactions.user_offsets[user_index]
+    high = interactions.user_offsets[user_index + 1]
+    while (open_ := low < high).any():  # a binary search in all users' actions at once
+        middle = (low + high) // 2
+        before = open_ & (interactions.at[np.minimum(middle, len(interactions) - 1)] < at)
+        low = np.where(before, middle + 1, low)
+        high = np.where(open_ & ~before, middle, high)
+    return low
+
+
+def histories_before(interactions: Interactions, cases: Cases) -> tuple[IntArray, IntArray]:
+    """Every action that came before its case's instant: rows of `cases` and rows of `interactions`.
+
+    Case by case, oldest first; a user without history has none.
+    """
+    starts = interactions.user_offsets[cases.user_index]
+    counts = history_ends(interactions, cases.user_index, cases.at) - starts
+    case = np.repeat(np.arange(len(cases)), counts)
+    first = np.cumsum(counts) - counts
+    return case, np.arange(len(case)) - first[case] + starts[case]
 
 
 def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> tuple[int, int]:

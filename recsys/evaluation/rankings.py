@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions, Vocabulary
-from recsys.dataset.split import history_ends
+from recsys.dataset.split import histories_before
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
@@ -85,11 +85,8 @@ def rank(
 
 def seen_items(interactions: Interactions, cases: Cases) -> tuple[IntArray, IntArray]:
     """What each case's user acted on strictly before its instant: rows of `cases` and item indexes."""
-    starts = interactions.user_offsets[cases.user_index]
-    counts = history_ends(interactions, cases.user_index, cases.at) - starts
-    row = np.repeat(np.arange(len(cases)), counts)
-    action = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(starts, counts)
-    return row, interactions.item_index[action]
+    case, action = histories_before(interactions, cases)
+    return case, interactions.item_index[action]
 
 
 def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:

@@ -24,14 +24,16 @@ class CoOccurrence:
         reach: actions between them, at most; bounds the work for large baskets.
         decay: what one moment more between them multiplies a pair's worth by.
         backward: worth of the way from the later item to the earlier one.
-        degree_power: exponent of both items' degrees in the norm; 0 favours the popular, .5 is the cosine.
+        source_power: how far an item's own busyness divides what it says about others.
+        target_power: the same for the neighbour's; 0 favours the popular, .5 (with .5) is the cosine.
     """
 
     window: int = 10
     reach: int = 50
     decay: float = 0.8
     backward: float = 0.7
-    degree_power: float = 0.5
+    source_power: float = 0.5
+    target_power: float = 0.15
 
 
 def co_occurrence(
@@ -46,7 +48,8 @@ def co_occurrence(
     as one apart, both ways forward):
 
         w(i -> j) += decay^(d - 1),  w(j -> i) += backward decay^(d - 1)
-        score(i, j) = w(i -> j) / (degree_i degree_j)^degree_power,  degree_j = sum over i of w(i -> j)
+        score(i, j) = w(i -> j) degree_i^-source_power degree_j^-target_power
+        degree_j = sum over i of w(i -> j)
 
     An item is no neighbour of itself. Columns run from the strongest to the weakest, ties by index;
     0 where an item has fewer neighbours.
@@ -54,13 +57,14 @@ def co_occurrence(
     size = len(interactions.items)
     neighbours, scores = np.zeros((size, count), np.int64), np.zeros((size, count), np.float32)
     pairs = _Pairs.of(interactions, parameters)
-    norm = np.maximum(pairs.degrees(size), 1e-9) ** -parameters.degree_power
+    degrees = np.maximum(pairs.degrees(size), 1.0)
+    source, target = degrees**-parameters.source_power, degrees**-parameters.target_power
     with progress("co-occurrence", len(interactions)) as advance:
         for items, rows in pairs.blocks():
             graph = pairs.graph(items, rows, size)
-            graph.data *= norm[graph.indices]
+            graph.data *= target[graph.indices]
             top, weight = top_of_rows(graph, count)
-            neighbours[items], scores[items] = top, weight * norm[items][:, None]
+            neighbours[items], scores[items] = top, weight * source[items][:, None]
             advance(len(rows))
     return neighbours, scores
 
@@ -75,85 +79,105 @@ def neighbour_graph(neighbours: IntArray, scores: FloatArray) -> sparse.csr_matr
 
 
 def top_of_rows(graph: sparse.csr_matrix, count: int) -> tuple[IntArray, FloatArray]:
-    """The `count` largest cells of each row: columns and values, largest first, ties by column; 0 = none."""
-    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-    order = np.lexsort((graph.indices, -graph.data, rows))
-    place = np.arange(len(rows)) - graph.indptr[rows]
-    kept = place < count
-    columns, values = (
-        np.zeros((graph.shape[0], count), np.int64),
-        np.zeros((graph.shape[0], count), np.float32),
-    )
-    columns[rows[kept], place[kept]] = graph.indices[order[kept]]
-    values[rows[kept], place[kept]] = graph.data[order[kept]]
+    """The `count` largest cells of each row: columns and values, largest first, ties by column; 0 = none.
+
+    The column indexes within a row must be sorted.
+    """
+    columns = np.zeros((graph.shape[0], count), np.int64)
+    values = np.zeros((graph.shape[0], count), np.float32)
+    for row, (start, end) in enumerate(zip(graph.indptr[:-1], graph.indptr[1:], strict=True)):
+        inside, data = graph.indices[start:end], graph.data[start:end]
+        if len(data) > 2 * count:  # sorting all of a long row would cost more than finding its edge
+            edge = data >= np.partition(data, -count)[-count]
+            inside, data = inside[edge], data[edge]
+        order = np.argsort(-data, kind="stable")[:count]
+        columns[row, : len(order)] = inside[order]
+        values[row, : len(order)] = data[order]
     return columns, values
 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Pairs of actions, made block by block so that memory stays bounded."""
+    """Pairs of actions, made block by block so that memory stays bounded.
 
-    user: IntArray
+    Attributes:
+        item: (M,) item of each action.
+        place: (M,) moments, with a gap wider than the window between users: two actions are near
+            each other if and only if their places are.
+        reach: actions between the two of a pair, at most.
+    """
+
     item: IntArray
-    moment: IntArray
-    offsets: IntArray
+    place: IntArray
+    reach: int
     parameters: CoOccurrence
 
     @classmethod
     def of(cls, interactions: Interactions, parameters: CoOccurrence) -> "_Pairs":
         moment = moments_of(interactions)
-        user = interactions.user_index
-        far = parameters.reach
-        while far > 1 and not _any_near(user, moment, far, parameters.window):
-            far -= 1  # in an ordered log the window alone bounds the distance
-        offsets = np.concatenate([np.arange(-far, 0), np.arange(1, far + 1)])
-        return cls(user, interactions.item_index, moment, offsets, parameters)
+        place = interactions.user_index * (int(moment.max(initial=0)) + parameters.window + 1) + moment
+        reach = parameters.reach
+        while reach > 1 and not (place[reach:] - place[:-reach] <= parameters.window).any():
+            reach -= 1  # in an ordered log the window alone bounds the distance
+        return cls(interactions.item_index, place, reach, parameters)
+
+    def degrees(self, size: int) -> npt.NDArray[np.float64]:
+        """(size,) the summed weight of all pairs that lead to each item."""
+        total, window = np.zeros(size), self.parameters.window
+        for distance in range(1, self.reach + 1):
+            earlier, later = self.item[:-distance], self.item[distance:]
+            apart = self.place[distance:] - self.place[:-distance]
+            near = (apart <= window) & (earlier != later)
+            apart = apart[near]
+            total += np.bincount(later[near], self.worth[window + apart], minlength=size)
+            total += np.bincount(earlier[near], self.worth[window - apart], minlength=size)
+        return total
 
     def blocks(self) -> Iterator[tuple[IntArray, IntArray]]:
-        """Groups of items and their actions' rows, of about _PAIRS_AT_ONCE pairs each."""
+        """Groups of items and the rows of their actions, item by item, of about _PAIRS_AT_ONCE pairs each."""
         order = np.argsort(self.item, kind="stable")
         items, starts = np.unique(self.item[order], return_index=True)
         ends = np.append(starts[1:], len(order))
-        step = max(1, _PAIRS_AT_ONCE // len(self.offsets))
-        block = starts // step
+        block = starts // self._step
         for number in np.unique(block):
             inside = np.flatnonzero(block == number)
             yield items[inside], order[starts[inside[0]] : ends[inside[-1]]]
 
     def graph(self, items: IntArray, rows: IntArray, size: int) -> sparse.csr_matrix:
-        """(len(items), size): the summed weight of pairs from each of `items` to every other item."""
+        """(len(items), size), indexes sorted: the weight of pairs from each of `items` to other items."""
         total = sparse.csr_matrix((len(items), size), dtype=np.float32)
-        step = max(1, _PAIRS_AT_ONCE // len(self.offsets))
-        for start in range(0, len(rows), step):
-            row, other, weight = self.weigh(rows[start : start + step])
-            cells = (weight, (np.searchsorted(items, self.item[row]), self.item[other]))
-            total = total + sparse.csr_matrix(cells, shape=total.shape)
+        for start in range(0, len(rows), self._step):
+            row, other, weight = self._weigh(rows[start : start + self._step])
+            source = np.searchsorted(items, self.item[row])
+            bounds = np.searchsorted(source, np.arange(len(items) + 1))
+            part = sparse.csr_matrix((weight, self.item[other], bounds), shape=total.shape)
+            part = part.tocsc().tocsr()  # sorts the indexes in linear time
+            part.sum_duplicates()
+            total = total + part
         return total
 
-    def degrees(self, size: int) -> npt.NDArray[np.float64]:
-        """(size,) the summed weight of all pairs that lead to each item."""
-        total = np.zeros(size)
-        step = max(1, _PAIRS_AT_ONCE // len(self.offsets))
-        for start in range(0, len(self.item), step):
-            _, other, weight = self.weigh(np.arange(start, min(start + step, len(self.item))))
-            total += np.bincount(self.item[other], weight, minlength=size)
-        return total
+    @property
+    def worth(self) -> FloatArray:
+        """(2 window + 1,): entry `window + d` is a pair's worth whose second action is d moments after."""
+        after = self.parameters.decay ** np.maximum(np.arange(self.parameters.window + 1) - 1, 0)
+        return np.concatenate([self.parameters.backward * after[:0:-1], after]).astype(np.float32)
 
-    def weigh(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    @property
+    def _step(self) -> int:
+        """Actions whose pairs are made at once."""
+        return max(1, _PAIRS_AT_ONCE // (2 * self.reach + 1))
+
+    def _weigh(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """All pairs that start at `rows`: the row, the other row and the pair's weight."""
-        other = rows[:, None] + self.offsets  # (R, O)
-        inside = (other >= 0) & (other < len(self.item))
-        other = np.where(inside, other, 0)
-        apart = self.moment[other] - self.moment[rows][:, None]
-        good = inside & (self.user[other] == self.user[rows][:, None])
-        good &= (np.abs(apart) <= self.parameters.window) & (self.item[other] != self.item[rows][:, None])
-        row, place = np.nonzero(good)
-        apart = apart[row, place]
-        worth = self.parameters.decay ** np.arange(self.parameters.window + 1)
-        weight = worth[np.maximum(np.abs(apart) - 1, 0)] * np.where(apart < 0, self.parameters.backward, 1.0)
-        return rows[row], other[row, place], weight.astype(np.float32)
-
-
-def _any_near(user: IntArray, moment: IntArray, distance: int, window: int) -> bool:
-    near = (user[distance:] == user[:-distance]) & (moment[distance:] - moment[:-distance] <= window)
-    return bool(near.any())
+        width = 2 * self.reach + 1
+        nowhere = np.full(self.reach, -self.parameters.window - 1)
+        padded = np.concatenate([nowhere, self.place, nowhere])
+        apart = np.lib.stride_tricks.sliding_window_view(padded, width)[rows]  # (R, W)
+        apart += self.parameters.window - self.place[rows][:, None]
+        apart = apart.ravel()
+        # One comparison instead of two: a negative number is a huge unsigned one.
+        near = np.flatnonzero(apart.view(np.uint64) <= 2 * self.parameters.window)
+        row = rows[near // width]
+        other = row + near % width - self.reach
+        different = self.item[row] != self.item[other]
+        return row[different], other[different], self.worth[apart[near[different]]]

@@ -1,0 +1,207 @@
+"""What any model has to beat, as scorers.
+
+What is learned (the graph of items, counts) comes from the training part alone; a case's own history
+and what others did lately are read up to, not including, the case's instant.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from recsys.dataset.interactions import Cases, FloatArray, Interactions
+from recsys.dataset.split import DAY_MICROS, Split, histories_before
+from recsys.evaluation.scorer import Scorer
+from recsys.progress import Progress, silent
+from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
+from recsys.retrieval.popularity import decayed_popularity
+from recsys.retrieval.word_weights import tfidf
+
+GRAPH_NEIGHBOURS = 500
+TEXT_NEIGHBOURS = "kNN + text"
+PERSONAL_FREQUENCY = "personal frequency"
+
+
+def baselines(
+    split: Split,
+    interactions: Interactions,
+    *,
+    clock: bool,
+    repeats: bool,
+    texts: Sequence[str] = (),
+    text_vectors: FloatArray | None = None,
+    progress: Progress = silent,
+) -> tuple[Scorer, ...]:
+    """Every baseline that the data has the means for, from the plainest to the strongest.
+
+    Args:
+        interactions: all actions; a scorer looks at those before a case's instant only.
+        clock: whether instants are real; without it there is no recent popularity.
+        repeats: whether people come back to an item; without it there is no personal frequency.
+        texts: N + 1 titles, "" at 0; with them there is `kNN + text`.
+        text_vectors: (N + 1, E) of an encoder, any length; adds to the words of `texts`.
+    """
+    found: list[Scorer] = [Popularity(split.train)]
+    if clock:
+        found.append(RecentPopularity(interactions))
+    if repeats:
+        found.append(PersonalFrequency(split.train, interactions))
+    neighbours, scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=progress)
+    graph = neighbour_graph(neighbours, scores)
+    knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
+    found.append(knn)
+    if any(texts):
+        found.append(NeighboursAndText(knn, tfidf(texts), centred(text_vectors, len(texts))))
+    return tuple(found)
+
+
+def reference_for(repeats: bool) -> str:
+    """The baseline to beat: untrained neighbours beat most networks, and habit beats those in a grocery."""
+    return PERSONAL_FREQUENCY if repeats else TEXT_NEIGHBOURS
+
+
+class Popularity:
+    """score_i = the number of training events of item i."""
+
+    name = "popularity"
+
+    def __init__(self, train: Interactions) -> None:
+        self._counts = np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
+
+    def score(self, cases: Cases) -> FloatArray:
+        return np.broadcast_to(self._counts, (len(cases), len(self._counts)))
+
+
+class RecentPopularity:
+    """score_i = events of item i before the day of the case, halved every two weeks."""
+
+    name = "recent popularity"
+
+    def __init__(self, interactions: Interactions, half_life_days: float = 14.0) -> None:
+        self._interactions = interactions
+        self._half_life_days = half_life_days
+
+    def score(self, cases: Cases) -> FloatArray:
+        # A time split asks at one instant; leave-one-out at many, which are rounded down to their day.
+        instants = cases.at if len(np.unique(cases.at)) == 1 else cases.at // DAY_MICROS * DAY_MICROS
+        days, which = np.unique(instants, return_inverse=True)
+        rows = [decayed_popularity(self._interactions, int(day), self._half_life_days) for day in days]
+        return np.stack(rows)[which]
+
+
+class PersonalFrequency:
+    """What the user took most, lately: the strongest simple baseline where people buy again.
+
+    score_i = sum over the user's moments with i of decay^(moments since) + a little popularity
+    """
+
+    name = PERSONAL_FREQUENCY
+
+    def __init__(self, train: Interactions, interactions: Interactions, decay: float = 0.95) -> None:
+        self._rest = spare_popularity(train, 1e-3)
+        self._interactions = interactions
+        self._decay = decay
+
+    def score(self, cases: Cases) -> FloatArray:
+        own = recent_history(self._interactions, cases, None, self._decay)
+        return np.asarray(own.toarray() + self._rest, np.float32)
+
+
+@dataclass(frozen=True)
+class ItemNeighbours:
+    """score_i = sum over the user's last 50 moments h of decay^(moments since h) graph(h, i) + rest_i.
+
+    Attributes:
+        graph: (N + 1, N + 1), see `recsys.retrieval.neighbours.co_occurrence`.
+        rest: (N + 1,) tiny scores, the answer for users without history.
+    """
+
+    interactions: Interactions
+    graph: sparse.csr_matrix
+    rest: FloatArray
+    moments: int = 50
+    decay: float = 0.8
+    name: str = "kNN"
+
+    def history(self, cases: Cases) -> sparse.csr_matrix:
+        return recent_history(self.interactions, cases, self.moments, self.decay)
+
+    def score(self, cases: Cases) -> FloatArray:
+        return np.asarray((self.history(cases) @ self.graph).toarray() + self.rest, np.float32)
+
+
+@dataclass(frozen=True)
+class NeighboursAndText:
+    """score_i = sum over h of decay^(moments since h) (graph(h, i) + s (w_t T_h . T_i + w_v V_h . V_i)).
+
+    s is the graph's mean strongest neighbour, so that the weights mean the same in every shop.
+
+    Attributes:
+        words: (N + 1, W) sparse TF-IDF rows of unit length.
+        vectors: (N + 1, E) encoder vectors of unit length; E may be 0.
+    """
+
+    neighbours: ItemNeighbours
+    words: sparse.csr_matrix
+    vectors: FloatArray
+    word_weight: float = 0.5
+    vector_weight: float = 0.25
+    name: str = TEXT_NEIGHBOURS
+
+    def score(self, cases: Cases) -> FloatArray:
+        history = self.neighbours.history(cases)
+        by_words = self._scale * self.word_weight * (history @ self.words) @ self.words.T
+        scores = (history @ self.neighbours.graph + by_words).toarray()
+        scores += self._scale * self.vector_weight * (history @ self.vectors) @ self.vectors.T
+        return np.asarray(scores + self.neighbours.rest, np.float32)
+
+    @cached_property
+    def _scale(self) -> float:
+        strongest = self.neighbours.graph.max(axis=1).toarray()
+        return float(strongest[strongest > 0].mean()) if (strongest > 0).any() else 1.0
+
+
+def recent_history(
+    interactions: Interactions, cases: Cases, moments: int | None, decay: float
+) -> sparse.csr_matrix:
+    """(U, N + 1) sparse float32: decay^m summed over a case's actions on an item, m moments from its last.
+
+    Only the last `moments` moments (None: all) strictly before the case's instant count.
+    """
+    case, action = histories_before(interactions, cases)
+    at = interactions.at[action]
+    new_moment = np.ones(len(case), np.int64)
+    new_moment[1:] = (case[1:] != case[:-1]) | (at[1:] != at[:-1])
+    moment = np.cumsum(new_moment)
+    last = np.zeros(len(cases), np.int64)
+    last[case] = moment  # the last write of a case wins
+    back = last[case] - moment
+    near = back < (math.inf if moments is None else moments)
+    weight = (decay ** back[near]).astype(np.float32)
+    cells = (weight, (case[near], interactions.item_index[action[near]]))
+    return sparse.csr_matrix(cells, shape=(len(cases), len(interactions.items)))
+
+
+def spare_popularity(train: Interactions, most: float) -> FloatArray:
+    """(N + 1,) training events scaled to at most `most`: orders what a method knows nothing about."""
+    counts = np.bincount(train.item_index, minlength=len(train.items))
+    return np.asarray(most * counts / max(counts.max(), 1), np.float32)
+
+
+def centred(vectors: FloatArray | None, rows: int) -> FloatArray:
+    """(rows, E) vectors less their mean, of unit length; the mean says what all texts of a shop share.
+
+    Row 0 and rows of zeros (items without text) stay zero; None gives E = 0.
+    """
+    if vectors is None:
+        return np.zeros((rows, 0), np.float32)
+    some = np.any(vectors != 0, axis=1)
+    some[0] = False
+    out = np.zeros_like(vectors, np.float32)
+    if some.any():
+        moved = vectors[some] - vectors[some].mean(axis=0)
+        out[some] = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+    return out

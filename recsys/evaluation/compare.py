@@ -1,0 +1,252 @@
+"""Several scorers on the same questions: every metric, on every slice, with paired intervals."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys import metrics
+from recsys.config import EvaluationSettings
+from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.dataset.split import Split
+from recsys.errors import DataError
+from recsys.evaluation.baselines import TEXT_NEIGHBOURS
+from recsys.evaluation.intervals import Intervals, paired_bootstrap
+from recsys.evaluation.rankings import Rankings, Seen, rank
+from recsys.evaluation.scorer import Scorer
+from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, slices_of
+from recsys.metrics import Bools, Floats
+from recsys.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of the report.
+
+    Attributes:
+        metric: for example `ndcg@10`.
+        low, high: 95% interval; None where the metric is not a mean over cases.
+        difference: from the reference model on the same cases, with its own paired interval.
+    """
+
+    model: str
+    slice: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    cases: int
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All models' rankings and numbers.
+
+    Attributes:
+        seen: `remove` leaves out what a user had before, in rankings and among the targets alike.
+        reference: the model that `Row.difference` is taken from.
+        without_targets: cases not asked because all their targets had been had before.
+        item_events: (N + 1,) training events an item, for the popularity of what is shown.
+        rankings: by model.
+        values: model -> metric -> (U,) one value a case, on all cases.
+        seconds: model -> seconds to rank all cases.
+    """
+
+    protocol: str
+    seen: Seen
+    reference: str
+    cutoffs: tuple[int, ...]
+    cases: Cases
+    without_targets: int
+    item_events: IntArray
+    rows: tuple[Row, ...]
+    rankings: Mapping[str, Rankings]
+    values: Mapping[str, Mapping[str, Floats]]
+    seconds: Mapping[str, float]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(self.rankings)
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.slice for row in self.rows))
+
+    def row(self, model: str, metric: str, slice_name: str = ALL_CASES) -> Row | None:
+        """The row of that name, None if there is none."""
+        wanted = (model, metric, slice_name)
+        return next((row for row in self.rows if (row.model, row.metric, row.slice) == wanted), None)
+
+
+def evaluate(
+    scorers: Sequence[Scorer],
+    split: Split,
+    interactions: Interactions,
+    settings: EvaluationSettings,
+    *,
+    seen: Seen,
+    categories: IntArray | None = None,
+    part: str = "test",
+    reference: str = TEXT_NEIGHBOURS,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Ranks the whole catalogue by each scorer for each case of `part` and compares the results.
+
+    With `seen="remove"` the question is which new items come next: targets that the user had before
+    are no targets, and a case without others is not asked.
+
+    Args:
+        interactions: all actions, test included; nothing at or after a case's instant is shown.
+        categories: (N + 1,) a code an item, for the diversity of lists.
+        part: `test` or `validation`.
+        reference: name of the scorer to compare with (see `baselines.reference_for`); the first scorer
+            if there is none of that name.
+
+    Raises:
+        DataError: no scorer, two of one name, no case to ask, or a scorer's output does not fit.
+    """
+    cases = split.test if part == "test" else split.validation
+    asked = len(cases)
+    if seen == "remove":
+        cases, _ = restrict(cases, ~had_before(cases, interactions))
+    names = [scorer.name for scorer in scorers]
+    _check(names, cases, asked)
+    places = max(settings.cutoffs)
+    rankings: dict[str, Rankings] = {}
+    seconds: dict[str, float] = {}
+    for scorer in scorers:
+        start = time.perf_counter()
+        rankings[scorer.name] = rank(scorer, cases, interactions, places, seen, progress=progress)
+        seconds[scorer.name] = time.perf_counter() - start
+    reference = reference if reference in names else names[0]
+    events = np.bincount(split.train.item_index, minlength=len(split.train.items))
+    slices = slices_of(cases, split.train, interactions)
+    rows, values = _compare(rankings, cases, slices, reference, settings, progress)
+    return Evaluation(
+        protocol=split.protocol,
+        seen=seen,
+        reference=reference,
+        cutoffs=settings.cutoffs,
+        cases=cases,
+        without_targets=asked - len(cases),
+        item_events=events,
+        rows=(*rows, *_list_rows(rankings, events, categories, min(settings.cutoffs))),
+        rankings=rankings,
+        values=values,
+        seconds=seconds,
+    )
+
+
+def ranking_metrics(hits: Bools, targets: IntArray, cutoffs: Sequence[int]) -> dict[str, Floats]:
+    """Metric name -> (U,) one value a case."""
+    values: dict[str, Floats] = {}
+    for k in cutoffs:
+        values[f"hr@{k}"] = metrics.hit_rate(hits, k)
+        values[f"recall@{k}"] = metrics.recall(hits, targets, k)
+        values[f"ndcg@{k}"] = metrics.ndcg(hits, targets, k)
+        values[f"mrr@{k}"] = metrics.reciprocal_rank(hits, k)
+    return values
+
+
+def _check(names: Sequence[str], cases: Cases, asked: int) -> None:
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"scorers must have names of their own (got {', '.join(names) or 'none'}).")
+    if not len(cases):
+        raise DataError(
+            f"none of {asked} cases has a target to find. Use another split, or --seen keep where all "
+            "that people do is to come back to the same items."
+        )
+
+
+def _compare(
+    rankings: Mapping[str, Rankings],
+    cases: Cases,
+    slices: Sequence[Slice],
+    reference: str,
+    settings: EvaluationSettings,
+    progress: Progress,
+) -> tuple[list[Row], dict[str, dict[str, Floats]]]:
+    """The rows of all slices, and the per-case values on all cases."""
+    ranks = {
+        model: metrics.target_ranks(ranking.items, cases.target_offsets, cases.targets)
+        for model, ranking in rankings.items()
+    }
+    rng = np.random.default_rng(settings.seed)
+    rows: list[Row] = []
+    values: dict[str, dict[str, Floats]] = {}
+    with progress("intervals", len(slices)) as advance:
+        for part in slices:
+            inside, _ = restrict(cases, part.targets)
+            offsets = inside.target_offsets
+            measured = {
+                model: ranking_metrics(
+                    metrics.hits_at(places[part.targets], offsets, max(settings.cutoffs)),
+                    np.diff(offsets),
+                    settings.cutoffs,
+                )
+                for model, places in ranks.items()
+            }
+            if part.name == ALL_CASES:
+                values = measured
+            rows += _slice_rows(measured, part.name, reference, settings.bootstrap_samples, rng)
+            advance(1)
+    return rows, values
+
+
+def _slice_rows(
+    measured: Mapping[str, Mapping[str, Floats]],
+    name: str,
+    reference: str,
+    samples: int,
+    rng: np.random.Generator,
+) -> list[Row]:
+    columns = [(model, metric) for model, values in measured.items() for metric in values]
+    matrix = np.stack([measured[model][metric] for model, metric in columns], axis=1)  # (U, C)
+    against = np.array([columns.index((reference, metric)) for _, metric in columns])
+    found = paired_bootstrap(matrix, against, samples, rng)
+    return [
+        _row(model, name, metric, place, found, len(matrix), model != reference)
+        for place, (model, metric) in enumerate(columns)
+    ]
+
+
+def _row(model: str, name: str, metric: str, place: int, found: Intervals, cases: int, compared: bool) -> Row:
+    value, low, high = float(found.mean[place]), float(found.low[place]), float(found.high[place])
+    if not compared:
+        return Row(model, name, metric, value, low, high, cases)
+    return Row(
+        model,
+        name,
+        metric,
+        value,
+        low,
+        high,
+        cases,
+        float(found.difference[place]),
+        float(found.difference_low[place]),
+        float(found.difference_high[place]),
+    )
+
+
+def _list_rows(
+    rankings: Mapping[str, Rankings], events: IntArray, categories: IntArray | None, k: int
+) -> list[Row]:
+    """Coverage, novelty and diversity of the first `k`: what lists are like, whoever they were right for."""
+    information = metrics.self_information(events)
+    rows = []
+    for model, ranking in rankings.items():
+        shown, cases = ranking.items[:, :k], len(ranking)
+        found = {
+            "coverage": metrics.coverage(shown, len(events) - 1),
+            "novelty": float(metrics.novelty(shown, information).mean()),
+        }
+        if categories is not None:
+            found["diversity"] = float(metrics.intra_list_diversity(shown, categories).mean())
+        rows += [
+            Row(model, ALL_CASES, f"{name}@{k}", value, None, None, cases) for name, value in found.items()
+        ]
+    return rows

@@ -1,0 +1,87 @@
+"""Parts of the test that deserve a look of their own, as masks over its targets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.evaluation.rankings import seen_items
+
+ALL_CASES = "all"
+COLD_EVENTS = 5  # an item or a user with at most so many training events is cold
+HEAD_SHARE = 0.5  # the head: the most wanted items that together take this share of training events
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the targets; a case belongs to the slice if it has such a target, and is asked for those only.
+
+    Attributes:
+        targets: (T,) bool over `Cases.targets`.
+    """
+
+    name: str
+    targets: Mask
+
+
+def slices_of(cases: Cases, train: Interactions, interactions: Interactions) -> tuple[Slice, ...]:
+    """The slices that are not empty, `all` first.
+
+    cold or warm items and users: at most or more than 5 training events. head or tail: whether the item
+    is among the most wanted that take half of the training events. repeat or new: whether the user
+    had the item before the case's instant. An item that is cold is in the tail as well.
+    """
+    owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
+    item_events = np.bincount(train.item_index, minlength=len(train.items))
+    user_events = np.bincount(train.user_index, minlength=len(train.users))
+    cold_item = item_events[cases.targets] <= COLD_EVENTS
+    cold_user = user_events[cases.user_index][owner] <= COLD_EVENTS
+    head = head_items(item_events)[cases.targets]
+    repeat = had_before(cases, interactions)
+    masks = {
+        ALL_CASES: np.ones(len(cases.targets), np.bool_),
+        "cold items": cold_item,
+        "warm items": ~cold_item,
+        "cold users": cold_user,
+        "warm users": ~cold_user,
+        "head items": head,
+        "tail items": ~head,
+        "repeat": repeat,
+        "new to the user": ~repeat,
+    }
+    # A slice that is everything says nothing more.
+    useful = {n: m for n, m in masks.items() if n == ALL_CASES or (m.any() and not m.all())}
+    return tuple(Slice(name, mask) for name, mask in useful.items())
+
+
+def head_items(item_events: IntArray) -> Mask:
+    """(N + 1,) bool: the most wanted items that together take half of all events.
+
+    >>> head_items(np.array([0, 1, 6, 2, 1]))
+    array([False, False,  True, False, False])
+    """
+    order = np.argsort(-item_events, kind="stable")
+    before = np.cumsum(item_events[order]) - item_events[order]
+    head = np.zeros(len(item_events), np.bool_)
+    head[order] = (before < HEAD_SHARE * item_events.sum()) & (item_events[order] > 0)
+    return head
+
+
+def had_before(cases: Cases, interactions: Interactions) -> Mask:
+    """(T,) bool: whether the user acted on the target strictly before the case's instant."""
+    width = len(interactions.items)
+    row, item = seen_items(interactions, cases)
+    owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
+    return np.isin(owner * width + cases.targets, np.unique(row * width + item))
+
+
+def restrict(cases: Cases, targets: Mask) -> tuple[Cases, IntArray]:
+    """The cases that keep a target under the mask, with those targets only, and their old rows."""
+    owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
+    counts = np.bincount(owner[targets], minlength=len(cases))
+    rows = np.flatnonzero(counts)
+    offsets = np.concatenate([[0], np.cumsum(counts[rows])]).astype(np.int64)
+    return Cases(cases.user_index[rows], cases.at[rows], offsets, cases.targets[targets]), rows
