@@ -55,13 +55,18 @@ def event_columns(source: EventSource) -> list[str]:
 
 
 def canonical_events(
-    raw: pa.Table, source: EventSource, weights: dict[str, float], first_sequence: int
+    raw: pa.Table,
+    source: EventSource,
+    weights: dict[str, float],
+    first_sequence: int,
+    known_items: pa.Array | None = None,
 ) -> StagedEvents:
     """Canonical events of `raw`; row i arrives as number `first_sequence` + i.
 
     Args:
         raw: the columns of `event_columns(source)`.
         weights: kind -> weight, for every kind.
+        known_items: the catalogue's ids, where events of other items are to be refused.
 
     Raises:
         ConfigError: the mapping's time zone is unknown.
@@ -76,6 +81,9 @@ def canonical_events(
     if source.item is not None:
         needs_item = pc.not_equal(kinds, pa.scalar(columns.SEARCH)).fill_null(False)
         verdicts.refuse(_null(items) & np.asarray(needs_item), "missing_item", source.item, "names no item")
+    if known_items is not None:
+        unlisted = np.asarray(items.is_valid()) & ~np.asarray(pc.is_in(items, value_set=known_items))
+        verdicts.refuse(unlisted, "unknown_item", source.item, "is not in the catalogue")
     sequence = np.arange(first_sequence, first_sequence + len(raw))
     at = _instants(raw, source, sequence, verdicts)
     quantity, value = _amounts(raw, source, verdicts)

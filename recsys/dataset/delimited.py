@@ -35,12 +35,12 @@ def read_delimited(path: Path, file: str, source: Source, columns: Sequence[str]
         twice = next(name for name in header if header.count(name) > 1)
         raise SchemaMismatchError(f"{file} has two columns {twice!r}. Rename one in its first line.")
     bad: list[Any] = []
-    numbers = _RowNumbers(2 if source.header else 1)
+    numbers = _RowNumbers(file, 2 if source.header else 1)
     try:
         with _stream(path, source) as stream:
             for batch in _batches(stream, source, header, columns, bad):
                 rows, malformed = numbers.take(len(batch), bad)
-                yield RawBatch(file, pa.Table.from_batches([batch]), rows, malformed)
+                yield RawBatch(pa.Table.from_batches([batch]), ((file, 0),), rows, malformed)
         if bad:
             yield RawBatch(
                 file, pa.table({n: pa.nulls(0, pa.string()) for n in columns}), *numbers.take(0, bad)
@@ -89,7 +89,8 @@ def _batches(
 class _RowNumbers:
     """Numbers of good rows, given which numbers were skipped."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, file: str, first: int) -> None:
+        self.file = file
         self.next = first
 
     def take(self, count: int, bad: list[Any]) -> tuple[npt.NDArray[np.int64], tuple[Malformed, ...]]:
@@ -102,7 +103,12 @@ class _RowNumbers:
         bad[:] = [row for row in bad if row not in passed]
         self.next = end
         return rows, tuple(
-            Malformed(row.number, row.text, f"{row.actual_columns} columns instead of {row.expected_columns}")
+            Malformed(
+                self.file,
+                row.number,
+                row.text,
+                f"{row.actual_columns} columns instead of {row.expected_columns}",
+            )
             for row in passed
         )
 

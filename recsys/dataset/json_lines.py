@@ -53,18 +53,20 @@ def _batch(
         except orjson.JSONDecodeError as error:
             if number == 1 and line.lstrip().startswith(b"["):
                 raise _an_array(file) from error
-            malformed.append(Malformed(number, line.decode("utf-8", "replace").rstrip(), f"no JSON: {error}"))
+            malformed.append(
+                Malformed(file, number, line.decode("utf-8", "replace").rstrip(), f"no JSON: {error}")
+            )
             continue
         if not isinstance(document, dict):
             if number == 1 and isinstance(document, list):
                 raise _an_array(file)
-            malformed.append(Malformed(number, line.decode().rstrip(), "no JSON object"))
+            malformed.append(Malformed(file, number, line.decode().rstrip(), "no JSON object"))
             continue
         rows.append(number)
         for column, getter in zip(cells, getters, strict=True):
             column.append(getter(document))
     table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(columns, cells, strict=True)})
-    return RawBatch(file, table, np.array(rows, np.int64), tuple(malformed))
+    return RawBatch(table, ((file, 0),), np.array(rows, np.int64), tuple(malformed))
 
 
 def _an_array(file: str) -> DataError:

@@ -196,8 +196,15 @@ class EventSource(Source):
 class Attribute(Section):
     """An attribute of an item or a user: a text (a column or a template), a number, or a list."""
 
-    column: Template
+    column: Template | None = None
     type: Literal["text", "number", "list"] = "text"
+    flags: tuple[str, ...] = Field((), description="a list of the names of those columns that say 1")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Attribute":
+        if (self.column is None) is not bool(self.flags):
+            raise ValueError("takes either `column` or `flags`")
+        return self
 
 
 class Price(Section):
@@ -248,6 +255,8 @@ class ItemSource(Source):
     def _files_or_nothing(self) -> "ItemSource":
         if not self.files and (self.title or self.text or self.attributes or self.category):
             raise ValueError("has columns but no `files`")
+        if not self.files and self.unknown == "quarantine":
+            raise ValueError('unknown = "quarantine" would refuse every event: there are no `files`')
         return self
 
 

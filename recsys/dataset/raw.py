@@ -1,7 +1,7 @@
 """What every reader yields: raw rows of a file with their row numbers, and the rows that were no rows."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from recsys.errors import SchemaMismatchError
 class Malformed:
     """A row that does not split into the columns of its file."""
 
+    file: str
     row: int
     text: str
     detail: str
@@ -22,24 +23,54 @@ class Malformed:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """N raw rows of one file.
+    """N raw rows.
 
     Attributes:
-        file: its path below the source folder.
         table: the wanted columns, texts or whatever type the file has.
+        files: the files they are from, below the source folder, each with its first row here.
         rows: (N,) int64 row numbers as a spreadsheet or an editor counts them, from 1, header included.
-        malformed: rows that are not in `table`.
+        malformed: rows of the files that are not in `table`.
     """
 
-    file: str
     table: pa.Table
+    files: tuple[tuple[str, int], ...]
     rows: npt.NDArray[np.int64]
     malformed: tuple[Malformed, ...] = field(default=())
 
     @property
     def seen(self) -> int:
-        """How many rows of the file this batch accounts for."""
+        """How many rows of the files this batch accounts for."""
         return len(self.table) + len(self.malformed)
+
+    def file_names(self, places: npt.NDArray[np.int64]) -> list[str]:
+        """The file of each of the rows at `places`."""
+        starts = np.array([start for _, start in self.files])
+        found = np.searchsorted(starts, places, side="right") - 1
+        return [self.files[place][0] for place in found.tolist()]
+
+    def rows_by_file(self) -> list[tuple[str, int]]:
+        """How many rows of each file this batch accounts for."""
+        starts = [start for _, start in self.files]
+        ends = [*starts[1:], len(self.table)]
+        found = [
+            (file, end - start) for (file, start), end in zip(self.files, ends, strict=True) if end > start
+        ]
+        return found + [(bad.file, 1) for bad in self.malformed]
+
+
+def whole(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBatch:
+    """All rows of `batches` in one."""
+    starts = np.cumsum([0, *(len(batch.table) for batch in batches)]).tolist()
+    types: dict[str, pa.DataType] = {}
+    for batch in batches:
+        types.update({name: batch.table.schema.field(name).type for name in columns})
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+    return RawBatch(
+        pa.concat_tables([schema.empty_table(), *(batch.table.select(columns) for batch in batches)]),
+        tuple((batch.files[0][0], start) for batch, start in zip(batches, starts, strict=False)),
+        np.concatenate([np.zeros(0, np.int64), *(batch.rows for batch in batches)]),
+        tuple(bad for batch in batches for bad in batch.malformed),
+    )
 
 
 def missing_column(file: str, name: str, present: Iterable[str]) -> SchemaMismatchError:

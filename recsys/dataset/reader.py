@@ -1,6 +1,8 @@
 """Finding a shop's files and reading them batch by batch, whatever their format."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,23 @@ def read_batches(source: Source, folder: Path, columns: Sequence[str]) -> Iterat
             yield _with_lists(batch, source)
 
 
+def ahead(batches: Iterator[RawBatch], depth: int = 2) -> Iterator[RawBatch]:
+    """`batches`, up to `depth` of them read by a thread while the caller works on the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[RawBatch | None]] = deque()
+        try:
+            while True:
+                while len(waiting) < depth:
+                    waiting.append(pool.submit(next, batches, None))
+                batch = waiting.popleft().result()
+                if batch is None:
+                    return
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
 def _read(path: Path, file: str, source: Source, columns: Sequence[str]) -> Iterator[RawBatch]:
     kind = source.format or _FORMATS.get(Path(path.name.removesuffix(".gz")).suffix, "csv")
     if kind == "parquet":
@@ -81,7 +100,7 @@ def _read_parquet(path: Path, file: str, columns: Sequence[str]) -> Iterator[Raw
                     raise missing_column(file, name, names)
             for batch in parquet.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(tops.values()))):
                 table = pa.table({name: _nested(batch, name, top) for name, top in tops.items()})
-                yield RawBatch(file, table, np.arange(first, first + len(table)))
+                yield RawBatch(table, ((file, 0),), np.arange(first, first + len(table)))
                 first += len(table)
     except (pa.ArrowException, OSError) as error:
         where = f", from row {first}" if first > 1 else ""
@@ -99,4 +118,4 @@ def _with_lists(batch: RawBatch, source: Source) -> RawBatch:
         if name in table.column_names:
             marked = pc.replace_substring(as_text(table[name]), separator, LIST_MARK)
             table = table.set_column(table.column_names.index(name), name, marked)
-    return RawBatch(batch.file, table, batch.rows, batch.malformed)
+    return RawBatch(table, batch.files, batch.rows, batch.malformed)

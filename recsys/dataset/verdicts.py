@@ -1,5 +1,6 @@
 """Which rows are refused and why, and the quarantine that keeps them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 from recsys.dataset.cells import LIST_MARK, Mask
 from recsys.dataset.raw import RawBatch
 
+FILE = "_file"  # columns that ride along with staged events: which file and row they came from
+ROW = "_row"
 QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("table", pa.string()),  # events, items or users
@@ -61,16 +64,31 @@ class Verdicts:
         refused = np.flatnonzero(self._codes)
         rows = batch.table.take(refused).to_pylist()
         reasons = [self._reasons[code] for code in self._codes[refused].tolist()]
-        numbers = batch.rows[refused].tolist()
+        places = zip(batch.file_names(refused), batch.rows[refused].tolist(), strict=True)
         found = [
-            _row(table, batch.file, number, reason.name, _detail(reason, row), _shown(row))
-            for number, reason, row in zip(numbers, reasons, rows, strict=True)
+            _row(table, *place, reason.name, _detail(reason, row), _shown(row))
+            for place, reason, row in zip(places, reasons, rows, strict=True)
         ]
         found += [
-            _row(table, batch.file, bad.row, "malformed_row", bad.detail, _shown({"text": bad.text}))
+            _row(table, bad.file, bad.row, "malformed_row", bad.detail, _shown({"text": bad.text}))
             for bad in batch.malformed
         ]
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
+
+
+def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Table:
+    """Events that the cleaning refused, as `QUARANTINE_SCHEMA` has it: the canonical row stands for the raw.
+
+    Args:
+        rejected: canonical events with `reason`, FILE and ROW.
+    """
+    found = []
+    for row in rejected.to_pylist():
+        place = file_names[row.pop(FILE)], row.pop(ROW)
+        reason = row.pop("reason")
+        shown = {name: value for name, value in row.items() if value is not None}
+        found.append(_row("events", *place, reason, "", _shown(shown)))
+    return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
 def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ INFO_FILE = "dataset.json"
 ITEMS_FILE = "items.parquet"
 USERS_FILE = "users.parquet"
 REPORT_FILE = "report.json"
+MAPPING_FILE = "mapping.toml"  # the mapping as it was when the shop was imported
 QUARANTINE_FOLDER = "quarantine"
 
 _REMEDY = "Run `recsys data import`."
@@ -95,6 +96,11 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
         StoreUnavailableError: the disk refused.
     """
     save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
+
+
+def save_text(path: Path, text: str) -> None:
+    """Writes a text file, atomically."""
+    _write_bytes(path, text.encode("utf-8"))
 
 
 def save_table(path: Path, table: pa.Table) -> None:

@@ -1,0 +1,200 @@
+"""Item and user files -> canonical items and users; pure, all rows of a table at once."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.dataset.cells import LIST_MARK, Column, Mask, as_micros, as_number, as_text
+from recsys.dataset.conditions import any_holds, apply_rejects
+from recsys.dataset.mapping import Attribute, ItemSource, UserSource
+from recsys.dataset.verdicts import Verdicts
+from recsys.errors import DataError
+
+
+def item_columns(source: ItemSource) -> list[str]:
+    """The raw columns that `source` reads, or that a long table names as properties."""
+    templates = (source.title, source.text, source.category, source.brand)
+    names = [source.id]
+    names += [name for template in templates if template for name in template.columns]
+    names += [source.price.column] if source.price and source.price.column else []
+    names += [condition.column for condition in source.unavailable]
+    names += [condition.column for rule in source.reject for condition in rule.when]
+    given = dict.fromkeys([*names, *_attribute_columns(source.attributes)])
+    # A list or flag attribute may lend its name to a template.
+    made = {name for name, attribute in source.attributes.items() if _is_list(attribute)}
+    return [name for name in given if name not in made or name in _attribute_columns(source.attributes)]
+
+
+def user_columns(source: UserSource) -> list[str]:
+    """The raw columns that `source` reads."""
+    return list(dict.fromkeys([source.id, *_attribute_columns(source.attributes)]))
+
+
+def canonical_items(raw: pa.Table, source: ItemSource) -> tuple[pa.Table, Verdicts, dict[str, int]]:
+    """Items of `raw` (without `at`), the fate of each raw row, and how many cells were blanked by column.
+
+    Of rows with one id the last counts. A price or number that cannot be read is blanked, not refused:
+    one bad cell must not take an item out of the shop.
+    """
+    verdicts = Verdicts(len(raw))
+    apply_rejects(source.reject, raw, verdicts)
+    ids = as_text(raw[source.id])
+    verdicts.refuse(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
+    verdicts.refuse(_overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
+    kept = verdicts.kept
+    rows, ids = raw.filter(pa.array(kept)), ids.filter(pa.array(kept))
+    blanked: dict[str, int] = {}
+    attributes, lists = _attributes(rows, source.attributes, blanked)
+    for name, values in lists.items():
+        rows = rows.drop_columns([name]) if name in rows.column_names else rows
+        rows = rows.append_column(name, values)
+    title = pc.coalesce(source.title.render(rows), ids) if source.title else ids
+    none = pa.nulls(len(rows), pa.string())
+    table = pa.table(
+        {
+            columns.ITEM_ID: ids,
+            columns.TITLE: title,
+            columns.TEXT: pc.coalesce(source.text.render(rows), title) if source.text else title,
+            columns.CATEGORY: source.category.render(rows) if source.category else none,
+            columns.BRAND: source.brand.render(rows) if source.brand else none,
+            columns.PRICE_MICROS: _prices(rows, source, blanked),
+            columns.AVAILABLE: pa.array(~any_holds(source.unavailable, rows)),
+            columns.ATTRIBUTES: attributes,
+        }
+    )
+    return table, verdicts, blanked
+
+
+def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, Verdicts, dict[str, int]]:
+    """Users of `raw` (without `at`); otherwise as `canonical_items`."""
+    verdicts = Verdicts(len(raw))
+    ids = as_text(raw[source.id])
+    verdicts.refuse(np.asarray(ids.is_null()), "missing_user", source.id, "names no user")
+    verdicts.refuse(_overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
+    kept = pa.array(verdicts.kept)
+    blanked: dict[str, int] = {}
+    attributes, _ = _attributes(raw.filter(kept), source.attributes, blanked)
+    return pa.table({columns.USER_ID: ids.filter(kept), columns.ATTRIBUTES: attributes}), verdicts, blanked
+
+
+def items_without_rows(ids: Iterable[str]) -> pa.Table:
+    """Items that only events know: the id is the title."""
+    names = pa.array(sorted(ids), pa.string())
+    none = pa.nulls(len(names), pa.string())
+    return pa.table(
+        {
+            columns.ITEM_ID: names,
+            columns.TITLE: names,
+            columns.TEXT: names,
+            columns.CATEGORY: none,
+            columns.BRAND: none,
+            columns.PRICE_MICROS: pa.nulls(len(names), pa.int64()),
+            columns.AVAILABLE: pa.array(np.ones(len(names), bool)),
+            columns.ATTRIBUTES: pa.array(["{}"] * len(names), pa.string()),
+        }
+    )
+
+
+def refuse_key_collisions(ids: Iterable[str]) -> None:
+    """Makes sure that no two items share a stable key.
+
+    Raises:
+        DataError: two do; the message names them.
+    """
+    seen: dict[int, str] = {}
+    for identifier in ids:
+        other = seen.setdefault(stable_key(identifier), identifier)
+        if other != identifier:
+            raise DataError(
+                f"items {other!r} and {identifier!r} share the 64-bit key {stable_key(identifier)}. "
+                "Rename one of them in the shop's files, for example by a prefix."
+            )
+
+
+def _overwritten(ids: Column, open_rows: Mask) -> Mask:
+    """(N,) bool: rows whose id comes again in a later open row."""
+    codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(open_rows)
+    last = np.full(int(codes.max(initial=-1)) + 2, -1, np.int64)
+    last[codes[rows]] = rows  # the last write of an id wins
+    mask = np.zeros(len(codes), bool)
+    mask[rows] = last[codes[rows]] != rows
+    return mask
+
+
+def _attribute_columns(attributes: dict[str, Attribute]) -> list[str]:
+    return [
+        name
+        for attribute in attributes.values()
+        for name in (*(attribute.column.columns if attribute.column else ()), *attribute.flags)
+    ]
+
+
+def _is_list(attribute: Attribute) -> bool:
+    return attribute.type == "list" or bool(attribute.flags)
+
+
+def _attributes(
+    rows: pa.Table, attributes: dict[str, Attribute], blanked: dict[str, int]
+) -> tuple[Column, dict[str, Column]]:
+    """JSON objects, one a row, and the list attributes as columns for templates."""
+    pieces: list[Column] = []
+    lists: dict[str, Column] = {}
+    for name, attribute in attributes.items():
+        if _is_list(attribute):
+            cells = _flagged(rows, attribute.flags) if attribute.flags else _list_cells(rows, attribute)
+            lists[name] = cells
+            pieces.append(_json_members(name, cells, lambda text: [x for x in text.split(LIST_MARK) if x]))
+        elif attribute.type == "number" and attribute.column:
+            numbers = as_number(rows[attribute.column.columns[0]])
+            blanked[name] = int(numbers.bad.sum())
+            values = pa.array(numbers.values, mask=~numbers.ok)
+            pieces.append(_json_members(name, values, lambda x: int(x) if x == int(x) else x))
+        elif attribute.column:
+            pieces.append(_json_members(name, attribute.column.render(rows), str))
+    if not pieces:
+        return pa.array(["{}"] * len(rows), pa.string()), lists
+    joined = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
+    return pc.binary_join_element_wise("{", joined, "}", ""), lists
+
+
+def _json_members(name: str, cells: Column, plain: Any) -> Column:
+    """`"name": value` of each cell, null where there is nothing; each distinct value is written once."""
+    encoded = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    encoded = encoded.dictionary_encode()
+    texts = []
+    for value in encoded.dictionary.to_pylist():
+        shown = None if value is None else plain(value)
+        empty = shown is None or shown == []
+        texts.append(None if empty else f"{json.dumps(name)}:{json.dumps(shown, ensure_ascii=False)}")
+    return pa.array(texts, pa.string()).take(encoded.indices)
+
+
+def _list_cells(rows: pa.Table, attribute: Attribute) -> Column:
+    if attribute.column is None:
+        return pa.nulls(len(rows), pa.string())
+    return as_text(rows[attribute.column.columns[0]])
+
+
+def _flagged(rows: pa.Table, flags: Iterable[str]) -> Column:
+    """Names of the columns that say 1, as one list cell."""
+    pieces = []
+    for name in flags:
+        flag = as_number(rows[name]).values == 1
+        pieces.append(pc.if_else(pa.array(flag), name, pa.scalar(None, pa.string())))
+    return pc.binary_join_element_wise(*pieces, LIST_MARK, null_handling="skip")
+
+
+def _prices(rows: pa.Table, source: ItemSource, blanked: dict[str, int]) -> Column:
+    if source.price is None or source.price.column is None:
+        return pa.nulls(len(rows), pa.int64())
+    money = as_micros(rows[source.price.column], source.price.scale, source.price.strip)
+    negative = money.values < 0
+    blanked[columns.PRICE_MICROS] = int((money.bad | negative).sum())
+    return pa.array(money.values, mask=~money.ok | negative)

@@ -1,0 +1,327 @@
+"""A shop's files -> canonical events, items and users, with an account of every row.
+
+Items and users come first, then events batch by batch; the events are cleaned user by user. Nothing here
+knows where the results go: `lake` and `quarantine` are handed in.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.account import TableAccount
+from recsys.dataset.canonical import canonical_events, event_columns
+from recsys.dataset.catalogue import (
+    canonical_items,
+    canonical_users,
+    item_columns,
+    items_without_rows,
+    refuse_key_collisions,
+    user_columns,
+)
+from recsys.dataset.cells import MICROS
+from recsys.dataset.clean import clean, plausible
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.long_table import long_columns, widened
+from recsys.dataset.mapping import Mapping, Source
+from recsys.dataset.raw import RawBatch, whole
+from recsys.dataset.reader import ahead, read_batches
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.dataset.spill import MEMORY_ROWS, EventsByUser
+from recsys.dataset.unit_prices import UnitPrices
+from recsys.dataset.validate import validate_events, validate_items, validate_users
+from recsys.dataset.verdicts import FILE, QUARANTINE_SCHEMA, ROW, Verdicts, quarantined_events
+from recsys.errors import DataError
+from recsys.progress import Progress, silent
+
+WEEK_MICROS = 7 * 86_400 * MICROS
+
+
+class RowSink(Protocol):
+    """Where rows go: the event lake, the quarantine."""
+
+    def append(self, table: pa.Table) -> None: ...
+
+
+@dataclass(frozen=True)
+class ImportedShop:
+    """What an import found, besides the events that went to the lake."""
+
+    info: DatasetInfo
+    items: pa.Table
+    users: pa.Table
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShopFiles:
+    """A shop's files and how to understand them."""
+
+    mapping: Mapping
+    mapping_sha256: str
+    folder: Path
+
+
+def import_shop(
+    shop: ShopFiles,
+    now: datetime,
+    lake: RowSink,
+    quarantine: RowSink,
+    scratch: Path,
+    progress: Progress = silent,
+    memory_rows: int = MEMORY_ROWS,
+) -> ImportedShop:
+    """Reads, cleans and hands over a whole shop.
+
+    Args:
+        now: aware; later events are not believed.
+        lake: takes canonical events, cleaned, in parts.
+        quarantine: takes rows of `QUARANTINE_SCHEMA`.
+        scratch: a folder for rows that do not fit in memory; created when needed.
+        memory_rows: events that do.
+
+    Raises:
+        ConfigError: the mapping does not fit the files.
+        DataError: a file is missing or damaged, or no event is left.
+    """
+    run = _Run(shop, round(now.timestamp() * MICROS), quarantine, progress)
+    items = run.items()
+    users = run.users()
+    staged = EventsByUser(scratch, memory_rows)
+    try:
+        shift = run.stage(staged, items)
+        events = run.clean(staged, shift, lake)
+    finally:
+        staged.close()
+    if not run.events.kept:
+        raise DataError(_nothing_left(run.events))
+    known_at = pa.scalar(events.start - MICROS, pa.int64()).cast(INSTANT)  # known before the first event
+    items = _dated(run.finished_items(items, events), known_at)
+    users = _dated(_finished_users(users, events), known_at)
+    refuse_key_collisions(items[columns.ITEM_ID].to_pylist())
+    items, users = validate_items(items), validate_users(users)
+    return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift))
+
+
+class _Events:
+    """What is gathered from clean events on their way to the lake."""
+
+    def __init__(self, priced: bool) -> None:
+        self.users: set[str] = set()
+        self.items: set[str] = set()
+        self.start = np.iinfo(np.int64).max
+        self.end = np.iinfo(np.int64).min
+        self.prices = UnitPrices() if priced else None
+
+    def add(self, events: pa.Table) -> None:
+        at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
+        self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
+        self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
+        self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
+        if self.prices:
+            self.prices.add(events)
+
+
+class _Run:
+    """One import: the accounts that its steps write to."""
+
+    def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
+        self.shop = shop
+        self.mapping = shop.mapping
+        self.now = now if shop.mapping.clock == "time" else None
+        self.quarantine = quarantine
+        self.progress = progress
+        self.events = TableAccount()
+        self.item_rows = TableAccount()
+        self.user_rows = TableAccount()
+        self.files: dict[str, int] = {}
+
+    def items(self) -> pa.Table:
+        """The catalogue's rows, before the events have their say."""
+        source = self.mapping.items
+        if not source.files:
+            return items_without_rows(())
+        wanted = item_columns(source)
+        if source.long is None:
+            batch = self._read(source, wanted, "items")
+        else:
+            raw = self._batches(source, long_columns(source.id, source.long), "items", {})
+            batch = widened(raw, source.id, source.long, wanted)
+        items, verdicts, blanked = canonical_items(batch.table, source)
+        self._account(self.item_rows, "items", batch, verdicts, len(items))
+        self.item_rows.blank(blanked)
+        return items
+
+    def users(self) -> pa.Table | None:
+        """The user file's rows, if there is one."""
+        source = self.mapping.users
+        if source is None:
+            return None
+        batch = self._read(source, user_columns(source), "users")
+        users, verdicts, blanked = canonical_users(batch.table, source)
+        self._account(self.user_rows, "users", batch, verdicts, len(users))
+        self.user_rows.blank(blanked)
+        return users
+
+    def stage(self, staged: EventsByUser, items: pa.Table) -> int:
+        """Reads all events into `staged`; returns by how many microseconds to move them."""
+        refuses = self.mapping.items.unknown == "quarantine"
+        known = items[columns.ITEM_ID].combine_chunks() if refuses else None
+        latest = np.iinfo(np.int64).min
+        sequence = 0
+        for source in self.mapping.events:
+            for batch in self._batches(source, event_columns(source), "events", self.files):
+                found = canonical_events(batch.table, source, self.mapping.kind_weights, sequence, known)
+                sequence += batch.seen
+                self._account(self.events, "events", batch, found.verdicts, 0)
+                kept = np.flatnonzero(found.verdicts.kept)
+                file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
+                rows = found.events.append_column(FILE, pa.array(file))
+                staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
+                at = found.events[columns.AT].cast(pa.int64()).to_numpy()
+                at = at[plausible(at, self.mapping.cleaning, self.now)]
+                latest = max(latest, int(at.max(initial=latest)))
+        if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not sequence:
+            return 0
+        return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
+
+    def clean(self, staged: EventsByUser, shift: int, lake: RowSink) -> _Events:
+        """Cleans what was staged and hands it to `lake`."""
+        price = self.mapping.items.price
+        found = _Events(priced=price is not None and price.source == "events")
+        names = list(self.files)
+        with self.progress("cleaning events", self.events.rows) as advance:
+            for part in staged.parts():
+                cleaned = clean(part, self.mapping.cleaning, self.now)
+                reasons = cleaned.rejected["reason"].value_counts().to_pylist()
+                self.events.refused({row["values"]: row["counts"] for row in reasons})
+                self.events.kept += len(cleaned.kept)
+                if len(cleaned.rejected):
+                    self.quarantine.append(quarantined_events(cleaned.rejected, names))
+                if len(cleaned.kept):
+                    events = _shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = validate_events(events)
+                    found.add(events)
+                    lake.append(events)
+                advance(len(part))
+        return found
+
+    def finished_items(self, items: pa.Table, events: _Events) -> pa.Table:
+        """The catalogue with what only events know: unlisted items, unit prices, who was never touched."""
+        source = self.mapping.items
+        listed = set(items[columns.ITEM_ID].to_pylist())
+        items = pa.concat_tables([items, items_without_rows(events.items - listed)])
+        if source.without_events == "quarantine":
+            seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
+            gone = items.filter(pc.invert(seen))
+            self.item_rows.kept -= len(gone)
+            self.item_rows.refused({"no_events": len(gone)} if len(gone) else {})
+            self.quarantine.append(_untouched(gone))
+            items = items.filter(seen)
+        if events.prices:
+            paid = events.prices.medians()
+            place = pc.index_in(items[columns.ITEM_ID], value_set=paid[columns.ITEM_ID].combine_chunks())
+            found = paid[columns.PRICE_MICROS].take(place)
+            column = items.column_names.index(columns.PRICE_MICROS)
+            prices = pc.coalesce(items[columns.PRICE_MICROS], found)
+            items = items.set_column(column, columns.PRICE_MICROS, prices)
+        return items.sort_by(columns.ITEM_ID)
+
+    def info(self, events: _Events, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
+        """What dataset.json will say."""
+        return DatasetInfo(
+            name=self.mapping.name,
+            clock=self.mapping.clock,
+            repeats=self.mapping.repeats,
+            label_kinds=self.mapping.label_kinds,
+            currency=self.mapping.currency,
+            events=self.events.kept,
+            users=len(users),
+            items=len(items),
+            start=_datetime(events.start),
+            end=_datetime(events.end),
+            imported_at=now,
+            mapping_sha256=self.shop.mapping_sha256,
+        )
+
+    def report(self, shift: int) -> dict[str, Any]:
+        """The account of every row, checked."""
+        return {
+            "mapping": self.mapping.name,
+            "shift_days": shift // (86_400 * MICROS),
+            "events": self.events.report("events"),
+            "items": self.item_rows.report("items"),
+            "users": self.user_rows.report("users"),
+        }
+
+    def _batches(
+        self, source: Source, wanted: list[str], name: str, files: dict[str, int]
+    ) -> Iterator[RawBatch]:
+        """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
+        with self.progress(f"reading {name}", None) as advance:
+            for batch in ahead(read_batches(source, self.shop.folder, wanted)):
+                files.setdefault(batch.files[0][0], len(files))
+                yield batch
+                advance(batch.seen)
+
+    def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
+        return whole(list(self._batches(source, wanted, name, {})), wanted)
+
+    def _account(
+        self, account: TableAccount, name: str, batch: RawBatch, verdicts: Verdicts, kept: int
+    ) -> None:
+        for file, rows in batch.rows_by_file():
+            account.saw(file, rows)
+        account.kept += kept
+        account.refused(verdicts.counts())
+        account.refused({"malformed_row": len(batch.malformed)} if batch.malformed else {})
+        if batch.malformed or not verdicts.kept.all():
+            self.quarantine.append(verdicts.quarantine(name, batch))
+
+
+def _shifted(events: pa.Table, shift: int) -> pa.Table:
+    if not shift:
+        return events
+    at = pc.add(events[columns.AT].cast(pa.int64()), shift).cast(INSTANT)
+    return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
+
+
+def _finished_users(users: pa.Table | None, events: _Events) -> pa.Table:
+    """Everybody: those of the user file and those that only events know."""
+    listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
+    others = pa.array(sorted(events.users - listed), pa.string())
+    found = pa.table(
+        {columns.USER_ID: others, columns.ATTRIBUTES: pa.array(["{}"] * len(others), pa.string())}
+    )
+    return (found if users is None else pa.concat_tables([users, found])).sort_by(columns.USER_ID)
+
+
+def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
+    return table.append_column(columns.AT, pa.repeat(at, len(table)))
+
+
+def _untouched(items: pa.Table) -> pa.Table:
+    rows = [
+        {"table": "items", "reason": "no_events", "raw": json.dumps(row, ensure_ascii=False)}
+        for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
+
+
+def _datetime(micros: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+
+
+def _nothing_left(account: TableAccount) -> str:
+    worst = ", ".join(f"{reason} {count}" for reason, count in account.reasons.most_common(3))
+    return (
+        f"none of {account.rows} rows is an event ({worst or 'the files are empty'}). "
+        "Check the columns of the mapping against the files."
+    )
