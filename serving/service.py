@@ -7,7 +7,9 @@ every finished request alive until its timeout has passed, which shows in the ta
 """
 
 import gc
+import logging
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -27,6 +29,10 @@ from serving.deployment import Deployment, open_deployment, require_key_beyond_l
 from serving.errors import answer_of
 from serving.middleware import Door
 from serving.schemas import RecommendBody
+
+# BentoML itself still uses what pydantic calls deprecated, at each start and each call.
+warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")
+warnings.filterwarnings("ignore", message="Accessing the 'model_fields' attribute", module="_bentoml_impl")
 
 BENTO_PATHS = frozenset({"/recommend_batch", "/schema.json"})
 MAX_BATCH = 100
@@ -87,6 +93,7 @@ class Recommender:
 
     def __init__(self) -> None:
         settings = load_settings()
+        logging.getLogger("recsys").setLevel(logging.INFO)
         self._deployment, self._close = open_deployment(settings)
         _opened.deployment, _opened.app = self._deployment, create_app(self._deployment)
         # What is alive now stays alive: the collector may look at the rest, and less often.

@@ -1,0 +1,167 @@
+"""A shop of random data in a home of its own: features online, a bundle in production."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.config import Settings
+from recsys.dataset.interactions import Vocabulary
+from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
+from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.ranker import Ranker, RankerShape
+from recsys.models.retriever import build_retriever
+from recsys.stores.artifacts import save_bundle
+from recsys.stores.feature_files import write_rows
+from recsys.stores.feature_store import OfflineFeatures
+from recsys.stores.redis_server import down, up
+from recsys.stores.registry import Registry
+
+CATEGORIES = 200
+NEIGHBOURS = 50
+TEXT_WIDTH = 64
+
+
+@contextmanager
+def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
+    """Opens the shop in the home of `settings`; its Redis runs as long as the block."""
+    now = datetime.now(UTC)
+    rng = np.random.default_rng(0)
+    up(settings)
+    try:
+        for view, table in _feature_rows(items, users, now, rng).items():
+            write_rows(settings.paths, view, table)
+        features = OfflineFeatures(settings)
+        features.apply()
+        features.materialize(now + timedelta(seconds=1))
+        promote(settings, random_bundle(items, settings, now, "random-1", rng))
+        yield
+    finally:
+        down(settings)
+
+
+def promote(settings: Settings, bundle: Bundle) -> None:
+    """Saves `bundle` and puts it into production."""
+    path = save_bundle(bundle, settings.paths.bundles)
+    with Registry.open(settings) as registry:
+        registry.register(bundle.manifest, path)
+        registry.promote(bundle.manifest.bundle_id)
+
+
+def random_bundle(
+    items: int, settings: Settings, now: datetime, bundle_id: str, rng: np.random.Generator
+) -> Bundle:
+    """An untrained bundle of the real networks: it costs what a trained one costs."""
+    table = _item_table(items, rng)
+    text = _unit(rng.normal(size=(items + 1, TEXT_WIDTH)))
+    retriever = build_retriever(settings.retriever, table, text, None, clock=True).eval()
+    neighbours = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
+    neighbours[0] = 0
+    ranker = Ranker(RankerShape(hidden=settings.ranker.hidden)).eval()
+    ranker.fit_statistics(rng.lognormal(size=(1000, len(columns.RANKING_FEATURES))).astype(np.float32))
+    manifest = Manifest(
+        bundle_id=bundle_id,
+        created_at=now,
+        dataset="random",
+        protocol="all",
+        repeats=True,
+        services={columns.RANKING_SERVICE: OfflineFeatures(settings).schema_hash(columns.RANKING_SERVICE)},
+        data_start=now,
+        data_end=now,
+        users=0,
+        items=items,
+        encoder="random",
+        settings={},
+        metrics={},
+    )
+    return Bundle(
+        manifest=manifest,
+        items=table,
+        retriever=retriever,
+        item_vectors=retriever.item_vectors(),
+        text_vectors=text,
+        popularity=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
+        neighbours=neighbours,
+        neighbour_scores=-np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1).astype(np.float32),
+        ranker=ranker,
+    )
+
+
+def item_id(number: int) -> str:
+    return f"item-{number:06d}"
+
+
+def user_id(number: int) -> str:
+    return f"user-{number:06d}"
+
+
+def _unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[0] = 0
+    return rows.astype(np.float32)
+
+
+def _item_table(items: int, rng: np.random.Generator) -> ItemTable:
+    names = [f"category {number}" for number in range(CATEGORIES)]
+    return ItemTable(
+        vocabulary=Vocabulary.of(item_id(number) for number in range(items)),
+        titles=("", *(f"Title of item {number}" for number in range(items))),
+        categories=("", *(names[number] for number in rng.integers(0, CATEGORIES, items))),
+        brands=("", *(f"brand {number}" for number in rng.integers(0, 500, items))),
+        price_micros=np.append(-1, rng.integers(1, 100, items) * 1_000_000),
+        available=np.append(False, np.ones(items, bool)),
+        attributes=("{}", *(f'{{"colour": "c{number}"}}' for number in rng.integers(0, 20, items))),
+    )
+
+
+def _feature_rows(items: int, users: int, now: datetime, rng: np.random.Generator) -> dict[str, pa.Table]:
+    length = columns.HISTORY_LENGTH
+    keys = np.array([stable_key(item_id(number)) for number in range(items)], np.int64)
+    seconds = int(now.timestamp()) - np.sort(rng.integers(60, 30 * 86_400, (users, length)), axis=1)[:, ::-1]
+    lists: dict[str, Any] = {
+        columns.HISTORY_ITEMS: keys[rng.integers(0, items, (users, length))],
+        columns.HISTORY_KINDS: rng.choice(
+            [columns.KIND_CODES[kind] for kind in columns.ACTION_KINDS], (users, length)
+        ),
+        columns.HISTORY_AT: seconds,
+        columns.TOP_CATEGORIES: rng.integers(1, 1000, (users, columns.TOP_CATEGORY_COUNT)),
+        columns.TOP_CATEGORY_SHARES: np.full((users, columns.TOP_CATEGORY_COUNT), 0.2, np.float32),
+    }
+    tables = {}
+    for view in VIEW_SCHEMAS:
+        of_users = columns.USER_ID in VIEW_SCHEMAS[view].names
+        count = users if of_users else items
+        tables[view] = _rows(view, count, of_users, now, lists | {columns.ITEM_KEY: keys}, rng)
+    tables[columns.ITEM_TEXT] = VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table()
+    return tables
+
+
+def _rows(
+    view: str, count: int, of_users: bool, now: datetime, given: dict[str, Any], rng: np.random.Generator
+) -> pa.Table:
+    """`count` rows of `view`: what is given, random numbers for the rest."""
+    values: dict[str, pa.Array] = {}
+    for field in VIEW_SCHEMAS[view]:
+        if field.name in (columns.USER_ID, columns.ITEM_ID):
+            values[field.name] = pa.array(
+                [(user_id if of_users else item_id)(number) for number in range(count)]
+            )
+        elif pa.types.is_timestamp(field.type):
+            values[field.name] = pa.repeat(pa.scalar(now, field.type), count)
+        elif field.name in given:
+            values[field.name] = pa.array(list(given[field.name]), field.type)
+        elif pa.types.is_list(field.type):
+            values[field.name] = pa.array([[]] * count, field.type)
+        elif pa.types.is_boolean(field.type):
+            values[field.name] = pa.array(np.ones(count, bool))
+        elif pa.types.is_string(field.type):
+            values[field.name] = pa.repeat(pa.scalar(""), count)
+        else:
+            values[field.name] = pa.array(rng.integers(1, 100, count)).cast(field.type)
+    return view_table(view, values)
