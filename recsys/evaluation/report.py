@@ -1,0 +1,174 @@
+"""The report of an evaluation: Markdown for a repository, one HTML file for a browser, JSON for programs."""
+
+import base64
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recsys.errors import ArtifactError
+from recsys.evaluation.compare import Evaluation
+from recsys.evaluation.plots import accuracy_plot, popularity_plot, slices_plot
+from recsys.evaluation.tables import (
+    TableRow,
+    difference_rows,
+    document,
+    headline,
+    metric_name,
+    slice_models,
+    slice_rows,
+    table_rows,
+)
+
+__all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_report"]
+
+# A section is a heading, a line to explain it, its table and the names of its pictures.
+Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
+
+_STYLE = """
+:root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+p { max-width: 48rem; } img { max-width: 100%; height: auto; }
+div.table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px solid #999; font-weight: 600; }
+"""
+
+
+def write_report(
+    evaluation: Evaluation, folder: Path, *, title: str, learning_curves: Sequence[Path] = ()
+) -> tuple[Path, ...]:
+    """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
+
+    Args:
+        learning_curves: PNG files of the training, shown at the end.
+
+    Raises:
+        ArtifactError: the folder cannot be written, or a picture cannot be read.
+    """
+    first = min(evaluation.cutoffs)
+    pictures = {
+        "accuracy.png": accuracy_plot(evaluation),
+        "slices.png": slices_plot(evaluation, f"ndcg@{first}"),
+        "popularity.png": popularity_plot(evaluation),
+    }
+    try:
+        curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
+        parts = sections(evaluation, tuple(curves))
+        files = {
+            **pictures,
+            **curves,
+            "report.md": render_markdown(title, headline(evaluation), parts).encode(),
+            "report.html": render_html(title, headline(evaluation), parts, pictures | curves).encode(),
+            "evaluation.json": _json(document(evaluation)),
+            "table.json": _json(table_rows(evaluation)),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_write(folder / name, content) for name, content in files.items())
+    except OSError as error:
+        raise ArtifactError(
+            f"the report under {folder} failed: {error}. Check space and permissions."
+        ) from error
+
+
+def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> list[Section]:
+    """What the report says, in order."""
+    first = min(evaluation.cutoffs)
+    parts: list[Section] = [
+        (
+            "All cases",
+            "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
+            f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
+            "training events, in bits; seconds are for ranking all cases.",
+            table_rows(evaluation),
+            ["accuracy.png"],
+        )
+    ]
+    if differences := difference_rows(evaluation):
+        text = (
+            f"Differences from {evaluation.reference} on the same cases, resampled together. "
+            "An interval that holds 0 tells nothing apart."
+        )
+        parts.append((f"Beside {evaluation.reference}", text, differences, []))
+    if slice_models(evaluation):
+        text = (
+            "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most "
+            "wanted items that take half of the training events. Repeat: the user had the item before."
+        )
+        parts += [
+            (
+                f"{metric_name(name)} by slice",
+                text if pictures else "",
+                slice_rows(evaluation, name),
+                pictures,
+            )
+            for name, pictures in ((f"ndcg@{first}", ["slices.png"]), (f"hr@{max(evaluation.cutoffs)}", []))
+        ]
+    text = "A model that shows much more of the head than people take has a popularity bias."
+    parts.append(("What is shown", text, [], ["popularity.png"]))
+    if learning_curves:
+        parts.append(("Training", "", [], learning_curves))
+    return parts
+
+
+def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:
+    """The report as Markdown that refers to its pictures by file name."""
+    lines = [f"# {title}", "", summary, ""]
+    for heading, text, rows, pictures in parts:
+        lines += [f"## {heading}", ""]
+        lines += [text, ""] if text else []
+        if rows:
+            names = list(rows[0])
+            lines += [_line(names), _line(["---", *("---:" for _ in names[1:])])]
+            lines += [_line([_cell(value) for value in row.values()]) for row in rows]
+            lines.append("")
+        for picture in pictures:
+            lines += [f"![{heading}]({picture})", ""]
+    return "\n".join(lines)
+
+
+def render_html(title: str, summary: str, parts: Sequence[Section], pictures: Mapping[str, bytes]) -> str:
+    """The report as one HTML file with its pictures inside."""
+    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(summary)}</p>"]
+    for heading, text, rows, names in parts:
+        body.append(f"<h2>{html.escape(heading)}</h2>")
+        body += [f"<p>{html.escape(text)}</p>"] if text else []
+        body += [_html_table(rows)] if rows else []
+        for name in names:
+            data = base64.b64encode(pictures[name]).decode("ascii")
+            body.append(f'<img alt="{html.escape(heading)}" src="data:image/png;base64,{data}">')
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _html_table(rows: Sequence[TableRow]) -> str:
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
+    lines = ["".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) for row in rows]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Writes the file whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+    return path

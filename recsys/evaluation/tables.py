@@ -1,0 +1,127 @@
+"""An evaluation as rows for a screen, a page or another program."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from recsys.evaluation.compare import Evaluation, Row
+from recsys.evaluation.slices import ALL_CASES
+
+TableRow = Mapping[str, Any]
+SLICE_METRICS = ("hr", "ndcg")  # at the first cutoff: more would not fit a page
+NAMES = {"hr": "HR", "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
+
+
+def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row a model: metrics with 95% intervals, what the lists are like, seconds."""
+    first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
+    shown = [f"hr@{first}", f"ndcg@{first}", f"mrr@{first}", f"recall@{last}"]
+    if many_targets(evaluation):
+        shown.insert(1, f"recall@{first}")
+    rows = []
+    for model in evaluation.models:
+        row: dict[str, Any] = {"model": model}
+        for metric in shown:
+            found = evaluation.row(model, metric)
+            row[metric_name(metric)] = with_interval(found) if metric[:2] in ("hr", "nd") else rounded(found)
+        for metric in ("coverage", "novelty", "diversity"):
+            found = evaluation.row(model, f"{metric}@{first}")
+            if found:
+                row[metric] = rounded(found, 2 if metric == "novelty" else 4)
+        row["seconds"] = round(evaluation.seconds[model], 1)
+        rows.append(row)
+    return rows
+
+
+def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row a model and headline metric: the difference from the reference, its interval, the verdict."""
+    first = min(evaluation.cutoffs)
+    rows = []
+    for metric in (f"hr@{first}", f"ndcg@{first}"):
+        for model in evaluation.models:
+            found = evaluation.row(model, metric)
+            if found and found.difference is not None:
+                low, high = found.difference_low or 0.0, found.difference_high or 0.0
+                rows.append(
+                    {
+                        "model": model,
+                        "metric": metric_name(metric),
+                        f"minus {evaluation.reference}": f"{found.difference:+.4f} [{low:+.4f}, {high:+.4f}]",
+                        "verdict": "better" if low > 0 else "worse" if high < 0 else "not told apart",
+                    }
+                )
+    return rows
+
+
+def slice_rows(evaluation: Evaluation, metric: str) -> list[dict[str, Any]]:
+    """One row a slice: its cases and `metric` of each model."""
+    rows = []
+    for name in evaluation.slices:
+        found = {model: evaluation.row(model, metric, name) for model in evaluation.models}
+        cases = max((row.cases for row in found.values() if row), default=0)
+        rows.append({"slice": name, "cases": cases} | {model: rounded(row) for model, row in found.items()})
+    return rows
+
+
+def document(evaluation: Evaluation) -> dict[str, Any]:
+    """Everything measured, as JSON; per-case values and rankings are left out."""
+    return {
+        "protocol": evaluation.protocol,
+        "seen": evaluation.seen,
+        "reference": evaluation.reference,
+        "cases": len(evaluation.cases),
+        "targets": len(evaluation.cases.targets),
+        "cases_without_targets": evaluation.without_targets,
+        "catalogue": len(evaluation.item_events) - 1,
+        "seconds": dict(evaluation.seconds),
+        "rows": [asdict(row) for row in evaluation.rows],
+    }
+
+
+def many_targets(evaluation: Evaluation) -> bool:
+    """Whether some case has several targets; with one, recall is the hit rate."""
+    return len(evaluation.cases.targets) > len(evaluation.cases)
+
+
+def metric_name(metric: str) -> str:
+    """As people write it.
+
+    >>> metric_name("ndcg@10"), metric_name("coverage@10")
+    ('NDCG@10', 'coverage@10')
+    """
+    name, _, place = metric.partition("@")
+    return f"{NAMES.get(name, name)}@{place}"
+
+
+def with_interval(row: Row | None) -> str:
+    """`.1282 [.1253, .1311]` with leading zeros, or a dash."""
+    if row is None or row.low is None or row.high is None:
+        return rounded(row)
+    return f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]"
+
+
+def rounded(row: Row | None, digits: int = 4) -> str:
+    return "-" if row is None else f"{row.value:.{digits}f}"
+
+
+def headline(evaluation: Evaluation) -> str:
+    """One paragraph on what was asked."""
+    cases, targets = len(evaluation.cases), len(evaluation.cases.targets)
+    seen = {
+        "remove": "Items that a user had before are neither shown nor asked for",
+        "keep": "Items that a user had before may be shown again and count when they come again",
+    }[evaluation.seen]
+    left = (
+        f" {evaluation.without_targets:,} cases without a new item are left out."
+        if evaluation.without_targets
+        else ""
+    )
+    return (
+        f"Protocol {evaluation.protocol}: {cases:,} cases with {targets:,} targets, each ranked against all "
+        f"{len(evaluation.item_events) - 1:,} items of the catalogue. {seen}.{left}"
+    )
+
+
+def slice_models(evaluation: Evaluation) -> bool:
+    """Whether there is any slice besides all cases."""
+    return any(name != ALL_CASES for name in evaluation.slices)
