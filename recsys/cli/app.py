@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
+from recsys.cli import data, features, models, server
+from recsys.cli.config import config
+from recsys.cli.demo import demo
+from recsys.cli.doctor import doctor
+from recsys.cli.evaluate import evaluate
 from recsys.cli.output import note
+from recsys.cli.train import train
 from recsys.errors import RecsysError
 
 app = typer.Typer(
@@ -31,6 +37,17 @@ def root(
     ] = False,
 ) -> None:
     """Search, recommendation and ads for a shop: from its files to a served recommendation."""
+
+
+app.add_typer(data.app, name="data")
+app.add_typer(features.app, name="features")
+app.command()(train)
+app.command()(evaluate)
+app.add_typer(models.app, name="models")
+server.register(app)
+app.command()(doctor)
+app.command()(config)
+app.command()(demo)
 
 
 def main() -> None:

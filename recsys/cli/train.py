@@ -1,6 +1,5 @@
 """`recsys train`: from the imported shop to a registered bundle."""
 
-import secrets
 import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,6 @@ import typer
 
 from recsys.cli.output import bars, note, print_facts
 from recsys.config import Settings, load_settings
-from recsys.errors import RecsysError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
@@ -58,8 +56,8 @@ def train(
 
 def run_training(settings: Settings, protocol: str | None, progress: Progress) -> "Manifest":
     """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest."""
-    from recsys.cli.features import build_features
-    from recsys.stores.artifacts import save_bundle
+    from recsys.stores.artifacts import new_bundle_id, save_bundle
+    from recsys.stores.feature_files import build_features
     from recsys.stores.feature_store import OfflineFeatures
     from recsys.stores.registry import Registry
     from recsys.stores.shop import open_shop
@@ -68,21 +66,23 @@ def run_training(settings: Settings, protocol: str | None, progress: Progress) -
     shop = open_shop(settings.paths)
     split = shop.split(protocol or shop.default_protocol, settings.evaluation)
     build_features(settings, progress)
+    features = OfflineFeatures(settings)
+    features.apply()
     revision = git_revision(settings)
     now = datetime.now(UTC)
-    bundle_id = f"{shop.info.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    bundle_id = new_bundle_id(shop.info.name, now)
     sections = settings.model_dump(mode="json", include={"text", "retriever", "ranker", "evaluation"})
     with Registry.open(settings) as registry:
         run_id = registry.start_run("train", sections, revision)
         try:
             run_dir = settings.paths.runs / run_id
             run_dir.mkdir(parents=True, exist_ok=True)
-            job = Job(shop, split, OfflineFeatures(settings), settings, run_dir, progress)
+            job = Job(shop, split, features, settings, run_dir, progress)
             bundle = train_bundle(job, bundle_id, now, revision)
             path = save_bundle(bundle, settings.paths.bundles)
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
             registry.finish_run(run_id, bundle.manifest.metrics)
-        except (RecsysError, KeyboardInterrupt) as error:
+        except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
             registry.finish_run(run_id, error=str(error) or type(error).__name__)
             raise
     note(f"learning curves: {run_dir}")
