@@ -7,11 +7,13 @@ from typing import Any
 from redis.crc import key_slot
 from redis.exceptions import NoScriptError
 
+from recsys.stores.packed_keys import PackedView
 from recsys.stores.redis_connection import redis_errors
 from recsys.stores.redis_mget import MultiGet
 
 WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers nobody else
 DELETE_KEYS = 1000
+RETIRED_SECONDS = 86_400  # that long rows of an earlier schema stay for services that still read them
 
 # KEYS: keys of rows; ARGV[1]: seconds after which Redis may drop them (0 = never); ARGV[2..]: the rows.
 # A row replaces another with an earlier event timestamp or, at equal ones, an earlier created timestamp.
@@ -137,6 +139,32 @@ def delete_matching(client: Any, pattern: str) -> int:
                 deleted += delete_rows(client, found)
                 found = []
         return deleted + delete_rows(client, found)
+
+
+def retire_earlier_schemas(client: Any, view: PackedView, pattern: str) -> int:
+    """Lets rows of earlier schemas of a view go after a day, on the first write of a new schema.
+
+    Args:
+        pattern: SCAN pattern of all keys of the view.
+
+    Returns:
+        How many rows that concerns.
+    """
+    fingerprint = view.layout.fingerprint.encode()
+    retired = 0
+    with redis_errors(f"retire earlier schemas of {view.layout.view}"):
+        before = client.set(view.schema_key, fingerprint, get=True)
+        if before in (None, fingerprint):
+            return 0
+        with client.pipeline(transaction=False) as pipe:
+            for key in client.scan_iter(pattern, count=DELETE_KEYS):
+                if not key.startswith(view.head) and key != view.schema_key:
+                    pipe.expire(key, RETIRED_SECONDS, nx=True)
+                    retired += 1
+                    if retired % DELETE_KEYS == 0:
+                        pipe.execute()
+            pipe.execute()
+    return retired
 
 
 def parts(client: Any, keys: Keys) -> Iterator[Sequence[int]]:

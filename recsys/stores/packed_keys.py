@@ -17,11 +17,13 @@ class PackedView:
     Attributes:
         layout: where its features lie in a row.
         head: what all keys of its rows begin with.
+        schema_key: the key that names the fingerprint of the schema that was written last.
         ttl_us: microseconds after its event timestamp a row expires; 0 = never.
     """
 
     layout: Layout
     head: bytes
+    schema_key: bytes
     ttl_us: int
 
     def keys(self, entities: Iterable[bytes]) -> list[bytes]:
@@ -56,7 +58,8 @@ def packed_view(project: str, view: Any, versions: bool = False) -> PackedView:
     )
     ttl: timedelta | None = view.ttl
     ttl_us = int(ttl / timedelta(microseconds=1)) if ttl else 0
-    return PackedView(layout, f"{project}:{name}:{layout.fingerprint}:{{".encode(), ttl_us)
+    head = f"{project}:{name}:"
+    return PackedView(layout, f"{head}{layout.fingerprint}:{{".encode(), f"{head}schema".encode(), ttl_us)
 
 
 def view_pattern(project: str, name: str) -> str:

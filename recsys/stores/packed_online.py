@@ -13,6 +13,7 @@ view never reads old bytes. The braces are a cluster hash tag: all views of one 
 a read of many entities is grouped by slot on the client's side.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from recsys.stores.packed_commands import (
     delete_rows,
     read_rows,
     read_rows_async,
+    retire_earlier_schemas,
     row_getter,
     write_rows,
     write_rows_async,
@@ -65,12 +67,16 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     now: Callable[[], int] = staticmethod(lambda: time.time_ns() // 1000)
     _row_getter: Any = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._announced: set[bytes] = set()  # heads of the schemas that this process has written
+
     # -- writing ----------------------------------------------------------------------------------
 
     def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: Progress) -> None:
         """Writes rows as Feast hands them over; an older row never replaces a newer one."""
-        client = self._connected(config)
-        view = _view(config, table)
+        client, view = self._connected(config), _view(config, table)
+        self._announce(config, view)
         keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
         write_rows(client, keys, rows, _live_seconds(config), progress)
         if config.online_store.dual:
@@ -81,8 +87,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         self, config: RepoConfig, table: Any, data: list[Any], progress: Progress
     ) -> None:
         """The same without blocking the event loop."""
-        client = await self._connected_async(config)
-        view = _view(config, table)
+        client, view = await self._connected_async(config), _view(config, table)
+        if view.head not in self._announced:  # once for each schema: worth a thread, not a second copy
+            await asyncio.to_thread(self._announce, config, view)
         keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
         await write_rows_async(client, keys, rows, _live_seconds(config), progress)
         if config.online_store.dual:
@@ -97,11 +104,18 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             StoreUnavailableError: Redis does not answer.
         """
         view, source = _view(config, table), table.batch_source
+        self._announce(config, view)
         packed = pack_arrow(
             view.layout, rows, source.timestamp_field, source.created_timestamp_column or None
         )
         keys = view.keys(entity_ids_of_arrow(view.layout, rows))
         write_rows(self._connected(config), keys, packed, _live_seconds(config), progress)
+
+    def _announce(self, config: RepoConfig, view: PackedView) -> None:
+        if view.head not in self._announced:
+            pattern = view_pattern(config.project, view.layout.view)
+            retire_earlier_schemas(self._connected(config), view, pattern)
+            self._announced.add(view.head)
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -208,6 +222,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     def delete_table(self, config: RepoConfig, table: Any) -> None:
         """Deletes all rows of a view, those of its earlier schemas too."""
         name = _view(config, table).layout.view
+        self._announced.clear()
         delete_matching(self._connected(config), view_pattern(config.project, name))
         if config.online_store.dual:
             with redis_errors(f"delete hashes of {name}"):

@@ -46,5 +46,5 @@ def measure(engine: str = FEAST_ENGINE) -> tuple[float, float]:
                 began = time.perf_counter()
                 store.materialize(AT - timedelta(days=1), AT + timedelta(days=1), feature_views=[VIEW])
                 taken.append(time.perf_counter() - began)
-                assert redis.dbsize() == ROWS
+                assert redis.dbsize() - redis.exists(f"ours:{VIEW}:schema") == ROWS
     return median(times[0]), median(times[1])

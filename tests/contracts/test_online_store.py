@@ -266,7 +266,9 @@ def test_an_unknown_entity_is_not_found_rather_than_present(ours: Any) -> None:
     assert statuses == [FieldStatus.NOT_FOUND]  # PRESENT from Feast's own Redis store
 
 
-def test_a_changed_view_never_reads_old_bytes(make_repository: Callable[..., Any]) -> None:
+def test_a_changed_view_never_reads_old_bytes_and_lets_them_go(
+    make_repository: Callable[..., Any], redis_client: Any
+) -> None:
     store = make_repository("packed").open()
     item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)
     source = FileSource(name="s", path="s.parquet", timestamp_field="event_timestamp")
@@ -283,6 +285,12 @@ def test_a_changed_view_never_reads_old_bytes(make_repository: Callable[..., Any
     store.apply([item, view(types.Float64)])
     fresh = store.get_online_features(features=["v:x"], entity_rows=[{"item_id": "a"}]).to_dict()
     assert fresh["x"] == [None]
+    old = next(redis_client.scan_iter("shop:v:*{a}"))
+    assert redis_client.ttl(old) == -1  # a service with the old schema still reads it
+    store.write_to_online_store("v", df=rows)
+    assert 0 < redis_client.ttl(old) <= 86_400
+    new = {*redis_client.scan_iter("shop:v:*{a}")} - {old}
+    assert [redis_client.ttl(key) for key in new] == [-1]
 
 
 def test_pack_only_writes_one_key_an_entity_and_dual_one_more(
@@ -296,7 +304,7 @@ def test_pack_only_writes_one_key_an_entity_and_dual_one_more(
         store.apply(everything(repository.path))
         store.write_to_online_store("everything", df=frame(row("a"), row("b")))
         counts.append(redis_client.dbsize())
-    assert counts == [2, 4]
+    assert counts == [2 + 1, 4 + 1]  # and the name of the schema
 
 
 def test_dual_mode_is_readable_by_feasts_own_store(
