@@ -13,7 +13,7 @@ from recsys.progress import Progress
 if TYPE_CHECKING:
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
-    from recsys.models.bundle import Bundle
+    from recsys.stores.registry_records import BundleRecord
 
 
 def evaluate(
@@ -31,7 +31,9 @@ def evaluate(
     ] = None,
     rankings: Annotated[
         Path | None,
-        typer.Option(help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."),
+        typer.Option(
+            help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
@@ -50,16 +52,119 @@ def evaluate(
     from recsys.stores.shop import open_shop
 
     shop = open_shop(settings.paths)
-    bundle, path = find_bundle(settings, shop, protocol, bundle_id, bars)
-    evaluation = run_evaluation(settings, shop, bundle, seen, bars)
+    record = find_bundle(settings, shop, protocol, bundle_id, bars)
+    repeats = shop.info.repeats if seen is None else seen == "keep"
+    evaluation = run_evaluation(settings, shop, record.path, repeats, bars)
     if rankings is not None:
-        write_rankings(evaluation, bundle, shop, rankings)
-    folder = settings.paths.reports / bundle.manifest.bundle_id
-    curves = settings.paths.runs
-    written = write_report(evaluation, folder, title=f"{shop.info.name}: {bundle.manifest.bundle_id}")
+        write_rankings(evaluation, shop, rankings)
+    folder = settings.paths.reports / record.bundle_id
+    if repeats != shop.info.repeats:
+        folder = folder / f"seen-{evaluation.seen}"
+    curves = sorted((settings.paths.runs / (record.run_id or "")).glob("*/curves.png"))
+    written = write_report(
+        evaluation, folder, title=f"{shop.info.name}: {record.bundle_id}", learning_curves=curves
+    )
     rows = table_rows(evaluation)
     if as_json:
-        print_json({"bundle": bundle.manifest.bundle_id, "rows": rows, "report": [str(p) for p in written]})
+        print_json({"bundle": record.bundle_id, "rows": rows, "report": [str(path) for path in written]})
     else:
         print_rows(rows, as_json=False, title=f"{evaluation.protocol}, seen items: {evaluation.seen}")
         note(f"report: {folder}")
+
+
+def find_bundle(
+    settings: Settings, shop: "Shop", protocol: str | None, bundle_id: str | None, progress: Progress
+) -> "BundleRecord":
+    """The bundle to evaluate: the one named, else the newest of the protocol, else one trained now.
+
+    Raises:
+        DataError: the named bundle held out nothing, or was trained for another protocol.
+    """
+    from recsys.dataset.shop import ALL
+    from recsys.stores.registry import Registry
+
+    with Registry.open(settings) as registry:
+        if bundle_id is not None:
+            record = registry.get(bundle_id)
+            if record.protocol == ALL or protocol not in (None, record.protocol):
+                raise DataError(
+                    f"bundle {bundle_id!r} was trained for the protocol {record.protocol!r}, so it has seen "
+                    "what this evaluation would ask. "
+                    f"Use `recsys train --protocol {protocol or shop.default_protocol}`."
+                )
+            return record
+        records = [r for r in registry.list_bundles() if r.dataset == shop.info.name and r.protocol != ALL]
+    fitting = [record for record in records if protocol in (None, record.protocol)]
+    if fitting:
+        return fitting[0]
+    wanted = protocol or shop.default_protocol
+    note(f"no bundle was trained for {wanted} yet: training one")
+    from recsys.cli.train import run_training
+
+    manifest = run_training(settings, wanted, progress)
+    with Registry.open(settings) as registry:
+        return registry.get(manifest.bundle_id)
+
+
+def run_evaluation(
+    settings: Settings, shop: "Shop", path: Path, repeats: bool, progress: Progress
+) -> "Evaluation":
+    """The bundle at `path` beside every baseline that the shop's data has the means for.
+
+    Raises:
+        ArtifactMismatchError: the shop was imported anew since the bundle was trained.
+    """
+    from recsys.evaluation.baselines import baselines, reference_for
+    from recsys.evaluation.compare import evaluate as compare
+    from recsys.funnel.catalogue import Labels
+    from recsys.stores.artifacts import load_bundle, load_manifest
+    from recsys.stores.feature_store import OfflineFeatures
+    from recsys.training.scorers import bundle_scorers
+
+    features = OfflineFeatures(settings)
+    services = load_manifest(path).services
+    bundle = load_bundle(path, {service: features.schema_hash(service) for service in services})
+    if bundle.items.vocabulary.ids != shop.interactions.items.ids:
+        raise ArtifactMismatchError(
+            f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "
+            f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
+        )
+    split = shop.split(bundle.manifest.protocol, settings.evaluation)
+    cases = split.test
+    ours = bundle_scorers(
+        bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
+    )
+    others = baselines(
+        split,
+        shop.interactions,
+        clock=shop.info.clock == "time",
+        repeats=repeats,
+        texts=bundle.items.titles,
+        text_vectors=bundle.text_vectors,
+        progress=progress,
+    )
+    return compare(
+        [*others, *ours],
+        split,
+        shop.interactions,
+        settings.evaluation,
+        seen="keep" if repeats else "remove",
+        categories=Labels.of(bundle.items.categories).codes.astype("int64"),
+        reference=reference_for(repeats),
+        progress=progress,
+    )
+
+
+def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
+    """Writes the lists of the bundle's last stage, so that any other tool can score them."""
+    import pyarrow.parquet as pq
+
+    ours = evaluation.rankings[evaluation.models[-1]]
+    table = ours.table(shop.interactions.users, shop.interactions.items)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        pq.write_table(table, partial)
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+    note(f"rankings of {evaluation.models[-1]!r}: {path}, {len(table)} rows")
