@@ -60,8 +60,9 @@ def as_text(column: Any) -> Column:
     elif not pa.types.is_string(kind):
         array = array.cast(pa.string())
     array = pc.utf8_trim_whitespace(array)
-    empty = pc.equal(array, pa.scalar(""))
-    return pc.if_else(empty, pa.scalar(None, pa.string()), array) if pc.any(empty).as_py() else array
+    if pc.min(pc.binary_length(array)).as_py() != 0:
+        return array
+    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
 
 
 def _float_text(array: Column) -> Column:

@@ -4,7 +4,6 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -309,7 +309,7 @@ def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
 
 def _untouched(items: pa.Table) -> pa.Table:
     rows = [
-        {"table": "items", "reason": "no_events", "raw": json.dumps(row, ensure_ascii=False)}
+        {"table": "items", "reason": "no_events", "raw": orjson.dumps(row).decode()}
         for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
     ]
     return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from recsys import columns
 
 LATEST = 255  # purchases of an item that its price is taken from
+_COLUMNS = [columns.ITEM_ID, columns.AT, columns.QUANTITY, columns.VALUE_MICROS]
 _CONDENSE_ROWS = 8_000_000
 
 
@@ -20,12 +21,9 @@ class UnitPrices:
 
     def add(self, events: pa.Table) -> None:
         """Takes note of the purchases among `events`, of any part of the log."""
-        bought = events.filter(
-            pc.and_(
-                pc.equal(events[columns.KIND], columns.PURCHASE),
-                pc.greater(events[columns.VALUE_MICROS], 0),
-            )
-        )
+        paid = pc.greater(events[columns.VALUE_MICROS], 0)
+        priced = pc.and_(pc.equal(events[columns.KIND], columns.PURCHASE), paid)
+        bought = events.select(_COLUMNS).filter(priced)
         units = bought[columns.QUANTITY].fill_null(1)
         price = pc.divide(bought[columns.VALUE_MICROS], units)
         self._rows.append(
@@ -46,23 +44,24 @@ class UnitPrices:
         self._condense()
         table = self._rows[0]
         codes, items = _codes(table["item"])
-        order = np.lexsort((table["price"].to_numpy(), codes))
-        starts, counts = _groups(codes[order])
-        middle = table["price"].to_numpy()[order][starts + (counts - 1) // 2]
-        return pa.table(
-            {columns.ITEM_ID: items.take(codes[order][starts]), columns.PRICE_MICROS: pa.array(middle)}
-        )
+        codes, prices = _sorted_pairs(codes, table["price"].to_numpy())
+        starts, counts = _groups(codes)
+        middle = prices[starts + (counts - 1) // 2]
+        return pa.table({columns.ITEM_ID: items.take(codes[starts]), columns.PRICE_MICROS: pa.array(middle)})
 
     def _condense(self) -> None:
         empty = pa.table({"item": pa.nulls(0, pa.string()), "at": pa.nulls(0, pa.int64())})
         empty = empty.append_column("price", pa.nulls(0, pa.int64()))
         table = pa.concat_tables([empty, *self._rows]).combine_chunks()
         codes, _ = _codes(table["item"])
-        order = np.lexsort((table["at"].to_numpy(), codes))
+        often = np.flatnonzero(np.bincount(codes)[codes] > LATEST)  # most items are not: nothing to drop
+        order = often[np.lexsort((table["at"].to_numpy()[often], codes[often]))]
         starts, counts = _groups(codes[order])
         from_end = np.repeat(starts + counts, counts) - np.arange(len(order))
-        kept = order[from_end <= LATEST]
-        self._rows, self._count = [table.take(kept)], len(kept)
+        kept = np.ones(len(table), bool)
+        kept[order[from_end > LATEST]] = False
+        table = table.filter(pa.array(kept))
+        self._rows, self._count = [table], len(table)
 
 
 def _codes(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array]:
@@ -70,6 +69,18 @@ def _codes(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array]:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     return np.asarray(encoded.indices.to_numpy(), np.int64), encoded.dictionary
+
+
+def _sorted_pairs(
+    codes: npt.NDArray[np.int64], prices: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Both by code, then price; packed into one integer where they fit, which sorts ten times faster."""
+    bits = int(prices.max(initial=0)).bit_length()
+    if bits + int(codes.max(initial=0)).bit_length() < 63:
+        packed = np.sort((codes << bits) | prices)
+        return packed >> bits, packed & ((1 << bits) - 1)
+    order = np.lexsort((prices, codes))
+    return codes[order], prices[order]
 
 
 def _groups(codes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -33,15 +34,20 @@ _PREFIX = "day="
 _REPLACES = b"recsys.replaces"
 _LOCK = ".compaction.lock"
 _ORDER: list[tuple[str, Literal["ascending"]]] = [(columns.AT, "ascending"), (columns.SEQUENCE, "ascending")]
+_REPETITIVE = [columns.KIND, columns.USER_ID, columns.ITEM_ID, columns.SESSION_ID]
+_REPETITIVE += [columns.QUERY, columns.REQUEST_ID]
 _ATTEMPTS = 100
+_WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 _DAY_MICROS = 86_400_000_000
 
 
 class EventLake:
     """Events by UTC day under `root`; nothing is created before the first append."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, durable: bool = True) -> None:
+        """Opens nothing; `durable=False` leaves the flushing to whoever writes a whole lake at once."""
         self.root = root
+        self._durable = durable
 
     def append(self, table: pa.Table) -> None:
         """Adds canonical events, one new file a day that they touch.
@@ -59,9 +65,14 @@ class EventLake:
         days = table[columns.AT].cast(pa.int64()).to_numpy() // _DAY_MICROS
         starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
         ends = np.r_[starts[1:], len(days)]
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            folder = self.root / _folder_name(date(1970, 1, 1) + timedelta(days=int(days[start])))
-            _write(table.slice(start, end - start), folder)
+
+        def write(start: int, end: int) -> None:
+            day = date(1970, 1, 1) + timedelta(days=int(days[start]))
+            _write(table.slice(start, end - start), self.root / _folder_name(day), durable=self._durable)
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(write, starts.tolist(), ends.tolist()):
+                pass
 
     def read(
         self,
@@ -142,7 +153,7 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = ()) -> None:
+def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = (), durable: bool = True) -> None:
     """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
     name = f"{uuid4().hex}.parquet"
     hidden = folder / f".{name}.tmp"
@@ -151,11 +162,15 @@ def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = ()) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with hidden.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", write_statistics=[columns.AT])
+            pq.write_table(
+                table, file, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
+            )
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         hidden.rename(folder / name)
-        _flush(folder)
+        if durable:
+            _flush(folder)
     except OSError as error:
         hidden.unlink(missing_ok=True)
         raise StoreUnavailableError(
@@ -244,6 +259,8 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _compact_day(folder: Path) -> int:
+    if len(_names(folder)) < 2:
+        return 0
     with _compaction_lock(folder) as held:
         if not held:
             return 0

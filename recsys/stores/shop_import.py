@@ -60,7 +60,12 @@ def run_import(
         try:
             with quarantine:
                 imported = import_shop(
-                    shop, now, EventLake(staging.lake), quarantine, staging.home / "scratch", progress
+                    shop,
+                    now,
+                    EventLake(staging.lake, durable=False),
+                    quarantine,
+                    staging.home / "scratch",
+                    progress,
                 )
             EventLake(staging.lake).compact()
             save_items(staging, imported.items)
@@ -68,6 +73,7 @@ def run_import(
             save_report(staging, imported.report)
             save_text(staging.data / MAPPING_FILE, mapping_text)
             save_info(staging, imported.info)
+            os.sync()  # once for all files of the lake, before the rename that makes them count
             staging.home.rename(paths.home / _READY)
         except OSError as error:
             raise StoreUnavailableError(
