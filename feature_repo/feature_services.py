@@ -1,0 +1,37 @@
+"""The contracts between features and models: training and serving read features by these names only."""
+
+from feast import FeatureService
+from feature_views import item_content, item_engagement, item_text, user_activity, user_history
+from on_demand_views import user_item_cross
+
+from recsys import columns
+
+retrieval = FeatureService(
+    name=columns.RETRIEVAL_SERVICE,
+    features=[user_history],
+    description="The user side of retrieval: what the user tower reads.",
+    tags={"stage": "retrieval"},
+    owner="recsys",
+)
+
+catalog = FeatureService(
+    name=columns.CATALOG_SERVICE,
+    features=[item_content, item_text],
+    description="The item side of retrieval: what the item tower reads.",
+    tags={"stage": "catalogue"},
+    owner="recsys",
+)
+
+ranking = FeatureService(
+    name=columns.RANKING_SERVICE,
+    features=[
+        user_activity,
+        user_history,
+        item_engagement,
+        item_content[[columns.ITEM_KEY, columns.CATEGORY_KEY, columns.PRICE_MICROS, columns.AVAILABLE]],
+        user_item_cross,
+    ],
+    description="What the ranking model reads of a user, of each candidate and of both together.",
+    tags={"stage": "ranking"},
+    owner="recsys",
+)

@@ -1,0 +1,143 @@
+"""The user_item_cross features: what a user and an item say together, computed at request time.
+
+Pure numpy, called by the Feast on-demand view, by training sets and by the online funnel: one definition.
+Inputs are columns as `recsys.features.rows.FeatureRows` holds them: 0 or an empty array where a row is
+missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys import columns
+
+FloatColumn = npt.NDArray[np.float32]
+
+USER_INPUTS = (
+    columns.AVERAGE_PRICE,
+    columns.TOP_CATEGORIES,
+    columns.TOP_CATEGORY_SHARES,
+    columns.LAST_EVENT_AT,
+    columns.HISTORY_ITEMS,
+    columns.HISTORY_AT,
+)
+ITEM_INPUTS = (columns.ITEM_KEY, columns.CATEGORY_KEY, columns.PRICE_MICROS)
+
+BLOCK_ROWS = 50_000  # rows compared with a history at once
+
+
+def cross_features(
+    user: Mapping[str, npt.NDArray[Any]],
+    items: Mapping[str, npt.NDArray[Any]],
+    request_at_seconds: float,
+) -> dict[str, FloatColumn]:
+    """The CROSS_FEATURES of one user (columns of one row) and K items, each (K,) float32.
+
+    - `price_to_user_mean`: the item's price over the mean price the user paid; NaN where either is unknown.
+    - `category_affinity`: the share of the item's category among the user's favourites, 0 if it is none of
+      them; NaN where the item's category is unknown or the user has no favourites.
+    - `times_in_history`: how often the item occurs in the user's history.
+    - `seconds_since_item`: since the item last occurred in it; NaN if it does not.
+    - `seconds_since_last_event`: since the user last did anything; NaN for a user without a past.
+    """
+    rows = len(items[columns.ITEM_KEY])
+    return cross_features_by_row(
+        user, np.zeros(rows, np.int64), items, np.full(rows, request_at_seconds, np.float64)
+    )
+
+
+def cross_features_by_row(
+    users: Mapping[str, npt.NDArray[Any]],
+    user_row: npt.NDArray[np.int64],
+    items: Mapping[str, npt.NDArray[Any]],
+    request_at_seconds: npt.NDArray[Any],
+) -> dict[str, FloatColumn]:
+    """The same for R rows: row r is user `user_row[r]` of U `users` and item r of R `items`."""
+    padded = {
+        name: _padded(users[name], dtype)
+        for name, dtype in (
+            (columns.TOP_CATEGORIES, np.int64),
+            (columns.TOP_CATEGORY_SHARES, np.float32),
+            (columns.HISTORY_ITEMS, np.int64),
+            (columns.HISTORY_AT, np.int64),
+        )
+    }
+    at = np.asarray(request_at_seconds, np.float64)
+    last = np.asarray(users[columns.LAST_EVENT_AT], np.int64)[user_row]
+    price = np.asarray(items[columns.PRICE_MICROS], np.float64)
+    mean = np.asarray(users[columns.AVERAGE_PRICE], np.float64)[user_row]
+    result = {
+        columns.PRICE_RATIO: _where((price > 0) & (mean > 0), price / np.maximum(mean, 1)),
+        columns.SECONDS_SINCE_LAST: _where(last != 0, at - last),
+    }
+    result |= _affinity(padded, user_row, np.asarray(items[columns.CATEGORY_KEY], np.int64))
+    result |= _recurrence(padded, user_row, np.asarray(items[columns.ITEM_KEY], np.int64), at)
+    return {name: result[name] for name in columns.CROSS_FEATURES}
+
+
+def cross_features_of_lists(inputs: Mapping[str, Sequence[Any]]) -> dict[str, list[np.float32]]:
+    """The same for R rows as Feast hands them to an on-demand view: a list a column, None where missing."""
+    empty: tuple[int, ...] = ()
+    columns_of = {
+        name: np.array([0 if value is None else value for value in inputs[name]], np.int64)
+        for name in (*ITEM_INPUTS, columns.AVERAGE_PRICE, columns.LAST_EVENT_AT, columns.REQUEST_AT_SECONDS)
+    }
+    arrays: dict[str, Any] = {
+        name: [empty if value is None else value for value in inputs[name]]
+        for name in (
+            columns.TOP_CATEGORIES,
+            columns.TOP_CATEGORY_SHARES,
+            columns.HISTORY_ITEMS,
+            columns.HISTORY_AT,
+        )
+    }
+    rows = np.arange(len(columns_of[columns.ITEM_KEY]))
+    result = cross_features_by_row(
+        {**columns_of, **arrays}, rows, columns_of, columns_of[columns.REQUEST_AT_SECONDS]
+    )
+    return {name: list(values) for name, values in result.items()}
+
+
+def _affinity(
+    padded: Mapping[str, npt.NDArray[Any]], user_row: npt.NDArray[np.int64], category: npt.NDArray[np.int64]
+) -> dict[str, FloatColumn]:
+    favourites = padded[columns.TOP_CATEGORIES][user_row]  # (R, 5)
+    shares = padded[columns.TOP_CATEGORY_SHARES][user_row]  # (R, 5)
+    share = np.where(favourites == category[:, None], shares, 0).sum(1)
+    known = (category != 0) & (favourites != 0).any(1)
+    return {columns.CATEGORY_AFFINITY: _where(known, share)}
+
+
+def _recurrence(
+    padded: Mapping[str, npt.NDArray[Any]],
+    user_row: npt.NDArray[np.int64],
+    item: npt.NDArray[np.int64],
+    at: npt.NDArray[np.float64],
+) -> dict[str, FloatColumn]:
+    times = np.zeros(len(item), np.float32)
+    seen_at = np.zeros(len(item), np.int64)
+    for start in range(0, len(item), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        same = padded[columns.HISTORY_ITEMS][user_row[part]] == item[part, None]  # (R', L)
+        same &= item[part, None] != 0
+        times[part] = same.sum(1)
+        seen_at[part] = np.where(same, padded[columns.HISTORY_AT][user_row[part]], 0).max(1, initial=0)
+    return {
+        columns.TIMES_IN_HISTORY: times,
+        columns.SECONDS_SINCE_ITEM: _where(times > 0, at - seen_at),
+    }
+
+
+def _where(known: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> FloatColumn:
+    return np.where(known, values, np.nan).astype(np.float32)
+
+
+def _padded(rows: Sequence[Any] | npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+    """(U, longest) with 0, which is no key, behind each row."""
+    width = max((len(row) for row in rows), default=0)
+    out = np.zeros((len(rows), width), dtype)
+    for place, row in enumerate(rows):
+        out[place, : len(row)] = row
+    return out

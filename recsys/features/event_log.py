@@ -1,0 +1,135 @@
+"""Events as integer arrays: those that features count, with cancellations matched to their purchases."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.errors import SchemaMismatchError
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+NEVER = np.iinfo(np.int64).max
+ACTION_CODES = tuple(columns.KIND_CODES[kind] for kind in columns.ACTION_KINDS)
+IMPRESSION_CODE = columns.KIND_CODES[columns.IMPRESSION]
+PURCHASE_CODE = columns.KIND_CODES[columns.PURCHASE]
+CANCEL_CODE = columns.KIND_CODES[columns.CANCEL]
+
+EVENT_COLUMNS_READ = (
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.KIND,
+    columns.AT,
+    columns.SEQUENCE,
+    columns.QUANTITY,
+    columns.VALUE_MICROS,
+    columns.WEIGHT,
+)
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """M events that features are made of, sorted by instant and then arrival; all arrays are (M,) int64.
+
+    Actions of weight 0 say nothing and are left out; impressions and cancellations stay whatever they weigh.
+
+    Attributes:
+        users: external ids; `user` indexes it.
+        items: external ids; `item` indexes it.
+        kind: codes of `recsys.columns.KIND_CODES`.
+        at: microseconds.
+        quantity: pieces, 1 where unknown.
+        value: micros of the whole line, -1 where unknown.
+        undone_at: instant of the cancellation that undid this purchase; NEVER for everything else.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    user: IntArray
+    item: IntArray
+    kind: IntArray
+    at: IntArray
+    quantity: IntArray
+    value: IntArray
+    undone_at: IntArray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @property
+    def is_action(self) -> BoolArray:
+        return np.isin(self.kind, ACTION_CODES)
+
+    def item_keys(self) -> IntArray:
+        """(len(items),) stable keys, by item index."""
+        return np.fromiter((stable_key(item) for item in self.items), np.int64, len(self.items))
+
+
+def read_log(events: pa.Table) -> EventLog:
+    """The event log of canonical `events`, which may come in any order.
+
+    Raises:
+        SchemaMismatchError: a column is missing.
+    """
+    lacking = [name for name in EVENT_COLUMNS_READ if name not in events.column_names]
+    if lacking:
+        raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
+    events = events.select(EVENT_COLUMNS_READ)
+    kind = _kind_codes(events[columns.KIND])
+    says_something = np.nan_to_num(events[columns.WEIGHT].to_numpy()) > 0
+    kept = (np.isin(kind, ACTION_CODES) & says_something) | np.isin(kind, (IMPRESSION_CODE, CANCEL_CODE))
+    kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
+    events = events.filter(pa.array(kept))
+    at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    order = np.lexsort((events[columns.SEQUENCE].to_numpy(), at))
+    users, user = _encoded(events[columns.USER_ID])
+    items, item = _encoded(events[columns.ITEM_ID])
+    user, item, kind = user[order], item[order], kind[kept][order]
+    return EventLog(
+        users=users,
+        items=items,
+        user=user,
+        item=item,
+        kind=kind,
+        at=at[order],
+        quantity=_integers(events[columns.QUANTITY], 1)[order],
+        value=_integers(events[columns.VALUE_MICROS], -1)[order],
+        undone_at=_undone_at(user, item, kind, at[order]),
+    )
+
+
+def _undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+    """A cancellation undoes the latest purchase of its user and item that still stands."""
+    undone = np.full(len(at), NEVER, np.int64)
+    cancels = kind == CANCEL_CODE
+    if not cancels.any():
+        return undone
+    pair = user * (int(item.max()) + 1) + item
+    standing: dict[int, list[int]] = {}
+    for place in np.flatnonzero(np.isin(pair, pair[cancels]) & (cancels | (kind == PURCHASE_CODE))):
+        purchases = standing.setdefault(int(pair[place]), [])
+        if not cancels[place]:
+            purchases.append(int(place))
+        elif purchases:
+            undone[purchases.pop()] = at[place]
+    return undone
+
+
+def _kind_codes(column: Any) -> IntArray:
+    places = pc.index_in(column, value_set=pa.array(columns.KINDS, pa.string()))
+    return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1
+
+
+def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
+    encoded = column.combine_chunks().dictionary_encode()
+    return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
+
+
+def _integers(column: Any, missing: int) -> IntArray:
+    return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

@@ -1,0 +1,80 @@
+"""The item_content and item_text views: what the catalogue says of an item."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.features.view_schemas import INSTANT, Column, lists, view_table
+
+
+def keys_of(column: Column) -> npt.NDArray[np.int64]:
+    """Stable keys of a column of texts, 0 where it is null or empty."""
+    encoded = column.combine_chunks().dictionary_encode()
+    keys = [stable_key(text) if text else 0 for text in encoded.dictionary.to_pylist()]
+    place = np.asarray(encoded.indices.fill_null(len(keys)), np.int64)
+    return np.array([*keys, 0], np.int64)[place]
+
+
+def known_since(items: pa.Table, start: int) -> Column:
+    """The instant from which each item is known: its own `at`, else `start` (microseconds)."""
+    return items[columns.AT].cast(INSTANT).fill_null(pa.scalar(start, INSTANT))
+
+
+def item_content(items: pa.Table, start: int, created_at: int) -> pa.Table:
+    """One item_content row for each of the canonical `items`, known from its `at`, else from `start`.
+
+    A price of 0 and a key of 0 say "unknown"; absent texts are empty.
+    """
+    texts = (columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND, columns.ATTRIBUTES)
+    return view_table(
+        columns.ITEM_CONTENT,
+        {
+            columns.ITEM_ID: items[columns.ITEM_ID],
+            columns.ITEM_KEY: pa.array(keys_of(items[columns.ITEM_ID])),
+            columns.CATEGORY_KEY: pa.array(keys_of(items[columns.CATEGORY])),
+            columns.PRICE_MICROS: _filled(items[columns.PRICE_MICROS], 0),
+            columns.AVAILABLE: _filled(items[columns.AVAILABLE], True),
+            **{name: _filled(items[name], "") for name in texts},
+            columns.EVENT_TIMESTAMP: known_since(items, start),
+            columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
+        },
+    ).sort_by(columns.EVENT_TIMESTAMP)
+
+
+def item_text(items: pa.Table, vectors: npt.NDArray[np.float32], start: int, created_at: int) -> pa.Table:
+    """One item_text row for each of `items`: its text vector, (N, E), and the hash of its text."""
+    rows, width = vectors.shape
+    texts: Sequence[str | None] = items[columns.TEXT].to_pylist()
+    return view_table(
+        columns.ITEM_TEXT,
+        {
+            columns.ITEM_ID: items[columns.ITEM_ID],
+            columns.TEXT_VECTOR: lists(vectors.reshape(-1), np.arange(rows + 1) * width, pa.float32()),
+            columns.TEXT_HASH: pa.array([text_hash(text or "") for text in texts], pa.string()),
+            columns.EVENT_TIMESTAMP: known_since(items, start),
+            columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
+        },
+    ).sort_by(columns.EVENT_TIMESTAMP)
+
+
+def _filled(column: Any, value: Any) -> Column:
+    return column.fill_null(value)
+
+
+def text_hash(text: str) -> str:
+    """The SHA-256 of `text` in hex: equal hashes need no new vector."""
+    return sha256(text.encode("utf-8")).hexdigest()
+
+
+def category_keys(items: pa.Table, item_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+    """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown."""
+    keys = dict(
+        zip(items[columns.ITEM_ID].to_pylist(), keys_of(items[columns.CATEGORY]).tolist(), strict=True)
+    )
+    return np.fromiter((keys.get(item, 0) for item in item_ids), np.int64, len(item_ids))

@@ -1,0 +1,59 @@
+"""The item_engagement view: what people did with an item over rolling windows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys import columns
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
+from recsys.features.kind_counts import kind_counts
+from recsys.features.timeline import RollingSums, build_timeline, changes_of, latest
+from recsys.features.view_schemas import instants, names_of, view_table
+from recsys.features.windows import RATE_DAYS, SECOND_MICROS, TREND_DAYS
+
+
+def item_engagement(log: EventLog, created_at: int) -> pa.Table:
+    """The item_engagement rows of `log`, sorted by instant.
+
+    Rates are 0 where nothing was counted. The click rate is clicks an impression; the conversion is
+    purchases a visit, a visit being a view or a click; the trend is the share of the last RATE_DAYS days'
+    actions that fell into the last TREND_DAYS.
+    """
+    changes = changes_of(log, log.item, np.flatnonzero(log.is_action | (log.kind == IMPRESSION_CODE)))
+    timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS)
+    order = np.argsort(timeline.at, kind="stable")
+    kinds = (columns.IMPRESSION, *columns.ACTION_KINDS)
+    sums = RollingSums(timeline, changes)
+    values = kind_counts(sums, log.kind[changes.source], order, kinds, "item_{kind}_count_{days}d")
+    shares = rates({name: column.to_numpy() for name, column in values.items()})
+    values |= {name: pa.array(share) for name, share in shares.items()}
+    acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
+    rows = timeline.rows_of(log.item[acts], log.at[acts])
+    values |= {
+        columns.ITEM_LAST_EVENT_AT: pa.array(latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
+        columns.ITEM_ID: names_of(log.items, timeline.entity[order]),
+        columns.EVENT_TIMESTAMP: instants(timeline.at[order]),
+        columns.CREATED_TIMESTAMP: instants(np.full(len(timeline), created_at)),
+    }
+    return view_table(columns.ITEM_ENGAGEMENT, values)
+
+
+def rates(counts: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, npt.NDArray[np.float32]]:
+    """The three rates out of the view's own counts, so that they agree wherever the counts were made."""
+
+    def total(kinds: tuple[str, ...], days: int) -> npt.NDArray[np.int64]:
+        parts = [counts[f"item_{kind}_count_{days}d"] for kind in kinds]
+        return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
+
+    definitions = {
+        columns.ITEM_CLICK_RATE: ((columns.CLICK,), (columns.IMPRESSION,), RATE_DAYS),
+        columns.ITEM_CONVERSION: ((columns.PURCHASE,), (columns.VIEW, columns.CLICK), RATE_DAYS),
+        columns.ITEM_TREND: (columns.ACTION_KINDS, columns.ACTION_KINDS, TREND_DAYS),
+    }
+    result = {}
+    for name, (above, below, days) in definitions.items():
+        whole = total(below, RATE_DAYS)
+        result[name] = np.where(whole > 0, total(above, days) / np.maximum(whole, 1), 0).astype(np.float32)
+    return result

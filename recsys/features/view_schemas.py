@@ -1,0 +1,95 @@
+"""The Arrow schema of each feature view's rows, and how columns become such a table."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys import columns
+
+INSTANT = pa.timestamp("us", "UTC")
+
+Column: TypeAlias = Any  # a pyarrow Array or ChunkedArray; casts lose what their stubs know
+
+
+def _view(join_key: str, **features: Any) -> pa.Schema:
+    # Nothing is null inside a row: 0, "" and the empty list say "none", so that a null means "no row".
+    names = {join_key: pa.string(), **features, columns.EVENT_TIMESTAMP: INSTANT}
+    return pa.schema({**names, columns.CREATED_TIMESTAMP: INSTANT})
+
+
+VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
+    columns.USER_ACTIVITY: _view(
+        columns.USER_ID,
+        **dict.fromkeys(columns.USER_COUNTS, pa.int32()),
+        **dict.fromkeys(columns.USER_VALUES, pa.int64()),
+        **{
+            columns.ACTIVE_DAYS: pa.int32(),
+            columns.LAST_EVENT_AT: pa.int64(),
+            columns.AVERAGE_PRICE: pa.int64(),
+            columns.TOP_CATEGORIES: pa.list_(pa.int64()),
+            columns.TOP_CATEGORY_SHARES: pa.list_(pa.float32()),
+        },
+    ),
+    columns.USER_HISTORY: _view(
+        columns.USER_ID,
+        **{
+            columns.HISTORY_ITEMS: pa.list_(pa.int64()),
+            columns.HISTORY_KINDS: pa.list_(pa.int32()),
+            columns.HISTORY_AT: pa.list_(pa.int64()),
+        },
+    ),
+    columns.ITEM_ENGAGEMENT: _view(
+        columns.ITEM_ID,
+        **dict.fromkeys(columns.ITEM_COUNTS, pa.int32()),
+        **{
+            columns.ITEM_CLICK_RATE: pa.float32(),
+            columns.ITEM_CONVERSION: pa.float32(),
+            columns.ITEM_TREND: pa.float32(),
+            columns.ITEM_LAST_EVENT_AT: pa.int64(),
+        },
+    ),
+    columns.ITEM_CONTENT: _view(
+        columns.ITEM_ID,
+        **{
+            columns.ITEM_KEY: pa.int64(),
+            columns.CATEGORY_KEY: pa.int64(),
+            columns.PRICE_MICROS: pa.int64(),
+            columns.AVAILABLE: pa.bool_(),
+            columns.TITLE: pa.string(),
+            columns.TEXT: pa.string(),
+            columns.CATEGORY: pa.string(),
+            columns.BRAND: pa.string(),
+            columns.ATTRIBUTES: pa.string(),
+        },
+    ),
+    columns.ITEM_TEXT: _view(
+        columns.ITEM_ID,
+        **{columns.TEXT_VECTOR: pa.list_(pa.float32()), columns.TEXT_HASH: pa.string()},
+    ),
+}
+
+
+def instants(micros: npt.NDArray[np.int64]) -> Column:
+    """`micros` since 1970 as aware UTC instants."""
+    return pa.array(micros).cast(INSTANT)
+
+
+def lists(values: npt.NDArray[np.generic], offsets: npt.NDArray[np.int64], item_type: pa.DataType) -> Column:
+    """Row r is `values[offsets[r]:offsets[r + 1]]`."""
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, item_type))
+
+
+def names_of(identifiers: tuple[str, ...], index: npt.NDArray[np.int64]) -> Column:
+    """The external ids at `index` (R,), as text."""
+    indices: Column = pa.array(index)
+    return pa.array(identifiers, pa.string()).take(indices)
+
+
+def view_table(view: str, values: Mapping[str, Column]) -> pa.Table:
+    """`values` as a table of `view`'s schema, columns in the schema's order."""
+    schema = VIEW_SCHEMAS[view]
+    typed = [values[field.name].cast(field.type) for field in schema]
+    return pa.Table.from_arrays(typed, schema=schema)
