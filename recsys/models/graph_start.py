@@ -25,9 +25,9 @@ def graph_start(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArr
     size = symmetric.shape[0]
     rank = min(width + _OVERSAMPLING, size)
     rng = np.random.default_rng(seed)
-    basis = np.linalg.qr(symmetric @ rng.standard_normal((size, rank), np.float32))[0]  # (N + 1, R)
+    basis = _orthonormal(symmetric @ rng.standard_normal((size, rank), np.float32))  # (N + 1, R)
     for _ in range(_ITERATIONS):
-        basis = np.linalg.qr(symmetric @ basis)[0]
+        basis = _orthonormal(symmetric @ basis)
     values, rotation = np.linalg.eigh(basis.T @ (symmetric @ basis))  # ascending
     kept = np.arange(rank)[::-1][:width]
     # A negative eigenvalue has no real root: opposites are no neighbours, drop them.
@@ -37,10 +37,21 @@ def graph_start(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArr
     return start
 
 
+def _orthonormal(block: FloatArray) -> FloatArray:
+    """An orthonormal basis of the columns of a tall block, zero columns where they depend on each other.
+
+    By the small Gram matrix in doubles: several times faster than a QR, and exact enough for a start.
+    """
+    wide = block.astype(np.float64)
+    values, rotation = np.linalg.eigh(wide.T @ wide)
+    root = np.where(values > values[-1] * 1e-12, np.maximum(values, 1e-300) ** -0.5, 0)
+    basis: FloatArray = (wide @ (rotation * root)).astype(np.float32)
+    return basis
+
+
 def _normalised(graph: sparse.csr_matrix) -> sparse.csr_matrix:
-    """D^-1/2 (A + A^T) D^-1/2 + I, whose eigenvalues lie in [0, 2]."""
+    """D^-1/2 (A + A^T) D^-1/2, whose eigenvalues lie in [-1, 1]."""
     symmetric = (graph + graph.T).tocsr()
     degree = np.asarray(symmetric.sum(1)).ravel()
     root: npt.NDArray[np.float32] = np.where(degree > 0, np.maximum(degree, 1e-12) ** -0.5, 0)
-    scaled = sparse.diags(root) @ symmetric @ sparse.diags(root)
-    return (scaled + sparse.diags((degree > 0).astype(np.float32))).tocsr().astype(np.float32)
+    return (sparse.diags(root) @ symmetric @ sparse.diags(root)).tocsr().astype(np.float32)
