@@ -15,7 +15,7 @@ from recsys.errors import DataError
 from recsys.models.calibration import fit_platt
 from recsys.models.losses import listwise, pointwise
 from recsys.models.ranker import Ranker, RankerShape
-from recsys.progress import Progress, silent
+from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
@@ -76,34 +76,17 @@ def train_ranker(
     ranker.fit_statistics(train.features[train.mask].numpy())
     ranker.to(device)
     optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
-    steps_an_epoch = -(-len(kept) // settings.batch_size)
-    steps = settings.epochs * steps_an_epoch
 
     curves, best = Curves("ranker", MONITOR), _weights(ranker)
     # Before training the ranker keeps the retriever's order; an epoch must beat that to be taken.
     untrained = _reciprocal_rank(ranker, test)
-    with progress("train ranker", steps) as advance:
+    with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
-            rng = np.random.default_rng([settings.seed, number])
-            started, losses = time.perf_counter(), torch.zeros((), device=device)
-            order, step = rng.permutation(len(kept)), (number - 1) * steps_an_epoch
-            ranker.train()
-            for start in range(0, len(order), settings.batch_size):
-                batch = train.take(order[start : start + settings.batch_size]).to(device)
-                set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
-                scores = ranker(batch.features)
-                loss = listwise(scores, batch.labels, batch.mask)
-                loss = loss + POINTWISE_SHARE * pointwise(scores, batch.labels, batch.mask)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
-                optimizer.step()
-                losses, step = losses + loss.detach(), step + 1
-                advance(1)
-            ranker.eval()
+            started = time.perf_counter()
+            loss = _train_epoch(ranker, optimizer, train, settings, number, advance)
             metrics = {MONITOR: _reciprocal_rank(ranker, test), "mrr of retrieval": untrained}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
-            curves = curves.add(Epoch(number, float(losses) / steps_an_epoch, rate, seconds, metrics))
+            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
             if curves.best_epoch == number and curves.best > untrained:
                 best = _weights(ranker)
 
@@ -111,6 +94,37 @@ def train_ranker(
     scores, chosen = _held_out_scores(ranker, test)
     ranker.calibration.copy_(torch.tensor(fit_platt(scores, chosen)))
     return ranker.cpu().eval(), curves
+
+
+def _train_epoch(
+    ranker: Ranker,
+    optimizer: torch.optim.Optimizer,
+    train: _Requests,
+    settings: RankerSettings,
+    number: int,
+    advance: Advance,
+) -> float:
+    """One pass over the requests; the mean loss of its batches. Leaves the ranker ready to answer."""
+    order = np.random.default_rng([settings.seed, number]).permutation(len(train.labels))
+    steps_an_epoch = -(-len(order) // settings.batch_size)
+    steps, step = settings.epochs * steps_an_epoch, (number - 1) * steps_an_epoch
+    total = torch.zeros(())
+    ranker.train()
+    for start in range(0, len(order), settings.batch_size):
+        batch = train.take(order[start : start + settings.batch_size]).to(ranker.mean.device)
+        set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
+        scores = ranker(batch.features)
+        loss = listwise(scores, batch.labels, batch.mask)
+        loss = loss + POINTWISE_SHARE * pointwise(scores, batch.labels, batch.mask)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
+        optimizer.step()
+        total = total + loss.detach()
+        step += 1
+        advance(1)
+    ranker.eval()
+    return float(total) / steps_an_epoch
 
 
 def _split(useful: BoolArray, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

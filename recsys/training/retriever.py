@@ -13,7 +13,7 @@ from recsys.dataset.batches import Batch, TrainingData, make_batches
 from recsys.errors import DataError
 from recsys.models.losses import inclusion_log_probability, sampled_softmax
 from recsys.models.retriever import Retriever
-from recsys.progress import Progress, silent
+from recsys.progress import Advance, Progress, silent
 from recsys.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from recsys.training.curves import Curves, Epoch
 from recsys.training.schedule import adamw, learning_rate, set_rate
@@ -44,15 +44,13 @@ def train_retriever(
         DataError: there is nothing to learn from.
         ArtifactMismatchError: `run_dir` holds a run of other settings or data, and `resume` is on.
     """
-    steps_an_epoch = -(-int((np.diff(data.state_offsets) > 0).sum()) // settings.batch_size)
+    steps_an_epoch = _steps_an_epoch(data, settings)
     if not steps_an_epoch:
         raise DataError(
             "no user acted at two instants, so there is no next action to learn. Import more events."
         )
     torch.set_num_threads(settings.threads)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    steps = settings.epochs * steps_an_epoch
-    frequency = torch.from_numpy(data.frequency).to(model.device)
     optimizer = adamw(model, settings.learning_rate, settings.weight_decay)
 
     identity = _identity(model, data, settings)
@@ -60,32 +58,17 @@ def train_retriever(
     curves = checkpoint.curves if checkpoint else Curves("retriever", monitor)
     best = checkpoint.restore(model, optimizer) if checkpoint else _weights(model)
 
-    with progress("train retriever", steps) as advance, torch.random.fork_rng():
+    with progress("train retriever", settings.epochs * steps_an_epoch) as advance, torch.random.fork_rng():
         advance(len(curves.epochs) * steps_an_epoch)
         for number in range(len(curves.epochs) + 1, settings.epochs + 1):
             if curves.stale(settings.patience) and curves.epochs:
                 break
-            # Seeded by epoch, so that going on after an interruption needs no stored generator.
-            torch.manual_seed(settings.seed * 1_000_003 + number)
-            rng = np.random.default_rng([settings.seed, number])
-            started, losses, step = time.perf_counter(), torch.zeros(()), (number - 1) * steps_an_epoch
-            model.train()
-            for batch in make_batches(data, settings.batch_size, rng):
-                set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, settings.warmup_steps))
-                negatives = rng.integers(1, data.items + 1, settings.negatives)
-                loss = batch_loss(model, batch, negatives, frequency)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-                optimizer.step()
-                losses = losses + loss.detach()
-                step += 1
-                advance(1)
-            model.eval()
+            started = time.perf_counter()
+            loss = _train_epoch(model, optimizer, data, settings, number, advance)
             seconds = time.perf_counter() - started
             metrics = dict(validate(model))
             rate = optimizer.param_groups[0]["lr"]
-            curves = curves.add(Epoch(number, float(losses) / steps_an_epoch, rate, seconds, metrics))
+            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
             best = _weights(model) if curves.best_epoch == number else best
             save_checkpoint(run_dir, identity, model, optimizer, best, curves)
             curves.save(run_dir)
@@ -94,6 +77,37 @@ def train_retriever(
     model.load_state_dict(best, strict=False)
     model.eval()
     return curves
+
+
+def _train_epoch(
+    model: Retriever,
+    optimizer: torch.optim.Optimizer,
+    data: TrainingData,
+    settings: RetrieverSettings,
+    number: int,
+    advance: Advance,
+) -> float:
+    """One pass over the data; the mean loss of its batches. Leaves the model ready to answer."""
+    # Seeded by the epoch's number, so that going on after an interruption needs no stored generator.
+    torch.manual_seed(settings.seed * 1_000_003 + number)
+    rng = np.random.default_rng([settings.seed, number])
+    frequency = torch.from_numpy(data.frequency).to(model.device)
+    steps_an_epoch = _steps_an_epoch(data, settings)
+    total, steps, step = torch.zeros(()), settings.epochs * steps_an_epoch, (number - 1) * steps_an_epoch
+    model.train()
+    for batch in make_batches(data, settings.batch_size, rng):
+        set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, settings.warmup_steps))
+        negatives = rng.integers(1, data.items + 1, settings.negatives)
+        loss = batch_loss(model, batch, negatives, frequency)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        optimizer.step()
+        total = total + loss.detach()  # read once an epoch: reading waits for the device
+        step += 1
+        advance(1)
+    model.eval()
+    return float(total) / steps_an_epoch
 
 
 def batch_loss(
@@ -128,6 +142,10 @@ def batch_loss(
     candidates = vectors[tensor(place[: len(columns)])]  # (C, D)
     pairs = tensor(batch.pair_state), column, tensor(batch.weight)
     return sampled_softmax(model.scale * users, candidates, log_probability, *pairs)
+
+
+def _steps_an_epoch(data: TrainingData, settings: RetrieverSettings) -> int:
+    return -(-int((np.diff(data.state_offsets) > 0).sum()) // settings.batch_size)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
