@@ -76,15 +76,14 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
         retriever=retriever,
         item_vectors=retriever.item_vectors(),
         text_vectors=text_vectors,
-        popularity=decayed_popularity(known, end, POPULARITY_HALF_LIFE_DAYS),
+        popularity=popularity_at_end(known),
         neighbours=neighbours[:, :NEIGHBOURS],
         neighbour_scores=neighbour_scores[:, :NEIGHBOURS],
         ranker=None,
     )
     if job.shop.info.clock == "time":
         # The lessons' first stage must know nothing of the period that they are from.
-        before = decayed_popularity(split.train, int(split.train.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
-        data = ranking_data(job, replace(bundle, popularity=before))
+        data = ranking_data(job, replace(bundle, popularity=popularity_at_end(split.train)))
         ranker, curves = train_ranker(
             data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
         )
@@ -108,6 +107,11 @@ def known_before_test(interactions: Interactions, split: Split) -> Interactions:
 def test_start(interactions: Interactions, split: Split) -> int:
     """The instant, microseconds, at which a cut through time asks; after the last action if it never does."""
     return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+
+
+def popularity_at_end(interactions: Interactions) -> FloatArray:
+    """(N + 1,) decayed popularity right after the last of `interactions`."""
+    return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
 
 
 def ranking_data(job: Job, bundle: Bundle) -> RankingData:
@@ -153,9 +157,10 @@ def _validator(job: Job) -> Validate:
     length = job.settings.retriever.history_length
     histories = read_histories(job.features, shop.interactions, cases.user_index, cases.at, length)
     counts = np.diff(cases.target_offsets)
+    popularity = popularity_at_end(job.split.train)
 
     def validate(retriever: Retriever) -> dict[str, float]:
-        scorer = RetrieverScorer("retriever", retriever, cases, histories)
+        scorer = RetrieverScorer("retriever", retriever, cases, histories, popularity)
         found = rank(scorer, cases, shop.interactions, 100, "keep" if shop.info.repeats else "remove")
         hits = hits_at(
             target_ranks(found.items, cases.target_offsets, cases.targets), cases.target_offsets, 100

@@ -13,6 +13,7 @@ from recsys.dataset.split import DAY_MICROS, Split
 
 WEEK_MICROS = 7 * DAY_MICROS
 
+
 @dataclass(frozen=True)
 class RankingData:
     """R requests with up to C candidates each.

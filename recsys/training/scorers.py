@@ -15,21 +15,27 @@ REQUESTS_AT_ONCE = 500
 
 
 class RetrieverScorer:
-    """The first stage alone: cosine of user and item vectors.
+    """The first stage alone: cosine of user and item vectors; popularity for users without a history.
 
     Args:
         cases: all cases that will be asked. histories: theirs, in the same order, from the feature store.
+        popularity: (N + 1,) as the bundle serves it to strangers.
     """
 
-    def __init__(self, name: str, retriever: Retriever, cases: Cases, histories: Histories) -> None:
+    def __init__(
+        self, name: str, retriever: Retriever, cases: Cases, histories: Histories, popularity: FloatArray
+    ) -> None:
         self.name = name
         self._rows = CaseRows(cases)
         self._user_vectors = retriever.user_vectors(histories)  # (U, D)
         self._item_vectors = retriever.item_vectors()  # (N + 1, D)
+        self._popularity = popularity / max(float(popularity.max()), 1e-9)  # at most 1, like a cosine
 
     def score(self, cases: Cases) -> FloatArray:
         """(U, N + 1) float32."""
-        scores: FloatArray = self._user_vectors[self._rows.of(cases)] @ self._item_vectors.T
+        users = self._user_vectors[self._rows.of(cases)]
+        scores: FloatArray = users @ self._item_vectors.T
+        scores[~users.any(axis=1)] = self._popularity
         return scores
 
 
@@ -97,7 +103,7 @@ def bundle_scorers(
     """
     length = bundle.retriever.shape.history_length
     histories = read_histories(features, interactions, cases.user_index, cases.at, length)
-    retriever = RetrieverScorer("recsys retriever", bundle.retriever, cases, histories)
+    retriever = RetrieverScorer("recsys retriever", bundle.retriever, cases, histories, bundle.popularity)
     if bundle.ranker is None:
         return [retriever]
     without = None if seen else seen_lists(interactions, cases)
