@@ -42,9 +42,8 @@ def read_delimited(path: Path, file: str, source: Source, columns: Sequence[str]
                 rows, malformed = numbers.take(len(batch), bad)
                 yield RawBatch(pa.Table.from_batches([batch]), ((file, 0),), rows, malformed)
         if bad:
-            yield RawBatch(
-                file, pa.table({n: pa.nulls(0, pa.string()) for n in columns}), *numbers.take(0, bad)
-            )
+            nothing = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
+            yield RawBatch(nothing, ((file, 0),), *numbers.take(0, bad))
     except (pa.ArrowException, OSError, UnicodeDecodeError, EOFError) as error:
         raise _unreadable(path, file, source, numbers.next, error) from error
 
@@ -195,5 +194,5 @@ def _first_undecodable(path: Path, encoding: str) -> tuple[int, bytes]:
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
-                return number, line[max(0, error.start - 20) : error.end + 20]
+                return number, line[max(0, error.start - 20) : error.end + 20].rstrip()
     return 0, b""

@@ -30,7 +30,7 @@ def _listed(value: Any) -> Any:
 
 def _kind(name: str) -> str:
     if name not in columns.KINDS:
-        raise ValueError(f"is no kind of event; use one of: {', '.join(columns.KINDS)}")
+        raise ValueError(f"{name!r} is no kind of event; use one of: {', '.join(columns.KINDS)}")
     return name
 
 

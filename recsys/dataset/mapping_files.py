@@ -108,7 +108,7 @@ def _keys_at(place: tuple[Any, ...]) -> list[str]:
     for part in place:
         if isinstance(part, str) and isinstance(model, type) and part in _fields(model):
             model = _model_in(_fields(model)[part])
-    return sorted(_fields(model))
+    return sorted(_fields(model)) if model is not None else []
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator
 from recsys.dataset.cells import LIST_MARK, Column, Mask, as_text
 
 _FIELD = re.compile(r"\{([^{}|\[\]]+)(?:\[(-?\d+)\])?(?:\|(title|lower|upper))?\}")
+_OPENING = re.compile(r"[(\[{\"'«“]+$")
 _CLOSING = re.compile(r"^[)\]}\"'»”]+")
 
 
@@ -21,10 +22,12 @@ class Part:
 
     Attributes:
         before: shown only if something stands before it already.
+        opening, after: brackets and quotes around it, shown with it.
         place: of a list, the element to take (-1 = last); None joins all with a comma.
     """
 
     before: str
+    opening: str
     column: str
     place: int | None
     case: str | None
@@ -61,6 +64,8 @@ class ColumnTemplate:
             shown = present.to_numpy(zero_copy_only=False)
             if part.before:
                 pieces.append(_where(begun & shown, part.before))
+            if part.opening:
+                pieces.append(_where(shown, part.opening))
             pieces.append(cell.fill_null(""))
             if part.after:
                 pieces.append(_where(shown, part.after))
@@ -75,13 +80,13 @@ def parse_template(text: str) -> ColumnTemplate:
     """The template that `text` says; a text without braces is the name of one column.
 
     The literal text between two columns belongs to the second one, except closing brackets and
-    quotes, which belong to the first.
+    quotes, which belong to the first. Opening ones are shown even if nothing stands before.
 
     Raises:
         ValueError: a brace is not closed, or a field has another form than `{column[1]|title}`.
     """
     if "{" not in text and "}" not in text:
-        return ColumnTemplate(text, "", (Part("", text, None, None, ""),))
+        return ColumnTemplate(text, "", (Part("", "", text, None, None, ""),))
     found = list(_FIELD.finditer(text))
     literals = [*_FIELD.split(text)[::4]]
     if not found or any("{" in literal or "}" in literal for literal in literals):
@@ -94,10 +99,11 @@ def parse_template(text: str) -> ColumnTemplate:
     for field, literal, last in zip(found, literals[1:], [*[False] * (len(found) - 1), True], strict=True):
         closing = _CLOSING.match(literal)
         after = literal if last else (closing.group() if closing else "")
-        place = field.group(2)
-        parts.append(
-            Part(before, field.group(1).strip(), None if place is None else int(place), field.group(3), after)
-        )
+        opening = _OPENING.search(before)
+        opened = opening.group() if opening else ""
+        place = None if field.group(2) is None else int(field.group(2))
+        separator = before.removesuffix(opened)
+        parts.append(Part(separator, opened, field.group(1).strip(), place, field.group(3), after))
         before = literal[len(after) :]
     return ColumnTemplate(text, literals[0], tuple(parts))
 

@@ -1,0 +1,47 @@
+"""Texts made of columns, whole when a column is missing."""
+
+import pyarrow as pa
+import pytest
+
+from recsys.dataset.cells import LIST_MARK
+from recsys.dataset.template import parse_template
+
+
+@pytest.mark.parametrize(
+    ("title", "year", "expected"),
+    [
+        ("Heat", "1995", "Heat (1995)."),
+        ("Heat", None, "Heat"),
+        (None, "1995", "(1995)."),
+        (None, None, None),
+    ],
+)
+def test_what_is_missing_goes_with_its_punctuation(
+    title: str | None, year: str | None, expected: str | None
+) -> None:
+    table = pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.string())})
+    assert parse_template("{title} ({year}).").render(table).to_pylist() == [expected]
+
+
+def test_a_name_without_braces_is_a_column() -> None:
+    assert parse_template("name").render(pa.table({"name": ["x"]})).to_pylist() == ["x"]
+
+
+def test_lists_are_joined_or_one_is_taken() -> None:
+    table = pa.table({"c": [f"Home{LIST_MARK}Garden{LIST_MARK}Tools", "Toys", None]})
+    assert parse_template("{c}").render(table).to_pylist() == ["Home, Garden, Tools", "Toys", None]
+    assert parse_template("{c[0]}").render(table).to_pylist() == ["Home", "Toys", None]
+    assert parse_template("{c[-1]|lower}").render(table).to_pylist() == ["tools", "toys", None]
+    assert parse_template("{c[2]}").render(table).to_pylist() == ["Tools", None, None]
+
+
+def test_words_are_capitalised_and_sizes_are_not() -> None:
+    table = pa.table({"type": ["CHILDREN'S ICE - CRUSHED/CUBED"], "size": ["22 LB"]})
+    rendered = parse_template("{type|title} {size}").render(table).to_pylist()
+    assert rendered == ["Children's Ice - Crushed/Cubed 22 LB"]
+
+
+@pytest.mark.parametrize("text", ["{title", "title}", "{}", "{a|shout}", "{a} {b"])
+def test_a_broken_template_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no template"):
+        parse_template(text)
