@@ -72,10 +72,12 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     """What the lists are made of: head, middle, cold; and how much of the catalogue they reach."""
     first, models = min(evaluation.cutoffs), evaluation.models
     shares = item_group_shares(evaluation, first)
+    from matplotlib.ticker import PercentFormatter
+
     figure = _figure(9, 1.5 + 0.36 * (len(models) + 1))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     start = np.zeros(len(models) + 1)
-    tones = ("#0072B2", "#9ecae1", "#E69F00")
+    tones = ("#4a4a4a", "#b5b5b5", "#E69F00")
     for (group, values), tone in zip(shares.items(), tones, strict=True):
         left.barh(range(len(models) + 1), values, left=start, height=0.62, color=tone, label=group)
         start += values
@@ -88,11 +90,13 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     colours = _colours(evaluation)
     right.barh(range(len(models)), coverage, height=0.62, color=[colours[model] for model in models])
     for place, value in enumerate(coverage):
-        right.text(value, place, f" {value:.1%}", va="center", fontsize=8)
+        right.text(value, place, f" {100 * value:.3g}%", va="center", fontsize=8)
     right.set_ylim(len(models) + 0.5, -0.5)
     right.set_yticks([])
-    right.margins(x=0.2)
-    right.set_title(f"share of the catalogue shown to anyone (first {first})", loc="left", fontsize=10)
+    right.margins(x=0.25)
+    for axes in (left, right):
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+    right.set_title("share of the catalogue shown to anyone", loc="left", fontsize=10)
     return _png(figure)
 
 
@@ -121,7 +125,13 @@ def _bar(axes: "Axes", evaluation: Evaluation, model: str, metric: str, place: i
     error = [[max(row.value - row.low, 0)], [max(row.high - row.value, 0)]]
     axes.barh(place, row.value, height=0.62, color=colour, xerr=error, error_kw={"lw": 1, "capsize": 2})
     axes.annotate(
-        f"{row.value:.4f}", (row.high, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+        f"{row.value:.4f}",
+        (row.high, place),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # the dashed line stays behind
     )
 
 

@@ -1,0 +1,155 @@
+"""Leave-one-out and the cut through time; neither ever leaks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.split import (
+    DAY_MICROS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    histories_before,
+    history_ends,
+    leave_one_out,
+    leave_one_out_parts,
+    moments_of,
+    time_parts,
+    time_split,
+)
+from recsys.errors import DataError
+
+ITEM_COUNT = 6
+
+
+def actions(*rows: tuple[int, int, int]) -> Interactions:
+    """user, item, instant (days); sorted here."""
+    ordered = sorted(rows, key=lambda row: (row[0], row[2]))
+    user, item, day = (np.array(column, np.int64) for column in zip(*ordered, strict=True))
+    users = Vocabulary(("", *(f"u{i}" for i in range(1, int(user.max()) + 1))))
+    items = Vocabulary(("", *(f"i{i}" for i in range(1, ITEM_COUNT + 1))))
+    weight = np.ones(len(user), np.float32)
+    return Interactions(users, items, user, item, np.full(len(user), 3), weight, day * DAY_MICROS)
+
+
+logs = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(1, ITEM_COUNT), st.integers(0, 12)), min_size=1, max_size=60
+).map(lambda rows: actions(*rows))
+
+
+def case_of(cases: Cases, user: int) -> tuple[int, list[int]]:
+    row = cases.user_index.tolist().index(user)
+    return int(cases.at[row]) // DAY_MICROS, cases.targets_of(row).tolist()
+
+
+def test_leave_one_out_asks_for_the_last_action_and_validates_on_the_one_before() -> None:
+    split = leave_one_out(actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (1, 4, 3)))
+    assert split.train.item_index.tolist() == [1, 2]
+    assert case_of(split.validation, 1) == (2, [3])
+    assert case_of(split.test, 1) == (3, [4])
+    assert split.train_end is None
+
+
+def test_the_whole_last_basket_is_asked_for_at_once() -> None:
+    split = leave_one_out(actions((1, 1, 0), (1, 2, 1), (1, 3, 1), (1, 4, 2), (1, 1, 2), (1, 4, 2)))
+    assert split.train.item_index.tolist() == [1]
+    assert case_of(split.validation, 1) == (1, [2, 3])
+    assert case_of(split.test, 1) == (2, [1, 4])
+
+
+def test_a_user_with_fewer_than_three_moments_only_trains() -> None:
+    split = leave_one_out(actions((1, 1, 0), (1, 2, 0), (1, 3, 1), (2, 1, 0), (2, 2, 1), (2, 3, 2)))
+    assert split.test.user_index.tolist() == [2]
+    assert split.train.user_index.tolist() == [1, 1, 1, 2]
+
+
+def test_leave_one_out_of_too_short_a_log_is_refused() -> None:
+    with pytest.raises(DataError, match="none of 1 users acted at three instants"):
+        leave_one_out(actions((1, 1, 0), (1, 2, 1)))
+
+
+def test_time_split_cuts_at_the_last_days_and_asks_at_the_cut() -> None:
+    log = actions((1, 1, 0), (1, 2, 7), (1, 3, 9), (1, 3, 10), (2, 5, 10))
+    split = time_split(log, test_days=2, validation_days=2)
+    # The last event is at day 10: the test holds (8, 10], the validation (6, 8], training all before.
+    assert split.train.item_index.tolist() == [1]
+    assert split.validation.user_index.tolist() == [1]
+    assert split.validation.targets.tolist() == [2]
+    assert split.test.user_index.tolist() == [1, 2]
+    assert split.test.targets.tolist() == [3, 5]
+    assert split.test.at.tolist() == [8 * DAY_MICROS + 1] * 2
+    assert split.train_end == 6 * DAY_MICROS + 1
+
+
+def test_a_user_without_a_past_stays_in_a_time_split_as_a_cold_user() -> None:
+    split = time_split(actions((1, 1, 0), (1, 2, 2), (1, 2, 3), (2, 5, 4)), 1, 2)
+    assert split.test.user_index.tolist() == [2]
+    assert not (split.train.user_index == 2).any()
+
+
+def test_zero_test_days_keep_everything_but_the_validation_for_training() -> None:
+    split = time_split(actions((1, 1, 0), (1, 2, 9), (1, 3, 10)), 0, 2)
+    assert split.train.item_index.tolist() == [1]
+    assert len(split.test) == 0
+
+
+def test_a_window_longer_than_the_data_is_refused_with_the_settings_to_lower() -> None:
+    with pytest.raises(DataError, match=r"spans 3\.0 days.*evaluation\.test_days"):
+        time_split(actions((1, 1, 0), (1, 2, 3)), 28, 28)
+
+
+@given(logs)
+def test_leave_one_out_never_trains_on_what_came_at_or_after_a_case(log: Interactions) -> None:
+    parts = leave_one_out_parts(log)
+    assert len(parts) == len(log)  # each action has one part
+    if not (parts == TEST).any():
+        return
+    split = leave_one_out(log)
+    assert len(split.train) == (parts == TRAIN).sum()
+    assert set(split.test.user_index) == set(log.user_index[parts == TEST])
+    for cases in (split.validation, split.test):
+        for user, at in zip(cases.user_index, cases.at, strict=True):
+            assert (split.train.at[split.train.user_index == user] < at).all()
+    for case, user in enumerate(split.test.user_index):
+        held_out = log.item_index[(log.user_index == user) & (parts == TEST)]
+        assert set(split.test.targets_of(case)) == set(held_out)
+
+
+@given(logs, st.integers(1, 5), st.integers(1, 5))
+def test_time_split_never_trains_on_what_came_at_or_after_any_case(
+    log: Interactions, test_days: int, validation_days: int
+) -> None:
+    parts = time_parts(log, test_days, validation_days)
+    if not ((parts == TRAIN).any() and (parts == VALIDATION).any()):
+        return
+    split = time_split(log, test_days, validation_days)
+    assert split.train.at.max() < split.validation.at.min() < split.test.at.min()
+    pairs = {(u, i) for u, i, part in zip(log.user_index, log.item_index, parts, strict=True) if part == TEST}
+    asked = np.repeat(split.test.user_index, np.diff(split.test.target_offsets))
+    assert set(zip(asked, split.test.targets, strict=True)) == pairs
+    assert len(split.test.targets) == len(pairs)  # distinct
+
+
+@given(logs)
+def test_moments_count_the_distinct_instants_of_a_user(log: Interactions) -> None:
+    for user in set(log.user_index):
+        mine = log.user_index == user
+        instants = sorted(set(log.at[mine]))
+        assert moments_of(log)[mine].tolist() == [instants.index(at) for at in log.at[mine]]
+
+
+@given(logs, st.lists(st.tuples(st.integers(1, 5), st.integers(-1, 14)), max_size=8))
+def test_a_history_is_everything_strictly_before_the_instant(
+    log: Interactions, asked: list[tuple[int, int]]
+) -> None:
+    known = [(min(user, len(log.users) - 1), day * DAY_MICROS) for user, day in asked]
+    user, at = np.array(known, np.int64).reshape(-1, 2).T
+    cases = Cases(user, at, np.zeros(len(user) + 1, np.int64), np.zeros(0, np.int64))
+    ends = history_ends(log, user, at)
+    rows, action = histories_before(log, cases)
+    for case in range(len(cases)):
+        expected = np.flatnonzero((log.user_index == user[case]) & (log.at < at[case]))
+        assert ends[case] - log.user_offsets[user[case]] == len(expected)
+        assert action[rows == case].tolist() == expected.tolist()
