@@ -1,11 +1,10 @@
 """materialize: 200,000 rows of ten numbers from Parquet into Redis, beside Feast's own Redis store."""
 
 import time
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from online_repository import AT, FEAST_ENGINE, PACKED_ENGINE, pair
+from online_repository import FEAST_ENGINE, PACKED_ENGINE, materialize, pair
 
 from recsys.stores.redis_connection import connect
 
@@ -44,7 +43,7 @@ def measure(engine: str = FEAST_ENGINE) -> tuple[float, float]:
             for store, taken in zip((stores.ours, stores.peer), times, strict=True):
                 redis.flushall()
                 began = time.perf_counter()
-                store.materialize(AT - timedelta(days=1), AT + timedelta(days=1), feature_views=[VIEW])
+                materialize(store, [VIEW])
                 taken.append(time.perf_counter() - began)
                 assert redis.dbsize() - redis.exists(f"ours:{VIEW}:schema") == ROWS
     return median(times[0]), median(times[1])

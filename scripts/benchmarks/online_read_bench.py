@@ -7,13 +7,12 @@ the server's is not counted.
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-from online_repository import AT, SCALARS, VECTOR, Pair, pair
+from online_repository import SCALARS, VECTOR, Pair, materialize, pair
 
 from recsys.stores.feature_reader import FeatureReader
 
@@ -34,7 +33,7 @@ def rows() -> list[dict[str, Any]]:
 def _row(name: str, vectors: bool, at_least: float, aim: float) -> dict[str, Any]:
     with pair(users=100, items=CATALOGUE, vectors=vectors) as stores:
         for store in (stores.ours, stores.peer):
-            store.materialize(AT - timedelta(days=1), AT + timedelta(days=1))
+            materialize(store)
         ours, peer = _measure(stores, vectors)
     ratio = peer / ours
     return {

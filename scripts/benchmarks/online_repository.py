@@ -3,9 +3,10 @@
 Both share a throwaway server, DuckDB files and, unless told otherwise, the engine that materializes.
 """
 
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,12 @@ def pair(
             yield Pair(folder, root, ours, peer)
         finally:
             redis_server.down(settings)
+
+
+def materialize(store: Any, views: list[str] | None = None) -> None:
+    """Materializes everything; what Feast prints goes to stderr, stdout is for the table."""
+    with redirect_stdout(sys.stderr):
+        store.materialize(AT - timedelta(days=1), AT + timedelta(days=1), feature_views=views)
 
 
 def write_features(path: Path, key: str, count: int, vectors: bool) -> None:
