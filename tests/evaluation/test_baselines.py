@@ -1,0 +1,139 @@
+"""What each baseline recommends in a shop whose right answer is obvious."""
+
+import numpy as np
+import pytest
+
+from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.split import Split, leave_one_out
+from recsys.evaluation.baselines import (
+    PersonalFrequency,
+    Popularity,
+    RecentPopularity,
+    baselines,
+    centred,
+    recent_history,
+    reference_for,
+)
+
+DAY = 86_400_000_000
+
+
+def asked(user: int, day: int) -> Cases:
+    """One case without targets: scorers must not look at them anyway."""
+    return Cases(np.array([user]), np.array([day * DAY]), np.array([0, 0]), np.zeros(0, np.int64))
+
+
+def split_of(shop: Interactions) -> Split:
+    return leave_one_out(shop)
+
+
+def test_history_fades_by_moments_and_stops_before_the_instant(shop: Interactions) -> None:
+    # u1 took 1, 2, 3 on days 0, 1, 2 and 4 on day 3.
+    assert recent_history(shop, asked(1, 3), None, 0.5).toarray().tolist() == [[0, 0.25, 0.5, 1, 0, 0]]
+    assert recent_history(shop, asked(1, 3), 2, 0.5).toarray().tolist() == [[0, 0, 0.5, 1, 0, 0]]
+    assert recent_history(shop, asked(1, 0), None, 0.5).nnz == 0
+
+
+def test_popularity_counts_training_events_only(shop: Interactions) -> None:
+    # Training holds 1, 2 of u1; 2, 3 of u2; 3, 4 of u3; 4 of u4.
+    assert Popularity(split_of(shop).train).score(asked(1, 3)).tolist() == [[0, 1, 2, 2, 2, 0]]
+
+
+def test_recent_popularity_sees_all_that_happened_before_the_case_and_nothing_after(
+    shop: Interactions,
+) -> None:
+    scorer = RecentPopularity(shop, half_life_days=1)
+    # Before day 1 there is day 0 alone: items 1, 2, 3, 4 once each, one half-life ago.
+    assert scorer.score(asked(1, 1)).tolist() == [[0, 0.5, 0.5, 0.5, 0.5, 0]]
+
+
+def test_recent_popularity_answers_cases_of_different_days_each_by_its_own(shop: Interactions) -> None:
+    scorer = RecentPopularity(shop, half_life_days=1)
+    both = Cases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
+    expected = [scorer.score(asked(1, 1))[0].tolist(), scorer.score(asked(2, 2))[0].tolist()]
+    assert scorer.score(both).tolist() == expected
+
+
+def test_personal_frequency_puts_what_one_takes_again_first(shop: Interactions) -> None:
+    scores = PersonalFrequency(split_of(shop).train, shop, decay=0.5).score(asked(4, 3))[0]
+    # u4 took 4, 5, 4: 4 counts 1 + .25, 5 counts .5, the rest a little popularity.
+    assert scores[4] == pytest.approx(1.25, abs=2e-3)
+    assert scores[5] == pytest.approx(0.5, abs=2e-3)
+    assert 0 < scores[1] < scores[2] < 2e-3
+
+
+def test_neighbours_lead_on_along_the_chain_that_others_walked(shop: Interactions) -> None:
+    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False)}
+    # Whoever had 1 then took 2 in training.
+    assert by_name["kNN"].score(asked(1, 1)).argmax() == 2
+
+
+def test_a_user_without_history_gets_what_is_popular(shop: Interactions) -> None:
+    split = split_of(shop)
+    for scorer in baselines(split, shop, clock=False, repeats=True, texts=["", *"abcde"]):
+        scores = scorer.score(asked(1, 0))[0]
+        assert scores[1:].argmax() + 1 in (2, 3, 4), scorer.name
+
+
+def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
+    texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
+    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False, texts=texts)}
+    plain, with_text = by_name["kNN"].score(asked(1, 1))[0], by_name["kNN + text"].score(asked(1, 1))[0]
+    assert plain[5] == 0  # item 5 is in no training event
+    assert with_text[5] > 0.01
+
+
+def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
+    vectors = np.eye(6, 4, k=-1, dtype=np.float32)  # item 5 has no text vector
+    vectors[4] = vectors[1]  # and item 4 means the same as item 1
+    texts = ["", "a", "b", "c", "d", "e"]
+    *_, scorer = baselines(
+        split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
+    )
+    scores = scorer.score(asked(1, 1))[0]
+    assert scores[4] > scores[3] + 0.05
+    assert scores[5] >= 0
+
+
+@pytest.mark.parametrize(
+    ("clock", "repeats", "texts", "names"),
+    [
+        (False, False, [], ["popularity", "kNN"]),
+        (True, False, [], ["popularity", "recent popularity", "kNN"]),
+        (False, True, ["", *"abcde"], ["popularity", "personal frequency", "kNN", "kNN + text"]),
+    ],
+)
+def test_only_baselines_that_the_data_has_the_means_for_are_made(
+    shop: Interactions, clock: bool, repeats: bool, texts: list[str], names: list[str]
+) -> None:
+    found = baselines(split_of(shop), shop, clock=clock, repeats=repeats, texts=texts)
+    assert [scorer.name for scorer in found] == names
+    # With text there is always the reference; habit is the one to beat where people come back.
+    assert reference_for(repeats) in names or not texts
+
+
+@pytest.mark.parametrize("day", [0, 1, 2, 3])
+def test_no_baseline_looks_at_or_after_the_instant(shop: Interactions, day: int) -> None:
+    """Changing what others and the user did from `day` on changes no score, once the models are fixed."""
+    split = split_of(shop)
+    later = shop.at >= day * DAY
+    changed = Interactions(
+        shop.users,
+        shop.items,
+        shop.user_index,
+        np.where(later, 6 - shop.item_index, shop.item_index),
+        shop.kind,
+        shop.weight,
+        shop.at,
+    )
+    texts = ["", *"abcde"]
+    before = baselines(split, shop, clock=True, repeats=True, texts=texts)
+    after = baselines(split, changed, clock=True, repeats=True, texts=texts)
+    for one, other in zip(before, after, strict=True):
+        assert one.score(asked(1, day)).tolist() == other.score(asked(1, day)).tolist(), one.name
+
+
+def test_centring_takes_away_what_all_texts_share_and_leaves_empty_ones_alone() -> None:
+    vectors = np.array([[0, 0], [3, 1], [3, -1], [0, 0]], np.float32)
+    assert centred(vectors, 4).tolist() == [[0, 0], [0, 1], [0, -1], [0, 0]]
+    assert centred(None, 4).shape == (4, 0)

@@ -1,0 +1,100 @@
+"""Tables, pages and pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys.config import EvaluationSettings
+from recsys.dataset.interactions import Interactions
+from recsys.dataset.split import leave_one_out
+from recsys.errors import ArtifactError
+from recsys.evaluation.baselines import baselines
+from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.plots import item_group_shares
+from recsys.evaluation.report import render_html, render_markdown, write_report
+from recsys.evaluation.tables import difference_rows, document, slice_rows, table_rows
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def evaluation(shop: Interactions) -> Evaluation:
+    split = leave_one_out(shop)
+    scorers = baselines(split, shop, clock=True, repeats=True, texts=["", *"abcde"])
+    settings = EvaluationSettings(cutoffs=(2, 4), bootstrap_samples=30)
+    return evaluate(scorers, split, shop, settings, seen="keep", categories=np.arange(6))
+
+
+def test_the_table_has_a_row_a_model_with_intervals(evaluation: Evaluation) -> None:
+    rows = table_rows(evaluation)
+    assert [row["model"] for row in rows] == list(evaluation.models)
+    assert list(rows[0])[:5] == ["model", "HR@2", "NDCG@2", "MRR@2", "Recall@4"]
+    assert re.fullmatch(r"\d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\]", rows[0]["NDCG@2"])
+    assert {"coverage", "novelty", "diversity", "seconds"} < set(rows[0])
+
+
+def test_each_other_model_is_set_against_the_reference(evaluation: Evaluation) -> None:
+    rows = difference_rows(evaluation)
+    assert {row["model"] for row in rows} == set(evaluation.models) - {evaluation.reference}
+    assert {row["verdict"] for row in rows} <= {"better", "worse", "not told apart"}
+
+
+def test_slices_are_rows_and_models_columns(evaluation: Evaluation) -> None:
+    rows = slice_rows(evaluation, "ndcg@2")
+    assert [row["slice"] for row in rows] == list(evaluation.slices)
+    assert list(rows[0]) == ["slice", "cases", *evaluation.models]
+
+
+def test_the_document_is_json_with_every_row(evaluation: Evaluation) -> None:
+    read = json.loads(json.dumps(document(evaluation)))
+    assert len(read["rows"]) == len(evaluation.rows)
+    assert (read["cases"], read["catalogue"], read["seen"]) == (4, 5, "keep")
+
+
+def test_the_groups_of_shown_items_add_up(evaluation: Evaluation) -> None:
+    shares = item_group_shares(evaluation, 2)
+    assert sum(shares.values()).tolist() == pytest.approx([1.0] * (len(evaluation.models) + 1))
+
+
+def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation, tmp_path: Path) -> None:
+    curves = tmp_path / "curves.png"
+    curves.write_bytes(PNG + b"curves")
+    paths = write_report(evaluation, tmp_path / "new" / "report", title="A <shop>", learning_curves=[curves])
+    names = {path.name for path in paths}
+    assert {"report.html", "report.md", "table.json", "evaluation.json", "curves-1.png"} < names
+    assert all(path.exists() for path in paths)
+    assert not list((tmp_path / "new" / "report").glob("*.partial"))
+    for path in paths:
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(PNG)
+    page = (tmp_path / "new" / "report" / "report.html").read_text("utf-8")
+    assert "A &lt;shop&gt;" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert 'src="http' not in page
+    assert json.loads((tmp_path / "new" / "report" / "table.json").read_text("utf-8")) == table_rows(
+        evaluation
+    )
+
+
+def test_markdown_names_only_pictures_that_are_written(evaluation: Evaluation, tmp_path: Path) -> None:
+    paths = write_report(evaluation, tmp_path, title="Shop")
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert set(re.findall(r"\]\((.+?)\)", text)) == {path.name for path in paths if path.suffix == ".png"}
+    assert text.startswith("# Shop\n")
+
+
+def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArtifactError, match="file"):
+        write_report(evaluation, tmp_path / "file", title="Shop")
+
+
+def test_cells_cannot_break_the_table_or_the_page() -> None:
+    part = ("A & B", "", [{"model": "a|b<c>", "x": 1}], [])
+    assert "a\\|b<c>" in render_markdown("t", "s", [part])
+    page = render_html("t", "s", [part], {})
+    assert "a|b&lt;c&gt;" in page
+    assert "A &amp; B" in page
