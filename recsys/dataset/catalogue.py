@@ -160,7 +160,7 @@ def _attributes(
             pieces.append(_json_members(name, attribute.column.render(rows), str))
     if not pieces:
         return pa.array(["{}"] * len(rows), pa.string()), lists
-    joined = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
+    joined = _joined(pieces, ",")
     return pc.binary_join_element_wise("{", joined, "}", ""), lists
 
 
@@ -188,7 +188,13 @@ def _flagged(rows: pa.Table, flags: Iterable[str]) -> Column:
     for name in flags:
         flag = as_number(rows[name]).values == 1
         pieces.append(pc.if_else(pa.array(flag), name, pa.scalar(None, pa.string())))
-    return pc.binary_join_element_wise(*pieces, LIST_MARK, null_handling="skip")
+    return _joined(pieces, LIST_MARK)
+
+
+def _joined(pieces: list[Column], mark: str) -> Column:
+    """The pieces that are there, `mark` between them. (Arrow's own skipping drops rows of nulls whole.)"""
+    ended = [pc.binary_join_element_wise(piece, mark, "").fill_null("") for piece in pieces]
+    return pc.utf8_rtrim(pc.binary_join_element_wise(*ended, ""), mark)
 
 
 def _prices(rows: pa.Table, source: ItemSource, blanked: dict[str, int]) -> Column:
