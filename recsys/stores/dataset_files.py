@@ -13,6 +13,7 @@ from recsys.config import HomePaths
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.stores.import_swap import recover_import
 
 INFO_FILE = "dataset.json"
 ITEMS_FILE = "items.parquet"
@@ -30,6 +31,7 @@ def load_info(paths: HomePaths) -> DatasetInfo:
     Raises:
         DataError: nothing was imported, or the file is damaged.
     """
+    recover_import(paths)
     path = paths.data / INFO_FILE
     try:
         return DatasetInfo.model_validate_json(_read_bytes(path))
@@ -43,6 +45,7 @@ def load_items(paths: HomePaths) -> pa.Table:
     Raises:
         DataError: nothing was imported, or the file is damaged.
     """
+    recover_import(paths)
     return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
 
 
@@ -52,6 +55,7 @@ def load_users(paths: HomePaths) -> pa.Table:
     Raises:
         DataError: nothing was imported, or the file is damaged.
     """
+    recover_import(paths)
     return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
 
 
@@ -61,6 +65,7 @@ def load_report(paths: HomePaths) -> dict[str, Any]:
     Raises:
         DataError: nothing was imported, or the file is damaged.
     """
+    recover_import(paths)
     path = paths.data / REPORT_FILE
     try:
         return dict(json.loads(_read_bytes(path)))

@@ -5,14 +5,10 @@ to `import-ready`, and that rename is the moment of success: moving its parts in
 so whoever finds an `import-ready` after a crash finishes the job.
 """
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +17,7 @@ from recsys.config import HomePaths
 from recsys.dataset.importer import ImportedShop, ShopFiles, import_shop
 from recsys.dataset.reader import find_files
 from recsys.dataset.verdicts import QUARANTINE_SCHEMA
-from recsys.errors import ConfigError, DataError, StoreUnavailableError
+from recsys.errors import StoreUnavailableError
 from recsys.progress import Progress, silent
 from recsys.stores.dataset_files import (
     MAPPING_FILE,
@@ -33,11 +29,9 @@ from recsys.stores.dataset_files import (
     save_users,
 )
 from recsys.stores.event_lake import EventLake
+from recsys.stores.import_swap import READY, finish_import, import_lock
 
 _STAGING = "import-staging"
-_READY = "import-ready"
-_OLD = "import-old"
-_LOCK = "import.lock"
 _SPARE_BYTES = 200 << 20
 
 
@@ -51,7 +45,7 @@ def run_import(
         DataError: the files are wrong, or another import into this home is running.
         StoreUnavailableError: the disk is full or refuses. In each case the home is as before.
     """
-    with _import_lock(paths):
+    with import_lock(paths):
         finish_import(paths)
         _check_space(paths, shop)
         staging = HomePaths(paths.home / _STAGING)
@@ -74,7 +68,7 @@ def run_import(
             save_text(staging.data / MAPPING_FILE, mapping_text)
             save_info(staging, imported.info)
             os.sync()  # once for all files of the lake, before the rename that makes them count
-            staging.home.rename(paths.home / _READY)
+            staging.home.rename(paths.home / READY)
         except OSError as error:
             raise StoreUnavailableError(
                 "disk", f"write {staging.home} ({error.strerror or error})", 0.0, "Free some space."
@@ -83,24 +77,6 @@ def run_import(
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
         return imported
-
-
-def finish_import(paths: HomePaths) -> None:
-    """Moves the parts of a finished import into place; does nothing where there is none."""
-    ready = HomePaths(paths.home / _READY)
-    if not ready.home.exists():
-        return
-    old = paths.home / f"{_OLD}-{uuid4().hex}"
-    for part, place in ((ready.lake, paths.lake), (ready.data, paths.data)):
-        if part.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.exists():
-                old.mkdir(exist_ok=True)
-                place.rename(old / place.name)
-            part.rename(place)
-    shutil.rmtree(ready.home)
-    for folder in paths.home.glob(f"{_OLD}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class QuarantineFile:
@@ -122,23 +98,6 @@ class QuarantineFile:
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()
-
-
-@contextmanager
-def _import_lock(paths: HomePaths) -> Iterator[None]:
-    try:
-        paths.home.mkdir(parents=True, exist_ok=True)
-        file = (paths.home / _LOCK).open("w")
-    except OSError as error:
-        raise ConfigError(
-            f"home {paths.home} cannot be written: {error.strerror}. Set RECSYS_HOME to a folder that can."
-        ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"another import into {paths.home} is running. Wait for it to end.") from error
-        yield
 
 
 def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
