@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,15 +129,14 @@ def write_rows(paths: HomePaths, view: str, table: pa.Table) -> int:
     file = paths.feature_rows(view)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".writing")
-        os.close(handle)
+        partial = file.with_name(f".{file.name}.{os.getpid()}")  # no *.parquet: a reader passes over it
         try:
-            pq.write_table(table, name, compression="zstd", row_group_size=ROW_GROUP)
-            with open(name, "rb+") as written:
+            pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP)
+            with partial.open("rb+") as written:
                 os.fsync(written.fileno())
-            os.replace(name, file)
+            os.replace(partial, file)
         finally:
-            Path(name).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return len(table)

@@ -1,7 +1,7 @@
 """Feast's registry in the work directory of the shop, found without an exported variable."""
 
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 from feast.infra.registry.file import FileRegistryStore
@@ -28,12 +28,11 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
         # Feast truncates the file and then writes it; a service that refreshes in between would see half.
         folder = self._filepath.parent
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self._filepath.name}-")
-        os.close(handle)
-        target, self._filepath = self._filepath, Path(name)
+        target = self._filepath
+        self._filepath = folder / f".{target.name}.{uuid.uuid4().hex}"
         try:
             super()._write_registry(registry_proto)
-            os.replace(name, target)
+            os.replace(self._filepath, target)
         finally:
+            self._filepath.unlink(missing_ok=True)
             self._filepath = target
-            Path(name).unlink(missing_ok=True)

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import feast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -24,9 +26,12 @@ from feast.repo_config import load_repo_config
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
+from recsys.features import cross
+from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.feature_columns import EntityValues, check_rows, column_of, crossed
 
 _ORDER = "__order"
+APPLIED_FILE = "applied.sha256"
 BUILD = "Run `recsys features build`."
 
 
@@ -78,7 +83,13 @@ def open_feast(settings: Settings) -> FeatureStore:
         raise DataError(f"{settings.paths.feast_registry} does not exist: no features yet. {BUILD}")
     config = load_repo_config(settings.feature_repo, file)
     config.registry_config = {**config.registry_config, "path": str(settings.paths.feast_registry)}
-    return FeatureStore(config=config)
+    store = FeatureStore(config=config)
+    for source in store.list_data_sources():
+        view = source.name.removesuffix("_rows")
+        # Feast keeps absolute paths: a copied home would silently read the rows of the old one.
+        if view in VIEW_SCHEMAS and source.path != str(settings.paths.feature_rows(view)):
+            raise DataError(f"{settings.paths.feast_registry} reads {source.path}, of another home. {BUILD}")
+    return store
 
 
 class OfflineFeatures:
@@ -95,20 +106,33 @@ class OfflineFeatures:
         return self._opened
 
     def apply(self) -> None:
-        """Does what `feast apply` does in the feature repository, for this home.
+        """Does what `feast apply` does in the feature repository, for this home, unless nothing changed.
 
         Raises:
             ConfigError: Feast refused the repository; the message ends with its own.
         """
-        repo = self._settings.feature_repo
+        repo, paths = self._settings.feature_repo, self._settings.paths
+        done_before, wanted = paths.features / APPLIED_FILE, self._declarations()
+        if paths.feast_registry.exists() and _text_of(done_before) == wanted:
+            return
         # A process of its own: Feast imports the repository's flat modules by name and keeps them.
         command = [sys.executable, "-c", "from feast.cli.cli import cli; cli()", "-c", str(repo), "apply"]
-        environment = {**os.environ, "RECSYS_HOME": str(self._settings.paths.home)}
+        environment = {**os.environ, "RECSYS_HOME": str(paths.home)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
             raise ConfigError(f"`feast apply` failed in {repo}: {last}")
         self._opened = None
+        done_before.parent.mkdir(parents=True, exist_ok=True)
+        done_before.write_text(wanted, "utf-8")
+
+    def _declarations(self) -> str:
+        """A hash of all that an apply depends on."""
+        seen = hashlib.sha256(f"{feast.__version__} {self._settings.paths.home}".encode())
+        files = sorted(self._settings.feature_repo.glob("*.*"))
+        for file in [*files, Path(columns.__file__), Path(cross.__file__)]:
+            seen.update(file.read_bytes())
+        return seen.hexdigest()
 
     def materialize(self, end: datetime) -> None:
         """Brings online what is new up to `end`, as `feast materialize-incremental` does."""
@@ -207,3 +231,7 @@ class OfflineFeatures:
         except FeastObjectNotFoundException as error:
             known = ", ".join(sorted(service.name for service in self._store.list_feature_services()))
             raise DataError(f"no feature service {name!r}. There are: {known or 'none'}. {BUILD}") from error
+
+
+def _text_of(file: Path) -> str | None:
+    return file.read_text("utf-8") if file.exists() else None

@@ -7,6 +7,6 @@ import pytest
 from tests.features.worlds import START
 
 
-@pytest.fixture()
+@pytest.fixture
 def start() -> datetime:
     return START

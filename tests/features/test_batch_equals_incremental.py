@@ -1,4 +1,4 @@
-"""One definition, three ways to compute it: the batch tables, the incremental state and the plain reference."""
+"""One definition, three ways to compute it: batch tables, incremental state, plain reference."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
