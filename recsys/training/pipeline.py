@@ -88,6 +88,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
             data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
         )
         curves.save(job.run_dir / "ranker")
+        curves.draw(job.run_dir / "ranker")
         bundle = replace(bundle, ranker=ranker)
     metrics = {f"validation_{name}": value for name, value in validate(retriever).items()}
     return replace(bundle, manifest=bundle.manifest.model_copy(update={"metrics": metrics}))
