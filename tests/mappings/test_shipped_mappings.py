@@ -1,0 +1,245 @@
+"""Each shipped mapping on a few rows in the form that its publisher gives them."""
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys.config import HomePaths
+from recsys.dataset.importer import ImportedShop, ShopFiles
+from recsys.dataset.mapping_files import load_mapping, shipped_mappings
+from recsys.stores.event_lake import EventLake
+from recsys.stores.shop_import import run_import
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+def run(folder: Path, name: str, **files: bytes) -> tuple[ImportedShop, list[dict[str, Any]]]:
+    source = folder / "source"
+    source.mkdir(exist_ok=True)
+    for file, content in files.items():
+        (source / file).write_bytes(content)
+    paths = HomePaths(folder / "home")
+    imported = run_import(paths, ShopFiles(load_mapping(name), "0", source), "", NOW)
+    return imported, EventLake(paths.lake).read().to_pylist()
+
+
+def items(imported: ImportedShop) -> dict[str, dict[str, Any]]:
+    return {row["item_id"]: row for row in imported.items.to_pylist()}
+
+
+def kinds(events: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(row["user_id"], row["item_id"], row["kind"]) for row in events]
+
+
+def test_every_shipped_mapping_is_tried_here() -> None:
+    tried = Path(__file__).read_text("utf-8")
+    assert [name for name in shipped_mappings() if f'"{name}"' not in tried] == []
+
+
+def test_complete_journey(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    lines = {
+        "household_id": [1, 1, 2, 2, 2],
+        "basket_id": [10, 10, 20, 20, 20],
+        "product_id": [100, 200, 100, 300, 999],
+        "quantity": [2, 0, 1, 8500, 1],
+        "sales_value": [3.0, 0.0, 1.6, 24.04, 1.0],
+        "transaction_timestamp": pa.array(
+            [*["2017-01-01 11:00:00", "2018-01-01 04:01:20"] * 2, "2017-05-01 00:00:00"]
+        ).cast(pa.timestamp("ns")),
+    }
+    pq.write_table(pa.table(lines), source / "transactions.parquet")
+    products = {
+        "product_id": [100, 200, 300],
+        "manufacturer_id": [2, 2, 69],
+        "department": ["GROCERY", "GROCERY", "FUEL"],
+        "brand": ["National", "Private", "National"],
+        "product_category": ["FRZN ICE", "FRZN ICE", "COUPON/MISC ITEMS"],
+        "product_type": ["ICE - CRUSHED/CUBED", "ICE", "GASOLINE-REG UNLEADED"],
+        "package_size": ["22 LB", None, None],
+    }
+    pq.write_table(pa.table(products), source / "products.parquet")
+    names = ["age", "income", "home_ownership", "marital_status", "household_size", "household_comp"]
+    people = {"household_id": [1], **{name: ["x"] for name in names}, "kids_count": ["0"]}
+    pq.write_table(pa.table(people), source / "demographics.parquet")
+
+    imported, events = run(tmp_path, "complete-journey")
+    assert imported.report["events"]["reasons"] == {"nothing_bought": 1, "unknown_item": 1}
+    ice = items(imported)["100"]
+    assert (ice["title"], ice["category"]) == ("Ice - Crushed/Cubed 22 LB", "FRZN ICE")
+    assert ice["text"] == "grocery. frzn ice. ice - crushed/cubed"
+    assert ice["price_micros"] == 1_500_000  # two at 3.00 and one at 1.60: the lower median
+    assert json.loads(ice["attributes"])["manufacturer_id"] == "2"
+    fuel = items(imported)["300"]
+    assert (fuel["available"], fuel["price_micros"]) == (False, 24_040_000)
+    assert "200" not in items(imported)  # nobody bought it
+    assert {row["session_id"] for row in events} == {"10", "20"}
+    # 2018-01-01 was a Monday; moved by whole weeks its last event is the Monday before NOW, a Wednesday
+    assert events[-1]["at"] == datetime(2026, 3, 2, 4, 1, 20, tzinfo=UTC)
+
+
+def test_movielens_100k_as_published(tmp_path: Path) -> None:
+    flags = ["0"] * 19
+    flags[3] = flags[4] = flags[5] = "1"  # unknown, Action, Adventure, then Animation, Children's, Comedy
+    film = "|".join(["1", "Mis\xe9rables, Les (1995)", "01-Jan-1995", "", "http://x", *flags])
+    imported, events = run(
+        tmp_path,
+        "movielens-100k",
+        **{
+            "u.data": b"1\t1\t5\t874965758\n2\t1\t3\t874965759\n",
+            "u.item": f"{film}\n".encode("latin-1"),
+            "u.user": b"1|24|M|technician|85711\n",
+        },
+    )
+    assert kinds(events) == [("1", "1", "like"), ("2", "1", "view")]
+    assert items(imported)["1"]["text"] == "Misérables, Les (1995). Animation, Children's, Comedy"
+    assert items(imported)["1"]["category"] == "Animation"
+    assert json.loads(imported.users["attributes"][0].as_py()) == {
+        "age": 24,
+        "gender": "M",
+        "occupation": "technician",
+    }
+
+
+def test_movielens_100k_as_csv(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "movielens-100k-csv",
+        **{
+            "ratings.csv.gz": gzip.compress(b"user_id,item_id,rating,timestamp\n196,1,4,881250949\n"),
+            "movies.csv": b"item_id,movie_title,release_year,class\n1,Toy Story,1995,Animation Children's\n",
+            "users.csv": b"user_id,age,gender,occupation,zip_code\n196,24,M,other,85711\n",
+        },
+    )
+    assert kinds(events) == [("196", "1", "like")]
+    assert events[0]["at"] == datetime.fromtimestamp(881250949, UTC)
+    assert items(imported)["1"]["text"] == "Toy Story (1995). Animation, Children's"
+
+
+def test_movielens_1m(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "movielens-1m",
+        **{
+            "ratings.dat": b"1::1193::5::978300760\n1::661::3::978302109\n",
+            "movies.dat": '1193::One "Flew": A (1975)::Drama|War\n661::Am\xe9 (1996)::Musical\n'.encode(
+                "latin-1"
+            ),
+            "users.dat": b"1::F::1::10::48067\n",
+        },
+    )
+    assert kinds(events) == [("1", "1193", "like"), ("1", "661", "view")]
+    assert items(imported)["1193"]["text"] == 'One "Flew": A (1975). Drama, War'
+
+
+def test_movielens_latest(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "movielens-latest",
+        **{
+            "ratings.csv": b"userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,2,3.5,964982704\n",
+            "movies.csv": b'movieId,title,genres\n1,"Story, A (1995)",Comedy|Drama\n2,B,(no genres listed)\n',
+        },
+    )
+    assert [row["kind"] for row in events] == ["like", "view"]
+    assert items(imported)["1"]["text"] == "Story, A (1995). Comedy, Drama"
+    assert (items(imported)["2"]["text"], items(imported)["2"]["category"]) == ("B", None)
+
+
+def lines(*documents: dict[str, Any]) -> bytes:
+    return gzip.compress("".join(json.dumps(document) + "\n" for document in documents).encode())
+
+
+def test_amazon_reviews_2018(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "amazon-reviews-2018",
+        **{
+            "Garden_5.json.gz": lines(
+                {"reviewerID": "A", "asin": "B1", "overall": 5.0, "unixReviewTime": 1400000000},
+                {"reviewerID": "A", "asin": "B2", "overall": 2.0, "unixReviewTime": 1400000000},
+            ),
+            "meta_Garden.json.gz": lines(
+                {
+                    "asin": "B1",
+                    "title": "Rake",
+                    "brand": "Acme",
+                    "category": ["Garden", "Tools"],
+                    "price": "$9.99",
+                },
+                {"asin": "B2", "title": "Hoe", "category": [], "price": ".a-section { color: red }"},
+            ),
+        },
+    )
+    assert [row["kind"] for row in events] == ["like", "view"]
+    rake = items(imported)["B1"]
+    assert (rake["text"], rake["category"]) == ("Rake. Acme. Garden, Tools", "Tools")
+    assert rake["price_micros"] == 9_990_000
+    assert items(imported)["B2"]["price_micros"] is None
+    assert imported.report["items"]["blanked"] == {"price_micros": 1}
+
+
+def test_amazon_reviews_2023(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "amazon-reviews-2023",
+        **{
+            "Toys.jsonl.gz": lines(
+                {"user_id": "A", "parent_asin": "P", "asin": "B", "rating": 4.0, "timestamp": 1588687728923}
+            ),
+            "meta_Toys.jsonl.gz": lines(
+                {
+                    "parent_asin": "P",
+                    "title": "Kite",
+                    "store": "Acme",
+                    "categories": ["Toys", "Outdoor"],
+                    "features": ["Flies"],
+                    "price": 19.5,
+                    "details": {"Manufacturer": "Acme Inc."},
+                }
+            ),
+        },
+    )
+    assert events[0]["at"] == datetime(2020, 5, 5, 14, 8, 48, 923000, tzinfo=UTC)
+    kite = items(imported)["P"]
+    assert kite["text"] == "Kite. Acme. Toys, Outdoor. Flies"
+    assert kite["price_micros"] == 19_500_000
+    assert json.loads(kite["attributes"])["manufacturer"] == "Acme Inc."
+
+
+def test_retailrocket(tmp_path: Path) -> None:
+    properties = b"timestamp,itemid,property,value\n"
+    imported, events = run(
+        tmp_path,
+        "retailrocket",
+        **{
+            "events.csv": b"timestamp,visitorid,event,itemid,transactionid\n"
+            b"1433221332117,257597,view,355908,\n1433221332118,257597,transaction,355908,4000\n",
+            "item_properties_part1.csv": properties + b"1435402800000,355908,categoryid,1338\n",
+            "item_properties_part2.csv": properties
+            + b"1435402800001,355908,categoryid,1400\n1435402800001,355908,888,n10\n"
+            + b"1435402800001,355908,available,0\n",
+        },
+    )
+    assert [(row["kind"], row["session_id"]) for row in events] == [("view", None), ("purchase", "4000")]
+    item = items(imported)["355908"]
+    assert (item["title"], item["category"], item["available"]) == ("Item 355908", "1400", False)
+
+
+def test_ordered_csv(tmp_path: Path) -> None:
+    imported, events = run(
+        tmp_path,
+        "ordered-csv",
+        **{
+            "events.csv": b"user_id,item_id,position\nu0,g1,1\nu0,g2,0\n",
+            "items.csv": b"item_id,title\ng1,One\ng2,Two\n",
+        },
+    )
+    assert imported.info.clock == "order"
+    assert [row["item_id"] for row in events] == ["g2", "g1"]
