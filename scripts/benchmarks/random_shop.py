@@ -1,5 +1,6 @@
 """A shop of random data in a home of its own: features online, a bundle in production."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
     """Opens the shop in the home of `settings`; its Redis runs as long as the block."""
     now = datetime.now(UTC)
     rng = np.random.default_rng(0)
+    before = {name: os.environ.pop(name, None) for name in ("RECSYS_HOME", "REDIS_URL", "DATABASE_URL")}
+    os.environ["RECSYS_HOME"] = str(settings.paths.home)  # Feast's stores look there
     up(settings)
     try:
         for view, table in _feature_rows(items, users, now, rng).items():
@@ -44,6 +47,8 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
         yield
     finally:
         down(settings)
+        del os.environ["RECSYS_HOME"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def promote(settings: Settings, bundle: Bundle) -> None:

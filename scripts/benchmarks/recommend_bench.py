@@ -1,0 +1,88 @@
+"""`/v1/recommend` of a real service: 68,000 items, 500 candidates ranked, features online, 50 requests/s.
+
+An open loop: a request leaves at its time whether or not the last one came back, so that a slow answer
+does not slow the question down. The client runs on the same machine.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+import random_shop
+from served_process import cpu_seconds, serving
+
+from recsys.config import Settings, load_settings
+
+ITEMS = 68_000
+USERS = 2_000
+RATE = 50.0  # requests a second
+WARM_UP_SECONDS = 5.0
+SECONDS = 20.0
+ROUNDS = 3
+
+
+def rows() -> list[dict[str, object]]:
+    """CPU a request, and latency from the moment a request was due; medians of three rounds."""
+    root = load_settings().root
+    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as folder:
+        settings = Settings(home=Path(folder), root=root)
+        with random_shop.open_shop(settings, ITEMS, USERS), serving(root, Path(folder)) as (address, pid):
+            asyncio.run(_load(address, WARM_UP_SECONDS, 0))
+            rounds = [_round(address, pid, number) for number in range(1, ROUNDS + 1)]
+    cpu, half, tail = (median(values) for values in zip(*rounds, strict=True))
+    return [
+        _row("recommend-cpu", "ms CPU a request", cpu, at_least=12.0, aim=5.0),
+        _row("recommend-p50", "ms", half, at_least=30.0, aim=10.0),
+        _row("recommend-p99", "ms", tail, at_least=60.0, aim=20.0),
+    ]
+
+
+def _round(address: str, pid: int, seed: int) -> tuple[float, float, float]:
+    """Server CPU a request, median and 99th percentile of latency; milliseconds."""
+    before = cpu_seconds(pid)
+    latencies = asyncio.run(_load(address, SECONDS, seed))
+    cpu = (cpu_seconds(pid) - before) / len(latencies)
+    return 1e3 * cpu, 1e3 * float(np.median(latencies)), 1e3 * float(np.quantile(latencies, 0.99))
+
+
+async def _load(address: str, seconds: float, seed: int) -> list[float]:
+    """Seconds from when each request was due to its answer.
+
+    Raises:
+        RuntimeError: an answer was not what it should be.
+    """
+    users = np.random.default_rng(seed).integers(0, USERS, int(seconds * RATE))
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=10) as client:
+        started = time.perf_counter() + 0.1
+
+        async def ask(place: int, user: int) -> float:
+            due = started + place / RATE
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            body = {"user_id": random_shop.user_id(user), "k": 10}
+            response = await client.post("/v1/recommend", json=body)
+            took = time.perf_counter() - due
+            slate = response.json()
+            if response.status_code != 200 or slate["degraded"] or slate["candidates"] < 500:
+                raise RuntimeError(f"not a full answer ({response.status_code}): {response.text[:300]}")
+            return took
+
+        return list(await asyncio.gather(*(ask(place, int(user)) for place, user in enumerate(users))))
+
+
+def _row(name: str, unit: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
+    return {
+        "name": name,
+        "unit": unit,
+        "ours": ours,
+        "peer": None,
+        "peer_value": None,
+        "ratio": None,
+        "at_least": at_least,
+        "aim": aim,
+        "ok": ours <= at_least,
+    }
