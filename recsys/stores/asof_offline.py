@@ -204,23 +204,32 @@ class _Join:
 
 
 def _joined(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> pa.Table:
+    asked = pa.Table.from_pandas(entities, preserve_index=False)
     with _connection() as connection:
-        connection.register("entities", pa.Table.from_pandas(entities, preserve_index=False))
+        connection.register("entities", asked.append_column(ROW, pa.array(range(len(asked)))))
         # The last created row of an event timestamp: 2^62 microseconds lie beyond any created timestamp.
         connection.execute(
-            f"CREATE TABLE asked AS SELECT *, row_number() OVER () AS {ROW}, "
+            "CREATE TABLE asked AS SELECT *, "
             f"epoch_us({_name(at)})::HUGEINT * {1 << 62} + {(1 << 62) - 1} AS {INSTANT} FROM entities"
         )
-        columns = [f"asked.{_name(name)}" for name in entities.columns]
-        sources = ["asked"]
-        for number, join in enumerate(joins):
-            view = f"view_{number}"
+        for join in joins:
             with _reading(join.rows):
-                connection.execute(f"CREATE TABLE {view} AS {_asof(join, at)}")
-            columns += [f"{view}.{_name(name)}" for name in join.features.values()]
-            sources.append(f"LEFT JOIN {view} USING ({ROW})")
-        query = f"SELECT {', '.join(columns)} FROM {' '.join(sources)} ORDER BY asked.{ROW}"
-        return connection.sql(query).to_arrow_table()
+                connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
+            names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
+            query = f"SELECT {names} FROM asked LEFT JOIN found USING ({ROW}) ORDER BY asked.{ROW}"
+            found = _in_utc(connection.sql(query).to_arrow_table())
+            for name in found.column_names:
+                asked = asked.append_column(name, found[name])
+    return asked
+
+
+def _in_utc(table: pa.Table) -> pa.Table:
+    """`table` with its instants in UTC by the name that everybody uses; DuckDB calls it Etc/UTC."""
+    fields = [
+        field.with_type(pa.timestamp("us", "UTC")) if getattr(field.type, "tz", None) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def _asof(join: _Join, at: str) -> str:
@@ -256,7 +265,7 @@ def _latest(
         SELECT {", ".join(_stored(name) for name in names)}
         FROM {rows.source} JOIN last ON {rows.place} = {PICKED}"""
     with _connection() as connection, _reading(rows):
-        return connection.sql(query).to_arrow_table()
+        return _in_utc(connection.sql(query).to_arrow_table())
 
 
 @contextmanager

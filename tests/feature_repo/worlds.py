@@ -22,7 +22,7 @@ def hours(count: np.ndarray) -> list[datetime]:
 
 
 def random_rows(view: str, rng: np.random.Generator, rows: int) -> pa.Table:
-    """`rows` rows of `view` in no order; rows that share entity and instant differ in when they were created."""
+    """`rows` rows of `view` in no order; those of one entity and instant differ in `created`."""
     schema = VIEW_SCHEMAS[view]
     entity = schema.names[0]
     place = rng.choice(len(ENTITIES[entity]) * HOURS // 2, rows)  # collisions on purpose
