@@ -119,12 +119,14 @@ class Recommender:
 
     @bentoml.api  # type: ignore[untyped-decorator]
     async def recommend_batch(
-        self, requests: Annotated[list[RecommendBody], Field(max_length=MAX_BATCH)]
+        self, requests: Annotated[list[dict[str, Any]], Field(max_length=MAX_BATCH)]
     ) -> list[dict[str, Any]]:
-        """Slates for up to 100 requests, in their order, for BentoML's client."""
+        """Slates for up to 100 bodies of /v1/recommend, in their order, for BentoML's client."""
+        # Checked here: BentoML's own description cannot hold a schema that has examples.
+        bodies = [RecommendBody.model_validate(request) for request in requests]
         slates = []
         with _bento_errors():
-            for place, body in enumerate(requests):
+            for place, body in enumerate(bodies):
                 question = body.request(f"{secrets.token_hex(8)}-{place}", "en")
                 slate = await self._deployment.recommend(question)
                 slates.append(orjson.loads(orjson.dumps(slate)))
