@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Column, Parsed, as_instant, as_micros, as_number, as_text
+from recsys.dataset.cells import MICROS, Column, Mask, Parsed, as_instant, as_micros, as_number, as_text
 from recsys.dataset.conditions import apply_rejects, kinds_of
 from recsys.dataset.mapping import EventSource
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
@@ -89,30 +89,36 @@ def canonical_events(
     quantity, value = _amounts(raw, source, verdicts)
     position = _position(raw, source, verdicts)
     weight = _weights(raw, source, kinds, weights, verdicts)
-    table = pa.table(
-        {
-            columns.EVENT_ID: _text(raw, source.event_id),
-            columns.KIND: kinds,
-            columns.USER_ID: users,
-            columns.ITEM_ID: items,
-            columns.AT: pa.array(at).cast(INSTANT),
-            columns.SEQUENCE: sequence,
-            columns.SESSION_ID: _text(raw, source.session),
-            columns.QUERY: _text(raw, source.query),
-            columns.REQUEST_ID: _text(raw, source.request),
-            columns.POSITION: position,
-            columns.QUANTITY: quantity,
-            columns.VALUE_MICROS: value,
-            columns.WEIGHT: weight,
-        }
-    )
-    kept = verdicts.kept
-    return StagedEvents(_typed(table if kept.all() else table.filter(pa.array(kept))), verdicts)
+    present = {
+        columns.EVENT_ID: _text(raw, source.event_id),
+        columns.KIND: kinds,
+        columns.USER_ID: users,
+        columns.ITEM_ID: items,
+        columns.AT: pa.array(at).cast(INSTANT),
+        columns.SEQUENCE: pa.array(sequence),
+        columns.SESSION_ID: _text(raw, source.session),
+        columns.QUERY: _text(raw, source.query),
+        columns.REQUEST_ID: _text(raw, source.request),
+        columns.POSITION: position,
+        columns.QUANTITY: quantity,
+        columns.VALUE_MICROS: value,
+        columns.WEIGHT: pa.array(weight),
+    }
+    return StagedEvents(_kept(present, verdicts.kept), verdicts)
 
 
-def _typed(table: pa.Table) -> pa.Table:
-    """`table` in the canonical types, everything nullable: ids are made by the cleaning."""
-    return table.cast(pa.schema([pa.field(field.name, field.type) for field in EVENT_SCHEMA]))
+def _kept(present: dict[str, Column], kept: Mask) -> pa.Table:
+    """The kept rows in the canonical types, everything nullable: ids are made by the cleaning."""
+    count = int(kept.sum())
+    chosen = None if count == len(kept) else pa.array(kept)
+    arrays = {}
+    for field in EVENT_SCHEMA:
+        column = present[field.name]
+        if column.null_count == len(column):  # a column that the shop lacks costs nothing
+            arrays[field.name] = pa.nulls(count, field.type)
+        else:
+            arrays[field.name] = (column if chosen is None else column.filter(chosen)).cast(field.type)
+    return pa.table(arrays)
 
 
 def _null(array: Column) -> npt.NDArray[np.bool_]:

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Column, Mask
+from recsys.dataset.cells import MICROS, Column, Mask, combined
 from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.hashing import HashArray, combine, hash_texts, id_texts, mix
+from recsys.dataset.hashing import HashArray, RowHashes, combine, hash_numbers, hash_texts
 
 FUTURE_TIME = "future_time"
 ABSURD_TIME = "absurd_time"
@@ -146,17 +146,13 @@ def with_event_ids(events: pa.Table, rules: CleaningRules) -> pa.Table:
     numbers = [columns.AT, columns.POSITION]
     if rules.repeated_lines == "duplicate":
         numbers += [columns.QUANTITY, columns.VALUE_MICROS]
-    first, second = np.zeros(len(events), np.uint64), np.full(len(events), 1, np.uint64)
-    for place, name in enumerate((*texts, *numbers), start=1):
-        column = events[name].combine_chunks()
-        if column.null_count == len(column):
-            continue
-        cells = hash_texts(column) if name in texts else mix(column.cast(pa.int64()).fill_null(0).to_numpy())
-        salted = cells + np.uint64(place)  # the same text in another column is another event
-        present = np.asarray(column.is_valid())  # an absent cell adds nothing, whatever its neighbours have
-        first = np.where(present, combine(first, salted), first)
-        second = np.where(present, combine(second, salted), second)
-    ids = id_texts(first, second)
+    hashes = RowHashes(len(events))
+    for place, name in enumerate((*texts, *numbers)):
+        column = combined(events[name])
+        if column.null_count < len(column):
+            cells = hash_texts(column) if name in texts else hash_numbers(column)
+            hashes.add(place, cells, np.asarray(column.is_null()) if column.null_count else None)
+    ids = hashes.ids()
     if given.null_count < len(given):
         ids = pc.coalesce(given.combine_chunks(), ids)
     return events.set_column(events.column_names.index(columns.EVENT_ID), columns.EVENT_ID, ids)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recsys.dataset.cells import Column, combined
+from recsys.dataset.cells import Column, Mask, combined
 
 HashArray = npt.NDArray[np.uint64]
 _NULL = np.uint64(0x9E3779B97F4A7C15)
@@ -87,6 +87,35 @@ def _hash_words(words: HashArray, length: int) -> HashArray:
     for place in range(1, words.shape[1]):
         hashes = combine(hashes, words[:, place])
     return hashes
+
+
+def hash_numbers(column: Column) -> HashArray:
+    """(n,) hashes of a column of integers or instants; null as 0."""
+    return mix(column.cast(pa.int64()).fill_null(0).to_numpy())
+
+
+class RowHashes:
+    """Two hashes of n rows, each a sum of the cells' hashes times a factor of their column's own.
+
+    So the order in which columns are added does not count, an absent cell adds nothing whatever its
+    neighbours have, and the same value in another column gives another hash.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._first = np.zeros(count, np.uint64)
+        self._second = np.zeros(count, np.uint64)
+
+    def add(self, place: int, cells: HashArray, absent: Mask | None) -> None:
+        """Adds the column number `place`; `absent` (n,) marks cells to leave out."""
+        if absent is not None:
+            cells = np.where(absent, np.uint64(0), cells)
+        factors = mix(np.array([2 * place, 2 * place + 1])) | np.uint64(1)
+        self._first += cells * factors[0]
+        self._second += cells * factors[1]
+
+    def ids(self) -> Column:
+        """(n,) texts, see `id_texts`."""
+        return id_texts(mix(self._first), mix(self._second))
 
 
 def id_texts(first: HashArray, second: HashArray) -> Column:

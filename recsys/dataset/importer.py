@@ -4,11 +4,11 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.dataset.account import TableAccount
-from recsys.dataset.canonical import canonical_events, event_columns
+from recsys.dataset.canonical import StagedEvents, canonical_events, event_columns
 from recsys.dataset.catalogue import (
     canonical_items,
     canonical_users,
@@ -27,12 +27,13 @@ from recsys.dataset.catalogue import (
     user_columns,
 )
 from recsys.dataset.cells import MICROS
-from recsys.dataset.clean import clean, plausible
+from recsys.dataset.clean import clean, plausible, with_event_ids
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.long_table import long_columns, widened
-from recsys.dataset.mapping import Mapping, Source
+from recsys.dataset.mapping import EventSource, Mapping, Source
+from recsys.dataset.pipeline import Background, RowSink, ahead, mapped
 from recsys.dataset.raw import RawBatch, whole
-from recsys.dataset.reader import ahead, read_batches
+from recsys.dataset.reader import read_batches
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.dataset.spill import MEMORY_ROWS, EventsByUser
 from recsys.dataset.unit_prices import UnitPrices
@@ -44,20 +45,15 @@ from recsys.progress import Progress, silent
 WEEK_MICROS = 7 * 86_400 * MICROS
 
 
-class RowSink(Protocol):
-    """Where rows go: the event lake, the quarantine."""
-
-    def append(self, table: pa.Table) -> None: ...
-
-
 @dataclass(frozen=True)
 class ImportedShop:
-    """What an import found, besides the events that went to the lake."""
+    """What an import found, besides the events that went to the lake in `parts` appends."""
 
     info: DatasetInfo
     items: pa.Table
     users: pa.Table
     report: dict[str, Any]
+    parts: int
 
 
 @dataclass(frozen=True)
@@ -95,19 +91,21 @@ def import_shop(
     items = run.items()
     users = run.users()
     staged = EventsByUser(scratch, memory_rows)
-    try:
-        shift = run.stage(staged, items)
-        events = run.clean(staged, shift, lake)
-    finally:
-        staged.close()
-    if not run.events.kept:
-        raise DataError(_nothing_left(run.events))
-    known_at = pa.scalar(events.start - MICROS, pa.int64()).cast(INSTANT)  # known before the first event
-    items = _dated(run.finished_items(items, events), known_at)
-    users = _dated(_finished_users(users, events), known_at)
-    refuse_key_collisions(items[columns.ITEM_ID].to_pylist())
-    items, users = validate_items(items), validate_users(users)
-    return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift))
+    with Background(lake) as writer:
+        try:
+            shift = run.stage(staged, items)
+            events = run.clean(staged, shift, writer)
+        finally:
+            staged.close()
+        if not run.events.kept:
+            raise DataError(_nothing_left(run.events))
+        known_at = pa.scalar(events.start - MICROS, pa.int64()).cast(INSTANT)  # before the first event
+        items = _dated(run.finished_items(items, events), known_at)
+        users = _dated(_finished_users(users, events), known_at)
+        refuse_key_collisions(items[columns.ITEM_ID].to_pylist())
+        items, users = validate_items(items), validate_users(users)
+        writer.wait()
+    return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift), events.parts)
 
 
 class _Events:
@@ -116,11 +114,13 @@ class _Events:
     def __init__(self, priced: bool) -> None:
         self.users: set[str] = set()
         self.items: set[str] = set()
+        self.parts = 0
         self.start = np.iinfo(np.int64).max
         self.end = np.iinfo(np.int64).min
         self.prices = UnitPrices() if priced else None
 
     def add(self, events: pa.Table) -> None:
+        self.parts += 1
         at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
         self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
         self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
@@ -142,6 +142,7 @@ class _Run:
         self.item_rows = TableAccount()
         self.user_rows = TableAccount()
         self.files: dict[str, int] = {}
+        self.sequence = 0  # events read so far
 
     def items(self) -> pa.Table:
         """The catalogue's rows, before the events have their say."""
@@ -175,11 +176,8 @@ class _Run:
         refuses = self.mapping.items.unknown == "quarantine"
         known = items[columns.ITEM_ID].combine_chunks() if refuses else None
         latest = np.iinfo(np.int64).min
-        sequence = 0
         for source in self.mapping.events:
-            for batch in self._batches(source, event_columns(source), "events", self.files):
-                found = canonical_events(batch.table, source, self.mapping.kind_weights, sequence, known)
-                sequence += batch.seen
+            for batch, found in mapped(self._canonical(source, known), self._numbered(source)):
                 self._account(self.events, "events", batch, found.verdicts, 0)
                 kept = np.flatnonzero(found.verdicts.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
@@ -188,7 +186,7 @@ class _Run:
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
                 at = at[plausible(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
-        if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not sequence:
+        if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
 
@@ -207,9 +205,8 @@ class _Run:
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
                     events = _shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
-                    events = validate_events(events)
-                    found.add(events)
-                    lake.append(events)
+                    lake.append(events)  # goes on in the background; what fails below discards it
+                    found.add(validate_events(events))
                 advance(len(part))
         return found
 
@@ -260,6 +257,27 @@ class _Run:
             "items": self.item_rows.report("items"),
             "users": self.user_rows.report("users"),
         }
+
+    def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
+        """Raw events with the number at which each batch arrives."""
+        for batch in self._batches(source, event_columns(source), "events", self.files):
+            yield batch, self.sequence
+            self.sequence += batch.seen
+
+    def _canonical(
+        self, source: EventSource, known: pa.Array | None
+    ) -> Callable[[tuple[RawBatch, int]], tuple[RawBatch, StagedEvents]]:
+        """What a thread does with a batch; it touches nothing of this run."""
+        weights, rules = self.mapping.kind_weights, self.mapping.cleaning
+
+        def work(numbered: tuple[RawBatch, int]) -> tuple[RawBatch, StagedEvents]:
+            batch, sequence = numbered
+            found = canonical_events(batch.table, source, weights, sequence, known)
+            if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
+                return batch, found
+            return batch, StagedEvents(with_event_ids(found.events, rules), found.verdicts)
+
+        return work
 
     def _batches(
         self, source: Source, wanted: list[str], name: str, files: dict[str, int]

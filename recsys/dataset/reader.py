@@ -1,8 +1,6 @@
 """Finding a shop's files and reading them batch by batch, whatever their format."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,23 +59,6 @@ def read_batches(source: Source, folder: Path, columns: Sequence[str]) -> Iterat
         file = path.relative_to(folder).as_posix()
         for batch in _read(path, file, source, wanted):
             yield _with_lists(batch, source)
-
-
-def ahead(batches: Iterator[RawBatch], depth: int = 2) -> Iterator[RawBatch]:
-    """`batches`, up to `depth` of them read by a thread while the caller works on the one before."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[RawBatch | None]] = deque()
-        try:
-            while True:
-                while len(waiting) < depth:
-                    waiting.append(pool.submit(next, batches, None))
-                batch = waiting.popleft().result()
-                if batch is None:
-                    return
-                yield batch
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _read(path: Path, file: str, source: Source, columns: Sequence[str]) -> Iterator[RawBatch]:

@@ -34,8 +34,7 @@ _PREFIX = "day="
 _REPLACES = b"recsys.replaces"
 _LOCK = ".compaction.lock"
 _ORDER: list[tuple[str, Literal["ascending"]]] = [(columns.AT, "ascending"), (columns.SEQUENCE, "ascending")]
-_REPETITIVE = [columns.KIND, columns.USER_ID, columns.ITEM_ID, columns.SESSION_ID]
-_REPETITIVE += [columns.QUERY, columns.REQUEST_ID]
+_REPETITIVE = [columns.KIND]  # ids of one day repeat too little for a dictionary to pay
 _ATTEMPTS = 100
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 _DAY_MICROS = 86_400_000_000
@@ -107,7 +106,7 @@ class EventLake:
 
         Safe beside appends and reads. A day that another process is compacting is skipped.
         """
-        return sum(_compact_day(folder) for folder in self._folders(None, None))
+        return sum(_compact_day(folder, self._durable) for folder in self._folders(None, None))
 
     def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
         first = start.astimezone(UTC).date() if start else date.min
@@ -161,10 +160,12 @@ def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = (), durable:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sink = pa.BufferOutputStream()  # a day fits in memory, and Arrow fills it without the interpreter
+        pq.write_table(
+            table, sink, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
+        )
         with hidden.open("wb") as file:
-            pq.write_table(
-                table, file, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
-            )
+            file.write(sink.getvalue())
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -258,7 +259,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def _compact_day(folder: Path) -> int:
+def _compact_day(folder: Path, durable: bool) -> int:
     if len(_names(folder)) < 2:
         return 0
     with _compaction_lock(folder) as held:
@@ -268,7 +269,7 @@ def _compact_day(folder: Path) -> int:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
             if len(day.files) - len(gone) > 1:
                 gone = set(day.files)
-                _write(day.read(EVENT_SCHEMA.names, folder), folder, replaces=sorted(gone))
+                _write(day.read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)

@@ -61,7 +61,8 @@ def run_import(
                     staging.home / "scratch",
                     progress,
                 )
-            EventLake(staging.lake).compact()
+            if imported.parts > 1:
+                EventLake(staging.lake, durable=False).compact()
             save_items(staging, imported.items)
             save_users(staging, imported.users)
             save_report(staging, imported.report)

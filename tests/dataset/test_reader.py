@@ -12,8 +12,9 @@ import pytest
 from recsys.dataset import delimited
 from recsys.dataset.cells import LIST_MARK
 from recsys.dataset.mapping import Source
+from recsys.dataset.pipeline import ahead
 from recsys.dataset.raw import RawBatch, whole
-from recsys.dataset.reader import ahead, find_files, read_batches
+from recsys.dataset.reader import find_files, read_batches
 from recsys.errors import DataError, SchemaMismatchError
 
 
