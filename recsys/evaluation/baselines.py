@@ -137,7 +137,8 @@ class ItemNeighbours:
 class NeighboursAndText:
     """score_i = sum over h of decay^(moments since h) (graph(h, i) + s (w_t T_h . T_i + w_v V_h . V_i)).
 
-    s is the graph's mean strongest neighbour, so that the weights mean the same in every shop.
+    s is the graph's mean strongest neighbour, so that the weights mean the same in every shop. An item is
+    no neighbour of itself, in the text as in the graph.
 
     Attributes:
         words: (N + 1, W) sparse TF-IDF rows of unit length.
@@ -153,10 +154,21 @@ class NeighboursAndText:
 
     def score(self, cases: Cases) -> FloatArray:
         history = self.neighbours.history(cases)
-        by_words = self._scale * self.word_weight * (history @ self.words) @ self.words.T
-        scores = (history @ self.neighbours.graph + by_words).toarray()
+        scores = (
+            history @ self.neighbours.graph
+            + self._scale * self.word_weight * (history @ self.words) @ self.words.T
+            - history.multiply(self._own_likeness)
+        ).toarray()
         scores += self._scale * self.vector_weight * (history @ self.vectors) @ self.vectors.T
         return np.asarray(scores + self.neighbours.rest, np.float32)
+
+    @cached_property
+    def _own_likeness(self) -> FloatArray:
+        """(1, N + 1): what the text of an item would add to the item itself."""
+        words = np.asarray(self.words.multiply(self.words).sum(axis=1)).ravel()
+        vectors = (self.vectors**2).sum(axis=1)
+        own = self._scale * (self.word_weight * words + self.vector_weight * vectors)
+        return np.asarray(own[None, :], np.float32)
 
     @cached_property
     def _scale(self) -> float:

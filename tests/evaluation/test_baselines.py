@@ -83,6 +83,17 @@ def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
     assert with_text[5] > 0.01
 
 
+def test_the_text_of_an_item_does_not_recommend_the_item_itself(shop: Interactions) -> None:
+    texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
+    vectors = np.eye(6, 5, k=-1, dtype=np.float32)
+    *_, knn, with_text = baselines(
+        split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
+    )
+    # u1 had item 1 alone before day 1.
+    assert knn.score(asked(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
+    assert with_text.score(asked(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
+
+
 def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
     vectors = np.eye(6, 4, k=-1, dtype=np.float32)  # item 5 has no text vector
     vectors[4] = vectors[1]  # and item 4 means the same as item 1
