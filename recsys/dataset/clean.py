@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Column, Mask, combined
+from recsys.dataset.cells import MICROS, Column, Mask
 from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.hashing import HashArray, RowHashes, combine, hash_numbers, hash_texts
+from recsys.dataset.event_ids import with_event_ids
+from recsys.dataset.hashing import HashArray, combine, hash_texts
 
 FUTURE_TIME = "future_time"
 ABSURD_TIME = "absurd_time"
@@ -130,32 +131,6 @@ def plausible(at: IntArray, rules: CleaningRules, now_micros: int | None) -> Mas
     latest = now_micros + round(rules.future_tolerance_seconds * MICROS)
     earliest = round(rules.earliest.timestamp() * MICROS)
     return np.asarray((at <= latest) & (at >= earliest))
-
-
-def with_event_ids(events: pa.Table, rules: CleaningRules) -> pa.Table:
-    """`events` with an id for each row that has none: a hash of what the row says.
-
-    Rows that say the same get the same id, in every run and on every machine. Where repeated lines
-    are to be summed, quantity and value are no part of it.
-    """
-    given = events[columns.EVENT_ID]
-    if given.null_count == 0:
-        return events
-    texts = [columns.USER_ID, columns.ITEM_ID, columns.KIND]
-    texts += [columns.SESSION_ID, columns.QUERY, columns.REQUEST_ID]
-    numbers = [columns.AT, columns.POSITION]
-    if rules.repeated_lines == "duplicate":
-        numbers += [columns.QUANTITY, columns.VALUE_MICROS]
-    hashes = RowHashes(len(events))
-    for place, name in enumerate((*texts, *numbers)):
-        column = combined(events[name])
-        if column.null_count < len(column):
-            cells = hash_texts(column) if name in texts else hash_numbers(column)
-            hashes.add(place, cells, np.asarray(column.is_null()) if column.null_count else None)
-    ids = hashes.ids()
-    if given.null_count < len(given):
-        ids = pc.coalesce(given.combine_chunks(), ids)
-    return events.set_column(events.column_names.index(columns.EVENT_ID), columns.EVENT_ID, ids)
 
 
 class _Rows:

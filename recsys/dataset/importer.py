@@ -27,7 +27,8 @@ from recsys.dataset.catalogue import (
     user_columns,
 )
 from recsys.dataset.cells import MICROS
-from recsys.dataset.clean import clean, plausible, with_event_ids
+from recsys.dataset.clean import clean, plausible
+from recsys.dataset.event_ids import with_event_ids
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.long_table import long_columns, widened
 from recsys.dataset.mapping import EventSource, Mapping, Source

@@ -18,7 +18,8 @@ PARTITIONS = 64  # so that each part of half a billion rows fits in memory again
 class EventsByUser:
     """Events appended in batches and given back in parts, all events of a user in one part.
 
-    Every cleaning rule looks at one user at a time, so parts can be cleaned one after another.
+    Every cleaning rule looks at one user at a time, so parts can be cleaned one after another. The one
+    thing lost where rows go to disk: an event id given to two users is found only within a part.
     """
 
     def __init__(self, scratch: Path, memory_rows: int = MEMORY_ROWS) -> None:
@@ -36,20 +37,21 @@ class EventsByUser:
             self._spill()
 
     def parts(self) -> Iterator[pa.Table]:
-        """The parts, each in order of arrival; ends the appending."""
+        """The parts, as few as fit in memory, each user's rows in order of arrival; ends the appending."""
         if not self._writers:
             if self._tables:
                 yield pa.concat_tables(self._tables).combine_chunks()
             return
         for writer in self._writers:
             writer.close()
-        for part in range(PARTITIONS):
-            path = self._path(part)
-            with pa.OSFile(str(path)) as source:
-                table = ipc.open_file(source).read_all()
-            path.unlink()
-            if len(table):
-                yield table.combine_chunks()
+        waiting: list[pa.Table] = []
+        for partition in range(PARTITIONS):
+            table = self._read(partition)
+            if waiting and sum(map(len, waiting)) + len(table) > self._memory_rows:
+                yield pa.concat_tables(waiting).combine_chunks()
+                waiting = []
+            waiting.append(table)
+        yield pa.concat_tables(waiting).combine_chunks()
 
     def close(self) -> None:
         """Closes what a failure left open."""
@@ -74,6 +76,13 @@ class EventsByUser:
                 if end > start:
                     self._writers[part].write_table(ordered.slice(start, end - start))
         self._tables = []
+
+    def _read(self, part: int) -> pa.Table:
+        path = self._path(part)
+        with pa.OSFile(str(path)) as source:
+            table = ipc.open_file(source).read_all()
+        path.unlink()
+        return table
 
     def _path(self, part: int) -> Path:
         return self._scratch / f"events-{part:02d}.arrow"

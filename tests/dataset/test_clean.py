@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
-from recsys.dataset.clean import Cleaned, CleaningState, clean, with_event_ids
+from recsys.dataset.clean import Cleaned, CleaningState, clean
 from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.event_ids import with_event_ids
 from recsys.dataset.schemas import EVENT_SCHEMA
 
 RULES = CleaningRules()
