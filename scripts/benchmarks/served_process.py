@@ -22,7 +22,7 @@ def serving(
     """Address and process id of `bentoml serve TARGET`, run in `root` on `home`; stopped by SIGTERM.
 
     Raises:
-        RuntimeError: it did not listen in time; the message ends with its log.
+        RuntimeError: it did not become ready; the message ends with its log.
     """
     port = _free_port()
     log = home / "serve.log"
@@ -69,17 +69,19 @@ def _tree(pid: int) -> list[int]:
 
 
 def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
-    """Until the service listens, ready or not."""
+    """Until the service is ready; it loads its bundle before it listens."""
     end = time.monotonic() + START_SECONDS
+    problem = "it does not listen"
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urlopen(f"{address}/livez", timeout=2):
+            with urlopen(f"{address}/readyz", timeout=2):
                 return
-        except HTTPError:
-            return
+        except HTTPError as error:
+            problem = error.read().decode()
+            break
         except (URLError, OSError):
             time.sleep(0.2)
-    raise RuntimeError(f"bentoml serve does not listen: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"bentoml serve is not ready: {problem}\n{log.read_text()[-4000:]}")
 
 
 def _free_port() -> int:
