@@ -1,8 +1,8 @@
-"""Features kept up to date event by event: a tile a day for each entity, nothing older than a window.
+"""Features kept up to date by each event: a tile a day for each entity, nothing older than a window.
 
 The values equal those of the batch tables at every instant. Events of one entity come in order of time and
-arrival. Of what comes late, tiles still count an action on its own day; a cancellation takes back the purchase
-that came last, and a history keeps the order in which it was told.
+arrival. Of what comes late, tiles still count an action on its own day; a cancellation takes back the
+purchase that came last, and a history keeps the order in which it was told.
 """
 
 from collections import Counter, deque

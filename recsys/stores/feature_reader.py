@@ -19,6 +19,7 @@ from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.features.rows import FeatureRows
+from recsys.stores.feature_registry import open_repository
 from recsys.stores.packed_commands import read_rows, row_getter
 from recsys.stores.packed_connection import open_client
 from recsys.stores.packed_keys import PackedView, packed_view
@@ -100,7 +101,7 @@ class FeatureReader:
             ConfigError: the repository lacks the service, has another online store, or the service has a
                 view that is neither of users nor of items.
         """
-        store = FeatureStore(repo_path=str(settings.feature_repo))
+        store = open_repository(settings)
         config = store.config
         if not isinstance(config.online_store, PackedRedisOnlineStoreConfig):
             raise ConfigError(

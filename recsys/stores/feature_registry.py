@@ -4,11 +4,36 @@ import os
 import uuid
 from pathlib import Path
 
+from feast import FeatureStore
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
-from feast.repo_config import RegistryConfig
+from feast.repo_config import RegistryConfig, load_repo_config
 
-from recsys.config import load_settings
+from recsys.config import Settings, load_settings
+from recsys.errors import ConfigError
+
+HOME_REGISTRY = "recsys.stores.feature_registry.HomeRegistryStore"
+
+
+def open_repository(settings: Settings) -> FeatureStore:
+    """Feast on the repository of `settings`, with the registry of their home, whatever the environment says.
+
+    Raises:
+        ConfigError: there is no feature repository at the root.
+    """
+    file = settings.feature_repo / "feature_store.yaml"
+    if not file.exists():
+        raise ConfigError(
+            f"{file} does not exist. Run from a checkout (or below it) that holds feature_repo/."
+        )
+    config = load_repo_config(settings.feature_repo, file)
+    registry = config.registry_config
+    if not (isinstance(registry, dict) and registry.get("registry_store_type") == HOME_REGISTRY):
+        return FeatureStore(repo_path=str(settings.feature_repo))
+    config.registry_config = {"path": str(settings.paths.feast_registry), **registry}
+    store = FeatureStore(config=config)
+    store.repo_path = settings.feature_repo
+    return store
 
 
 class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]

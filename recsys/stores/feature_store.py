@@ -21,7 +21,6 @@ from feast import FeatureService, FeatureStore
 from feast.errors import FeastObjectNotFoundException
 from feast.feature_view_projection import FeatureViewProjection
 from feast.on_demand_feature_view import OnDemandFeatureView
-from feast.repo_config import load_repo_config
 
 from recsys import columns
 from recsys.config import Settings
@@ -29,6 +28,8 @@ from recsys.errors import ConfigError, DataError
 from recsys.features import cross
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.feature_columns import EntityValues, check_rows, column_of, crossed
+from recsys.stores.feature_registry import open_repository
+from recsys.stores.redis_server import redis_url
 
 _ORDER = "__order"
 APPLIED_FILE = "applied.sha256"
@@ -74,21 +75,15 @@ def open_feast(settings: Settings) -> FeatureStore:
         ConfigError: there is no feature repository at the root.
         DataError: it was never applied to this home.
     """
-    file = settings.feature_repo / "feature_store.yaml"
-    if not file.exists():
-        raise ConfigError(
-            f"{file} does not exist. Run from a checkout (or below it) that holds feature_repo/."
-        )
-    if not settings.paths.feast_registry.exists():
-        raise DataError(f"{settings.paths.feast_registry} does not exist: no features yet. {BUILD}")
-    config = load_repo_config(settings.feature_repo, file)
-    config.registry_config = {**config.registry_config, "path": str(settings.paths.feast_registry)}
-    store = FeatureStore(config=config)
+    registry = settings.paths.feast_registry
+    if settings.feature_repo.exists() and not registry.exists():
+        raise DataError(f"{registry} does not exist: no features yet. {BUILD}")
+    store = open_repository(settings)
     for source in store.list_data_sources():
         view = source.name.removesuffix("_rows")
         # Feast keeps absolute paths: a copied home would silently read the rows of the old one.
         if view in VIEW_SCHEMAS and source.path != str(settings.paths.feature_rows(view)):
-            raise DataError(f"{settings.paths.feast_registry} reads {source.path}, of another home. {BUILD}")
+            raise DataError(f"{registry} reads {source.path}, of another home. {BUILD}")
     return store
 
 
@@ -135,7 +130,13 @@ class OfflineFeatures:
         return seen.hexdigest()
 
     def materialize(self, end: datetime) -> None:
-        """Brings online what is new up to `end`, as `feast materialize-incremental` does."""
+        """Brings online what is new up to `end`, as `feast materialize-incremental` does.
+
+        Raises:
+            StoreUnavailableError: this home has no Redis running.
+        """
+        online = self._store.config.online_store
+        online.connection_string = online.connection_string or redis_url(self._settings)
         with contextlib.redirect_stdout(sys.stderr):
             self._store.materialize_incremental(end_date=end)
 

@@ -1,8 +1,10 @@
 """The as-of joins against Feast's own DuckDB store: the same rows, for history and for materialization."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import ibis
 import pandas as pd
 import pytest
 from feast import FeatureService, FeatureStore
@@ -30,6 +32,14 @@ REFS = [
     "item_content:title",
     "item_content:available",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ibis_closed() -> Iterator[None]:
+    """The peer leaves a connection open, of which DuckDB complains when the interpreter ends."""
+    yield
+    ibis.get_backend().disconnect()
+    ibis.options.default_backend = None
 
 
 def own_duckdb(settings: Settings) -> FeatureStore:
