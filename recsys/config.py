@@ -68,8 +68,8 @@ class RankerSettings(Section):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch_size: int = Field(64, ge=1, description="requests a batch")
-    candidates: int = Field(100, ge=2, description="candidates a training request")
-    requests: int = Field(4000, ge=1, description="training requests, sampled")
+    candidates: int = Field(200, ge=2, description="candidates a training request")
+    requests: int = Field(3000, ge=1, description="training requests, sampled")
     seed: int = 0
 
 

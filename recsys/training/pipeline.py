@@ -121,7 +121,7 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
     rng = np.random.default_rng(settings.seed)
     cases = ranking_cases(job.shop.interactions, job.split, rng, settings.requests)
     histories = read_histories(
-        job.features, job.shop.interactions, cases.user_index, cases.at, bundle.retriever.shape.history_length
+        job.features, job.shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
     )
     seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
     candidates, scores = candidate_lists(bundle, histories, seen, settings.candidates, job.progress)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recsys import columns
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
 from recsys.dataset.split import history_ends
@@ -101,7 +102,7 @@ def bundle_scorers(
         candidates: how many the ranker orders, as in service.
         seen: whether items that a user had before may be recommended again.
     """
-    length = bundle.retriever.shape.history_length
+    length = columns.HISTORY_LENGTH
     histories = read_histories(features, interactions, cases.user_index, cases.at, length)
     retriever = RetrieverScorer("recsys retriever", bundle.retriever, cases, histories, bundle.popularity)
     if bundle.ranker is None:
