@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
-from recsys.features.user_history import user_history
+from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS
 from recsys.progress import Progress, silent
@@ -59,7 +60,7 @@ def build_features(
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
-            rows = write_rows(paths, view, build.table(view, with_text))
+            rows = write_rows(paths, view, build.tables(view, with_text))
             state[view] = {"inputs": wanted[view], "rows": rows}
             _write_state(paths, state)
             advance(1)
@@ -93,18 +94,19 @@ class _Build:
             self._read_log = read_log(events)
         return self._read_log
 
-    def table(self, view: str, with_text: bool) -> pa.Table:
-        """The rows of `view`."""
-        builders: Mapping[str, Callable[[], pa.Table]] = {
+    def tables(self, view: str, with_text: bool) -> Iterable[pa.Table]:
+        """The rows of `view`, in parts."""
+        builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
             columns.USER_ACTIVITY: lambda: user_activity(
                 self._log, category_keys(self._items, self._log.items), self._created_at
             ),
-            columns.USER_HISTORY: lambda: user_history(self._log, self._created_at),
+            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self._created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self._created_at),
             columns.ITEM_CONTENT: lambda: item_content(self._items, self._start(), self._created_at),
             columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
         }
-        return builders[view]()
+        built = builders[view]()
+        return (built,) if isinstance(built, pa.Table) else built
 
     def _text(self) -> pa.Table:
         from recsys.models.text_encoder import load_encoder  # torch
@@ -120,18 +122,26 @@ class _Build:
         return int(self._log.at[0] if len(self._log) else self._created_at) - DAY_MICROS
 
 
-def write_rows(paths: HomePaths, view: str, table: pa.Table) -> int:
+def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table]) -> int:
     """Replaces the rows of `view` at once; returns how many there are now.
+
+    Args:
+        tables: all rows, or parts of them that are written one after the other.
 
     Raises:
         StoreUnavailableError: the disk refused; the old rows are still there.
     """
-    file = paths.feature_rows(view)
+    file, rows = paths.feature_rows(view), 0
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.{os.getpid()}")  # no *.parquet: a reader passes over it
         try:
-            pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP)
+            parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
+            first = next(parts, VIEW_SCHEMAS[view].empty_table())
+            with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+                for table in chain((first,), parts):
+                    writer.write_table(table, ROW_GROUP)
+                    rows += len(table)
             with partial.open("rb+") as written:
                 os.fsync(written.fileno())
             os.replace(partial, file)
@@ -139,7 +149,7 @@ def write_rows(paths: HomePaths, view: str, table: pa.Table) -> int:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    return len(table)
+    return rows
 
 
 def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:

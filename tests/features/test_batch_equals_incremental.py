@@ -124,6 +124,7 @@ def test_user_history_is_the_same_in_batch_incrementally_and_by_definition(
     rows = numbered(rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(columns, "HISTORY_LENGTH", length)
+        patch.setattr("recsys.features.user_history.BLOCK_ROWS", 3)
         view = user_history(read_log(table(rows)), created_at=0)
         for user in ("u1", "u2"):
             reference = user_history_as_of(rows, user, at)

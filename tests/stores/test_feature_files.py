@@ -134,7 +134,7 @@ def test_a_full_disk_keeps_the_old_rows(shop: Settings, monkeypatch: pytest.Monk
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(feature_files.pq, "write_table", full)
+    monkeypatch.setattr(feature_files.pq.ParquetWriter, "write_table", full)
     with pytest.raises(StoreUnavailableError, match="No space left"):
         write_rows(shop.paths, columns.USER_HISTORY, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table())
     assert written(shop) == before
