@@ -1,7 +1,6 @@
 """Shared by all tests: one thread for torch, no network for model hubs, a home of its own for each test."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-@pytest.fixture()
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A work directory of its own, named by RECSYS_HOME; no other setting leaks in."""
     for name in list(os.environ):
         if name.startswith("RECSYS_") or name in ("REDIS_URL", "DATABASE_URL"):
@@ -23,4 +22,4 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "home"
     path.mkdir()
     monkeypatch.setenv("RECSYS_HOME", str(path))
-    yield path
+    return path
