@@ -42,7 +42,7 @@ class MeanRetriever:
     def __init__(self, vectors: np.ndarray) -> None:
         self._vectors = vectors
 
-    def user_vectors(self, histories: Histories) -> np.ndarray:
+    def user_vectors(self, histories: Histories, item_vectors: np.ndarray | None = None) -> np.ndarray:
         total = self._vectors[histories.items].sum(1)  # (B, D)
         return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
 

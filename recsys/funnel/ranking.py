@@ -8,7 +8,7 @@ from recsys import columns
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.features.cross import cross_features
 from recsys.features.rows import FeatureRows
-from recsys.funnel.candidates import CATEGORY, CONTEXT, Candidates
+from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.catalogue import Mask
 from recsys.funnel.profile import Profile
 from recsys.models.bundle import Bundle
@@ -87,5 +87,5 @@ def in_order(ranked: Ranked, known: bool) -> Ranked:
     """
     if not known:
         return ranked
-    rest = ~np.isin(ranked.candidates.source, (CONTEXT, CATEGORY))
+    rest = ranked.candidates.source > CATEGORY  # the first two codes are the context's
     return ranked.take(np.lexsort((-ranked.scores, rest)))

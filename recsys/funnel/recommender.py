@@ -7,7 +7,7 @@ import numpy as np
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
-from recsys.dataset.histories import histories_from_features
+from recsys.dataset.histories import Histories, histories_from_features
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
@@ -52,7 +52,7 @@ class Recommender:
         context_item, context_category = self._context(request)
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
-        vector = self.bundle.retriever.user_vectors(profile.histories)[0]  # (D,), zero without a history
+        vector = self._user_vector(profile.histories)
         known = len(profile.items) > 0
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
         interests = Interests(
@@ -134,7 +134,7 @@ class Recommender:
         history = histories_from_features(
             [keys], [np.ones(1, np.int64)], [instants], instants, vocabulary, columns.HISTORY_LENGTH
         )
-        self.bundle.retriever.user_vectors(history)
+        self._user_vector(history)
         if self.bundle.ranker is not None:
             rows = np.full((self._settings.candidates, len(columns.RANKING_FEATURES)), np.nan, np.float32)
             self.bundle.ranker.score(rows)
@@ -148,6 +148,12 @@ class Recommender:
             0 if item is None else self.catalogue.index(item),
             0 if category is None else self.catalogue.category_code(category),
         )
+
+    def _user_vector(self, histories: Histories) -> FloatArray:
+        """(D,) of the one history; zero where it is empty."""
+        vectors = self.bundle.retriever.user_vectors(histories, self.bundle.item_vectors)
+        vector: FloatArray = vectors[0]
+        return vector
 
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
         """The user's views, and whether the store is away."""

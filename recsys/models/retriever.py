@@ -97,24 +97,32 @@ class Retriever(nn.Module):
             vectors = vectors + self.time_encoder(request_at, last_at).float()
         return nn.functional.normalize(vectors, dim=-1)
 
-    def user_vectors(self, histories: Histories) -> FloatArray:
-        """(B, D) float32 unit rows; a zero row for a user without any known action."""
+    def user_vectors(self, histories: Histories, item_vectors: FloatArray | None = None) -> FloatArray:
+        """(B, D) float32 unit rows; a zero row for a user without any known action.
+
+        Args:
+            item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work.
+        """
         length = self.shape.history_length
         parts = [np.zeros((0, self.shape.width), np.float32)]
         with _answering(self):
             for start in range(0, len(histories), _ROWS_AT_ONCE):
-                parts.append(self._user_vectors(histories.take(slice(start, start + _ROWS_AT_ONCE)), length))
+                part = histories.take(slice(start, start + _ROWS_AT_ONCE))
+                parts.append(self._user_vectors(part, length, item_vectors))
         return np.concatenate(parts)
 
-    def _user_vectors(self, histories: Histories, length: int) -> FloatArray:
+    def _user_vectors(self, histories: Histories, length: int, item_vectors: FloatArray | None) -> FloatArray:
         columns = max(1, min(length, int((histories.kinds > 0).sum(1).max(initial=0))))
         items, kinds, at = (
             torch.from_numpy(np.ascontiguousarray(part[:, -columns:])).to(self.device)
             for part in (histories.items, histories.kinds, histories.at_seconds)
         )
         request_at = torch.from_numpy(histories.request_at_seconds).to(self.device)
-        distinct, place = torch.unique(items, return_inverse=True)
-        vectors = self.item_tower(distinct)[place]  # (B, L, D)
+        if item_vectors is None:
+            distinct, place = torch.unique(items, return_inverse=True)
+            vectors = self.item_tower(distinct)[place]  # (B, L, D)
+        else:
+            vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
         states = self.states(vectors, kinds, at)[:, -1]
         users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
         out: FloatArray = users.float().cpu().numpy()
