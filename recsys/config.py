@@ -64,7 +64,7 @@ class RankerSettings(Section):
     """The second stage: reorders the retrieved candidates."""
 
     hidden: int = Field(64, ge=4)
-    epochs: int = Field(6, ge=1)
+    epochs: int = Field(20, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch_size: int = Field(64, ge=1, description="requests a batch")
