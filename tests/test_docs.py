@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -25,9 +25,9 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def resolve(words: list[str]) -> None:
     """Walks the command tree along `words`; fails at a name or option that does not exist."""
-    node: click.Command = typer.main.get_command(app)
+    node: Any = typer.main.get_command(app)
     for word in words:
-        if isinstance(node, click.Group) and not word.startswith("-"):
+        if hasattr(node, "commands") and not word.startswith("-"):
             assert word in node.commands, f"`recsys {' '.join(words)}`: no command {word!r}"
             node = node.commands[word]
     known = {option for parameter in node.params for option in (*parameter.opts, *parameter.secondary_opts)}
