@@ -28,10 +28,6 @@ DEMO_SETTINGS = {"RECSYS_RETRIEVER__EPOCHS": "2"}
 LATEST = 8
 
 
-class StepFailedError(RecsysError):
-    """A step of the demo ended with an error, which it has printed itself."""
-
-
 def demo(
     serve: Annotated[
         bool | None,
@@ -70,7 +66,7 @@ def _prepare(settings: Settings, quiet: bool) -> None:
 
     imported = (settings.paths.data / "dataset.json").exists()
     if imported and (name := load_info(settings.paths).name) != DEMO:
-        raise StepFailedError(
+        raise RecsysError(
             f"{settings.paths.home} holds the shop {name!r}. Set RECSYS_HOME to another folder for the demo."
         )
     if not imported:
@@ -92,9 +88,7 @@ def _trained(settings: Settings, quiet: bool) -> str:
         with Registry.open(settings) as registry:
             production = registry.production()
     if production is None:
-        raise StepFailedError(
-            "training left no bundle in production. `recsys models list` shows what there is."
-        )
+        raise RecsysError("training left no bundle in production. `recsys models list` shows what there is.")
     return production.bundle_id
 
 
@@ -124,7 +118,7 @@ def _run(command: Sequence[str], quiet: bool, settings: Mapping[str, str] | None
     if result.returncode:
         if quiet and result.stdout:
             sys.stderr.buffer.write(result.stdout)
-        raise StepFailedError(f"`{' '.join(command)}` failed with exit code {result.returncode}.")
+        raise RecsysError(f"`{' '.join(command)}` failed with exit code {result.returncode}.")
     note(f"  {time.monotonic() - started:.0f} s")
 
 
@@ -150,7 +144,7 @@ def _service(settings: Settings) -> Iterator[str]:
     address = f"http://{settings.serving.host}:{settings.serving.port}"
     note(f"$ bentoml serve  (log: {log})")
     if _ready(address):
-        raise StepFailedError(f"something answers at {address} already. Stop it or set RECSYS_SERVING__PORT.")
+        raise RecsysError(f"something answers at {address} already. Stop it or set RECSYS_SERVING__PORT.")
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(program), "serve"], cwd=settings.root, stdout=output, stderr=output, start_new_session=True
@@ -172,7 +166,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, log: Pat
     while not _ready(address):
         if process.poll() is not None:
             tail = log.read_text("utf-8", "replace")[-2000:]
-            raise StepFailedError(f"`bentoml serve` ended with exit code {process.returncode}:\n{tail}")
+            raise RecsysError(f"`bentoml serve` ended with exit code {process.returncode}:\n{tail}")
         if time.monotonic() > end:
             raise StoreUnavailableError("service", "GET /readyz", READY_SECONDS, f"See {log}.")
         time.sleep(0.3)
