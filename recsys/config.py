@@ -103,6 +103,21 @@ class ServingSettings(Section):
     slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
 
 
+class StreamSettings(Section):
+    """Events in real time: the transport, the workers and what they promise."""
+
+    transport: Literal["redis", "kafka"] = "redis"
+    kafka_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port]")
+    partitions: int = Field(8, ge=1, le=1024, description="of users; a worker takes whole partitions")
+    batch_events: int = Field(2000, ge=1, description="events that a worker processes at a time, at most")
+    wait_seconds: float = Field(0.005, gt=0, description="what a worker waits for company of a first event")
+    flush_seconds: float = Field(2.0, gt=0, description="how often the event lake gets a worker's events")
+    lateness_days: float = Field(7.0, ge=0, le=90, description="later events reach the lake only")
+    max_lag: int = Field(100_000, ge=1, description="events waiting from which the service answers 429")
+    keep_seconds: float = Field(86_400, ge=0, description="how long processed events stay in the stream")
+    wait_for_token_seconds: float = Field(0.5, ge=0, description="a recommendation waits that long at most")
+
+
 class Settings(Section):
     """All settings of one shop on one machine."""
 
@@ -116,6 +131,7 @@ class Settings(Section):
     ranker: RankerSettings = RankerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
+    stream: StreamSettings = StreamSettings()
 
     @property
     def paths(self) -> "HomePaths":
@@ -185,6 +201,16 @@ class HomePaths:
     def served(self) -> Path:
         """Slates that were served, as rotating JSON lines."""
         return self.home / "served"
+
+    @property
+    def live(self) -> Path:
+        """Events that came by the stream, by day: an import leaves them alone."""
+        return self.home / "lake" / "live"
+
+    @property
+    def stream(self) -> Path:
+        """What the workers remember: state.db and the locks of partitions."""
+        return self.home / "stream"
 
     @property
     def reports(self) -> Path:

@@ -1,0 +1,70 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.columns import ACTION_KINDS, KINDS
+from recsys.errors import InvalidEventError
+from recsys.events import EVENT_CLASSES, ItemUpsert, encode_event, parse_event
+
+VIEW = {"kind": "view", "event_id": "e1", "user_id": "u1", "item_id": "i1", "at": "2026-01-31T12:00:00Z"}
+UPSERT = {"kind": "item_upsert", "event_id": "e2", "item_id": "i1", "at": "2026-01-31T12:00:00+00:00"}
+
+
+def test_every_kind_of_the_lake_has_a_class() -> None:
+    assert set(KINDS) < set(EVENT_CLASSES)
+    assert set(ACTION_KINDS) < set(KINDS)
+
+
+def test_instants_become_utc() -> None:
+    event = parse_event({**VIEW, "at": "2026-01-31T13:00:00+01:00"})
+    assert event.at == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_an_upsert_keeps_apart_what_is_absent_and_what_is_said() -> None:
+    event = parse_event({**UPSERT, "price_micros": 5, "attributes": {"size": 3, "tags": ["a", "b"]}})
+    assert isinstance(event, ItemUpsert)
+    assert event.title is None
+    assert event.price_micros == 5
+    assert event.attributes == {"size": 3.0, "tags": ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({**VIEW, "kind": "glance"}, "kind 'glance' is unknown. Use one of: search"),
+        ({**VIEW, "colour": "red"}, "view has no field 'colour'"),
+        ({**VIEW, "at": "yesterday"}, "at 'yesterday' is no ISO 8601 instant"),
+        ({**VIEW, "at": "2026-01-31T12:00:00"}, "has no time zone"),
+        ({**VIEW, "item_id": " "}, "item_id must be a text that is not empty (got ' ')"),
+        ({**VIEW, "position": 0}, "position must be a whole number from 1 to 2147483647 (got 0)"),
+        ({**VIEW, "position": True}, "position must be a whole number"),
+        ({name: value for name, value in VIEW.items() if name != "user_id"}, "view needs user_id"),
+        ({**UPSERT, "available": "yes"}, "available must be true or false (got 'yes')"),
+        ({**UPSERT, "attributes": {"size": None}}, "attributes.size must be a text, a number or a list"),
+        ({**UPSERT, "attributes": ["size"]}, "attributes must be an object"),
+    ],
+)
+def test_bad_rows_are_refused_by_name_and_value(row: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        parse_event(row)
+    assert words in str(caught.value)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.just(value) for name, value in UPSERT.items()},
+        optional={
+            "title": st.text(min_size=1).filter(str.strip),
+            "available": st.booleans(),
+            "attributes": st.dictionaries(
+                st.text(min_size=1), st.text() | st.floats(-1e9, 1e9) | st.lists(st.text())
+            ),
+        },
+    )
+)
+def test_encoding_and_parsing_are_each_others_inverse(row: dict[str, Any]) -> None:
+    event = parse_event(row)
+    assert parse_event(encode_event(event)) == event
