@@ -24,6 +24,7 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.models.bundle import Bundle
+from recsys.models.evidence import Evidence, evidence_of
 
 SIMILAR_POOL = 200
 
@@ -41,6 +42,8 @@ class Recommender:
         self._features = features
         self._settings = settings
         self._sources = CandidateSources(bundle, self.catalogue)
+        self._experts = bundle.experts
+        self._unit = self._experts.unit
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
         """The slate for a user at a place of the shop.
@@ -53,14 +56,15 @@ class Recommender:
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
         vector = self._user_vector(profile.histories)
-        known = len(profile.items) > 0
+        voices = self._voices(profile, vector)
+        known = voices is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
         interests = Interests(
-            profile.items, vector if known else None, context_item, context_category, repeats
+            profile.items, vector if known else None, voices, context_item, context_category, repeats
         )
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(interests, profile, vector, allowed, request, read=not away)
+        ranked, rows = self._rank(interests, profile, allowed, request, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(in_order(ranked, known), request.k, diversity)
         return Slate(
@@ -155,6 +159,12 @@ class Recommender:
         vector: FloatArray = vectors[0]
         return vector
 
+    def _voices(self, profile: Profile, vector: FloatArray) -> Evidence | None:
+        """What the history says of all items; None where there is none."""
+        one = profile.histories
+        request_at = int(one.request_at_seconds[0])
+        return evidence_of(self._experts, self._unit, one.items[0], one.at_seconds[0], request_at, vector)
+
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
         """The user's views, and whether the store is away."""
         if user_id is None:
@@ -177,7 +187,6 @@ class Recommender:
         self,
         interests: Interests,
         profile: Profile,
-        vector: FloatArray,
         allowed: Mask,
         request: RecommendRequest,
         read: bool,
@@ -191,7 +200,7 @@ class Recommender:
             pool = allowed & self.bundle.items.available if in_stock else allowed
             candidates = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
-            scores, probabilities = opinion(self.bundle, profile, vector, candidates, rows)
+            scores, probabilities = opinion(self.bundle, profile, interests.voices, candidates, rows)
             prices = prices_now(self.catalogue, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)
             ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))
