@@ -118,7 +118,8 @@ def load_bundle(
 
     Args:
         expected: see `verify_bundle`.
-        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `fusion` and `ranker` likewise.
+        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `fusion` and `ranker`
+            likewise.
 
     Raises:
         ArtifactNotFoundError: no bundle there.
