@@ -7,6 +7,7 @@ import typer
 
 from recsys import __version__
 from recsys.cli import data, features, models, server
+from recsys.cli.ablate import ablate
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -43,6 +44,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.command()(train)
 app.command()(evaluate)
+app.command()(ablate)
 app.add_typer(models.app, name="models")
 server.register(app)
 app.command()(doctor)

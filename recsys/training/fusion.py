@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from recsys.config import FusionSettings
 from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.models.fusion import Fusion
+from recsys.models.evidence import ITEM_EVENTS, SIGNALS
+from recsys.models.fusion import COLD_EVENTS, Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
@@ -103,7 +104,7 @@ def _train_epoch(
     for start in range(0, len(order), settings.batch_size):
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
-        loss = listwise(fusion(batch.signals), batch.labels, batch.mask)
+        loss = listwise(fusion(batch.signals), batch.labels, batch.mask, _weight(batch, settings.cold_weight))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
@@ -113,6 +114,14 @@ def _train_epoch(
         advance(1)
     fusion.eval()
     return total / steps_an_epoch
+
+
+def _weight(requests: _Requests, cold: float) -> Tensor:
+    """(R,) 1 for a request whose answers are warm items, up to 1 + cold where nobody has met them."""
+    events = requests.signals[..., SIGNALS.index(ITEM_EVENTS)]  # (R, C)
+    chosen = requests.labels & requests.mask
+    share = (COLD_EVENTS / (COLD_EVENTS + events) * chosen).sum(-1) / chosen.sum(-1).clamp(min=1)
+    return 1 + cold * share
 
 
 def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
