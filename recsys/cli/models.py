@@ -19,6 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 BundleId = Annotated[str, typer.Argument(metavar="ID", help="A bundle's id, see `recsys models list`.")]
 Force = Annotated[bool, typer.Option("--force", help="Do not compare the feature schema.")]
 
+SkipAudit = Annotated[
+    str | None,
+    typer.Option("--skip-audit", metavar="REASON", help="Promote though the skew audit failed; logged."),
+]
+
 _SHOWN_METRICS = 3
 
 
@@ -62,10 +67,13 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def promote(bundle_id: BundleId, force: Force = False, as_json: AsJson = False) -> None:
+def promote(
+    bundle_id: BundleId, force: Force = False, skip_audit: SkipAudit = None, as_json: AsJson = False
+) -> None:
     """Put a bundle into production, after checking that it loads and fits today's features.
 
-    A running service takes it up by itself, without dropping a request.
+    Refused while the latest `recsys features audit` failed. A running service takes the bundle up by itself,
+    without dropping a request.
 
     \b
     Example:
@@ -74,8 +82,9 @@ def promote(bundle_id: BundleId, force: Force = False, as_json: AsJson = False) 
     settings = load_settings()
     with _registry(settings) as registry:
         _check(registry.get(bundle_id), settings, force)
+        changed_by = _who() + _audited(settings, skip_audit)
         before = registry.production()
-        _say(registry.promote(bundle_id, changed_by=_who()), before, as_json)
+        _say(registry.promote(bundle_id, changed_by=changed_by), before, as_json)
 
 
 @app.command()
@@ -107,6 +116,17 @@ def _check(bundle: "BundleRecord", settings: Settings, force: bool) -> None:
 
     for unchecked in check_bundle(bundle.path, settings, schemas=not force):
         note(f"warning: {unchecked}")
+
+
+def _audited(settings: Settings, skip_audit: str | None) -> str:
+    """What to note beside who promotes; raises ArtifactError where the latest audit failed."""
+    from recsys.stores.audit_report import check_audit
+
+    if skip_audit is None:
+        check_audit(settings.paths)
+        return ""
+    note(f"warning: the skew audit was not asked: {skip_audit}")
+    return f" (audit skipped: {skip_audit})"
 
 
 def _say(after: "BundleRecord", before: "BundleRecord | None", as_json: bool) -> None:
