@@ -73,6 +73,16 @@ class RankerSettings(Section):
     seed: int = 0
 
 
+class IncrementalSettings(Section):
+    """Training that goes on from the bundle in production."""
+
+    epochs: int = Field(2, ge=1)
+    learning_rate_share: float = Field(0.25, gt=0, le=1, description="of retriever.learning_rate")
+    replay: float = Field(1.0, ge=0, description="older windows to train on for each one with new actions")
+    test_days: int = Field(7, ge=0, description="held back to compare with the bundle in production")
+    validation_days: int = Field(7, ge=1, description="held back to stop training and for the ranker")
+
+
 class EvaluationSettings(Section):
     """How models are compared."""
 
@@ -129,6 +139,7 @@ class Settings(Section):
     text: TextSettings = TextSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     ranker: RankerSettings = RankerSettings()
+    incremental: IncrementalSettings = IncrementalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
