@@ -1,11 +1,12 @@
 """`recsys models`: the bundles there are, which one serves, and the way forward and back."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.if_better import promote_if_better
 from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.cli.promotion import SkipAudit, audited, check, who
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactError
 
@@ -18,11 +19,6 @@ app = typer.Typer(help="The trained bundles: list, inspect, promote, roll back."
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 BundleId = Annotated[str, typer.Argument(metavar="ID", help="A bundle's id, see `recsys models list`.")]
 Force = Annotated[bool, typer.Option("--force", help="Do not compare the feature schema.")]
-
-SkipAudit = Annotated[
-    str | None,
-    typer.Option("--skip-audit", metavar="REASON", help="Promote though the skew audit failed; logged."),
-]
 
 _SHOWN_METRICS = 3
 
@@ -81,10 +77,13 @@ def promote(
     """
     settings = load_settings()
     with _registry(settings) as registry:
-        _check(registry.get(bundle_id), settings, force)
-        changed_by = _who() + _audited(settings, skip_audit)
+        check(registry.get(bundle_id), settings, force)
+        changed_by = who() + audited(settings, skip_audit)
         before = registry.production()
         _say(registry.promote(bundle_id, changed_by=changed_by), before, as_json)
+
+
+app.command("promote-if-better")(promote_if_better)
 
 
 @app.command()
@@ -99,9 +98,9 @@ def rollback(force: Force = False, as_json: AsJson = False) -> None:
     with _registry(settings) as registry:
         target = registry.previous()
         if target is not None:
-            _check(target, settings, force)
+            check(target, settings, force)
         before = registry.production()
-        after = registry.rollback(changed_by=_who(), expected=target.bundle_id if target else None)
+        after = registry.rollback(changed_by=who(), expected=target.bundle_id if target else None)
         _say(after, before, as_json)
 
 
@@ -109,24 +108,6 @@ def _registry(settings: Settings) -> "Registry":
     from recsys.stores.registry import Registry
 
     return Registry.open(settings)
-
-
-def _check(bundle: "BundleRecord", settings: Settings, force: bool) -> None:
-    from recsys.stores.promotion import check_bundle
-
-    for unchecked in check_bundle(bundle.path, settings, schemas=not force):
-        note(f"warning: {unchecked}")
-
-
-def _audited(settings: Settings, skip_audit: str | None) -> str:
-    """What to note beside who promotes; raises ArtifactError where the latest audit failed."""
-    from recsys.stores.audit_report import check_audit
-
-    if skip_audit is None:
-        check_audit(settings.paths)
-        return ""
-    note(f"warning: the skew audit was not asked: {skip_audit}")
-    return f" (audit skipped: {skip_audit})"
 
 
 def _say(after: "BundleRecord", before: "BundleRecord | None", as_json: bool) -> None:
@@ -186,10 +167,3 @@ def _change(change: "StageChange") -> dict[str, Any]:
         "to": change.to_stage,
         "by": change.changed_by,
     }
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""
