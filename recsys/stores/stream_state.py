@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS users (
     user_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, expires INTEGER NOT NULL, log BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS users_due ON users (partition, expires);
 CREATE TABLE IF NOT EXISTS items (
-    item_id TEXT PRIMARY KEY, popularity REAL NOT NULL, expires INTEGER NOT NULL, tiles BLOB NOT NULL);
+    item_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, tiles BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS items_due ON items (expires);
 CREATE TABLE IF NOT EXISTS seen (hash INTEGER PRIMARY KEY, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS bots (user_id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -57,8 +57,8 @@ _COUNT = "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET count = c
 _MINUTES = "INSERT INTO minutes VALUES (?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events"
 _USER = """INSERT INTO users (user_id, partition, expires, log) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET partition = excluded.partition, expires = excluded.expires, log = excluded.log"""
-_ITEM = """INSERT INTO items (item_id, popularity, expires, tiles) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET popularity = excluded.popularity, expires = excluded.expires, tiles = excluded.tiles"""
+_ITEM = """INSERT INTO items (item_id, expires, tiles) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+    SET expires = excluded.expires, tiles = excluded.tiles"""
 
 
 class SqliteStreamState:
@@ -107,7 +107,7 @@ class SqliteStreamState:
         return dict(self._in("SELECT user_id, log FROM users WHERE user_id IN", user_ids))
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
-        query = "SELECT item_id, tiles, popularity, expires FROM items WHERE item_id IN"
+        query = "SELECT item_id, tiles, expires FROM items WHERE item_id IN"
         return {item: ItemState(*values) for item, *values in self._in(query, item_ids)}
 
     def bots(self, user_ids: Collection[str]) -> frozenset[str]:
@@ -318,7 +318,7 @@ def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
 
 
 def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:
-    return item_id, state.popularity, state.expires, state.tiles
+    return item_id, state.expires, state.tiles
 
 
 def _parts(values: list[Any]) -> Iterable[list[Any]]:

@@ -34,12 +34,10 @@ class ItemState:
 
     Attributes:
         tiles: see `recsys.streaming.item_tiles`.
-        popularity: decayed, see `recsys.streaming.item_tiles`.
         expires: microseconds of the next midnight at which the item's features change by themselves.
     """
 
-    tiles: bytes = b""
-    popularity: float = 0.0
+    tiles: bytes
     expires: int = NEVER
 
 
