@@ -86,6 +86,10 @@ class SqliteStreamState:
             found = self._meta("epoch")
         return None if found is None else str(found)
 
+    def pause(self) -> None:
+        with self._transaction("pause"):
+            self._set("epoch", None)
+
     def begin(self, origin: Origin) -> None:
         with self._transaction("begin"):
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
@@ -103,8 +107,9 @@ class SqliteStreamState:
         found = dict(self._rows("SELECT partition, offset FROM partitions"))
         return {partition: found.get(partition, 0) for partition in partitions}
 
-    def users(self, user_ids: Collection[str]) -> dict[str, bytes]:
-        return dict(self._in("SELECT user_id, log FROM users WHERE user_id IN", user_ids))
+    def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
+        query = "SELECT user_id, partition, log, expires FROM users WHERE user_id IN"
+        return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
         query = "SELECT item_id, tiles, expires FROM items WHERE item_id IN"
@@ -169,13 +174,16 @@ class SqliteStreamState:
         items = step.merge(self.items(step.items), created) if step.items else {}
         db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
         db.executemany(_USER, (_user_row(*each) for each in step.users.items()))
+        expiries = ((expires, user) for user, expires in step.expiries.items())
+        db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
         db.executemany(_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
         self._see(step.seen, now // (1440 * _MINUTE))
         if events is not None:
             db.execute("INSERT INTO lake VALUES (?, NULL, ?)", (batch, events))
-        if step.users or items:
-            row = (batch, " ".join(map(str, step.after)), "\0".join(step.users), "\0".join(items))
+        users = (*step.users, *step.expiries)
+        if users or items:
+            row = (batch, " ".join(map(str, step.after)), "\0".join(users), "\0".join(items))
             db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", row)
         self._count(step, now)
         self._forget_written()

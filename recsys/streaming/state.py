@@ -51,7 +51,8 @@ class Step:
     Attributes:
         epoch: of the state that this was computed from, see `StreamState.epoch`.
         before, after: partition -> offset up to which events are in the state.
-        users: those whose log or expiry changed.
+        users: those whose log changed.
+        expiries: of users whose log is as before, microseconds.
         items: ids of items that change; `merge` says how.
         merge: (states of these items as they are stored, created timestamp of this step) -> new states.
         seen: (n,) int64 hashes of event ids that are new in the state.
@@ -63,6 +64,7 @@ class Step:
     before: Mapping[int, int]
     after: Mapping[int, int]
     users: Mapping[str, UserState] = field(default_factory=dict)
+    expiries: Mapping[str, int] = field(default_factory=dict)
     items: Sequence[str] = ()
     merge: Callable[[ItemStates, int], ItemStates] = lambda states, created: states
     seen: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -121,7 +123,11 @@ class StreamState(Protocol):
     """
 
     def epoch(self) -> str | None:
-        """Names the data that the state was begun with; None = it was never begun."""
+        """Names the data that the state was begun with; None = nobody can work yet."""
+        ...
+
+    def pause(self) -> None:
+        """From now on nobody can commit anything, until the next `begin`."""
         ...
 
     def begin(self, origin: Origin) -> None:
@@ -132,8 +138,8 @@ class StreamState(Protocol):
         """Partition -> offset up to which its events are in the state; 0 = none."""
         ...
 
-    def users(self, user_ids: Collection[str]) -> dict[str, bytes]:
-        """The logs of those users that have one."""
+    def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
+        """The states of those users that have one."""
         ...
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:

@@ -6,7 +6,7 @@ what the one before it left. So kill it at any point: everything counts exactly 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -173,13 +173,14 @@ class Worker:
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
         new = parsed.take(~self._state.seen(parsed.id_hashes))
-        result = self._aggregate(new, now)
+        users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
+        result = self._aggregate(new, users, now)
         update = ItemUpdate(result.deltas, now)
         step = Step(
             epoch=self._epoch,
             before=self._offsets,
             after=after,
-            users=self._states(result.logs, result.rows),
+            users=self._states(users, result),
             items=result.deltas.items,
             merge=update,
             seen=np.unique(new.id_hashes),
@@ -197,25 +198,29 @@ class Worker:
         visible = self._clock()
         self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
 
-    def _aggregate(self, parsed: Parsed, now: int) -> Aggregated:
-        users = pc.unique(parsed.events[columns.USER_ID]).to_pylist()
+    def _aggregate(self, parsed: Parsed, users: Mapping[str, UserState], now: int) -> Aggregated:
         return aggregate(
             parsed.events,
-            self._state.users(users),
+            {user: state.log for user, state in users.items()},
             categories=self._rules.categories,
             rules=self._rules.cleaning,
             now=now,
             created=now,  # the commit says better
-            bots=self._state.bots(users),
+            bots=self._state.bots(pc.unique(parsed.events[columns.USER_ID]).to_pylist()),
             lateness=round(self._settings.lateness_days * DAY_MICROS),
             accepted_at=parsed.accepted_at,
         )
 
-    def _states(self, logs: Mapping[str, bytes], rows: UserRows) -> dict[str, UserState]:
-        count = self._stream.partitions
-        return {
-            user: UserState(partition_of(user, count), log, _expiry(rows, user)) for user, log in logs.items()
-        }
+    def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
+        states, expires = {}, result.rows.expires
+        for user, log in result.logs.items():
+            if user in before:
+                partition, old = before[user].partition, before[user].expires
+            else:
+                partition, old = partition_of(user, self._stream.partitions), NEVER
+            # No new row (a search, say): what was to change at midnight still does.
+            states[user] = UserState(partition, log, _micros(expires[user]) if user in expires else old)
+        return states
 
     def _counts(
         self, entries: Sequence[Entry], parsed: Parsed, new: Parsed, result: Aggregated
@@ -260,13 +265,13 @@ class Worker:
             self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
             return False
         logs = {user: state.log for user, state in users.items()}
-        rows = user_rows(logs, categories=self._rules.categories, now=now, created=now)
+        rows = self._rows(logs, now, now)
         update = ItemUpdate(None, now)
         step = Step(
             epoch=self._epoch,
             before=self._offsets,
             after=self._offsets,
-            users={user: replace(state, expires=_expiry(rows, user)) for user, state in users.items()},
+            expiries={user: _micros(rows.expires.get(user)) for user in users},
             items=items,
             merge=update,
         )
@@ -280,9 +285,8 @@ class Worker:
     def _rewrite(self, user_ids: Sequence[str], item_ids: Sequence[str], created: int) -> None:
         """Writes the rows of these entities online as the state has them."""
         now = self._clock()
-        rows = user_rows(
-            self._state.users(user_ids), categories=self._rules.categories, now=now, created=created
-        )
+        users = self._state.users(user_ids)
+        rows = self._rows({user: state.log for user, state in users.items()}, now, created)
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
         self._out.online.write(
@@ -294,6 +298,9 @@ class Worker:
         )
         if self._out.popularity is not None and update.popularity:
             self._out.popularity.update(update.popularity)
+
+    def _rows(self, logs: Mapping[str, bytes], now: int, created: int) -> UserRows:
+        return user_rows(logs, categories=self._rules.categories, now=now, created=created)
 
     # -- the lake ---------------------------------------------------------------------------------
 
@@ -314,6 +321,5 @@ def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:
     return {entry.partition: entry.offset for entry in entries}  # in the order of offsets: the last one stays
 
 
-def _expiry(rows: UserRows, user: str) -> int:
-    expires = rows.expires.get(user)
+def _micros(expires: int | None) -> int:
     return NEVER if expires is None else expires
