@@ -99,7 +99,7 @@ def _moving_counts(timeline: Instants, changes: Changes, category: IntArray) -> 
 
 
 def _ranked(values: IntArray) -> tuple[IntArray, IntArray]:
-    """Sorted distinct values and the place of each value among them; they repeat, so hashing beats sorting."""
+    """Sorted distinct values and the place of each value; they repeat, so hashing beats sorting."""
     encoded = pa.array(values).dictionary_encode()
     found = encoded.dictionary.to_numpy()
     order = np.argsort(found)
