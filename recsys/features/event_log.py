@@ -104,7 +104,7 @@ def read_log(events: pa.Table) -> EventLog:
 
 
 def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """(M,) when each purchase was undone, NEVER = it was not; a user's events in order of instant and arrival.
+    """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
 
     A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
     beginning therefore says the same of the purchases that it holds.
