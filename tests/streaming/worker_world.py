@@ -33,6 +33,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
+Event = dict[str, Any]
 Rows = dict[str, dict[str, dict[str, Any]]]  # view -> entity -> row
 
 
@@ -79,16 +80,14 @@ def categories(item_keys: np.ndarray) -> np.ndarray:
 class World:
     """One stream, one home, and workers that come and go."""
 
-    def __init__(
-        self, folder: Path, settings: StreamSettings | None = None, rules: CleaningRules | None = None
-    ):
+    def __init__(self, folder: Path, settings: StreamSettings | None = None) -> None:
         self.folder = folder
         self.clock = Clock()
         self.stream = FakeEventStream(PARTITIONS)
         self.online, self.progress = FakeOnline(), FakeProgress()
         self.lake = EventLake(folder / "live", durable=False)
         self.settings = settings or StreamSettings(partitions=PARTITIONS)
-        self.rules = ShopRules(DEFAULT_WEIGHTS, columns.ACTION_KINDS, rules or CleaningRules(), categories)
+        self.rules = ShopRules(DEFAULT_WEIGHTS, columns.ACTION_KINDS, CleaningRules(), categories)
         self.states: list[SqliteStreamState] = []
         self.state().begin(Origin("epoch", 1, {}, (), (), np.zeros(0, np.int64)))
         self.sent = 0
@@ -109,9 +108,7 @@ class World:
             self.clock.now,
         )
 
-    def event(
-        self, kind: str, user: str, item: str | None = None, ago: float = 0.0, **more: Any
-    ) -> dict[str, Any]:
+    def event(self, kind: str, user: str, item: str | None = None, ago: float = 0.0, **more: Any) -> Event:
         """One event that happened `ago` seconds before now, with an id of its own."""
         self.sent += 1
         at = datetime.fromtimestamp(self.clock.now / SECOND - ago, UTC).isoformat()
@@ -155,20 +152,19 @@ def without_created(rows: Rows) -> Rows:
 
 def differences(left: Rows, right: Rows) -> list[tuple[Any, ...]]:
     """(view, entity, feature, left, right) of each feature that differs, created timestamps aside."""
-    left, right = without_created(left), without_created(right)
-    return [
-        (
-            view,
-            entity,
-            name,
-            left.get(view, {}).get(entity, {}).get(name),
-            right.get(view, {}).get(entity, {}).get(name),
-        )
-        for view in sorted({*left, *right})
-        for entity in sorted({*left.get(view, {}), *right.get(view, {})})
-        for name in sorted({*left.get(view, {}).get(entity, {}), *right.get(view, {}).get(entity, {})})
-        if left.get(view, {}).get(entity, {}).get(name) != right.get(view, {}).get(entity, {}).get(name)
-    ]
+    cells = [_cells(without_created(rows)) for rows in (left, right)]
+    keys = sorted({*cells[0], *cells[1]})
+    both = [(*key, cells[0].get(key), cells[1].get(key)) for key in keys]
+    return [row for row in both if row[-2] != row[-1]]
+
+
+def _cells(rows: Rows) -> dict[tuple[str, str, str], Any]:
+    return {
+        (view, entity, name): value
+        for view, of_view in rows.items()
+        for entity, row in of_view.items()
+        for name, value in row.items()
+    }
 
 
 def drain(workers: Sequence[Worker]) -> int:
