@@ -23,7 +23,7 @@ from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.popularity import decayed_popularity
+from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
@@ -40,7 +40,6 @@ from recsys.training.warm_start import incremental_settings, new_and_replayed, t
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 NEIGHBOURS = 50
 GRAPH_NEIGHBOURS = 100
-POPULARITY_HALF_LIFE_DAYS = 28.0
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
 
