@@ -132,6 +132,9 @@ def _open_job(
     if split.train_end is not None:
         end = test_start(shop.interactions, split)
         feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, end)
+        if len(feedback):
+            shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
+            note(f"feedback: {len(feedback)} responses showed {shown} items, of which {chosen} were chosen")
     return Job(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
 
 

@@ -63,8 +63,8 @@ def judge(
     low, high = float(found.difference_low[1]), float(found.difference_high[1])
     promote = difference > 0 if epsilon is None else low >= -epsilon
     if epsilon is None:
-        what = "better on average" if promote else "not better on average"
-        what += " and significantly so" if low > 0 or high < 0 else ", though not significantly"
+        what = "better" if difference > 0 else "worse" if difference < 0 else "no different"
+        what += " on average, " + ("significantly so" if low > 0 or high < 0 else "but not significantly")
     else:
         what = f"{'not' if promote else 'perhaps'} worse by more than {epsilon:g}"
     return Verdict(

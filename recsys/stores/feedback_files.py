@@ -14,7 +14,7 @@ from recsys.config import HomePaths
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, build_feedback
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import DataError
-from recsys.stores.event_lake import EventLake
+from recsys.stores.event_lake import open_lake
 
 PATTERN = "slates-*.jsonl"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,8 +27,7 @@ def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> 
         DataError: a file of the lake or the slate log cannot be read.
     """
     low, high = (_EPOCH + timedelta(microseconds=bound) for bound in (start, end))
-    parts = [EventLake(root).read(FEEDBACK_COLUMNS, low, high) for root in (paths.lake, paths.live)]
-    table = pa.concat_tables(parts)
+    table = open_lake(paths).read(FEEDBACK_COLUMNS, low, high)
     at = table.schema.get_field_index(columns.AT)
     events = table.set_column(at, columns.AT, table[columns.AT].cast(pa.int64())).to_pandas()
     slates = read_slates(paths.served)

@@ -1,12 +1,14 @@
 """Which differences between served and recomputed rows are events that arrived after the row was served.
 
 A row with event timestamp t is recomputed from every event up to t. An event of before t that arrived after
-the row was served is among them, though no online store could have known it: that is lateness, not skew.
-`sequence` tells the order of arrival, so each such difference can be put to the test: taking away the last
-arrivals of the entity, one after the other, must give exactly the served row.
+the row was served is among them, though no online store could have known it: that is lateness, not skew. So
+each difference is put to the test: taking away events that may have come late must give exactly the served
+row. Two kinds may: the last arrivals, told by `sequence`, and what happened within seconds of t, since
+workers overtake each other by that much. An event at t itself made the row, so it stays.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +16,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.config import HomePaths
-from recsys.dataset.interactions import IntArray
-from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
+from recsys.features.event_log import EVENT_COLUMNS_READ, BoolArray, IntArray, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
 from recsys.features.skew import ServedRow, Values, differing
@@ -23,10 +24,12 @@ from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.dataset_files import load_items
-from recsys.stores.event_lake import EventLake
+from recsys.stores.event_lake import open_lake
 
 ROWS = 100  # looked into; where more differ, lateness is not what is wrong
-ARRIVALS = 20  # taken away at most
+ARRIVALS = 20  # last ones taken away together at most
+RACE_MICROS = 10_000_000  # how far apart in time workers may be
+RACERS = 10  # of which one or two are taken away
 _VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 
 
@@ -42,24 +45,20 @@ def explained_by_late_events(paths: HomePaths, rows: Sequence[ServedRow]) -> set
 
 def _explained(row: ServedRow, events: pa.Table, items: pa.Table) -> bool:
     known = _known_to(row, events)
-    for fewer in _without_last_arrivals(row, known):
-        if not differing(row.values, _row_at(row, fewer, items)):
-            return True
-    return False
+    return any(
+        not differing(row.values, _row_at(row, known.filter(pa.array(kept)), items))
+        for kept in _without_late(row, known)
+    )
 
 
 def _events_of(paths: HomePaths, rows: Sequence[ServedRow]) -> pa.Table:
-    """The events of the rows' users and items, from the imported and the live lake."""
+    """The events of the rows' users and items, imported and live."""
     of_view = {
         entity: {row.entity_id for row in rows if _entity(row) == entity} for entity in _entities(rows)
     }
-    parts = []
-    for root in (paths.lake, paths.live):
-        events = EventLake(root).read(columns=EVENT_COLUMNS_READ)
-        masks = [pc.is_in(events[name], value_set=pa.array(sorted(ids))) for name, ids in of_view.items()]
-        mask = masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1])
-        parts.append(events.filter(mask))
-    return pa.concat_tables(parts)
+    events = open_lake(paths).read(EVENT_COLUMNS_READ)
+    masks = [pc.is_in(events[name], value_set=pa.array(sorted(ids))) for name, ids in of_view.items()]
+    return events.filter(masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1]))
 
 
 def _known_to(row: ServedRow, events: pa.Table) -> pa.Table:
@@ -69,18 +68,23 @@ def _known_to(row: ServedRow, events: pa.Table) -> pa.Table:
     return events.filter(pc.and_kleene(same, early))
 
 
-def _without_last_arrivals(row: ServedRow, events: pa.Table) -> Iterator[pa.Table]:
-    """`events` without the last arrival, without the last two, and so on.
+def _without_late(row: ServedRow, events: pa.Table) -> Iterator[BoolArray]:
+    """Masks of `events` without some that may have come late.
 
-    What arrived up to the first event at the row's own instant was there when the row was written: it stays.
-    A row of a midnight has no event of its own; then any of the last arrivals may be the late one.
+    What arrived before the row's own event was there when the row was written. A row of a midnight has no
+    event of its own; then any of the last arrivals may be the late one.
     """
     sequence: IntArray = events[columns.SEQUENCE].to_numpy()
-    own = sequence[events[columns.AT].cast(pa.int64()).to_numpy() == row.event_at]
-    first = int(own.min()) if len(own) else -1
-    arrivals = np.sort(sequence[sequence > first])[::-1][:ARRIVALS]
-    for arrival in arrivals:
-        yield events.filter(pa.array(sequence < arrival))
+    at = events[columns.AT].cast(pa.int64()).to_numpy()
+    own = at == row.event_at
+    first = int(sequence[own].min()) if own.any() else -1
+    for arrival in np.sort(sequence[sequence > first])[::-1][:ARRIVALS]:
+        yield sequence < arrival
+    near = np.flatnonzero((at > (row.event_at or 0) - RACE_MICROS) & ~own)[-RACERS:].tolist()
+    for away in (*combinations(near, 1), *combinations(near, 2)):
+        kept = np.ones(len(events), np.bool_)
+        kept[list(away)] = False
+        yield kept
 
 
 def _row_at(row: ServedRow, events: pa.Table, items: pa.Table) -> Values:
