@@ -34,7 +34,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 def live_events(now: datetime) -> pa.Table:
-    """Responses of the last two weeks, each showing six items; most shoppers click the first of their taste."""
+    """Responses of the last two weeks, six items each; most shoppers click the first of their taste."""
     rng = random.Random(0)
     rows: list[dict[str, Any]] = []
 
