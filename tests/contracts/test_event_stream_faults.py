@@ -213,9 +213,9 @@ def test_a_refused_command_leaves_the_connection_in_step(redis_client: redis.Red
 def test_a_wait_longer_than_the_clients_timeout_is_no_failure(
     redis_address: redis_server.Address, redis_client: redis.Redis
 ) -> None:
-    stream = RedisEventStream(open_url(redis_address.url, timeout=0.1), 2)
+    stream = RedisEventStream(open_url(redis_address.url, timeout=1.0), 2)
     with closing(stream), closing(stream.reader({0: 0})) as reader:
-        assert reader.read(10, 0.35) == []
+        assert reader.read(10, 1.2) == []
 
 
 def test_a_topic_of_another_size_is_refused() -> None:
