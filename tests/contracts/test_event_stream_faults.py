@@ -150,6 +150,22 @@ def test_lag_is_exact_after_trimming_and_from_any_beginning(redis_client: redis.
         assert stream.status()[0].lag == length
 
 
+def test_a_worker_older_than_the_stream_is_told_that_it_missed_events(
+    redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = RedisEventStream(redis_client, 2, keep_seconds=0.0)
+    offsets = stream.append([(0, b"x" * 200)] * 3000, NOW)
+    with closing(stream.reader({0: 0})) as reader:
+        reader.read(3000, 5.0)
+        reader.commit({0: offsets[1999]})
+    stream.reader({0: offsets[1999]}).close()
+    assert caplog.messages == []
+    stream.reader({0: offsets[10]}).close()
+    (message,) = caplog.messages
+    assert str(offsets[10]) in message
+    assert "replay" in message
+
+
 def test_a_group_of_another_hand_is_counted_from_the_beginning(redis_client: redis.Redis) -> None:
     stream = RedisEventStream(redis_client, 2)
     offsets = stream.append([(0, b"x")] * 10, NOW)
@@ -216,6 +232,22 @@ def test_a_wait_longer_than_the_clients_timeout_is_no_failure(
     stream = RedisEventStream(open_url(redis_address.url, timeout=1.0), 2)
     with closing(stream), closing(stream.reader({0: 0})) as reader:
         assert reader.read(10, 1.2) == []
+
+
+def test_a_broker_that_cannot_delete_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL", "aiokafka")
+    with (
+        closing(start_broker()) as broker,
+        closing(KafkaEventStream(broker.servers, 2, keep_seconds=0.0, idempotent=False)) as stream,
+        closing(stream.reader({0: 0})) as reader,
+    ):
+        offsets = stream.append([(0, b"a"), (0, b"b")], NOW)
+        reader.read(10, 5.0)
+        reader._trimmed_at -= 3600
+        reader.commit({0: offsets[0]})
+        assert "does not delete committed events" in caplog.text
+        reader.commit({0: offsets[1]})
+        assert stream.status()[0].committed_offset == offsets[1]
 
 
 def test_a_topic_of_another_size_is_refused() -> None:
