@@ -235,7 +235,6 @@ def test_a_wait_longer_than_the_clients_timeout_is_no_failure(
 
 
 def test_a_broker_that_cannot_delete_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL", "aiokafka")
     with (
         closing(start_broker()) as broker,
         closing(KafkaEventStream(broker.servers, 2, keep_seconds=0.0, idempotent=False)) as stream,
