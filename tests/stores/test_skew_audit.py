@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -17,7 +18,7 @@ from recsys.cli import models as models_command
 from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import ArtifactError, DataError
-from recsys.features.rows import FeatureRows
+from recsys.funnel.snapshot import FeatureSnapshot, snapshot_line
 from recsys.stores import redis_server
 from recsys.stores.artifacts import save_bundle
 from recsys.stores.audit_report import check_audit
@@ -103,26 +104,11 @@ def served(shop: Settings) -> Iterator[Settings]:
 
 
 def snapshot(reader: FeatureReader, request: str, user: str) -> dict[str, Any]:
-    items = reader.read_items(ITEMS)
-    return {
-        "request_id": request,
-        "at": NOW.isoformat(),
-        "bundle_id": "b1",
-        "user_id": user,
-        "user": views_of(reader.read_user(user), 0),
-        "items": [{"item_id": item, "views": views_of(items, n)} for n, item in enumerate(ITEMS)],
-    }
-
-
-def views_of(rows: FeatureRows, place: int) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        view: {"event_at": None if rows.missing[view][place] else int(at[place]), "values": {}}
-        for view, at in rows.event_at.items()
-    }
-    for name, view in rows.views.items():
-        value = rows.columns[name][place]
-        found[view]["values"][name] = value.tolist() if hasattr(value, "tolist") else value
-    return found
+    """The line that the service logs."""
+    ids = np.array(ITEMS, object)
+    used = FeatureSnapshot(request, NOW, "b1", user, reader.read_user(user), ids, reader.read_items(ITEMS))
+    line: dict[str, Any] = orjson.loads(orjson.dumps(snapshot_line(used)))
+    return line
 
 
 def write(settings: Settings, lines: list[dict[str, Any]]) -> None:
