@@ -30,8 +30,8 @@ class Changes:
     def __len__(self) -> int:
         return len(self.source)
 
-    def chosen(self, which: BoolArray) -> "Changes":
-        """Those of `which` (C,)."""
+    def chosen(self, which: BoolArray | IntArray | slice) -> "Changes":
+        """Those of `which`: a mask, places or a range of places."""
         return Changes(
             self.source[which], self.entity[which], self.at[which], self.day[which], self.sign[which]
         )
@@ -46,9 +46,20 @@ def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
     places = np.concatenate([source, undone])
     at = np.concatenate([log.at[source], log.undone_at[undone]])
     sign = np.concatenate([np.ones_like(source), -np.ones_like(undone)])
-    order = np.lexsort((at, entity[places]))  # as the rows of a timeline: looking them up stays in cache
+    order = _by_entity(entity[places], at)  # as the rows of a timeline: looking them up stays in cache
     places = places[order]
     return Changes(places, entity[places], at[order], day_of(log.at[places]), sign[order])
+
+
+def _by_entity(entity: IntArray, at: IntArray) -> IntArray:
+    """The order by entity and then instant; fast where, as in a stream's logs, most is in order already."""
+    if not len(at):
+        return np.zeros(0, np.int64)
+    oldest = int(at.min())
+    width = int(at.max()) - oldest + 1
+    if int(entity.max()) >= NEVER // width:
+        return np.lexsort((at, entity))
+    return np.argsort(entity * width + (at - oldest), kind="stable")
 
 
 @dataclass(frozen=True)

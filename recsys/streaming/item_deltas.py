@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 
 from recsys import columns
-from recsys.features.event_log import ACTION_CODES, CANCEL_CODE, IMPRESSION_CODE, NEVER, BoolArray, IntArray
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER, BoolArray, IntArray
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import Batch
@@ -49,7 +49,7 @@ def item_deltas(batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Co
 def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
     """The new actions and the purchases whose fate has changed, with what each adds to its tile."""
     counted = logs.chosen(logs.rows["counted"])
-    is_action = np.isin(counted.rows["kind"], ACTION_CODES)
+    is_action = IS_ACTION[counted.rows["kind"]]
     stands = is_action & _not_undone(counted)
     stood = np.zeros(len(counted), bool)
     stood[~counted.new] = _not_undone(counted.chosen(~counted.new))
