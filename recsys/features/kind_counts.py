@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.features.event_log import IntArray
-from recsys.features.timeline import Changes, Instants, RollingSums
+from recsys.features.timeline import Changes, Instants, sums_over
 from recsys.features.view_schemas import Column
 
 
@@ -29,7 +29,7 @@ def kind_counts(
             kind, [columns.KIND_CODES[kind_name], columns.KIND_CODES[kind_name] + 1]
         )
         of_kind = changes.chosen(slice(first, last))
-        sums = RollingSums(instants, of_kind)
+        sums = sums_over(instants, of_kind)
         for days in columns.WINDOW_DAYS:
             values[name.format(kind=kind_name, days=days)] = (
                 pa.array(sums.counts(days)[order].astype(np.int32)) if len(of_kind) else nothing

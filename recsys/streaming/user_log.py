@@ -81,10 +81,13 @@ class UserLogs:
         names = tuple(self.users[place] for place in np.flatnonzero(wanted).tolist())
         return UserLogs(names, rank[chosen.user], chosen.rows, chosen.new)
 
+    def counted(self) -> "UserLogs":
+        """The rows that features count."""
+        return self.chosen(self.rows["counted"])
+
     def event_log(self) -> EventLog:
-        """What features are made of: `items` is empty, `item_keys` has one key a row."""
-        counted = self.chosen(self.rows["counted"])
-        user, rows = counted.user, counted.rows
+        """What features are made of, if all rows are counted: `items` is empty, `item_keys` has one a row."""
+        user, rows = self.user, self.rows
         kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
         return EventLog(
             users=self.users,
