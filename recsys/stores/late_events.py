@@ -1,16 +1,17 @@
-"""Which differences between served and recomputed rows are events that arrived after the row was served.
+"""Which differences between served and recomputed rows are events that came after the row was served.
 
-A row with event timestamp t is recomputed from every event up to t. An event of before t that arrived after
-the row was served is among them, though no online store could have known it: that is lateness, not skew. So
-each difference is put to the test: taking away events that may have come late must give exactly the served
-row. Two kinds may: the last arrivals, told by `sequence`, and what happened within seconds of t, since
-workers overtake each other by that much. An event at t itself made the row, so it stays.
+A row with event timestamp t is recomputed from every event up to t. An event of before t that was processed
+after the request is among them, though no online store could have known it: that is lateness, not skew. The
+`sequence` of a live event is the microsecond at which a worker took it up, so each difference is put to the
+test: the row without what was taken up after the request must be exactly what was served. What was taken up
+within two seconds before it may not have been visible yet; there, taking away the last of them must do.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,28 +27,62 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.dataset_files import load_items
 from recsys.stores.event_lake import open_lake
 
-ROWS = 100  # looked into; where more differ, lateness is not what is wrong
-ARRIVALS = 20  # last ones taken away together at most
-RACE_MICROS = 10_000_000  # how far apart in time workers may be
-RACERS = 10  # of which one or two are taken away
+HOPELESS = 200  # rows that no lateness explains: what is wrong is something else, so the search ends
+IN_FLIGHT_MICROS = 2_000_000  # from taking an event up to its row being online, at most
+ARRIVALS = 50  # events in flight that are taken away, one after the other
 _VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+_LONGEST = columns.WINDOW_DAYS[-1]
+_COUNTS: dict[str, dict[str, str]] = {  # view -> kind -> the count that holds all that can be in flight
+    columns.USER_ACTIVITY: {kind: f"{kind}_count_{_LONGEST}d" for kind in columns.ACTION_KINDS},
+    columns.ITEM_ENGAGEMENT: {
+        kind: f"item_{kind}_count_{_LONGEST}d" for kind in (columns.IMPRESSION, *columns.ACTION_KINDS)
+    },
+}
 
 
 def explained_by_late_events(paths: HomePaths, rows: Sequence[ServedRow]) -> set[int]:
-    """Places of the `rows` that equal what the feature store would say without the last arrivals."""
-    wanted = [place for place, row in enumerate(rows) if row.view in _VIEWS][:ROWS]
-    if not wanted:
+    """Places of the `rows` that equal what the feature store would say without what came after them."""
+    groups: dict[tuple[str, int, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.view in _VIEWS:
+            groups.setdefault((row.request_id, row.at, row.view), []).append(place)
+    if not groups:
         return set()
-    events = _events_of(paths, [rows[place] for place in wanted])
+    events = _events_of(paths, [rows[place] for places in groups.values() for place in places])
     items = load_items(paths)
-    return {place for place in wanted if _explained(rows[place], events, items)}
+    explained: set[int] = set()
+    hopeless = 0
+    for places in groups.values():
+        if hopeless >= HOPELESS:
+            break
+        found = _explained([rows[place] for place in places], events, items)
+        explained.update(place for place, late in zip(places, found, strict=True) if late)
+        hopeless += found.count(False)
+    return explained
 
 
-def _explained(row: ServedRow, events: pa.Table, items: pa.Table) -> bool:
-    known = _known_to(row, events)
+def _explained(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[bool]:
+    """For each of the rows of one view and request, whether what came later explains it."""
+    ids = pa.array([row.entity_id for row in rows])
+    known = events.filter(pc.is_in(events[_entity(rows[0])], value_set=ids))
+    known = known.filter(pc.less_equal(known[columns.SEQUENCE], rows[0].at))
+    there = _rows_at(rows, known, items)
+    return [
+        not differing(row.values, values) or _in_flight(row, values, known, items)
+        for row, values in zip(rows, there, strict=True)
+    ]
+
+
+def _in_flight(row: ServedRow, there: Values, events: pa.Table, items: pa.Table) -> bool:
+    """Whether the row lacks some of what workers had taken up but not yet made visible."""
+    own = events.filter(pc.equal(events[_entity(row)], row.entity_id))
+    sequence: IntArray = own[columns.SEQUENCE].to_numpy()
+    early = own[columns.AT].cast(pa.int64()).to_numpy() <= (row.event_at or 0)
+    flying = early & (sequence > row.at - IN_FLIGHT_MICROS)
+    kinds = own[columns.KIND].to_numpy(zero_copy_only=False)
+    guesses = chain(_fewer_by_kind(row, there, kinds, sequence, flying), _fewer_by_one(sequence, flying))
     return any(
-        not differing(row.values, _row_at(row, known.filter(pa.array(kept)), items))
-        for kept in _without_late(row, known)
+        not differing(row.values, _rows_at([row], own.filter(pa.array(~away)), items)[0]) for away in guesses
     )
 
 
@@ -61,49 +96,50 @@ def _events_of(paths: HomePaths, rows: Sequence[ServedRow]) -> pa.Table:
     return events.filter(masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1]))
 
 
-def _known_to(row: ServedRow, events: pa.Table) -> pa.Table:
-    """The events of the row's entity up to its event timestamp."""
-    same = pc.equal(events[_entity(row)], row.entity_id)
-    early = pc.less_equal(events[columns.AT].cast(pa.int64()), row.event_at or 0)
-    return events.filter(pc.and_kleene(same, early))
+def _fewer_by_kind(
+    row: ServedRow, there: Values, kinds: npt.NDArray[np.object_], sequence: IntArray, flying: BoolArray
+) -> Iterator[BoolArray]:
+    """The last events in flight, as many of each kind as the row's own counts lack.
 
-
-def _without_late(row: ServedRow, events: pa.Table) -> Iterator[BoolArray]:
-    """Masks of `events` without some that may have come late.
-
-    What arrived before the row's own event was there when the row was written. A row of a midnight has no
-    event of its own; then any of the last arrivals may be the late one.
+    Several workers process the events of an item, so those that were visible are not all before the others.
     """
-    sequence: IntArray = events[columns.SEQUENCE].to_numpy()
-    at = events[columns.AT].cast(pa.int64()).to_numpy()
-    own = at == row.event_at
-    first = int(sequence[own].min()) if own.any() else -1
-    for arrival in np.sort(sequence[sequence > first])[::-1][:ARRIVALS]:
-        yield sequence < arrival
-    near = np.flatnonzero((at > (row.event_at or 0) - RACE_MICROS) & ~own)[-RACERS:].tolist()
-    for away in (*combinations(near, 1), *combinations(near, 2)):
-        kept = np.ones(len(events), np.bool_)
-        kept[list(away)] = False
-        yield kept
+    away = np.zeros(len(kinds), np.bool_)
+    for kind, name in _COUNTS.get(row.view, {}).items():
+        lacking = (there.get(name) or 0) - (row.values.get(name) or 0)
+        places = np.flatnonzero(flying & (kinds == kind))
+        if not 0 <= lacking <= len(places):
+            return
+        away[places[np.argsort(-sequence[places], kind="stable")[:lacking]]] = True
+    if away.any():
+        yield away
 
 
-def _row_at(row: ServedRow, events: pa.Table, items: pa.Table) -> Values:
-    """The view's row of the entity as of the row's event timestamp, by the very functions of the batch."""
-    log = read_log(events)
-    if row.view == columns.USER_ACTIVITY:
+def _fewer_by_one(sequence: IntArray, flying: BoolArray) -> Iterator[BoolArray]:
+    """The last event in flight, the last two, and so on: how one worker makes them visible."""
+    for first in np.sort(sequence[flying])[::-1][:ARRIVALS]:
+        yield flying & (sequence >= first)
+
+
+def _rows_at(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[Values]:
+    """The view's row of each entity as of the served row's timestamp, by the very functions of the batch."""
+    view, log = rows[0].view, read_log(events)
+    if view == columns.USER_ACTIVITY:
         table = user_activity(log, category_keys(items, log.items), 0)
-    elif row.view == columns.USER_HISTORY:
+    elif view == columns.USER_HISTORY:
         blocks = list(user_history_blocks(log, 0))
-        table = pa.concat_tables([VIEW_SCHEMAS[row.view].empty_table(), *blocks])
+        table = pa.concat_tables([VIEW_SCHEMAS[view].empty_table(), *blocks])
     else:
         table = item_engagement(log, 0)
     at = table[columns.EVENT_TIMESTAMP].cast(pa.int64()).to_numpy()
-    mask = np.asarray(pc.equal(table[_entity(row)], row.entity_id)) & (at <= (row.event_at or 0))
+    entities = table[_entity(rows[0])].to_numpy()
+    return [_last(table, (entities == row.entity_id) & (at <= (row.event_at or 0)), at) for row in rows]
+
+
+def _last(table: pa.Table, mask: BoolArray, at: IntArray) -> Values:
     places = np.flatnonzero(mask)
     if not len(places):
-        return dict.fromkeys(row.values)
-    last = int(places[np.argmax(at[places])])
-    found: Values = table.slice(last, 1).to_pylist()[0]
+        return dict.fromkeys(table.column_names)
+    found: Values = table.slice(int(places[np.argmax(at[places])]), 1).to_pylist()[0]
     return found
 
 
