@@ -123,7 +123,8 @@ def _print_audit(found: "Audit") -> None:
     print_rows(
         [
             {"view": each.view, "rows": each.rows, "behind": each.behind, "missing": each.missing}
-            | {f"lag {name} s": seconds for name, seconds in each.seconds.items()}
+            | {f"lag {name} s": seconds for name, seconds in each.lag.items()}
+            | {f"overdue {name} s": seconds for name, seconds in each.overdue.items() if name != "p90"}
             for each in found.staleness
         ],
         as_json=False,

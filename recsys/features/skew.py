@@ -77,14 +77,30 @@ class Staleness:
     Attributes:
         rows: served rows, missing ones included. behind: those that a newer row should have replaced.
         missing: there was no row online, though the lake has one.
-        seconds: percentile (or `max`) -> lag in seconds over the rows that were there.
+        lag: percentile (or `max`) -> seconds from the row's timestamp to that of the newest row, over the
+            rows that were there. A quiet entity's row may lag by days and be overdue by milliseconds.
+        overdue: the same of seconds from the first newer row to the request: how long the row was wrong.
     """
 
     view: str
     rows: int
     behind: int
     missing: int
-    seconds: Mapping[str, float]
+    lag: Mapping[str, float]
+    overdue: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Newer:
+    """What the lake holds of a served row's entity strictly before the request, microseconds.
+
+    Attributes:
+        newest: event timestamp of the newest row, None where there is none.
+        first: of the first row after the served one, None where there is none.
+    """
+
+    newest: int | None
+    first: int | None
 
 
 def equal(served: Any, recomputed: Any) -> bool:
@@ -137,30 +153,29 @@ def compare_rows(
     )
 
 
-def staleness(rows: Sequence[ServedRow], newest: Sequence[int | None]) -> tuple[Staleness, ...]:
-    """One summary a view.
-
-    Args:
-        newest: for each row the event timestamp of the entity's newest row strictly before the request,
-            microseconds; None where the lake has none.
-    """
-    views: dict[str, list[tuple[ServedRow, int | None]]] = {}
-    for row, last in zip(rows, newest, strict=True):
-        views.setdefault(row.view, []).append((row, last))
+def staleness(rows: Sequence[ServedRow], stored: Sequence[Newer]) -> tuple[Staleness, ...]:
+    """One summary a view; `stored` is what the lake holds for each row."""
+    views: dict[str, list[tuple[ServedRow, Newer]]] = {}
+    for row, newer in zip(rows, stored, strict=True):
+        views.setdefault(row.view, []).append((row, newer))
     return tuple(_staleness(view, pairs) for view, pairs in views.items())
 
 
-def _staleness(view: str, pairs: Sequence[tuple[ServedRow, int | None]]) -> Staleness:
-    lags = np.array(
-        [
-            # A row that is newer than the lake's came by the stream and is not yet on the disk.
-            max(0, last - row.event_at) / 1e6 if last is not None else 0.0
-            for row, last in pairs
-            if row.event_at is not None
-        ]
+def _staleness(view: str, pairs: Sequence[tuple[ServedRow, Newer]]) -> Staleness:
+    there = [(row.at, row.event_at, newer) for row, newer in pairs if row.event_at is not None]
+    # A row that is newer than the lake's came by the stream and is not yet on the disk: it lags by nothing.
+    lags = [
+        max(0, newer.newest - event_at) if newer.newest is not None else 0 for _, event_at, newer in there
+    ]
+    overdue = [at - newer.first if newer.first is not None else 0 for at, _, newer in there]
+    return Staleness(
+        view=view,
+        rows=len(pairs),
+        behind=sum(lag > 0 for lag in lags),
+        missing=sum(row.event_at is None and newer.newest is not None for row, newer in pairs),
+        lag=_percentiles(np.array(lags) / 1e6),
+        overdue=_percentiles(np.array(overdue) / 1e6),
     )
-    missing = sum(row.event_at is None and last is not None for row, last in pairs)
-    return Staleness(view, len(pairs), int((lags > 0).sum()), missing, _percentiles(lags))
 
 
 def _percentiles(seconds: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
 from recsys.config import HomePaths, Settings
 from recsys.errors import DataError
+from recsys.features.event_log import IntArray
 from recsys.features.skew import (
     FeatureSkew,
+    Newer,
     ServedRow,
     Staleness,
     Values,
@@ -27,6 +28,8 @@ from recsys.stores.feature_files import build_features
 from recsys.stores.feature_store import OfflineFeatures
 from recsys.stores.late_events import explained_by_late_events
 from recsys.stores.snapshot_files import read_snapshots
+
+_NEVER = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def audit_features(
         damaged=snapshots.damaged,
         unknown=len(snapshots.rows) - len(known),
         features=found,
-        staleness=staleness(known, _newest_before(paths, known)),
+        staleness=staleness(known, _stored(paths, known)),
     )
 
 
@@ -130,37 +133,30 @@ def _features_of(view: str, rows: Sequence[ServedRow]) -> list[str]:
     return [name for name in VIEW_SCHEMAS[view].names if name in served and name not in fixed]
 
 
-def _newest_before(paths: HomePaths, rows: Sequence[ServedRow]) -> list[int | None]:
-    """For each row the event timestamp of its entity's newest row on disk strictly before the request."""
-    newest: list[int | None] = [None] * len(rows)
+def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[Newer]:
+    """For each row what the disk holds of its entity strictly before the request."""
+    found = [Newer(None, None)] * len(rows)
     for view in dict.fromkeys(row.view for row in rows):
         places = [place for place, row in enumerate(rows) if row.view == view]
-        asked = pd.DataFrame(
-            {
-                "place": places,
-                "entity": [rows[place].entity_id for place in places],
-                "at": np.array([rows[place].at for place in places], np.int64),
-            }
-        )
-        stored = _instants(paths, view, sorted(set(asked["entity"])))
-        joined = pd.merge_asof(
-            asked.sort_values("at"),
-            stored,
-            left_on="at",
-            right_on="event_at",
-            by="entity",
-            allow_exact_matches=False,
-        )
-        for place, event_at in zip(joined["place"], joined["event_at"], strict=True):
-            newest[place] = None if pd.isna(event_at) else int(event_at)
-    return newest
+        stored = _instants(paths, view, sorted({rows[place].entity_id for place in places}))
+        for place in places:
+            row, at = rows[place], stored.get(rows[place].entity_id, _NEVER)
+            before = at[: np.searchsorted(at, row.at)]
+            after = before[np.searchsorted(before, row.event_at or 0, side="right") :]
+            found[place] = Newer(
+                int(before[-1]) if len(before) else None, int(after[0]) if len(after) else None
+            )
+    return found
 
 
-def _instants(paths: HomePaths, view: str, ids: Sequence[str]) -> pd.DataFrame:
-    """Columns entity and event_at (nullable int64 microseconds) of the stored rows of `ids`, by instant."""
-    entity = VIEW_SCHEMAS[view].names[0]
+def _instants(paths: HomePaths, view: str, ids: Sequence[str]) -> dict[str, IntArray]:
+    """Entity -> event timestamps of its stored rows, microseconds, ascending."""
+    entity = str(VIEW_SCHEMAS[view].names[0])
     names = [entity, columns.EVENT_TIMESTAMP]
     table = pq.read_table(paths.feature_rows(view), columns=names, filters=[(entity, "in", set(ids))])
     at = table[columns.EVENT_TIMESTAMP].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    frame = pd.DataFrame({"entity": table[entity].to_pylist(), "at": at})
-    return frame.assign(event_at=frame["at"]).sort_values("at")[["entity", "event_at"]]
+    codes = table[entity].combine_chunks().dictionary_encode()
+    order = np.lexsort((at, codes.indices.to_numpy()))
+    counts = np.bincount(codes.indices.to_numpy(), minlength=len(codes.dictionary))
+    parts = np.split(at[order], np.cumsum(counts)[:-1])
+    return dict(zip(codes.dictionary.to_pylist(), parts, strict=False))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.features.skew import ServedRow, compare_rows, differing, equal, staleness
+from recsys.features.skew import Newer, ServedRow, compare_rows, differing, equal, staleness
 
 SECOND = 1_000_000
 
@@ -68,9 +68,16 @@ def test_what_a_late_event_explains_is_counted_but_not_wrong() -> None:
 
 def test_staleness_is_how_much_newer_the_lake_was_before_the_request() -> None:
     rows = [row({}, event_at=at * SECOND) for at in (10, 20, 30)] + [row({}, event_at=None)] * 2
-    newest = [10 * SECOND, 50 * SECOND, 20 * SECOND, 40 * SECOND, None]
-    (found,) = staleness(rows, newest)
+    stored = [
+        Newer(10 * SECOND, None),
+        Newer(50 * SECOND, 40 * SECOND),
+        Newer(20 * SECOND, None),
+        Newer(40 * SECOND, 40 * SECOND),
+        Newer(None, None),
+    ]
+    (found,) = staleness(rows, stored)
     # Lags 0, 30 and 0 (newer than the lake); one row was missing online, one user nobody knows.
     assert (found.rows, found.behind, found.missing) == (5, 1, 1)
-    assert found.seconds["max"] == 30.0
-    assert found.seconds["p50"] == 0.0
+    assert (found.lag["max"], found.lag["p50"]) == (30.0, 0.0)
+    # The request was at second 100, and the second row had been wrong since second 40.
+    assert found.overdue["max"] == 60.0

@@ -241,7 +241,8 @@ def test_rows_older_than_the_lake_are_behind_though_they_are_right(served: Setti
     behind = {view.view: view for view in report.staleness}
     assert behind[columns.USER_HISTORY].behind == 1
     ann = lines[0]["user"][columns.USER_HISTORY]["event_at"]
-    assert behind[columns.USER_HISTORY].seconds["max"] == late.timestamp() - ann / 1e6
+    assert behind[columns.USER_HISTORY].lag["max"] == late.timestamp() - ann / 1e6
+    assert behind[columns.USER_HISTORY].overdue["max"] == 3 * 86_400 + 3_600
 
 
 def test_the_newest_snapshots_are_taken_and_a_half_written_line_is_counted(tmp_path: Path) -> None:
