@@ -68,8 +68,13 @@ def load_users(paths: HomePaths) -> pa.Table:
     Raises:
         DataError: nothing was imported, or a file is damaged.
     """
+    return user_log(paths).newest(load_imported_users(paths))
+
+
+def load_imported_users(paths: HomePaths) -> pa.Table:
+    """Users as they were imported, sorted by user id; raises as `load_users`."""
     recover_import(paths)
-    return user_log(paths).newest(_load(paths.data / USERS_FILE, USER_SCHEMA, "users"))
+    return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
 
 
 def load_report(paths: HomePaths) -> dict[str, Any]:
