@@ -27,7 +27,7 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.models.bundle import Bundle
-from recsys.models.extension import ItemChange, extended
+from recsys.models.extension import ItemChange, Room, extended
 
 SIMILAR_POOL = 200
 
@@ -48,6 +48,7 @@ class Recommender:
         self._features = features
         self._settings = settings
         self._sources = CandidateSources(bundle, self.catalogue)
+        self._room = Room()
         self.version = 0
 
     def extended(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
@@ -60,7 +61,7 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle = extended(self.bundle, changes)
+            other.bundle = extended(self.bundle, changes, self._room)
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalogue = self.catalogue.extended(other.bundle.items, index)
             # Only vectors that differ: an index is no place for prices.

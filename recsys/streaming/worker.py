@@ -166,9 +166,7 @@ class Worker:
         if len(self._sequences) < len(entries):
             first = self._state.reserve(SEQUENCE_BLOCK)
             self._sequences = range(first, first + SEQUENCE_BLOCK)
-        parsed = parse_entries(
-            entries, self._stream.partitions, self._rules.weights, self._sequences.start
-        )
+        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, self._sequences.start)
         self._sequences = self._sequences[len(entries) :]
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
