@@ -41,6 +41,11 @@ class DenseIndex:
         """Whether every answer is the true one."""
         return self._main.cells is None
 
+    @property
+    def delta(self) -> int:
+        """How many rows lie beside the main index."""
+        return len(self._delta.rows)
+
     def extended(self, vectors: FloatArray, changed: IntArray) -> "DenseIndex":
         """An index over `vectors` for little work; this one stays as it is.
 

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from recsys.dataset.interactions import FloatArray, Interactions
 
-HALF_LIFE_DAYS = 28.0  # of an action's worth, in training and live
-LANDMARK = 1_577_836_800_000_000  # 2020-01-01T00:00Z: a double carries what is counted from it until 2098
 _DAY_MICROS = 86_400_000_000
+POPULARITY_HALF_LIFE_DAYS = 28.0  # of an action's worth, in training and live
+# Live popularity is weighed as of this instant: every event can be weighed for it, whatever came before.
+POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2103
 
 
 def decayed_popularity(interactions: Interactions, now: int, half_life_days: float) -> FloatArray:
@@ -36,11 +37,11 @@ def live_popularity(
 
     A live score is forward-decayed, so that it only ever grows and nobody has to age it:
 
-        live_i = sum over actions a of i of weight_a 2^((at_a - LANDMARK) / half_life)
+        live_i = sum over actions a of i of weight_a 2^((at_a - ORIGIN) / half_life)
 
     Both are brought to `now`, which makes them comparable, an action on either side counts the same:
 
-        popularity_i = live_i 2^(-(now - LANDMARK) / half_life)     where there is a live score
+        popularity_i = live_i 2^(-(now - ORIGIN) / half_life)     where there is a live score
                      = trained_i 2^(-(now - trained_at) / half_life)  elsewhere
 
     A live score counts every action of the lake and of the stream, those that training saw included: it
@@ -53,10 +54,10 @@ def live_popularity(
     """
     popularity: npt.NDArray[np.float64] = trained.astype(np.float64) * _worth(trained_at - now)
     index = np.fromiter(live.keys(), np.int64, len(live))
-    popularity[index] = np.fromiter(live.values(), np.float64, len(live)) * _worth(LANDMARK - now)
+    popularity[index] = np.fromiter(live.values(), np.float64, len(live)) * _worth(POPULARITY_ORIGIN - now)
     return popularity
 
 
 def _worth(micros: int) -> float:
     """What one action counts that is `micros` away, negative = in the past."""
-    return float(2.0 ** (micros / _DAY_MICROS / HALF_LIFE_DAYS))
+    return float(2.0 ** (micros / _DAY_MICROS / POPULARITY_HALF_LIFE_DAYS))

@@ -21,7 +21,7 @@ from recsys import columns
 from recsys.catalog import Item, User
 from recsys.dataset.catalogue_rows import items_table
 from recsys.dataset.interactions import FloatArray
-from recsys.errors import InvalidEventError, StoreUnavailableError
+from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text
 from recsys.models.extension import ItemChange
@@ -237,12 +237,19 @@ class CatalogueWorker:
         retexted = doors.log.retexted(item_ids)
         told = [item for item in items if item.item_id in retexted]
         vectors: dict[str, FloatArray] = {}
-        if told:
-            rows = doors.texts.vectors([item.text for item in told])
+        if told and (rows := self._encoded([item.text for item in told])) is not None:
             doors.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, version)})
             vectors = {item.item_id: row for item, row in zip(told, rows, strict=True)}
         changes = [ItemChange(item, vectors.get(item.item_id)) for item in items]
         doors.feed.publish(changes, version, doors.texts.encoder)
+
+    def _encoded(self, texts: Sequence[str]) -> FloatArray | None:
+        """Text vectors; None without an encoder, which is no reason to keep a price or a title back."""
+        try:
+            return self._doors.texts.vectors(texts)
+        except (ArtifactError, ConfigError) as error:
+            log.error("%d changed texts stay without a vector: %s", len(texts), error)
+            return None
 
 
 def _parsed(

@@ -32,13 +32,12 @@ class ItemUpdate:
         """The new states of the items, from those that are stored."""
         tiles = decode_tiles({item: state.tiles for item, state in stored.items()})
         if self._deltas is not None:
-            tiles = added(tiles, self._deltas, self._now)
+            tiles = added(tiles, self._deltas)
         if not len(tiles):
             return {}
         rows = item_rows(tiles, now=self._now, created=created)
         self.engagement = rows.engagement
         self.popularity = dict(zip(tiles.items, tiles.popularity.tolist(), strict=True))
         return {
-            item: ItemState(blob, NEVER if rows.expires[item] is None else rows.expires[item])
-            for item, blob in encode_tiles(tiles).items()
+            item: ItemState(blob, rows.expires[item] or NEVER) for item, blob in encode_tiles(tiles).items()
         }

@@ -22,7 +22,7 @@ from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.popularity import HALF_LIFE_DAYS, decayed_popularity
+from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
@@ -111,7 +111,7 @@ def test_start(interactions: Interactions, split: Split) -> int:
 
 def popularity_at_end(interactions: Interactions) -> FloatArray:
     """(N + 1,) decayed popularity right after the last of `interactions`."""
-    return decayed_popularity(interactions, int(interactions.at.max()) + 1, HALF_LIFE_DAYS)
+    return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
 
 
 def ranking_data(job: Job, bundle: Bundle) -> RankingData:
