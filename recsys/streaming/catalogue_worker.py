@@ -31,6 +31,7 @@ from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
 RETRY_SECONDS = 1.0
+MOST_LETTERS = 1_000_000
 FUTURE_TOLERANCE_MICROS = 300_000_000  # as cleaning has it: one wrong clock must not have the last word
 
 log = logging.getLogger("recsys.streaming")
@@ -124,6 +125,7 @@ class CatalogueWorker:
         self._doors = doors
         self._clock = clock
         self._reader: StreamReader | None = None
+        self._refused: set[int] = set()
 
     def run(self, stop: Signal) -> None:
         """Works until `stop` is set; a store that is away is asked again every second."""
@@ -170,6 +172,13 @@ class CatalogueWorker:
         self._catch_up()
         stream = self._doors.stream
         committed = stream.status()[self._partition].committed_offset
+        # What was refused stays refused: its item may be known by now, and it would count after all.
+        letters = (letter.entry for letter in stream.dead_letters(MOST_LETTERS))
+        self._refused = {
+            entry.offset
+            for entry in letters
+            if entry.partition == self._partition and entry.offset > committed
+        }
         self._reader = stream.reader({self._partition: committed})
         return self._reader
 
@@ -190,7 +199,7 @@ class CatalogueWorker:
 
     def _process(self, entries: Sequence[Entry]) -> None:
         now = self._clock()
-        upserts, poison = _parsed(entries, now)
+        upserts, poison = _parsed([each for each in entries if each.offset not in self._refused], now)
         items, users, refused = self._merged(upserts)
         if poison or refused:
             self._doors.stream.put_aside([*poison, *refused], now)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.catalog import Item
+from recsys.catalog import Item, stable_key
 from recsys.dataset.histories import histories_from_features
 from recsys.models.bundle import Bundle
 from recsys.models.extension import ItemChange, Room, extended
@@ -26,7 +27,7 @@ def changed(item_id: str, text: list[float] | None = None, **values: Any) -> Ite
         "category": "dairy",
         "at": NOW,
     } | values
-    vector = None if text is None else np.array(text, np.float32) / np.linalg.norm(text)
+    vector = None if text is None else (np.array(text) / np.linalg.norm(text)).astype(np.float32)
     return ItemChange(Item(item_id, **facts), vector)
 
 
@@ -100,7 +101,7 @@ def test_a_new_item_has_the_vector_of_its_content(bundle: Bundle) -> None:
 
 def test_a_known_item_with_a_new_text_moves_and_keeps_its_residual(bundle: Bundle) -> None:
     residual = bundle.retriever.item_tower.residual
-    with __import__("torch").no_grad():
+    with torch.no_grad():
         residual[2] = 3.0
     bundle = replace(bundle, item_vectors=bundle.retriever.item_vectors())
     told = replace(unchanged(bundle, "butter"), text_vector=MILK.text_vector)
@@ -135,8 +136,6 @@ def test_a_text_vector_of_another_encoder_says_nothing(bundle: Bundle) -> None:
 
 
 def test_a_history_of_new_items_counts(bundle: Bundle) -> None:
-    from recsys.catalog import stable_key
-
     longer = extended(bundle, [MILK])
     at = np.array([1_700_000_000], np.int64)
     history = histories_from_features(
