@@ -74,7 +74,7 @@ class Catalogue:
         other.categories = self.categories.extended(items.categories, index)
         other.brands = self.brands.extended(items.brands, index)
         other._with_attribute = _revised(self._with_attribute, self.items, items, index)
-        other._attribute_names = self._attribute_names | {name for name, _ in other._with_attribute}
+        other._attribute_names = {name for name, _ in other._with_attribute}
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
         other.by_popularity = np.concatenate([self.by_popularity, new])
