@@ -31,6 +31,7 @@ from recsys.stores.registry import Registry
 from recsys.stores.registry_records import BundleRecord
 from recsys.stores.slate_log import FileSlateLog
 from serving.bundle_watch import BundleWatch
+from serving.live_catalogue import LiveCatalogue, LiveFeeds
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -97,9 +98,11 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     slate_log = FileSlateLog(
         settings.paths.served, serving.slate_log_bytes, serving.slate_log_share, random.random
     )
+    load, feeds = BundleLoader(settings), LiveFeeds(settings)
+    live = LiveCatalogue(feeds.changes, feeds.scores)
     watch = BundleWatch(
         production=registry.production,
-        load=BundleLoader(settings),
+        load=lambda record: live.caught_up(load(record)),
         clock=time.monotonic,
         taken=lambda recommender: _taken(recommender, metrics),
         refused=metrics.refused.inc,
@@ -108,11 +111,14 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     set_threads(serving.threads)
     watch.check()
     watch.start(serving.reload_seconds)
+    live.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     deployment = Deployment(serving, key or None, watch, metrics, slate_log, pool, lambda: datetime.now(UTC))
 
     def close() -> None:
+        live.stop()
         watch.stop()
+        feeds.close()
         pool.shutdown(wait=True)
         slate_log.close()
         registry.close()

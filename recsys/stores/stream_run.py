@@ -7,13 +7,16 @@ from threading import Event
 
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.stores.catalogue_doors import open_catalogue_worker
 from recsys.stores.event_lake import EventLake
 from recsys.stores.online_rows import OnlineRows
 from recsys.stores.partition_locks import PartitionLocks
+from recsys.stores.popularity_feed import PopularityFeed
+from recsys.stores.redis_connection import connect
 from recsys.stores.stream_origin import ItemCategories, begin_state, epoch_of, shop_rules
 from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_progress, open_stream
-from recsys.streaming.runner import CatalogueTask, Runner
+from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
+from recsys.streaming.runner import Runner
 from recsys.streaming.worker import Outlets, Worker
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
@@ -71,12 +74,14 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
         stack.callback(stream.close)
         state = SqliteStreamState(paths.stream)
         stack.callback(state.close)
+        popularity = PopularityFeed(connect(settings, TIMEOUT_SECONDS))
         if begin_state(settings, state, stream, now_micros()):
+            popularity.clear()
             say("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
         online = OnlineRows(settings)
         stack.callback(online.close)
-        outlets = Outlets(online, EventLake(paths.live), open_progress(settings))
+        outlets = Outlets(online, EventLake(paths.live), open_progress(settings), popularity)
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
 
@@ -90,13 +95,8 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
             stream.partitions,
             is_current,
             time.monotonic,
-            catalogue_task(settings),
+            lambda: open_catalogue_worker(settings),
         )
-
-
-def catalogue_task(settings: Settings) -> Callable[[], CatalogueTask] | None:
-    """Makes what works on the catalogue's partition; None where nothing does."""
-    return None
 
 
 def now_micros() -> int:
