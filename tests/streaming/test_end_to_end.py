@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from recsys import columns
 from recsys.cli.app import app
 from recsys.config import Settings
+from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.dataset_files import load_info, save_info
 from recsys.stores.event_lake import EventLake, open_lake
 from recsys.stores.feature_files import build_features
@@ -74,12 +77,8 @@ def command(*words: str) -> Any:
 
 
 def test_a_first_worker_brings_imported_and_new_events_online(home: Settings) -> None:
-    send(
-        home,
-        event("v1", "ann", "i1"),
-        event("p1", "new", "i9", "purchase"),
-        event("p1", "new", "i9", "purchase"),
-    )
+    bought = event("p1", "new", "i9", "purchase")
+    send(home, event("v1", "ann", "i1"), bought, bought)
     assert command("stream", "run", "--once") == {"events": 3}
     assert_online_equals_batch(home)
     assert EventLake(home.paths.live).read()[columns.EVENT_ID].to_pylist() == ["v1", "p1"]
@@ -138,12 +137,9 @@ def test_feature_rows_that_are_built_know_the_live_events(home: Settings) -> Non
     send(home, event("v4", "ann", "i5", "like"))
     drain_stream(home, (), print)
     assert build_features(home, with_text=False)[columns.USER_HISTORY] > 0
-    import pyarrow.parquet as pq
-
     rows = pq.read_table(home.paths.feature_rows(columns.USER_HISTORY)).to_pylist()
-    newest = max(
-        (row for row in rows if row[columns.USER_ID] == "ann"), key=lambda row: row["event_timestamp"]
-    )
+    of_ann = [row for row in rows if row[columns.USER_ID] == "ann"]
+    newest = max(of_ann, key=lambda row: row[columns.EVENT_TIMESTAMP])
     assert newest[columns.HISTORY_KINDS][-1] == columns.KIND_CODES["like"]
 
 
@@ -151,10 +147,6 @@ def test_an_older_row_never_replaces_a_newer_one_online(home: Settings) -> None:
     before = online_rows(home, USERS, [])
     writer = OnlineRows(home)
     old = rows_at(open_lake(home.paths).read(), time.time_ns() // 1000 - 10 * 86_400_000_000, categories)
-    import pyarrow as pa
-
-    from recsys.features.view_schemas import VIEW_SCHEMAS
-
     table = pa.Table.from_pylist(list(old["user_activity"].values()), schema=VIEW_SCHEMAS["user_activity"])
     writer.write({"user_activity": table})
     writer.close()
