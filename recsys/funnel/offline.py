@@ -42,6 +42,11 @@ def candidate_lists(
     return found, retrieval_scores(bundle, vectors, found)
 
 
+def scores_of(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
+    """(R, C) retrieval scores of given candidates (R, C), as `candidate_lists` has them of its own."""
+    return retrieval_scores(bundle, bundle.retriever.user_vectors(histories), candidates)
+
+
 def retrieval_scores(bundle: Bundle, vectors: FloatArray, candidates: IntArray) -> FloatArray:
     """(R, C) dot products of user vectors (R, D) with candidates (R, C); 0 for padding."""
     scores = np.empty(candidates.shape, np.float32)

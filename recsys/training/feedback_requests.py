@@ -7,7 +7,7 @@ import numpy as np
 from recsys import columns
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import Cases, IntArray, Interactions
-from recsys.funnel.offline import retrieval_scores
+from recsys.funnel.offline import scores_of
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
 from recsys.training.requests import RankingData
@@ -41,5 +41,5 @@ def feedback_data(
     histories = read_histories(features, asked, users, at, columns.HISTORY_LENGTH)
     cases = Cases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
     matrix = read_ranking_features(features, asked, cases, candidates)
-    scores = retrieval_scores(bundle, bundle.retriever.user_vectors(histories), candidates)
+    scores = scores_of(bundle, histories, candidates)
     return RankingData(np.concatenate([matrix, scores[:, :, None]], axis=2), labels, candidates > 0)
