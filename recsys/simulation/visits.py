@@ -14,8 +14,8 @@ from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter
 from recsys.simulation.world import World
 
-_PAUSE = 5 * SECOND  # between two pages
-_NEVER = 2**62
+PAUSE = 5 * SECOND  # between two pages
+NEVER = 2**62
 
 
 def simulate(
@@ -36,9 +36,9 @@ def simulate(
             if truth:
                 truth.day()
         for happened in _hour(world, front, now, names, truth):
-            waiting.add(deliveries(world, _so_far(happened, end)))
+            waiting.add(deliveries(world, so_far(happened, end)))
         yield from waiting.due(now + HOUR - SECOND)
-    yield from waiting.due(_NEVER)
+    yield from waiting.due(NEVER)
 
 
 def page_counts(world: World, visits: int) -> Ints:
@@ -73,7 +73,7 @@ def _hour(
         yield page_events(world, pages, asked, names)
         left -= 1
         on = left > 0
-        shoppers, at, sessions, left = shoppers[on], pages.ends[on] + _PAUSE, sessions[on], left[on]
+        shoppers, at, sessions, left = shoppers[on], pages.ends[on] + PAUSE, sessions[on], left[on]
 
 
 def bot_items(world: World) -> Ints:
@@ -81,6 +81,6 @@ def bot_items(world: World) -> Ints:
     return world.rng.integers(1, len(world.space), world.habits.bot_views)
 
 
-def _so_far(happened: Iterator[Happened], end: int) -> Iterator[Happened]:
+def so_far(happened: Iterator[Happened], end: int) -> Iterator[Happened]:
     """Without the cancels that are still to come when the simulation ends."""
     return (one for one in happened if one.at < end or not isinstance(one.event, Cancel))
