@@ -12,6 +12,9 @@ import redis
 from recsys.config import Settings
 from recsys.stores import redis_server
 from recsys.stores.redis_connection import open_url
+from recsys.stores.redis_stream import RedisEventStream
+from recsys.streaming.stream import EventStream
+from tests.fake_stream import FakeEventStream
 
 STORES = {
     "feast": "type: redis",
@@ -109,3 +112,15 @@ def all_types_view(path: Path, name: str = "everything", ttl: timedelta | None =
 def everything() -> Callable[..., list[Any]]:
     """`all_types_view`, for tests that apply it."""
     return all_types_view
+
+
+@pytest.fixture(params=["fake", "redis"])
+def stream(request: pytest.FixtureRequest) -> Iterator[EventStream]:
+    """An empty event stream with two partitions of users, of each transport."""
+    if request.param == "fake":
+        yield FakeEventStream(2)
+        return
+    client = request.getfixturevalue("redis_client")
+    opened = RedisEventStream(client, 2)
+    yield opened
+    opened.close()
