@@ -35,13 +35,14 @@ EVENT_COLUMNS_READ = (
 
 @dataclass(frozen=True)
 class EventLog:
-    """M events that features are made of, sorted by instant and then arrival; all arrays are (M,) int64.
+    """M events that features are made of, each user's in order of instant and arrival; arrays are (M,) int64.
 
     Actions of weight 0 say nothing and are left out; impressions and cancellations stay whatever they weigh.
 
     Attributes:
         users: external ids; `user` indexes it.
-        items: external ids; `item` indexes it.
+        items: external ids; `item` indexes it. Empty in a stream, which knows keys only.
+        item_keys: stable keys; `item` indexes it.
         kind: codes of `recsys.columns.KIND_CODES`.
         at: microseconds.
         quantity: pieces, 1 where unknown.
@@ -51,6 +52,7 @@ class EventLog:
 
     users: tuple[str, ...]
     items: tuple[str, ...]
+    item_keys: IntArray
     user: IntArray
     item: IntArray
     kind: IntArray
@@ -66,13 +68,9 @@ class EventLog:
     def is_action(self) -> BoolArray:
         return np.isin(self.kind, ACTION_CODES)
 
-    def item_keys(self) -> IntArray:
-        """(len(items),) stable keys, by item index."""
-        return np.fromiter((stable_key(item) for item in self.items), np.int64, len(self.items))
-
 
 def read_log(events: pa.Table) -> EventLog:
-    """The event log of canonical `events`, which may come in any order.
+    """The event log of canonical `events`, which may come in any order; sorted by instant and arrival.
 
     Raises:
         SchemaMismatchError: a column is missing.
@@ -94,18 +92,23 @@ def read_log(events: pa.Table) -> EventLog:
     return EventLog(
         users=users,
         items=items,
+        item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
         user=user,
         item=item,
         kind=kind,
         at=at[order],
         quantity=_integers(events[columns.QUANTITY], 1)[order],
         value=_integers(events[columns.VALUE_MICROS], -1)[order],
-        undone_at=_undone_at(user, item, kind, at[order]),
+        undone_at=undone_at(user, item, kind, at[order]),
     )
 
 
-def _undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """A cancellation undoes the latest purchase of its user and item that still stands."""
+def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+    """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
+
+    A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
+    beginning therefore says the same of the purchases that it holds.
+    """
     undone = np.full(len(at), NEVER, np.int64)
     cancels = kind == CANCEL_CODE
     if not cancels.any():

@@ -1,10 +1,13 @@
-"""Rolling sums at every instant at which a window can change, for all entities at once."""
+"""Rolling sums for all entities at once: at every instant at which a window can change, or at one each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
+from recsys import columns
 from recsys.features.event_log import NEVER, BoolArray, EventLog, IntArray
 from recsys.features.windows import day_of, leaves_at
 
@@ -23,6 +26,15 @@ class Changes:
     at: IntArray
     day: IntArray
     sign: IntArray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def chosen(self, which: BoolArray) -> "Changes":
+        """Those of `which` (C,)."""
+        return Changes(
+            self.source[which], self.entity[which], self.at[which], self.day[which], self.sign[which]
+        )
 
 
 def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
@@ -51,6 +63,11 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @cached_property
+    def written(self) -> IntArray:
+        """(R,) the rows in the order in which a table has them: by instant."""
+        return np.argsort(self.at, kind="stable")
+
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
         """The rows of these pairs, all of which must be in the timeline."""
         key = entity * len(self.instants) + np.searchsorted(self.instants, at)
@@ -63,6 +80,52 @@ class Timeline:
         return starts
 
 
+@dataclass(frozen=True)
+class Moments:
+    """A timeline that asks each entity at one instant only.
+
+    Two rows an entity: its moment, and the end of time, at which no window holds anything any more; so what
+    enters still leaves within the entity's own rows.
+
+    Attributes:
+        entities: (E,) ascending.
+        moment: (E,) instant of each of `entities`.
+        rank: by entity, its place in `entities`.
+    """
+
+    entities: IntArray
+    moment: IntArray
+    rank: IntArray
+
+    def __len__(self) -> int:
+        return 2 * len(self.entities)
+
+    @property
+    def entity(self) -> IntArray:
+        return np.repeat(self.entities, 2)
+
+    @property
+    def at(self) -> IntArray:
+        return np.stack([self.moment, np.full_like(self.moment, NEVER)], axis=1).ravel()
+
+    @cached_property
+    def written(self) -> IntArray:
+        """(E,) the rows of the moments."""
+        return np.arange(0, len(self), 2)
+
+    def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
+        """The first row of each entity that is not before `at`."""
+        rank = self.rank[entity]
+        return 2 * rank + (at > self.moment[rank])
+
+    def starts(self) -> IntArray:
+        """(2 E,) first row of each row's entity."""
+        return np.repeat(self.written, 2)
+
+
+Instants: TypeAlias = Timeline | Moments
+
+
 def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequence[int]) -> Timeline:
     """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a tile."""
     tile_entity, tile_day = _distinct_tiles(tiles)
@@ -73,6 +136,37 @@ def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequenc
     keys += [tile_entity * width + np.searchsorted(instants, part) for part in midnights]
     rows = distinct(np.concatenate(keys))
     return Timeline(rows // width, instants[rows % width], instants, rows)
+
+
+@dataclass(frozen=True)
+class Validity:
+    """For each of E entities, from when its values at an instant hold and until when.
+
+    Attributes:
+        since: the latest change up to that instant; 0 = there was none.
+        until: the next midnight at which a window loses a tile, NEVER = none.
+    """
+
+    since: IntArray
+    until: IntArray
+
+
+def validity(newest: IntArray, tile_entity: IntArray, tile_day: IntArray, now: int) -> Validity:
+    """When the values of E entities at `now`, or at their newest event if that is later, began and end.
+
+    Args:
+        newest: (E,) instant of the newest event, 0 = none.
+        tile_entity: (T,) entity, 0 .. E - 1, of each day on which something was counted.
+        tile_day: (T,) that day. A tile may come more than once.
+    """
+    since, until = newest.copy(), np.full(len(newest), NEVER)
+    instant = np.maximum(newest, now)[tile_entity]
+    for days in columns.WINDOW_DAYS:
+        leave_at = leaves_at(tile_day, days)
+        gone = leave_at <= instant
+        np.maximum.at(since, tile_entity[gone], leave_at[gone])
+        np.minimum.at(until, tile_entity[~gone], leave_at[~gone])
+    return Validity(since, until)
 
 
 def _distinct_tiles(tiles: Changes) -> tuple[IntArray, IntArray]:
@@ -94,17 +188,24 @@ def distinct(values: IntArray) -> IntArray:
 class RollingSums:
     """Sums over windows for one set of changes, at every row of a timeline."""
 
-    def __init__(self, timeline: Timeline, changes: Changes) -> None:
-        self._timeline = timeline
+    def __init__(self, instants: Instants, changes: Changes) -> None:
+        self._instants = instants
         self._changes = changes
-        self._enter = timeline.rows_of(changes.entity, changes.at)
+        self._enter = instants.rows_of(changes.entity, changes.at)
         self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
+
+    def counts(self, days: int) -> IntArray:
+        """(R,) sums of the signs over the last `days` days."""
+        return self._cumulated(self._changes.sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
         """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
+        return self._cumulated(amounts * self._changes.sign, days)
+
+    def _cumulated(self, signed: IntArray, days: int) -> IntArray:
         counted, leave = self._leaving(days)
-        change = np.zeros(len(self._timeline), np.int64)
-        signed = (amounts * self._changes.sign)[counted]
+        change = np.zeros(len(self._instants), np.int64)
+        signed = signed[counted]
         np.add.at(change, self._enter[counted], signed)
         np.subtract.at(change, leave, signed)
         # What enters an entity also leaves it within its own rows, so one sum serves all entities.
@@ -116,16 +217,16 @@ class RollingSums:
             leave_at = leaves_at(self._changes.day, days)
             # A purchase taken back after its tile left: this window has nothing to give back.
             counted = self._changes.at < leave_at
-            rows = self._timeline.rows_of(self._changes.entity[counted], leave_at[counted])
+            rows = self._instants.rows_of(self._changes.entity[counted], leave_at[counted])
             self._leave[days] = counted, rows
         return self._leave[days]
 
 
-def latest(timeline: Timeline, rows: IntArray, values: IntArray) -> IntArray:
+def latest(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
     """(R,) the value set at the last of `rows` up to each row of the same entity; 0 before the first."""
-    at_row = np.zeros(len(timeline), np.int64)
+    at_row = np.zeros(len(instants), np.int64)
     at_row[rows] = values
-    place = np.zeros(len(timeline), np.int64)
+    place = np.zeros(len(instants), np.int64)
     place[rows] = rows
     place = np.maximum.accumulate(place)
-    return np.where(place >= timeline.starts(), at_row[place], 0)
+    return np.where(place >= instants.starts(), at_row[place], 0)

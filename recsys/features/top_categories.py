@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from recsys import columns
 from recsys.features.event_log import IntArray
-from recsys.features.timeline import Changes, Timeline
+from recsys.features.timeline import Changes, Instants
 from recsys.features.windows import PROFILE_DAYS, leaves_at
 
 BLOCK_CELLS = 2_000_000  # counts (row x category) held at once
@@ -46,7 +47,7 @@ class _Counts:
     step_amount: IntArray
 
 
-def top_categories(timeline: Timeline, changes: Changes, category: IntArray) -> TopCategories:
+def top_categories(timeline: Instants, changes: Changes, category: IntArray) -> TopCategories:
     """The TOP_CATEGORY_COUNT most frequent categories of the last PROFILE_DAYS days, at every row.
 
     Of equal counts the smaller key comes first.
@@ -64,33 +65,47 @@ def top_categories(timeline: Timeline, changes: Changes, category: IntArray) -> 
         keys[rows], shares[rows] = _block(moving, first, last)
     place = np.searchsorted(moving.rows, np.arange(len(timeline)), side="right") - 1
     if len(moving.rows):
-        place[timeline.entity[moving.rows[place]] != timeline.entity] = -1
+        entity = timeline.entity
+        place[entity[moving.rows[place]] != entity] = -1
     keys, shares = keys[place], shares[place]  # (R, width)
     present = keys != 0
     return TopCategories(keys[present], shares[present], np.concatenate([[0], np.cumsum(present.sum(1))]))
 
 
-def _moving_counts(timeline: Timeline, changes: Changes, category: IntArray) -> _Counts:
+def _moving_counts(timeline: Instants, changes: Changes, category: IntArray) -> _Counts:
     leave_at = leaves_at(changes.day, PROFILE_DAYS)
     counted = (category != 0) & (changes.at < leave_at)
     entity, sign = changes.entity[counted], changes.sign[counted]
-    distinct, rank = np.unique(category[counted], return_inverse=True)
-    pairs, pair = np.unique(entity * max(len(distinct), 1) + rank, return_inverse=True)
-    row = np.concatenate(
-        [timeline.rows_of(entity, changes.at[counted]), timeline.rows_of(entity, leave_at[counted])]
-    )
-    rows, step_row = np.unique(row, return_inverse=True)
+    distinct, rank = _ranked(category[counted])
+    width = max(len(distinct), 1)
+    pairs, pair = _ranked(entity * width + rank)
+    enter, leave = timeline.rows_of(entity, changes.at[counted]), timeline.rows_of(entity, leave_at[counted])
+    moved = np.zeros(len(timeline), bool)
+    moved[enter] = moved[leave] = True
+    rows, place = np.flatnonzero(moved), np.cumsum(moved) - 1
+    step_row = place[np.concatenate([enter, leave])]
     order = np.argsort(step_row, kind="stable")
-    users, pair_start = np.unique(pairs // max(len(distinct), 1), return_index=True)
+    users = pairs // width
+    pair_start = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]])[: len(users)])
     return _Counts(
         rows=rows,
-        row_start=np.append(np.searchsorted(timeline.entity[rows], users), len(rows)),
+        row_start=np.append(np.searchsorted(timeline.entity[rows], users[pair_start]), len(rows)),
         pair_start=np.append(pair_start, len(pairs)),
-        pair_key=distinct[pairs % max(len(distinct), 1)],
+        pair_key=distinct[pairs % width],
         step_row=step_row[order],
         step_pair=np.concatenate([pair, pair])[order],
         step_amount=np.concatenate([sign, -sign])[order],
     )
+
+
+def _ranked(values: IntArray) -> tuple[IntArray, IntArray]:
+    """Sorted distinct values and the place of each value; they repeat, so hashing beats sorting."""
+    encoded = pa.array(values).dictionary_encode()
+    found = encoded.dictionary.to_numpy()
+    order = np.argsort(found)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return found[order], place[encoded.indices.to_numpy()]
 
 
 def _blocks(moving: _Counts) -> Iterator[tuple[int, int]]:

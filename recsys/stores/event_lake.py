@@ -27,6 +27,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
+from recsys.config import HomePaths
+from recsys.dataset.hashing import hash_texts
 from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 
@@ -48,10 +50,14 @@ class EventLake:
         self.root = root
         self._durable = durable
 
-    def append(self, table: pa.Table) -> None:
+    def append(self, table: pa.Table, name: str | None = None) -> None:
         """Adds canonical events, one new file a day that they touch.
 
         Returns when everything is on the disk. If it raises, some days may have been written.
+
+        Args:
+            name: what to call the files, without an ending. The same rows under the same name again are there
+                once, however often they are written, so a writer that was killed may begin anew.
 
         Raises:
             SchemaMismatchError: `table` is not a table of canonical events.
@@ -67,7 +73,8 @@ class EventLake:
 
         def write(start: int, end: int) -> None:
             day = date(1970, 1, 1) + timedelta(days=int(days[start]))
-            _write(table.slice(start, end - start), self.root / _folder_name(day), durable=self._durable)
+            part, folder = table.slice(start, end - start), self.root / _folder_name(day)
+            _write(part, folder, durable=self._durable, name=name)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
             for _ in pool.map(write, starts.tolist(), ends.tolist()):
@@ -115,6 +122,48 @@ class EventLake:
         return sorted(folder for folder in folders if first <= _day(folder) <= last)
 
 
+class JoinedLake:
+    """The imported events and those that came by the stream, read as one; each event id once."""
+
+    def __init__(self, imported: EventLake, live: EventLake) -> None:
+        self._imported, self._live = imported, live
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """As `EventLake.read`. Of events with one id the imported one counts, else the first to arrive."""
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        if not self._live.days():
+            return self._imported.read(names, start, end)
+        needed = _with_identity(names)
+        parts = (lake.read(needed, start, end) for lake in (self._imported, self._live))
+        return _once(*parts).select(names)
+
+    def days(self) -> list[date]:
+        """The days that have events, oldest first."""
+        return sorted({*self._imported.days(), *self._live.days()})
+
+
+def open_lake(paths: HomePaths) -> JoinedLake:
+    """All events of a home: what everything reads that wants to know what happened."""
+    return JoinedLake(EventLake(paths.lake), EventLake(paths.live))
+
+
+def _with_identity(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*names, columns.EVENT_ID, columns.AT, columns.SEQUENCE]))
+
+
+def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
+    """Both, sorted by (at, sequence), each event id once."""
+    arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
+    joined = pa.concat_tables([imported, live.take(arrival)])
+    _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
+    return _sorted(joined if len(first) == len(joined) else joined.take(np.sort(first)))
+
+
 def _folder_name(day: date) -> str:
     return f"{_PREFIX}{day.isoformat()}"
 
@@ -152,9 +201,15 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = (), durable: bool = True) -> None:
+def _write(
+    table: pa.Table,
+    folder: Path,
+    replaces: Sequence[str] = (),
+    durable: bool = True,
+    name: str | None = None,
+) -> None:
     """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
-    name = f"{uuid4().hex}.parquet"
+    name = f"{name or uuid4().hex}.parquet"
     hidden = folder / f".{name}.tmp"
     if replaces:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})

@@ -24,7 +24,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS
 from recsys.progress import Progress, silent
 from recsys.stores.dataset_files import ITEMS_FILE, load_items
-from recsys.stores.event_lake import EventLake
+from recsys.stores.event_lake import open_lake
 
 STATE_FILE = "built.json"
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -86,7 +86,7 @@ class _Build:
     @property
     def _log(self) -> EventLog:
         if self._read_log is None:
-            events = EventLake(self._settings.paths.lake).read(columns=EVENT_COLUMNS_READ)
+            events = open_lake(self._settings.paths).read(columns=EVENT_COLUMNS_READ)
             if not len(events):
                 raise DataError(
                     f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
@@ -155,7 +155,7 @@ def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table
 def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     """View -> a hash of all that its rows depend on."""
     paths = settings.paths
-    events = _files_hash(paths.lake, "**/*.parquet")
+    events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
     items = _files_hash(paths.data, ITEMS_FILE)
     code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
     code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
