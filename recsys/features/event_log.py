@@ -79,9 +79,8 @@ def read_log(events: pa.Table) -> EventLog:
     if lacking:
         raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
     events = events.select(EVENT_COLUMNS_READ)
-    kind = _kind_codes(events[columns.KIND])
-    says_something = np.nan_to_num(events[columns.WEIGHT].to_numpy()) > 0
-    kept = (np.isin(kind, ACTION_CODES) & says_something) | np.isin(kind, (IMPRESSION_CODE, CANCEL_CODE))
+    kind = kind_codes(events[columns.KIND])
+    kept = says_something(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
     kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     events = events.filter(pa.array(kept))
     at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -97,10 +96,15 @@ def read_log(events: pa.Table) -> EventLog:
         item=item,
         kind=kind,
         at=at[order],
-        quantity=_integers(events[columns.QUANTITY], 1)[order],
-        value=_integers(events[columns.VALUE_MICROS], -1)[order],
+        quantity=integers(events[columns.QUANTITY], 1)[order],
+        value=integers(events[columns.VALUE_MICROS], -1)[order],
         undone_at=undone_at(user, item, kind, at[order]),
     )
+
+
+def says_something(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
+    """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
+    return (np.isin(kind, ACTION_CODES) & (weight > 0)) | np.isin(kind, (IMPRESSION_CODE, CANCEL_CODE))
 
 
 def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
@@ -124,7 +128,8 @@ def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> I
     return undone
 
 
-def _kind_codes(column: Any) -> IntArray:
+def kind_codes(column: Any) -> IntArray:
+    """(M,) codes of kinds by name, 0 = no kind of `recsys.columns.KINDS`."""
     places = pc.index_in(column, value_set=pa.array(columns.KINDS, pa.string()))
     return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1
 
@@ -134,5 +139,6 @@ def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
     return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
 
 
-def _integers(column: Any, missing: int) -> IntArray:
+def integers(column: Any, missing: int) -> IntArray:
+    """(M,) the column's values, `missing` where it is null."""
     return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

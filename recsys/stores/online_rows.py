@@ -48,7 +48,8 @@ class OnlineRows:
         self._dual = bool(config.online_store.dual)
         versions = config.registry.enable_online_feature_view_versioning
         self._views = {
-            view.name: packed_view(config.project, view, versions) for view in self._store.list_feature_views()
+            view.name: packed_view(config.project, view, versions)
+            for view in self._store.list_feature_views()
         }
         self._announced: set[str] = set()
 

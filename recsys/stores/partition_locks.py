@@ -37,7 +37,10 @@ class PartitionLocks:
             raise ConfigError(f"there is no partition {wrong[0]}: they are 0 to {count - 1}. Pass others.")
         self._folder, self._count, self._pinned = folder, count, frozenset(pinned)
         self._files: dict[int, IO[str]] = {}
-        self._name, self._member = ("", None) if pinned else _joined(folder / "workers")
+        self._name = ""
+        self._member: IO[str] | None = None
+        if not pinned:
+            self._name, self._member = _joined(folder / "workers")
 
     @property
     def owned(self) -> frozenset[int]:

@@ -155,10 +155,7 @@ class SqliteStreamState:
             return self._stamp(now)
 
     def commit(self, step: Step, now: int) -> Committed | None:
-        if step.events is not None and len(step.events):
-            events = _encoded(step.events)
-        else:
-            events = None
+        events = _encoded(step.events) if step.events is not None and len(step.events) else None
         try:
             with self._transaction("commit"):
                 if self._meta("epoch") != step.epoch or self.offsets(step.before) != dict(step.before):
@@ -204,10 +201,10 @@ class SqliteStreamState:
     # -- the lake ---------------------------------------------------------------------------------
 
     @contextmanager
-    def flushing(self) -> Iterator[bool]:
+    def flushing(self, wait: bool = False) -> Iterator[bool]:
         with (self._folder / "flush.lock").open("w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 yield False
             else:
@@ -341,7 +338,8 @@ def _encoded(events: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, events.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(events)
-    return sink.getvalue().to_pybytes()
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
 
 
 def _decoded(events: bytes) -> pa.Table:

@@ -3,16 +3,24 @@
 Pure: the caller reads the logs, commits the result and writes the rows online.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsys import columns
 from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.features.event_log import IntArray
-from recsys.streaming.item_tiles import ItemTiles
+from recsys.dataset.refusals import REASONS, CodeArray
+from recsys.features.event_log import IMPRESSION_CODE, BoolArray, EventLog, IntArray
+from recsys.features.user_activity import LatestActivity, latest_user_activity
+from recsys.features.user_history import latest_user_history
+from recsys.features.view_schemas import VIEW_SCHEMAS, instants
+from recsys.streaming.batch import about, read_batch
+from recsys.streaming.cleaning import clean_batch
+from recsys.streaming.item_deltas import item_deltas
+from recsys.streaming.item_tiles import ItemTiles, or_none
+from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merged, trimmed
 
 Categories = Callable[[IntArray], IntArray]
 """Item keys (see `recsys.catalog.stable_key`) -> stable keys of their categories, 0 = none or unknown."""
@@ -41,7 +49,7 @@ class Aggregated:
     Attributes:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
         late: clean events that came later than the lateness allows: for the lake, and counted, no more.
-        rejected: the others, with a column `reason` out of `recsys.dataset.clean.REASONS`.
+        rejected: the others, with a column `reason` out of `recsys.dataset.refusals.REASONS`.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
         deltas: what the batch adds to the tiles of items.
@@ -67,7 +75,8 @@ def aggregate(
     created: int,
     bots: frozenset[str],
     lateness: int,
-    accepted_at: npt.NDArray[np.int64] | None = None,
+    accepted_at: IntArray | None = None,
+    label_kinds: Collection[str] = columns.ACTION_KINDS,
 ) -> Aggregated:
     """Cleans `events` and brings the logs, the users' rows and the tiles of items up to date.
 
@@ -81,8 +90,29 @@ def aggregate(
         lateness: microseconds that an event may come after it happened.
         accepted_at: (N,) microseconds at which each event was accepted; by default all at `now`. Clocks and
             lateness are judged by it, so that a batch that is done again has the same verdicts.
+        label_kinds: the actions that make an item popular.
     """
-    raise NotImplementedError
+    batch = read_batch(events)
+    accepted = np.full(len(batch), now) if accepted_at is None else accepted_at
+    before = decode_logs(batch.users, logs)
+    keys = about(events, batch)
+    verdicts = clean_batch(events, batch, keys, before, rules, accepted, bots)
+    kept = verdicts.codes == 0
+    late = kept & (batch.at < accepted - lateness)
+    kept &= ~late
+    counted = kept & batch.counted
+    for_users = counted & (batch.kind != IMPRESSION_CODE)
+    written = np.flatnonzero(for_users | (verdicts.remembered & ~late))
+    after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
+    return Aggregated(
+        kept=_chosen(events, kept),
+        late=_chosen(events, late),
+        rejected=_with_reasons(events, verdicts.codes),
+        logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
+        rows=_user_rows(after.of_users(batch.user[for_users]), categories, now, created),
+        deltas=item_deltas(batch, np.flatnonzero(counted), after, label_kinds),
+        bots=verdicts.bots,
+    )
 
 
 def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, created: int) -> UserRows:
@@ -91,9 +121,33 @@ def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, creat
     The event timestamp is the latest midnight up to `now` at which a window lost something, or the user's
     newest event if that is later: as the batch table has it.
     """
-    raise NotImplementedError
+    log = decode_logs(sorted(logs), logs).event_log()
+    latest = latest_user_activity(log, categories(log.item_keys), now, created)
+    return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
 
 
 def stamped(rows: pa.Table, created: int) -> pa.Table:
     """Feature `rows` with another created timestamp, microseconds."""
-    raise NotImplementedError
+    place = rows.column_names.index(columns.CREATED_TIMESTAMP)
+    return rows.set_column(place, columns.CREATED_TIMESTAMP, instants(np.full(len(rows), created)))
+
+
+def _user_rows(logs: UserLogs, categories: Categories, now: int, created: int) -> UserRows:
+    log = logs.event_log()
+    latest = latest_user_activity(log, categories(log.item_keys), now, created)
+    return UserRows(latest.rows, latest_user_history(log, created), _expires(log, latest))
+
+
+def _expires(log: EventLog, latest: LatestActivity) -> dict[str, int | None]:
+    until = dict(zip(log.users, or_none(latest.until), strict=True))
+    return {user: until[user] for user in latest.rows[columns.USER_ID].to_pylist()}
+
+
+def _chosen(events: pa.Table, rows: BoolArray) -> pa.Table:
+    return events if rows.all() else events.filter(pa.array(rows))
+
+
+def _with_reasons(events: pa.Table, codes: CodeArray) -> pa.Table:
+    refused = np.flatnonzero(codes)
+    reasons = pa.array(REASONS, pa.string()).take(pa.array(codes[refused].astype(np.int64)))
+    return events.take(pa.array(refused)).append_column("reason", reasons)

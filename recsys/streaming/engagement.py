@@ -39,6 +39,5 @@ class ItemUpdate:
         self.engagement = rows.engagement
         self.popularity = dict(zip(tiles.items, tiles.popularity.tolist(), strict=True))
         return {
-            item: ItemState(blob, NEVER if rows.expires[item] is None else rows.expires[item])
-            for item, blob in encode_tiles(tiles).items()
+            item: ItemState(blob, rows.expires[item] or NEVER) for item, blob in encode_tiles(tiles).items()
         }

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.config import StreamSettings
-from recsys.dataset.clean import DUPLICATE
 from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.refusals import DUPLICATE
 from recsys.features.event_log import NEVER
 from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
 from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, stamped
@@ -166,9 +166,7 @@ class Worker:
         if len(self._sequences) < len(entries):
             first = self._state.reserve(SEQUENCE_BLOCK)
             self._sequences = range(first, first + SEQUENCE_BLOCK)
-        parsed = parse_entries(
-            entries, self._stream.partitions, self._rules.weights, self._sequences.start
-        )
+        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, self._sequences.start)
         self._sequences = self._sequences[len(entries) :]
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
