@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys import columns
 from recsys.config import HomePaths, Settings
+from recsys.dataset.mapping import Mapping
 from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
@@ -19,12 +20,9 @@ from recsys.stores.stream_state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_tiles import encode_tiles
 from recsys.streaming.parsing import event_id_hashes
-from recsys.streaming.state import IntArray, ItemState, Origin, UserState
+from recsys.streaming.state import DUE, IntArray, ItemState, Origin, UserState
 from recsys.streaming.stream import EventStream, partition_of
 from recsys.streaming.worker import ShopRules
-
-DUE = 0  # an expiry in the past: the first ticks write every row online
-CATEGORY_SECONDS = 5.0  # how often changed items are looked for
 
 
 def epoch_of(paths: HomePaths, partitions: int) -> str:
@@ -63,8 +61,12 @@ def begin_state(settings: Settings, state: SqliteStreamState, stream: EventStrea
 
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     """Weights and cleaning of the imported shop, and its categories."""
-    mapping = load_mapping(str(paths.data / MAPPING_FILE))
-    return ShopRules(mapping.kind_weights, mapping.cleaning, categories)
+    mapping = _mapping(paths)
+    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
+
+
+def _mapping(paths: HomePaths) -> Mapping:
+    return load_mapping(str(paths.data / MAPPING_FILE))
 
 
 class ItemCategories:
@@ -100,7 +102,8 @@ def _origin(
     settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
 ) -> Origin:
     lake = open_lake(settings.paths)
-    begun = bootstrap(lake.read([*BOOTSTRAP_COLUMNS]), now)
+    mapping = _mapping(settings.paths)
+    begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
     since = datetime.fromtimestamp(now / 1e6, UTC) - timedelta(days=settings.stream.lateness_days + 1)
     recent = lake.read([columns.EVENT_ID], start=since)

@@ -32,7 +32,7 @@ class ItemUpdate:
         """The new states of the items, from those that are stored."""
         tiles = decode_tiles({item: state.tiles for item, state in stored.items()})
         if self._deltas is not None:
-            tiles = added(tiles, self._deltas, self._now)
+            tiles = added(tiles, self._deltas)
         if not len(tiles):
             return {}
         rows = item_rows(tiles, now=self._now, created=created)

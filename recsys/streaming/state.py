@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from recsys.features.event_log import NEVER
 
+DUE = 0  # an expiry in the past: the first ticks write this entity's rows online
+
 IntArray = npt.NDArray[np.int64]
 
 

@@ -19,12 +19,11 @@ from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.dataset.refusals import DUPLICATE
 from recsys.features.event_log import NEVER
 from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
-from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, stamped
+from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, expire, stamped, user_rows
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import Parsed, parse_entries
-from recsys.streaming.state import Committed, Step, StreamState, UserState
+from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
 from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, partition_of
-from recsys.streaming.user_rows import user_rows
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
@@ -61,9 +60,11 @@ class ShopRules:
 
     Attributes:
         weights: kind -> how much an event of it says.
+        label_kinds: the actions that make an item popular.
     """
 
     weights: Mapping[str, float]
+    label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
 
@@ -207,6 +208,7 @@ class Worker:
             bots=self._state.bots(pc.unique(parsed.events[columns.USER_ID]).to_pylist()),
             lateness=round(self._settings.lateness_days * DAY_MICROS),
             accepted_at=parsed.accepted_at,
+            label_kinds=self._rules.label_kinds,
         )
 
     def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
@@ -263,7 +265,9 @@ class Worker:
             self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
             return False
         logs = {user: state.log for user, state in users.items()}
-        rows = self._rows(logs, now, now)
+        # Midnights leave histories alone; users of a state that was just begun may not be online at all.
+        compute = user_rows if any(state.expires == DUE for state in users.values()) else expire
+        rows = compute(logs, categories=self._rules.categories, now=now, created=now)
         update = ItemUpdate(None, now)
         step = Step(
             epoch=self._epoch,
@@ -284,7 +288,12 @@ class Worker:
         """Writes the rows of these entities online as the state has them."""
         now = self._clock()
         users = self._state.users(user_ids)
-        rows = self._rows({user: state.log for user, state in users.items()}, now, created)
+        rows = user_rows(
+            {user: state.log for user, state in users.items()},
+            categories=self._rules.categories,
+            now=now,
+            created=created,
+        )
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
         self._out.online.write(
@@ -296,9 +305,6 @@ class Worker:
         )
         if self._out.popularity is not None and update.popularity:
             self._out.popularity.update(update.popularity)
-
-    def _rows(self, logs: Mapping[str, bytes], now: int, created: int) -> UserRows:
-        return user_rows(logs, categories=self._rules.categories, now=now, created=created)
 
     # -- the lake ---------------------------------------------------------------------------------
 
