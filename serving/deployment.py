@@ -26,13 +26,14 @@ from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.funnel.slate_log import SlateLog
+from recsys.funnel.snapshot import SnapshotLog
 from recsys.stores.artifacts import load_bundle, load_manifest
 from recsys.stores.dataset_files import MAPPING_FILE
 from recsys.stores.feature_reader import FeatureReader
 from recsys.stores.promotion import schema_hashes
 from recsys.stores.registry import Registry
 from recsys.stores.registry_records import BundleRecord
-from recsys.stores.slate_log import FileSlateLog
+from recsys.stores.slate_log import slate_log, snapshot_log
 from recsys.stores.streams import open_progress, open_stream
 from serving.bundle_watch import BundleWatch
 from serving.collection import Collection
@@ -113,12 +114,12 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     """
     serving, metrics = settings.serving, ServiceMetrics()
     registry = Registry.open(settings)
-    slate_log = FileSlateLog(
-        settings.paths.served, serving.slate_log_bytes, serving.slate_log_share, random.random
-    )
+    served = settings.paths.served
+    slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
+    snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     watch = BundleWatch(
         production=registry.production,
-        load=BundleLoader(settings),
+        load=BundleLoader(settings, snapshots),
         clock=time.monotonic,
         taken=lambda recommender: _taken(recommender, metrics),
         refused=metrics.refused.inc,
@@ -129,13 +130,14 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     watch.start(serving.reload_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     collection = open_collection(settings, metrics)
-    deployment = Deployment(serving, key or None, watch, metrics, slate_log, pool, utc_now, collection)
+    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collection)
 
     def close() -> None:
         watch.stop()
         collection.close()
         pool.shutdown(wait=True)
-        slate_log.close()
+        slates.close()
+        snapshots.close()
         registry.close()
 
     return deployment, close
@@ -163,8 +165,9 @@ def utc_now() -> datetime:
 class BundleLoader:
     """Makes a warm recommender of a promoted bundle; the online features are opened with the first."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, snapshots: SnapshotLog) -> None:
         self._settings = settings
+        self._snapshots = snapshots
         self._features: FeatureSource | None = None
 
     def __call__(self, record: BundleRecord) -> Recommender:
@@ -178,7 +181,7 @@ class BundleLoader:
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
-        recommender = Recommender(bundle, self._source(), self._settings.serving)
+        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
         recommender.warm_up(utc_now())
         return recommender
 
