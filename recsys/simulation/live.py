@@ -23,6 +23,7 @@ from recsys.simulation.world import World
 _TICK = 0.02  # seconds between two looks at what is due
 _BATCH = 500  # events in a request
 _MINUTE = HOUR // 60
+_BEHIND = 2 * _MINUTE
 
 
 class Service(Protocol):
@@ -37,9 +38,10 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """Virtual time: it ends when the run ends, and until then passes `speed` times as fast as real time.
+    """Virtual time: passes `speed` times as fast as real time, and ends a little behind it with the run.
 
-    With speed 1 it is real time. A faster run begins in the past: no event is ahead of the service's clock.
+    A page that is being read when the run ends is finished at once. Its events, some minutes after the end
+    at most, are then hardly ahead of the service's clock; a faster run begins so much earlier.
 
     Attributes:
         start, end: microseconds of virtual time.
@@ -60,13 +62,13 @@ class Pace:
 
 
 def start_pace(seconds: float, days: float | None, now: int) -> Pace:
-    """The pace of a run that begins now and takes `seconds`, in which `days` pass (None: real time).
+    """The pace of a run that begins now and takes `seconds`, in which `days` pass (None: as many seconds).
 
     Args:
         now: microseconds of the wall clock.
     """
     span = seconds * 1e6 if days is None else days * DAY
-    end = now + int(seconds * 1e6)
+    end = now + int(seconds * 1e6) - _BEHIND
     return Pace(end - int(span), end, span / (seconds * 1e6), time.monotonic())
 
 
@@ -138,7 +140,7 @@ class LiveTraffic:
                 await sending
         except ExceptionGroup as several:
             raise several.exceptions[0] from several
-        await self._send(NEVER)
+        await self._send(NEVER)  # the rest of the pages too: none of their shoppers waits any longer
         return self.tally
 
     def _visitors(self) -> Iterator[tuple[int, int]]:
@@ -165,15 +167,14 @@ class LiveTraffic:
             return
         session = self._names.next("s")
         for _ in range(int(page_counts(world, 1)[0])):
+            if at >= self._pace.end:
+                return
             await self._pace.until(at)
             await self._send(at)
-            pages = await self._page(shopper, session, at)
-            if pages is None:
-                return
-            at = int(pages.ends[0]) + PAUSE
+            at = await self._page(shopper, session, at) + PAUSE
 
-    async def _page(self, shopper: int, session: str, at: int) -> Pages | None:
-        """One slate and what the shopper does with it; None where the run ends before the page does."""
+    async def _page(self, shopper: int, session: str, at: int) -> int:
+        """Asks for a slate and lets the shopper browse it; returns when the page is done with."""
         world, who = self._world, np.array([shopper])
         category, query = self._search(who)
         user_id = world.user_id(shopper)
@@ -182,17 +183,16 @@ class LiveTraffic:
         slate = await self._service.recommend(user_id, world.habits.slate, category, token)
         self.tally.answer_ms.append(1e3 * (time.monotonic() - began))
         self.tally.degraded += bool(slate.degraded)
-        items = np.array([[self._number.get(item, 0) for item in slate.item_ids]], np.int64)
+        known = [self._number.get(item, 0) for item in slate.item_ids]  # an item new since then is overlooked
+        items = np.array([known or [0]], np.int64)
         pages = browse(world, who, items, np.array([at]))
-        if at >= self._pace.end or pages.ends[0] > self._pace.end or not items.size:
-            return None
         asked = Asked([slate.request_id], [session], [query])
         self._count(pages)
         if self._truth:
             self._truth.pages(pages, asked, [slate.p_click])
         happened = so_far(page_events(world, pages, asked, self._names), self._pace.end)
         self._waiting.add(deliveries(world, happened))
-        return pages
+        return int(pages.ends[0])
 
     def _search(self, who: Ints) -> tuple[str | None, str | None]:
         """Category and query, where the page begins with a search."""

@@ -8,22 +8,17 @@ import pytest
 from recsys.errors import DataError
 from recsys.simulation.judge import Oracle, calibration, served_calibration
 from recsys.simulation.truth import Truth, read_truth
-from tests.simulation.test_log import TIDY, Log, make_log
+from tests.simulation.logs import Log
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
-    return make_log(tmp_path_factory.mktemp("judge"), **TIDY)
+def oracle(tidy: Log) -> Oracle:
+    return Oracle(tidy.truth)
 
 
-@pytest.fixture(scope="module")
-def oracle(log: Log) -> Oracle:
-    return Oracle(log.truth)
-
-
-def test_the_oracle_knows_the_chances_that_the_log_was_made_with(log: Log, oracle: Oracle) -> None:
+def test_the_oracle_knows_the_chances_that_the_log_was_made_with(tidy: Log, oracle: Oracle) -> None:
     place = {item: number for number, item in enumerate(oracle.item_ids)}
-    for row in log.truth.shown.slice(0, 200).to_pylist():
+    for row in tidy.truth.shown.slice(0, 200).to_pylist():
         known = oracle.attraction(row["user_id"], row["day"])[place[row["item_id"]]]
         assert known == pytest.approx(row["attraction"], rel=1e-4)
 
@@ -35,10 +30,10 @@ def test_the_best_slate_has_no_regret_and_its_reverse_has(oracle: Oracle) -> Non
 
 
 def test_tastes_rank_better_than_popularity_and_popularity_better_than_chance(
-    log: Log, oracle: Oracle
+    tidy: Log, oracle: Oracle
 ) -> None:
     clicks: dict[str, int] = {}
-    for row in log.truth.shown.filter(log.truth.shown["clicked"]).to_pylist():
+    for row in tidy.truth.shown.filter(tidy.truth.shown["clicked"]).to_pylist():
         clicks[row["item_id"]] = clicks.get(row["item_id"], 0) + 1
     popular = sorted(clicks, key=lambda item: -clicks[item])[:10]
     rng = np.random.default_rng(0)
@@ -51,26 +46,26 @@ def test_tastes_rank_better_than_popularity_and_popularity_better_than_chance(
     assert 0 < yesterday < of_popular < of_chance
 
 
-def test_categories_that_people_like_are_clicked_more(log: Log) -> None:
+def test_categories_that_people_like_are_clicked_more(tidy: Log) -> None:
     """What is learned from clicks alone: a shopper's favourite category by clicks is the true one."""
-    tastes = {(row["user_id"], row["day"]): row["top_categories"] for row in log.truth.tastes.to_pylist()}
+    tastes = {(row["user_id"], row["day"]): row["top_categories"] for row in tidy.truth.tastes.to_pylist()}
     rates: dict[bool, list[bool]] = {True: [], False: []}
-    for row in log.truth.shown.to_pylist():
+    for row in tidy.truth.shown.to_pylist():
         liked = row["item_id"].split("-")[0] == tastes[row["user_id"], row["day"]][0]
         rates[liked].append(row["clicked"])
     assert np.mean(rates[True]) > 2 * np.mean(rates[False])
 
 
-def test_the_truth_is_perfectly_calibrated_to_itself_and_half_of_it_is_not(log: Log) -> None:
-    true = log.truth.shown["p_click"].to_numpy()
+def test_the_truth_is_perfectly_calibrated_to_itself_and_half_of_it_is_not(tidy: Log) -> None:
+    true = tidy.truth.shown["p_click"].to_numpy()
     assert calibration(true, true).error == 0
     assert calibration(true / 2, true).error == pytest.approx(true.mean() / 2)
     assert calibration(np.full_like(true, true.mean()), true, bins=1).error == pytest.approx(0, abs=1e-12)
 
 
-def test_a_log_without_a_service_has_no_predictions_to_judge(log: Log) -> None:
+def test_a_log_without_a_service_has_no_predictions_to_judge(tidy: Log) -> None:
     with pytest.raises(DataError, match="p_click"):
-        served_calibration(log.truth)
+        served_calibration(tidy.truth)
 
 
 def test_strangers_are_refused_by_name(oracle: Oracle) -> None:
@@ -85,6 +80,6 @@ def test_a_file_that_is_no_truth_is_refused(tmp_path: Path) -> None:
         read_truth(tmp_path / "nothing.parquet")
 
 
-def test_the_truth_remembers_how_it_was_made(log: Log) -> None:
-    assert isinstance(log.truth, Truth)
-    assert log.truth.habits == log.world.habits
+def test_the_truth_remembers_how_it_was_made(tidy: Log) -> None:
+    assert isinstance(tidy.truth, Truth)
+    assert tidy.truth.habits == tidy.world.habits
