@@ -66,7 +66,7 @@ def main(
     items = load_items(load_settings().paths)
     world = open_world(habits, items)
     if out:
-        facts = _write(world, items, out, round(days or 28), truth, start)
+        facts = _write(world, items, out, _whole(28.0 if days is None else days), truth, start)
     else:
         facts = _play(world, str(url), days, seconds, rate, truth)
     print_facts({"traffic": "simulated", **facts}, as_json=as_json, title="Simulated traffic")
@@ -169,6 +169,12 @@ def _habits(given: list[str], **options: int) -> Habits:
             f"habit {name!r}: {first['msg']} (got {first['input']!r}). "
             f"There are: {', '.join(Habits.model_fields)}."
         ) from error
+
+
+def _whole(days: float) -> int:
+    if days < 1 or days != int(days):
+        raise ConfigError(f"a log has whole days (got --days {days:g}). Write for example --days 28.")
+    return int(days)
 
 
 def _midnight(text: str) -> int:
