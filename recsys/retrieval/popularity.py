@@ -4,6 +4,7 @@ import numpy as np
 
 from recsys.dataset.interactions import FloatArray, Interactions
 
+POPULARITY_HALF_LIFE_DAYS = 28.0
 _DAY_MICROS = 86_400_000_000
 
 

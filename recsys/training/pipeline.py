@@ -22,7 +22,7 @@ from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.popularity import decayed_popularity
+from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
@@ -37,7 +37,6 @@ from recsys.training.scorers import RetrieverScorer, seen_lists
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 NEIGHBOURS = 50
 GRAPH_NEIGHBOURS = 100
-POPULARITY_HALF_LIFE_DAYS = 28.0
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
 
