@@ -12,7 +12,7 @@ import pytest
 from recsys.errors import BacklogError, StoreUnavailableError
 from recsys.streaming.stream import PartitionStatus
 from serving.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
-from serving.collection import Reopened
+from serving.reopened import Reopened
 from serving.visibility import Visibility
 from tests.fake_world import Clock
 
