@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import data, features, models, server
+from recsys.cli import data, features, models, server, stream
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -44,6 +44,7 @@ app.add_typer(features.app, name="features")
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(models.app, name="models")
+app.add_typer(stream.app, name="stream")
 server.register(app)
 app.command()(doctor)
 app.command()(config)

@@ -36,7 +36,7 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, serve, and show what is recommended, live events too.
+    """Import the demo shop, train, evaluate, load Redis, serve, recommend, and change a slate by five events.
 
     \b
     Example:
@@ -197,10 +197,10 @@ def _households(settings: Settings, address: str) -> list[dict[str, Any]]:
     """Three households, a light, a usual and a heavy one: what they did last and what is recommended."""
     from recsys import columns
     from recsys.stores.dataset_files import load_items
-    from recsys.stores.event_lake import EventLake
+    from recsys.stores.event_lake import open_lake
 
     names = [columns.USER_ID, columns.ITEM_ID, columns.AT]
-    events = EventLake(settings.paths.lake).read(columns=names).to_pandas()
+    events = open_lake(settings.paths).read(columns=names).to_pandas()
     items = load_items(settings.paths)
     titles = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TITLE].to_pylist(), strict=True))
     counts = events[columns.USER_ID].value_counts().sort_index().sort_values(kind="stable")

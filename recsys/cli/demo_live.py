@@ -65,9 +65,7 @@ def something_new(settings: Settings, user_id: str) -> list[str]:
     return best
 
 
-def before_and_after(
-    settings: Settings, address: str, user_id: str, basket: Sequence[str]
-) -> dict[str, Any]:
+def before_and_after(settings: Settings, address: str, user_id: str, basket: Sequence[str]) -> dict[str, Any]:
     """What five events about the items of `basket` change on one household's slate.
 
     Args:
@@ -103,12 +101,16 @@ def before_and_after(
 
 def show_change(change: Mapping[str, Any]) -> None:
     """Both slates side by side; what the five events brought in is marked."""
+    known = set(change["before"])
+    after = [title if title in known else f"+ {title}" for title in change["after"]]
     rows = [
-        {"position": place, "before": before, "after": ("+ " if after not in change["before"] else "  ") + after}
-        for place, (before, after) in enumerate(zip(change["before"], change["after"], strict=True), start=1)
+        {"position": place, "before": before, "after": now}
+        for place, (before, now) in enumerate(zip(change["before"], after, strict=True), start=1)
     ]
-    title = f"household {change['user_id']} before and after five events"
-    print_rows(rows, as_json=False, title=f"{title}, {change['milliseconds']:.0f} ms from sending to the new slate")
+    what = f"household {change['user_id']} before and after five events"
+    print_rows(
+        rows, as_json=False, title=f"{what}, {change['milliseconds']:.0f} ms from sending to the slate"
+    )
 
 
 def _now(event: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ What holds at any instant, crashes included:
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
+from recsys.config import HomePaths
+from recsys.dataset.hashing import hash_texts
 from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 
@@ -48,10 +51,14 @@ class EventLake:
         self.root = root
         self._durable = durable
 
-    def append(self, table: pa.Table) -> None:
+    def append(self, table: pa.Table, name: str | None = None) -> None:
         """Adds canonical events, one new file a day that they touch.
 
         Returns when everything is on the disk. If it raises, some days may have been written.
+
+        Args:
+            name: what to call the files, without an ending. The same rows under the same name again are there
+                once, however often they are written, so a writer that was killed may begin anew.
 
         Raises:
             SchemaMismatchError: `table` is not a table of canonical events.
@@ -67,7 +74,8 @@ class EventLake:
 
         def write(start: int, end: int) -> None:
             day = date(1970, 1, 1) + timedelta(days=int(days[start]))
-            _write(table.slice(start, end - start), self.root / _folder_name(day), durable=self._durable)
+            part, folder = table.slice(start, end - start), self.root / _folder_name(day)
+            _write(part, folder, durable=self._durable, name=name)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
             for _ in pool.map(write, starts.tolist(), ends.tolist()):
@@ -101,18 +109,65 @@ class EventLake:
         """The days that have events, oldest first."""
         return [_day(folder) for folder in self._folders(None, None) if _names(folder)]
 
-    def compact(self) -> int:
+    def compact(self, files: int = 2, largest_bytes: int | None = None) -> int:
         """Merges the files of each day that has several; returns how many files that replaced.
 
         Safe beside appends and reads. A day that another process is compacting is skipped.
+
+        Args:
+            files: days with fewer of them are left alone.
+            largest_bytes: larger files are left alone and not counted; by default none is.
         """
-        return sum(_compact_day(folder, self._durable) for folder in self._folders(None, None))
+        most = largest_bytes or sys.maxsize
+        return sum(_compact_day(folder, files, most, self._durable) for folder in self._folders(None, None))
 
     def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
         first = start.astimezone(UTC).date() if start else date.min
         last = end.astimezone(UTC).date() if end else date.max
         folders = self.root.glob(f"{_PREFIX}*") if self.root.is_dir() else ()
         return sorted(folder for folder in folders if first <= _day(folder) <= last)
+
+
+class JoinedLake:
+    """The imported events and those that came by the stream, read as one; each event id once."""
+
+    def __init__(self, imported: EventLake, live: EventLake) -> None:
+        self._imported, self._live = imported, live
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """As `EventLake.read`. Of events with one id the imported one counts, else the first to arrive."""
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        if not self._live.days():
+            return self._imported.read(names, start, end)
+        needed = _with_identity(names)
+        parts = (lake.read(needed, start, end) for lake in (self._imported, self._live))
+        return _once(*parts).select(names)
+
+    def days(self) -> list[date]:
+        """The days that have events, oldest first."""
+        return sorted({*self._imported.days(), *self._live.days()})
+
+
+def open_lake(paths: HomePaths) -> JoinedLake:
+    """All events of a home: what everything reads that wants to know what happened."""
+    return JoinedLake(EventLake(paths.lake), EventLake(paths.live))
+
+
+def _with_identity(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*names, columns.EVENT_ID, columns.AT, columns.SEQUENCE]))
+
+
+def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
+    """Both, sorted by (at, sequence), each event id once."""
+    arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
+    joined = pa.concat_tables([imported, live.take(arrival)])
+    _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
+    return _sorted(joined if len(first) == len(joined) else joined.take(np.sort(first)))
 
 
 def _folder_name(day: date) -> str:
@@ -152,9 +207,15 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _write(table: pa.Table, folder: Path, replaces: Sequence[str] = (), durable: bool = True) -> None:
+def _write(
+    table: pa.Table,
+    folder: Path,
+    replaces: Sequence[str] = (),
+    durable: bool = True,
+    name: str | None = None,
+) -> None:
     """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
-    name = f"{uuid4().hex}.parquet"
+    name = f"{name or uuid4().hex}.parquet"
     hidden = folder / f".{name}.tmp"
     if replaces:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
@@ -259,20 +320,26 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def _compact_day(folder: Path, durable: bool) -> int:
-    if len(_names(folder)) < 2:
+def _compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
+    if len(_names(folder)) < files:
         return 0
     with _compaction_lock(folder) as held:
         if not held:
             return 0
         with _opened(folder) as day:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
-            if len(day.files) - len(gone) > 1:
-                gone = set(day.files)
-                _write(day.read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
+            standing = {name: file for name, file in day.files.items() if name not in gone}
+            small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
+            if len(small) >= files:
+                gone |= set(small)
+                _write(_OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size
 
 
 @contextmanager

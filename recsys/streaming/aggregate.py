@@ -127,6 +127,11 @@ def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, creat
     return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
 
 
+def user_rows(logs: Mapping[str, bytes], *, categories: Categories, now: int, created: int) -> UserRows:
+    """All rows of these users valid at `now`, their histories too: what `aggregate` last gave for them."""
+    return _user_rows(decode_logs(sorted(logs), logs), categories, now, created)
+
+
 def stamped(rows: pa.Table, created: int) -> pa.Table:
     """Feature `rows` with another created timestamp, microseconds."""
     place = rows.column_names.index(columns.CREATED_TIMESTAMP)
