@@ -92,6 +92,8 @@ class ServingSettings(Section):
     max_body_bytes: int = Field(1_000_000, ge=1)
     feature_timeout_seconds: float = Field(0.2, gt=0)
     reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
+    live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
+    popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
@@ -210,6 +212,16 @@ class HomePaths:
     def live(self) -> Path:
         """Events that came by the stream, by day: an import leaves them alone."""
         return self.home / "lake" / "live"
+
+    @property
+    def item_log(self) -> Path:
+        """Versions of items that came by the stream; an import leaves them alone."""
+        return self.home / "lake" / "items"
+
+    @property
+    def user_log(self) -> Path:
+        """What users told the shop by the stream."""
+        return self.home / "lake" / "users"
 
     @property
     def stream(self) -> Path:

@@ -37,6 +37,7 @@ from recsys.stores.slate_log import slate_log, snapshot_log
 from recsys.stores.streams import open_progress, open_stream
 from serving.bundle_watch import BundleWatch
 from serving.collection import Collection
+from serving.live_catalogue import LiveCatalogue, LiveFeeds
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -117,9 +118,11 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     served = settings.paths.served
     slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
+    load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
+    live = LiveCatalogue(feeds.changes, feeds.scores)
     watch = BundleWatch(
         production=registry.production,
-        load=BundleLoader(settings, snapshots),
+        load=lambda record: live.caught_up(load(record)),
         clock=time.monotonic,
         taken=lambda recommender: _taken(recommender, metrics),
         refused=metrics.refused.inc,
@@ -128,13 +131,16 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     set_threads(serving.threads)
     watch.check()
     watch.start(serving.reload_seconds)
+    live.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     collection = open_collection(settings, metrics)
     deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collection)
 
     def close() -> None:
+        live.stop()
         watch.stop()
         collection.close()
+        feeds.close()
         pool.shutdown(wait=True)
         slates.close()
         snapshots.close()

@@ -77,12 +77,16 @@ class Interests:
 class CandidateSources:
     """All sources of one bundle."""
 
-    def __init__(self, bundle: Bundle, catalogue: Catalogue) -> None:
+    def __init__(self, bundle: Bundle, catalogue: Catalogue, index: DenseIndex | None = None) -> None:
         self._catalogue = catalogue
         self._vectors = bundle.item_vectors
         self._neighbours = bundle.neighbours
         self._neighbour_scores = bundle.neighbour_scores
-        self._index = DenseIndex(bundle.item_vectors)
+        self._index = DenseIndex(bundle.item_vectors) if index is None else index
+
+    def extended(self, bundle: Bundle, catalogue: Catalogue, index: IntArray) -> "CandidateSources":
+        """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
+        return CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
 
     def find(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Up to `count` items that are `allowed` (N + 1,), the union of what each source found."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.dataset.interactions import FloatArray, IntArray
@@ -62,18 +63,23 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
 
 
 def opinion(
-    bundle: Bundle, profile: Profile, vector: FloatArray, candidates: Candidates, rows: FeatureRows | None
+    bundle: Bundle,
+    popularity: npt.NDArray[np.float64],
+    profile: Profile,
+    vector: FloatArray,
+    candidates: Candidates,
+    rows: FeatureRows | None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
 
     Without them the score is the retriever's, and for somebody nobody knows the item's popularity.
 
     Args:
-        vector: (D,) the user's vector, zero where nothing is known.
+        popularity: (N + 1,) of the items. vector: (D,) the user's vector, zero where nothing is known.
     """
     known = len(profile.items) > 0
     retrieval = bundle.item_vectors[candidates.index] @ vector  # (K,)
-    fallback = retrieval if known else bundle.popularity[candidates.index]
+    fallback = retrieval if known else popularity[candidates.index].astype(np.float32)
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
     logits = bundle.ranker.score(feature_matrix(profile, rows, retrieval))

@@ -1,8 +1,11 @@
 """The funnel: retrieve, read features, rank, apply the rules, diversify, explain."""
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.catalog import stable_key
@@ -25,6 +28,7 @@ from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
+from recsys.models.extension import ItemChange, Room, extended
 
 SIMILAR_POOL = 200
 
@@ -32,11 +36,16 @@ SIMILAR_POOL = 200
 class Recommender:
     """Answers from one bundle and one source of online features. Immutable, safe for many threads.
 
-    Without online features (the store is away, nothing is known of the user) context and popularity
-    answer, and the slate says so.
+        Without online features (the store is away, nothing is known of the user) context and popularity
+        answer, and the slate says so.
 
-    Args:
-        snapshots: takes what each recommendation read; None where nobody audits it.
+    <<<<<<< HEAD
+        Args:
+            snapshots: takes what each recommendation read; None where nobody audits it.
+    =======
+        Attributes:
+            version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
+    >>>>>>> wt-worker
     """
 
     def __init__(
@@ -52,6 +61,36 @@ class Recommender:
         self._settings = settings
         self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalogue)
+        self._room = Room()
+        self.version = 0
+
+    def extended(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
+        """A recommender that knows new and changed items too, for little work; this one stays as it is.
+
+        Args:
+            changes: the newest row of each item that changed after `self.version`.
+            version: up to which they are all there.
+        """
+        other = copy(self)
+        other.version = version
+        if changes:
+            other.bundle = extended(self.bundle, changes, self._room)
+            index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
+            other.catalogue = self.catalogue.extended(other.bundle.items, index)
+            # Only vectors that differ: an index is no place for prices.
+            new = index >= len(self.bundle.items)
+            known = index[~new]
+            moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
+            touched = np.concatenate([known[moved], index[new]])
+            other._sources = self._sources.extended(other.bundle, other.catalogue, touched)
+        return other
+
+    def with_popularity(self, popularity: npt.NDArray[np.float64]) -> "Recommender":
+        """The same with another popularity (N + 1,): what those get of whom nothing is known."""
+        other = copy(self)
+        other.catalogue = self.catalogue.with_popularity(popularity)
+        other._sources = self._sources.extended(self.bundle, other.catalogue, np.zeros(0, np.int64))
+        return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
         """The slate for a user at a place of the shop.
@@ -125,7 +164,8 @@ class Recommender:
             UnknownItemError: the item is not in the catalogue.
         """
         index = self.catalogue.index(item_id)
-        return item_details(self.bundle, index, self._read_items(np.array([index]), read=True))
+        rows = self._read_items(np.array([index]), read=True)
+        return item_details(self.bundle, float(self.catalogue.popularity[index]), index, rows)
 
     def history(self, user_id: str, count: int, now: datetime) -> tuple[HistoryEntry, ...]:
         """The user's last `count` actions on items that the bundle knows, the latest first.
@@ -203,7 +243,9 @@ class Recommender:
             pool = allowed & self.bundle.items.available if in_stock else allowed
             candidates = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
-            scores, probabilities = opinion(self.bundle, profile, vector, candidates, rows)
+            scores, probabilities = opinion(
+                self.bundle, self.catalogue.popularity, profile, vector, candidates, rows
+            )
             prices = prices_now(self.catalogue, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)
             ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))

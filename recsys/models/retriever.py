@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray
+from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import ArtifactMismatchError, ConfigError
 from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
 from recsys.models.bundle import ItemTable
@@ -138,12 +138,24 @@ class Retriever(nn.Module):
 
     def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
         """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
+        return self.content_vectors(np.zeros(len(attributes), np.int64), text_vectors, attributes)
+
+    def content_vectors(
+        self, index: IntArray, text_vectors: FloatArray, attributes: Sequence[Attributes]
+    ) -> FloatArray:
+        """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
+
+        An item that training knew keeps its residual e_m; one with an index above N has none.
+        """
         tokens, numbers = (
             torch.from_numpy(part).to(self.device) for part in self.attributes.encode(attributes)
         )
+        known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
         with _answering(self):
             text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
-            vectors = nn.functional.normalize(self.item_tower.content(text, tokens, numbers), dim=-1)
+            content = self.item_tower.content(text, tokens, numbers)
+            residual = self.item_tower.residual[known] * (known > 0).unsqueeze(-1)
+            vectors = nn.functional.normalize(content + residual, dim=-1)
             out: FloatArray = vectors.float().cpu().numpy()
         return out
 

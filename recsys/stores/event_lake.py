@@ -12,6 +12,7 @@ What holds at any instant, crashes included:
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -108,12 +109,17 @@ class EventLake:
         """The days that have events, oldest first."""
         return [_day(folder) for folder in self._folders(None, None) if _names(folder)]
 
-    def compact(self) -> int:
+    def compact(self, files: int = 2, largest_bytes: int | None = None) -> int:
         """Merges the files of each day that has several; returns how many files that replaced.
 
         Safe beside appends and reads. A day that another process is compacting is skipped.
+
+        Args:
+            files: days with fewer of them are left alone.
+            largest_bytes: larger files are left alone and not counted; by default none is.
         """
-        return sum(_compact_day(folder, self._durable) for folder in self._folders(None, None))
+        most = largest_bytes or sys.maxsize
+        return sum(_compact_day(folder, files, most, self._durable) for folder in self._folders(None, None))
 
     def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
         first = start.astimezone(UTC).date() if start else date.min
@@ -314,20 +320,26 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def _compact_day(folder: Path, durable: bool) -> int:
-    if len(_names(folder)) < 2:
+def _compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
+    if len(_names(folder)) < files:
         return 0
     with _compaction_lock(folder) as held:
         if not held:
             return 0
         with _opened(folder) as day:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
-            if len(day.files) - len(gone) > 1:
-                gone = set(day.files)
-                _write(day.read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
+            standing = {name: file for name, file in day.files.items() if name not in gone}
+            small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
+            if len(small) >= files:
+                gone |= set(small)
+                _write(_OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size
 
 
 @contextmanager

@@ -3,19 +3,24 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Event
+from threading import Event, Thread
 
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
+from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.stores.catalogue_doors import open_catalogue_worker
 from recsys.stores.event_lake import EventLake
 from recsys.stores.online_rows import OnlineRows
 from recsys.stores.partition_locks import PartitionLocks
+from recsys.stores.popularity_feed import PopularityFeed
+from recsys.stores.redis_connection import connect
 from recsys.stores.stream_origin import ItemCategories, begin_state, epoch_of, shop_rules
 from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_progress, open_stream
-from recsys.streaming.runner import CatalogueTask, Runner
+from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
+from recsys.streaming.runner import Runner
 from recsys.streaming.worker import Outlets, Worker
 
+COMPACT_SECONDS = 30.0
+COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 OWN_DISK = ("stream state", "event lake", "disk")  # waiting does not mend these
@@ -71,12 +76,17 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
         stack.callback(stream.close)
         state = SqliteStreamState(paths.stream)
         stack.callback(state.close)
+        popularity = PopularityFeed(connect(settings, TIMEOUT_SECONDS))
         if begin_state(settings, state, stream, now_micros()):
+            popularity.clear()
             say("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
+        rules = shop_rules(paths, categories)
         online = OnlineRows(settings)
         stack.callback(online.close)
-        outlets = Outlets(online, EventLake(paths.live), open_progress(settings))
+        live = EventLake(paths.live)
+        outlets = Outlets(online, live, open_progress(settings), popularity)
+        stack.enter_context(_compaction(live, say))
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
 
@@ -85,18 +95,34 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
             return epoch_of(paths, stream.partitions) == epoch
 
         yield Runner(
-            Worker(stream, state, outlets, shop_rules(paths, categories), settings.stream, now_micros),
+            Worker(stream, state, outlets, rules, settings.stream, now_micros, time.sleep),
             locks,
             stream.partitions,
             is_current,
             time.monotonic,
-            catalogue_task(settings),
+            lambda: open_catalogue_worker(settings),
         )
 
 
-def catalogue_task(settings: Settings) -> Callable[[], CatalogueTask] | None:
-    """Makes what works on the catalogue's partition; None where nothing does."""
-    return None
+@contextmanager
+def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
+    """Merges the lake's many small files beside the worker, as long as the block runs."""
+    stop = Event()
+
+    def run() -> None:
+        while not stop.wait(COMPACT_SECONDS):
+            try:
+                lake.compact(COMPACT_FILES, SMALL_BYTES)
+            except RecsysError as error:  # the worker finds out by itself whether it can go on
+                say(f"the event lake was not compacted: {error}")
+
+    thread = Thread(target=run, name="compaction", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def now_micros() -> int:

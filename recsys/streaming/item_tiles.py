@@ -17,14 +17,12 @@ from recsys.features.event_log import NEVER, IntArray
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
 from recsys.features.timeline import validity
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, SECOND_MICROS, first_day
-from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS
+from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, POPULARITY_ORIGIN
 
 TILE_VERSION = 1
 TILE_DTYPE = np.dtype([("day", "<i4"), ("counts", "<i4", (len(COUNTED_KINDS),))])
 _HEAD = struct.Struct("<Bqqd")  # version, newest_at, last_at, popularity
 
-# Popularity is weighed as of this instant: one that every event can be weighed for, whatever came before.
-POPULARITY_ORIGIN = 20_000 * DAY_MICROS
 
 FloatArray = npt.NDArray[np.float64]
 

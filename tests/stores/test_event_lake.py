@@ -236,3 +236,15 @@ def test_a_home_is_read_over_imported_and_live_events_each_id_once(tmp_path: Pat
     assert ids(joined) == ["e0", "e2", "e1"]
     assert joined[columns.AT].to_pylist()[2] == START + timedelta(days=2)  # the imported one counts
     assert [day.day for day in open_lake(paths).days()] == [30, 31, 1]
+
+
+def test_compaction_can_leave_large_files_and_quiet_days_alone(tmp_path: Path) -> None:
+    lake = EventLake(tmp_path)
+    lake.append(seconds(1000).slice(2))  # 31 January
+    large = max(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+    for number in range(3):
+        lake.append(events([START + timedelta(hours=1)], 2000 + number))
+    assert lake.compact(files=4, largest_bytes=large - 1) == 0
+    assert lake.compact(files=3, largest_bytes=large - 1) == 3
+    assert len(files(tmp_path)) == 2
+    assert len(lake.read()) == 1001
