@@ -1,4 +1,4 @@
-"""What "the last N days" means: written once, for the batch tables, the incremental state and the stream.
+"""What "the last N days" means: written once, for the batch tables and for the stream.
 
 A window of N days is a sawtooth window, as in Chronon: its head is exact and its tail hops at UTC midnight.
 At the instant t it holds every event with
