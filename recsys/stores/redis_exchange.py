@@ -55,6 +55,13 @@ def packed(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
+def raise_first(replies: Sequence[Any]) -> None:
+    """Raises the first refusal among `replies`, if there is one."""
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+
+
 def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
     found: list[Any] = []
     try:
@@ -67,11 +74,5 @@ def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
     except BaseException:
         connection.disconnect()  # what is left unread would answer the next question
         raise
-    _raise_first(found)
+    raise_first(found)
     return found
-
-
-def _raise_first(replies: Sequence[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, redis.ResponseError):
-            raise reply

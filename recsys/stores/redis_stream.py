@@ -17,13 +17,14 @@ import redis
 
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis_connection import redis_errors
-from recsys.stores.redis_exchange import Exchange
+from recsys.stores.redis_exchange import Exchange, packed, raise_first
 from recsys.stores.redis_stream_reader import RedisStreamReader, offset_of, partition_key
 from recsys.streaming.dead_letters import decode_letter, encode_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 
 LETTERS = b"recsys:{dead_letters}"
 LETTER_ORDER = b"recsys:{dead_letters}:order"
+MULTI, EXEC = packed(b"MULTI"), packed(b"EXEC")
 SEQUENCE_BITS = (1 << 20) - 1
 CROWDED = 1 << 19  # entries of one millisecond: half of what an offset can tell apart
 
@@ -50,7 +51,7 @@ class RedisEventStream:
         self._crowded_millis = 0
 
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
-        """Adds rows; they are durable when this returns. Cut short, some of them may be there."""
+        """Adds rows, in one transaction: the server syncs its file once, however many they are."""
         if not rows:
             return []
         instant = b"%d" % accepted_at
@@ -58,7 +59,9 @@ class RedisEventStream:
         commands = [self._heads[partition] + b"%d\r\n" % len(body) + body + tail for partition, body in rows]
         with redis_errors(f"append {len(rows)} events", self._timeout):
             self._refuse_while_crowded()
-            offsets = [offset_of(name) for name in self._exchange(b"".join(commands), len(rows))]
+            names = self._exchange(MULTI + b"".join(commands) + EXEC, len(rows) + 2)[-1]
+            raise_first(names)
+        offsets = [offset_of(name) for name in names]
         newest = max(offsets, key=SEQUENCE_BITS.__and__)
         if newest & SEQUENCE_BITS >= CROWDED:
             self._crowded_millis = newest >> 20

@@ -1,5 +1,6 @@
 """Reads partitions of a Redis event stream, commits what is done, and trims what nobody needs any more."""
 
+import logging
 import time
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -12,6 +13,12 @@ from recsys.stores.redis_connection import redis_errors
 from recsys.stores.redis_exchange import Exchange, packed
 from recsys.streaming.stream import Entry
 
+log = logging.getLogger(__name__)
+
+_TRIMMED = (
+    "%s: a reader begins behind offset %d, but %d was committed and entries in between may be trimmed. "
+    "They are in the event lake; features that missed them need a replay."
+)
 TRIM_EVERY = 1000  # committed entries between two trims of a partition
 COUNT_AT_A_TIME = 1000
 BLOCK_SECONDS = 5.0  # at most, where the client waits for ever: a reader can be interrupted in between
@@ -170,11 +177,13 @@ class RedisStreamReader:
         if offset >= offset_of(stream["last-generated-id"]):
             return added
         first = added - int(stream["length"])
-        if not stream["first-entry"] or offset < offset_of(stream["first-entry"][0]):
-            return first
         name = self._group.encode()
         group = next(each for each in self._client.xinfo_groups(key) if each["name"] == name)
         position = offset_of(group["last-delivered-id"])
+        if not stream["first-entry"] or offset < offset_of(stream["first-entry"][0]):
+            if first and offset < position:
+                log.warning(_TRIMMED, key.decode(), offset, position)
+            return first
         known: int | None = group["entries-read"]
         if known is None or known < first:
             return first + self._count(key, b"-", entry_id(offset))

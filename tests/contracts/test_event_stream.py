@@ -1,6 +1,8 @@
 """What every event stream promises, asked of the one in memory and of the real ones."""
 
+from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -141,6 +143,18 @@ def test_readers_of_other_partitions_do_not_meet(stream: EventStream) -> None:
     assert set(bodies(drained(other, 2))) == {b"yours", b"yours too"}
     one.commit({0: offsets[0]})
     assert [status.lag for status in stream.status()] == [0, 1, 1]
+
+
+def test_threads_append_side_by_side(stream: EventStream) -> None:
+    def append(thread: int) -> list[int]:
+        return [stream.append([(0, b"%d" % thread)] * 20, NOW)[-1] for _ in range(10)]
+
+    with ThreadPoolExecutor(4) as pool:
+        last = list(pool.map(append, range(4)))
+    entries = drained(stream.reader({0: 0}), 800)
+    assert Counter(bodies(entries)) == {b"%d" % thread: 200 for thread in range(4)}
+    assert len({entry.offset for entry in entries}) == 800
+    assert all(offsets == sorted(offsets) for offsets in last)
 
 
 def test_entries_that_nobody_committed_stay(stream: EventStream) -> None:
