@@ -1,6 +1,7 @@
 """Events as integer arrays: those that features count, with cancellations matched to their purchases."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
-ACTION_CODES = tuple(columns.KIND_CODES[kind] for kind in columns.ACTION_KINDS)
+IS_ACTION = np.array([False, *(kind in columns.ACTION_KINDS for kind in columns.KINDS)])  # by kind's code
 IMPRESSION_CODE = columns.KIND_CODES[columns.IMPRESSION]
 PURCHASE_CODE = columns.KIND_CODES[columns.PURCHASE]
 CANCEL_CODE = columns.KIND_CODES[columns.CANCEL]
@@ -64,9 +65,9 @@ class EventLog:
     def __len__(self) -> int:
         return len(self.at)
 
-    @property
+    @cached_property
     def is_action(self) -> BoolArray:
-        return np.isin(self.kind, ACTION_CODES)
+        return np.asarray(IS_ACTION[self.kind])
 
 
 def read_log(events: pa.Table) -> EventLog:
@@ -104,7 +105,7 @@ def read_log(events: pa.Table) -> EventLog:
 
 def says_something(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
-    return (np.isin(kind, ACTION_CODES) & (weight > 0)) | np.isin(kind, (IMPRESSION_CODE, CANCEL_CODE))
+    return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
 
 
 def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
@@ -118,14 +119,37 @@ def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> I
     if not cancels.any():
         return undone
     pair = user * (int(item.max()) + 1) + item
-    standing: dict[int, list[int]] = {}
-    for place in np.flatnonzero(np.isin(pair, pair[cancels]) & (cancels | (kind == PURCHASE_CODE))):
-        purchases = standing.setdefault(int(pair[place]), [])
-        if not cancels[place]:
-            purchases.append(int(place))
-        elif purchases:
-            undone[purchases.pop()] = at[place]
+    concerned = np.flatnonzero(cancels | (kind == PURCHASE_CODE))
+    pair = pair[concerned]
+    cancelled = np.isin(pair, pair[cancels[concerned]])
+    concerned, pair = concerned[cancelled], pair[cancelled]
+    bought, cancel = _matched(pair, cancels[concerned])
+    undone[concerned[bought]] = at[concerned[cancel]]
     return undone
+
+
+def _matched(pair: IntArray, cancels: BoolArray) -> tuple[IntArray, IntArray]:
+    """Places of the purchases that are undone, and of the cancellation of each, like brackets that match.
+
+    A pair's purchases stand on a stack and a cancellation takes the top one away: it is the next event of
+    the pair at the same height of the stack.
+    """
+    order = np.argsort(pair, kind="stable")
+    pair, cancels = pair[order], cancels[order]
+    start = np.concatenate([[True], pair[1:] != pair[:-1]])
+    group = np.cumsum(start) - 1
+    total = np.concatenate([[0], np.cumsum(np.where(cancels, -1, 1))])
+    balance = total[1:] - total[:-1][start][group]  # purchases less cancellations of the pair so far
+    apart = group * 2 * len(pair)  # each pair lies below the one before, so that one minimum serves all
+    lowest = np.minimum(np.minimum.accumulate(balance - apart) + apart, 0)
+    before = np.where(start, 0, np.concatenate([[0], lowest[:-1]]))
+    height = balance - lowest + cancels
+    kept = np.flatnonzero(~(cancels & (balance < before)))  # the others cancel nothing
+    kept = kept[np.lexsort((kept, height[kept], group[kept]))]
+    first, then = kept[:-1], kept[1:]
+    same = (group[first] == group[then]) & (height[first] == height[then])
+    match = same & ~cancels[first] & cancels[then]
+    return order[first[match]], order[then[match]]
 
 
 def kind_codes(column: Any) -> IntArray:

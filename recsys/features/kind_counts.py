@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.features.event_log import IntArray
-from recsys.features.timeline import Changes, Instants, RollingSums
+from recsys.features.timeline import Changes, Instants, sums_over
 from recsys.features.view_schemas import Column
 
 
@@ -21,9 +21,15 @@ def kind_counts(
     order = instants.written
     nothing = pa.array(np.zeros(len(order), np.int32))  # shared by all kinds that do not occur
     values: dict[str, Column] = {}
+    kind = kind.astype(np.int8)
+    by_kind = np.argsort(kind, kind="stable")  # bytes are sorted without comparing
+    changes, kind = changes.chosen(by_kind), kind[by_kind]
     for kind_name in kinds:
-        of_kind = changes.chosen(kind == columns.KIND_CODES[kind_name])
-        sums = RollingSums(instants, of_kind)
+        first, last = np.searchsorted(
+            kind, [columns.KIND_CODES[kind_name], columns.KIND_CODES[kind_name] + 1]
+        )
+        of_kind = changes.chosen(slice(first, last))
+        sums = sums_over(instants, of_kind)
         for days in columns.WINDOW_DAYS:
             values[name.format(kind=kind_name, days=days)] = (
                 pa.array(sums.counts(days)[order].astype(np.int32)) if len(of_kind) else nothing

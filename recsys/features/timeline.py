@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Changes:
     def __len__(self) -> int:
         return len(self.source)
 
-    def chosen(self, which: BoolArray) -> "Changes":
-        """Those of `which` (C,)."""
+    def chosen(self, which: BoolArray | IntArray | slice) -> "Changes":
+        """Those of `which`: a mask, places or a range of places."""
         return Changes(
             self.source[which], self.entity[which], self.at[which], self.day[which], self.sign[which]
         )
@@ -46,9 +46,20 @@ def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
     places = np.concatenate([source, undone])
     at = np.concatenate([log.at[source], log.undone_at[undone]])
     sign = np.concatenate([np.ones_like(source), -np.ones_like(undone)])
-    order = np.lexsort((at, entity[places]))  # as the rows of a timeline: looking them up stays in cache
+    order = _by_entity(entity[places], at)  # as the rows of a timeline: looking them up stays in cache
     places = places[order]
     return Changes(places, entity[places], at[order], day_of(log.at[places]), sign[order])
+
+
+def _by_entity(entity: IntArray, at: IntArray) -> IntArray:
+    """The order by entity and then instant; fast where, as in a stream's logs, most is in order already."""
+    if not len(at):
+        return np.zeros(0, np.int64)
+    oldest = int(at.min())
+    width = int(at.max()) - oldest + 1
+    if int(entity.max()) >= NEVER // width:
+        return np.lexsort((at, entity))
+    return np.argsort(entity * width + (at - oldest), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -82,45 +93,33 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Moments:
-    """A timeline that asks each entity at one instant only.
-
-    Two rows an entity: its moment, and the end of time, at which no window holds anything any more; so what
-    enters still leaves within the entity's own rows.
+    """A timeline that asks each of E entities at one instant, which no event of it is later than.
 
     Attributes:
-        entities: (E,) ascending.
-        moment: (E,) instant of each of `entities`.
-        rank: by entity, its place in `entities`.
+        entity: (E,) ascending.
+        at: (E,) the instant of each.
+        rank: by entity, its place in `entity`.
     """
 
-    entities: IntArray
-    moment: IntArray
+    entity: IntArray
+    at: IntArray
     rank: IntArray
 
     def __len__(self) -> int:
-        return 2 * len(self.entities)
-
-    @property
-    def entity(self) -> IntArray:
-        return np.repeat(self.entities, 2)
-
-    @property
-    def at(self) -> IntArray:
-        return np.stack([self.moment, np.full_like(self.moment, NEVER)], axis=1).ravel()
+        return len(self.entity)
 
     @cached_property
     def written(self) -> IntArray:
-        """(E,) the rows of the moments."""
-        return np.arange(0, len(self), 2)
+        """(E,) all rows, in the order of entities."""
+        return np.arange(len(self))
 
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
-        """The first row of each entity that is not before `at`."""
-        rank = self.rank[entity]
-        return 2 * rank + (at > self.moment[rank])
+        """The row of each entity: every `at` is before its moment."""
+        return self.rank[entity]
 
     def starts(self) -> IntArray:
-        """(2 E,) first row of each row's entity."""
-        return np.repeat(self.written, 2)
+        """(E,) first row of each row's entity."""
+        return self.written
 
 
 Instants: TypeAlias = Timeline | Moments
@@ -185,26 +184,67 @@ def distinct(values: IntArray) -> IntArray:
     return values[new]
 
 
-class RollingSums:
-    """Sums over windows for one set of changes, at every row of a timeline."""
-
-    def __init__(self, instants: Instants, changes: Changes) -> None:
-        self._instants = instants
-        self._changes = changes
-        self._enter = instants.rows_of(changes.entity, changes.at)
-        self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
+class Sums(Protocol):
+    """Sums over windows for one set of C changes, at every row of a timeline."""
 
     def counts(self, days: int) -> IntArray:
         """(R,) sums of the signs over the last `days` days."""
-        return self._cumulated(self._changes.sign, days)
+        ...
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
         """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
+        ...
+
+
+def sums_over(instants: Instants, changes: Changes) -> Sums:
+    """The sums of `changes` at `instants`."""
+    return RollingSums(instants, changes) if isinstance(instants, Timeline) else MomentSums(instants, changes)
+
+
+class MomentSums:
+    """Sums at one instant an entity: of the tiles that its windows hold then."""
+
+    def __init__(self, moments: Moments, changes: Changes) -> None:
+        self._rows = len(moments)
+        self._row = moments.rank[changes.entity]
+        self._age = day_of(moments.at)[self._row] - changes.day
+        self._sign = changes.sign
+        self._held: dict[int, tuple[IntArray, IntArray]] = {}
+
+    def counts(self, days: int) -> IntArray:
+        return self._summed(self._sign, days)
+
+    def sums(self, amounts: IntArray, days: int) -> IntArray:
+        return self._summed(amounts * self._sign, days)
+
+    def _summed(self, signed: IntArray, days: int) -> IntArray:
+        if days not in self._held:
+            held = np.flatnonzero(self._age <= days)
+            self._held[days] = held, self._row[held]
+        held, row = self._held[days]
+        total = np.zeros(self._rows, np.int64)
+        np.add.at(total, row, signed[held])
+        return total
+
+
+class RollingSums:
+    """Sums at every instant at which they can change: what enters a window at one row leaves at another."""
+
+    def __init__(self, timeline: Timeline, changes: Changes) -> None:
+        self._timeline = timeline
+        self._changes = changes
+        self._enter = timeline.rows_of(changes.entity, changes.at)
+        self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
+
+    def counts(self, days: int) -> IntArray:
+        return self._cumulated(self._changes.sign, days)
+
+    def sums(self, amounts: IntArray, days: int) -> IntArray:
         return self._cumulated(amounts * self._changes.sign, days)
 
     def _cumulated(self, signed: IntArray, days: int) -> IntArray:
         counted, leave = self._leaving(days)
-        change = np.zeros(len(self._instants), np.int64)
+        change = np.zeros(len(self._timeline), np.int64)
         signed = signed[counted]
         np.add.at(change, self._enter[counted], signed)
         np.subtract.at(change, leave, signed)
@@ -217,7 +257,7 @@ class RollingSums:
             leave_at = leaves_at(self._changes.day, days)
             # A purchase taken back after its tile left: this window has nothing to give back.
             counted = self._changes.at < leave_at
-            rows = self._instants.rows_of(self._changes.entity[counted], leave_at[counted])
+            rows = self._timeline.rows_of(self._changes.entity[counted], leave_at[counted])
             self._leave[days] = counted, rows
         return self._leave[days]
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.features.event_log import IntArray
-from recsys.features.timeline import Changes, Instants
-from recsys.features.windows import PROFILE_DAYS, leaves_at
+from recsys.features.timeline import Changes, Instants, Moments, Timeline
+from recsys.features.windows import PROFILE_DAYS, day_of, leaves_at
 
 BLOCK_CELLS = 2_000_000  # counts (row x category) held at once
 
@@ -55,6 +55,8 @@ def top_categories(timeline: Instants, changes: Changes, category: IntArray) -> 
     Args:
         category: (C,) stable key of the category of each change's item, 0 = none.
     """
+    if isinstance(timeline, Moments):
+        return _at_moments(timeline, changes, category)
     moving = _moving_counts(timeline, changes, category)
     width = columns.TOP_CATEGORY_COUNT
     # One row more, all zero, stands for "no action with a category yet".
@@ -65,14 +67,38 @@ def top_categories(timeline: Instants, changes: Changes, category: IntArray) -> 
         keys[rows], shares[rows] = _block(moving, first, last)
     place = np.searchsorted(moving.rows, np.arange(len(timeline)), side="right") - 1
     if len(moving.rows):
-        entity = timeline.entity
-        place[entity[moving.rows[place]] != entity] = -1
+        place[timeline.entity[moving.rows[place]] != timeline.entity] = -1
     keys, shares = keys[place], shares[place]  # (R, width)
     present = keys != 0
     return TopCategories(keys[present], shares[present], np.concatenate([[0], np.cumsum(present.sum(1))]))
 
 
-def _moving_counts(timeline: Instants, changes: Changes, category: IntArray) -> _Counts:
+def _at_moments(moments: Moments, changes: Changes, category: IntArray) -> TopCategories:
+    row = moments.rank[changes.entity]
+    held = np.flatnonzero((category != 0) & (day_of(moments.at)[row] - changes.day <= PROFILE_DAYS))
+    distinct, rank = _ranked(category[held])
+    width = max(len(distinct), 1)
+    pairs, pair = _ranked(row[held] * width + rank)
+    count = np.zeros(len(pairs), np.int64)
+    np.add.at(count, pair, changes.sign[held])
+    pairs, count = pairs[count > 0], count[count > 0]
+    # Ascending pairs and a stable sort: of equal counts the smaller key comes first.
+    order = np.lexsort((-count, pairs // width))
+    pairs, count = pairs[order], count[order]
+    row = pairs // width
+    first = np.searchsorted(row, np.arange(len(moments) + 1))
+    total = np.zeros(len(moments), np.int64)
+    np.add.at(total, row, count)
+    top = np.flatnonzero(np.arange(len(row)) - first[row] < columns.TOP_CATEGORY_COUNT)
+    lengths = np.minimum(np.diff(first), columns.TOP_CATEGORY_COUNT)
+    return TopCategories(
+        keys=distinct[pairs[top] % width],
+        shares=(count / total[row])[top].astype(np.float32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+    )
+
+
+def _moving_counts(timeline: Timeline, changes: Changes, category: IntArray) -> _Counts:
     leave_at = leaves_at(changes.day, PROFILE_DAYS)
     counted = (category != 0) & (changes.at < leave_at)
     entity, sign = changes.entity[counted], changes.sign[counted]

@@ -12,10 +12,10 @@ from recsys.features.timeline import (
     Changes,
     Instants,
     Moments,
-    RollingSums,
     build_timeline,
     changes_of,
     latest,
+    sums_over,
     validity,
 )
 from recsys.features.top_categories import top_categories
@@ -72,7 +72,7 @@ def _rows(
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.user[acts], log.at[acts])
     top = top_categories(timeline, changes, category[log.item[changes.source]])
-    active_days = RollingSums(timeline, _visits(changes)).counts(PROFILE_DAYS)
+    active_days = sums_over(timeline, _visits(changes)).counts(PROFILE_DAYS)
     values |= {
         columns.ACTIVE_DAYS: pa.array(active_days[order]),
         columns.LAST_EVENT_AT: pa.array(latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
@@ -89,7 +89,7 @@ def _money(log: EventLog, changes: Changes, timeline: Instants) -> dict[str, Col
     order = timeline.written
     priced = (log.kind[changes.source] == PURCHASE_CODE) & (log.value[changes.source] >= 0)
     changes = changes.chosen(priced)
-    sums = RollingSums(timeline, changes)
+    sums = sums_over(timeline, changes)
     value = log.value[changes.source]
     values = {
         f"purchase_value_micros_{days}d": pa.array(sums.sums(value, days)[order])

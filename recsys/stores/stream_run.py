@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Event
+from threading import Event, Thread
 
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
+from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.stores.catalogue_doors import open_catalogue_worker
 from recsys.stores.event_lake import EventLake
 from recsys.stores.online_rows import OnlineRows
@@ -19,6 +19,8 @@ from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.runner import Runner
 from recsys.streaming.worker import Outlets, Worker
 
+COMPACT_SECONDS = 30.0
+COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 OWN_DISK = ("stream state", "event lake", "disk")  # waiting does not mend these
@@ -79,9 +81,12 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
             popularity.clear()
             say("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
+        rules = shop_rules(paths, categories)
         online = OnlineRows(settings)
         stack.callback(online.close)
-        outlets = Outlets(online, EventLake(paths.live), open_progress(settings), popularity)
+        live = EventLake(paths.live)
+        outlets = Outlets(online, live, open_progress(settings), popularity)
+        stack.enter_context(_compaction(live, say))
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
 
@@ -90,13 +95,34 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
             return epoch_of(paths, stream.partitions) == epoch
 
         yield Runner(
-            Worker(stream, state, outlets, shop_rules(paths, categories), settings.stream, now_micros),
+            Worker(stream, state, outlets, rules, settings.stream, now_micros, time.sleep),
             locks,
             stream.partitions,
             is_current,
             time.monotonic,
             lambda: open_catalogue_worker(settings),
         )
+
+
+@contextmanager
+def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
+    """Merges the lake's many small files beside the worker, as long as the block runs."""
+    stop = Event()
+
+    def run() -> None:
+        while not stop.wait(COMPACT_SECONDS):
+            try:
+                lake.compact(COMPACT_FILES, SMALL_BYTES)
+            except RecsysError as error:  # the worker finds out by itself whether it can go on
+                say(f"the event lake was not compacted: {error}")
+
+    thread = Thread(target=run, name="compaction", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def now_micros() -> int:

@@ -104,13 +104,14 @@ def aggregate(
     for_users = counted & (batch.kind != IMPRESSION_CODE)
     written = np.flatnonzero(for_users | (verdicts.remembered & ~late))
     after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
+    for_features = after.counted()
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
         rejected=_with_reasons(events, verdicts.codes),
         logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
-        rows=_user_rows(after.of_users(batch.user[for_users]), categories, now, created),
-        deltas=item_deltas(batch, np.flatnonzero(counted), after, label_kinds),
+        rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
+        deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
         bots=verdicts.bots,
     )
 
@@ -121,7 +122,7 @@ def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, creat
     The event timestamp is the latest midnight up to `now` at which a window lost something, or the user's
     newest event if that is later: as the batch table has it.
     """
-    log = decode_logs(sorted(logs), logs).event_log()
+    log = decode_logs(sorted(logs), logs).counted().event_log()
     latest = latest_user_activity(log, categories(log.item_keys), now, created)
     return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
 

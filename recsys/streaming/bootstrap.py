@@ -59,5 +59,5 @@ def bootstrap(
     logs = merged(decode_logs(batch.users, {}), batch.user[written], rows)
     return Bootstrapped(
         logs=encode_logs(trimmed(logs, rules).of_users(batch.user[written])),
-        tiles=item_deltas(batch, np.flatnonzero(batch.counted), logs, label_kinds),
+        tiles=item_deltas(batch, np.flatnonzero(batch.counted), logs.counted(), label_kinds),
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 
 from recsys import columns
-from recsys.features.event_log import ACTION_CODES, CANCEL_CODE, IMPRESSION_CODE, NEVER, BoolArray, IntArray
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER, BoolArray, IntArray
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import Batch
@@ -21,7 +21,7 @@ def item_deltas(batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Co
 
     Args:
         counted: places of events that features count.
-        logs: of the batch's users, with the events of the batch in it as new rows.
+        logs: what features count of the batch's users, with the events of the batch in it as new rows.
         label_kinds: the actions whose weight makes an item popular.
     """
     impressions = counted[batch.kind[counted] == IMPRESSION_CODE]
@@ -48,21 +48,19 @@ def item_deltas(batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Co
 
 def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
     """The new actions and the purchases whose fate has changed, with what each adds to its tile."""
-    counted = logs.chosen(logs.rows["counted"])
-    is_action = np.isin(counted.rows["kind"], ACTION_CODES)
-    stands = is_action & _not_undone(counted)
-    stood = np.zeros(len(counted), bool)
-    stood[~counted.new] = _not_undone(counted.chosen(~counted.new))
-    stood &= is_action & ~counted.new
-    amount = stands.astype(np.int64) - stood
-    changed = np.flatnonzero((is_action & counted.new) | (amount != 0))
-    return counted.rows[changed], amount[changed]
+    is_action = IS_ACTION[logs.rows["kind"]]
+    if not (logs.rows["kind"] == CANCEL_CODE).any():
+        changed = np.flatnonzero(is_action & logs.new)
+        return np.take(logs.rows, changed), np.ones(len(changed), np.int64)
+    stands, stood = _not_undone(logs), np.zeros(len(logs), bool)
+    stood[~logs.new] = _not_undone(logs.chosen(~logs.new))
+    amount = np.where(is_action, stands.astype(np.int64) - stood, 0)
+    changed = np.flatnonzero((is_action & logs.new) | (amount != 0))
+    return np.take(logs.rows, changed), amount[changed]
 
 
 def _not_undone(logs: UserLogs) -> BoolArray:
     rows = logs.rows
-    if not (rows["kind"] == CANCEL_CODE).any():
-        return np.ones(len(logs), bool)
     return np.asarray(undone(logs.user, rows["key"], rows["kind"], rows["at"]) == NEVER)
 
 

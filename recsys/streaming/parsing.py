@@ -101,8 +101,7 @@ def _user_event(entry: Entry, partitions: int) -> UserEvent:
     right = _partition_of(event.user_id, partitions)
     if right != entry.partition:
         raise InvalidEventError(
-            f"user_id {event.user_id!r} belongs to partition {right}, not to {entry.partition}. A retry puts "
-            "it there."
+            f"user_id {event.user_id!r} belongs to partition {right}, not {entry.partition}. Send it there."
         )
     return event
 

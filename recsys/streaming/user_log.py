@@ -16,8 +16,8 @@ from recsys.dataset.cells import MICROS
 from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import DataError
 from recsys.features.event_log import (
-    ACTION_CODES,
     CANCEL_CODE,
+    IS_ACTION,
     NEVER,
     PURCHASE_CODE,
     BoolArray,
@@ -68,7 +68,8 @@ class UserLogs:
         """The rows of `which` (M,)."""
         if which.all():
             return self
-        return UserLogs(self.users, self.user[which], self.rows[which], self.new[which])
+        rows = _opaque(self.rows)[which].view(LOG_DTYPE)
+        return UserLogs(self.users, self.user[which], rows, self.new[which])
 
     def of_users(self, user: IntArray) -> "UserLogs":
         """The logs of the users that occur in `user`, which are numbered anew."""
@@ -76,14 +77,17 @@ class UserLogs:
         wanted[user] = True
         if wanted.all():
             return self
-        rows, rank = wanted[self.user], np.cumsum(wanted) - 1
+        chosen, rank = self.chosen(wanted[self.user]), np.cumsum(wanted) - 1
         names = tuple(self.users[place] for place in np.flatnonzero(wanted).tolist())
-        return UserLogs(names, rank[self.user[rows]], self.rows[rows], self.new[rows])
+        return UserLogs(names, rank[chosen.user], chosen.rows, chosen.new)
+
+    def counted(self) -> "UserLogs":
+        """The rows that features count."""
+        return self.chosen(self.rows["counted"])
 
     def event_log(self) -> EventLog:
-        """What features are made of: `items` is empty, `item_keys` has one key a row."""
-        counted = self.chosen(self.rows["counted"])
-        user, rows = counted.user, counted.rows
+        """What features are made of, if all rows are counted: `items` is empty, `item_keys` has one a row."""
+        user, rows = self.user, self.rows
         kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
         return EventLog(
             users=self.users,
@@ -143,11 +147,29 @@ def encode_logs(logs: UserLogs) -> dict[str, bytes]:
 
 def merged(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
     """`logs` with new `rows` (K,) of `logs.users[user]` (K,) in their places."""
-    users = np.concatenate([logs.user, user])
-    together = np.concatenate([logs.rows, rows])
-    order = np.lexsort((together["sequence"], together["at"], users))
-    new = np.arange(len(order)) >= len(logs)
-    return UserLogs(logs.users, users[order], together[order], new[order])
+    order = np.lexsort((rows["sequence"], rows["at"], user))
+    user, rows = user[order], np.take(rows, order)
+    places = _places(logs, user, rows)
+    together = np.insert(_opaque(logs.rows), places, _opaque(rows)).view(LOG_DTYPE)
+    new = np.insert(np.zeros(len(logs), bool), places, True)
+    return UserLogs(logs.users, np.insert(logs.user, places, user), together, new)
+
+
+def _places(logs: UserLogs, user: IntArray, rows: Rows) -> IntArray:
+    """(K,) the place before which each new row goes: a binary search in each log, all at once."""
+    starts = np.searchsorted(logs.user, np.arange(len(logs.users) + 1))
+    low, high = starts[user], starts[user + 1]
+    while (open_ := low < high).any():
+        middle = np.minimum((low + high) // 2, len(logs) - 1)
+        at, sequence = logs.rows["at"][middle], logs.rows["sequence"][middle]
+        before = (at < rows["at"]) | ((at == rows["at"]) & (sequence < rows["sequence"]))
+        low, high = np.where(open_ & before, middle + 1, low), np.where(open_ & ~before, middle, high)
+    return low
+
+
+def _opaque(rows: Rows) -> Rows:
+    """`rows` without fields: numpy moves such rows by the block and structured ones field by field."""
+    return rows.view(f"V{LOG_DTYPE.itemsize}")
 
 
 def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
@@ -161,7 +183,7 @@ def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
     at, counted = logs.rows["at"], logs.rows["counted"]
     last = np.searchsorted(logs.user, np.arange(len(logs.users)), side="right")[logs.user] - 1
     newest = at[last]
-    is_action = counted & np.isin(logs.rows["kind"], ACTION_CODES)
+    is_action = counted & IS_ACTION[logs.rows["kind"]]
     done = np.cumsum(is_action)
     to_come = done[last] - done + is_action  # actions from this row on
     recent = day_of(at) >= day_of(newest) - LONGEST_WINDOW - 1

@@ -95,11 +95,19 @@ class Worker:
         rules: ShopRules,
         settings: StreamSettings,
         clock: Callable[[], int],
+        pause: Callable[[float], None] = lambda seconds: None,
     ) -> None:
+        """Takes no partitions yet.
+
+        Args:
+            clock: microseconds.
+            pause: does nothing for some seconds.
+        """
         self.partitions: frozenset[int] = frozenset()
         self.outdated = False
         self._stream, self._state, self._out = stream, state, outlets
-        self._rules, self._settings, self._clock = rules, settings, clock
+        self._rules, self._settings = rules, settings
+        self._clock, self._pause = clock, pause
         self._epoch = state.epoch() or ""
         self._reader: StreamReader | None = None
         self._offsets: dict[int, int] = {}
@@ -145,7 +153,7 @@ class Worker:
         Args:
             wait_seconds: how long to wait for the first entry.
         """
-        entries = self._read(0.0 if self._tick() else wait_seconds)
+        entries = self._read(0.0 if self.tick() else wait_seconds)
         if entries:
             self._process(entries)
         if self._clock() >= self._flush_at:
@@ -157,7 +165,8 @@ class Worker:
             return []
         most = self._settings.batch_events
         entries = self._reader.read(most, wait_seconds)
-        if 0 < len(entries) < most and self._settings.wait_seconds < wait_seconds:
+        if wait_seconds and 0 < len(entries) < most:  # a batch of a few costs nearly as much as one of many
+            self._pause(self._settings.wait_seconds)
             entries += self._reader.read(most - len(entries), 0.0)
         return entries
 
@@ -253,7 +262,7 @@ class Worker:
 
     # -- midnights --------------------------------------------------------------------------------
 
-    def _tick(self) -> bool:
+    def tick(self) -> bool:
         """Moves windows on whose midnight has passed; whether there may be more of them."""
         now = self._clock()
         if now < self._tick_at or self._reader is None:

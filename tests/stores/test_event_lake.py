@@ -14,7 +14,7 @@ from recsys import columns
 from recsys.config import HomePaths
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.stores import event_lake
+from recsys.stores import lake_day
 from recsys.stores.event_lake import EventLake, open_lake
 
 START = datetime(2026, 1, 30, 23, 59, 58, tzinfo=UTC)
@@ -144,7 +144,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
     lake = EventLake(tmp_path)
     lake.append(events([START], 0))
     lake.append(events([START], 1))
-    real, calls = event_lake._names, []
+    real, calls = lake_day.names_of, []
 
     def names(folder: Path) -> frozenset[str]:
         found = real(folder)
@@ -154,7 +154,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
         return found
 
     # The race is between two system calls of the reader; only a hook can hit it every time.
-    monkeypatch.setattr(event_lake, "_names", names)
+    monkeypatch.setattr(lake_day, "names_of", names)
     assert ids(lake.read()) == ["e0", "e1"]
 
 
@@ -236,3 +236,15 @@ def test_a_home_is_read_over_imported_and_live_events_each_id_once(tmp_path: Pat
     assert ids(joined) == ["e0", "e2", "e1"]
     assert joined[columns.AT].to_pylist()[2] == START + timedelta(days=2)  # the imported one counts
     assert [day.day for day in open_lake(paths).days()] == [30, 31, 1]
+
+
+def test_compaction_can_leave_large_files_and_quiet_days_alone(tmp_path: Path) -> None:
+    lake = EventLake(tmp_path)
+    lake.append(seconds(1000).slice(2))  # 31 January
+    large = max(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+    for number in range(3):
+        lake.append(events([START + timedelta(hours=1)], 2000 + number))
+    assert lake.compact(files=4, largest_bytes=large - 1) == 0
+    assert lake.compact(files=3, largest_bytes=large - 1) == 3
+    assert len(files(tmp_path)) == 2
+    assert len(lake.read()) == 1001

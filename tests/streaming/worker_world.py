@@ -22,6 +22,7 @@ from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
 from recsys.stores.event_lake import EventLake
 from recsys.stores.stream_state import SqliteStreamState
+from recsys.streaming.aggregate import Categories
 from recsys.streaming.state import Origin
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import Outlets, ShopRules, Worker
@@ -120,11 +121,11 @@ class World:
             state.close()
 
 
-def rows_at(events: pa.Table, now: int) -> Rows:
+def rows_at(events: pa.Table, now: int, of: Categories = categories) -> Rows:
     """The rows of the batch tables of `events` that are valid at `now`."""
     log = read_log(events)
     tables = {
-        columns.USER_ACTIVITY: user_activity(log, categories(log.item_keys), 0),
+        columns.USER_ACTIVITY: user_activity(log, of(log.item_keys), 0),
         columns.USER_HISTORY: user_history(log, 0),
         columns.ITEM_ENGAGEMENT: item_engagement(log, 0),
     }
