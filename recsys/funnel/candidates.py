@@ -137,8 +137,9 @@ class CandidateSources:
             return np.zeros(0, np.int64)
         cosines = (self._texts[first:] @ self._texts[items].T).max(1)  # (A,)
         cosines[~allowed[first:]] = -1.0
-        best: IntArray = np.argsort(-cosines, kind="stable")[:ARRIVALS]
-        return best[cosines[best] >= READS_ALIKE] + first
+        best = np.argsort(-cosines, kind="stable")[:ARRIVALS]
+        found: IntArray = best[cosines[best] >= READS_ALIKE] + first
+        return found
 
     def _of_category(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""
