@@ -153,7 +153,7 @@ class Worker:
         Args:
             wait_seconds: how long to wait for the first entry.
         """
-        entries = self._read(0.0 if self._tick() else wait_seconds)
+        entries = self._read(0.0 if self.tick() else wait_seconds)
         if entries:
             self._process(entries)
         if self._clock() >= self._flush_at:
@@ -262,7 +262,7 @@ class Worker:
 
     # -- midnights --------------------------------------------------------------------------------
 
-    def _tick(self) -> bool:
+    def tick(self) -> bool:
         """Moves windows on whose midnight has passed; whether there may be more of them."""
         now = self._clock()
         if now < self._tick_at or self._reader is None:

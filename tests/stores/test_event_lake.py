@@ -14,7 +14,7 @@ from recsys import columns
 from recsys.config import HomePaths
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.stores import event_lake
+from recsys.stores import lake_day
 from recsys.stores.event_lake import EventLake, open_lake
 
 START = datetime(2026, 1, 30, 23, 59, 58, tzinfo=UTC)
@@ -144,7 +144,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
     lake = EventLake(tmp_path)
     lake.append(events([START], 0))
     lake.append(events([START], 1))
-    real, calls = event_lake._names, []
+    real, calls = lake_day.names_of, []
 
     def names(folder: Path) -> frozenset[str]:
         found = real(folder)
@@ -154,7 +154,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
         return found
 
     # The race is between two system calls of the reader; only a hook can hit it every time.
-    monkeypatch.setattr(event_lake, "_names", names)
+    monkeypatch.setattr(lake_day, "names_of", names)
     assert ids(lake.read()) == ["e0", "e1"]
 
 
