@@ -103,6 +103,10 @@ class ServingSettings(Section):
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
     slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
     slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
+    snapshot_share: float = Field(
+        0.01, ge=0, le=1, description="of recommendations whose features are logged"
+    )
+    snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
 
 
 class StreamSettings(Section):

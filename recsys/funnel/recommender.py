@@ -26,6 +26,7 @@ from recsys.funnel.ranking import Ranked, in_order, opinion
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
+from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.extension import ItemChange, Room, extended
 
@@ -35,18 +36,30 @@ SIMILAR_POOL = 200
 class Recommender:
     """Answers from one bundle and one source of online features. Immutable, safe for many threads.
 
-    Without online features (the store is away, nothing is known of the user) context and popularity
-    answer, and the slate says so.
+        Without online features (the store is away, nothing is known of the user) context and popularity
+        answer, and the slate says so.
 
-    Attributes:
-        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
+    <<<<<<< HEAD
+        Args:
+            snapshots: takes what each recommendation read; None where nobody audits it.
+    =======
+        Attributes:
+            version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
+    >>>>>>> wt-worker
     """
 
-    def __init__(self, bundle: Bundle, features: FeatureSource, settings: ServingSettings) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        features: FeatureSource,
+        settings: ServingSettings,
+        snapshots: SnapshotLog | None = None,
+    ) -> None:
         self.bundle = bundle
         self.catalogue = Catalogue(bundle)
         self._features = features
         self._settings = settings
+        self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalogue)
         self._room = Room()
         self.version = 0
@@ -97,7 +110,7 @@ class Recommender:
         )
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(interests, profile, vector, allowed, request, read=not away)
+        ranked, rows = self._rank(interests, profile, vector, allowed, request, now, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(in_order(ranked, known), request.k, diversity)
         return Slate(
@@ -218,6 +231,7 @@ class Recommender:
         vector: FloatArray,
         allowed: Mask,
         request: RecommendRequest,
+        now: datetime,
         read: bool,
     ) -> tuple[Ranked, FeatureRows | None]:
         """What may be shown of the candidates, in their sources' order, and the views that were read.
@@ -237,6 +251,11 @@ class Recommender:
             ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))
             if len(ranked) >= request.k or len(candidates) < self._settings.candidates:
                 break  # enough, or nothing more to be found
+        if self._snapshots is not None and rows is not None:
+            ids, bundle_id = self.catalogue.ids[candidates.index], self.bundle.manifest.bundle_id
+            self._snapshots.append(
+                FeatureSnapshot(request.request_id, now, bundle_id, request.user_id, profile.rows, ids, rows)
+            )
         return ranked, rows
 
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:

@@ -18,6 +18,7 @@ MODULES = {
     "online-read-vectors": "online_read_bench",
     "materialize": "materialize_bench",
     "recommend": "recommend_bench",
+    "events-accept": "events_accept_bench",
     "import": "import_bench",
 }
 
