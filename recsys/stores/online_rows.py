@@ -45,14 +45,18 @@ def _pack(view: PackedView, table: pa.Table) -> _Packed:
 class OnlineRows:
     """The online store as a worker writes it. A row wins by its event, then by its created timestamp."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shadow: bool = False) -> None:
         """Reads Feast's registry and connects.
+
+        Args:
+            shadow: write to the generation that is being built, and to no other.
 
         Raises:
             ConfigError: the repository was never applied, or has another online store.
             StoreUnavailableError: no Redis runs.
         """
         self._store = open_repository(settings)
+        self._shadow = shadow
         config = self._store.config
         if not isinstance(config.online_store, PackedRedisOnlineStoreConfig):
             raise ConfigError(
@@ -96,7 +100,8 @@ class OnlineRows:
 
     def _parts(self, rows: "_Packed", generations: Generations) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Keys and packed rows of each generation that gets them, as many as one command takes."""
-        for view in generations.writing(rows.view):
+        places = generations.shadow if self._shadow else generations.writing
+        for view in places(rows.view):
             keys = view.keys(rows.entities)
             for part in parts(self._client, keys):
                 yield [keys[row] for row in part], [rows.rows[row] for row in part]

@@ -55,9 +55,12 @@ class Generations:
 
     def writing(self, view: PackedView) -> list[PackedView]:
         """The same for each generation that must get a new row."""
+        return [self.reading(view), *self.shadow(view)]
+
+    def shadow(self, view: PackedView) -> list[PackedView]:
+        """The same for the generation that is being built, if one is."""
         name = view.layout.view
-        numbers = [self.current.get(name, 0)] + ([self.building[name]] if name in self.building else [])
-        return [view.of_generation(number) for number in numbers]
+        return [view.of_generation(self.building[name])] if name in self.building else []
 
 
 def pointer_key(project: str) -> bytes:
