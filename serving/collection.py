@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 from uuid import uuid4
 
 from recsys.config import StreamSettings
@@ -18,14 +17,12 @@ from recsys.streaming.intake import Intake, Verdict, read_rows, take
 from recsys.streaming.stream import EventStream, Progress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.backlog import Backlog
+from serving.reopened import Reopened
 from serving.stream_metrics import Freshness, StreamMetrics
 from serving.visibility import Visibility
 
 THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class MeasuredProgress(Progress, Protocol):
@@ -47,43 +44,6 @@ class Collected:
     refused: int
     token: str | None
     verdicts: tuple[Verdict, ...]
-
-
-class Reopened(Generic[T]):
-    """What is opened when first used, and anew after it failed: a server may come back at another address."""
-
-    def __init__(self, opener: Callable[[], T], close: Callable[[T], None]) -> None:
-        self._opener = opener
-        self._close = close
-        self._lock = Lock()
-        self._opened: T | None = None
-
-    def ask(self, question: Callable[[T], R]) -> R:
-        """The answer to `question`.
-
-        Raises:
-            StoreUnavailableError: it cannot be opened, or does not answer.
-        """
-        with self._lock:
-            if self._opened is None:
-                self._opened = self._opener()
-            opened = self._opened
-        try:
-            return question(opened)
-        except StoreUnavailableError:
-            self._forget(opened)
-            raise
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._forget(self._opened)
-
-    def _forget(self, opened: T) -> None:
-        with self._lock:
-            if self._opened is not opened:
-                return  # another thread did
-            self._opened = None
-        self._close(opened)
 
 
 class Collection:

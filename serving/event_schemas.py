@@ -45,7 +45,7 @@ EXAMPLES: dict[str, Any] = {
         "event_id": "7f3d",
         "user_id": "household-1",
         "item_id": "item-1",
-        "at": "2026-01-31T12:00:00Z",
+        "at": "2024-05-31T12:00:00Z",
         "request_id": "0a1b2c3d4e5f6071",
         "position": 3,
     },

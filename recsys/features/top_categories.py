@@ -78,9 +78,11 @@ def _at_moments(moments: Moments, changes: Changes, category: IntArray) -> TopCa
     held = np.flatnonzero((category != 0) & (day_of(moments.at)[row] - changes.day <= PROFILE_DAYS))
     distinct, rank = _ranked(category[held])
     width = max(len(distinct), 1)
-    pairs, pair = _ranked(row[held] * width + rank)
-    count = np.zeros(len(pairs), np.int64)
-    np.add.at(count, pair, changes.sign[held])
+    pair = row[held] * width + rank
+    order = np.argsort(pair)
+    pair = pair[order]
+    first = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)])
+    pairs, count = pair[first], np.add.reduceat(changes.sign[held][order], first)
     pairs, count = pairs[count > 0], count[count > 0]
     # Ascending pairs and a stable sort: of equal counts the smaller key comes first.
     order = np.lexsort((-count, pairs // width))

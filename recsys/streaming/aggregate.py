@@ -122,7 +122,7 @@ def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, creat
     The event timestamp is the latest midnight up to `now` at which a window lost something, or the user's
     newest event if that is later: as the batch table has it.
     """
-    log = decode_logs(sorted(logs), logs).counted().event_log()
+    log = decode_logs(sorted(logs), logs).event_log()
     latest = latest_user_activity(log, categories(log.item_keys), now, created)
     return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
 

@@ -86,8 +86,9 @@ class UserLogs:
         return self.chosen(self.rows["counted"])
 
     def event_log(self) -> EventLog:
-        """What features are made of, if all rows are counted: `items` is empty, `item_keys` has one a row."""
-        user, rows = self.user, self.rows
+        """What features are made of; `items` is empty, `item_keys` has one a row."""
+        counted = self.counted()
+        user, rows = counted.user, counted.rows
         kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
         return EventLog(
             users=self.users,

@@ -65,8 +65,10 @@ def test_every_row_gets_exactly_one_verdict(rows: list[Any]) -> None:
 
 @given(st.lists(good | bent, max_size=10))
 def test_rows_are_judged_one_by_one(rows: list[Any]) -> None:
-    together = taken(*rows)
-    assert together.rows == tuple(each for row in rows for each in taken(row).rows)
+    def judged(*some: Any) -> Intake:
+        return take(some, P, CleaningRules(), NOW, lambda: "made")
+
+    assert judged(*rows).rows == tuple(each for row in rows for each in judged(row).rows)
 
 
 def test_a_row_without_an_instant_happened_now() -> None:
