@@ -39,11 +39,11 @@ class Recommender:
     Without online features (the store is away, nothing is known of the user) context and popularity
     answer, and the slate says so.
 
-    Attributes:
-        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
-
     Args:
         snapshots: takes what each recommendation read; None where nobody audits it.
+
+    Attributes:
+        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
     """
 
     def __init__(
