@@ -61,7 +61,7 @@ def run_training(settings: Settings, protocol: str | None, progress: Progress) -
     from recsys.stores.feature_store import OfflineFeatures
     from recsys.stores.registry import Registry
     from recsys.stores.shop import open_shop
-    from recsys.training.pipeline import Job, train_bundle
+    from recsys.training.pipeline import SECTIONS, Job, train_bundle
 
     shop = open_shop(settings.paths)
     split = shop.split(protocol or shop.default_protocol, settings.evaluation)
@@ -71,7 +71,7 @@ def run_training(settings: Settings, protocol: str | None, progress: Progress) -
     revision = git_revision(settings)
     now = datetime.now(UTC)
     bundle_id = new_bundle_id(shop.info.name, now)
-    sections = settings.model_dump(mode="json", include={"text", "retriever", "ranker", "evaluation"})
+    sections = settings.model_dump(mode="json", include=SECTIONS)
     with Registry.open(settings) as registry:
         run_id = registry.start_run("train", sections, revision)
         try:
