@@ -111,13 +111,14 @@ def load_bundle(
     expected: Mapping[str, str] | None = None,
     *,
     retriever: Rebuildable | None = None,
+    fusion: Rebuildable | None = None,
     ranker: Rebuildable | None = None,
 ) -> Bundle:
     """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
 
     Args:
         expected: see `verify_bundle`.
-        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `ranker` likewise.
+        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `fusion` and `ranker` likewise.
 
     Raises:
         ArtifactNotFoundError: no bundle there.
@@ -136,7 +137,7 @@ def load_bundle(
         retriever=(retriever or _retriever()).rebuild(
             description["retriever"], read_tensors(path / RETRIEVER)
         ),
-        fusion=_fusion().rebuild(description["fusion"], read_tensors(path / FUSION)),
+        fusion=(fusion or _fusion()).rebuild(description["fusion"], read_tensors(path / FUSION)),
         ranker=(ranker or _ranker()).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
