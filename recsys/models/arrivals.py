@@ -52,6 +52,7 @@ def read_alike(
     found[gone], alike[gone] = 0, 0
     if not width:
         return found, alike
+    weakest = alike.min(1)  # (size,)
     for item, row in zip(index.tolist(), cosines, strict=True):
         others = row.copy()
         others[[0, item] if item < len(row) else [0]] = 0
@@ -59,9 +60,11 @@ def read_alike(
         found[item], alike[item] = 0, 0
         found[item, : len(best)] = np.where(others[best] > 0, best, 0)
         alike[item, : len(best)] = np.maximum(others[best], 0)
-        rows = np.flatnonzero(others > alike[: len(others)].min(1))
-        weakest = alike[rows].argmin(1)
-        found[rows, weakest], alike[rows, weakest] = item, others[rows]
+        rows = np.flatnonzero(others > weakest[: len(others)])
+        place = alike[rows].argmin(1)
+        found[rows, place], alike[rows, place] = item, others[rows]
+        rows = np.append(rows, item)
+        weakest[rows] = alike[rows].min(1)
     return found, alike
 
 
