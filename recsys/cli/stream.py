@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from recsys.streaming.stream import DeadLetter
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
@@ -135,6 +137,48 @@ def drop(ids: LetterIds = None, everything: All = False, as_json: AsJson = False
         print_facts({"dropped": stream.drop(letters)}, as_json=as_json)
     finally:
         stream.close()
+
+
+@app.command()
+def replay(
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only events from this instant on, ISO 8601.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Only events before this instant, with features as of then.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the online features of users and items from the event lake, then switch to them at once.
+
+    Services and workers may go on meanwhile. Without --from and --to the workers' state is built anew too.
+    With --to the features are those of a past instant, until new events come: for a look back, or a test.
+
+    \b
+    Example:
+      recsys stream replay
+      recsys stream replay --from 2026-01-01 --to 2026-02-01T00:00:00Z
+    """
+    from dataclasses import asdict
+
+    from recsys.stores.stream_replay import replay as rebuild
+    from recsys.stores.stream_run import now_micros
+
+    window = (_instant("--from", start), _instant("--to", end))
+    done = rebuild(load_settings(), now_micros(), *window, bars)
+    print_facts(asdict(done), as_json=as_json, title="Replayed")
+
+
+def _instant(option: str, text: str | None) -> "datetime | None":
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"{option} {text!r} is no ISO 8601 instant. Write 2026-01-31T12:00:00Z.") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def parse_partitions(text: str) -> frozenset[int]:

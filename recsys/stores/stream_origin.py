@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 
@@ -36,36 +37,51 @@ def epoch_of(paths: HomePaths, partitions: int) -> str:
     return f"{hashlib.sha256(content).hexdigest()[:16]}-{partitions}"
 
 
-def begin_state(settings: Settings, state: SqliteStreamState, stream: EventStream, now: int) -> bool:
+def begin_state(
+    settings: Settings, state: SqliteStreamState, stream: EventStream, now: int, anew: bool = False
+) -> bool:
     """Begins the state from the lake unless it belongs to the present import; whether it was begun.
 
     Only one process does, others wait for it. What workers have processed since the last import is in the
     lake's live part, so a new import takes it along.
+
+    Args:
+        anew: begin it in any case.
     """
     paths, partitions = settings.paths, stream.partitions
-    if state.epoch() == epoch_of(paths, partitions):
+    if not anew and belongs(state.epoch(), epoch_of(paths, partitions)):
         return False
     with _begin_lock(paths):
         epoch = epoch_of(paths, partitions)
-        if state.epoch() == epoch:
+        if not anew and belongs(state.epoch(), epoch):
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
-        live = EventLake(paths.live)
-        with state.flushing(wait=True):
-            for name, events in state.waiting():
-                live.append(events, name)
-                state.flushed(name)
-        state.begin(_origin(settings, state, stream, epoch, now))
+        flush_waiting(state, EventLake(paths.live))
+        state.begin(_origin(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
     return True
+
+
+def belongs(epoch: str | None, origin: str) -> bool:
+    """Whether a state of `epoch` was begun with `origin`, see `epoch_of`; each begin has its own epoch."""
+    return epoch is not None and epoch.partition(".")[0] == origin
+
+
+def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
+    """Brings to the lake whatever of it waits in the state."""
+    with state.flushing(wait=True):
+        for name, events in state.waiting():
+            live.append(events, name)
+            state.flushed(name)
 
 
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     """Weights and cleaning of the imported shop, and its categories."""
-    mapping = _mapping(paths)
+    mapping = shop_mapping(paths)
     return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
 
 
-def _mapping(paths: HomePaths) -> Mapping:
+def shop_mapping(paths: HomePaths) -> Mapping:
+    """The mapping that the shop was imported by."""
     return load_mapping(str(paths.data / MAPPING_FILE))
 
 
@@ -102,7 +118,7 @@ def _origin(
     settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
 ) -> Origin:
     lake = open_lake(settings.paths)
-    mapping = _mapping(settings.paths)
+    mapping = shop_mapping(settings.paths)
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
     since = datetime.fromtimestamp(now / 1e6, UTC) - timedelta(days=settings.stream.lateness_days + 1)

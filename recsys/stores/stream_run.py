@@ -13,7 +13,7 @@ from recsys.stores.online_rows import OnlineRows
 from recsys.stores.partition_locks import PartitionLocks
 from recsys.stores.popularity_feed import PopularityFeed
 from recsys.stores.redis_connection import connect
-from recsys.stores.stream_origin import ItemCategories, begin_state, epoch_of, shop_rules
+from recsys.stores.stream_origin import ItemCategories, begin_state, belongs, epoch_of, shop_rules
 from recsys.stores.stream_state import SqliteStreamState
 from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.runner import Runner
@@ -92,7 +92,7 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
 
         def is_current() -> bool:
             categories.refresh()
-            return epoch_of(paths, stream.partitions) == epoch
+            return belongs(epoch, epoch_of(paths, stream.partitions))
 
         yield Runner(
             Worker(stream, state, outlets, rules, settings.stream, now_micros, time.sleep),

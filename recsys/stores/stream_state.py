@@ -6,6 +6,7 @@ batch counts once, whoever is killed and whatever is delivered again.
 """
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys.errors import StoreUnavailableError
+from recsys.stores.stream_tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
 from recsys.streaming.state import (
     Committed,
     IntArray,
@@ -35,31 +37,6 @@ SLICES = 64  # parts in which old event ids are forgotten, so that nobody waits 
 MINUTES_KEPT = 60
 _MINUTE = 60_000_000
 
-# Blobs come last: a scan of what stands before them does not read their pages.
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS partitions (partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS users (
-    user_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, expires INTEGER NOT NULL, log BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS users_due ON users (partition, expires);
-CREATE TABLE IF NOT EXISTS items (
-    item_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, tiles BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS items_due ON items (expires);
-CREATE TABLE IF NOT EXISTS seen (hash INTEGER PRIMARY KEY, day INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS bots (user_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS lake (batch INTEGER PRIMARY KEY, flush INTEGER, events BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS pending (
-    batch INTEGER PRIMARY KEY, partitions TEXT NOT NULL, users TEXT NOT NULL, items TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS minutes (minute INTEGER PRIMARY KEY, events INTEGER NOT NULL);
-"""
-_COUNT = "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
-_MINUTES = "INSERT INTO minutes VALUES (?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events"
-_USER = """INSERT INTO users (user_id, partition, expires, log) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET partition = excluded.partition, expires = excluded.expires, log = excluded.log"""
-_ITEM = """INSERT INTO items (item_id, expires, tiles) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
-    SET expires = excluded.expires, tiles = excluded.tiles"""
-
 
 class SqliteStreamState:
     """`StreamState` in a SQLite file; one object a thread."""
@@ -70,10 +47,11 @@ class SqliteStreamState:
         self._slice = 0
         with _disk("open", folder):
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "state.lock", os.O_WRONLY | os.O_CREAT)
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
-                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + _TABLES
+                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + TABLES
             )
             with self._transaction("begin"):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
@@ -95,8 +73,8 @@ class SqliteStreamState:
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
             self._db.executemany("INSERT INTO partitions VALUES (?, ?)", origin.offsets.items())
-            self._db.executemany(_USER, (_user_row(*each) for each in origin.users))
-            self._db.executemany(_ITEM, (_item_row(*each) for each in origin.items))
+            self._db.executemany(SET_USER, (_user_row(*each) for each in origin.users))
+            self._db.executemany(SET_ITEM, (_item_row(*each) for each in origin.items))
             self._see(origin.seen, 0)
             self._set("epoch", origin.epoch)
             self._set("sequence", max(int(self._meta("sequence") or 0), origin.sequence))
@@ -170,10 +148,10 @@ class SqliteStreamState:
         self._set("batch", batch)
         items = step.merge(self.items(step.items), created) if step.items else {}
         db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
-        db.executemany(_USER, (_user_row(*each) for each in step.users.items()))
+        db.executemany(SET_USER, (_user_row(*each) for each in step.users.items()))
         expiries = ((expires, user) for user, expires in step.expiries.items())
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
-        db.executemany(_ITEM, (_item_row(*each) for each in items.items()))
+        db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
         self._see(step.seen, now // (1440 * _MINUTE))
         if events is not None:
@@ -249,12 +227,13 @@ class SqliteStreamState:
                 with self._transaction("close"):
                     self._forget_written()
             self._db.close()
+            os.close(self._lock)
 
     # -- statements -------------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[None]:
-        with _disk(operation, self._folder):
+        with _disk(operation, self._folder), _turn(self._lock):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -291,14 +270,24 @@ class SqliteStreamState:
         self._db.executemany("INSERT INTO seen VALUES (?, ?)", rows)
 
     def _count(self, step: Step, now: int) -> None:
-        self._db.executemany(_COUNT, step.counts.items())
+        self._db.executemany(ADD_COUNT, step.counts.items())
         if events := step.counts.get("received"):
-            self._db.execute(_MINUTES, (now // _MINUTE, events))
+            self._db.execute(ADD_EVENTS, (now // _MINUTE, events))
             self._db.execute("DELETE FROM minutes WHERE minute < ?", (now // _MINUTE - MINUTES_KEPT,))
 
     def _forget_written(self) -> None:
         self._db.executemany("DELETE FROM pending WHERE batch = ?", ((each,) for each in self._written))
         self._written.clear()
+
+
+@contextmanager
+def _turn(lock: int) -> Iterator[None]:
+    """One transaction at a time: SQLite alone would look again only after a nap of up to 100 ms."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 @contextmanager

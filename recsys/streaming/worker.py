@@ -113,7 +113,7 @@ class Worker:
         self._offsets: dict[int, int] = {}
         self._sequences = range(0)
         self._retries = 0
-        self._flush_at = self._tick_at = 0
+        self._flushed_at = self._ticked_at = 0
 
     # -- partitions -------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Worker:
         self.outdated = self._state.epoch() != self._epoch
         # A number reserved before would be smaller than those that the last owner gave.
         self._sequences = range(0)
-        self._tick_at = 0
+        self._ticked_at = 0
         if not partitions or self.outdated:
             return
         for pending in self._state.pending(partitions):
@@ -156,7 +156,7 @@ class Worker:
         entries = self._read(0.0 if self.tick() else wait_seconds)
         if entries:
             self._process(entries)
-        if self._clock() >= self._flush_at:
+        if self._is_due(self._flushed_at, self._settings.flush_seconds):
             self.flush()
         return len(entries)
 
@@ -265,12 +265,12 @@ class Worker:
     def tick(self) -> bool:
         """Moves windows on whose midnight has passed; whether there may be more of them."""
         now = self._clock()
-        if now < self._tick_at or self._reader is None:
+        if self._reader is None or not self._is_due(self._ticked_at, TICK_SECONDS):
             return False
         users = self._state.due_users(self.partitions, now, TICK_ROWS)
         items = self._state.due_items(now, TICK_ROWS)
         if not users and not items:
-            self._tick_at = now + round(TICK_SECONDS * SECOND_MICROS)
+            self._ticked_at = now
             self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
             return False
         logs = {user: state.log for user, state in users.items()}
@@ -327,7 +327,11 @@ class Worker:
                     self._out.lake.append(events, name)
                     self._state.flushed(name)
                 self._reader.commit(self._offsets)
-        self._flush_at = self._clock() + round(self._settings.flush_seconds * SECOND_MICROS)
+        self._flushed_at = self._clock()
+
+    def _is_due(self, last: int, seconds: float) -> bool:
+        """Whether that long has passed since `last`; a clock that was set back counts as well."""
+        return abs(self._clock() - last) >= seconds * SECOND_MICROS
 
 
 def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:

@@ -11,6 +11,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.feature_registry import open_repository
 from recsys.stores.packed_commands import read_rows, row_getter
 from recsys.stores.packed_connection import open_client
+from recsys.stores.packed_generations import read_generations
 from recsys.stores.packed_keys import packed_view
 from recsys.stores.packed_rows import PackedRows
 from tests.streaming.real_home import CATEGORIES
@@ -25,7 +26,9 @@ def online_rows(settings: Settings, users: list[str], items: list[str]) -> Rows:
     client = open_client(store.config, settings)
     found: Rows = {}
     for name in VIEWS:
-        view = packed_view(store.project, store.get_feature_view(name))
+        view = read_generations(client, store.project).reading(
+            packed_view(store.project, store.get_feature_view(name))
+        )
         entities = items if name == columns.ITEM_ENGAGEMENT else users
         rows = PackedRows(view.layout, read_rows(row_getter(client), view.keys_of_texts(entities)))
         features = VIEW_SCHEMAS[name].names[1:-2]

@@ -1,7 +1,7 @@
 """A whole imported shop replayed as a stream, compressed in time, beside the batch tables of the same events.
 
-It takes minutes, so it runs when it is asked for: RECSYS_REPLAY_HOME names the home of an imported shop with a
-clock, for example the demo's after `scripts/demo`. The home is only read.
+It takes minutes, so it runs when it is asked for: RECSYS_REPLAY_HOME names the home of an imported shop with
+a clock, for example the demo's after `scripts/demo`. The home is only read.
 """
 
 import os

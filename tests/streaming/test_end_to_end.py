@@ -1,6 +1,7 @@
 """Stream, state, lake, feature store and commands of one home, for real."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,19 +15,23 @@ from typer.testing import CliRunner
 from recsys import columns
 from recsys.cli.app import app
 from recsys.config import Settings
+from recsys.errors import DataError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.dataset_files import load_info, save_info
 from recsys.stores.event_lake import EventLake, open_lake
 from recsys.stores.feature_files import build_features
+from recsys.stores.feature_reader import FeatureReader
+from recsys.stores.feature_registry import open_repository
 from recsys.stores.online_rows import OnlineRows
 from recsys.stores.redis_connection import connect
+from recsys.stores.stream_replay import replay
 from recsys.stores.stream_run import drain_stream
 from recsys.stores.stream_state import SqliteStreamState
 from recsys.stores.streams import open_stream
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
-from tests.streaming.worker_world import differences, rows_at
+from tests.streaming.worker_world import differences, micros, rows_at
 
 USERS = ["ann", "bob", "new"]
 
@@ -81,7 +86,7 @@ def test_a_first_worker_brings_imported_and_new_events_online(home: Settings) ->
     send(home, event("v1", "ann", "i1"), bought, bought)
     assert command("stream", "run", "--once") == {"events": 3}
     assert_online_equals_batch(home)
-    assert EventLake(home.paths.live).read()[columns.EVENT_ID].to_pylist() == ["v1", "p1"]
+    assert sorted(EventLake(home.paths.live).read()[columns.EVENT_ID].to_pylist()) == ["p1", "v1"]
 
 
 def test_the_status_says_what_was_done(home: Settings) -> None:
@@ -163,4 +168,79 @@ def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(h
     assert drain_stream(home, (), print) == 1
     assert state.counters()["duplicates"] == 1
     state.close()
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_replaces_rows_that_no_event_could(home: Settings) -> None:
+    wrong = online_rows(home, ["ann"], [])["user_activity"]["ann"] | {"view_count_1d": 99}
+    ahead = datetime.now(UTC) + timedelta(days=300)  # no row of today wins against it
+    wrong |= {columns.USER_ID: "ann", columns.EVENT_TIMESTAMP: ahead, columns.CREATED_TIMESTAMP: ahead}
+    writer, reader = OnlineRows(home), FeatureReader.open(home, columns.RANKING_SERVICE)
+    writer.write({"user_activity": pa.Table.from_pylist([wrong], schema=VIEW_SCHEMAS["user_activity"])})
+    assert reader.read_user("ann").columns["view_count_1d"].tolist() == [99]
+    assert command("stream", "replay")["users"] == 3
+    assert_online_equals_batch(home)
+    right = online_rows(home, ["ann"], [])["user_activity"]["ann"]["view_count_1d"]
+    assert reader.read_user("ann").columns["view_count_1d"].tolist() == [right]
+    feast = open_repository(home).get_online_features(["user_activity:view_count_1d"], [{"user_id": "ann"}])
+    assert feast.to_dict()["view_count_1d"] == [right]
+
+
+def test_after_a_replay_workers_write_to_the_rows_that_are_read(home: Settings) -> None:
+    send(home, event("v5", "ann", "i6", "click"))
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_up_to_a_past_instant_brings_the_features_of_then(home: Settings) -> None:
+    then = datetime.now(UTC) - timedelta(days=30)
+    command("stream", "replay", "--to", then.isoformat())
+    batch = rows_at(open_lake(home.paths).read(end=then), micros(then) - 1, categories)
+    found = online_rows(home, USERS, [*CATEGORIES])
+    assert differences(found, as_online(batch)) == []
+    assert "new" not in found["user_activity"]
+    command("stream", "replay")
+    assert_online_equals_batch(home)
+
+
+def test_readers_and_workers_go_on_during_a_replay(home: Settings) -> None:
+    stop, seen, failed = threading.Event(), set(), []
+    reader = FeatureReader.open(home, columns.RANKING_SERVICE)
+
+    def read() -> None:
+        while not stop.is_set():
+            rows, _ = reader.read("ann", ["i1", "i2"])
+            seen.add(int(rows.event_at["user_activity"][0]))
+            if rows.missing["user_activity"][0] or rows.missing["user_history"][0]:
+                failed.append("a row was missing")
+
+    def work() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            send(home, event(f"during-{number}", USERS[number % 3], f"i{number % 40}", "cart", ago=0.0))
+            drain_stream(home, (), print)
+
+    threads = [threading.Thread(target=each) for each in (read, work)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        replay(home, time.time_ns() // 1000)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(seen) > 1
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_that_fails_leaves_readers_where_they_were(home: Settings) -> None:
+    before = online_rows(home, USERS, [*CATEGORIES])
+    years = [datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2002)]
+    with pytest.raises(DataError, match="no event from 2001"):
+        replay(home, time.time_ns() // 1000, *years)
+    assert online_rows(home, USERS, [*CATEGORIES]) == before
+    send(home, event("v6", "bob", "i1", "click"))
+    drain_stream(home, (), print)
     assert_online_equals_batch(home)
