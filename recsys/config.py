@@ -60,6 +60,20 @@ class RetrieverSettings(Section):
     threads: int = Field(2, ge=1)
 
 
+class FusionSettings(Section):
+    """How the network, neighbours, words and habit become one score."""
+
+    neighbours: int = Field(50, ge=1, description="kept of an item, by behaviour, by text and by words")
+    hidden: int = Field(32, ge=1)
+    epochs: int = Field(8, ge=0, description="0 = the prior weights stay")
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    batch_size: int = Field(128, ge=1, description="requests a batch")
+    candidates: int = Field(100, ge=2, description="candidates a training request")
+    requests: int = Field(20_000, ge=1, description="training requests, sampled")
+    seed: int = 0
+
+
 class RankerSettings(Section):
     """The second stage: reorders the retrieved candidates."""
 
@@ -144,6 +158,7 @@ class Settings(Section):
     api_key: SecretStr | None = None
     text: TextSettings = TextSettings()
     retriever: RetrieverSettings = RetrieverSettings()
+    fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
     incremental: IncrementalSettings = IncrementalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -81,7 +81,7 @@ def run_training(
     """
     from recsys.stores.artifacts import new_bundle_id, save_bundle
     from recsys.stores.registry import Registry
-    from recsys.training.pipeline import train_bundle
+    from recsys.training.pipeline import SECTIONS, train_bundle
 
     revision, now = git_revision(settings), datetime.now(UTC)
     kind = "train-incremental" if incremental else "train"
@@ -89,7 +89,7 @@ def run_training(
         job = _open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
-        sections = job.settings.model_dump(mode="json", include={"text", "retriever", "ranker", "evaluation"})
+        sections = job.settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run(kind, sections, revision)
         try:
             job = replace(job, run_dir=settings.paths.runs / run_id)

@@ -13,15 +13,18 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import FloatArray, Interactions
+from recsys.dataset.interactions import FloatArray, IntArray, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
-from recsys.funnel.offline import candidate_lists
+from recsys.funnel.offline import candidate_lists, candidate_signals
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.fusion import untrained
+from recsys.models.item_table import item_words
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
+from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
@@ -31,6 +34,7 @@ from recsys.training.feature_reads import (
     read_ranking_features,
 )
 from recsys.training.feedback_requests import feedback_data, sampled
+from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases
 from recsys.training.retriever import train_retriever
@@ -38,7 +42,13 @@ from recsys.training.scorers import RetrieverScorer, seen_lists
 from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
-NEIGHBOURS = 50
+SECTIONS = {
+    "text",
+    "retriever",
+    "fusion",
+    "ranker",
+    "evaluation",
+}  # of the settings, that a bundle depends on
 GRAPH_NEIGHBOURS = 100
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
@@ -79,20 +89,16 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
     retriever = _trained_retriever(job, items, text_vectors, graph, validate)
-    bundle = Bundle(
-        manifest=_manifest(job, known, bundle_id, now, git_revision),
-        items=items,
-        retriever=retriever,
-        item_vectors=retriever.item_vectors(),
-        text_vectors=text_vectors,
-        popularity=popularity_at_end(known),
-        neighbours=neighbours[:, :NEIGHBOURS],
-        neighbour_scores=neighbour_scores[:, :NEIGHBOURS],
-        ranker=None,
+    manifest = _manifest(job, known, bundle_id, now, git_revision)
+    bundle = _with_untrained_fusion(
+        job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores
     )
+    bundle = replace(bundle, popularity=popularity_at_end(known))
+    # The lessons' first stage must know nothing of the period that they are from.
+    early = replace(bundle, popularity=popularity_at_end(split.train))
+    _train_fusion(job, early)
     if job.shop.info.clock == "time":
-        # The lessons' first stage must know nothing of the period that they are from.
-        data = ranking_data(job, replace(bundle, popularity=popularity_at_end(split.train)))
+        data = ranking_data(job, early)
         ranker, curves = train_ranker(
             data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
         )
@@ -122,6 +128,70 @@ def test_start(interactions: Interactions, split: Split) -> int:
 def popularity_at_end(interactions: Interactions) -> FloatArray:
     """(N + 1,) decayed popularity right after the last of `interactions`."""
     return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
+
+
+def _with_untrained_fusion(
+    job: Job,
+    manifest: Manifest,
+    items: ItemTable,
+    text_vectors: FloatArray,
+    retriever: Retriever,
+    neighbours: IntArray,
+    neighbour_scores: FloatArray,
+) -> Bundle:
+    """A bundle of all experts; fusion answers by its prior, popularity is that of training's end."""
+    train, settings, info = job.split.train, job.settings.fusion, job.shop.info
+    text_neighbours, text_scores = nearest_by_vector(
+        retriever.item_tower.text.cpu().numpy(), settings.neighbours, job.progress
+    )
+    word_neighbours, word_scores = nearest_by_words(item_words(items), settings.neighbours, job.progress)
+    return Bundle(
+        manifest=manifest,
+        items=items,
+        retriever=retriever,
+        item_vectors=retriever.item_vectors(),
+        text_vectors=text_vectors,
+        popularity=popularity_at_end(train),
+        neighbours=neighbours[:, : settings.neighbours],
+        neighbour_scores=neighbour_scores[:, : settings.neighbours],
+        text_neighbours=text_neighbours,
+        text_scores=text_scores,
+        word_neighbours=word_neighbours,
+        word_scores=word_scores,
+        item_events=np.bincount(train.item_index, minlength=len(items)).astype(np.float32),
+        fusion=untrained(
+            settings.hidden,
+            scale=float(retriever.scale.detach()),
+            clock=info.clock == "time",
+            repeats=info.repeats,
+            seed=settings.seed,
+        ),
+        ranker=None,
+    )
+
+
+def _train_fusion(job: Job, bundle: Bundle) -> None:
+    """Trains the bundle's fusion in place on questions of the validation period."""
+    shop, settings = job.shop, job.settings.fusion
+    cases = ranking_cases(
+        shop.interactions, job.split, np.random.default_rng(settings.seed), settings.requests
+    )
+    histories = read_histories(
+        job.features, shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
+    )
+    seen = None if shop.info.repeats else seen_lists(shop.interactions, cases)
+    candidates, signals = candidate_signals(bundle, histories, seen, settings.candidates, job.progress)
+    curves = train_fusion(
+        bundle.fusion,
+        signals,
+        labels_of(cases, candidates),
+        candidates > 0,
+        np.diff(cases.target_offsets),
+        settings,
+        progress=job.progress,
+    )
+    curves.save(job.run_dir / "fusion")
+    curves.draw(job.run_dir / "fusion")
 
 
 def ranking_data(job: Job, bundle: Bundle) -> RankingData:
@@ -203,7 +273,7 @@ def _validator(job: Job) -> Validate:
 def _manifest(
     job: Job, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
 ) -> Manifest:
-    sections = {"text", "retriever", "ranker", "evaluation"} | ({"incremental"} if job.parent else set())
+    sections = SECTIONS | ({"incremental"} if job.parent else set())
     settings = job.settings.model_dump(mode="json", include=sections)
     return Manifest(
         bundle_id=bundle_id,
