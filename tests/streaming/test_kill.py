@@ -157,6 +157,14 @@ def torment(settings: Settings) -> int:
     return killed
 
 
+def counted(settings: Settings) -> int:
+    state = SqliteStreamState(settings.paths.stream)
+    try:
+        return state.counters().get("kept", 0)
+    finally:
+        state.close()
+
+
 def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
     with open_home(tmp_path / "home", imported_events(history()), **SETTINGS) as settings:
         producer = Producer(settings)
@@ -167,6 +175,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
             producer.stop.set()
             producer.join()
         assert killed >= 20
+        assert counted(settings) > len(producer.sent) / 2, "hardly anything was done between the kills"
         drain_stream(settings, (), print)
         now = time.time_ns() // 1000
 
