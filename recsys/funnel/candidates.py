@@ -20,6 +20,10 @@ LATEST = 10  # actions that neighbours are taken of
 ALIKE = 0.3  # cosine from which items count as similar
 RECENCY = 0.8  # what one action further back multiplies a neighbour's score by
 TOGETHER_SHARE = 0.4  # of all candidates at most
+ARRIVALS = 20  # items newer than the bundle that come in by their text
+READS_ALIKE = 0.5  # cosine of two texts from which they do
+LATEST_READ = 3  # actions whose items' texts they are compared with
+NEWEST = 2000  # of them that are looked at: until the next training there are seldom more
 TOP_CATEGORIES = 3
 TOP_CATEGORY_COUNT = 20
 
@@ -82,11 +86,15 @@ class CandidateSources:
         self._vectors = bundle.item_vectors
         self._neighbours = bundle.neighbours
         self._neighbour_scores = bundle.neighbour_scores
+        self._texts = bundle.text_vectors
+        self._trained = len(bundle.items)
         self._index = DenseIndex(bundle.item_vectors) if index is None else index
 
     def extended(self, bundle: Bundle, catalogue: Catalogue, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
-        return CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
+        other = CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
+        other._trained = self._trained
+        return other
 
     def find(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Up to `count` items that are `allowed` (N + 1,), the union of what each source found."""
@@ -98,6 +106,7 @@ class CandidateSources:
         ]
         if interests.vector is not None:
             found, _ = self._index.search(interests.vector, count, allowed)
+            parts.append(_part(self._arrivals(interests.history[-LATEST_READ:], allowed), DENSE))
             parts.append(_part(found, DENSE))
             parts.append(self._of_top_categories(interests.history, allowed))
         if sum(len(part) for part in parts) < count or interests.vector is None:
@@ -112,9 +121,25 @@ class CandidateSources:
         if not item:
             return _part(np.zeros(0, np.int64), CONTEXT)
         nearest, cosines = self._index.search(self._vectors[item], count + 1, allowed)
-        found = np.concatenate([self._neighbours[item], nearest[cosines >= alike]])
+        arrived = self._arrivals(np.array([item]), allowed)
+        found = np.concatenate([self._neighbours[item], nearest[cosines >= alike], arrived])
         found = found[allowed[found] & (found > 0) & (found != item)]
         return _part(found, CONTEXT, evidence=item)
+
+    def _arrivals(self, items: IntArray, allowed: Mask) -> IntArray:
+        """Items newer than the bundle whose text is most like one of `items`.
+
+        The network has not met them and nobody has bought them: beside all others they would rarely be
+        found. What is worth showing of them is for the second stage to say.
+        """
+        first = max(self._trained, len(self._texts) - NEWEST)
+        if first == len(self._texts) or not len(items):
+            return np.zeros(0, np.int64)
+        cosines = (self._texts[first:] @ self._texts[items].T).max(1)  # (A,)
+        cosines[~allowed[first:]] = -1.0
+        best = np.argsort(-cosines, kind="stable")[:ARRIVALS]
+        found: IntArray = best[cosines[best] >= READS_ALIKE] + first
+        return found
 
     def _of_category(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""

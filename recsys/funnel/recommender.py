@@ -36,16 +36,14 @@ SIMILAR_POOL = 200
 class Recommender:
     """Answers from one bundle and one source of online features. Immutable, safe for many threads.
 
-        Without online features (the store is away, nothing is known of the user) context and popularity
-        answer, and the slate says so.
+    Without online features (the store is away, nothing is known of the user) context and popularity
+    answer, and the slate says so.
 
-    <<<<<<< HEAD
-        Args:
-            snapshots: takes what each recommendation read; None where nobody audits it.
-    =======
-        Attributes:
-            version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
-    >>>>>>> wt-worker
+    Args:
+        snapshots: takes what each recommendation read; None where nobody audits it.
+
+    Attributes:
+        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
     """
 
     def __init__(

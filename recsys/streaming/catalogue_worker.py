@@ -129,6 +129,9 @@ class CatalogueWorker:
 
     def run(self, stop: Signal) -> None:
         """Works until `stop` is set; a store that is away is asked again every second."""
+        doors = self._doors
+        if doors.log.retexted([item for _, items in doors.log.changed_after(0) for item in items]):
+            self._encoded([])  # a shop that has sent texts will send more: its next one need not wait
         while not stop.is_set():
             try:
                 self.run_once(WAIT_SECONDS)

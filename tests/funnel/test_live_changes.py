@@ -20,10 +20,12 @@ from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_
 SERVING = ServingSettings(diversity=0.0)
 
 
-def pear(item_id: str = "pear", category: str = "fruit", **facts: Any) -> ItemChange:
-    """A fruit that is like the other fruits."""
+def pear(
+    item_id: str = "pear", category: str = "fruit", text_vector: float = 1.0, **facts: Any
+) -> ItemChange:
+    """A fruit whose text is like those of the other fruits."""
     vector = np.zeros(12, np.float32)
-    vector[0] = 1.0
+    vector[0] = text_vector
     values = {
         "title": item_id.title(),
         "text": item_id,
@@ -111,6 +113,23 @@ def test_what_is_popular_now_comes_first_for_those_nobody_knows() -> None:
     assert now_popular.item("pear").popularity == 100.0
     assert ids(now_popular, filters=Filters(categories=("fruit",)))[0] == "pear"
     assert now_popular.extended([pear("plum")], 2).item("pear").popularity == 100.0
+
+
+def test_a_new_item_comes_in_by_its_text_where_the_network_does_not_see_it() -> None:
+    """Its vector says nothing: only that it reads like what the user had."""
+
+    class Blind(type(shop_bundle().retriever)):  # type: ignore[misc]
+        def content_vectors(self, index: np.ndarray, text_vectors: np.ndarray, attributes: Any) -> np.ndarray:
+            return np.zeros_like(text_vectors)
+
+    vectors = shop_bundle().item_vectors
+    few = ServingSettings(diversity=0.0, candidates=3)
+    blind = Recommender(shop_bundle(retriever=Blind(vectors), repeats=False), regulars(), few)
+    live = blind.extended([pear(), pear("nail", text_vector=-1.0)], 1)
+    assert "pear" in ids(live, "vic", context_item_id="apple")
+    eve = ShopFeatures({"eve": [("apple", "view", days_ago(1))]})
+    found = Recommender(shop_bundle(retriever=Blind(vectors), repeats=False), eve, few)
+    assert "pear" in ids(found.extended([pear()], 1), "eve")
 
 
 def test_being_sold_out_acts_without_online_features() -> None:

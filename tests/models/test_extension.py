@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys.catalog import Item, stable_key
 from recsys.dataset.histories import histories_from_features
+from recsys.models.arrivals import borrowed_residuals
 from recsys.models.bundle import Bundle
 from recsys.models.extension import ItemChange, Room, extended
 from tests.tiny_bundle import tiny_bundle
@@ -94,9 +95,32 @@ def test_a_new_item_has_the_vector_of_its_content(bundle: Bundle) -> None:
     longer = extended(bundle, [MILK])
     row = {"size": 500, "category": "dairy", "brand": "alp", "price_micros": 1_000_000.0}
     expected = bundle.retriever.new_item_vectors(MILK.text_vector[None], [row])[0]
-    assert longer.item_vectors[5] == pytest.approx(expected, abs=1e-6)
+    assert longer.item_vectors[5] == pytest.approx(expected, abs=1e-6), "an untrained model has no residuals"
     assert np.linalg.norm(longer.item_vectors[5]) == pytest.approx(1)
     assert longer.text_vectors[5] == pytest.approx(MILK.text_vector)
+
+
+def test_a_new_item_borrows_what_buyers_of_alike_items_taught() -> None:
+    content = torch.tensor([[1.0, 0.0], [0.0, -3.0]])
+    known = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5**0.5, 0.5**0.5], [-1.0, 0.0]])
+    residual = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [9.0, 9.0]])
+    # Cosines with the first: 0, 1, sqrt(1/2), -1; to the fourth: 0, 1, 1/4, 0. Nothing is like the second.
+    expected = torch.tensor([[4 * 0.8, 4 * 0.2], [0.0, 0.0]])
+    torch.testing.assert_close(borrowed_residuals(content, known, residual), expected)
+
+
+def test_a_new_item_stands_beside_its_twin_of_the_bundle(bundle: Bundle) -> None:
+    """Same text, same attributes: what the twin's buyers taught counts for the new one."""
+    with torch.no_grad():
+        bundle.retriever.item_tower.residual[1:] = 2 * torch.eye(8)[:4]
+    bundle = replace(bundle, item_vectors=bundle.retriever.item_vectors())
+    cheese = unchanged(bundle, "cheese")
+    twin = ItemChange(replace(cheese.item, item_id="twin"), bundle.text_vectors[3].copy())
+    longer = extended(bundle, [twin])
+    assert np.argmax(longer.item_vectors[1:5] @ longer.item_vectors[5]) == 2
+    row = {"category": "dairy", "brand": "alp", "price_micros": 4_000_000.0}
+    without = bundle.retriever.new_item_vectors(twin.text_vector[None], [row])[0]
+    assert longer.item_vectors[5] @ longer.item_vectors[3] > without @ longer.item_vectors[3] + 0.1
 
 
 def test_a_known_item_with_a_new_text_moves_and_keeps_its_residual(bundle: Bundle) -> None:

@@ -211,7 +211,9 @@ def test_a_stream_in_order_of_time_is_cleaned_like_an_import(rows: list[dict[str
     assert found == reasons(imported.rejected)
 
 
-def test_a_log_forgets_what_no_window_holds_and_keeps_a_whole_history(monkeypatch: Any) -> None:
+def test_a_log_forgets_what_no_window_holds_and_keeps_a_whole_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(columns, "HISTORY_LENGTH", 3)
     stream = Replayed()
     first = [event(columns.VIEW, NOON + step * HOUR, item=f"i{1 + step % 3}") for step in range(5)]
@@ -220,6 +222,30 @@ def test_a_log_forgets_what_no_window_holds_and_keeps_a_whole_history(monkeypatc
     later = NOON + 200 * DAY
     stream.process(numbered(event(columns.VIEW, later), first=5), later)
     assert decode_logs(["u1"], stream.logs).rows["sequence"].tolist() == [3, 4, 5]
+
+
+def test_what_the_longest_window_still_holds_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "HISTORY_LENGTH", 1)
+    stream = Replayed()
+    newest = NOON + 90 * DAY
+    for place, at in enumerate((NOON - DAY, START, NOON, newest)):
+        stream.process(numbered(event(columns.VIEW, at), first=place), at)
+    activity, _ = stream.features(columns.USER_ACTIVITY, "u1")
+    item, _ = stream.features(columns.ITEM_ENGAGEMENT, "i1")
+    assert activity is not None
+    assert item is not None
+    assert (activity["view_count_90d"], item["item_view_count_90d"]) == (3, 3)  # the first is a day too old
+
+
+def test_an_event_that_comes_late_between_two_at_its_instant_is_the_last_of_them() -> None:
+    stream = Replayed()
+    stream.process(
+        numbered(event(columns.VIEW, NOON, item="i2"), event(columns.VIEW, NOON + HOUR)), NOON + HOUR
+    )
+    stream.process(numbered(event(columns.VIEW, NOON, item="i3"), first=2), NOON)
+    history, _ = stream.features(columns.USER_HISTORY, "u1")
+    assert history is not None
+    assert history[columns.HISTORY_ITEMS] == [stable_key(item) for item in ("i2", "i3", "i1")]
 
 
 def test_a_log_of_another_version_is_refused_by_name() -> None:

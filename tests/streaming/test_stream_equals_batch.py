@@ -79,7 +79,7 @@ def assert_equal(stream: Replayed, rows: Sequence[dict[str, Any]], at: datetime)
 
 
 @pytest.mark.parametrize("length", [2, 200])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(events=EVENTS, delays=DELAYS, cuts=CUTS, ticks=CUTS, later=LATER)
 def test_any_batches_in_any_order_give_the_rows_of_the_batch_tables(
     length: int,
@@ -104,7 +104,7 @@ def test_any_batches_in_any_order_give_the_rows_of_the_batch_tables(
         assert_equal(stream, rows, at)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(events=EVENTS, delays=DELAYS, cuts=CUTS, later=LATER, seed=st.integers(0, 1000))
 def test_items_add_up_from_partitions_in_any_interleaving(
     events: list[dict[str, Any]], delays: list[timedelta], cuts: list[bool], later: timedelta, seed: int
@@ -123,7 +123,7 @@ def test_items_add_up_from_partitions_in_any_interleaving(
     assert_equal(stream, rows, at)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(events=EVENTS, delays=DELAYS, cuts=CUTS)
 def test_popularity_is_the_decayed_weight_of_the_actions_that_stand(
     events: list[dict[str, Any]], delays: list[timedelta], cuts: list[bool]
