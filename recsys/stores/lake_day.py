@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -67,7 +67,8 @@ def write_file(
         if durable:
             _flush(folder)
     except OSError as error:
-        hidden.unlink(missing_ok=True)
+        with suppress(OSError):
+            hidden.unlink()
         raise StoreUnavailableError(
             "event lake", f"write {folder / name} ({error.strerror or error})", 0.0, "Free some disk space."
         ) from error

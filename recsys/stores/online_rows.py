@@ -26,6 +26,7 @@ from recsys.stores.packed_online import PackedRedisOnlineStore, PackedRedisOnlin
 from recsys.stores.redis_connection import redis_errors
 
 WRITE_SECONDS = 10.0
+BUILD = "Run `recsys features build`."
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class OnlineRows:
             view.name: packed_view(config.project, view, versions)
             for view in self._store.list_feature_views()
         }
+        if not self._views:
+            raise ConfigError(f"the feature registry of {settings.paths.home} is empty. {BUILD}")
         self._announced: set[str] = set()
         self._generations: Generations | None = None
 
@@ -130,7 +133,7 @@ class OnlineRows:
     def _view(self, name: str) -> PackedView:
         view = self._views.get(name)
         if view is None:
-            raise ConfigError(f"the feature registry has no view {name!r}. Run `recsys features build`.")
+            raise ConfigError(f"the feature registry has no view {name!r}. {BUILD}")
         if name not in self._announced:
             retire_earlier_schemas(self._client, view, view_pattern(self._store.project, view.layout.view))
             self._announced.add(name)

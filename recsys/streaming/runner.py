@@ -80,16 +80,14 @@ class Runner:
             self._catalogue.stop()
 
     def drain(self) -> int:
-        """Processes what is there now; returns how many entries of users that were."""
+        """Processes what is there now in the partitions that are free; returns how many entries of users."""
         done = 0
-        try:
-            self._balance()
+        self._share()
+        if self._partitions in self._ownership.owned:
             self._catalogue.drain()
-            while read := self._worker.run_once():
-                done += read
-            self._worker.close()
-        finally:
-            self._catalogue.stop()
+        while read := self._worker.run_once():
+            done += read
+        self._worker.close()
         return done
 
     def _balance(self) -> bool:
@@ -99,6 +97,12 @@ class Runner:
         self._balance_at = now + BALANCE_SECONDS
         if self._worker.outdated or not self._is_current():
             return False
+        self._share()
+        if self._partitions in self._ownership.owned:
+            self._catalogue.start()
+        return not self._worker.outdated
+
+    def _share(self) -> None:
         wanted, own = self._ownership.wanted(), self._ownership
         if leaving := own.owned - wanted:  # between two batches: nothing of them is under way
             if self._partitions in leaving:
@@ -109,9 +113,6 @@ class Runner:
         users = own.owned - {self._partitions}
         if users != self._worker.partitions:
             self._worker.take(users)
-        if self._partitions in own.owned:
-            self._catalogue.start()
-        return not self._worker.outdated
 
 
 class _CatalogueThread:
@@ -133,7 +134,6 @@ class _CatalogueThread:
 
     def drain(self) -> None:
         """Instead of running: what is there now."""
-        self.stop()
         if self._make is not None:
             task = self._make()
             while task.run_once():

@@ -5,9 +5,9 @@ a clock, for example the demo's after `scripts/demo`. The home is only read.
 """
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.features.windows import DAY_MICROS
+from recsys.features.windows import DAY_MICROS, day_of
 from recsys.stores.event_lake import EventLake
 from recsys.stores.stream_origin import ItemCategories, shop_rules
 from recsys.stores.stream_state import SqliteStreamState
@@ -130,24 +130,23 @@ def test_a_year_replayed_as_a_stream_equals_the_batch_for_every_feature(tmp_path
     state.begin(Origin("replay", 1, {}, (), (), np.zeros(0, np.int64)))
     outlets = Outlets(online, EventLake(tmp_path / "live", durable=False), FakeProgress())
     worker = Worker(stream, state, outlets, shop_rules(paths, categories), settings, clock)
-    steps = list(days(events))
-    checks = {steps[place][0] for place in np.linspace(20, len(steps) - 1, CHECKS).astype(int)}
-    steps += [(steps[-1][0] + 100 * DAY_MICROS, [])]
-    checks.add(steps[-1][0])
-    clock.now = steps[0][0]
+    first, last = (int(at) for at in pc.min_max(events[columns.AT].cast(pa.int64())).as_py().values())
+    ends = np.arange(day_of(first) + 1, day_of(last) + 2) * DAY_MICROS - 1
+    long_after = int(ends[-1]) + 100 * DAY_MICROS
+    checks = {*ends[np.linspace(20, len(ends) - 1, CHECKS).astype(int)].tolist(), long_after}
+    clock.now = int(ends[0])
     worker.take(range(settings.partitions))
-    sent, _started = 0, time.monotonic()
-    for now, bodies in steps:
+    for now, bodies in chain(days(events), [(long_after, [])]):
         clock.now = now
-        rows = [(partition_of(user, settings.partitions), body) for user, body in bodies]
-        stream.append(rows, now)
-        sent += len(rows)
+        stream.append([(partition_of(user, settings.partitions), body) for user, body in bodies], now)
         while worker.run_once() or worker.tick():
             pass
         if now in checks:
+            checks.remove(now)
             batch = batch_at(log, full, now)
             found = {view: differing(view, online.table(view), batch[view]) for view in VIEWS}
-            assert found == {key: {} for key in VIEWS}
+            assert found == {view: {} for view in VIEWS}
+    assert not checks
     worker.close()
     state.close()
     assert sorted(EventLake(tmp_path / "live").read([columns.EVENT_ID])[0].to_pylist()) == sorted(

@@ -1,6 +1,9 @@
 """Stream, state, lake, feature store and commands of one home, for real."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from typer.testing import CliRunner
 from recsys import columns
 from recsys.cli.app import app
 from recsys.config import Settings
-from recsys.errors import DataError
+from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.dataset_files import load_info, save_info
 from recsys.stores.event_lake import EventLake, open_lake
@@ -243,4 +246,36 @@ def test_a_replay_that_fails_leaves_readers_where_they_were(home: Settings) -> N
     assert online_rows(home, USERS, [*CATEGORIES]) == before
     send(home, event("v6", "bob", "i1", "click"))
     drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_lake_that_cannot_be_written_stops_the_worker_and_loses_nothing(home: Settings) -> None:
+    live, aside = home.paths.live, home.paths.live.with_name("aside")
+    live.rename(aside)
+    live.write_text("no folder")
+    send(home, event("v7", "ann", "i1"), event("v8", "bob", "i2", "click"))
+    with pytest.raises(StoreUnavailableError, match="event lake"):
+        drain_stream(home, (), print)
+    live.unlink()
+    aside.rename(live)
+    assert drain_stream(home, (), print) == 0  # they are in the state and waited there for the lake
+    assert {"v7", "v8"} <= set(EventLake(live).read()[columns.EVENT_ID].to_pylist())
+    assert_online_equals_batch(home)
+
+
+def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(home: Settings) -> None:
+    many = [event(f"many-{number}", USERS[number % 3], f"i{number % 40}", "cart") for number in range(300)]
+    send(home, *many)
+    # No file of this process may grow beyond 32 KiB: less than SQLite needs for a step.
+    program = (
+        "import resource, sys, recsys.stores.stream_run; from recsys.cli.app import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))\n"
+        "sys.argv = ['recsys', 'stream', 'run', '--once']; main()"
+    )
+    environment = {**os.environ, "RECSYS_HOME": str(home.paths.home)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "stream state" in done.stderr
+    assert "nothing is lost" in done.stderr
+    assert drain_stream(home, (), print) == 300
     assert_online_equals_batch(home)

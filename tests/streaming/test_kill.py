@@ -1,16 +1,16 @@
 """Workers and the server are killed at random points under load; afterwards nothing is lost or doubled.
 
-The workers are processes that run `recsys stream run`, forked from one that has the modules loaded already,
-so that a start costs milliseconds and many kills fit into a test.
+The workers run `recsys stream run`, forked from a process that has the modules loaded already, so that they
+work, and not start, most of the time until they are killed.
 """
 
 import json
-import multiprocessing
 import os
 import random
 import signal
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from recsys.stores.stream_run import drain_stream
 from recsys.stores.stream_state import SqliteStreamState
 from recsys.stores.streams import open_stream
 from recsys.streaming.stream import partition_of
+from tests.streaming.nursery import Nursery
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
 from tests.streaming.worker_world import differences, micros, rows_at
@@ -34,23 +35,14 @@ pytestmark = pytest.mark.slow
 
 PARTITIONS = 4
 USERS = [f"u{number}" for number in range(30)]
-WORKER_KILLS, SERVER_KILLS = 24, 3
+WORKER_KILLS, SERVER_KILLS = 30, 3
+LIFE_SECONDS = 1.5  # at most between two kills
 KINDS = ("view", "click", "cart", "purchase", "purchase", "cancel", "like", "impression", "search")
 SETTINGS = {
     "RECSYS_STREAM__PARTITIONS": str(PARTITIONS),
     "RECSYS_STREAM__FLUSH_SECONDS": "0.2",
     "RECSYS_STREAM__BATCH_EVENTS": "150",
 }
-
-
-def run_worker() -> None:
-    """What the console script does."""
-    import sys
-
-    from recsys.cli.app import main
-
-    sys.argv = ["recsys", "stream", "run"]
-    main()
 
 
 class Producer(threading.Thread):
@@ -131,30 +123,32 @@ def kill_server(settings: Settings) -> None:
 
 def torment(settings: Settings) -> int:
     """Kills workers and the server at random points; returns how many workers were killed."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["recsys.stores.stream_run", "recsys.cli.app"])
     rng, killed, server_kills = random.Random(3), 0, 0
-    workers = [context.Process(target=run_worker) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    while killed < WORKER_KILLS:
-        time.sleep(rng.uniform(0.02, 0.7))
-        place = rng.randrange(2)
-        if server_kills < SERVER_KILLS and rng.random() < 0.15:
-            server_kills += 1
-            kill_server(settings)
-        workers[place].kill()
-        workers[place].join()
-        assert workers[place].exitcode == -signal.SIGKILL, "a worker ended by itself"
-        killed += 1
-        workers[place] = context.Process(target=run_worker)
-        workers[place].start()
-    time.sleep(1.0)
-    for worker in workers:  # at last as one should: they finish and leave
-        worker.terminate()
-        worker.join(30)
-        assert worker.exitcode == 0
+    with closing(Nursery(settings)) as nursery:
+        workers = [nursery.start() for _ in range(2)]
+        while killed < WORKER_KILLS:
+            time.sleep(rng.uniform(0.02, LIFE_SECONDS))
+            if server_kills < SERVER_KILLS and rng.random() < 0.15:
+                server_kills += 1
+                kill_server(settings)
+            place = rng.randrange(2)
+            os.kill(workers[place], signal.SIGKILL)
+            assert nursery.wait(workers[place]) == -signal.SIGKILL, "a worker ended by itself"
+            killed += 1
+            workers[place] = nursery.start()
+        time.sleep(1.0)
+        for worker in workers:  # at last as one should: they finish and leave
+            os.kill(worker, signal.SIGTERM)
+            assert nursery.wait(worker) == 0
     return killed
+
+
+def counted(settings: Settings) -> int:
+    state = SqliteStreamState(settings.paths.stream)
+    try:
+        return state.counters().get("kept", 0)
+    finally:
+        state.close()
 
 
 def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
@@ -167,6 +161,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
             producer.stop.set()
             producer.join()
         assert killed >= 20
+        assert counted(settings) > len(producer.sent) / 2, "hardly anything was done between the kills"
         drain_stream(settings, (), print)
         now = time.time_ns() // 1000
 
