@@ -69,8 +69,8 @@ class FusionSettings(Section):
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
-    candidates: int = Field(100, ge=2, description="candidates a training request")
-    requests: int = Field(20_000, ge=1, description="training requests, sampled")
+    candidates: int = Field(150, ge=2, description="candidates a training request")
+    requests: int = Field(16_000, ge=1, description="training requests, sampled")
     seed: int = 0
 
 

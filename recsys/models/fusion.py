@@ -39,6 +39,7 @@ class FusionShape:
         floor: what an item has that nothing speaks for.
         network: exponent of the network's softmax. popularity: exponent that its liking for popular items
             is divided by.
+        recent: exponent of what everybody wants lately.
         cold: what an item that nobody has met yet is given; fades with its events.
         cold_text: how much more its text counts, in logarithms.
     """
@@ -52,6 +53,7 @@ class FusionShape:
     floor: float = 0.03
     network: float = 0.375
     popularity: float = 0.15
+    recent: float = 0.0
     cold: float = 0.3
     cold_text: float = 0.2
 
@@ -60,10 +62,10 @@ class Fusion(nn.Module):
     """s(u, i) = w prior(u, i) + MLP(signals), the MLP starting at zero and w at one.
 
         prior = log(floor + together + e^(cold_text c) (text + words) + own)
-                + network scale z - popularity log(1 + n) + cold c,      c = 5 / (5 + n)
+                + network scale z - popularity log(1 + n) + recent log(1 + p) + cold c,      c = 5 / (5 + n)
 
-    z is the network's cosine and n the item's training events; the neighbours' sums are those of
-    `Evidence`, with their weights. The sum inside the logarithm lets any one expert speak for an item,
+    z is the network's cosine, n the item's training events and p its decayed popularity; the neighbours'
+    sums are those of `Evidence`, with their weights. The sum inside the logarithm lets any one expert speak for an item,
     the product with the network's softmax lets both have a say. c is the gate: it is 1 for an item nobody
     met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
 
@@ -107,6 +109,7 @@ class Fusion(nn.Module):
             (speaks + shape.floor).log()
             + shape.network * shape.scale * column[NETWORK]
             - shape.popularity * column[ITEM_EVENTS].log1p()
+            + shape.recent * column[POPULARITY].log1p()
             + shape.cold * cold
         )
 

@@ -14,6 +14,7 @@ from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
+from recsys.training.prior_weights import climb, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
@@ -47,9 +48,10 @@ def train_fusion(
 ) -> Curves:
     """Trains `fusion` in place and returns what happened; its prior stays where learning does not beat it.
 
-    The loss is softmax cross-entropy among a request's candidates. A target that is no candidate is not
-    put among them: that would teach that what the prior ranks low is right. An epoch is taken if its
-    NDCG@10 on held-out requests beats the prior's.
+    First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
+    softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
+    that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
+    requests beats the prior's.
 
     Args:
         fusion: untrained.
@@ -66,9 +68,10 @@ def train_fusion(
     held = int(len(order) * HELD_OUT_SHARE)
     test, kept = requests.take(np.sort(order[:held])), np.sort(order[held:])
     train = requests.take(kept)
+    fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
     fusion.fit_statistics(train.signals[train.mask])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
-    prior, best = _ndcg(fusion, test), _weights(fusion)
+    best, prior = _weights(fusion), _ndcg(fusion, test)
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
@@ -111,15 +114,10 @@ def _train_epoch(
     return total / steps_an_epoch
 
 
-def _ndcg(fusion: Fusion, requests: _Requests, k: int = 10) -> float:
-    """Mean NDCG@k of the candidates' order; targets that are no candidates count as missed."""
+def _ndcg(fusion: Fusion, requests: _Requests) -> float:
     with torch.inference_mode():
-        scores = fusion(requests.signals).masked_fill(~requests.mask, float("-inf"))  # (R, C)
-    top = scores.topk(min(k, scores.shape[1]), dim=1).indices
-    hits = torch.gather(requests.labels & requests.mask, 1, top).double()
-    discount = 1 / torch.log2(torch.arange(2, k + 2, dtype=torch.float64))
-    ideal = discount.cumsum(0)[requests.targets.clamp(1, k) - 1]
-    return float((hits @ discount[: top.shape[1]] / ideal).mean())
+        scores = fusion(requests.signals)
+    return float(ndcg_values(scores, requests.labels, requests.mask, requests.targets).mean())
 
 
 def _weights(fusion: Fusion) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """From an imported shop to a bundle, top to bottom: labels, point-in-time sets, models, bundle."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
@@ -180,7 +180,17 @@ def _train_fusion(job: Job, bundle: Bundle) -> None:
         job.features, shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
     )
     seen = None if shop.info.repeats else seen_lists(shop.interactions, cases)
-    candidates, signals = candidate_signals(bundle, histories, seen, settings.candidates, job.progress)
+    parts = [
+        candidate_signals(
+            past,
+            histories.take(rows),
+            seen and [seen[row] for row in rows],
+            settings.candidates,
+            job.progress,
+        )
+        for rows, past in _as_of(job, bundle, cases)
+    ]
+    candidates, signals = (np.concatenate(part) for part in zip(*parts, strict=True))
     curves = train_fusion(
         bundle.fusion,
         signals,
@@ -206,7 +216,17 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
         job.features, job.shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
     )
     seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
-    candidates, scores = candidate_lists(bundle, histories, seen, settings.candidates, job.progress)
+    parts = [
+        candidate_lists(
+            past,
+            histories.take(rows),
+            seen and [seen[row] for row in rows],
+            settings.candidates,
+            job.progress,
+        )
+        for rows, past in _as_of(job, bundle, cases)
+    ]
+    candidates, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     features = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
     data = RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
@@ -220,6 +240,22 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
         job.features, job.shop.interactions, job.feedback, rows, bundle, settings.candidates
     )
     return join_data([data, shown])
+
+
+def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, Bundle]]:
+    """Rows of `cases`, in order, and the bundle with the popularity of their instant.
+
+    Where every case has an instant of its own, as under leave-one-out, that of training's end does for all.
+    """
+    edges = np.append(0, np.flatnonzero(np.diff(cases.at)) + 1)
+    if job.split.train_end is None:
+        edges = edges[:1]
+    for start, stop in zip(edges, np.append(edges[1:], len(cases)), strict=True):
+        past = bundle
+        if job.split.train_end is not None:
+            before = job.shop.interactions.take(job.shop.interactions.at < cases.at[start])
+            past = replace(bundle, popularity=popularity_at_end(before))
+        yield np.arange(start, stop), past
 
 
 def _trained_retriever(
