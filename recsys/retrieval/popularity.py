@@ -11,7 +11,7 @@ from recsys.dataset.interactions import FloatArray, Interactions
 _DAY_MICROS = 86_400_000_000
 POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
 # Live popularity is weighed as of this instant: every event can be weighed for it, whatever came before.
-POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2103
+POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2063
 
 
 def decayed_popularity(interactions: Interactions, now: int, half_life_days: float) -> FloatArray:

@@ -137,7 +137,7 @@ def test_popularity_is_the_decayed_weight_of_the_actions_that_stand(
     stands = log.is_action & (log.undone_at > now)
     expected = {
         item: sum(
-            2.0 ** -((now - log.at[place]) / (28 * 86_400_000_000)) for place in np.flatnonzero(of_item)
+            2.0 ** -((now - log.at[place]) / (14 * 86_400_000_000)) for place in np.flatnonzero(of_item)
         )
         for item, of_item in ((item, stands & (log.item == rank)) for rank, item in enumerate(log.items))
     }
