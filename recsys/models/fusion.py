@@ -66,8 +66,8 @@ class Fusion(nn.Module):
 
     z is the network's cosine, n the item's training events and p its decayed popularity; the neighbours'
     sums are those of `Evidence`, with their weights. The sum inside the logarithm lets any one expert speak
-    for an item, the product with the network's softmax lets both have a say. c is the gate: it is 1 for an item nobody
-    met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
+    for an item, the product with the network's softmax lets both have a say. c is the gate: it is 1 for an
+    item nobody met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
 
     The MLP sees all SIGNALS, counts and sums through a logarithm, standardised. It learns from the
     candidates of questions that the experts had no part in.
