@@ -60,6 +60,20 @@ class RetrieverSettings(Section):
     threads: int = Field(2, ge=1)
 
 
+class FusionSettings(Section):
+    """How the network, neighbours, words and habit become one score."""
+
+    neighbours: int = Field(50, ge=1, description="kept of an item, by behaviour, by text and by words")
+    hidden: int = Field(32, ge=1)
+    epochs: int = Field(8, ge=0, description="0 = the prior weights stay")
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    batch_size: int = Field(128, ge=1, description="requests a batch")
+    candidates: int = Field(150, ge=2, description="candidates a training request")
+    requests: int = Field(16_000, ge=1, description="training requests, sampled")
+    seed: int = 0
+
+
 class RankerSettings(Section):
     """The second stage: reorders the retrieved candidates."""
 
@@ -71,6 +85,16 @@ class RankerSettings(Section):
     candidates: int = Field(200, ge=2, description="candidates a training request")
     requests: int = Field(3000, ge=1, description="training requests, sampled")
     seed: int = 0
+
+
+class IncrementalSettings(Section):
+    """Training that goes on from the bundle in production."""
+
+    epochs: int = Field(2, ge=1)
+    learning_rate_share: float = Field(0.25, gt=0, le=1, description="of retriever.learning_rate")
+    replay: float = Field(1.0, ge=0, description="older windows to train on for each one with new actions")
+    test_days: int = Field(7, ge=0, description="held back to compare with the bundle in production")
+    validation_days: int = Field(7, ge=1, description="held back to stop training and for the ranker")
 
 
 class EvaluationSettings(Section):
@@ -134,7 +158,9 @@ class Settings(Section):
     api_key: SecretStr | None = None
     text: TextSettings = TextSettings()
     retriever: RetrieverSettings = RetrieverSettings()
+    fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
+    incremental: IncrementalSettings = IncrementalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()

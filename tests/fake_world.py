@@ -20,6 +20,7 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.fusion import untrained
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 ITEMS = ("apple", "banana", "cherry", "milk", "cheese", "yogurt", "bread", "bagel", "toast")
@@ -55,6 +56,9 @@ class MeanRetriever:
     ) -> np.ndarray:
         """An item is like its text."""
         return text_vectors
+
+    def text_cosines(self, text_vectors: np.ndarray) -> np.ndarray:
+        return text_vectors @ self._vectors.T
 
 
 class FeatureRanker:
@@ -103,6 +107,12 @@ def shop_bundle(**changes: Any) -> Bundle:
         popularity=np.array((0, *range(9, 0, -1)), np.float32),
         neighbours=neighbours,
         neighbour_scores=scores,
+        text_neighbours=np.zeros((10, 2), np.int64),  # titles have nothing in common
+        text_scores=np.zeros((10, 2), np.float32),
+        word_neighbours=np.zeros((10, 2), np.int64),
+        word_scores=np.zeros((10, 2), np.float32),
+        item_events=np.array((0, *range(9, 0, -1)), np.float32),
+        fusion=untrained(4, repeats=repeats),
         ranker=FeatureRanker(),
     )
     return replace(bundle, **changes)

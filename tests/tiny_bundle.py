@@ -9,6 +9,7 @@ import numpy as np
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever import build_retriever
 
@@ -61,6 +62,12 @@ def tiny_bundle(bundle_id: str = "shop-1", services: Mapping[str, str] = SERVICE
         "popularity": np.array([0, 4, 3, 2, 1], np.float32),
         "neighbours": np.array([[0, 0], [2, 3], [1, 3], [2, 0], [3, 0]]),
         "neighbour_scores": rng.random((len(items), 2)).astype(np.float32),
+        "text_neighbours": np.array([[0, 0], [4, 0], [3, 1], [2, 0], [1, 0]]),
+        "text_scores": np.array([[0, 0], [0.5, 0], [0.75, 0.25], [0.75, 0], [0.5, 0]], np.float32),
+        "word_neighbours": np.array([[0, 0], [2, 0], [1, 0], [0, 0], [0, 0]]),
+        "word_scores": np.array([[0, 0], [0.5, 0], [0.5, 0], [0, 0], [0, 0]], np.float32),
+        "item_events": np.array([0, 8, 6, 4, 2], np.float32),
+        "fusion": untrained(4, repeats=True),
         "ranker": Ranker(RankerShape(hidden=4)),
     }
     return Bundle(**(parts | changes))

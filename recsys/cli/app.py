@@ -12,6 +12,7 @@ from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.evaluate import evaluate
 from recsys.cli.output import note
+from recsys.cli.schedule import schedule
 from recsys.cli.train import train
 from recsys.errors import RecsysError
 
@@ -43,6 +44,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.command()(train)
 app.command()(evaluate)
+app.command()(schedule)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 server.register(app)

@@ -8,24 +8,26 @@ import numpy.typing as npt
 
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.funnel.catalogue import Catalogue, Mask
+from recsys.models import evidence
 from recsys.models.bundle import Bundle
+from recsys.models.evidence import SIGNALS, Evidence
 from recsys.retrieval.dense_index import DenseIndex
 
 # A source's code is its place here; where several found an item, the first of this order names it.
-SOURCES = ("context", "category", "repeat", "together", "dense", "popular_category", "popular")
-CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR_CATEGORY, POPULAR = range(len(SOURCES))
+SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
+CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR = range(len(SOURCES))
 
 CONTEXT_COUNT = 50  # nearest items of the context item, besides its neighbours
-LATEST = 10  # actions that neighbours are taken of
 ALIKE = 0.3  # cosine from which items count as similar
-RECENCY = 0.8  # what one action further back multiplies a neighbour's score by
-TOGETHER_SHARE = 0.4  # of all candidates at most
 ARRIVALS = 20  # items newer than the bundle that come in by their text
 READS_ALIKE = 0.5  # cosine of two texts from which they do
 LATEST_READ = 3  # actions whose items' texts they are compared with
 NEWEST = 2000  # of them that are looked at: until the next training there are seldom more
-TOP_CATEGORIES = 3
-TOP_CATEGORY_COUNT = 20
+POPULAR_COUNT = 100  # the most popular are looked at for everybody
+SPOKEN_FOR = 4  # times the candidates: items that neighbours speak for and fusion looks at
+
+_TOGETHER = SIGNALS.index(evidence.TOGETHER)
+_LIKENESS = [SIGNALS.index(name) for name in (evidence.TEXT, evidence.WORDS)]
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,14 @@ class Interests:
     Attributes:
         history: (H,) int64 known items of the history, oldest first; empty where nothing is known.
         vector: (D,) the user's vector; None where nothing is known.
+        voices: what the history says of all items; None where nothing is known.
         context_item: index, 0 = none. context_category: code, 0 = none.
         repeats: whether the history's own items may be recommended.
     """
 
     history: IntArray
     vector: FloatArray | None
+    voices: Evidence | None
     context_item: int = 0
     context_category: int = 0
     repeats: bool = False
@@ -85,7 +89,7 @@ class CandidateSources:
         self._catalogue = catalogue
         self._vectors = bundle.item_vectors
         self._neighbours = bundle.neighbours
-        self._neighbour_scores = bundle.neighbour_scores
+        self._fusion = bundle.fusion
         self._texts = bundle.text_vectors
         self._trained = len(bundle.items)
         self._index = DenseIndex(bundle.item_vectors) if index is None else index
@@ -97,19 +101,17 @@ class CandidateSources:
         return other
 
     def find(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
-        """Up to `count` items that are `allowed` (N + 1,), the union of what each source found."""
+        """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
+
+        For somebody nobody knows popularity takes the place of fusion.
+        """
         parts = [
             self.around(interests.context_item, allowed, CONTEXT_COUNT, ALIKE),
             self._of_category(interests, allowed, count),
-            self._repeats(interests, allowed),
-            self._together(interests.history, allowed, int(count * TOGETHER_SHARE)),
         ]
-        if interests.vector is not None:
-            found, _ = self._index.search(interests.vector, count, allowed)
-            parts.append(_part(self._arrivals(interests.history[-LATEST_READ:], allowed), DENSE))
-            parts.append(_part(found, DENSE))
-            parts.append(self._of_top_categories(interests.history, allowed))
-        if sum(len(part) for part in parts) < count or interests.vector is None:
+        if interests.voices is not None:
+            parts.append(self._fused(interests, interests.voices, allowed, count))
+        else:
             parts.append(_part(self._catalogue.popular(count, allowed), POPULAR))
         return Candidates.union(parts, count)
 
@@ -152,34 +154,27 @@ class CandidateSources:
             found.insert(0, self._index.search(interests.vector, count // 2, inside)[0])
         return _part(np.concatenate(found), CATEGORY)
 
-    def _repeats(self, interests: Interests, allowed: Mask) -> Candidates:
-        latest_first = interests.history[::-1] if interests.repeats else interests.history[:0]
-        return _part(latest_first[allowed[latest_first]], REPEAT)
+    def _fused(self, interests: Interests, voices: Evidence, allowed: Mask, count: int) -> Candidates:
+        """The `count` best by fusion's first look at all that an expert brings.
 
-    def _together(self, history: IntArray, allowed: Mask, count: int) -> Candidates:
-        """Neighbours of the latest items, by the sum of their scores; evidence is the strongest of them."""
-        latest = history[::-1][:LATEST]
-        found = self._neighbours[latest].ravel()  # (LATEST * M,)
-        recency = (RECENCY ** np.arange(len(latest), dtype=np.float32))[:, None]
-        scores = (self._neighbour_scores[latest] * recency).ravel()
-        evidence = np.repeat(latest, self._neighbours.shape[1])
-        good = allowed[found] & (found > 0)
-        found, scores, evidence = found[good], scores[good], evidence[good]
-        if not len(found):
-            return _part(found, TOGETHER)
-        order = np.lexsort((-scores, found))
-        found, scores, evidence = found[order], scores[order], evidence[order]
-        items, starts = np.unique(found, return_index=True)
-        best = np.argsort(-np.add.reduceat(scores, starts), kind="stable")[:count]
-        return Candidates(items[best], np.full(len(best), TOGETHER, np.int8), evidence[starts[best]])
-
-    def _of_top_categories(self, history: IntArray, allowed: Mask) -> Candidates:
-        """What is popular in the categories that the history holds most of."""
-        codes = self._catalogue.categories.codes[history]
-        names, counts = np.unique(codes[codes > 0], return_counts=True)
-        top = names[np.argsort(-counts, kind="stable")[:TOP_CATEGORIES]]
-        found = [self._catalogue.popular(TOP_CATEGORY_COUNT, allowed, int(code)) for code in top]
-        return _part(np.concatenate([np.zeros(0, np.int64), *found]), POPULAR_CATEGORY)
+        These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
+        most popular ones and new ones that read like what the user had last. An item's source is the first
+        of: own, together, dense, popular.
+        """
+        nearest, _ = self._index.search(voices.vector, count, allowed)
+        own = interests.history if interests.repeats else interests.history[:0]
+        popular = self._catalogue.popular(POPULAR_COUNT, allowed)
+        arrived = self._arrivals(interests.history[-LATEST_READ:], allowed)
+        pool = np.unique(np.concatenate([nearest, voices.found(SPOKEN_FOR * count), own, popular, arrived]))
+        pool = pool[allowed[pool]]
+        signals = voices.signals(pool)  # (P, S)
+        best = np.argsort(-self._fusion.first_look(signals), kind="stable")[:count]
+        found = pool[best]
+        alike = np.isin(found, nearest) | (signals[best][:, _LIKENESS] > 0).any(axis=1)
+        source = np.where(alike, DENSE, POPULAR).astype(np.int8)
+        source[signals[best, _TOGETHER] > 0] = TOGETHER
+        source[np.isin(found, own)] = REPEAT
+        return Candidates(found, source, np.zeros(len(found), np.int64))
 
 
 def _part(index: IntArray, source: int, evidence: int = 0) -> Candidates:

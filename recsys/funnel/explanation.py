@@ -9,7 +9,6 @@ from recsys.funnel.candidates import (
     CATEGORY,
     CONTEXT,
     DENSE,
-    POPULAR_CATEGORY,
     REPEAT,
     SOURCES,
     TOGETHER,
@@ -19,6 +18,7 @@ from recsys.funnel.ranking import Ranked
 from recsys.funnel.reasons import reason
 from recsys.funnel.slate import Reason, SlateItem
 from recsys.models.bundle import Bundle
+from recsys.models.evidence import LATEST, RECENCY, moments_back
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:
@@ -54,13 +54,15 @@ def _reason(
     items = bundle.items
     if source == REPEAT:
         return _repeat(bundle, profile, index, language)
+    if source == TOGETHER:
+        evidence = _loudest(bundle, profile, index)
     if source == TOGETHER or (source == CONTEXT and index in bundle.neighbours[evidence]):
         return reason(reasons.TOGETHER, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
     if source == CONTEXT:
         return reason(reasons.SIMILAR, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
     if source == DENSE:
         return _nearest(bundle, profile, index, language)
-    if source in (CATEGORY, POPULAR_CATEGORY):
+    if source == CATEGORY:
         return reason(reasons.POPULAR_IN, language, category=items.categories[index])
     return reason(reasons.POPULAR, language)
 
@@ -72,6 +74,13 @@ def _repeat(bundle: Bundle, profile: Profile, index: int, language: str) -> Reas
     # Instants of a shop without a clock are made up; it is the one that has no ranker.
     dated = {} if bundle.ranker is None else {"date": reasons.date_of(at_seconds)}
     return reason(code, language, **dated)
+
+
+def _loudest(bundle: Bundle, profile: Profile, index: int) -> int:
+    """The item of the history that speaks loudest for `index` as a neighbour."""
+    items, at_seconds = (part[-LATEST:] for part in (profile.items, profile.at_seconds))
+    voice = bundle.neighbour_scores[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
+    return int(items[np.where(bundle.neighbours[items] == index, voice, 0).max(axis=1).argmax()])
 
 
 def _nearest(bundle: Bundle, profile: Profile, index: int, language: str) -> Reason:

@@ -65,6 +65,12 @@ class Profile:
         row: IntArray = self.histories.items[0]
         return row[row > 0]
 
+    @property
+    def at_seconds(self) -> IntArray:
+        """(H,) Unix seconds of `items`."""
+        instants: IntArray = self.histories.at_seconds[0][self.histories.items[0] > 0]
+        return instants
+
     def matrix(self) -> FloatArray:
         """(1, F) float32 columns.USER_RANKING_FEATURES, NaN where missing."""
         if self.rows is None:

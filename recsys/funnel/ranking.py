@@ -13,6 +13,7 @@ from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.catalogue import Mask
 from recsys.funnel.profile import Profile
 from recsys.models.bundle import Bundle
+from recsys.models.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
     """(K, F) float32 columns.RANKING_FEATURES of one user and K items, NaN where missing.
 
     Args:
-        items: the K items' views. retrieval_scores: (K,) dot products of user and item vectors.
+        items: the K items' views. retrieval_scores: (K,) fusion's.
     """
     at = int(profile.histories.request_at_seconds[0])
     cross = cross_features(profile.columns, items.columns, at)
@@ -66,24 +67,30 @@ def opinion(
     bundle: Bundle,
     popularity: npt.NDArray[np.float64],
     profile: Profile,
-    vector: FloatArray,
+    voices: Evidence | None,
     candidates: Candidates,
     rows: FeatureRows | None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
 
-    Without them the score is the retriever's, and for somebody nobody knows the item's popularity.
+    Without them the score is fusion's, and for somebody nobody knows the item's popularity.
 
     Args:
-        popularity: (N + 1,) of the items. vector: (D,) the user's vector, zero where nothing is known.
+        popularity: (N + 1,) of the items. voices: what the history says; None where nothing is known.
     """
-    known = len(profile.items) > 0
-    retrieval = bundle.item_vectors[candidates.index] @ vector  # (K,)
-    fallback = retrieval if known else popularity[candidates.index].astype(np.float32)
+    fused = fused_scores(bundle, voices, candidates.index)  # (K,)
+    fallback = popularity[candidates.index].astype(np.float32) if voices is None else fused
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
-    logits = bundle.ranker.score(feature_matrix(profile, rows, retrieval))
-    return (logits if known else fallback), bundle.ranker.calibrated(logits)
+    logits = bundle.ranker.score(feature_matrix(profile, rows, fused))
+    return (fallback if voices is None else logits), bundle.ranker.calibrated(logits)
+
+
+def fused_scores(bundle: Bundle, voices: Evidence | None, index: IntArray) -> FloatArray:
+    """(K,) fusion's scores of items `index`; NaN, which is "missing", where nothing is known of the user."""
+    if voices is None:
+        return np.full(len(index), np.nan, np.float32)
+    return bundle.fusion.score(voices.signals(index))
 
 
 def in_order(ranked: Ranked, known: bool) -> Ranked:

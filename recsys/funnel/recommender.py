@@ -28,6 +28,7 @@ from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
+from recsys.models.evidence import Evidence, evidence_of
 from recsys.models.extension import ItemChange, Room, extended
 
 SIMILAR_POOL = 200
@@ -59,6 +60,8 @@ class Recommender:
         self._settings = settings
         self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalogue)
+        self._experts = bundle.experts
+        self._unit = self._experts.unit
         self._room = Room()
         self.version = 0
 
@@ -73,6 +76,7 @@ class Recommender:
         other.version = version
         if changes:
             other.bundle = extended(self.bundle, changes, self._room)
+            other._experts = other.bundle.experts
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalogue = self.catalogue.extended(other.bundle.items, index)
             # Only vectors that differ: an index is no place for prices.
@@ -101,14 +105,15 @@ class Recommender:
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
         vector = self._user_vector(profile.histories)
-        known = len(profile.items) > 0
+        voices = self._voices(profile, vector)
+        known = voices is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
         interests = Interests(
-            profile.items, vector if known else None, context_item, context_category, repeats
+            profile.items, vector if known else None, voices, context_item, context_category, repeats
         )
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(interests, profile, vector, allowed, request, now, read=not away)
+        ranked, rows = self._rank(interests, profile, allowed, request, now, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(in_order(ranked, known), request.k, diversity)
         return Slate(
@@ -204,6 +209,12 @@ class Recommender:
         vector: FloatArray = vectors[0]
         return vector
 
+    def _voices(self, profile: Profile, vector: FloatArray) -> Evidence | None:
+        """What the history says of all items; None where there is none."""
+        one = profile.histories
+        request_at = int(one.request_at_seconds[0])
+        return evidence_of(self._experts, self._unit, one.items[0], one.at_seconds[0], request_at, vector)
+
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
         """The user's views, and whether the store is away."""
         if user_id is None:
@@ -226,7 +237,6 @@ class Recommender:
         self,
         interests: Interests,
         profile: Profile,
-        vector: FloatArray,
         allowed: Mask,
         request: RecommendRequest,
         now: datetime,
@@ -242,7 +252,7 @@ class Recommender:
             candidates = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
             scores, probabilities = opinion(
-                self.bundle, self.catalogue.popularity, profile, vector, candidates, rows
+                self.bundle, self.catalogue.popularity, profile, interests.voices, candidates, rows
             )
             prices = prices_now(self.catalogue, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)

@@ -1,7 +1,10 @@
-"""What the model may guess of an item that came after training, beyond its content."""
+"""What the model may guess of an item that came after training: a residual, and which items read alike."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from recsys.dataset.interactions import FloatArray, IntArray
 
 ALIKE = 20  # items that are asked
 _SHARPNESS = 4.0
@@ -28,3 +31,46 @@ def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tens
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)
         parts.append((residual[nearest] * weights.unsqueeze(-1)).sum(1))
     return torch.cat(parts)
+
+
+def read_alike(
+    neighbours: IntArray, scores: FloatArray, size: int, index: IntArray, cosines: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Both tables with `size` rows, where items with a new text are neighbours of those they read like.
+
+    And the reverse, which is how a history brings them in. A row keeps its M strongest neighbours, in any
+    order; what the items' old texts had brought is gone.
+
+    Args:
+        neighbours: (N + 1, M) indexes, 0 = none. scores: (N + 1, M) cosines, above 0.
+        index: (K,) items with a new text. cosines: (K, C) of their texts with the items 0 .. C - 1.
+    """
+    width = neighbours.shape[1]
+    found, alike = np.zeros((size, width), np.int64), np.zeros((size, width), np.float32)
+    found[: len(neighbours)], alike[: len(scores)] = neighbours, scores
+    gone = np.isin(found, index)
+    found[gone], alike[gone] = 0, 0
+    if not width:
+        return found, alike
+    weakest = alike.min(1)  # (size,)
+    for item, row in zip(index.tolist(), cosines, strict=True):
+        others = row.copy()
+        others[[0, item] if item < len(row) else [0]] = 0
+        best = _largest(others, width)
+        found[item], alike[item] = 0, 0
+        found[item, : len(best)] = np.where(others[best] > 0, best, 0)
+        alike[item, : len(best)] = np.maximum(others[best], 0)
+        rows = np.flatnonzero(others > weakest[: len(others)])
+        place = alike[rows].argmin(1)
+        found[rows, place], alike[rows, place] = item, others[rows]
+        rows = np.append(rows, item)
+        weakest[rows] = alike[rows].min(1)
+    return found, alike
+
+
+def _largest(values: FloatArray, count: int) -> IntArray:
+    """The places of the `count` largest values."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    largest: IntArray = np.argpartition(-values, count)[:count]
+    return largest

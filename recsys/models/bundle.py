@@ -9,12 +9,14 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.dataset.interactions import Vocabulary
+from recsys.models.evidence import Experts
 
 if TYPE_CHECKING:
+    from recsys.models.fusion import Fusion
     from recsys.models.ranker import Ranker
     from recsys.models.retriever import Retriever
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
 
 
 class Manifest(BaseModel):
@@ -26,6 +28,8 @@ class Manifest(BaseModel):
         data_start: first event used. data_end: last event used.
         repeats: whether items that a user already had may be recommended again by default.
         settings: the sections of the configuration that the models were built with.
+        parent: the bundle that training went on from, None where it began anew.
+        trained_until: last event that the retriever learned from, before those held back to validate.
         files: file name -> SHA-256 hex digest.
     """
 
@@ -47,6 +51,8 @@ class Manifest(BaseModel):
     settings: dict[str, Any]
     metrics: dict[str, float]
     git_revision: str | None = None
+    parent: str | None = None
+    trained_until: datetime | None = None
     files: dict[str, str] = {}
 
 
@@ -76,6 +82,10 @@ class Bundle:
         popularity: (N + 1,) float32, time-decayed weight of events, for cold start.
         neighbours: (N + 1, M) int64 item indexes most bought or viewed together, 0 = none.
         neighbour_scores: (N + 1, M) float32.
+        text_neighbours: (N + 1, M) int64 item indexes nearest by the text's vector, 0 = none.
+        text_scores: (N + 1, M) float32 cosines. word_neighbours, word_scores: the same, by shared words.
+        item_events: (N + 1,) float32 training events.
+        fusion: makes one score of all of these.
         ranker: None where the data has no clock.
     """
 
@@ -87,4 +97,26 @@ class Bundle:
     popularity: npt.NDArray[np.float32]
     neighbours: npt.NDArray[np.int64]
     neighbour_scores: npt.NDArray[np.float32]
+    text_neighbours: npt.NDArray[np.int64]
+    text_scores: npt.NDArray[np.float32]
+    word_neighbours: npt.NDArray[np.int64]
+    word_scores: npt.NDArray[np.float32]
+    item_events: npt.NDArray[np.float32]
+    fusion: "Fusion"
     ranker: "Ranker | None"
+
+    @property
+    def experts(self) -> Experts:
+        """What fusion asks, as arrays by item index."""
+        return Experts(
+            neighbours=self.neighbours,
+            neighbour_scores=self.neighbour_scores,
+            text_neighbours=self.text_neighbours,
+            text_scores=self.text_scores,
+            word_neighbours=self.word_neighbours,
+            word_scores=self.word_scores,
+            item_vectors=self.item_vectors,
+            item_events=self.item_events,
+            popularity=self.popularity,
+            clock=self.fusion.shape.clock,
+        )

@@ -11,9 +11,11 @@ import numpy.typing as npt
 from recsys.catalog import Item
 from recsys.dataset.catalogue_rows import attributes_json
 from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.models.arrivals import read_alike
 from recsys.models.attributes import attribute_row
 from recsys.models.bundle import Bundle, ItemTable
 
+_LIKENESS = ("text_neighbours", "text_scores")
 LEAST_ROOM = 1024  # rows; more for a large catalogue
 
 
@@ -67,7 +69,8 @@ def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = 
     """`bundle` with these items: known ones get their new rows, new ones are appended in the given order.
 
     Indexes never move, and `bundle` itself stays as it is. A new item has the vector of its content, no
-    popularity and no neighbours; a known one keeps what its buyers taught the model, on its new content.
+    popularity and only those it reads like as neighbours; a known one keeps what its buyers taught the model,
+    on its new content.
     Every array of the bundle that has a row an item is carried along; rows of new items are 0 there.
 
     Args:
@@ -91,7 +94,13 @@ def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = 
         name: room.with_rows(name, array, len(items), *rows.get(name, (index[:0], array[:0])))
         for name, array in arrays.items()
         if isinstance(array, np.ndarray) and len(array) == len(bundle.items)
+        if not (retexted.any() and name in _LIKENESS)  # many of their rows change: see below
     }
+    if retexted.any():
+        cosines = bundle.retriever.text_cosines(text[retexted])
+        grown["text_neighbours"], grown["text_scores"] = read_alike(
+            bundle.text_neighbours, bundle.text_scores, len(items), index[retexted], cosines
+        )
     return replace(bundle, items=items, **grown)
 
 

@@ -43,3 +43,11 @@ def text_matrix(rows: pd.DataFrame) -> FloatArray:
         if len(vector):
             matrix[place] = vector
     return matrix
+
+
+def item_words(items: ItemTable) -> list[str]:
+    """(N + 1) texts of what words say of each item: title, category and brand."""
+    return [
+        " ".join(part for part in parts if part)
+        for parts in zip(items.titles, items.categories, items.brands, strict=True)
+    ]

@@ -165,6 +165,13 @@ class Retriever(nn.Module):
             out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
         return out
 
+    def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
+        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
+        with _answering(self):
+            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+            out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
+        return out
+
     def train(self, mode: bool = True) -> "Retriever":
         """As every module; what was computed from the weights is forgotten when they may change."""
         if mode:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from recsys.dataset.interactions import FloatArray, Interactions
 
 _DAY_MICROS = 86_400_000_000
-POPULARITY_HALF_LIFE_DAYS = 28.0  # of an action's worth, in training and live
+POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
 # Live popularity is weighed as of this instant: every event can be weighed for it, whatever came before.
 POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2103
 

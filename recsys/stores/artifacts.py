@@ -2,9 +2,9 @@
 
     <folder>/<bundle_id>/
       manifest.json           what it is, and the SHA-256 of every other file; written last
-      description.json        how to rebuild the two networks
-      retriever.safetensors   ranker.safetensors (where there is a ranker)
-      arrays.safetensors      item and text vectors, popularity, neighbours
+      description.json        how to rebuild the networks
+      retriever.safetensors   fusion.safetensors   ranker.safetensors (where there is a ranker)
+      arrays.safetensors      item and text vectors, popularity, events, neighbours of three kinds
       items.parquet           the catalogue by item index, padding row included
       ...                     extra files, for example a search index: see `extras`
 
@@ -46,7 +46,19 @@ RETRIEVER = "retriever.safetensors"
 RANKER = "ranker.safetensors"
 ARRAYS = "arrays.safetensors"
 ITEMS = "items.parquet"
-ARRAY_NAMES = ("item_vectors", "text_vectors", "popularity", "neighbours", "neighbour_scores")
+FUSION = "fusion.safetensors"
+ARRAY_NAMES = (
+    "item_vectors",
+    "text_vectors",
+    "popularity",
+    "neighbours",
+    "neighbour_scores",
+    "text_neighbours",
+    "text_scores",
+    "word_neighbours",
+    "word_scores",
+    "item_events",
+)
 
 Extras = Mapping[str, Callable[[Path], None]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -99,13 +111,14 @@ def load_bundle(
     expected: Mapping[str, str] | None = None,
     *,
     retriever: Rebuildable | None = None,
+    fusion: Rebuildable | None = None,
     ranker: Rebuildable | None = None,
 ) -> Bundle:
     """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
 
     Args:
         expected: see `verify_bundle`.
-        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `ranker` likewise.
+        retriever, fusion, ranker: classes to rebuild; by default those of `recsys.models`.
 
     Raises:
         ArtifactNotFoundError: no bundle there.
@@ -124,6 +137,7 @@ def load_bundle(
         retriever=(retriever or _retriever()).rebuild(
             description["retriever"], read_tensors(path / RETRIEVER)
         ),
+        fusion=(fusion or _fusion()).rebuild(description["fusion"], read_tensors(path / FUSION)),
         ranker=(ranker or _ranker()).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
@@ -146,7 +160,7 @@ def verify_bundle(path: Path, expected: Mapping[str, str] | None = None) -> Mani
     manifest = load_manifest(path)
     if expected is not None:
         _check_services(manifest, expected)
-    needed = {DESCRIPTION, RETRIEVER, ARRAYS, ITEMS}
+    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEMS}
     for name in sorted(needed - set(manifest.files)):
         raise ArtifactMismatchError(f"the manifest of {path} does not list {name}. Run `recsys train`.")
     for name, digest in manifest.files.items():
@@ -190,8 +204,13 @@ def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
 
 
 def _write_parts(bundle: Bundle, draft: Path) -> None:
-    description: dict[str, Any] = {"retriever": bundle.retriever.describe(), "ranker": None}
+    description: dict[str, Any] = {
+        "retriever": bundle.retriever.describe(),
+        "fusion": bundle.fusion.describe(),
+        "ranker": None,
+    }
     write_tensors(bundle.retriever.state_dict(), draft / RETRIEVER)
+    write_tensors(bundle.fusion.state_dict(), draft / FUSION)
     if bundle.ranker is not None:
         description["ranker"] = bundle.ranker.describe()
         write_tensors(bundle.ranker.state_dict(), draft / RANKER)
@@ -277,3 +296,9 @@ def _ranker() -> Rebuildable:
     from recsys.models.ranker import Ranker
 
     return Ranker
+
+
+def _fusion() -> Rebuildable:
+    from recsys.models.fusion import Fusion
+
+    return Fusion

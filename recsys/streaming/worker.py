@@ -27,7 +27,6 @@ from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, 
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
-SEQUENCE_BLOCK = 1_000_000  # sequence numbers that a worker takes at once
 
 
 class OnlineWriter(Protocol):
@@ -111,7 +110,7 @@ class Worker:
         self._epoch = state.epoch() or ""
         self._reader: StreamReader | None = None
         self._offsets: dict[int, int] = {}
-        self._sequences = range(0)
+        self._sequence = 0
         self._retries = 0
         self._flushed_at = self._ticked_at = 0
 
@@ -124,8 +123,7 @@ class Worker:
             self._reader = None
         self.partitions = frozenset(partitions)
         self.outdated = self._state.epoch() != self._epoch
-        # A number reserved before would be smaller than those that the last owner gave.
-        self._sequences = range(0)
+        self._sequence = 0
         self._ticked_at = 0
         if not partitions or self.outdated:
             return
@@ -173,11 +171,11 @@ class Worker:
     def _process(self, entries: Sequence[Entry]) -> None:
         now = self._clock()
         after = {**self._offsets, **_last_offsets(entries)}
-        if len(self._sequences) < len(entries):
-            first = self._state.reserve(SEQUENCE_BLOCK)
-            self._sequences = range(first, first + SEQUENCE_BLOCK)
-        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, self._sequences.start)
-        self._sequences = self._sequences[len(entries) :]
+        # Numbers that grow are all that order asks for; the clock's also say in the lake when an event was
+        # processed, which an audit of what was served must know.
+        sequence = max(now, self._sequence or self._state.reserve(1))
+        self._sequence = sequence + len(entries)
+        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, sequence)
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
         new = parsed.take(~self._state.seen(parsed.id_hashes))

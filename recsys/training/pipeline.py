@@ -1,7 +1,7 @@
 """From an imported shop to a bundle, top to bottom: labels, point-in-time sets, models, bundle."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +12,19 @@ from scipy import sparse
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
-from recsys.dataset.interactions import FloatArray, Interactions
+from recsys.dataset.feedback import Feedback
+from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
-from recsys.funnel.offline import candidate_lists
+from recsys.funnel.offline import candidate_lists, candidate_signals
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.fusion import untrained
+from recsys.models.item_table import item_words
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
+from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
@@ -29,13 +33,22 @@ from recsys.training.feature_reads import (
     read_histories,
     read_ranking_features,
 )
+from recsys.training.feedback_requests import feedback_data, sampled
+from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import RankingData, labels_of, ranking_cases
+from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases
 from recsys.training.retriever import train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
+from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
-NEIGHBOURS = 50
+SECTIONS = {
+    "text",
+    "retriever",
+    "fusion",
+    "ranker",
+    "evaluation",
+}  # of the settings, that a bundle depends on
 GRAPH_NEIGHBOURS = 100
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
@@ -45,7 +58,12 @@ Validate = Callable[[Retriever], dict[str, float]]
 
 @dataclass(frozen=True)
 class Job:
-    """What one training run works with; `features` is the only way to the feature store."""
+    """What one training run works with; `features` is the only way to the feature store.
+
+    Attributes:
+        feedback: responses of the validation period, if any were logged.
+        parent: the bundle to go on from; None = begin anew.
+    """
 
     shop: Shop
     split: Split
@@ -53,6 +71,8 @@ class Job:
     settings: Settings
     run_dir: Path
     progress: Progress = silent
+    feedback: Feedback | None = None
+    parent: Bundle | None = None
 
 
 def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -69,20 +89,16 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
     retriever = _trained_retriever(job, items, text_vectors, graph, validate)
-    bundle = Bundle(
-        manifest=_manifest(job, known, bundle_id, now, git_revision),
-        items=items,
-        retriever=retriever,
-        item_vectors=retriever.item_vectors(),
-        text_vectors=text_vectors,
-        popularity=popularity_at_end(known),
-        neighbours=neighbours[:, :NEIGHBOURS],
-        neighbour_scores=neighbour_scores[:, :NEIGHBOURS],
-        ranker=None,
+    manifest = _manifest(job, known, bundle_id, now, git_revision)
+    bundle = _with_untrained_fusion(
+        job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores
     )
+    bundle = replace(bundle, popularity=popularity_at_end(known))
+    # The lessons' first stage must know nothing of the period that they are from.
+    early = replace(bundle, popularity=popularity_at_end(split.train))
+    _train_fusion(job, early)
     if job.shop.info.clock == "time":
-        # The lessons' first stage must know nothing of the period that they are from.
-        data = ranking_data(job, replace(bundle, popularity=popularity_at_end(split.train)))
+        data = ranking_data(job, early)
         ranker, curves = train_ranker(
             data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
         )
@@ -114,8 +130,85 @@ def popularity_at_end(interactions: Interactions) -> FloatArray:
     return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
 
 
+def _with_untrained_fusion(
+    job: Job,
+    manifest: Manifest,
+    items: ItemTable,
+    text_vectors: FloatArray,
+    retriever: Retriever,
+    neighbours: IntArray,
+    neighbour_scores: FloatArray,
+) -> Bundle:
+    """A bundle of all experts; fusion answers by its prior, popularity is that of training's end."""
+    train, settings, info = job.split.train, job.settings.fusion, job.shop.info
+    text_neighbours, text_scores = nearest_by_vector(
+        retriever.item_tower.text.cpu().numpy(), settings.neighbours, job.progress
+    )
+    word_neighbours, word_scores = nearest_by_words(item_words(items), settings.neighbours, job.progress)
+    return Bundle(
+        manifest=manifest,
+        items=items,
+        retriever=retriever,
+        item_vectors=retriever.item_vectors(),
+        text_vectors=text_vectors,
+        popularity=popularity_at_end(train),
+        neighbours=neighbours[:, : settings.neighbours],
+        neighbour_scores=neighbour_scores[:, : settings.neighbours],
+        text_neighbours=text_neighbours,
+        text_scores=text_scores,
+        word_neighbours=word_neighbours,
+        word_scores=word_scores,
+        item_events=np.bincount(train.item_index, minlength=len(items)).astype(np.float32),
+        fusion=untrained(
+            settings.hidden,
+            scale=float(retriever.scale.detach()),
+            clock=info.clock == "time",
+            repeats=info.repeats,
+            seed=settings.seed,
+        ),
+        ranker=None,
+    )
+
+
+def _train_fusion(job: Job, bundle: Bundle) -> None:
+    """Trains the bundle's fusion in place on questions of the validation period."""
+    shop, settings = job.shop, job.settings.fusion
+    cases = ranking_cases(
+        shop.interactions, job.split, np.random.default_rng(settings.seed), settings.requests
+    )
+    histories = read_histories(
+        job.features, shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
+    )
+    seen = None if shop.info.repeats else seen_lists(shop.interactions, cases)
+    parts = [
+        candidate_signals(
+            past,
+            histories.take(rows),
+            seen and [seen[row] for row in rows],
+            settings.candidates,
+            job.progress,
+        )
+        for rows, past in _as_of(job, bundle, cases)
+    ]
+    candidates, signals = (np.concatenate(part) for part in zip(*parts, strict=True))
+    curves = train_fusion(
+        bundle.fusion,
+        signals,
+        labels_of(cases, candidates),
+        candidates > 0,
+        np.diff(cases.target_offsets),
+        settings,
+        progress=job.progress,
+    )
+    curves.save(job.run_dir / "fusion")
+    curves.draw(job.run_dir / "fusion")
+
+
 def ranking_data(job: Job, bundle: Bundle) -> RankingData:
-    """The ranker's training set: candidates of the served funnel, features strictly before each question."""
+    """The ranker's training set: candidates of the served funnel, features strictly before each question.
+
+    Responses that were really shown come on top, as many as there are questions at most.
+    """
     settings = job.settings.ranker
     rng = np.random.default_rng(settings.seed)
     cases = ranking_cases(job.shop.interactions, job.split, rng, settings.requests)
@@ -123,13 +216,46 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
         job.features, job.shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
     )
     seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
-    candidates, scores = candidate_lists(bundle, histories, seen, settings.candidates, job.progress)
+    parts = [
+        candidate_lists(
+            past,
+            histories.take(rows),
+            seen and [seen[row] for row in rows],
+            settings.candidates,
+            job.progress,
+        )
+        for rows, past in _as_of(job, bundle, cases)
+    ]
+    candidates, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     features = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
-    return RankingData(
+    data = RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
     )
+    if job.feedback is None or not len(job.feedback):
+        return data
+    rows = sampled(job.feedback, settings.requests, rng)
+    shown = feedback_data(
+        job.features, job.shop.interactions, job.feedback, rows, bundle, settings.candidates
+    )
+    return join_data([data, shown])
+
+
+def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, Bundle]]:
+    """Rows of `cases`, in order, and the bundle with the popularity of their instant.
+
+    Where every case has an instant of its own, as under leave-one-out, that of training's end does for all.
+    """
+    edges = np.append(0, np.flatnonzero(np.diff(cases.at)) + 1)
+    if job.split.train_end is None:
+        edges = edges[:1]
+    for start, stop in zip(edges, np.append(edges[1:], len(cases)), strict=True):
+        past = bundle
+        if job.split.train_end is not None:
+            before = job.shop.interactions.take(job.shop.interactions.at < cases.at[start])
+            past = replace(bundle, popularity=popularity_at_end(before))
+        yield np.arange(start, stop), past
 
 
 def _trained_retriever(
@@ -138,8 +264,15 @@ def _trained_retriever(
     train, settings = job.split.train, job.settings.retriever
     clock = job.shop.info.clock == "time"
     season = int(train.at.max()) - int(train.at.min()) >= 2 * YEAR_MICROS
-    retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
-    windows = training_windows(train, settings.history_length)
+    if job.parent is None:
+        retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
+        windows = training_windows(train, settings.history_length)
+    else:
+        settings = incremental_settings(settings, job.settings.incremental, job.parent)
+        retriever = warm_start(job.parent, items, text_vectors)
+        windows = training_windows(train, settings.history_length)
+        since, replay = trained_until(job.parent.manifest), job.settings.incremental.replay
+        windows = new_and_replayed(windows, train, since, replay, np.random.default_rng(settings.seed))
     histories = read_histories(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
@@ -176,7 +309,8 @@ def _validator(job: Job) -> Validate:
 def _manifest(
     job: Job, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
 ) -> Manifest:
-    settings = job.settings.model_dump(mode="json", include={"text", "retriever", "ranker", "evaluation"})
+    sections = SECTIONS | ({"incremental"} if job.parent else set())
+    settings = job.settings.model_dump(mode="json", include=sections)
     return Manifest(
         bundle_id=bundle_id,
         created_at=now,
@@ -192,4 +326,6 @@ def _manifest(
         settings=json.loads(json.dumps(settings)),
         metrics={},
         git_revision=git_revision,
+        parent=job.parent.manifest.bundle_id if job.parent else None,
+        trained_until=datetime.fromtimestamp(int(job.split.train.at.max()) / 1e6, UTC),
     )

@@ -1,6 +1,7 @@
 """Trained models as scorers of the whole catalogue, next to the baselines."""
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.dataset.histories import Histories
@@ -40,31 +41,40 @@ class RetrieverScorer:
         return scores
 
 
-class RankedScorer:
-    """Both stages as served: the ranker orders the candidates, the retriever what follows them.
+class ServedScorer:
+    """As served: the candidates by their scores, the network's order for what follows them.
+
+    Who has no history gets popularity, as in service.
 
     Args:
-        candidates: (U, C) item indexes, 0 = padding. logits: (U, C) the ranker's scores.
+        candidates: (U, C) item indexes, 0 = padding. scores: (U, C) what orders them.
+        known: (U,) whether the user has a history.
     """
 
     def __init__(
-        self, name: str, first_stage: RetrieverScorer, cases: Cases, candidates: IntArray, logits: FloatArray
+        self,
+        name: str,
+        network: RetrieverScorer,
+        cases: Cases,
+        candidates: IntArray,
+        scores: FloatArray,
+        known: npt.NDArray[np.bool_],
     ) -> None:
         self.name = name
         self._rows = CaseRows(cases)
-        self._first_stage = first_stage
-        self._candidates = candidates
-        self._logits = logits
-        self._floor = float(logits.min(initial=0.0)) - 2.0  # cosines lie within 1 of it: below every logit
+        self._network = network
+        self._candidates = np.where(known[:, None], candidates, 0)
+        self._scores = scores
+        self._floor = float(scores[known].min(initial=0.0)) - 2.0  # cosines lie within 1: below every score
 
     def score(self, cases: Cases) -> FloatArray:
         """(U, N + 1) float32."""
-        scores = self._first_stage.score(cases) + np.float32(self._floor)
+        out = self._network.score(cases) + np.float32(self._floor)
         rows = self._rows.of(cases)
-        candidates, logits = self._candidates[rows], self._logits[rows]
+        candidates, scores = self._candidates[rows], self._scores[rows]
         row, place = np.nonzero(candidates)
-        scores[row, candidates[row, place]] = logits[row, place]
-        return scores.astype(np.float32, copy=False)
+        out[row, candidates[row, place]] = scores[row, place]
+        return out.astype(np.float32, copy=False)
 
 
 def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
@@ -95,20 +105,23 @@ def bundle_scorers(
     candidates: int,
     seen: bool,
     progress: Progress = silent,
-) -> list[RetrieverScorer | RankedScorer]:
-    """The bundle's first stage alone, and both stages if it has a ranker, ready for `cases`.
+) -> list[RetrieverScorer | ServedScorer]:
+    """The bundle's network alone, its fused first stage, and both stages if it has a ranker.
+
+    The last one is what is served.
 
     Args:
-        candidates: how many the ranker orders, as in service.
+        candidates: how many are ordered, as in service.
         seen: whether items that a user had before may be recommended again.
     """
     length = columns.HISTORY_LENGTH
     histories = read_histories(features, interactions, cases.user_index, cases.at, length)
-    retriever = RetrieverScorer("recsys retriever", bundle.retriever, cases, histories, bundle.popularity)
-    if bundle.ranker is None:
-        return [retriever]
+    network = RetrieverScorer("network alone", bundle.retriever, cases, histories, bundle.popularity)
+    known: npt.NDArray[np.bool_] = np.any(histories.items > 0, axis=1)
     without = None if seen else seen_lists(interactions, cases)
     found, scores = candidate_lists(bundle, histories, without, candidates, progress)
+    if bundle.ranker is None:
+        return [network, ServedScorer("recsys", network, cases, found, scores, known)]
     logits = np.empty(found.shape, np.float32)
     with progress("ranking features", len(cases)) as advance:
         for start in range(0, len(cases), REQUESTS_AT_ONCE):
@@ -118,4 +131,8 @@ def bundle_scorers(
             flat = bundle.ranker.score(matrix.reshape(-1, matrix.shape[2]))
             logits[rows] = flat.reshape(len(rows), -1)
             advance(len(rows))
-    return [retriever, RankedScorer("recsys", retriever, cases, found, logits)]
+    return [
+        network,
+        ServedScorer("fusion", network, cases, found, scores, known),
+        ServedScorer("recsys", network, cases, found, logits, known),
+    ]

@@ -17,6 +17,7 @@ from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever import build_retriever
 from recsys.stores.artifacts import save_bundle
@@ -68,8 +69,6 @@ def random_bundle(
     table = _item_table(items, rng)
     text = _unit(rng.normal(size=(items + 1, TEXT_WIDTH)))
     retriever = build_retriever(settings.retriever, table, text, None, clock=True).eval()
-    neighbours = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
-    neighbours[0] = 0
     ranker = Ranker(RankerShape(hidden=settings.ranker.hidden)).eval()
     ranker.fit_statistics(rng.lognormal(size=(1000, len(columns.RANKING_FEATURES))).astype(np.float32))
     manifest = Manifest(
@@ -94,10 +93,25 @@ def random_bundle(
         item_vectors=retriever.item_vectors(),
         text_vectors=text,
         popularity=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
-        neighbours=neighbours,
-        neighbour_scores=-np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1).astype(np.float32),
+        **_random_neighbours(items, rng),
+        item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
+        fusion=untrained(settings.fusion.hidden, repeats=True),
         ranker=ranker,
     )
+
+
+def _random_neighbours(items: int, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
+    """All tables of neighbours of a bundle."""
+    found: dict[str, npt.NDArray[Any]] = {}
+    for table, scores in (
+        ("neighbours", "neighbour_scores"),
+        ("text_neighbours", "text_scores"),
+        ("word_neighbours", "word_scores"),
+    ):
+        found[table] = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
+        found[table][0] = 0
+        found[scores] = -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1).astype(np.float32)
+    return found
 
 
 def item_id(number: int) -> str:

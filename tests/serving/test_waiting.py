@@ -98,8 +98,8 @@ def test_all_who_wait_share_the_looks_and_are_released_together() -> None:
     reached = Reached()
 
     async def fifty(visibility: Visibility) -> tuple[list[bool], float]:
-        threading.Timer(0.1, reached.offsets.update, ({0: 7},)).start()
         started = time.monotonic()
+        threading.Timer(0.1, reached.offsets.update, ({0: 7},)).start()
         found = await asyncio.gather(*(visibility.wait({0: 7}, 5) for _ in range(50)))
         return list(found), time.monotonic() - started
 

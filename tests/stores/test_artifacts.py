@@ -22,6 +22,7 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.stores.artifacts import (
+    ARRAY_NAMES,
     extra_file,
     load_bundle,
     load_manifest,
@@ -95,13 +96,19 @@ def bundle(
         "popularity": rng.random(rows).astype(np.float32),
         "neighbours": rng.integers(0, rows, (rows, 2)),
         "neighbour_scores": rng.random((rows, 2)).astype(np.float32),
+        "text_neighbours": rng.integers(0, rows, (rows, 2)),
+        "text_scores": rng.random((rows, 2)).astype(np.float32),
+        "word_neighbours": rng.integers(0, rows, (rows, 2)),
+        "word_scores": rng.random((rows, 2)).astype(np.float32),
+        "item_events": rng.integers(0, 9, rows).astype(np.float32),
+        "fusion": Line(4),
         "ranker": Line(5) if ranker else None,
     }
     return Bundle(**(parts | changes))
 
 
 def load(path: Path, **options: Any) -> Bundle:
-    return load_bundle(path, retriever=Line, ranker=Line, **options)
+    return load_bundle(path, retriever=Line, fusion=Line, ranker=Line, **options)
 
 
 @pytest.fixture
@@ -114,13 +121,10 @@ def saved(rng: np.random.Generator, tmp_path: Path) -> Path:
     return save_bundle(bundle(rng), tmp_path)
 
 
-ARRAYS = ("item_vectors", "text_vectors", "popularity", "neighbours", "neighbour_scores")
-
-
 def test_a_reloaded_bundle_is_equal_bit_for_bit(rng: np.random.Generator, tmp_path: Path) -> None:
     first = bundle(rng)
     second = load(save_bundle(first, tmp_path))
-    for name in ARRAYS:
+    for name in ARRAY_NAMES:
         ours, theirs = getattr(first, name), getattr(second, name)
         assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
     for ours, theirs in ((first.retriever, second.retriever), (first.ranker, second.ranker)):
@@ -230,11 +234,11 @@ def test_a_truncated_and_a_missing_file_are_refused(saved: Path) -> None:
 
 def test_another_format_is_refused_before_its_fields_are_read(saved: Path) -> None:
     (saved / "manifest.json").write_text(json.dumps({"format": 99, "unheard_of": True}))
-    with pytest.raises(ArtifactMismatchError, match="format 99; this version reads 1"):
+    with pytest.raises(ArtifactMismatchError, match="format 99; this version reads 2"):
         load(saved)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2}'])
 def test_a_manifest_that_makes_no_sense_is_refused(saved: Path, content: str) -> None:
     (saved / "manifest.json").write_text(content)
     with pytest.raises(ArtifactMismatchError, match=r"recsys train"):

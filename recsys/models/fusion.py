@@ -1,0 +1,179 @@
+"""The fused score: all that speaks for an item as one number, by which the catalogue is ranked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recsys.dataset.interactions import FloatArray
+from recsys.errors import ArtifactMismatchError
+from recsys.models.evidence import (
+    ITEM_EVENTS,
+    NETWORK,
+    OWN_DUE,
+    OWN_LONG,
+    POPULARITY,
+    SIGNALS,
+    TEXT,
+    TOGETHER,
+    USER_EVENTS,
+    WORDS,
+)
+
+_COUNTS = frozenset({ITEM_EVENTS, POPULARITY, USER_EVENTS})
+_PLAIN = frozenset({NETWORK, OWN_DUE})
+_CLIP = 6.0  # deviations
+COLD_EVENTS = 5.0  # an item with so many training events is half cold
+
+
+@dataclass(frozen=True)
+class FusionShape:
+    """The MLP's width, the network's scale, and the weights of the log-linear form that fusion starts from.
+
+    Attributes:
+        scale: what the network's cosine is multiplied by to make a logit.
+        clock: whether instants mean anything.
+        text, words: worth of a text's likeness, co-occurrence being 1. own: worth of an own action.
+        floor: what an item has that nothing speaks for.
+        network: exponent of the network's softmax. popularity: exponent that its liking for popular items
+            is divided by.
+        recent: exponent of what everybody wants lately.
+        cold: what an item that nobody has met yet is given; fades with its events.
+        cold_text: how much more its text counts, in logarithms.
+    """
+
+    hidden: int
+    scale: float
+    clock: bool
+    text: float = 0.5
+    words: float = 1.0
+    own: float = 0.0
+    floor: float = 0.03
+    network: float = 0.375
+    popularity: float = 0.15
+    recent: float = 0.0
+    cold: float = 0.3
+    cold_text: float = 0.2
+
+
+class Fusion(nn.Module):
+    """s(u, i) = w prior(u, i) + MLP(signals), the MLP starting at zero and w at one.
+
+        prior = log(floor + together + e^(cold_text c) (text + words) + own)
+                + network scale z - popularity log(1 + n) + recent log(1 + p) + cold c,      c = 5 / (5 + n)
+
+    z is the network's cosine, n the item's training events and p its decayed popularity; the neighbours'
+    sums are those of `Evidence`, with their weights. The sum inside the logarithm lets any one expert speak for an item,
+    the product with the network's softmax lets both have a say. c is the gate: it is 1 for an item nobody
+    met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
+
+    The MLP sees all SIGNALS, counts and sums through a logarithm, standardised. It learns from the
+    candidates of questions that the experts had no part in.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, shape: FusionShape) -> None:
+        super().__init__()
+        self.shape = shape
+        hidden = shape.hidden
+        columns = len(SIGNALS) + 1
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("deviation", torch.ones(columns))
+        self.weight = nn.Parameter(torch.ones(()))
+        self.layers = nn.Sequential(
+            nn.Linear(columns, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
+        )
+        last = self.layers[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, signals: Tensor) -> Tensor:
+        """(..., S) SIGNALS -> (...,) scores."""
+        prior = self.prior_score(signals)
+        inputs = ((self._inputs(signals, prior) - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
+        out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
+        return out
+
+    def prior_score(self, signals: Tensor) -> Tensor:
+        """(..., S) -> (...,): the log-linear form alone, by which candidates are chosen."""
+        shape = self.shape
+        column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
+        cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
+        likeness = shape.text * column[TEXT] + shape.words * column[WORDS]
+        speaks = column[TOGETHER] + likeness * (shape.cold_text * cold).exp() + shape.own * column[OWN_LONG]
+        return (
+            (speaks + shape.floor).log()
+            + shape.network * shape.scale * column[NETWORK]
+            - shape.popularity * column[ITEM_EVENTS].log1p()
+            + shape.recent * column[POPULARITY].log1p()
+            + shape.cold * cold
+        )
+
+    def fit_statistics(self, signals: Tensor) -> None:
+        """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
+        inputs = self._inputs(signals, self.prior_score(signals)).double()
+        deviation = inputs.std(0, correction=0)
+        self.mean.copy_(inputs.mean(0))
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
+
+    def score(self, signals: FloatArray) -> FloatArray:
+        """(K,) float32 scores of candidates (K, S)."""
+        with torch.inference_mode():
+            out: FloatArray = self(torch.from_numpy(signals)).numpy()
+        return out
+
+    def first_look(self, signals: FloatArray) -> FloatArray:
+        """(K,) float32 `prior_score` of items (K, S)."""
+        with torch.inference_mode():
+            out: FloatArray = self.prior_score(torch.from_numpy(signals)).numpy()
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        """What `rebuild` needs besides the tensors, as JSON."""
+        return {"signals": list(SIGNALS), "shape": vars(self.shape)}
+
+    @classmethod
+    def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Fusion":
+        """The fusion that `describe` and `state_dict` were taken from.
+
+        Raises:
+            ArtifactMismatchError: it reads other signals than today's, or the tensors do not fit.
+        """
+        if tuple(description.get("signals", ())) != SIGNALS:
+            raise ArtifactMismatchError("The fusion was trained with other signals. Train the bundle again.")
+        try:
+            fusion = cls(FusionShape(**description["shape"]))
+            fusion.load_state_dict(dict(tensors))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtifactMismatchError(
+                f"The fusion's tensors do not fit its description: {error}. Train the bundle again."
+            ) from error
+        return fusion.eval()
+
+    def _inputs(self, signals: Tensor, prior: Tensor) -> Tensor:
+        columns = []
+        for place, name in enumerate(SIGNALS):
+            value = signals[..., place]
+            if name in _COUNTS:
+                value = value.log1p()
+            elif name not in _PLAIN:
+                value = (value + self.shape.floor).log()
+            columns.append(value)
+        return torch.stack([*columns, prior], -1)
+
+
+def untrained(
+    hidden: int, *, scale: float = 12.0, clock: bool = True, repeats: bool = False, seed: int = 0
+) -> Fusion:
+    """A fusion that answers by its prior.
+
+    Args:
+        repeats: whether people buy again; then an own action weighs as much as ten perfect neighbours.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Fusion(FusionShape(hidden, scale, clock, own=10.0 if repeats else 0.0)).eval()

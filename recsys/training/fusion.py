@@ -1,0 +1,124 @@
+"""How fusion learns to weigh the experts: from candidates of questions that they had no part in."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recsys.config import FusionSettings
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.models.fusion import Fusion
+from recsys.models.losses import listwise
+from recsys.progress import Advance, Progress, silent
+from recsys.training.curves import Curves, Epoch
+from recsys.training.prior_weights import climb, ndcg_values
+from recsys.training.schedule import adamw, learning_rate, set_rate
+
+BoolArray = npt.NDArray[np.bool_]
+HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch
+FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
+MONITOR = "ndcg@10"
+
+
+@dataclass(frozen=True)
+class _Requests:
+    """R requests of C candidates: signals (R, C, S), labels and mask (R, C), targets (R,) in all."""
+
+    signals: Tensor
+    labels: Tensor
+    mask: Tensor
+    targets: Tensor
+
+    def take(self, rows: IntArray) -> "_Requests":
+        index = torch.from_numpy(rows)
+        return _Requests(self.signals[index], self.labels[index], self.mask[index], self.targets[index])
+
+
+def train_fusion(
+    fusion: Fusion,
+    signals: FloatArray,
+    labels: BoolArray,
+    mask: BoolArray,
+    targets: IntArray,
+    settings: FusionSettings,
+    progress: Progress = silent,
+) -> Curves:
+    """Trains `fusion` in place and returns what happened; its prior stays where learning does not beat it.
+
+    First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
+    softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
+    that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
+    requests beats the prior's.
+
+    Args:
+        fusion: untrained.
+        signals: (R, C, S) float32. labels: (R, C) whether a candidate came true.
+        mask: (R, C) false for padding.
+        targets: (R,) how many items came true, candidates or not.
+    """
+    curves = Curves("fusion", MONITOR)
+    useful = np.flatnonzero((labels & mask).any(1) & (~labels & mask).any(1))
+    if len(useful) < FEWEST:
+        return curves
+    requests = _Requests(*(torch.from_numpy(part) for part in (signals, labels, mask, targets)))
+    order = np.random.default_rng(settings.seed).permutation(useful)
+    held = int(len(order) * HELD_OUT_SHARE)
+    test, kept = requests.take(np.sort(order[:held])), np.sort(order[held:])
+    train = requests.take(kept)
+    fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
+    fusion.fit_statistics(train.signals[train.mask])
+    optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
+    best, prior = _weights(fusion), _ndcg(fusion, test)
+    with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
+        for number in range(1, settings.epochs + 1):
+            started = time.perf_counter()
+            loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
+            metrics = {MONITOR: _ndcg(fusion, test), "ndcg@10 of the prior": prior}
+            seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
+            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
+            if curves.best_epoch == number and curves.best > prior:
+                best = _weights(fusion)
+    fusion.load_state_dict(best, strict=False)
+    fusion.eval()
+    return curves
+
+
+def _train_epoch(
+    fusion: Fusion,
+    optimizer: torch.optim.Optimizer,
+    train: _Requests,
+    settings: FusionSettings,
+    number: int,
+    advance: Advance,
+) -> float:
+    """One pass over the requests; the mean loss of its batches. Leaves the fusion ready to answer."""
+    order = np.random.default_rng([settings.seed, number]).permutation(len(train.labels))
+    steps_an_epoch = -(-len(order) // settings.batch_size)
+    steps, step, total = settings.epochs * steps_an_epoch, (number - 1) * steps_an_epoch, 0.0
+    fusion.train()
+    for start in range(0, len(order), settings.batch_size):
+        batch = train.take(order[start : start + settings.batch_size])
+        set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
+        loss = listwise(fusion(batch.signals), batch.labels, batch.mask)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
+        optimizer.step()
+        total += float(loss.detach())
+        step += 1
+        advance(1)
+    fusion.eval()
+    return total / steps_an_epoch
+
+
+def _ndcg(fusion: Fusion, requests: _Requests) -> float:
+    with torch.inference_mode():
+        scores = fusion(requests.signals)
+    return float(ndcg_values(scores, requests.labels, requests.mask, requests.targets).mean())
+
+
+def _weights(fusion: Fusion) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in fusion.named_parameters()}

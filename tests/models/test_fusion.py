@@ -1,0 +1,142 @@
+"""The fused score: what each expert adds, where the gates lead, and what a user without a past gets."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.errors import ArtifactMismatchError
+from recsys.models.evidence import (
+    ITEM_EVENTS,
+    NETWORK,
+    OWN_LONG,
+    SIGNALS,
+    TEXT,
+    TOGETHER,
+    WORDS,
+    Evidence,
+    evidence_of,
+    moments_back,
+)
+from recsys.models.fusion import Fusion, untrained
+from tests.tiny_bundle import tiny_bundle
+
+amount = st.floats(0, 50, width=32)
+
+
+def signals(**values: float) -> np.ndarray:
+    row = np.zeros((1, len(SIGNALS)), np.float32)
+    for name, value in values.items():
+        row[0, SIGNALS.index(name)] = value
+    return row
+
+
+@given(
+    st.sampled_from([TOGETHER, TEXT, WORDS, OWN_LONG, NETWORK]),
+    st.fixed_dictionaries({name: amount for name in (TOGETHER, TEXT, WORDS, OWN_LONG, ITEM_EVENTS)}),
+    st.floats(0.125, 10, width=32),
+)
+def test_more_of_any_expert_is_never_worth_less(name: str, row: dict[str, Any], more: float) -> None:
+    fusion = untrained(4, repeats=True)
+    before = fusion.first_look(signals(**row))
+    after = fusion.first_look(signals(**(row | {name: row.get(name, 0.0) + more})))
+    assert after >= before
+
+
+@given(amount)
+def test_what_is_never_bought_again_gains_nothing_by_having_been_bought(own: float) -> None:
+    fusion = untrained(4, repeats=False)
+    assert fusion.first_look(signals(own_long=own)) == fusion.first_look(signals())
+
+
+def test_the_gate_fades_with_an_items_events() -> None:
+    fusion = untrained(4)
+    shape = fusion.shape
+
+    def gate(events: float) -> float:
+        popularity = shape.popularity * np.log1p(events)
+        return float(fusion.first_look(signals(item_events=events))[0]) + popularity - np.log(shape.floor)
+
+    assert gate(0) == pytest.approx(shape.cold)
+    assert gate(5) == pytest.approx(shape.cold / 2, abs=1e-5)
+    assert gate(1e6) == pytest.approx(0, abs=1e-4)
+
+
+def test_the_text_of_a_cold_item_counts_more() -> None:
+    fusion = untrained(4)
+
+    def gain(events: float) -> float:
+        with_text = fusion.first_look(signals(item_events=events, text=1.0))
+        return float((with_text - fusion.first_look(signals(item_events=events)))[0])
+
+    assert gain(0) > gain(5) > gain(1000)
+
+
+def test_before_training_the_prior_alone_speaks() -> None:
+    fusion = untrained(4)
+    rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
+    np.testing.assert_array_equal(fusion.score(rows), fusion.first_look(rows))
+
+
+def test_a_fusion_is_rebuilt_as_it_was() -> None:
+    rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
+    fusion = untrained(4, repeats=True)
+    fusion.fit_statistics(torch.from_numpy(rows))
+    torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
+    again = Fusion.rebuild(fusion.describe(), fusion.state_dict())
+    np.testing.assert_array_equal(again.score(rows), fusion.score(rows))
+    with pytest.raises(ArtifactMismatchError, match="other signals"):
+        Fusion.rebuild(fusion.describe() | {"signals": ["stars"]}, fusion.state_dict())
+
+
+def evidence(items: list[int], at_seconds: list[int], request_at: int = 1000) -> Evidence:
+    bundle = tiny_bundle()
+    experts = bundle.experts
+    found = evidence_of(
+        experts, 1.0, np.array(items), np.array(at_seconds), request_at, np.zeros(8, np.float32)
+    )
+    assert found is not None
+    return found
+
+
+def column(rows: np.ndarray, name: str) -> list[float]:
+    values: list[float] = rows[:, SIGNALS.index(name)].tolist()
+    return values
+
+
+def test_neighbours_of_older_actions_speak_more_softly() -> None:
+    # bread's words are butter's (.5), butter's are bread's (.5); bread lies one moment further back.
+    rows = evidence([0, 1, 2], [0, 10, 20]).signals(np.array([1, 2, 3]))
+    np.testing.assert_allclose(column(rows, WORDS), [0.5, 0.5 * 0.8, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(column(rows, "words_now"), [0.5, 0.5 * 0.3, 0.0], rtol=1e-6)
+
+
+def test_a_basket_is_one_moment() -> None:
+    assert moments_back(np.array([5, 5, 5, 9])).tolist() == [1, 1, 1, 0]
+    rows = evidence([1, 2, 3], [5, 5, 9]).signals(np.array([1, 2, 3]))
+    np.testing.assert_allclose(column(rows, OWN_LONG), [0.97, 0.97, 1.0], rtol=1e-6)
+
+
+def test_an_item_is_due_when_its_usual_time_has_passed() -> None:
+    # Bread at 100, 200, 300: every 100 seconds. At 400 it is due just now, at 500 it is late.
+    for request_at, due in ((400, 0.0), (500, np.log(2))):
+        rows = evidence([1, 1, 1], [100, 200, 300], request_at).signals(np.array([1, 2]))
+        np.testing.assert_allclose(column(rows, "own_due"), [due, 0], atol=1e-6)
+
+
+def test_nobody_has_no_evidence() -> None:
+    bundle = tiny_bundle()
+    nothing = np.zeros(3, np.int64)
+    assert evidence_of(bundle.experts, 1.0, nothing, nothing, 0, np.zeros(8, np.float32)) is None
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 4))
+def test_found_are_those_with_a_voice_the_loudest_first_to_stay(items: list[int], count: int) -> None:
+    voices = evidence(items, list(range(len(items))))
+    everything = voices.found(4)
+    some = voices.found(count)
+    assert set(some) <= set(everything)
+    assert len(some) == min(count, len(everything))
