@@ -1,5 +1,6 @@
 """A worker with everything it needs, put together; and again whenever Redis was away or the shop is new."""
 
+import gc
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -43,6 +44,7 @@ def run_stream(settings: Settings, pinned: Collection[int], stop: Event, say: Sa
         started = time.monotonic()
         try:
             with open_runner(settings, pinned, say) as runner:
+                _set_modules_aside()
                 if not runner.run(stop):
                     say("the shop was imported anew: beginning again")
         except StoreUnavailableError as error:
@@ -53,6 +55,13 @@ def run_stream(settings: Settings, pinned: Collection[int], stop: Event, say: Sa
             attempt += 1
             say(f"{error} Trying again in {wait:g} s.")
             stop.wait(wait)
+
+
+def _set_modules_aside() -> None:
+    """Spares the garbage collector what is there for good: a batch's events set it off again and again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def drain_stream(settings: Settings, pinned: Collection[int], say: Say) -> int:

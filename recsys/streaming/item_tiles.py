@@ -102,9 +102,12 @@ def summed(
     rank[order] = np.arange(len(order))
     oldest = int(day.min()) if len(day) else 0
     width = (int(day.max()) if len(day) else 0) - oldest + 1
-    tile, place = np.unique(rank[item] * width + (day - oldest), return_inverse=True)
-    total = np.zeros((len(tile), len(COUNTED_KINDS)), np.int64)
-    np.add.at(total, place, counts)
+    key = rank[item] * width + (day - oldest)
+    by_key = np.argsort(key, kind="stable")  # of sorted parts behind each other: hardly more than a merge
+    key = key[by_key]
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
+    tile = key[first]
+    total = np.add.reduceat(counts[by_key], first) if len(first) else counts
     return ItemTiles(
         items=tuple(items[place] for place in order.tolist()),
         item=tile // width,
@@ -191,12 +194,12 @@ def item_rows(tiles: ItemTiles, *, now: int, created: int) -> ItemRows:
         created: microseconds, the rows' created timestamp.
     """
     valid = validity(tiles.newest_at, tiles.item, tiles.day, now)
-    starts = _starts(tiles)
     counts = {}
     for days in columns.WINDOW_DAYS:
-        held = tiles.day >= first_day(valid.since, days)[tiles.item]
-        sums = np.cumsum(np.where(held[:, None], tiles.counts, 0), axis=0)
-        sums = np.concatenate([np.zeros((1, len(COUNTED_KINDS)), np.int64), sums])
+        held = np.flatnonzero(tiles.day >= first_day(valid.since, days)[tiles.item])
+        sums = np.zeros((len(held) + 1, len(COUNTED_KINDS)), np.int64)
+        np.cumsum(tiles.counts[held], axis=0, out=sums[1:])
+        starts = np.searchsorted(tiles.item[held], np.arange(len(tiles) + 1))
         within = (sums[starts[1:]] - sums[starts[:-1]]).astype(np.int32)  # (D, 6)
         for place, kind in enumerate(COUNTED_KINDS):
             counts[COUNT_NAME.format(kind=kind, days=days)] = pa.array(within[:, place])

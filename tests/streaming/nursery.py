@@ -1,7 +1,7 @@
 """A process that has loaded everything a worker needs, and forks one in milliseconds when it is told to.
 
-A start of `recsys stream run` costs seconds of imports, and a test of many kills would see little else. What
-a child does is what the console script does.
+A start of `recsys stream run` costs seconds of imports, and a test of many kills would see little else.
+What a child does is what the console script does.
 """
 
 import os
