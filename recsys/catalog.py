@@ -23,7 +23,7 @@ def stable_key(text: str) -> int:
 
 @dataclass(frozen=True)
 class Item:
-    """p = (q, d): an item's description `text` and its `attributes`."""
+    """p = (q, d): an item's description `text` and its `attributes`, as they are since `at`."""
 
     item_id: str
     title: str
@@ -33,6 +33,7 @@ class Item:
     price_micros: int | None = None
     available: bool = True
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,16 @@ class RankerSettings(Section):
     seed: int = 0
 
 
+class IncrementalSettings(Section):
+    """Training that goes on from the bundle in production."""
+
+    epochs: int = Field(2, ge=1)
+    learning_rate_share: float = Field(0.25, gt=0, le=1, description="of retriever.learning_rate")
+    replay: float = Field(1.0, ge=0, description="older windows to train on for each one with new actions")
+    test_days: int = Field(7, ge=0, description="held back to compare with the bundle in production")
+    validation_days: int = Field(7, ge=1, description="held back to stop training and for the ranker")
+
+
 class EvaluationSettings(Section):
     """How models are compared."""
 
@@ -113,6 +123,8 @@ class ServingSettings(Section):
     max_body_bytes: int = Field(1_000_000, ge=1)
     feature_timeout_seconds: float = Field(0.2, gt=0)
     reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
+    live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
+    popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
@@ -122,6 +134,10 @@ class ServingSettings(Section):
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
     slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
     slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
+    snapshot_share: float = Field(
+        0.01, ge=0, le=1, description="of recommendations whose features are logged"
+    )
+    snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
 
 
 class StreamSettings(Section):
@@ -151,6 +167,7 @@ class Settings(Section):
     retriever: RetrieverSettings = RetrieverSettings()
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
+    incremental: IncrementalSettings = IncrementalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
@@ -228,6 +245,16 @@ class HomePaths:
     def live(self) -> Path:
         """Events that came by the stream, by day: an import leaves them alone."""
         return self.home / "lake" / "live"
+
+    @property
+    def item_log(self) -> Path:
+        """Versions of items that came by the stream; an import leaves them alone."""
+        return self.home / "lake" / "items"
+
+    @property
+    def user_log(self) -> Path:
+        """What users told the shop by the stream."""
+        return self.home / "lake" / "users"
 
     @property
     def stream(self) -> Path:

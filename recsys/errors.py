@@ -10,7 +10,9 @@
     |  |- ArtifactNotFoundError
     |  `- ArtifactMismatchError   made for another feature schema, catalogue or version
     |- RequestError            the caller of the service asked for something impossible
-    |  `- UnknownItemError
+    |  |- UnknownItemError
+    |  `- MalformedBodyError   the body is not what its type says
+    |- BacklogError            more events wait than the service may keep waiting
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
 
 A message says what was wrong, with the value, and then the remedy.
@@ -59,6 +61,14 @@ class RequestError(RecsysError):
 
 class UnknownItemError(RequestError):
     """The request names an item that the catalogue does not have."""
+
+
+class MalformedBodyError(RequestError):
+    """The body of a request is not JSON."""
+
+
+class BacklogError(RecsysError):
+    """More events wait for the workers than the service may keep waiting; they are sent again later."""
 
 
 class StoreUnavailableError(RecsysError):

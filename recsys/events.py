@@ -3,7 +3,8 @@
 o = (x, y, z) of the source article: x is the kind, y the fields, z the instant `at`.
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -115,24 +116,22 @@ EVENT_CLASSES: dict[str, type[Event]] = {
     cls.kind: cls
     for cls in (Search, Impression, View, Click, Cart, Purchase, Cancel, Like, ItemUpsert, UserUpsert)
 }
-_TEXTS = (
+_MOST_IN_IDENTIFIER = 256  # characters
+_IDENTIFIERS = (
     columns.EVENT_ID,
     columns.USER_ID,
     columns.ITEM_ID,
-    columns.QUERY,
     columns.SESSION_ID,
     columns.REQUEST_ID,
-    columns.TITLE,
-    columns.TEXT,
-    columns.CATEGORY,
-    columns.BRAND,
 )
-_LEAST = (
-    (columns.POSITION, 1, 2**31 - 1),
-    (columns.QUANTITY, 1, 2**53),
-    (columns.VALUE_MICROS, 0, 2**62),
-    (columns.PRICE_MICROS, 0, 2**62),
-)
+_TEXTS = (columns.QUERY, columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND)
+_NUMBERS = {
+    columns.POSITION: (1, 2**31 - 1),
+    columns.QUANTITY: (1, 2**53),
+    columns.VALUE_MICROS: (0, 2**62),
+    columns.PRICE_MICROS: (0, 2**62),
+}
+_SHOWN = 100  # characters of a wrong value that a message repeats
 
 
 def parse_event(row: Mapping[str, Any]) -> Event:
@@ -142,23 +141,20 @@ def parse_event(row: Mapping[str, Any]) -> Event:
         InvalidEventError: the message names the field, the value and the remedy.
     """
     kind = row.get(columns.KIND)
-    cls = EVENT_CLASSES.get(str(kind))
-    if cls is None:
-        raise InvalidEventError(f"kind {kind!r} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
-    known = {field.name for field in fields(cls)}
-    unknown = sorted(set(row) - known - {columns.KIND})
-    if unknown:
-        raise InvalidEventError(f"{kind} has no field {unknown[0]!r}. It takes: {', '.join(sorted(known))}.")
-    values = {name: value for name, value in row.items() if name in known and value is not None}
-    if columns.AT in values:
-        values[columns.AT] = _instant(values[columns.AT])
-    _check_fields(values)
-    if columns.ATTRIBUTES in values:
-        values[columns.ATTRIBUTES] = _attributes(values[columns.ATTRIBUTES])
-    missing = sorted(_required(cls) - set(values))
-    if missing:
-        raise InvalidEventError(f"{kind} needs {', '.join(missing)}.")
-    return cls(**values)
+    form = _FORMS.get(kind) if isinstance(kind, str) else None
+    if form is None:
+        raise InvalidEventError(f"kind {_shown(kind)} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
+    if not form.keys >= row.keys():
+        unknown, known = sorted(row.keys() - form.keys)[0], sorted(form.keys - {columns.KIND})
+        raise InvalidEventError(f"{kind} has no field {_shown(unknown)}. It takes: {', '.join(known)}.")
+    values = {}
+    for name, check in form.checks:
+        value = row.get(name)
+        if value is not None:
+            values[name] = check(name, value)
+    if not values.keys() >= form.required:
+        raise InvalidEventError(f"{kind} needs {', '.join(sorted(form.required - values.keys()))}.")
+    return form.cls(**values)
 
 
 def encode_event(event: Event) -> dict[str, Any]:
@@ -169,59 +165,122 @@ def encode_event(event: Event) -> dict[str, Any]:
     True
     """
     row: dict[str, Any] = {columns.KIND: event.kind}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        if isinstance(value, datetime):
-            value = value.isoformat()
-        elif isinstance(value, Mapping):
-            value = {key: list(each) if isinstance(each, tuple) else each for key, each in value.items()}
+    for name, value in vars(event).items():
         if value is not None:
-            row[field.name] = value
+            row[name] = value
+    row[columns.AT] = event.at.isoformat()
+    attributes = row.get(columns.ATTRIBUTES)
+    if attributes is not None:
+        row[columns.ATTRIBUTES] = {
+            key: list(each) if isinstance(each, tuple) else each for key, each in attributes.items()
+        }
     return row
 
 
-def _required(cls: type[Event]) -> set[str]:
-    return {field.name for field in fields(cls) if field.default is MISSING}
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _check_fields(values: Mapping[str, Any]) -> None:
-    for name in _TEXTS:
-        if name in values and (not isinstance(values[name], str) or not values[name].strip()):
-            raise InvalidEventError(f"{name} must be a text that is not empty (got {values[name]!r}).")
-    for name, least, most in _LEAST:
-        value = values.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InvalidEventError(f"{name} must be a whole number from {least} to {most} (got {value!r}).")
-    if not isinstance(values.get(columns.AVAILABLE, True), bool):
-        raise InvalidEventError(f"available must be true or false (got {values[columns.AVAILABLE]!r}).")
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or value.isspace():
+        raise InvalidEventError(f"{name} must be a text that is not empty (got {_shown(value)}).")
+    return value
 
 
-def _attributes(value: Any) -> dict[str, AttributeValue]:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value):
-        raise InvalidEventError(f"attributes must be an object of names and values (got {value!r}).")
-    return {name: _attribute(name, each) for name, each in value.items()}
+def _identifier(name: str, value: Any) -> str:
+    if len(_text(name, value)) > _MOST_IN_IDENTIFIER:
+        raise InvalidEventError(
+            f"{name} must have {_MOST_IN_IDENTIFIER} characters at most (got {len(value)}: {_shown(value)})."
+        )
+    return str(value)
+
+
+def _number(name: str, value: Any) -> int:
+    least, most = _NUMBERS[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidEventError(
+            f"{name} must be a whole number from {least} to {most} (got {_shown(value)})."
+        )
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidEventError(f"{name} must be true or false (got {_shown(value)}).")
+    return value
+
+
+def _attributes(name: str, value: Any) -> dict[str, AttributeValue]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
+        raise InvalidEventError(f"{name} must be an object of names and values (got {_shown(value)}).")
+    return {key: _attribute(key, each) for key, each in value.items()}
 
 
 def _attribute(name: str, value: Any) -> AttributeValue:
     if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not _finite(value):
         raise InvalidEventError(
-            f"attributes.{name} must be a text, a number or a list of texts (got {value!r})."
+            f"attributes.{name} must be a text, a number or a list of texts (got {_shown(value)})."
         )
     return value if isinstance(value, str) else float(value)
 
 
-def _instant(value: Any) -> datetime:
+def _finite(value: str | int | float) -> bool:
+    """False for NaN, infinity, and a whole number that no float reaches."""
+    return isinstance(value, str) or abs(value) <= sys.float_info.max
+
+
+def _instant(name: str, value: Any) -> datetime:
+    example = "Write for example 2026-01-31T12:00:00Z."
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise InvalidEventError(
-                f"at {value!r} is no ISO 8601 instant. Write for example 2026-01-31T12:00:00Z."
-            ) from error
+            raise InvalidEventError(f"{name} {_shown(value)} is no ISO 8601 instant. {example}") from error
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidEventError(f"at {value!r} has no time zone. Write for example 2026-01-31T12:00:00Z.")
-    return value.astimezone(UTC)
+        raise InvalidEventError(f"{name} {_shown(value)} has no time zone. {example}")
+    if value.tzinfo is UTC:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # the first or the last day that there is, seen from elsewhere
+        raise InvalidEventError(f"{name} {_shown(value)} is no instant of our calendar. {example}") from error
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How rows of one kind are read.
+
+    Attributes:
+        keys: that a row may have.
+        checks: what makes the value of a field, in the order in which wrong ones are complained of.
+        required: fields that a row must have.
+    """
+
+    cls: type[Event]
+    keys: frozenset[str]
+    checks: tuple[tuple[str, Callable[[str, Any], Any]], ...]
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, event: type[Event]) -> "_Form":
+        found = {field.name: field for field in fields(event)}
+        return cls(
+            event,
+            frozenset({columns.KIND, *found}),
+            tuple((name, check) for name, check in _CHECKS.items() if name in found),
+            frozenset(name for name, field in found.items() if field.default is MISSING),
+        )
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    columns.AT: _instant,
+    **dict.fromkeys(_IDENTIFIERS, _identifier),
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_NUMBERS, _number),
+    columns.AVAILABLE: _flag,
+    columns.ATTRIBUTES: _attributes,
+}
+_FORMS = {kind: _Form.of(cls) for kind, cls in EVENT_CLASSES.items()}

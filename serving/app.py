@@ -17,6 +17,7 @@ from recsys.errors import RecsysError
 from recsys.funnel.requests import LANGUAGES
 from serving.deployment import Deployment
 from serving.errors import answer_of, error_response
+from serving.events import add_events
 from serving.metrics import CONTENT_TYPE
 from serving.middleware import REQUEST_ID, Door
 from serving.schemas import (
@@ -46,9 +47,9 @@ _SOMETIMES: dict[int | str, dict[str, Any]] = {
         (408, "The body did not arrive in time"),
         (413, "The body is too large"),
         (422, "A field does not fit; the message names it and its value"),
-        (429, "Too many requests at a time; see Retry-After"),
+        (429, "Too many requests at a time, or too many events wait; see Retry-After"),
         (500, "A fault of the service"),
-        (503, "No bundle in production, or too slow; see Retry-After"),
+        (503, "No bundle in production, the event stream is away, or too slow; see Retry-After"),
     )
 }
 
@@ -64,6 +65,7 @@ def create_app(deployment: Deployment) -> FastAPI:
         responses=_SOMETIMES,
     )
     _add_recommendations(app, deployment)
+    add_events(app, deployment)
     _add_facts(app, deployment)
     _add_operations(app, deployment)
     _add_errors(app)
@@ -85,7 +87,7 @@ def _add_recommendations(app: FastAPI, deployment: Deployment) -> None:
     async def recommend(body: RecommendBody, request: Request) -> Response:
         """Items for a user at a place of the shop. An unknown user is answered by context and popularity."""
         question = body.request(request.state.request_id, _language(request))
-        return _json(await deployment.recommend(question))
+        return _json(await deployment.recommend(question, body.token))
 
     @app.post("/v1/similar", response_model=SlateAnswer, tags=["recommendations"])
     async def similar(body: SimilarBody, request: Request) -> Response:
@@ -123,6 +125,7 @@ def _add_operations(app: FastAPI, deployment: Deployment) -> None:
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:
         """Prometheus metrics."""
+        await deployment.collection.observe()
         return Response(deployment.metrics.text(), media_type=CONTENT_TYPE)
 
     page = PAGE.read_text("utf-8")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from recsys.errors import ArtifactNotFoundError, RecsysError
 from recsys.funnel.recommender import Recommender
@@ -43,6 +43,7 @@ class BundleWatch:
         self._retry_at = 0.0
         self._stop = Event()
         self._thread: Thread | None = None
+        self._swap = Lock()
         self.current: Recommender | None = None
         self.problem = NO_BUNDLE
 
@@ -73,6 +74,19 @@ class BundleWatch:
             log.exception("looking for a promoted bundle failed")
             self.problem = "the bundle in production could not be loaded; the service's log says why."
 
+    def revise(self, revised: Callable[[Recommender], Recommender]) -> None:
+        """Swaps in what `revised` makes of the recommender that serves.
+
+        It may take its time: should another bundle have been promoted meanwhile, that one stays.
+        """
+        current = self.current
+        if current is None:
+            return
+        revision = revised(current)
+        with self._swap:
+            if self.current is current:
+                self.current = revision
+
     def start(self, seconds: float) -> None:
         """Looks every `seconds` from now on, in a thread of its own."""
         self._thread = Thread(target=self._run, args=(seconds,), name="bundle-watch", daemon=True)
@@ -95,7 +109,8 @@ class BundleWatch:
             self._refused_id, self._retry_at = record.bundle_id, self._clock() + RETRY_REFUSED_SECONDS
             self._refused()
             raise
-        self.current, self.problem, self._refused_id = recommender, "", ""
+        with self._swap:
+            self.current, self.problem, self._refused_id = recommender, "", ""
         self._taken(recommender)
         log.info("bundle %s is in service", record.bundle_id)
 

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TypeVar
@@ -18,19 +18,26 @@ import torch
 
 from recsys import columns
 from recsys.config import ServingSettings, Settings
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
 from recsys.funnel.feature_source import CircuitBreaker, FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.slate import Slate
+from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.funnel.slate_log import SlateLog
+from recsys.funnel.snapshot import SnapshotLog
 from recsys.stores.artifacts import load_bundle, load_manifest
+from recsys.stores.dataset_files import MAPPING_FILE
 from recsys.stores.feature_reader import FeatureReader
 from recsys.stores.promotion import schema_hashes
 from recsys.stores.registry import Registry
 from recsys.stores.registry_records import BundleRecord
-from recsys.stores.slate_log import FileSlateLog
+from recsys.stores.slate_log import slate_log, snapshot_log
+from recsys.stores.streams import open_progress, open_stream
 from serving.bundle_watch import BundleWatch
+from serving.collection import Collection
+from serving.live_catalogue import LiveCatalogue, LiveFeeds
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -45,6 +52,7 @@ class Deployment:
         api_key: None = none is asked for, which is allowed on the loopback interface only.
         pool: where answers are computed, with the settings' threads for torch and faiss.
         now: the clock.
+        collection: where events go.
     """
 
     settings: ServingSettings
@@ -54,6 +62,7 @@ class Deployment:
     slate_log: SlateLog
     pool: ThreadPoolExecutor
     now: Callable[[], datetime]
+    collection: Collection
 
     async def ask(self, question: Callable[[Recommender], T]) -> T:
         """The answer of the recommender that serves now, computed off the event loop.
@@ -66,9 +75,21 @@ class Deployment:
         future = asyncio.get_running_loop().run_in_executor(self.pool, question, recommender)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
 
-    async def recommend(self, request: RecommendRequest) -> Slate:
-        """The slate for `request`, counted and logged."""
-        return self._served(await self.ask(lambda shop: shop.recommend(request, self.now())))
+    async def recommend(self, request: RecommendRequest, seen: str | None = None) -> Slate:
+        """The slate for `request`, counted and logged.
+
+        Args:
+            seen: the token of events that it should have seen. Their time to become visible is bounded; a
+                slate that was made without them says so.
+
+        Raises:
+            RequestError: `seen` is no token.
+        """
+        behind = seen is not None and not await self.collection.visible(self.collection.offsets(seen))
+        slate = await self.ask(lambda shop: shop.recommend(request, self.now()))
+        if behind:
+            slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
+        return self._served(slate)
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
@@ -94,12 +115,14 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     """
     serving, metrics = settings.serving, ServiceMetrics()
     registry = Registry.open(settings)
-    slate_log = FileSlateLog(
-        settings.paths.served, serving.slate_log_bytes, serving.slate_log_share, random.random
-    )
+    served = settings.paths.served
+    slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
+    snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
+    load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
+    live = LiveCatalogue(feeds.changes, feeds.scores)
     watch = BundleWatch(
         production=registry.production,
-        load=BundleLoader(settings),
+        load=lambda record: live.caught_up(load(record)),
         clock=time.monotonic,
         taken=lambda recommender: _taken(recommender, metrics),
         refused=metrics.refused.inc,
@@ -108,23 +131,49 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     set_threads(serving.threads)
     watch.check()
     watch.start(serving.reload_seconds)
+    live.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    deployment = Deployment(serving, key or None, watch, metrics, slate_log, pool, lambda: datetime.now(UTC))
+    collection = open_collection(settings, metrics)
+    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collection)
 
     def close() -> None:
+        live.stop()
         watch.stop()
+        collection.close()
+        feeds.close()
         pool.shutdown(wait=True)
-        slate_log.close()
+        slates.close()
+        snapshots.close()
         registry.close()
 
     return deployment, close
 
 
+def open_collection(settings: Settings, metrics: ServiceMetrics) -> Collection:
+    """Where events go; the transport and the workers' progress are opened with the first need of them."""
+    mapping = settings.paths.data / MAPPING_FILE
+    return Collection(
+        settings.stream,
+        load_mapping(str(mapping)).cleaning if mapping.exists() else CleaningRules(),
+        open_stream=lambda: open_stream(settings),
+        open_progress=lambda: open_progress(settings),
+        metrics=metrics.stream,
+        now=utc_now,
+        timeout_seconds=settings.serving.timeout_seconds,
+    )
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
 class BundleLoader:
     """Makes a warm recommender of a promoted bundle; the online features are opened with the first."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, snapshots: SnapshotLog) -> None:
         self._settings = settings
+        self._snapshots = snapshots
         self._features: FeatureSource | None = None
 
     def __call__(self, record: BundleRecord) -> Recommender:
@@ -138,8 +187,8 @@ class BundleLoader:
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
-        recommender = Recommender(bundle, self._source(), self._settings.serving)
-        recommender.warm_up(datetime.now(UTC))
+        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
+        recommender.warm_up(utc_now())
         return recommender
 
     def _source(self) -> FeatureSource:

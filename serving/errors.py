@@ -10,10 +10,12 @@ from recsys.errors import (
     ArtifactError,
     ArtifactMismatchError,
     ArtifactNotFoundError,
+    BacklogError,
     ConfigError,
     DataError,
     FutureLeakError,
     InvalidEventError,
+    MalformedBodyError,
     RecsysError,
     RequestError,
     SchemaMismatchError,
@@ -46,6 +48,8 @@ ANSWERS: dict[type[RecsysError], Answer] = {
     ArtifactMismatchError: Answer(503, "bundle_mismatch", retry=True),
     RequestError: Answer(422, "invalid_request"),
     UnknownItemError: Answer(404, "unknown_item"),
+    MalformedBodyError: Answer(400, "bad_request"),
+    BacklogError: Answer(429, "too_many_events", retry=True),
     StoreUnavailableError: Answer(503, "store_unavailable", retry=True),
 }
 

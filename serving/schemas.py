@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from recsys.funnel.requests import MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
+from recsys.streaming.tokens import TOKEN_PATTERN
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -14,6 +15,7 @@ Micros = Annotated[int, Field(ge=0, le=10**15, description="millionths of the cu
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="how many items")]
 MAX_EXCLUDED = 1000
 MAX_VALUES = 100
+MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions and the catalogue's
 
 
 class Body(BaseModel):
@@ -55,6 +57,7 @@ class RecommendBody(Body):
             "examples": [
                 {"user_id": "household-1", "k": 10},
                 {"user_id": "household-1", "k": 5, "filters": {"price_max_micros": 5_000_000}},
+                {"user_id": "household-1", "token": "3:1889041423237021696"},
             ]
         },
     )
@@ -70,6 +73,12 @@ class RecommendBody(Body):
         None, ge=0, le=1, description="0 = by score alone; default: the service's"
     )
     language: Language | None = Field(None, description="of the reasons; default: Accept-Language, else en")
+    token: str | None = Field(
+        None,
+        max_length=MAX_TOKEN,
+        pattern=TOKEN_PATTERN,
+        description="of POST /v1/events: the answer waits a bounded time until those events are visible",
+    )
 
     def request(self, request_id: str, language: str) -> RecommendRequest:
         return RecommendRequest(
@@ -186,6 +195,24 @@ class HistoryAnswer(BaseModel):
 
     user_id: str
     entries: list[HistoryEntryAnswer]
+
+
+class VerdictAnswer(BaseModel):
+    """A row that was refused, or that was accepted under an id which the service made."""
+
+    index: int = Field(description="place in the body, from 0")
+    verdict: Literal["refused", "generated"]
+    event_id: str | None
+    message: str
+
+
+class CollectedAnswer(BaseModel):
+    """What became of a body of events; rows without a verdict were accepted as they were."""
+
+    accepted: int
+    refused: int
+    token: str | None = Field(description="for /v1/recommend; null where nothing was accepted")
+    verdicts: list[VerdictAnswer]
 
 
 class HealthAnswer(BaseModel):

@@ -128,7 +128,7 @@ class Recommender:
         with _bento_errors():
             for place, body in enumerate(bodies):
                 question = body.request(f"{secrets.token_hex(8)}-{place}", "en")
-                slate = await self._deployment.recommend(question)
+                slate = await self._deployment.recommend(question, body.token)
                 slates.append(orjson.loads(orjson.dumps(slate)))
         return slates
 

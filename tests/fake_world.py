@@ -44,11 +44,21 @@ class MeanRetriever:
         self._vectors = vectors
 
     def user_vectors(self, histories: Histories, item_vectors: np.ndarray | None = None) -> np.ndarray:
-        total = self._vectors[histories.items].sum(1)  # (B, D)
+        vectors = self._vectors if item_vectors is None else item_vectors
+        total = vectors[histories.items].sum(1)  # (B, D)
         return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
 
     def item_vectors(self) -> np.ndarray:
         return self._vectors
+
+    def content_vectors(
+        self, index: np.ndarray, text_vectors: np.ndarray, attributes: Sequence[Any]
+    ) -> np.ndarray:
+        """An item is like its text."""
+        return text_vectors
+
+    def text_cosines(self, text_vectors: np.ndarray) -> np.ndarray:
+        return text_vectors @ self._vectors.T
 
 
 class FeatureRanker:

@@ -97,6 +97,7 @@ class Shop:
             "RECSYS_HOME": str(self.home),
             "RECSYS_SERVING__PORT": str(self.port),
             "RECSYS_SERVING__RELOAD_SECONDS": "0.5",
+            "RECSYS_SERVING__SNAPSHOT_SHARE": "1",
             "BENTOML_HOME": str(folder / "bentoml"),
             "PATH": f"{BIN}:{given.get('PATH', '')}",
         }
@@ -206,6 +207,17 @@ def test_without_redis_answers_are_flagged_and_recover_by_themselves(served: Sho
         return bool(served.ask("/v1/recommend", {"user_id": "u0", "k": 5}).json()["degraded"] == [])
 
     wait_until(recovered, 20, served.home / "serve.log")
+
+
+def test_what_was_served_stands_an_audit_against_the_lake(served: Shop) -> None:
+    for user in range(6):
+        served.ask("/v1/recommend", {"user_id": f"u{user}", "k": 5})
+    log = served.home / "served" / "features-000001.jsonl"
+    wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") >= 6, 20, served.home / "serve.log")
+    report = json.loads(served.type("recsys features audit --json"))
+    assert (report["passed"], report["mismatched"], report["unknown"]) == (True, 0, 0)
+    assert report["requests"] >= 6
+    assert report["compared"] > 1000
 
 
 def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(

@@ -68,3 +68,24 @@ def test_bad_rows_are_refused_by_name_and_value(row: dict[str, Any], words: str)
 def test_encoding_and_parsing_are_each_others_inverse(row: dict[str, Any]) -> None:
     event = parse_event(row)
     assert parse_event(encode_event(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({**VIEW, "user_id": "u" * 257}, "user_id must have 256 characters at most (got 257: 'uuu"),
+        ({**VIEW, "at": "9999-12-31T23:59:59-05:00"}, "is no instant of our calendar"),
+        ({**UPSERT, "attributes": {"size": float("inf")}}, "attributes.size must be a text, a number"),
+        ({**UPSERT, "attributes": {"size": 10**400}}, "attributes.size must be a text, a number"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(row: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        parse_event(row)
+    assert words in str(caught.value)
+
+
+def test_a_message_repeats_the_beginning_of_a_huge_value_only() -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        parse_event({**VIEW, "position": "9" * 100_000})
+    assert len(str(caught.value)) < 300

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import data, features, models, server
+from recsys.cli import data, features, models, server, stream
 from recsys.cli.ablate import ablate
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.evaluate import evaluate
 from recsys.cli.output import note
+from recsys.cli.schedule import schedule
 from recsys.cli.train import train
 from recsys.errors import RecsysError
 
@@ -45,7 +46,9 @@ app.add_typer(features.app, name="features")
 app.command()(train)
 app.command()(evaluate)
 app.command()(ablate)
+app.command()(schedule)
 app.add_typer(models.app, name="models")
+app.add_typer(stream.app, name="stream")
 server.register(app)
 app.command()(doctor)
 app.command()(config)

@@ -1,5 +1,6 @@
 """`recsys data`: bring a shop's files in, and say what came of them."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,23 @@ def stats(as_json: AsJson = False) -> None:
     print_rows(found["kinds"], as_json=False, title="Events by kind")
     print_rows(found["quantiles"], as_json=False, title="Quantiles")
     print_rows(found["refused"], as_json=False, title="Rows not kept")
+
+
+@app.command()
+def compact(as_json: AsJson = False) -> None:
+    """Merge the small files of each day of the event lake, of imported and of live events.
+
+    Safe beside workers, imports and readers. A day that another process is compacting is left to it.
+
+    \b
+    Example:
+      recsys data compact
+    """
+    from recsys.cli.output import print_rows
+    from recsys.stores.lake_compaction import compact_lakes
+
+    rows = [asdict(report) for report in compact_lakes(load_settings().paths)]
+    print_rows(rows, as_json=as_json, title="Event lake")
 
 
 def _print_report(report: dict[str, Any]) -> None:

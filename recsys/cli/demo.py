@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from recsys.cli.demo_live import before_and_after, show_change, something_new, stream_worker
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import Settings, load_settings
 from recsys.errors import RecsysError, StoreUnavailableError
@@ -35,7 +36,7 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, serve, and show three households' recommendations.
+    """Import the demo shop, train, evaluate, load Redis, serve, recommend, and change a slate by five events.
 
     \b
     Example:
@@ -48,12 +49,17 @@ def demo(
         _prepare(settings, quiet)
         bundle = _trained(settings, quiet)
         table = _evaluated(settings, bundle, quiet)
-        with _service(settings) as address:
+        with _service(settings) as address, stream_worker(settings):
             households = _households(settings, address)
-            if as_json:
-                print_json({"address": address, "evaluation": table, "households": households})
-            else:
+            if not as_json:
                 _show(households)
+            usual = households[len(households) // 2]["user_id"]
+            change = before_and_after(settings, address, usual, something_new(settings, usual))
+            if as_json:
+                found = {"address": address, "evaluation": table, "households": households, "live": change}
+                print_json(found)
+            else:
+                show_change(change)
                 _say(f"\nThe API runs at {address}, with a page for people at {address}/. Try:")
                 _say(_curl(address, households))
             if keep:
@@ -191,10 +197,10 @@ def _households(settings: Settings, address: str) -> list[dict[str, Any]]:
     """Three households, a light, a usual and a heavy one: what they did last and what is recommended."""
     from recsys import columns
     from recsys.stores.dataset_files import load_items
-    from recsys.stores.event_lake import EventLake
+    from recsys.stores.event_lake import open_lake
 
     names = [columns.USER_ID, columns.ITEM_ID, columns.AT]
-    events = EventLake(settings.paths.lake).read(columns=names).to_pandas()
+    events = open_lake(settings.paths).read(columns=names).to_pandas()
     items = load_items(settings.paths)
     titles = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TITLE].to_pylist(), strict=True))
     counts = events[columns.USER_ID].value_counts().sort_index().sort_values(kind="stable")

@@ -68,6 +68,7 @@ def _probes() -> list[tuple[str, Probe]]:
         ("home", machine.home_writable),
         ("disk", machine.free_disk),
         ("redis", servers.redis),
+        ("event stream", servers.event_stream),
         ("database", servers.database),
         ("data", shop.data),
         ("features", shop.features),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys.cli.output import bars, note, print_json, print_rows
-from recsys.config import Settings, load_settings
+from recsys.config import EvaluationSettings, Settings, load_settings
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
+    from recsys.models.bundle import Manifest
     from recsys.stores.registry_records import BundleRecord
 
 
@@ -129,7 +130,7 @@ def run_evaluation(
             f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "
             f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
         )
-    split = shop.split(bundle.manifest.protocol, settings.evaluation)
+    split = shop.split(bundle.manifest.protocol, held_out(bundle.manifest, settings.evaluation))
     cases = split.test
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
@@ -153,6 +154,13 @@ def run_evaluation(
         reference=reference_for(repeats),
         progress=progress,
     )
+
+
+def held_out(manifest: "Manifest", settings: EvaluationSettings) -> EvaluationSettings:
+    """`settings` with the days that the bundle's training held back: on others it might have learned."""
+    recorded = manifest.settings.get("evaluation", {})
+    days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
+    return settings.model_copy(update=days)
 
 
 def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:

@@ -1,11 +1,16 @@
-"""`recsys features`: builds the feature store's rows and shows what a service holds."""
+"""`recsys features`: builds the feature store's rows, shows what a service holds, audits what was served."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+
+if TYPE_CHECKING:
+    from recsys.features.skew import Mismatch
+    from recsys.stores.skew_audit import Audit
 
 app = typer.Typer(no_args_is_help=True, help="Feature rows and feature services.")
 
@@ -58,3 +63,91 @@ def show(
         return
     print_rows([asdict(feature) for feature in schema.features], as_json=False, title=service)
     note(f"schema hash {schema.schema_hash}")
+
+
+@app.command()
+def audit(
+    sample: Annotated[
+        int, typer.Option(min=1, help="How many snapshots to look at, the newest first.")
+    ] = 500,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of wrong values that a feature may have.")
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare features that were served with what the feature store computes for the same instants.
+
+    The service logs which rows a share of its answers used. Each row is recomputed through Feast's
+    point-in-time join as of its own event timestamp. Exits 1 where a feature is wrong more often than the
+    threshold allows; `recsys models promote` then refuses until an audit passes.
+
+    \b
+    Example:
+        recsys features audit --sample 200
+    """
+    from recsys.stores.audit_report import audit_document, save_audit
+    from recsys.stores.skew_audit import audit_features
+
+    settings = load_settings()
+    found = audit_features(settings, sample, threshold, datetime.now(UTC), bars)
+    file = save_audit(settings.paths, found)
+    if as_json:
+        print_json(audit_document(found))
+    else:
+        _print_audit(found)
+        note(f"report: {file}")
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _print_audit(found: "Audit") -> None:
+    wrong = [feature for feature in found.features if feature.mismatched]
+    print_rows(
+        [
+            {
+                "view": feature.view,
+                "feature": feature.feature,
+                "compared": feature.compared,
+                "wrong": feature.mismatched,
+                "share": feature.share,
+                "largest difference": feature.max_difference,
+            }
+            for feature in wrong
+        ],
+        as_json=False,
+        title="features that differ",
+    )
+    examples = [_example(feature.feature, example) for feature in wrong for example in feature.examples]
+    if examples:
+        print_rows(examples, as_json=False, title="examples")
+    print_rows(
+        [
+            {"view": each.view, "rows": each.rows, "behind": each.behind, "missing": each.missing}
+            | {f"lag {name} s": seconds for name, seconds in each.lag.items()}
+            | {f"overdue {name} s": seconds for name, seconds in each.overdue.items() if name != "p90"}
+            for each in found.staleness
+        ],
+        as_json=False,
+        title="staleness: rows behind what the lake held before the request",
+    )
+    facts = {"requests": found.requests, "rows": found.rows, "values": found.compared}
+    facts |= {"wrong values": found.mismatched, "rows changed by late events": found.late}
+    if found.damaged or found.unknown:
+        facts |= {"unreadable lines": found.damaged, "rows of views there are no more": found.unknown}
+    verdict = "passed" if found.passed else "FAILED"
+    print_facts({**facts, "audit": verdict}, as_json=False, title="skew audit")
+
+
+def _example(feature: str, example: "Mismatch") -> dict[str, Any]:
+    return {
+        "feature": feature,
+        "of": example.entity_id,
+        "served": _short(example.served),
+        "recomputed": _short(example.recomputed),
+        "request": example.request_id,
+    }
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,11 +1,12 @@
 """`recsys models`: the bundles there are, which one serves, and the way forward and back."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.if_better import promote_if_better
 from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.cli.promotion import SkipAudit, audited, check, who
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactError
 
@@ -62,10 +63,13 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def promote(bundle_id: BundleId, force: Force = False, as_json: AsJson = False) -> None:
+def promote(
+    bundle_id: BundleId, force: Force = False, skip_audit: SkipAudit = None, as_json: AsJson = False
+) -> None:
     """Put a bundle into production, after checking that it loads and fits today's features.
 
-    A running service takes it up by itself, without dropping a request.
+    Refused while the latest `recsys features audit` failed. A running service takes the bundle up by itself,
+    without dropping a request.
 
     \b
     Example:
@@ -73,9 +77,13 @@ def promote(bundle_id: BundleId, force: Force = False, as_json: AsJson = False) 
     """
     settings = load_settings()
     with _registry(settings) as registry:
-        _check(registry.get(bundle_id), settings, force)
+        check(registry.get(bundle_id), settings, force)
+        changed_by = who() + audited(settings, skip_audit)
         before = registry.production()
-        _say(registry.promote(bundle_id, changed_by=_who()), before, as_json)
+        _say(registry.promote(bundle_id, changed_by=changed_by), before, as_json)
+
+
+app.command("promote-if-better")(promote_if_better)
 
 
 @app.command()
@@ -90,9 +98,9 @@ def rollback(force: Force = False, as_json: AsJson = False) -> None:
     with _registry(settings) as registry:
         target = registry.previous()
         if target is not None:
-            _check(target, settings, force)
+            check(target, settings, force)
         before = registry.production()
-        after = registry.rollback(changed_by=_who(), expected=target.bundle_id if target else None)
+        after = registry.rollback(changed_by=who(), expected=target.bundle_id if target else None)
         _say(after, before, as_json)
 
 
@@ -100,13 +108,6 @@ def _registry(settings: Settings) -> "Registry":
     from recsys.stores.registry import Registry
 
     return Registry.open(settings)
-
-
-def _check(bundle: "BundleRecord", settings: Settings, force: bool) -> None:
-    from recsys.stores.promotion import check_bundle
-
-    for unchecked in check_bundle(bundle.path, settings, schemas=not force):
-        note(f"warning: {unchecked}")
 
 
 def _say(after: "BundleRecord", before: "BundleRecord | None", as_json: bool) -> None:
@@ -166,10 +167,3 @@ def _change(change: "StageChange") -> dict[str, Any]:
         "to": change.to_stage,
         "by": change.changed_by,
     }
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""

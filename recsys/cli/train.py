@@ -1,6 +1,7 @@
 """`recsys train`: from the imported shop to a registered bundle."""
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from recsys.progress import Progress
 
 if TYPE_CHECKING:
     from recsys.models.bundle import Manifest
+    from recsys.stores.registry_records import BundleRecord
+    from recsys.training.pipeline import Job
 
 
 def train(
@@ -23,6 +26,10 @@ def train(
         ),
     ] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Serve the new bundle at once.")] = False,
+    incremental: Annotated[
+        bool,
+        typer.Option("--incremental", help="Go on from the bundle in production, on what is new since."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
@@ -32,9 +39,14 @@ def train(
     \b
     Example:
       recsys train --protocol time-split --promote
+      recsys train --incremental
     """
     settings = load_settings()
-    manifest = run_training(settings, protocol, bars)
+    if promote:
+        from recsys.stores.audit_report import check_audit
+
+        check_audit(settings.paths)
+    manifest = run_training(settings, protocol, bars, incremental)
     from recsys.stores.registry import Registry
 
     with Registry.open(settings) as registry:
@@ -46,6 +58,7 @@ def train(
         "stage": stage,
         "dataset": manifest.dataset,
         "protocol": manifest.protocol,
+        **({"parent": manifest.parent} if manifest.parent else {}),
         "users": manifest.users,
         "items": manifest.items,
         "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
@@ -54,39 +67,75 @@ def train(
     print_facts(facts, as_json=as_json, title="trained")
 
 
-def run_training(settings: Settings, protocol: str | None, progress: Progress) -> "Manifest":
-    """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest."""
-    from recsys.stores.artifacts import new_bundle_id, save_bundle
-    from recsys.stores.feature_files import build_features
-    from recsys.stores.feature_store import OfflineFeatures
-    from recsys.stores.registry import Registry
-    from recsys.stores.shop import open_shop
-    from recsys.training.pipeline import SECTIONS, Job, train_bundle
+def run_training(
+    settings: Settings, protocol: str | None, progress: Progress, incremental: bool = False
+) -> "Manifest":
+    """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest.
 
-    shop = open_shop(settings.paths)
-    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
-    build_features(settings, progress)
-    features = OfflineFeatures(settings)
-    features.apply()
-    revision = git_revision(settings)
-    now = datetime.now(UTC)
-    bundle_id = new_bundle_id(shop.info.name, now)
-    sections = settings.model_dump(mode="json", include=SECTIONS)
+    Args:
+        incremental: go on from the bundle in production instead of beginning anew.
+
+    Raises:
+        ArtifactNotFoundError: nothing is in production to go on from.
+        DataError: nothing is new since it was trained.
+    """
+    from recsys.stores.artifacts import new_bundle_id, save_bundle
+    from recsys.stores.registry import Registry
+    from recsys.training.pipeline import SECTIONS, train_bundle
+
+    revision, now = git_revision(settings), datetime.now(UTC)
+    kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
-        run_id = registry.start_run("train", sections, revision)
+        job = _open_job(
+            settings, protocol, progress, registry.production() if incremental else None, incremental
+        )
+        sections = job.settings.model_dump(mode="json", include=SECTIONS)
+        run_id = registry.start_run(kind, sections, revision)
         try:
-            run_dir = settings.paths.runs / run_id
-            run_dir.mkdir(parents=True, exist_ok=True)
-            job = Job(shop, split, features, settings, run_dir, progress)
-            bundle = train_bundle(job, bundle_id, now, revision)
+            job = replace(job, run_dir=settings.paths.runs / run_id)
+            job.run_dir.mkdir(parents=True, exist_ok=True)
+            bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
             path = save_bundle(bundle, settings.paths.bundles)
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
             registry.finish_run(run_id, bundle.manifest.metrics)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
             registry.finish_run(run_id, error=str(error) or type(error).__name__)
             raise
-    note(f"learning curves: {run_dir}")
+    note(f"learning curves: {job.run_dir}")
     return bundle.manifest
+
+
+def _open_job(
+    settings: Settings,
+    protocol: str | None,
+    progress: Progress,
+    production: "BundleRecord | None",
+    incremental: bool,
+) -> "Job":
+    """What to train on, its features brought up to date."""
+    from recsys.stores.feature_files import build_features
+    from recsys.stores.feature_store import OfflineFeatures
+    from recsys.stores.feedback_files import open_feedback
+    from recsys.stores.parent_bundle import incremental_protocol, open_parent
+    from recsys.stores.shop import open_shop
+    from recsys.training.pipeline import Job, test_start
+
+    shop = open_shop(settings.paths)
+    if incremental:
+        settings, protocol = incremental_protocol(settings, protocol, shop.info)
+    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    features = OfflineFeatures(settings)
+    parent = open_parent(settings, production, shop, split, features) if incremental else None
+    build_features(settings, progress)
+    features.apply()
+    feedback = None
+    if split.train_end is not None:
+        end = test_start(shop.interactions, split)
+        feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, end)
+        if len(feedback):
+            shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
+            note(f"feedback: {len(feedback)} responses showed {shown} items, of which {chosen} were chosen")
+    return Job(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
 
 
 def git_revision(settings: Settings) -> str | None:

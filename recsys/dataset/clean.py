@@ -12,7 +12,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,39 +20,27 @@ from recsys.dataset.cells import MICROS, Column, Mask
 from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.dataset.event_ids import with_event_ids
 from recsys.dataset.hashing import HashArray, combine, hash_texts
-
-FUTURE_TIME = "future_time"
-ABSURD_TIME = "absurd_time"
-DUPLICATE = "duplicate"
-NEAR_DUPLICATE = "near_duplicate"
-MERGED = "merged"
-BOT = "bot"
-CANCELLED = "cancelled"
-CANCELLATION = "cancellation"
-CANCEL_WITHOUT_PURCHASE = "cancel_without_purchase"
-
-# A row's code is its reason's place; 0 = kept.
-REASONS = (
-    "",
-    FUTURE_TIME,
+from recsys.dataset.refusals import (
     ABSURD_TIME,
-    DUPLICATE,
-    NEAR_DUPLICATE,
-    MERGED,
-    BOT,
-    CANCELLED,
-    CANCELLATION,
     CANCEL_WITHOUT_PURCHASE,
+    CANCELLATION,
+    CANCELLED,
+    DUPLICATE,
+    FUTURE_TIME,
+    MERGED,
+    NEAR_DUPLICATE,
+    REASON_CODES,
+    REASONS,
+    CodeArray,
+    IntArray,
+    refuse,
+    refuse_bots,
+    refuse_clocks,
+    refuse_near_duplicates,
 )
+
 DUPLICATE_REASONS = (DUPLICATE, NEAR_DUPLICATE, MERGED)
 CANCELLATION_REASONS = (CANCELLED, CANCELLATION)
-_CODES = {reason: code for code, reason in enumerate(REASONS)}
-
-_MINUTE = 60 * MICROS
-_DAY = 86_400 * MICROS
-
-CodeArray = npt.NDArray[np.int8]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -108,9 +95,9 @@ def clean(
     rows = _Rows(with_event_ids(table, rules), derived)
     codes = np.zeros(len(rows), np.int8)
     if now_micros is not None:
-        _refuse_clocks(rows, codes, rules, now_micros)
+        refuse_clocks(rows.at, codes, rules, now_micros)
     _refuse_duplicates(rows, codes, rules)
-    _refuse_near_duplicates(rows, codes, rules)
+    refuse_near_duplicates(rows, codes, rules, old)
     bots = _refuse_bots(rows, codes, rules, frozenset() if state is None else state.bots)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
@@ -122,15 +109,6 @@ def clean(
         undone=_undone(table, taken),
         state=None if horizon_seconds is None else _next_state(rows, codes, bots, horizon_seconds),
     )
-
-
-def plausible(at: IntArray, rules: CleaningRules, now_micros: int | None) -> Mask:
-    """(N,) bool: instants that a clock may show."""
-    if now_micros is None:
-        return np.ones(len(at), bool)
-    latest = now_micros + round(rules.future_tolerance_seconds * MICROS)
-    earliest = round(rules.earliest.timestamp() * MICROS)
-    return np.asarray((at <= latest) & (at >= earliest))
 
 
 class _Rows:
@@ -176,16 +154,6 @@ class _Rows:
         return table
 
 
-def _refuse(codes: CodeArray, rows: Mask | IntArray, reason: str) -> None:
-    codes[rows] = _CODES[reason]
-
-
-def _refuse_clocks(rows: _Rows, codes: CodeArray, rules: CleaningRules, now_micros: int) -> None:
-    wrong = ~plausible(rows.at, rules, now_micros)
-    _refuse(codes, wrong & (rows.at > now_micros), FUTURE_TIME)
-    _refuse(codes, wrong & (rows.at <= now_micros), ABSURD_TIME)
-
-
 def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
     """Of events with one id the first to arrive stays."""
     open_rows = np.flatnonzero(codes == 0)
@@ -196,7 +164,7 @@ def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
     order = np.argsort(hashes, kind="stable")
     repeated = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
     again = open_rows[order[repeated]]
-    _refuse(codes, again, DUPLICATE)
+    refuse(codes, again, DUPLICATE)
     if rules.repeated_lines == "sum":
         starts = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
         first = open_rows[order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]][repeated]
@@ -204,67 +172,17 @@ def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
         for name in (columns.QUANTITY, columns.VALUE_MICROS):
             amounts = rows.amount(name)
             np.add.at(amounts, first[lines], amounts[again[lines]])
-        _refuse(codes, again[lines], MERGED)
-
-
-def _refuse_near_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
-    """An event soon after one of the same user, item and kind says nothing new, however many follow."""
-    for kind, seconds in rules.near_duplicate_seconds.items():
-        chosen = np.flatnonzero(rows.of_kinds((kind,)) & (codes == 0))
-        if seconds <= 0 or len(chosen) < 2:
-            continue
-        pair = combine(rows.hashed(columns.USER_ID, chosen), rows.hashed(columns.ITEM_ID, chosen))
-        if kind == columns.SEARCH:
-            pair = combine(pair, rows.hashed(columns.QUERY, chosen))
-        order = np.lexsort((rows.at[chosen], pair))
-        same = pair[order][1:] == pair[order][:-1]
-        soon = np.diff(rows.at[chosen][order]) <= round(seconds * MICROS)
-        _refuse(codes, chosen[order[1:][same & soon]], NEAR_DUPLICATE)
+        refuse(codes, again[lines], MERGED)
 
 
 def _refuse_bots(
     rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str]
 ) -> frozenset[str]:
-    """Refuses machines from the event on that betrays them; returns all machines known now."""
-    limits = ((rules.bot_events_per_minute, _MINUTE), (rules.bot_events_per_day, _DAY))
-    chosen = np.flatnonzero(rows.of_kinds(rules.bot_kinds) & (codes == 0))
-    if known:
-        listed: Column = pc.is_in(rows.table[columns.USER_ID], value_set=pa.array(sorted(known)))
-        _refuse(codes, np.asarray(listed) & (codes == 0), BOT)
-    if not len(chosen):
-        return known
-    users = rows.hashed(columns.USER_ID, chosen)
-    order = np.lexsort((rows.at[chosen], users))
-    users, at = users[order], rows.at[chosen][order]
-    over = np.zeros(len(order), bool)
-    for limit, width in limits:
-        if limit:
-            window = at // width
-            starts = np.r_[True, (users[1:] != users[:-1]) | (window[1:] != window[:-1])]
-            rank = np.arange(len(at)) - np.maximum.accumulate(np.where(starts, np.arange(len(at)), 0))
-            over |= rank >= limit
-    if not over.any():
-        return known
-    first = np.flatnonzero(over)
-    _, once = np.unique(users[first], return_index=True)  # sorted by user then time: the first of each
-    betrayals = chosen[order[first[once]]]
-    _refuse_from(rows, codes, betrayals)
-    return known | set(rows.table[columns.USER_ID].take(pa.array(betrayals)).to_pylist())
-
-
-def _refuse_from(rows: _Rows, codes: CodeArray, betrayals: IntArray) -> None:
-    """Refuses what the user of each of `betrayals` did at it and later."""
-    machines = rows.hashed(columns.USER_ID, betrayals)
-    order = np.argsort(machines)
-    machines, betrayals = machines[order], betrayals[order]
-    open_rows = np.flatnonzero(codes == 0)
-    users = rows.hashed(columns.USER_ID, open_rows)
-    place = np.minimum(np.searchsorted(machines, users), len(machines) - 1)
-    since = betrayals[place]
-    later = (rows.at[open_rows] > rows.at[since]) | (
-        (rows.at[open_rows] == rows.at[since]) & (open_rows >= since)
-    )
-    _refuse(codes, open_rows[(machines[place] == users) & later], BOT)
+    """Refuses machines; returns all that are known now."""
+    users = rows.table[columns.USER_ID]
+    listed: Column = pc.is_in(users, value_set=pa.array(sorted(known))) if known else None
+    betrayals = refuse_bots(rows, codes, rules, None if listed is None else np.asarray(listed))
+    return known | set(users.take(pa.array(betrayals)).to_pylist())
 
 
 def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[int, int]]:
@@ -289,7 +207,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
         if not cancels[row]:
             stack.append(row)
             continue
-        _refuse(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
+        refuse(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
         left = int(quantity[stack[-1]] if stack and whole[row] else quantity[row])
         while left > 0 and stack:
             purchase = stack[-1]
@@ -299,7 +217,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
             value[purchase] -= money
             left -= part
             if not quantity[purchase]:
-                _refuse(codes, np.array([purchase]), CANCELLED)
+                refuse(codes, np.array([purchase]), CANCELLED)
                 stack.pop()
             if purchase < old <= row:
                 before = taken.get(purchase, (0, 0))
@@ -324,7 +242,9 @@ def _undone(table: pa.Table, taken: dict[int, tuple[int, int]]) -> pa.Table:
 
 def _next_state(rows: _Rows, codes: CodeArray, bots: frozenset[str], horizon_seconds: float) -> CleaningState:
     """Recent events with the amounts that they came with: the next batch applies its cancels anew."""
-    forgotten = np.isin(codes, [_CODES[reason] for reason in (FUTURE_TIME, ABSURD_TIME, DUPLICATE, MERGED)])
+    forgotten = np.isin(
+        codes, [REASON_CODES[reason] for reason in (FUTURE_TIME, ABSURD_TIME, DUPLICATE, MERGED)]
+    )
     if not (~forgotten).any():
         return CleaningState(rows.table.slice(0, 0), bots)
     since = int(rows.at[~forgotten].max()) - round(horizon_seconds * MICROS)

@@ -27,7 +27,7 @@ from recsys.dataset.catalogue import (
     user_columns,
 )
 from recsys.dataset.cells import MICROS
-from recsys.dataset.clean import clean, plausible
+from recsys.dataset.clean import clean
 from recsys.dataset.event_ids import with_event_ids
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.long_table import long_columns, widened
@@ -35,6 +35,7 @@ from recsys.dataset.mapping import EventSource, Mapping, Source
 from recsys.dataset.pipeline import Background, RowSink, ahead, mapped
 from recsys.dataset.raw import RawBatch, whole
 from recsys.dataset.reader import read_batches
+from recsys.dataset.refusals import plausible
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.dataset.spill import MEMORY_ROWS, EventsByUser
 from recsys.dataset.unit_prices import UnitPrices

@@ -38,6 +38,25 @@ class Vocabulary:
         order = np.argsort(keys)
         return keys[order], order + 1
 
+    def extended(self, identifiers: Sequence[str]) -> "Vocabulary":
+        """This vocabulary with new ids behind the known ones, whose indexes stay."""
+        if not identifiers:
+            return self
+        longer = Vocabulary((*self.ids, *identifiers))
+        # What was looked up in the old one need not be computed again for all ids.
+        new = {identifier: len(self) + place for place, identifier in enumerate(identifiers)}
+        keys, index = self._keys
+        new_keys = np.fromiter((stable_key(identifier) for identifier in new), np.int64, len(new))
+        order = np.argsort(new_keys)
+        place = np.searchsorted(keys, new_keys[order])
+        new_index = np.fromiter(new.values(), np.int64, len(new))[order]
+        longer.__dict__["_index"] = {**self._index, **new}
+        longer.__dict__["_keys"] = (
+            np.insert(keys, place, new_keys[order]),
+            np.insert(index, place, new_index),
+        )
+        return longer
+
     def index(self, identifier: str) -> int:
         """The index of `identifier`; 0 if it is unknown."""
         return self._index.get(identifier, 0)

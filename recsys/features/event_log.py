@@ -1,6 +1,7 @@
 """Events as integer arrays: those that features count, with cancellations matched to their purchases."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
-ACTION_CODES = tuple(columns.KIND_CODES[kind] for kind in columns.ACTION_KINDS)
+IS_ACTION = np.array([False, *(kind in columns.ACTION_KINDS for kind in columns.KINDS)])  # by kind's code
 IMPRESSION_CODE = columns.KIND_CODES[columns.IMPRESSION]
 PURCHASE_CODE = columns.KIND_CODES[columns.PURCHASE]
 CANCEL_CODE = columns.KIND_CODES[columns.CANCEL]
@@ -35,13 +36,14 @@ EVENT_COLUMNS_READ = (
 
 @dataclass(frozen=True)
 class EventLog:
-    """M events that features are made of, sorted by instant and then arrival; all arrays are (M,) int64.
+    """M events that features are made of, each user's in order of instant and arrival; arrays are (M,) int64.
 
     Actions of weight 0 say nothing and are left out; impressions and cancellations stay whatever they weigh.
 
     Attributes:
         users: external ids; `user` indexes it.
-        items: external ids; `item` indexes it.
+        items: external ids; `item` indexes it. Empty in a stream, which knows keys only.
+        item_keys: stable keys; `item` indexes it.
         kind: codes of `recsys.columns.KIND_CODES`.
         at: microseconds.
         quantity: pieces, 1 where unknown.
@@ -51,6 +53,7 @@ class EventLog:
 
     users: tuple[str, ...]
     items: tuple[str, ...]
+    item_keys: IntArray
     user: IntArray
     item: IntArray
     kind: IntArray
@@ -62,17 +65,13 @@ class EventLog:
     def __len__(self) -> int:
         return len(self.at)
 
-    @property
+    @cached_property
     def is_action(self) -> BoolArray:
-        return np.isin(self.kind, ACTION_CODES)
-
-    def item_keys(self) -> IntArray:
-        """(len(items),) stable keys, by item index."""
-        return np.fromiter((stable_key(item) for item in self.items), np.int64, len(self.items))
+        return np.asarray(IS_ACTION[self.kind])
 
 
 def read_log(events: pa.Table) -> EventLog:
-    """The event log of canonical `events`, which may come in any order.
+    """The event log of canonical `events`, which may come in any order; sorted by instant and arrival.
 
     Raises:
         SchemaMismatchError: a column is missing.
@@ -81,9 +80,8 @@ def read_log(events: pa.Table) -> EventLog:
     if lacking:
         raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
     events = events.select(EVENT_COLUMNS_READ)
-    kind = _kind_codes(events[columns.KIND])
-    says_something = np.nan_to_num(events[columns.WEIGHT].to_numpy()) > 0
-    kept = (np.isin(kind, ACTION_CODES) & says_something) | np.isin(kind, (IMPRESSION_CODE, CANCEL_CODE))
+    kind = kind_codes(events[columns.KIND])
+    kept = says_something(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
     kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     events = events.filter(pa.array(kept))
     at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -94,34 +92,68 @@ def read_log(events: pa.Table) -> EventLog:
     return EventLog(
         users=users,
         items=items,
+        item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
         user=user,
         item=item,
         kind=kind,
         at=at[order],
-        quantity=_integers(events[columns.QUANTITY], 1)[order],
-        value=_integers(events[columns.VALUE_MICROS], -1)[order],
-        undone_at=_undone_at(user, item, kind, at[order]),
+        quantity=integers(events[columns.QUANTITY], 1)[order],
+        value=integers(events[columns.VALUE_MICROS], -1)[order],
+        undone_at=undone_at(user, item, kind, at[order]),
     )
 
 
-def _undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """A cancellation undoes the latest purchase of its user and item that still stands."""
+def says_something(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
+    """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
+    return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
+
+
+def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+    """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
+
+    A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
+    beginning therefore says the same of the purchases that it holds.
+    """
     undone = np.full(len(at), NEVER, np.int64)
     cancels = kind == CANCEL_CODE
     if not cancels.any():
         return undone
     pair = user * (int(item.max()) + 1) + item
-    standing: dict[int, list[int]] = {}
-    for place in np.flatnonzero(np.isin(pair, pair[cancels]) & (cancels | (kind == PURCHASE_CODE))):
-        purchases = standing.setdefault(int(pair[place]), [])
-        if not cancels[place]:
-            purchases.append(int(place))
-        elif purchases:
-            undone[purchases.pop()] = at[place]
+    concerned = np.flatnonzero(cancels | (kind == PURCHASE_CODE))
+    pair = pair[concerned]
+    cancelled = np.isin(pair, pair[cancels[concerned]])
+    concerned, pair = concerned[cancelled], pair[cancelled]
+    bought, cancel = _matched(pair, cancels[concerned])
+    undone[concerned[bought]] = at[concerned[cancel]]
     return undone
 
 
-def _kind_codes(column: Any) -> IntArray:
+def _matched(pair: IntArray, cancels: BoolArray) -> tuple[IntArray, IntArray]:
+    """Places of the purchases that are undone, and of the cancellation of each, like brackets that match.
+
+    A pair's purchases stand on a stack and a cancellation takes the top one away: it is the next event of
+    the pair at the same height of the stack.
+    """
+    order = np.argsort(pair, kind="stable")
+    pair, cancels = pair[order], cancels[order]
+    start = np.concatenate([[True], pair[1:] != pair[:-1]])
+    group = np.cumsum(start) - 1
+    total = np.concatenate([[0], np.cumsum(np.where(cancels, -1, 1))])
+    balance = total[1:] - total[:-1][start][group]  # purchases less cancellations of the pair so far
+    apart = group * 2 * len(pair)  # each pair lies below the one before, so that one minimum serves all
+    lowest = np.minimum(np.minimum.accumulate(balance - apart) + apart, 0)
+    before = np.where(start, 0, np.concatenate([[0], lowest[:-1]]))
+    height = balance - lowest + cancels
+    kept = np.flatnonzero(~(cancels & (balance < before)))  # the others cancel nothing
+    kept = kept[np.lexsort((kept, height[kept], group[kept]))]
+    first, then = kept[:-1], kept[1:]
+    same = (group[first] == group[then]) & (height[first] == height[then])
+    match = same & ~cancels[first] & cancels[then]
+    return order[first[match]], order[then[match]]
+
+
+def kind_codes(column: Any) -> IntArray:
+    """(M,) codes of kinds by name, 0 = no kind of `recsys.columns.KINDS`."""
     places = pc.index_in(column, value_set=pa.array(columns.KINDS, pa.string()))
     return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1
 
@@ -131,5 +163,6 @@ def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
     return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
 
 
-def _integers(column: Any, missing: int) -> IntArray:
+def integers(column: Any, missing: int) -> IntArray:
+    """(M,) the column's values, `missing` where it is null."""
     return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

@@ -7,11 +7,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog, IntArray
 from recsys.features.kind_counts import kind_counts
-from recsys.features.timeline import RollingSums, build_timeline, changes_of, latest
-from recsys.features.view_schemas import instants, names_of, view_table
+from recsys.features.timeline import build_timeline, changes_of, latest
+from recsys.features.view_schemas import Column, instants, names_of, view_table
 from recsys.features.windows import RATE_DAYS, SECOND_MICROS, TREND_DAYS
+
+COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
+COUNT_NAME = "item_{kind}_count_{days}d"
 
 
 def item_engagement(log: EventLog, created_at: int) -> pa.Table:
@@ -23,19 +26,30 @@ def item_engagement(log: EventLog, created_at: int) -> pa.Table:
     """
     changes = changes_of(log, log.item, np.flatnonzero(log.is_action | (log.kind == IMPRESSION_CODE)))
     timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS)
-    order = np.argsort(timeline.at, kind="stable")
-    kinds = (columns.IMPRESSION, *columns.ACTION_KINDS)
-    sums = RollingSums(timeline, changes)
-    values = kind_counts(sums, log.kind[changes.source], order, kinds, "item_{kind}_count_{days}d")
-    shares = rates({name: column.to_numpy() for name, column in values.items()})
-    values |= {name: pa.array(share) for name, share in shares.items()}
+    order = timeline.written
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.item[acts], log.at[acts])
-    values |= {
-        columns.ITEM_LAST_EVENT_AT: pa.array(latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
-        columns.ITEM_ID: names_of(log.items, timeline.entity[order]),
-        columns.EVENT_TIMESTAMP: instants(timeline.at[order]),
-        columns.CREATED_TIMESTAMP: instants(np.full(len(timeline), created_at)),
+    return engagement_table(
+        kind_counts(timeline, changes, log.kind[changes.source], COUNTED_KINDS, COUNT_NAME),
+        latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order],
+        names_of(log.items, timeline.entity[order]),
+        timeline.at[order],
+        created_at,
+    )
+
+
+def engagement_table(
+    counts: Mapping[str, Column], last_seconds: IntArray, items: Column, at: IntArray, created_at: int
+) -> pa.Table:
+    """Rows of the view out of its counts by name, of which the rates follow."""
+    shares = rates({name: column.to_numpy() for name, column in counts.items()})
+    values = {
+        **counts,
+        **{name: pa.array(share) for name, share in shares.items()},
+        columns.ITEM_LAST_EVENT_AT: pa.array(last_seconds),
+        columns.ITEM_ID: items,
+        columns.EVENT_TIMESTAMP: instants(at),
+        columns.CREATED_TIMESTAMP: instants(np.full(len(at), created_at)),
     }
     return view_table(columns.ITEM_ENGAGEMENT, values)
 

@@ -1,10 +1,13 @@
-"""Rolling sums at every instant at which a window can change, for all entities at once."""
+"""Rolling sums for all entities at once: at every instant at which a window can change, or at one each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from recsys import columns
 from recsys.features.event_log import NEVER, BoolArray, EventLog, IntArray
 from recsys.features.windows import day_of, leaves_at
 
@@ -24,6 +27,15 @@ class Changes:
     day: IntArray
     sign: IntArray
 
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def chosen(self, which: BoolArray | IntArray | slice) -> "Changes":
+        """Those of `which`: a mask, places or a range of places."""
+        return Changes(
+            self.source[which], self.entity[which], self.at[which], self.day[which], self.sign[which]
+        )
+
 
 def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
     """What the events at `source` (C',) places of `log` change; `entity` is (M,) for the whole log.
@@ -34,9 +46,20 @@ def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
     places = np.concatenate([source, undone])
     at = np.concatenate([log.at[source], log.undone_at[undone]])
     sign = np.concatenate([np.ones_like(source), -np.ones_like(undone)])
-    order = np.lexsort((at, entity[places]))  # as the rows of a timeline: looking them up stays in cache
+    order = _by_entity(entity[places], at)  # as the rows of a timeline: looking them up stays in cache
     places = places[order]
     return Changes(places, entity[places], at[order], day_of(log.at[places]), sign[order])
+
+
+def _by_entity(entity: IntArray, at: IntArray) -> IntArray:
+    """The order by entity and then instant; fast where, as in a stream's logs, most is in order already."""
+    if not len(at):
+        return np.zeros(0, np.int64)
+    oldest = int(at.min())
+    width = int(at.max()) - oldest + 1
+    if int(entity.max()) >= NEVER // width:
+        return np.lexsort((at, entity))
+    return np.argsort(entity * width + (at - oldest), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -51,6 +74,11 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @cached_property
+    def written(self) -> IntArray:
+        """(R,) the rows in the order in which a table has them: by instant."""
+        return np.argsort(self.at, kind="stable")
+
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
         """The rows of these pairs, all of which must be in the timeline."""
         key = entity * len(self.instants) + np.searchsorted(self.instants, at)
@@ -63,6 +91,40 @@ class Timeline:
         return starts
 
 
+@dataclass(frozen=True)
+class Moments:
+    """A timeline that asks each of E entities at one instant, which no event of it is later than.
+
+    Attributes:
+        entity: (E,) ascending.
+        at: (E,) the instant of each.
+        rank: by entity, its place in `entity`.
+    """
+
+    entity: IntArray
+    at: IntArray
+    rank: IntArray
+
+    def __len__(self) -> int:
+        return len(self.entity)
+
+    @cached_property
+    def written(self) -> IntArray:
+        """(E,) all rows, in the order of entities."""
+        return np.arange(len(self))
+
+    def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
+        """The row of each entity: every `at` is before its moment."""
+        return self.rank[entity]
+
+    def starts(self) -> IntArray:
+        """(E,) first row of each row's entity."""
+        return self.written
+
+
+Instants: TypeAlias = Timeline | Moments
+
+
 def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequence[int]) -> Timeline:
     """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a tile."""
     tile_entity, tile_day = _distinct_tiles(tiles)
@@ -73,6 +135,37 @@ def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequenc
     keys += [tile_entity * width + np.searchsorted(instants, part) for part in midnights]
     rows = distinct(np.concatenate(keys))
     return Timeline(rows // width, instants[rows % width], instants, rows)
+
+
+@dataclass(frozen=True)
+class Validity:
+    """For each of E entities, from when its values at an instant hold and until when.
+
+    Attributes:
+        since: the latest change up to that instant; 0 = there was none.
+        until: the next midnight at which a window loses a tile, NEVER = none.
+    """
+
+    since: IntArray
+    until: IntArray
+
+
+def validity(newest: IntArray, tile_entity: IntArray, tile_day: IntArray, now: int) -> Validity:
+    """When the values of E entities at `now`, or at their newest event if that is later, began and end.
+
+    Args:
+        newest: (E,) instant of the newest event, 0 = none.
+        tile_entity: (T,) entity, 0 .. E - 1, of each day on which something was counted.
+        tile_day: (T,) that day. A tile may come more than once.
+    """
+    since, until = newest.copy(), np.full(len(newest), NEVER)
+    instant = np.maximum(newest, now)[tile_entity]
+    for days in columns.WINDOW_DAYS:
+        leave_at = leaves_at(tile_day, days)
+        gone = leave_at <= instant
+        np.maximum.at(since, tile_entity[gone], leave_at[gone])
+        np.minimum.at(until, tile_entity[~gone], leave_at[~gone])
+    return Validity(since, until)
 
 
 def _distinct_tiles(tiles: Changes) -> tuple[IntArray, IntArray]:
@@ -91,8 +184,51 @@ def distinct(values: IntArray) -> IntArray:
     return values[new]
 
 
+class Sums(Protocol):
+    """Sums over windows for one set of C changes, at every row of a timeline."""
+
+    def counts(self, days: int) -> IntArray:
+        """(R,) sums of the signs over the last `days` days."""
+        ...
+
+    def sums(self, amounts: IntArray, days: int) -> IntArray:
+        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
+        ...
+
+
+def sums_over(instants: Instants, changes: Changes) -> Sums:
+    """The sums of `changes` at `instants`."""
+    return RollingSums(instants, changes) if isinstance(instants, Timeline) else MomentSums(instants, changes)
+
+
+class MomentSums:
+    """Sums at one instant an entity: of the tiles that its windows hold then."""
+
+    def __init__(self, moments: Moments, changes: Changes) -> None:
+        self._rows = len(moments)
+        self._row = moments.rank[changes.entity]
+        self._age = day_of(moments.at)[self._row] - changes.day
+        self._sign = changes.sign
+        self._held: dict[int, tuple[IntArray, IntArray]] = {}
+
+    def counts(self, days: int) -> IntArray:
+        return self._summed(self._sign, days)
+
+    def sums(self, amounts: IntArray, days: int) -> IntArray:
+        return self._summed(amounts * self._sign, days)
+
+    def _summed(self, signed: IntArray, days: int) -> IntArray:
+        if days not in self._held:
+            held = np.flatnonzero(self._age <= days)
+            self._held[days] = held, self._row[held]
+        held, row = self._held[days]
+        total = np.zeros(self._rows, np.int64)
+        np.add.at(total, row, signed[held])
+        return total
+
+
 class RollingSums:
-    """Sums over windows for one set of changes, at every row of a timeline."""
+    """Sums at every instant at which they can change: what enters a window at one row leaves at another."""
 
     def __init__(self, timeline: Timeline, changes: Changes) -> None:
         self._timeline = timeline
@@ -100,11 +236,16 @@ class RollingSums:
         self._enter = timeline.rows_of(changes.entity, changes.at)
         self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
 
+    def counts(self, days: int) -> IntArray:
+        return self._cumulated(self._changes.sign, days)
+
     def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
+        return self._cumulated(amounts * self._changes.sign, days)
+
+    def _cumulated(self, signed: IntArray, days: int) -> IntArray:
         counted, leave = self._leaving(days)
         change = np.zeros(len(self._timeline), np.int64)
-        signed = (amounts * self._changes.sign)[counted]
+        signed = signed[counted]
         np.add.at(change, self._enter[counted], signed)
         np.subtract.at(change, leave, signed)
         # What enters an entity also leaves it within its own rows, so one sum serves all entities.
@@ -121,11 +262,11 @@ class RollingSums:
         return self._leave[days]
 
 
-def latest(timeline: Timeline, rows: IntArray, values: IntArray) -> IntArray:
+def latest(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
     """(R,) the value set at the last of `rows` up to each row of the same entity; 0 before the first."""
-    at_row = np.zeros(len(timeline), np.int64)
+    at_row = np.zeros(len(instants), np.int64)
     at_row[rows] = values
-    place = np.zeros(len(timeline), np.int64)
+    place = np.zeros(len(instants), np.int64)
     place[rows] = rows
     place = np.maximum.accumulate(place)
-    return np.where(place >= timeline.starts(), at_row[place], 0)
+    return np.where(place >= instants.starts(), at_row[place], 0)

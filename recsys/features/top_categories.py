@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from recsys import columns
 from recsys.features.event_log import IntArray
-from recsys.features.timeline import Changes, Timeline
-from recsys.features.windows import PROFILE_DAYS, leaves_at
+from recsys.features.timeline import Changes, Instants, Moments, Timeline
+from recsys.features.windows import PROFILE_DAYS, day_of, leaves_at
 
 BLOCK_CELLS = 2_000_000  # counts (row x category) held at once
 
@@ -46,7 +47,7 @@ class _Counts:
     step_amount: IntArray
 
 
-def top_categories(timeline: Timeline, changes: Changes, category: IntArray) -> TopCategories:
+def top_categories(timeline: Instants, changes: Changes, category: IntArray) -> TopCategories:
     """The TOP_CATEGORY_COUNT most frequent categories of the last PROFILE_DAYS days, at every row.
 
     Of equal counts the smaller key comes first.
@@ -54,6 +55,8 @@ def top_categories(timeline: Timeline, changes: Changes, category: IntArray) -> 
     Args:
         category: (C,) stable key of the category of each change's item, 0 = none.
     """
+    if isinstance(timeline, Moments):
+        return _at_moments(timeline, changes, category)
     moving = _moving_counts(timeline, changes, category)
     width = columns.TOP_CATEGORY_COUNT
     # One row more, all zero, stands for "no action with a category yet".
@@ -70,27 +73,67 @@ def top_categories(timeline: Timeline, changes: Changes, category: IntArray) -> 
     return TopCategories(keys[present], shares[present], np.concatenate([[0], np.cumsum(present.sum(1))]))
 
 
+def _at_moments(moments: Moments, changes: Changes, category: IntArray) -> TopCategories:
+    row = moments.rank[changes.entity]
+    held = np.flatnonzero((category != 0) & (day_of(moments.at)[row] - changes.day <= PROFILE_DAYS))
+    distinct, rank = _ranked(category[held])
+    width = max(len(distinct), 1)
+    pair = row[held] * width + rank
+    order = np.argsort(pair)
+    pair = pair[order]
+    first = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)])
+    pairs, count = pair[first], np.add.reduceat(changes.sign[held][order], first)
+    pairs, count = pairs[count > 0], count[count > 0]
+    # Ascending pairs and a stable sort: of equal counts the smaller key comes first.
+    order = np.lexsort((-count, pairs // width))
+    pairs, count = pairs[order], count[order]
+    row = pairs // width
+    first = np.searchsorted(row, np.arange(len(moments) + 1))
+    total = np.zeros(len(moments), np.int64)
+    np.add.at(total, row, count)
+    top = np.flatnonzero(np.arange(len(row)) - first[row] < columns.TOP_CATEGORY_COUNT)
+    lengths = np.minimum(np.diff(first), columns.TOP_CATEGORY_COUNT)
+    return TopCategories(
+        keys=distinct[pairs[top] % width],
+        shares=(count / total[row])[top].astype(np.float32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+    )
+
+
 def _moving_counts(timeline: Timeline, changes: Changes, category: IntArray) -> _Counts:
     leave_at = leaves_at(changes.day, PROFILE_DAYS)
     counted = (category != 0) & (changes.at < leave_at)
     entity, sign = changes.entity[counted], changes.sign[counted]
-    distinct, rank = np.unique(category[counted], return_inverse=True)
-    pairs, pair = np.unique(entity * max(len(distinct), 1) + rank, return_inverse=True)
-    row = np.concatenate(
-        [timeline.rows_of(entity, changes.at[counted]), timeline.rows_of(entity, leave_at[counted])]
-    )
-    rows, step_row = np.unique(row, return_inverse=True)
+    distinct, rank = _ranked(category[counted])
+    width = max(len(distinct), 1)
+    pairs, pair = _ranked(entity * width + rank)
+    enter, leave = timeline.rows_of(entity, changes.at[counted]), timeline.rows_of(entity, leave_at[counted])
+    moved = np.zeros(len(timeline), bool)
+    moved[enter] = moved[leave] = True
+    rows, place = np.flatnonzero(moved), np.cumsum(moved) - 1
+    step_row = place[np.concatenate([enter, leave])]
     order = np.argsort(step_row, kind="stable")
-    users, pair_start = np.unique(pairs // max(len(distinct), 1), return_index=True)
+    users = pairs // width
+    pair_start = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]])[: len(users)])
     return _Counts(
         rows=rows,
-        row_start=np.append(np.searchsorted(timeline.entity[rows], users), len(rows)),
+        row_start=np.append(np.searchsorted(timeline.entity[rows], users[pair_start]), len(rows)),
         pair_start=np.append(pair_start, len(pairs)),
-        pair_key=distinct[pairs % max(len(distinct), 1)],
+        pair_key=distinct[pairs % width],
         step_row=step_row[order],
         step_pair=np.concatenate([pair, pair])[order],
         step_amount=np.concatenate([sign, -sign])[order],
     )
+
+
+def _ranked(values: IntArray) -> tuple[IntArray, IntArray]:
+    """Sorted distinct values and the place of each value; they repeat, so hashing beats sorting."""
+    encoded = pa.array(values).dictionary_encode()
+    found = encoded.dictionary.to_numpy()
+    order = np.argsort(found)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return found[order], place[encoded.indices.to_numpy()]
 
 
 def _blocks(moving: _Counts) -> Iterator[tuple[int, int]]:

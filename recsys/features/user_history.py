@@ -1,6 +1,7 @@
 """The user_history view: a user's last actions, one row at each instant at which the user acted."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -25,33 +26,63 @@ def user_history(log: EventLog, created_at: int) -> pa.Table:
 
 def user_history_blocks(log: EventLog, created_at: int) -> Iterator[pa.Table]:
     """The rows of `user_history`, BLOCK_ROWS at a time: together they may be larger than memory."""
+    rows = _ranges(log)
+    order = np.lexsort((rows.user, rows.at))
+    for first in range(0, len(order), BLOCK_ROWS):
+        yield _table(log, rows.chosen(order[first : first + BLOCK_ROWS]), created_at)
+
+
+def latest_user_history(log: EventLog, created_at: int) -> pa.Table:
+    """The last row of `user_history` of each user of a log who acted, in the order of `log.users`."""
+    rows = _ranges(log)
+    last = np.ones(len(rows.user), bool)
+    last[:-1] = rows.user[1:] != rows.user[:-1]
+    return _table(log, rows.chosen(np.flatnonzero(last)), created_at)
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """R rows by user and instant; row r is about `actions[start[r]:end[r]]`, places in the event log."""
+
+    user: IntArray
+    at: IntArray
+    start: IntArray
+    end: IntArray
+    actions: IntArray
+
+    def chosen(self, rows: IntArray) -> "_Ranges":
+        return _Ranges(self.user[rows], self.at[rows], self.start[rows], self.end[rows], self.actions)
+
+
+def _ranges(log: EventLog) -> _Ranges:
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     acts = acts[np.argsort(log.user[acts], kind="stable")]  # by user, then instant, then arrival
-    user, at = log.user[acts], log.at[acts]
+    user, at, is_action = log.user[acts], log.at[acts], log.is_action[acts]
     last = np.append(_changed(user) | _changed(at), True)[1:]  # the last event of its instant
-    row_user, row_at = user[last], at[last]
-    actions = acts[log.is_action[acts]]
-    end = np.cumsum(log.is_action[acts])[last]  # actions up to the row's instant, of all users so far
+    row_user = user[last]
+    actions = acts[is_action]
+    end = np.cumsum(is_action)[last]  # actions up to the row's instant, of all users so far
     start = np.maximum(np.searchsorted(log.user[actions], row_user), end - columns.HISTORY_LENGTH)
-    order, keys = np.lexsort((row_user, row_at)), log.item_keys()
-    for first in range(0, len(order), BLOCK_ROWS):
-        rows = order[first : first + BLOCK_ROWS]
-        lengths = end[rows] - start[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        place = actions[np.arange(offsets[-1]) + np.repeat(start[rows] - offsets[:-1], lengths)]
-        standing = log.undone_at[place] > np.repeat(row_at[rows], lengths)
-        place, offsets = place[standing], np.concatenate([[0], np.cumsum(standing)])[offsets]
-        yield view_table(
-            columns.USER_HISTORY,
-            {
-                columns.USER_ID: names_of(log.users, row_user[rows]),
-                columns.HISTORY_ITEMS: lists(keys[log.item[place]], offsets, pa.int64()),
-                columns.HISTORY_KINDS: lists(log.kind[place].astype(np.int32), offsets, pa.int32()),
-                columns.HISTORY_AT: lists(log.at[place] // SECOND_MICROS, offsets, pa.int64()),
-                columns.EVENT_TIMESTAMP: instants(row_at[rows]),
-                columns.CREATED_TIMESTAMP: instants(np.full(len(rows), created_at)),
-            },
-        )
+    return _Ranges(row_user, at[last], start, end, actions)
+
+
+def _table(log: EventLog, rows: _Ranges, created_at: int) -> pa.Table:
+    lengths = rows.end - rows.start
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    place = rows.actions[np.arange(offsets[-1]) + np.repeat(rows.start - offsets[:-1], lengths)]
+    standing = log.undone_at[place] > np.repeat(rows.at, lengths)
+    place, offsets = place[standing], np.concatenate([[0], np.cumsum(standing)])[offsets]
+    return view_table(
+        columns.USER_HISTORY,
+        {
+            columns.USER_ID: names_of(log.users, rows.user),
+            columns.HISTORY_ITEMS: lists(log.item_keys[log.item[place]], offsets, pa.int64()),
+            columns.HISTORY_KINDS: lists(log.kind[place].astype(np.int32), offsets, pa.int32()),
+            columns.HISTORY_AT: lists(log.at[place] // SECOND_MICROS, offsets, pa.int64()),
+            columns.EVENT_TIMESTAMP: instants(rows.at),
+            columns.CREATED_TIMESTAMP: instants(np.full(len(rows.user), created_at)),
+        },
+    )
 
 
 def _changed(values: IntArray) -> BoolArray:

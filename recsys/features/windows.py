@@ -1,4 +1,4 @@
-"""What "the last N days" means: written once, for the batch tables, the incremental state and the stream.
+"""What "the last N days" means: written once, for the batch tables and for the stream.
 
 A window of N days is a sawtooth window, as in Chronon: its head is exact and its tail hops at UTC midnight.
 At the instant t it holds every event with
@@ -7,7 +7,7 @@ At the instant t it holds every event with
 
 so it always covers the last N x 24 hours and at most one day more. An event of day d enters at its own
 instant and leaves at the midnight that begins day d + N + 1. A value therefore changes only at events and at
-midnights, and the state of an entity is one tile a day: a stream counts exactly without keeping events.
+midnights, and one tile a day is all that a stream must keep of what only adds up.
 
 Instants are int64 microseconds since 1970 UTC, days are int64 days since 1970.
 """

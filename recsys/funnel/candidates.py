@@ -19,6 +19,10 @@ CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR = range(len(SOURCES))
 
 CONTEXT_COUNT = 50  # nearest items of the context item, besides its neighbours
 ALIKE = 0.3  # cosine from which items count as similar
+ARRIVALS = 20  # items newer than the bundle that come in by their text
+READS_ALIKE = 0.5  # cosine of two texts from which they do
+LATEST_READ = 3  # actions whose items' texts they are compared with
+NEWEST = 2000  # of them that are looked at: until the next training there are seldom more
 POPULAR_COUNT = 100  # the most popular are looked at for everybody
 SPOKEN_FOR = 2  # times the candidates: items that neighbours speak for and fusion looks at
 
@@ -81,12 +85,20 @@ class Interests:
 class CandidateSources:
     """All sources of one bundle."""
 
-    def __init__(self, bundle: Bundle, catalogue: Catalogue) -> None:
+    def __init__(self, bundle: Bundle, catalogue: Catalogue, index: DenseIndex | None = None) -> None:
         self._catalogue = catalogue
         self._vectors = bundle.item_vectors
         self._neighbours = bundle.neighbours
         self._fusion = bundle.fusion
-        self._index = DenseIndex(bundle.item_vectors)
+        self._texts = bundle.text_vectors
+        self._trained = len(bundle.items)
+        self._index = DenseIndex(bundle.item_vectors) if index is None else index
+
+    def extended(self, bundle: Bundle, catalogue: Catalogue, index: IntArray) -> "CandidateSources":
+        """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
+        other = CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
+        other._trained = self._trained
+        return other
 
     def find(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
@@ -111,9 +123,25 @@ class CandidateSources:
         if not item:
             return _part(np.zeros(0, np.int64), CONTEXT)
         nearest, cosines = self._index.search(self._vectors[item], count + 1, allowed)
-        found = np.concatenate([self._neighbours[item], nearest[cosines >= alike]])
+        arrived = self._arrivals(np.array([item]), allowed)
+        found = np.concatenate([self._neighbours[item], nearest[cosines >= alike], arrived])
         found = found[allowed[found] & (found > 0) & (found != item)]
         return _part(found, CONTEXT, evidence=item)
+
+    def _arrivals(self, items: IntArray, allowed: Mask) -> IntArray:
+        """Items newer than the bundle whose text is most like one of `items`.
+
+        The network has not met them and nobody has bought them: beside all others they would rarely be
+        found. What is worth showing of them is for the second stage to say.
+        """
+        first = max(self._trained, len(self._texts) - NEWEST)
+        if first == len(self._texts) or not len(items):
+            return np.zeros(0, np.int64)
+        cosines = (self._texts[first:] @ self._texts[items].T).max(1)  # (A,)
+        cosines[~allowed[first:]] = -1.0
+        best = np.argsort(-cosines, kind="stable")[:ARRIVALS]
+        found: IntArray = best[cosines[best] >= READS_ALIKE] + first
+        return found
 
     def _of_category(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""
@@ -129,14 +157,16 @@ class CandidateSources:
     def _fused(self, interests: Interests, voices: Evidence, allowed: Mask, count: int) -> Candidates:
         """The `count` best by fusion's first look at all that an expert brings.
 
-        These are the nearest by the network, what neighbours speak for loudest, the user's own items and
-        the most popular ones. An item's source is the first of: own, together, dense, popular.
+        These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
+        most popular ones and new ones that read like what the user had last. An item's source is the first
+        of: own, together, dense, popular.
         """
         near, own, pool = (np.zeros(len(allowed), bool) for _ in range(3))
         near[self._index.search(voices.vector, count, allowed)[0]] = True
         own[interests.history if interests.repeats else interests.history[:0]] = True
         pool[voices.found(SPOKEN_FOR * count)] = True
         pool[self._catalogue.popular(POPULAR_COUNT, allowed)] = True
+        pool[self._arrivals(interests.history[-LATEST_READ:], allowed)] = True
         index = np.flatnonzero((near | own | pool) & allowed)
         signals = voices.signals(index)  # (P, S)
         best = np.argsort(-self._fusion.first_look(signals), kind="stable")[:count]

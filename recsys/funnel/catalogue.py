@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.interactions import IntArray
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.requests import Filters
-from recsys.models.bundle import Bundle
+from recsys.models.bundle import Bundle, ItemTable
 
 Mask = npt.NDArray[np.bool_]
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
@@ -29,31 +30,72 @@ class Labels:
         names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
         return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
 
+    def extended(self, texts: Sequence[str], index: IntArray) -> "Labels":
+        """The labels of `texts`, which differ from before at `index` and behind the end only; codes stay."""
+        names = dict(self.names)
+        codes = np.zeros(len(texts), np.int32)
+        codes[: len(self.codes)] = self.codes
+        for place in index.tolist():
+            codes[place] = names.setdefault(texts[place], len(names))
+        return Labels(names, codes)
+
     def mask(self, wanted: Sequence[str]) -> Mask:
         """(N + 1,) true where the item has one of `wanted`."""
         return np.isin(self.codes, [self.names[text] for text in wanted if text and text in self.names])
 
 
 class Catalogue:
-    """Items by index with everything that rules and fallbacks look up.
+    """Items by index with everything that rules and fallbacks look up. Immutable.
 
     Attributes:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
+        popularity: (N + 1,) float64, comparable among items only: the bundle's, or what is popular now.
         by_popularity: (N,) item indexes, the most popular first.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         items = bundle.items
         self.items = items
-        self.popularity: FloatArray = bundle.popularity
         self.ids = np.array(items.vocabulary.ids, object)
         self.categories = Labels.of(items.categories)
         self.brands = Labels.of(items.brands)
-        order = np.lexsort((np.arange(len(items)), -bundle.popularity))
-        self.by_popularity: IntArray = order[order > 0]
-        self._by_category = _grouped(self.categories.codes, self.by_popularity)
         self._with_attribute = _postings(items.attributes)
         self._attribute_names = {name for name, _ in self._with_attribute}
+        self._sort(bundle.popularity.astype(np.float64))
+
+    def extended(self, items: ItemTable, index: IntArray) -> "Catalogue":
+        """The catalogue of `items`: this one's but for those at `index`, and new ones, popular with nobody.
+
+        Costs little more than the copies of what changes; all new indexes must be in `index`.
+        """
+        other = copy(self)
+        other.items = items
+        other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
+        other.categories = self.categories.extended(items.categories, index)
+        other.brands = self.brands.extended(items.brands, index)
+        other._with_attribute = _revised(self._with_attribute, self.items, items, index)
+        other._attribute_names = {name for name, _ in other._with_attribute}
+        new = np.arange(len(self), len(items))
+        other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
+        other.by_popularity = np.concatenate([self.by_popularity, new])
+        before = self.categories.codes[index[index < len(self)]]
+        other._by_category = dict(self._by_category)
+        codes = other.categories.codes
+        for code in np.union1d(before, codes[index]).tolist():
+            other._by_category[code] = other.by_popularity[codes[other.by_popularity] == code]
+        return other
+
+    def with_popularity(self, popularity: npt.NDArray[np.float64]) -> "Catalogue":
+        """The same items in another order of popularity (N + 1,)."""
+        other = copy(self)
+        other._sort(popularity)
+        return other
+
+    def _sort(self, popularity: npt.NDArray[np.float64]) -> None:
+        self.popularity = popularity
+        order = np.argsort(-popularity, kind="stable")
+        self.by_popularity: IntArray = order[order > 0]
+        self._by_category = _grouped(self.categories.codes, self.by_popularity)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -143,6 +185,30 @@ def _postings(attributes: Sequence[str]) -> dict[tuple[str, str | float], npt.ND
             for name, value in _values(json.loads(document)):
                 lists.setdefault((name, value), []).append(index)
     return {key: np.array(indexes, np.int32) for key, indexes in lists.items()}
+
+
+def _revised(
+    postings: Mapping[tuple[str, str | float], npt.NDArray[np.int32]],
+    before: ItemTable,
+    after: ItemTable,
+    index: IntArray,
+) -> dict[tuple[str, str | float], npt.NDArray[np.int32]]:
+    """The postings of `after`, which differs from `before` in the items at `index`."""
+    gone: dict[tuple[str, str | float], list[int]] = {}
+    come: dict[tuple[str, str | float], list[int]] = {}
+    for place in index.tolist():
+        old = set(_values(json.loads(before.attributes[place]))) if place < len(before) else set()
+        new = set(_values(json.loads(after.attributes[place])))
+        for key in old - new:
+            gone.setdefault(key, []).append(place)
+        for key in new - old:
+            come.setdefault(key, []).append(place)
+    revised = dict(postings)
+    for key, places in gone.items():
+        revised[key] = np.setdiff1d(revised[key], places)
+    for key, places in come.items():
+        revised[key] = np.append(revised.get(key, np.zeros(0, np.int32)), np.array(places, np.int32))
+    return {key: places for key, places in revised.items() if len(places)} if gone else revised
 
 
 def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str | float]]:

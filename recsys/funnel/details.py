@@ -19,7 +19,7 @@ _NOT_SHOWN = frozenset(
 )
 
 
-def item_details(bundle: Bundle, index: int, rows: FeatureRows | None) -> ItemDetails:
+def item_details(bundle: Bundle, popularity: float, index: int, rows: FeatureRows | None) -> ItemDetails:
     """The catalogue's facts of item `index`, and the online values where `rows` (one row) has them."""
     items = bundle.items
     online = {} if rows is None else _values(rows)
@@ -32,7 +32,7 @@ def item_details(bundle: Bundle, index: int, rows: FeatureRows | None) -> ItemDe
         price_micros=price if price > 0 else None,
         available=bool(online.get(columns.AVAILABLE, items.available[index])),
         attributes=json.loads(items.attributes[index] or "{}"),
-        popularity=float(bundle.popularity[index]),
+        popularity=popularity,
         features={name: value for name, value in online.items() if name not in _NOT_SHOWN},
         bundle_id=bundle.manifest.bundle_id,
         degraded=() if rows is not None else (ONLINE_FEATURES_UNAVAILABLE,),

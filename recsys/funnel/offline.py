@@ -79,3 +79,17 @@ def _first_stage(
             interests = Interests(items[items > 0], known, voices, repeats=seen is None)
             yield sources.find(interests, allowed, count).index, voices
             advance(1)
+
+
+def scores_of(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
+    """(R, C) fused scores of given candidates (R, C), as `candidate_lists` has them; 0 for padding."""
+    experts = bundle.experts
+    unit, vectors = experts.unit, bundle.retriever.user_vectors(histories, bundle.item_vectors)
+    scores = np.zeros(candidates.shape, np.float32)
+    for row, vector in enumerate(vectors):
+        items, at_seconds = histories.items[row], histories.at_seconds[row]
+        request_at = int(histories.request_at_seconds[row])
+        voices = evidence_of(experts, unit, items, at_seconds, request_at, vector)
+        shown = candidates[row] > 0
+        scores[row, shown] = fused_scores(bundle, voices, candidates[row, shown])
+    return scores

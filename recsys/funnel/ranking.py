@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.dataset.interactions import FloatArray, IntArray
@@ -64,6 +65,7 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
 
 def opinion(
     bundle: Bundle,
+    popularity: npt.NDArray[np.float64],
     profile: Profile,
     voices: Evidence | None,
     candidates: Candidates,
@@ -74,10 +76,10 @@ def opinion(
     Without them the score is fusion's, and for somebody nobody knows the item's popularity.
 
     Args:
-        voices: what the history says; None where nothing is known.
+        popularity: (N + 1,) of the items. voices: what the history says; None where nothing is known.
     """
     fused = fused_scores(bundle, voices, candidates.index)  # (K,)
-    fallback = bundle.popularity[candidates.index] if voices is None else fused
+    fallback = popularity[candidates.index].astype(np.float32) if voices is None else fused
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
     logits = bundle.ranker.score(feature_matrix(profile, rows, fused))

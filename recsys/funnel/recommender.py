@@ -1,8 +1,11 @@
 """The funnel: retrieve, read features, rank, apply the rules, diversify, explain."""
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.catalog import stable_key
@@ -23,8 +26,10 @@ from recsys.funnel.ranking import Ranked, in_order, opinion
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
+from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.evidence import Evidence, evidence_of
+from recsys.models.extension import ItemChange, Room, extended
 
 SIMILAR_POOL = 200
 
@@ -34,16 +39,60 @@ class Recommender:
 
     Without online features (the store is away, nothing is known of the user) context and popularity
     answer, and the slate says so.
+
+    Args:
+        snapshots: takes what each recommendation read; None where nobody audits it.
+
+    Attributes:
+        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
     """
 
-    def __init__(self, bundle: Bundle, features: FeatureSource, settings: ServingSettings) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        features: FeatureSource,
+        settings: ServingSettings,
+        snapshots: SnapshotLog | None = None,
+    ) -> None:
         self.bundle = bundle
         self.catalogue = Catalogue(bundle)
         self._features = features
         self._settings = settings
+        self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalogue)
         self._experts = bundle.experts
         self._unit = self._experts.unit
+        self._room = Room()
+        self.version = 0
+
+    def extended(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
+        """A recommender that knows new and changed items too, for little work; this one stays as it is.
+
+        Args:
+            changes: the newest row of each item that changed after `self.version`.
+            version: up to which they are all there.
+        """
+        other = copy(self)
+        other.version = version
+        if changes:
+            other.bundle = extended(self.bundle, changes, self._room)
+            other._experts = other.bundle.experts
+            index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
+            other.catalogue = self.catalogue.extended(other.bundle.items, index)
+            # Only vectors that differ: an index is no place for prices.
+            new = index >= len(self.bundle.items)
+            known = index[~new]
+            moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
+            touched = np.concatenate([known[moved], index[new]])
+            other._sources = self._sources.extended(other.bundle, other.catalogue, touched)
+        return other
+
+    def with_popularity(self, popularity: npt.NDArray[np.float64]) -> "Recommender":
+        """The same with another popularity (N + 1,): what those get of whom nothing is known."""
+        other = copy(self)
+        other.catalogue = self.catalogue.with_popularity(popularity)
+        other._sources = self._sources.extended(self.bundle, other.catalogue, np.zeros(0, np.int64))
+        return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
         """The slate for a user at a place of the shop.
@@ -64,7 +113,7 @@ class Recommender:
         )
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(interests, profile, allowed, request, read=not away)
+        ranked, rows = self._rank(interests, profile, allowed, request, now, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(in_order(ranked, known), request.k, diversity)
         return Slate(
@@ -118,7 +167,8 @@ class Recommender:
             UnknownItemError: the item is not in the catalogue.
         """
         index = self.catalogue.index(item_id)
-        return item_details(self.bundle, index, self._read_items(np.array([index]), read=True))
+        rows = self._read_items(np.array([index]), read=True)
+        return item_details(self.bundle, float(self.catalogue.popularity[index]), index, rows)
 
     def history(self, user_id: str, count: int, now: datetime) -> tuple[HistoryEntry, ...]:
         """The user's last `count` actions on items that the bundle knows, the latest first.
@@ -189,6 +239,7 @@ class Recommender:
         profile: Profile,
         allowed: Mask,
         request: RecommendRequest,
+        now: datetime,
         read: bool,
     ) -> tuple[Ranked, FeatureRows | None]:
         """What may be shown of the candidates, in their sources' order, and the views that were read.
@@ -200,12 +251,19 @@ class Recommender:
             pool = allowed & self.bundle.items.available if in_stock else allowed
             candidates = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
-            scores, probabilities = opinion(self.bundle, profile, interests.voices, candidates, rows)
+            scores, probabilities = opinion(
+                self.bundle, self.catalogue.popularity, profile, interests.voices, candidates, rows
+            )
             prices = prices_now(self.catalogue, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)
             ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))
             if len(ranked) >= request.k or len(candidates) < self._settings.candidates:
                 break  # enough, or nothing more to be found
+        if self._snapshots is not None and rows is not None:
+            ids, bundle_id = self.catalogue.ids[candidates.index], self.bundle.manifest.bundle_id
+            self._snapshots.append(
+                FeatureSnapshot(request.request_id, now, bundle_id, request.user_id, profile.rows, ids, rows)
+            )
         return ranked, rows
 
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:

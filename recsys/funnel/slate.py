@@ -7,6 +7,7 @@ from typing import Any
 
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
+EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
 
 
 @dataclass(frozen=True)

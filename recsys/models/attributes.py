@@ -103,14 +103,16 @@ class AttributeVocabulary:
 
 def attribute_rows(items: ItemTable) -> list[Attributes]:
     """(N + 1) mappings: category, brand and price beside the item's own attributes; row 0 is empty."""
-    rows: list[Attributes] = [{}]
-    for place in range(1, len(items)):
-        row = dict(json.loads(items.attributes[place] or "{}"))
-        row[CATEGORY], row[BRAND] = items.categories[place], items.brands[place]
-        if items.price_micros[place] >= 0:
-            row[PRICE_MICROS] = float(items.price_micros[place])
-        rows.append(row)
-    return rows
+    return [{}, *(attribute_row(items, place) for place in range(1, len(items)))]
+
+
+def attribute_row(items: ItemTable, index: int) -> Attributes:
+    """Category, brand and price of one item beside its own attributes."""
+    row = dict(json.loads(items.attributes[index] or "{}"))
+    row[CATEGORY], row[BRAND] = items.categories[index], items.brands[index]
+    if items.price_micros[index] >= 0:
+        row[PRICE_MICROS] = float(items.price_micros[index])
+    return row
 
 
 def _tokens(row: Attributes) -> list[str]:

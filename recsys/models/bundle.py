@@ -28,6 +28,8 @@ class Manifest(BaseModel):
         data_start: first event used. data_end: last event used.
         repeats: whether items that a user already had may be recommended again by default.
         settings: the sections of the configuration that the models were built with.
+        parent: the bundle that training went on from, None where it began anew.
+        trained_until: last event that the retriever learned from, before those held back to validate.
         files: file name -> SHA-256 hex digest.
     """
 
@@ -49,6 +51,8 @@ class Manifest(BaseModel):
     settings: dict[str, Any]
     metrics: dict[str, float]
     git_revision: str | None = None
+    parent: str | None = None
+    trained_until: datetime | None = None
     files: dict[str, str] = {}
 
 

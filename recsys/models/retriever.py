@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray
+from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import ArtifactMismatchError, ConfigError
+from recsys.models.arrivals import borrowed_residuals
 from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
 from recsys.models.bundle import ItemTable
 from recsys.models.graph_start import graph_start
@@ -74,6 +75,7 @@ class Retriever(nn.Module):
         self.time_encoder = TimeEncoder(shape.width, shape.season) if shape.clock else None
         self.behaviour_out = nn.Linear(shape.width, shape.width, bias=False)  # W_K
         nn.init.eye_(self.behaviour_out.weight)
+        self._contents: Tensor | None = None
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
     @property
@@ -138,14 +140,61 @@ class Retriever(nn.Module):
 
     def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
         """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
+        with _answering(self):
+            content = self._content(text_vectors, attributes)
+            out: FloatArray = nn.functional.normalize(content, dim=-1).float().cpu().numpy()
+        return out
+
+    def content_vectors(
+        self, index: IntArray, text_vectors: FloatArray, attributes: Sequence[Attributes]
+    ) -> FloatArray:
+        """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
+
+        An item that training knew keeps its residual e_m; one with an index above N borrows one, see
+        `recsys.models.arrivals`.
+        """
+        new = torch.from_numpy(index > self.shape.items).to(self.device)
+        known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
+        with _answering(self):
+            content = self._content(text_vectors, attributes)
+            residual = self.item_tower.residual[known]
+            if bool(new.any()):
+                residual[new] = borrowed_residuals(
+                    content[new], self._known_contents(), self.item_tower.residual
+                )
+            out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
+        return out
+
+    def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
+        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
+        with _answering(self):
+            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+            out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
+        return out
+
+    def train(self, mode: bool = True) -> "Retriever":
+        """As every module; what was computed from the weights is forgotten when they may change."""
+        if mode:
+            self._contents = None
+        return super().train(mode)
+
+    def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> Tensor:
         tokens, numbers = (
             torch.from_numpy(part).to(self.device) for part in self.attributes.encode(attributes)
         )
-        with _answering(self):
-            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
-            vectors = nn.functional.normalize(self.item_tower.content(text, tokens, numbers), dim=-1)
-            out: FloatArray = vectors.float().cpu().numpy()
-        return out
+        text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        return self.item_tower.content(text, tokens, numbers)
+
+    def _known_contents(self) -> Tensor:
+        """(N + 1, D) unit rows, what text and attributes of the items of training say; row 0 zero."""
+        if self._contents is None:
+            tower = self.item_tower
+            columns = (tower.text, tower.tokens, tower.numbers)
+            rows = zip(*(torch.split(column, _ITEMS_AT_ONCE) for column in columns), strict=True)
+            contents = [nn.functional.normalize(tower.content(*part), dim=-1) for part in rows]
+            self._contents = torch.cat(contents)
+            self._contents[0] = 0
+        return self._contents
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild` needs besides the tensors, as JSON."""

@@ -1,10 +1,17 @@
 """How much an item is wanted by everybody."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from recsys.dataset.interactions import FloatArray, Interactions
 
 _DAY_MICROS = 86_400_000_000
+POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
+# Live popularity is weighed as of this instant: every event can be weighed for it, whatever came before.
+POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2063
 
 
 def decayed_popularity(interactions: Interactions, now: int, half_life_days: float) -> FloatArray:
@@ -21,3 +28,36 @@ def decayed_popularity(interactions: Interactions, now: int, half_life_days: flo
     weight = interactions.weight[past] * np.exp2(-age_days / half_life_days)
     counts = np.bincount(interactions.item_index[past], weight, minlength=len(interactions.items))
     return counts.astype(np.float32)
+
+
+def live_popularity(
+    trained: npt.NDArray[Any], trained_at: int, live: Mapping[int, float], now: int
+) -> npt.NDArray[np.float64]:
+    """(N + 1,) what is popular at `now`: `live` scores over those that training found.
+
+    A live score is forward-decayed, so that it only ever grows and nobody has to age it:
+
+        live_i = sum over actions a of i of weight_a 2^((at_a - ORIGIN) / half_life)
+
+    Both are brought to `now`, which makes them comparable, an action on either side counts the same:
+
+        popularity_i = live_i 2^(-(now - ORIGIN) / half_life)     where there is a live score
+                     = trained_i 2^(-(now - trained_at) / half_life)  elsewhere
+
+    A live score counts every action of the lake and of the stream, those that training saw included: it
+    takes the place of the trained one.
+
+    Args:
+        trained: (N + 1,) `decayed_popularity` at `trained_at` (microseconds).
+        live: item index -> score.
+        now: microseconds.
+    """
+    popularity: npt.NDArray[np.float64] = trained.astype(np.float64) * _worth(trained_at - now)
+    index = np.fromiter(live.keys(), np.int64, len(live))
+    popularity[index] = np.fromiter(live.values(), np.float64, len(live)) * _worth(POPULARITY_ORIGIN - now)
+    return popularity
+
+
+def _worth(micros: int) -> float:
+    """What one action counts that is `micros` away, negative = in the past."""
+    return float(2.0 ** (micros / _DAY_MICROS / POPULARITY_HALF_LIFE_DAYS))

@@ -118,8 +118,7 @@ def load_bundle(
 
     Args:
         expected: see `verify_bundle`.
-        retriever: class to rebuild; default `recsys.models.retriever.Retriever`. `fusion` and `ranker`
-            likewise.
+        retriever, fusion, ranker: classes to rebuild; by default those of `recsys.models`.
 
     Raises:
         ArtifactNotFoundError: no bundle there.

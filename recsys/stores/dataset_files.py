@@ -14,6 +14,7 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.stores.import_swap import recover_import
+from recsys.stores.item_log import item_log, user_log
 
 INFO_FILE = "dataset.json"
 ITEMS_FILE = "items.parquet"
@@ -40,21 +41,38 @@ def load_info(paths: HomePaths) -> DatasetInfo:
 
 
 def load_items(paths: HomePaths) -> pa.Table:
-    """The catalogue, sorted by item id, as `ITEM_SCHEMA` has it.
+    """The catalogue as it is now, sorted by item id, as `ITEM_SCHEMA` has it.
+
+    That is what was imported, and what came by the stream since: the newest version of each item by `at`.
 
     Raises:
-        DataError: nothing was imported, or the file is damaged.
+        DataError: nothing was imported, or a file is damaged.
     """
+    return item_log(paths).newest(load_imported_items(paths))
+
+
+def load_imported_items(paths: HomePaths) -> pa.Table:
+    """The catalogue as it was imported, sorted by item id; raises as `load_items`."""
     recover_import(paths)
     return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
 
 
+def load_item_versions(paths: HomePaths) -> pa.Table:
+    """Every version of every item, sorted by item id and `at`, each pair once; raises as `load_items`."""
+    return item_log(paths).over(load_imported_items(paths))
+
+
 def load_users(paths: HomePaths) -> pa.Table:
-    """Users with what they told the shop, sorted by user id, as `USER_SCHEMA` has it.
+    """Users with what they told the shop, sorted by user id, as `USER_SCHEMA` has it; newest as for items.
 
     Raises:
-        DataError: nothing was imported, or the file is damaged.
+        DataError: nothing was imported, or a file is damaged.
     """
+    return user_log(paths).newest(load_imported_users(paths))
+
+
+def load_imported_users(paths: HomePaths) -> pa.Table:
+    """Users as they were imported, sorted by user id; raises as `load_users`."""
     recover_import(paths)
     return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
 

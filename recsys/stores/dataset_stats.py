@@ -9,7 +9,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.config import HomePaths
 from recsys.stores.dataset_files import load_info, load_report
-from recsys.stores.event_lake import EventLake
+from recsys.stores.event_lake import open_lake
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
@@ -22,7 +22,7 @@ def dataset_stats(paths: HomePaths) -> dict[str, Any]:
     """
     info = load_info(paths)
     report = load_report(paths)
-    events = EventLake(paths.lake).read([columns.KIND, columns.USER_ID, columns.ITEM_ID, columns.AT])
+    events = open_lake(paths).read([columns.KIND, columns.USER_ID, columns.ITEM_ID, columns.AT])
     per_user, per_item = (_counts(events[name]) for name in (columns.USER_ID, columns.ITEM_ID))
     pairs = events.group_by([columns.USER_ID, columns.ITEM_ID]).aggregate([]).num_rows
     facts = {

@@ -23,8 +23,9 @@ from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS
 from recsys.progress import Progress, silent
-from recsys.stores.dataset_files import ITEMS_FILE, load_items
-from recsys.stores.event_lake import EventLake
+from recsys.stores.dataset_files import ITEMS_FILE, load_item_versions, load_items
+from recsys.stores.event_lake import open_lake
+from recsys.stores.item_log import item_log
 
 STATE_FILE = "built.json"
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -75,6 +76,7 @@ class _Build:
         self._created_at = int(now.timestamp() * 1_000_000)
         self._progress = progress
         self._read_items: pa.Table | None = None
+        self._read_versions: pa.Table | None = None
         self._read_log: EventLog | None = None
 
     @property
@@ -84,9 +86,16 @@ class _Build:
         return self._read_items
 
     @property
+    def _versions(self) -> pa.Table:
+        """One row a version: a join at a past instant finds the price and the text of then."""
+        if self._read_versions is None:
+            self._read_versions = load_item_versions(self._settings.paths)
+        return self._read_versions
+
+    @property
     def _log(self) -> EventLog:
         if self._read_log is None:
-            events = EventLake(self._settings.paths.lake).read(columns=EVENT_COLUMNS_READ)
+            events = open_lake(self._settings.paths).read(columns=EVENT_COLUMNS_READ)
             if not len(events):
                 raise DataError(
                     f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
@@ -102,7 +111,7 @@ class _Build:
             ),
             columns.USER_HISTORY: lambda: user_history_blocks(self._log, self._created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self._created_at),
-            columns.ITEM_CONTENT: lambda: item_content(self._items, self._start(), self._created_at),
+            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self._created_at),
             columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
         }
         built = builders[view]()
@@ -112,10 +121,10 @@ class _Build:
         from recsys.models.text_encoder import load_encoder  # torch
         from recsys.stores.text_vectors import TextVectors
 
-        texts = [text or "" for text in self._items[columns.TEXT].to_pylist()]
+        texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._items, vectors, self._start(), self._created_at)
+        return item_text(self._versions, vectors, self._start(), self._created_at)
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
@@ -155,8 +164,8 @@ def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table
 def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     """View -> a hash of all that its rows depend on."""
     paths = settings.paths
-    events = _files_hash(paths.lake, "**/*.parquet")
-    items = _files_hash(paths.data, ITEMS_FILE)
+    events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
+    items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
     code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
     code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
     text = settings.text.model_dump_json() if with_text else ""

@@ -6,7 +6,7 @@ numpy views: no registry, no protobuf, no Python loop over features.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from recsys.features.rows import FeatureRows
 from recsys.stores.feature_registry import open_repository
 from recsys.stores.packed_commands import read_rows, row_getter
 from recsys.stores.packed_connection import open_client
+from recsys.stores.packed_generations import Generations, pointer_key
 from recsys.stores.packed_keys import PackedView, packed_view
 from recsys.stores.packed_layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS, Mask
 from recsys.stores.packed_online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
@@ -35,6 +36,19 @@ class ServiceView:
     packed: PackedView
     name: str
     features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """The views of a service with the keys of the generations that are read."""
+
+    generations: Generations
+    user_views: tuple[ServiceView, ...]
+    item_views: tuple[ServiceView, ...]
+
+
+def _moved(views: Sequence[ServiceView], generations: Generations) -> tuple[ServiceView, ...]:
+    return tuple(replace(view, packed=generations.reading(view.packed)) for view in views)
 
 
 class PackedColumns(Mapping[str, npt.NDArray[Any]]):
@@ -83,12 +97,15 @@ class FeatureReader:
         item_views: Sequence[ServiceView],
         open_redis: Callable[[], Any],
         timeout_seconds: float,
+        project: str,
     ) -> None:
         self.service = service
         self.user_views = tuple(user_views)
         self.item_views = tuple(item_views)
         self._user_owner = _owner(self.user_views)
         self._item_owner = _owner(self.item_views)
+        self._pointer = pointer_key(project)
+        self._placed = _Placed(Generations(), self.user_views, self.item_views)
         self._open_redis = open_redis
         self._timeout = timeout_seconds
         self._get: Callable[[Sequence[bytes]], list[bytes | None]] | None = None
@@ -116,6 +133,7 @@ class FeatureReader:
             [view for view in views if _join_keys(view) == (ITEM_ID,)],
             lambda: open_client(config, settings, timeout),
             timeout,
+            store.project,
         )
 
     def read_user(self, user_id: str, now_us: int | None = None) -> FeatureRows:
@@ -127,7 +145,7 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        values = self._fetch(_keys(self.user_views, [user_id]))
+        values = self._fetch(lambda placed: _keys(placed.user_views, [user_id]))
         return _decoded(self.user_views, self._user_owner, values, 1, now_us)
 
     def read_items(self, item_ids: Sequence[str], now_us: int | None = None) -> FeatureRows:
@@ -136,7 +154,7 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        values = self._fetch(_keys(self.item_views, item_ids))
+        values = self._fetch(lambda placed: _keys(placed.item_views, item_ids))
         return _decoded(self.item_views, self._item_owner, values, len(item_ids), now_us)
 
     def read(
@@ -147,16 +165,28 @@ class FeatureReader:
         Raises:
             StoreUnavailableError: Redis does not answer in time.
         """
-        keys = _keys(self.user_views, [user_id])
-        border = len(keys)
-        keys += _keys(self.item_views, item_ids)
-        values = self._fetch(keys)
+        values = self._fetch(
+            lambda placed: _keys(placed.user_views, [user_id]) + _keys(placed.item_views, item_ids)
+        )
+        border = len(self.user_views)
         return (
             _decoded(self.user_views, self._user_owner, values[:border], 1, now_us),
             _decoded(self.item_views, self._item_owner, values[border:], len(item_ids), now_us),
         )
 
-    def _fetch(self, keys: list[bytes]) -> list[bytes | None]:
+    def _fetch(self, keys_of: Callable[["_Placed"], list[bytes]]) -> list[bytes | None]:
+        """The rows under the keys, all of the generation that the pointer names at that instant."""
+        while True:
+            placed = self._placed
+            raw, *rows = self._get_values([self._pointer, *keys_of(placed)])
+            if raw == placed.generations.raw:
+                return rows
+            generations = Generations.parse(raw)
+            self._placed = _Placed(
+                generations, _moved(self.user_views, generations), _moved(self.item_views, generations)
+            )
+
+    def _get_values(self, keys: list[bytes]) -> list[bytes | None]:
         get = self._get
         if get is None:
             get = self._get = row_getter(self._open_redis())

@@ -181,6 +181,25 @@ class OfflineFeatures:
         wanted = {spec.name: added[spec.name] for spec in schema.features}
         return pd.concat([rows, pd.DataFrame(wanted, index=rows.index)], axis=1)
 
+    def values_as_of(
+        self, view: str, ids: Sequence[str], at: npt.NDArray[np.int64], names: Sequence[str]
+    ) -> pa.Table:
+        """Features `names` of one view, row i of `ids[i]` as known at `at[i]`, that instant included.
+
+        For an audit, which compares a row with itself. A training set must not see its own instant: see
+        `training_set`.
+
+        Args:
+            at: (R,) microseconds. No (id, instant) twice.
+
+        Raises:
+            DataError: no rows were asked for, or the view's rows were never built.
+        """
+        entity = VIEW_SCHEMAS[view].names[0]
+        instants = pd.Series(pd.to_datetime(at, unit="us", utc=True)).astype("datetime64[us, UTC]")
+        asked = pd.DataFrame({entity: list(ids), columns.EVENT_TIMESTAMP: instants})
+        return self._historical(asked, [f"{view}:{name}" for name in names]).select(list(names))
+
     def _asked(self, schema: ServiceSchema, entity: str) -> tuple[FeatureSpec, ...]:
         """The features of `entity` in `schema`, and those that its cross features are computed from."""
         asked = schema.of_entity(entity)

@@ -30,6 +30,9 @@ ArrowColumn = Any
 pc: Any = pyarrow.compute
 
 
+_ARROW = {kind: pa.from_numpy_dtype(dtype) for kind, dtype in SCALARS.items()}
+
+
 def pack_arrow(layout: Layout, table: pa.Table, event_column: str, created_column: str | None) -> list[bytes]:
     """Packed rows of a table, as Feast would have written them value by value.
 
@@ -38,8 +41,9 @@ def pack_arrow(layout: Layout, table: pa.Table, event_column: str, created_colum
     """
     scalars: dict[str, ScalarColumn] = {}
     blobs: dict[str, list[Blob]] = {}
+    names = set(table.column_names)  # Arrow makes a new list each time that it is asked
     for name, kind in layout.fields:
-        if name not in table.column_names:
+        if name not in names:
             raise SchemaMismatchError(
                 f"view {layout.view!r} declares the feature {name!r}, but its source has the columns "
                 f"{', '.join(table.column_names)}. Add the column or mend the view."
@@ -115,11 +119,13 @@ def _scalars_of_arrow(column: ArrowColumn, kind: str) -> ScalarColumn:
     if column.null_count:
         null = column.is_null().to_numpy(zero_copy_only=False)
         column = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
+    if column.type == _ARROW[kind] and kind in ("INT32", "INT64"):
+        return column.to_numpy(zero_copy_only=False), null
     floats = SCALARS[kind].kind == "f"
     if SCALARS[kind].kind == "i" and pa.types.is_floating(column.type):
         # pandas turns whole numbers with gaps into floats, and gaps into NaN.
         null, column = _with_nan(null, column)
-    column = pc.cast(column, pa.from_numpy_dtype(SCALARS[kind]), safe=not floats)
+    column = pc.cast(column, _ARROW[kind], safe=not floats)
     values = column.to_numpy(zero_copy_only=False)
     if floats:
         nan = np.isnan(values)

@@ -158,7 +158,7 @@ def retire_earlier_schemas(client: Any, view: PackedView, pattern: str) -> int:
             return 0
         with client.pipeline(transaction=False) as pipe:
             for key in client.scan_iter(pattern, count=DELETE_KEYS):
-                if not key.startswith(view.head) and key != view.schema_key:
+                if not key.startswith(view.schema_head) and key != view.schema_key:
                     pipe.expire(key, RETIRED_SECONDS, nx=True)
                     retired += 1
                     if retired % DELETE_KEYS == 0:

@@ -1,7 +1,7 @@
 """Which keys the rows of a view have, and when they expire."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,16 @@ class PackedView:
     head: bytes
     schema_key: bytes
     ttl_us: int
+
+    @property
+    def schema_head(self) -> bytes:
+        """What the keys of all generations of its rows begin with."""
+        return self.schema_key.removesuffix(b"schema") + self.layout.fingerprint.encode()
+
+    def of_generation(self, number: int) -> "PackedView":
+        """The same view with the keys of another generation; 0 is the first, see `packed_generations`."""
+        mark = b".%d" % number if number else b""
+        return replace(self, head=self.schema_head + mark + b":{")
 
     def keys(self, entities: Iterable[bytes]) -> list[bytes]:
         """The key of each entity's row."""

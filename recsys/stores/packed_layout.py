@@ -130,8 +130,11 @@ def pack(
     rows["event_at"], rows["created_at"] = event_at, created_at
     nulls = np.zeros((len(rows), len(layout.fields)), np.bool_)
     for name in layout.scalars:
-        values, null = scalars.get(name, (np.zeros(len(rows)), np.ones(len(rows), np.bool_)))
-        rows[f"f:{name}"] = values
+        if name in scalars:
+            values, null = scalars[name]
+            rows[f"f:{name}"] = values
+        else:
+            null = np.ones(len(rows), np.bool_)
         if null is not None:
             nulls[:, layout.null_bit[name]] = null
             empty = np.nan if layout.dtype[f"f:{name}"].kind == "f" else 0

@@ -9,8 +9,9 @@ Everything that Feast offers works as with its own Redis store: materialize, pus
 their async forms, apply and teardown. What differs is listed in docs/online-store.md.
 
 Keys are `project:view:fingerprint:{entity}`. The fingerprint is a hash of the view's schema: a changed
-view never reads old bytes. The braces are a cluster hash tag: all views of one entity share a slot, and
-a read of many entities is grouped by slot on the client's side.
+view never reads old bytes. After a replay it carries a number too, see `packed_generations`. The braces are a
+cluster hash tag: all views of one entity share a slot, and a read of many entities is grouped by slot on the
+client's side.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreCo
 from recsys.stores.packed_arrow import entity_ids_of_arrow, pack_arrow
 from recsys.stores.packed_commands import (
     Progress,
+    Values,
     delete_matching,
     delete_rows,
     read_rows,
@@ -36,6 +38,7 @@ from recsys.stores.packed_commands import (
     write_rows_async,
 )
 from recsys.stores.packed_connection import open_async_client, open_client
+from recsys.stores.packed_generations import Generations, pointer_key, read_generations
 from recsys.stores.packed_keys import PackedView, packed_view, view_pattern
 from recsys.stores.packed_protos import EPOCH, entity_id, pack_protos, protos
 from recsys.stores.packed_rows import PackedRows
@@ -70,15 +73,16 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._announced: set[bytes] = set()  # heads of the schemas that this process has written
+        self._generations = Generations()
 
     # -- writing ----------------------------------------------------------------------------------
 
     def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: Progress) -> None:
         """Writes rows as Feast hands them over; an older row never replaces a newer one."""
-        client, view = self._connected(config), _view(config, table)
+        view = _view(config, table)
         self._announce(config, view)
-        keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
-        write_rows(client, keys, rows, _live_seconds(config), progress)
+        entities, rows = [entity_id(row[0]) for row in data], pack_protos(view.layout, data)
+        self._write(config, view, entities, rows, progress)
         if config.online_store.dual:
             with redis_errors("write hashes"):
                 super().online_write_batch(config, table, data, None)
@@ -90,8 +94,16 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         client, view = await self._connected_async(config), _view(config, table)
         if view.head not in self._announced:  # once for each schema: worth a thread, not a second copy
             await asyncio.to_thread(self._announce, config, view)
-        keys, rows = view.keys(entity_id(row[0]) for row in data), pack_protos(view.layout, data)
-        await write_rows_async(client, keys, rows, _live_seconds(config), progress)
+        entities, rows = [entity_id(row[0]) for row in data], pack_protos(view.layout, data)
+        generations = Generations.parse(await client.get(pointer_key(config.project)))
+        while True:
+            for each in generations.writing(view):
+                keys = each.keys(entities)
+                await write_rows_async(client, keys, rows, _live_seconds(config), progress)
+                progress = None  # counted once, however many generations there are
+            if (raw := await client.get(pointer_key(config.project))) == generations.raw:
+                break
+            generations = Generations.parse(raw)
         if config.online_store.dual:
             with redis_errors("write hashes"):
                 await super().online_write_batch_async(config, table, data, None)
@@ -108,8 +120,26 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         packed = pack_arrow(
             view.layout, rows, source.timestamp_field, source.created_timestamp_column or None
         )
-        keys = view.keys(entity_ids_of_arrow(view.layout, rows))
-        write_rows(self._connected(config), keys, packed, _live_seconds(config), progress)
+        self._write(config, view, entity_ids_of_arrow(view.layout, rows), packed, progress)
+
+    def _write(
+        self,
+        config: RepoConfig,
+        view: PackedView,
+        entities: list[bytes],
+        rows: Sequence[bytes],
+        progress: Progress,
+    ) -> None:
+        """Writes to the generation that is read and to one that is being built."""
+        client = self._connected(config)
+        generations = read_generations(client, config.project)
+        while True:
+            for each in generations.writing(view):
+                write_rows(client, each.keys(entities), rows, _live_seconds(config), progress)
+                progress = None  # counted once, however many generations there are
+            if (now := read_generations(client, config.project)) == generations:
+                return
+            generations = now
 
     def _announce(self, config: RepoConfig, view: PackedView) -> None:
         if view.head not in self._announced:
@@ -128,8 +158,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     ) -> list[Reading]:
         """Rows of one view as Feast's values; (None, None) where a row is missing or has expired."""
         view = _view(config, table)
-        keys = view.keys(map(entity_id, entity_keys))
-        return self._readings(view, read_rows(self._getter(config), keys), requested_features)
+        entities = [entity_id(key) for key in entity_keys]
+        values = self._fetch(config, [(view, entities)])
+        return self._readings(view, values, requested_features)
 
     async def online_read_async(
         self,
@@ -140,10 +171,30 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     ) -> list[Reading]:
         """The same without blocking the event loop."""
         view = _view(config, table)
-        keys = view.keys(map(entity_id, entity_keys))
-        return self._readings(
-            view, await read_rows_async(await self._connected_async(config), keys), requested_features
-        )
+        entities = [entity_id(key) for key in entity_keys]
+        values = await self._fetch_async(config, [(view, entities)])
+        return self._readings(view, values, requested_features)
+
+    def _fetch(self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]) -> Values:
+        """The rows of these entities, all of the generation that the pointer names at that instant."""
+        while True:
+            generations = self._generations
+            values = read_rows(self._getter(config), generations.keys(config.project, asked))
+            if values[0] == generations.raw:
+                return values[1:]
+            self._generations = Generations.parse(values[0])
+
+    async def _fetch_async(
+        self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]
+    ) -> Values:
+        """The same without blocking the event loop."""
+        client = await self._connected_async(config)
+        while True:
+            generations = self._generations
+            values = await read_rows_async(client, generations.keys(config.project, asked))
+            if values[0] == generations.raw:
+                return values[1:]
+            self._generations = Generations.parse(values[0])
 
     def _readings(
         self, view: PackedView, values: Sequence[bytes | None], requested: list[str] | None
@@ -172,8 +223,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     ) -> None:
         """All views of a request in one MGET."""
         asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        keys = [key for view, _, _, view_keys, _ in asked for key in view_keys]
-        self._respond(asked, read_rows(self._getter(config), keys), *response)
+        values = self._fetch(config, [(view, entities) for view, _, _, entities, _ in asked])
+        self._respond(asked, values, *response)
 
     async def _read_features_per_fv_async(
         self,
@@ -184,8 +235,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         *response: Any,
     ) -> None:
         asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        keys = [key for view, _, _, view_keys, _ in asked for key in view_keys]
-        self._respond(asked, await read_rows_async(await self._connected_async(config), keys), *response)
+        values = await self._fetch_async(config, [(view, entities) for view, _, _, entities, _ in asked])
+        self._respond(asked, values, *response)
 
     def _respond(
         self,
@@ -196,9 +247,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         versions: bool,
     ) -> None:
         start = 0
-        for view, table, features, keys, (places, count) in asked:
-            rows = self._readings(view, values[start : start + len(keys)], features)
-            start += len(keys)
+        for view, table, features, entities, (places, count) in asked:
+            rows = self._readings(view, values[start : start + len(entities)], features)
+            start += len(entities)
             utils._populate_response_from_feature_data(
                 features, rows, places, response, full_names, table, count, versions
             )
@@ -230,8 +281,11 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
 
     def delete_rows(self, config: RepoConfig, table: Any, entity_keys: Sequence[Any]) -> int:
         """Deletes the rows of some entities of one view and returns how many there were."""
-        keys = _view(config, table).keys(map(entity_id, entity_keys))
-        return delete_rows(self._connected(config), keys)
+        client, view = self._connected(config), _view(config, table)
+        entities = [entity_id(key) for key in entity_keys]
+        places = read_generations(client, config.project).writing(view)
+        deleted = [delete_rows(client, each.keys(entities)) for each in places]
+        return deleted[0]
 
     def delete_entity_values(self, config: RepoConfig, join_keys: list[str]) -> None:
         """Deletes Feast's own hashes of an entity; packed rows are deleted by view."""
@@ -277,12 +331,12 @@ def _view(config: RepoConfig, table: Any) -> PackedView:
 
 
 def _asked(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
-    """For each view of a request: (packed view, Feast's view, features, keys, (output places, count))."""
+    """For each view of a request: (packed view, Feast's view, features, entities, (output places, count))."""
     for table, features in grouped_refs:
         entities, places, count = utils._get_unique_entities(table, join_keys, names)
         view = _view(config, table)
-        keys = view.keys(map(entity_id, utils._get_entity_key_protos(entities)))
-        yield view, table, features, keys, (places, count)
+        ids = [entity_id(key) for key in utils._get_entity_key_protos(entities)]
+        yield view, table, features, ids, (places, count)
 
 
 def _live_seconds(config: RepoConfig) -> int:

@@ -5,7 +5,7 @@ from recsys.config import HomePaths
 from recsys.dataset.labels import build_interactions
 from recsys.dataset.shop import Shop
 from recsys.stores.dataset_files import load_info, load_items
-from recsys.stores.event_lake import EventLake
+from recsys.stores.event_lake import open_lake
 
 
 def open_shop(paths: HomePaths) -> Shop:
@@ -16,5 +16,5 @@ def open_shop(paths: HomePaths) -> Shop:
     """
     info = load_info(paths)
     needed = [columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT]
-    events = EventLake(paths.lake).read(columns=needed)
+    events = open_lake(paths).read(columns=needed)
     return Shop(info, build_interactions(events, load_items(paths), info.label_kinds))

@@ -12,6 +12,7 @@ from scipy import sparse
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
+from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
@@ -25,18 +26,20 @@ from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.popularity import decayed_popularity
+from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
     read_histories,
     read_ranking_features,
 )
+from recsys.training.feedback_requests import feedback_data, sampled
 from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import RankingData, labels_of, ranking_cases
+from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases
 from recsys.training.retriever import train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
+from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 SECTIONS = {
@@ -47,7 +50,6 @@ SECTIONS = {
     "evaluation",
 }  # of the settings, that a bundle depends on
 GRAPH_NEIGHBOURS = 100
-POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
 
@@ -56,7 +58,12 @@ Validate = Callable[[Retriever], dict[str, float]]
 
 @dataclass(frozen=True)
 class Job:
-    """What one training run works with; `features` is the only way to the feature store."""
+    """What one training run works with; `features` is the only way to the feature store.
+
+    Attributes:
+        feedback: responses of the validation period, if any were logged.
+        parent: the bundle to go on from; None = begin anew.
+    """
 
     shop: Shop
     split: Split
@@ -64,6 +71,8 @@ class Job:
     settings: Settings
     run_dir: Path
     progress: Progress = silent
+    feedback: Feedback | None = None
+    parent: Bundle | None = None
 
 
 def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -198,7 +207,10 @@ def _train_fusion(job: Job, bundle: Bundle) -> None:
 
 
 def ranking_data(job: Job, bundle: Bundle) -> RankingData:
-    """The ranker's training set: candidates of the served funnel, features strictly before each question."""
+    """The ranker's training set: candidates of the served funnel, features strictly before each question.
+
+    Responses that were really shown come on top, as many as there are questions at most.
+    """
     settings = job.settings.ranker
     rng = np.random.default_rng(settings.seed)
     cases = ranking_cases(job.shop.interactions, job.split, rng, settings.requests)
@@ -218,11 +230,18 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
     ]
     candidates, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     features = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
-    return RankingData(
+    data = RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
     )
+    if job.feedback is None or not len(job.feedback):
+        return data
+    rows = sampled(job.feedback, settings.requests, rng)
+    shown = feedback_data(
+        job.features, job.shop.interactions, job.feedback, rows, bundle, settings.candidates
+    )
+    return join_data([data, shown])
 
 
 def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, Bundle]]:
@@ -247,8 +266,15 @@ def _trained_retriever(
     train, settings = job.split.train, job.settings.retriever
     clock = job.shop.info.clock == "time"
     season = int(train.at.max()) - int(train.at.min()) >= 2 * YEAR_MICROS
-    retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
-    windows = training_windows(train, settings.history_length)
+    if job.parent is None:
+        retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
+        windows = training_windows(train, settings.history_length)
+    else:
+        settings = incremental_settings(settings, job.settings.incremental, job.parent)
+        retriever = warm_start(job.parent, items, text_vectors)
+        windows = training_windows(train, settings.history_length)
+        since, replay = trained_until(job.parent.manifest), job.settings.incremental.replay
+        windows = new_and_replayed(windows, train, since, replay, np.random.default_rng(settings.seed))
     histories = read_histories(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
@@ -285,7 +311,8 @@ def _validator(job: Job) -> Validate:
 def _manifest(
     job: Job, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
 ) -> Manifest:
-    settings = job.settings.model_dump(mode="json", include=SECTIONS)
+    sections = SECTIONS | ({"incremental"} if job.parent else set())
+    settings = job.settings.model_dump(mode="json", include=sections)
     return Manifest(
         bundle_id=bundle_id,
         created_at=now,
@@ -301,4 +328,6 @@ def _manifest(
         settings=json.loads(json.dumps(settings)),
         metrics={},
         git_revision=git_revision,
+        parent=job.parent.manifest.bundle_id if job.parent else None,
+        trained_until=datetime.fromtimestamp(int(job.split.train.at.max()) / 1e6, UTC),
     )

@@ -4,6 +4,7 @@ The retriever never trained on that period, so its scores there are what they wi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,21 @@ class RankingData:
     features: FloatArray
     labels: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.bool_]
+
+
+def join_data(parts: list[RankingData]) -> RankingData:
+    """The requests of all `parts`, padded to the widest of them."""
+    width = max(part.mask.shape[1] for part in parts)
+
+    def padded(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        missing = [(0, 0), (0, width - values.shape[1]), *[(0, 0)] * (values.ndim - 2)]
+        return np.pad(values, missing)
+
+    return RankingData(
+        np.concatenate([padded(part.features) for part in parts]),
+        np.concatenate([padded(part.labels) for part in parts]),
+        np.concatenate([padded(part.mask) for part in parts]),
+    )
 
 
 def ranking_cases(interactions: Interactions, split: Split, rng: np.random.Generator, count: int) -> Cases:

@@ -84,13 +84,18 @@ def write_features(path: Path, key: str, count: int, vectors: bool) -> None:
     pq.write_table(pa.table(columns), path)
 
 
+def feast_address(url: str) -> str:
+    """The embedded server's address in Feast's own form."""
+    password, _, address = url.removeprefix("redis://:").removesuffix("/0").partition("@")
+    return f"{address},password={password}"
+
+
 def _packed(url: str) -> str:
     return f"type: recsys.stores.packed_online.PackedRedisOnlineStore\n  connection_string: {url}"
 
 
 def _redis(url: str) -> str:
-    password, _, address = url.removeprefix("redis://:").removesuffix("/0").partition("@")
-    return f"type: redis\n  connection_string: {address},password={password}"
+    return f"type: redis\n  connection_string: {feast_address(url)}"
 
 
 def _repository(path: Path, engine: str, online: str, vectors: bool) -> Any:

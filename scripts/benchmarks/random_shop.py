@@ -1,8 +1,9 @@
 """A shop of random data in a home of its own: features online, a bundle in production."""
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,7 +44,8 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
             write_rows(settings.paths, view, table)
         features = OfflineFeatures(settings)
         features.apply()
-        features.materialize(now + timedelta(seconds=1))
+        with redirect_stdout(sys.stderr):  # Feast prints; stdout is for the table
+            features.materialize(now + timedelta(seconds=1))
         promote(settings, random_bundle(items, settings, now, "random-1", rng))
         yield
     finally:

@@ -18,7 +18,13 @@ MODULES = {
     "online-read-vectors": "online_read_bench",
     "materialize": "materialize_bench",
     "recommend": "recommend_bench",
+    "events-accept": "events_accept_bench",
     "import": "import_bench",
+    "stream-worker": "stream_worker_bench",
+    "stream-scale": "stream_scale_bench",
+    "freshness": "freshness_bench",
+    "stream-write": "stream_write_bench",
+    "redis-memory": "redis_memory_bench",
 }
 
 

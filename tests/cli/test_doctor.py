@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from recsys.cli.checks import Check, machine, missing, ok, packages, servers, shop
 from recsys.cli.doctor import doctor, examine, folded
-from recsys.config import Settings, TextSettings, load_settings
+from recsys.config import Settings, StreamSettings, TextSettings, load_settings
+from recsys.stores import redis_server
 from recsys.stores.artifacts import save_bundle
 from recsys.stores.database_migrations import downgrade
+from recsys.stores.redis_connection import connect
 from recsys.stores.registry import Registry
 from tests.tiny_bundle import tiny_bundle
 
@@ -156,6 +158,45 @@ def test_a_redis_that_can_be_started_is_a_warning_and_one_that_is_away_is_missin
     found = servers.redis(away)
     assert found.state == "missing"
     assert "hunter2" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("append_only", "sync", "major", "external", "state", "mend"),
+    [
+        (True, "always", 7, True, "ok", ""),
+        (True, "", 7, True, "ok", ""),  # a hosted server that does not tell
+        (False, "always", 7, True, "warning", "appendonly yes"),
+        (True, "everysec", 7, True, "warning", "appendfsync always"),
+        (True, "everysec", 8, False, "warning", "recsys down"),
+        (True, "always", 6, True, "warning", "Redis 7"),
+    ],
+)
+def test_a_redis_that_may_lose_accepted_events_is_a_warning(
+    append_only: bool, sync: str, major: int, external: bool, state: str, mend: str
+) -> None:
+    check = servers.judge_durability(append_only, sync, major, external)
+    assert check.state == state
+    assert mend in check.remedy
+
+
+def test_the_embedded_server_keeps_what_it_accepts(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert servers.event_stream(settings) == []  # not up: `redis` says so
+    status = redis_server.up(settings)
+    try:
+        assert [check.state for check in servers.event_stream(settings)] == ["ok"]
+        kafka = StreamSettings(transport="kafka")
+        assert servers.event_stream(settings.model_copy(update={"stream": kafka})) == []
+        with connect(settings) as client:
+            client.config_set("appendonly", "no")
+        external = Settings.model_validate(
+            {"home": tmp_path / "b", "redis_url": redis_server.redis_url(settings)}
+        )
+        (check,) = servers.event_stream(external)
+        assert (check.state, status.running) == ("warning", True)
+        assert "no append-only file" in check.detail
+    finally:
+        redis_server.down(settings)
 
 
 def test_a_database_that_is_away_is_missing_without_its_password(tmp_path: Path) -> None:

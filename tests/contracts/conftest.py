@@ -1,6 +1,7 @@
 """A real server for the whole session, and a Feast repository of every value type for each online store."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,12 @@ import redis
 
 from recsys.config import Settings
 from recsys.stores import redis_server
+from recsys.stores.kafka_stream import KafkaEventStream
 from recsys.stores.redis_connection import open_url
+from recsys.stores.redis_stream import RedisEventStream
+from recsys.streaming.stream import EventStream
+from tests.fake_stream import FakeEventStream
+from tests.kafka_broker import start_broker
 
 STORES = {
     "feast": "type: redis",
@@ -109,3 +115,18 @@ def all_types_view(path: Path, name: str = "everything", ttl: timedelta | None =
 def everything() -> Callable[..., list[Any]]:
     """`all_types_view`, for tests that apply it."""
     return all_types_view
+
+
+@pytest.fixture(params=["fake", "redis", "kafka"])
+def stream(request: pytest.FixtureRequest) -> Iterator[EventStream]:
+    """An empty event stream with two partitions of users, of each transport."""
+    if request.param == "fake":
+        yield FakeEventStream(2)
+    elif request.param == "redis":
+        with closing(RedisEventStream(request.getfixturevalue("redis_client"), 2)) as opened:
+            yield opened
+    else:
+        broker = start_broker()  # a tenth of a second
+        # The broker takes only newer requests for a producer's id than the client has.
+        with closing(broker), closing(KafkaEventStream(broker.servers, 2, idempotent=False)) as opened:
+            yield opened

@@ -65,4 +65,4 @@ def test_keys_of_items_are_those_of_the_catalogue(start: datetime) -> None:
     from recsys.catalog import stable_key
 
     log = read_log(table(numbered([event(columns.VIEW, start, item="tea")])))
-    np.testing.assert_array_equal(log.item_keys(), [stable_key("tea")])
+    np.testing.assert_array_equal(log.item_keys, [stable_key("tea")])

@@ -1,13 +1,15 @@
 """Small worlds with ties, midnights, cancellations and gaps longer than every window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
 from recsys import columns
+from recsys.catalog import stable_key
 
 START = datetime(2024, 2, 20, tzinfo=UTC)  # a leap day lies within
 KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS, columns.CANCEL)
@@ -19,6 +21,7 @@ INSTANTS = st.builds(
     st.sampled_from([0, 1, 2, 6, 7, 8, 9, 29, 30, 31, 32, 60, 89, 90, 91, 92, 200]),
     st.sampled_from([0, 0, 5, 23.9999]),
 )
+FAR = st.builds(lambda at, days: at + timedelta(days=days), INSTANTS, st.sampled_from([0, 0, 0, 1, 100]))
 EVENTS = st.lists(
     st.fixed_dictionaries(
         {
@@ -64,3 +67,27 @@ def event(kind: str, at: datetime, user: str = "u1", item: str = "i1", **more: A
 def table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """`rows` as canonical events."""
     return pa.Table.from_pylist(list(rows), schema=EVENT_TYPES)
+
+
+def row_at(view: pa.Table, join_key: str, entity: str, at: datetime) -> dict[str, Any] | None:
+    """The features of the last row of `entity` up to `at`, as a point-in-time join finds them."""
+    rows = [row for row in view.to_pylist() if row[join_key] == entity and row[columns.EVENT_TIMESTAMP] <= at]
+    if not rows:
+        return None
+    last = max(rows, key=lambda row: row[columns.EVENT_TIMESTAMP])
+    left_out = (join_key, columns.EVENT_TIMESTAMP, columns.CREATED_TIMESTAMP)
+    return {name: value for name, value in last.items() if name not in left_out}
+
+
+def known(values: Mapping[str, Any] | None, reference: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`values`, or where there is no row the reference, which must then say "nothing"."""
+    if values is None:
+        assert not any(reference.values())
+        return reference
+    return values
+
+
+def category_keys(item_keys: np.ndarray) -> np.ndarray:
+    """The keys of CATEGORIES by key of an item."""
+    by_item = {stable_key(item): stable_key(name) for item, name in CATEGORIES.items() if name}
+    return np.array([by_item.get(key, 0) for key in item_keys.tolist()], np.int64)

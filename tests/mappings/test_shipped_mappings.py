@@ -243,3 +243,40 @@ def test_ordered_csv(tmp_path: Path) -> None:
     )
     assert imported.info.clock == "order"
     assert [row["item_id"] for row in events] == ["g2", "g1"]
+
+
+def test_simulated(tmp_path: Path) -> None:
+    event = {"user_id": "sim-shopper-1", "session_id": "s", "request_id": "r", "position": 2}
+    imported, events = run(
+        tmp_path,
+        "simulated",
+        **{
+            "events.jsonl.gz": lines(
+                {
+                    **event,
+                    "event_id": "a",
+                    "kind": "search",
+                    "query": "tea",
+                    "at": "2026-01-05T10:00:00+00:00",
+                },
+                {
+                    **event,
+                    "event_id": "b",
+                    "kind": "click",
+                    "item_id": "1",
+                    "at": "2026-01-05T10:00:05.5+00:00",
+                },
+            ),
+            "items.jsonl": json.dumps(
+                {"item_id": "1", "title": "Tea", "text": "tea", "category": "drinks", "brand": None}
+                | {"price_micros": 2_500_001, "available": False, "tags": ["colour: green"]}
+            ).encode(),
+        },
+    )
+    assert [(row["kind"], row["query"], row["position"]) for row in events] == [
+        ("search", "tea", 2),
+        ("click", None, 2),
+    ]
+    tea = items(imported)["1"]
+    assert (tea["price_micros"], tea["available"], tea["brand"]) == (2_500_001, False, None)
+    assert json.loads(tea["attributes"]) == {"tags": ["colour: green"]}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.retrieval import dense_index
 from recsys.retrieval.dense_index import DenseIndex
 
 
@@ -87,3 +88,47 @@ def test_nothing_allowed_and_nothing_there_give_nothing() -> None:
     assert len(DenseIndex(vectors).search(vectors[1], 5, np.zeros(11, bool))[0]) == 0
     assert len(DenseIndex(vectors).search(vectors[1], 0)[0]) == 0
     assert len(DenseIndex(np.zeros((1, 16), np.float32)).search(vectors[1], 5)[0]) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 300), st.integers(0, 40), st.integers(0, 40), st.integers(1, 60), st.integers(0, 10_000)
+)
+def test_changed_and_new_rows_are_found_as_by_an_index_built_anew(
+    rows: int, new: int, changed: int, count: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = clustered(rows, seed=seed)
+    index = DenseIndex(vectors)
+    for step in range(3):
+        longer = clustered(len(vectors) - 1 + new, seed=seed + step + 1)
+        moved = rng.integers(1, len(longer), changed)
+        longer[: len(vectors)] = vectors
+        longer[moved] = clustered(changed, seed=seed + step + 9)[1 : len(moved) + 1]
+        index, vectors = index.extended(longer, moved), longer
+        allowed = rng.random(len(vectors)) < 0.7
+        query = rng.normal(size=16).astype(np.float32)
+        for mask in (None, allowed):
+            found, scores = index.search(query, count, mask)
+            right, right_scores = DenseIndex(vectors).search(query, count, mask)
+            assert sorted(found.tolist()) == sorted(right.tolist())
+            assert scores == pytest.approx(right_scores, abs=1e-5)
+
+
+def test_an_extended_index_leaves_the_old_one_as_it_was() -> None:
+    vectors = clustered(50)
+    index = DenseIndex(vectors)
+    longer = np.concatenate([vectors, -vectors[3:4]])
+    assert index.extended(longer, np.array([51])).search(-vectors[3], 1)[0].tolist() == [51]
+    assert index.search(-vectors[3], 50)[0].max() <= 50
+
+
+def test_a_delta_that_has_grown_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense_index, "DELTA_UP_TO", 8)
+    vectors = clustered(2000)
+    index = DenseIndex(vectors, exact_up_to=1000)
+    longer = np.concatenate([vectors, clustered(8, seed=5)[1:]])
+    beside = index.extended(longer, np.arange(2001, 2009))
+    folded = beside.extended(np.concatenate([longer, clustered(1, seed=6)[1:]]), np.array([2009]))
+    assert (beside.delta, folded.delta) == (8, 0)
+    assert 2009 in folded.search(clustered(1, seed=6)[1], 10)[0]

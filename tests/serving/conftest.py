@@ -9,18 +9,38 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from recsys.config import ServingSettings
+from recsys.config import ServingSettings, StreamSettings
+from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.funnel.recommender import Recommender
 from recsys.stores.registry_records import BundleRecord
 from serving.app import create_app
 from serving.bundle_watch import BundleWatch
+from serving.collection import Collection
 from serving.deployment import Deployment
 from serving.metrics import ServiceMetrics
+from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle
 
 
 def record(bundle_id: str) -> BundleRecord:
     return BundleRecord(bundle_id, Path(bundle_id), "corner-shop", "all", NOW, {}, None, "production", NOW)
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """What a progress says of freshness."""
+
+    p50_ms: float = 12.0
+    p90_ms: float = 40.0
+    p99_ms: float = 250.0
+
+
+class WatchedProgress(FakeProgress):
+    """The workers' progress and its freshness."""
+
+    def freshness(self) -> Percentiles:
+        self._answer("freshness")
+        return Percentiles()
 
 
 @dataclass
@@ -33,20 +53,29 @@ class Shop:
     client: TestClient
     promoted: list[BundleRecord | None]
     clock: Clock
+    stream: FakeEventStream
+    progress: WatchedProgress
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
 
 
+IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)
 OpenShop = Callable[..., Shop]
 
 
 @pytest.fixture
 def open_shop() -> Iterator[OpenShop]:
-    """Opens a service: fields of ServingSettings, and `api_key`, `bundle_id` (None: none is promoted)."""
+    """Opens a service: fields of ServingSettings, and `api_key`, `bundle_id` (None: none), `stream`."""
     pools: list[ThreadPoolExecutor] = []
+    collections: list[Collection] = []
 
-    def build(api_key: str | None = None, bundle_id: str | None = "bundle-1", **settings: Any) -> Shop:
+    def build(
+        api_key: str | None = None,
+        bundle_id: str | None = "bundle-1",
+        stream: StreamSettings = IMPATIENT,
+        **settings: Any,
+    ) -> Shop:
         features, serving, clock = regulars(), ServingSettings(diversity=0.0, **settings), Clock()
         metrics, promoted = ServiceMetrics(), [record(bundle_id) if bundle_id else None]
         watch = BundleWatch(
@@ -59,11 +88,25 @@ def open_shop() -> Iterator[OpenShop]:
         watch.check()
         pool = ThreadPoolExecutor(2)
         pools.append(pool)
-        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW)
+        events, progress = FakeEventStream(stream.partitions), WatchedProgress()
+        collection = Collection(
+            stream,
+            CleaningRules(),
+            open_stream=lambda: events,
+            open_progress=lambda: progress,
+            metrics=metrics.stream,
+            now=lambda: NOW,
+            timeout_seconds=serving.timeout_seconds,
+            clock=clock,
+        )
+        collections.append(collection)
+        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW, collection)
         client = TestClient(create_app(deployment), raise_server_exceptions=False)
-        return Shop(features, serving, deployment, client, promoted, clock)
+        return Shop(features, serving, deployment, client, promoted, clock, events, progress)
 
     yield build
+    for collection in collections:
+        collection.close()
     for pool in pools:
         pool.shutdown()
 

@@ -1,5 +1,6 @@
 """The description of the HTTP interface is true: random calls get only what it says."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from recsys.events import EVENT_CLASSES
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
@@ -31,7 +34,15 @@ def takes_input(operation: Any) -> bool:
 
 def test_every_route_is_described_with_its_errors(shop) -> None:
     paths = shop.client.get("/openapi.json").json()["paths"]
-    assert {"/v1/recommend", "/v1/similar", "/v1/history", "/livez", "/readyz", "/metrics"} < set(paths)
+    assert {
+        "/v1/recommend",
+        "/v1/similar",
+        "/v1/events",
+        "/v1/history",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    } < set(paths)
     for path in paths.values():
         for operation in path.values():
             assert {"401", "404", "413", "422", "429", "500", "503"} <= set(operation["responses"])
@@ -45,3 +56,17 @@ def test_the_examples_of_the_description_work(shop) -> None:
     assert len(examples) > 1
     for example in examples:
         assert shop.recommend(**example).status_code == 200
+    body = document["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]
+    assert {kind["title"] for kind in body["schema"]["items"]["anyOf"] if kind} == set(EVENT_CLASSES)
+    for example in body["examples"].values():
+        answer = shop.client.post("/v1/events", json=example["value"]).json()
+        assert (answer["accepted"], answer["verdicts"]) == (1, [])
+
+
+def test_the_fields_of_each_kind_are_described_as_they_are_taken(shop) -> None:
+    content = shop.client.get("/openapi.json").json()["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    for kind in filter(None, content["application/json"]["schema"]["items"]["anyOf"]):
+        name, known = kind["title"], {field.name for field in fields(EVENT_CLASSES[kind["title"]])}
+        assert set(kind["properties"]) == known | {"kind"}, name
+        least = {field: "x" for field in kind["required"]} | {"kind": name}
+        assert shop.client.post("/v1/events", json=least).json()["accepted"] == 1, name

@@ -16,11 +16,13 @@ import pytest
 
 from recsys.config import Settings
 from recsys.stores.redis_server import down, up
+from recsys.stores.streams import open_stream
 from scripts.benchmarks.random_shop import open_shop as random_shop
 from scripts.benchmarks.random_shop import promote, random_bundle, user_id
 from scripts.benchmarks.served_process import serving
 
 ROOT = Path(__file__).parents[2]
+VIEW = {"kind": "view", "event_id": "e1", "user_id": user_id(1), "item_id": "item-000001"}
 pytestmark = pytest.mark.slow
 
 
@@ -76,12 +78,21 @@ def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -
         }
         assert listening == {"127.0.0.1"}
 
+        sent = client.post("/v1/events", json=VIEW)
+        assert (sent.status_code, sent.json()["accepted"]) == (200, 1)
+
         down(settings)
+        refused = client.post("/v1/events", json=VIEW)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         degraded = recommend(client)
         assert degraded.status_code == 200
         assert degraded.json()["degraded"] == ["online_features_unavailable"]
         up(settings)
         wait_for("features come back", lambda: recommend(client).json()["degraded"] == [])
+        wait_for("events are taken", lambda: client.post("/v1/events", json=VIEW).status_code == 200)
+        stream = open_stream(settings)
+        assert sum(status.lag for status in stream.status()) == 2, "the one before survived the restart"
+        stream.close()
 
         statuses, bundles, stop = [], [], threading.Event()
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
+from recsys.config import HomePaths
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.stores import event_lake
-from recsys.stores.event_lake import EventLake
+from recsys.stores import lake_day
+from recsys.stores.event_lake import EventLake, open_lake
 
 START = datetime(2026, 1, 30, 23, 59, 58, tzinfo=UTC)
 
@@ -143,7 +144,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
     lake = EventLake(tmp_path)
     lake.append(events([START], 0))
     lake.append(events([START], 1))
-    real, calls = event_lake._names, []
+    real, calls = lake_day.names_of, []
 
     def names(folder: Path) -> frozenset[str]:
         found = real(folder)
@@ -153,7 +154,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
         return found
 
     # The race is between two system calls of the reader; only a hook can hit it every time.
-    monkeypatch.setattr(event_lake, "_names", names)
+    monkeypatch.setattr(lake_day, "names_of", names)
     assert ids(lake.read()) == ["e0", "e1"]
 
 
@@ -211,3 +212,39 @@ def test_writers_compaction_and_readers_at_once_lose_and_repeat_nothing(tmp_path
     found = ids(EventLake(tmp_path).read())
     assert len(found) == len(set(found)) == writers * batches * 2
     assert len(list(tmp_path.rglob("*.parquet"))) == 2
+
+
+def test_the_same_rows_under_the_same_name_are_there_once(tmp_path: Path) -> None:
+    lake = EventLake(tmp_path)
+    rows = events([START, START + timedelta(days=1)])
+    lake.append(rows, "flush-1")
+    lake.append(rows, "flush-1")
+    assert len(lake.read()) == 2
+    lake.append(events([START], 5), "flush-2")
+    lake.compact()
+    lake.append(rows, "flush-1")  # a writer that was killed before it could note that it was done
+    assert len(lake.read()) == 3
+
+
+def test_a_home_is_read_over_imported_and_live_events_each_id_once(tmp_path: Path) -> None:
+    paths = HomePaths(tmp_path)
+    EventLake(paths.lake).append(events([START, START + timedelta(days=2)]))
+    assert ids(open_lake(paths).read()) == ["e0", "e1"]
+    live = events([START + timedelta(hours=1), START + timedelta(days=1)], 1)  # ids 1 and 2
+    EventLake(paths.live).append(live)
+    joined = open_lake(paths).read()
+    assert ids(joined) == ["e0", "e2", "e1"]
+    assert joined[columns.AT].to_pylist()[2] == START + timedelta(days=2)  # the imported one counts
+    assert [day.day for day in open_lake(paths).days()] == [30, 31, 1]
+
+
+def test_compaction_can_leave_large_files_and_quiet_days_alone(tmp_path: Path) -> None:
+    lake = EventLake(tmp_path)
+    lake.append(seconds(1000).slice(2))  # 31 January
+    large = max(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+    for number in range(3):
+        lake.append(events([START + timedelta(hours=1)], 2000 + number))
+    assert lake.compact(files=4, largest_bytes=large - 1) == 0
+    assert lake.compact(files=3, largest_bytes=large - 1) == 3
+    assert len(files(tmp_path)) == 2
+    assert len(lake.read()) == 1001

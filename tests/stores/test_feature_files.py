@@ -1,6 +1,7 @@
 """Feature rows on disk: built from what was imported, rebuilt when it changes, never half written."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings, load_settings
+from recsys.dataset.catalogue_rows import items_of, items_table
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores import feature_files
-from recsys.stores.dataset_files import save_items
+from recsys.stores.dataset_files import load_items, save_items
 from recsys.stores.event_lake import EventLake
 from recsys.stores.feature_files import build_features, write_rows
+from recsys.stores.item_log import item_log
 
 DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
 
@@ -99,6 +102,18 @@ def test_new_events_rebuild_what_depends_on_them(shop: Settings) -> None:
     build_features(shop, with_text=False)
     add_events(shop, 3)
     assert build_features(shop, with_text=False)[columns.USER_HISTORY] == 2
+
+
+def test_every_version_of_an_item_has_a_row_of_its_own_instant(shop: Settings) -> None:
+    build_features(shop, with_text=False)
+    (tea,) = [item for item in items_of(load_items(shop.paths)) if item.item_id == "tea"]
+    changed = replace(tea, price_micros=7_000_000, at=DAY + timedelta(hours=1))
+    item_log(shop.paths).append(items_table([changed]), 1)
+    assert build_features(shop, with_text=False)[columns.ITEM_CONTENT] == 3
+    rows = pq.read_table(shop.paths.feature_rows(columns.ITEM_CONTENT)).to_pylist()
+    assert [
+        (row[columns.PRICE_MICROS], row[columns.EVENT_TIMESTAMP]) for row in rows if row["item_id"] == "tea"
+    ] == [(0, DAY - timedelta(days=1)), (7_000_000, DAY + timedelta(hours=1))]
 
 
 def test_a_lost_file_is_written_again(shop: Settings) -> None:

@@ -46,6 +46,7 @@ def test_up_prints_a_server_that_answers_and_twice_is_once(settings: Settings) -
         assert client.config_get("bind")["bind"] == "127.0.0.1"
         assert client.config_get("protected-mode")["protected-mode"] == "yes"
         assert client.config_get("appendonly")["appendonly"] == "yes"
+        assert client.config_get("appendfsync")["appendfsync"] == "always"
 
 
 def test_strangers_are_refused_and_the_password_is_the_owners(settings: Settings) -> None:

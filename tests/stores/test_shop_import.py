@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_the_old_data(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recsys.stores.event_lake.pq.write_table", full)
+    monkeypatch.setattr("recsys.stores.lake_day.pq.write_table", full)
     with pytest.raises(StoreUnavailableError, match="No space left"):
         imported(paths, tmp_path / "shop")
     monkeypatch.undo()

@@ -6,7 +6,8 @@ from pathlib import Path
 import orjson
 
 from recsys.funnel.slate import FeatureStatus, Reason, Slate, SlateItem
-from recsys.stores.slate_log import FILES, FileSlateLog
+from recsys.stores.rotating_log import FILES, RotatingLog
+from recsys.stores.slate_log import slate_log
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -27,8 +28,10 @@ def lines(folder: Path) -> list[dict]:
     ]
 
 
-def written(folder: Path, count: int, max_bytes: int, share: float = 1.0, draw: float = 0.5) -> FileSlateLog:
-    log = FileSlateLog(folder, max_bytes, share, lambda: draw)
+def written(
+    folder: Path, count: int, max_bytes: int, share: float = 1.0, draw: float = 0.5
+) -> RotatingLog[Slate]:
+    log = slate_log(folder, max_bytes, share, lambda: draw)
     for number in range(count):
         log.append(slate(number))
     log.close()

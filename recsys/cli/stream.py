@@ -1,0 +1,221 @@
+"""`recsys stream`: workers of the event stream, how far they are, and what they could not process."""
+
+import signal
+import sys
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys.cli.output import bars, note, print_facts, print_json, print_rows
+from recsys.config import load_settings
+from recsys.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from recsys.streaming.stream import DeadLetter
+
+app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
+app.add_typer(dlq, name="dlq")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+LetterIds = Annotated[list[str] | None, typer.Argument(help="Ids that `recsys stream dlq list` shows.")]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+@app.command()
+def run(
+    partitions: Annotated[
+        str | None, typer.Option(help="Own these and no others, for example 0-3,7. Default: a fair share.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Process what is there, then exit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one worker: events to features online and to the event lake. Run more for more throughput.
+
+    Workers share the partitions among them and take over those of a worker that dies. Stop one with
+    Ctrl-C or SIGTERM: it finishes its batch. Killing it loses nothing either.
+
+    \b
+    Example:
+      recsys stream run
+      recsys stream run --partitions 0-3
+      recsys stream run --once
+    """
+    pinned = parse_partitions(partitions) if partitions else ()  # before anything slow is imported
+
+    from recsys.stores.stream_run import drain_stream, run_stream
+
+    settings = load_settings()
+    if once:
+        print_facts({"events": drain_stream(settings, pinned, note)}, as_json=as_json)
+        return
+    stop = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    run_stream(settings, pinned, stop, note)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show how far the workers are: lag by partition, rate, what was kept and refused, and freshness.
+
+    \b
+    Example:
+      recsys stream status
+      recsys stream status --json
+    """
+    from recsys.stores.stream_report import stream_report
+
+    report = stream_report(load_settings())
+    if as_json:
+        print_json(report)
+        return
+    print_rows(report["partitions"], as_json=False, title="Partitions")
+    print_facts(report["events"], as_json=False, title="Events")
+    print_facts(report["freshness"], as_json=False, title="Accepted to visible online, last ten minutes")
+    print_facts(report["state"], as_json=False, title="State")
+
+
+@dlq.command("list")
+def list_letters(
+    count: Annotated[int, typer.Option(help="At most that many, the oldest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the entries that could not be processed, and why.
+
+    \b
+    Example:
+      recsys stream dlq list
+    """
+    from recsys.stores.streams import open_stream
+
+    stream = open_stream(load_settings())
+    try:
+        print_rows([_letter_row(letter) for letter in stream.dead_letters(count)], as_json=as_json)
+    finally:
+        stream.close()
+
+
+@dlq.command()
+def retry(ids: LetterIds = None, everything: All = False, as_json: AsJson = False) -> None:
+    """Put dead letters into the stream again, once what was wrong is mended.
+
+    \b
+    Example:
+      recsys stream dlq retry --all
+    """
+    from recsys.stores.stream_run import now_micros
+    from recsys.stores.streams import open_stream
+    from recsys.streaming.dead_letters import retry as put_back
+
+    wanted = _wanted(ids, everything)
+    stream = open_stream(load_settings())
+    try:
+        print_facts({"retried": put_back(stream, wanted, now_micros())}, as_json=as_json)
+    finally:
+        stream.close()
+
+
+@dlq.command()
+def drop(ids: LetterIds = None, everything: All = False, as_json: AsJson = False) -> None:
+    """Forget dead letters for good.
+
+    \b
+    Example:
+      recsys stream dlq drop 3-1700000000000000
+    """
+    from recsys.stores.streams import open_stream
+    from recsys.streaming.dead_letters import ALL
+
+    wanted = _wanted(ids, everything)
+    stream = open_stream(load_settings())
+    try:
+        letters = wanted or [letter.letter_id for letter in stream.dead_letters(ALL)]
+        print_facts({"dropped": stream.drop(letters)}, as_json=as_json)
+    finally:
+        stream.close()
+
+
+@app.command()
+def replay(
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only events from this instant on, ISO 8601.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Only events before this instant, with features as of then.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the online features of users and items from the event lake, then switch to them at once.
+
+    Services and workers may go on meanwhile. Without --from and --to the workers' state is built anew too.
+    With --to the features are those of a past instant, until new events come: for a look back, or a test.
+
+    \b
+    Example:
+      recsys stream replay
+      recsys stream replay --from 2026-01-01 --to 2026-02-01T00:00:00Z
+    """
+    from dataclasses import asdict
+
+    from recsys.stores.stream_replay import replay as rebuild
+    from recsys.stores.stream_run import now_micros
+
+    window = (_instant("--from", start), _instant("--to", end))
+    done = rebuild(load_settings(), now_micros(), *window, bars)
+    print_facts(asdict(done), as_json=as_json, title="Replayed")
+
+
+def _instant(option: str, text: str | None) -> "datetime | None":
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"{option} {text!r} is no ISO 8601 instant. Write 2026-01-31T12:00:00Z.") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_partitions(text: str) -> frozenset[int]:
+    """The partitions that `text` names.
+
+    >>> sorted(parse_partitions("0-2,7"))
+    [0, 1, 2, 7]
+    """
+    found: set[int] = set()
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            found |= set(range(int(first), int(last or first) + 1))
+    except ValueError as error:
+        raise ConfigError(
+            f"--partitions {text!r} is no list of partitions. Write for example 0-3,7."
+        ) from error
+    if not found:
+        raise ConfigError(f"--partitions {text!r} names none. Write for example 0-3,7.")
+    return frozenset(found)
+
+
+def _wanted(ids: list[str] | None, everything: bool) -> list[str]:
+    """The ids that were given; none = all, which must be said."""
+    if bool(ids) == everything:
+        note("error: pass ids, or --all for all of them")
+        sys.exit(2)
+    return ids or []
+
+
+def _letter_row(letter: "DeadLetter") -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    return {
+        "id": letter.letter_id,
+        "partition": letter.entry.partition,
+        "at": datetime.fromtimestamp(letter.at / 1e6, UTC),
+        "reason": letter.reason,
+        "body": letter.entry.body.decode("utf-8", "replace"),
+    }

@@ -1,0 +1,92 @@
+"""Items and users of the domain as canonical rows, and back."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from recsys import columns
+from recsys.catalog import AttributeValue, Item, User
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA
+
+
+def items_table(items: Iterable[Item]) -> pa.Table:
+    """One row an item, as `ITEM_SCHEMA` has it."""
+    rows = [
+        {
+            columns.ITEM_ID: item.item_id,
+            columns.TITLE: item.title,
+            columns.TEXT: item.text,
+            columns.CATEGORY: item.category,
+            columns.BRAND: item.brand,
+            columns.PRICE_MICROS: item.price_micros,
+            columns.AVAILABLE: item.available,
+            columns.ATTRIBUTES: attributes_json(item.attributes),
+            columns.AT: item.at,
+        }
+        for item in items
+    ]
+    return pa.Table.from_pylist(rows, schema=ITEM_SCHEMA)
+
+
+def items_of(table: pa.Table) -> list[Item]:
+    """The items of rows of `ITEM_SCHEMA`, in their order; other columns are passed over."""
+    names = ITEM_SCHEMA.names
+    return [
+        Item(**(row | {columns.ATTRIBUTES: attributes_of(row[columns.ATTRIBUTES])}))
+        for row in table.select(names).to_pylist()
+    ]
+
+
+def users_table(users: Iterable[User]) -> pa.Table:
+    """One row a user, as `USER_SCHEMA` has it."""
+    rows = [
+        {
+            columns.USER_ID: user.user_id,
+            columns.ATTRIBUTES: attributes_json(user.attributes),
+            columns.AT: user.at,
+        }
+        for user in users
+    ]
+    return pa.Table.from_pylist(rows, schema=USER_SCHEMA)
+
+
+def users_of(table: pa.Table) -> list[User]:
+    """The users of rows of `USER_SCHEMA`, in their order; other columns are passed over."""
+    return [
+        User(row[columns.USER_ID], attributes_of(row[columns.ATTRIBUTES]), row[columns.AT])
+        for row in table.select(USER_SCHEMA.names).to_pylist()
+    ]
+
+
+def attributes_json(attributes: Mapping[str, AttributeValue]) -> str:
+    """`attributes` as the import writes them.
+
+    >>> attributes_json({"size": 500.0, "tags": ("red", "green")})
+    '{"size":500,"tags":["red","green"]}'
+    """
+    return json.dumps(
+        {name: _plain(value) for name, value in attributes.items()}, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def attributes_of(document: str) -> dict[str, AttributeValue]:
+    """What `attributes_json` wrote: numbers as floats, lists as tuples.
+
+    >>> attributes_of('{"size":500,"tags":["red","green"]}')
+    {'size': 500.0, 'tags': ('red', 'green')}
+    """
+    return {name: _domain(value) for name, value in json.loads(document or "{}").items()}
+
+
+def _plain(value: AttributeValue) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _domain(value: Any) -> AttributeValue:
+    if isinstance(value, list):
+        return tuple(str(each) for each in value)
+    return value if isinstance(value, str) else float(value)

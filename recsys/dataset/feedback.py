@@ -1,0 +1,169 @@
+"""Labels from feedback: what a response showed, and what was done with it.
+
+An item was shown where an impression names the response, or, while a client sends no impressions, where the
+service's slate log says so. It was chosen where a later action names the same response and item; a purchase
+also where the same user buys the item within a week of seeing it, and then the latest response that showed
+it is credited. An item that was shown and not chosen is a negative that no sampling could be as sure of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys import columns
+from recsys.dataset.interactions import IntArray, Vocabulary
+
+SHOWN_COLUMNS = (columns.REQUEST_ID, columns.USER_ID, columns.ITEM_ID, columns.POSITION, columns.AT)
+FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS)
+PURCHASE_MICROS = 7 * 86_400_000_000
+# A view or a like that names the response is an opening of what it showed, as a click is.
+CLICKS = (columns.CLICK, columns.VIEW, columns.LIKE)
+
+BoolArray = npt.NDArray[np.bool_]
+_SHOWN_ITEM = [columns.REQUEST_ID, columns.ITEM_ID]
+_BUYER = [columns.USER_ID, columns.ITEM_ID]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """R responses by instant, and the S items that they showed, by position.
+
+    Attributes:
+        users: of these responses; they may have done nothing else, so they have a vocabulary of their own.
+        request_ids: (R,) texts.
+        user_index: (R,) into `users`. at: (R,) microseconds of the response, or of its first impression.
+        offsets: (R + 1,); response r showed the places `offsets[r]:offsets[r + 1]`.
+        item_index: (S,) into the shop's items. position: (S,) from 1, 0 = unknown.
+        clicked, carted, purchased: (S,) bool.
+    """
+
+    users: Vocabulary
+    request_ids: tuple[str, ...]
+    user_index: IntArray
+    at: IntArray
+    offsets: IntArray
+    item_index: IntArray
+    position: IntArray
+    clicked: BoolArray
+    carted: BoolArray
+    purchased: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @property
+    def chosen(self) -> BoolArray:
+        """(S,) whether anything was done with the item."""
+        return np.asarray(self.clicked | self.carted | self.purchased)
+
+    def lists(self, rows: IntArray, width: int) -> tuple[IntArray, BoolArray]:
+        """(R', width) item indexes of these responses, 0 = padding, and (R', width) whether chosen.
+
+        Of longer responses the first places count.
+        """
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
+        place = starts[:, None] + np.arange(width)  # (R', width)
+        inside = place < ends[:, None]
+        place = np.where(inside, place, 0)
+        if not len(self.item_index):
+            return np.zeros(place.shape, np.int64), np.zeros(place.shape, np.bool_)
+        return np.where(inside, self.item_index[place], 0), inside & self.chosen[place]
+
+
+def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> Feedback:
+    """The responses in `events` and `slates` with what was done with each item that they showed.
+
+    Args:
+        events: FEEDBACK_COLUMNS, `at` int64 microseconds; kinds that say nothing here are passed over. An
+            action that is not among them did not happen: cut them where labels must end.
+        slates: SHOWN_COLUMNS, what the service logged.
+        items: items that it lacks are left out, and so is a response without any other.
+    """
+    events, slates = _typed(events), _typed(slates)
+    kind = events[columns.KIND]
+    named = events[events[columns.REQUEST_ID].notna() & events[columns.ITEM_ID].notna()]
+    impressions = named[named[columns.KIND] == columns.IMPRESSION]
+    shown = _shown(impressions, slates, items)
+    marks = {
+        "clicked": _named(shown, named[named[columns.KIND].isin(CLICKS)]),
+        "carted": _named(shown, named[named[columns.KIND] == columns.CART]),
+        "purchased": _bought(shown, events[kind == columns.PURCHASE]),
+    }
+    return _feedback(shown, marks, items)
+
+
+def _shown(impressions: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
+    """One row an item of a response, sorted; `at` is the response's."""
+    seen = impressions[list(SHOWN_COLUMNS)]
+    # Once a client sends impressions, what it does not report was not seen.
+    first = seen[columns.AT].min() if len(seen) else np.inf
+    logged = slates[slates[columns.USER_ID].notna()]
+    unreported = logged[(logged[columns.AT] < first) & ~_in(logged, seen)]
+    rows = _together(seen, unreported)
+    rows = rows[items.indexes(rows[columns.ITEM_ID].tolist()) > 0]
+    rows = rows.sort_values(columns.AT, kind="stable").drop_duplicates(_SHOWN_ITEM)
+    answered = _together(rows, logged[_in(logged, rows)]).groupby(columns.REQUEST_ID)[columns.AT].min()
+    rows = rows.assign(**{columns.AT: rows[columns.REQUEST_ID].map(answered).astype(np.int64)})
+    order = [columns.AT, columns.REQUEST_ID, columns.POSITION, columns.ITEM_ID]
+    return rows.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with the same types whether or not there are any: texts as objects, 0 for no position."""
+    numbers = {columns.AT: np.int64, columns.POSITION: np.int64}
+    rows = rows.assign(**{columns.POSITION: pd.to_numeric(rows[columns.POSITION]).fillna(0)})
+    return rows.astype({name: numbers.get(name, np.dtype(object)) for name in rows.columns})
+
+
+def _together(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """SHOWN_COLUMNS of both; pandas does not like to append nothing."""
+    parts = [part[list(SHOWN_COLUMNS)] for part in (first, second) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else first[list(SHOWN_COLUMNS)]
+
+
+def _in(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
+    return rows[columns.REQUEST_ID].isin(others[columns.REQUEST_ID])
+
+
+def _named(shown: pd.DataFrame, actions: pd.DataFrame) -> BoolArray:
+    """(S,) which shown items an action names together with their response."""
+    keys = pd.MultiIndex.from_frame(actions[_SHOWN_ITEM])
+    return np.asarray(pd.MultiIndex.from_frame(shown[_SHOWN_ITEM]).isin(keys), np.bool_)
+
+
+def _bought(shown: pd.DataFrame, purchases: pd.DataFrame) -> BoolArray:
+    """(S,) which shown items were bought: by name of the response, else soon after they were last seen."""
+    bought = _named(shown, purchases[purchases[columns.REQUEST_ID].notna()])
+    keys = pd.MultiIndex.from_frame(shown[_SHOWN_ITEM])
+    loose = purchases[~pd.MultiIndex.from_frame(purchases[_SHOWN_ITEM]).isin(keys)]
+    credited = pd.merge_asof(
+        loose[[*_BUYER, columns.AT]].dropna().sort_values(columns.AT),
+        shown[[*_BUYER, columns.AT]].assign(place=np.arange(len(shown))),  # sorted by instant
+        on=columns.AT,
+        by=_BUYER,
+        tolerance=PURCHASE_MICROS,
+        allow_exact_matches=False,
+    )
+    bought[credited["place"].dropna().astype(np.int64)] = True
+    return bought
+
+
+def _feedback(shown: pd.DataFrame, marks: Mapping[str, BoolArray], items: Vocabulary) -> Feedback:
+    requests = shown[columns.REQUEST_ID].to_numpy(object)
+    new = np.concatenate([[True], requests[1:] != requests[:-1]])[: len(requests)]
+    first = np.flatnonzero(new)
+    owners = shown[columns.USER_ID].to_numpy(object)[first].tolist()
+    users = Vocabulary.of(owners)
+    return Feedback(
+        users=users,
+        request_ids=tuple(requests[first].tolist()),
+        user_index=users.indexes(owners),
+        at=shown[columns.AT].to_numpy(np.int64)[first],
+        offsets=np.append(first, len(requests)).astype(np.int64),
+        item_index=items.indexes(shown[columns.ITEM_ID].tolist()),
+        position=shown[columns.POSITION].to_numpy(np.int64),
+        **marks,
+    )

@@ -1,0 +1,114 @@
+"""Whether a candidate is good enough to take the place of the bundle in production, and why."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.dataset.interactions import Cases, FloatArray, Interactions, Vocabulary
+from recsys.errors import DataError
+from recsys.evaluation.intervals import paired_bootstrap
+from recsys.evaluation.rankings import Seen, rank
+from recsys.evaluation.scorer import Scorer
+from recsys.metrics import hits_at, ndcg, target_ranks
+from recsys.progress import Progress, silent
+
+Floats = npt.NDArray[np.float64]
+METRIC = "ndcg@10"
+PLACES = 10
+LEAST_CASES = 20  # below that an interval says nothing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The comparison on the same cases.
+
+    Attributes:
+        reason: in words, with the numbers.
+        difference: candidate - production. low, high: its 95% interval, cases resampled in pairs.
+    """
+
+    promote: bool
+    reason: str
+    metric: str
+    candidate: float
+    production: float
+    difference: float
+    low: float
+    high: float
+    cases: int
+
+
+def judge(
+    candidate: Floats, production: Floats, epsilon: float | None, samples: int, rng: np.random.Generator
+) -> Verdict:
+    """The verdict on two bundles' values (U,) of the same cases.
+
+    Args:
+        epsilon: None asks for a better mean. A number asks that the interval excludes a loss of more than
+            that, which lets a candidate pass that is as good and fresher.
+
+    Raises:
+        DataError: too few cases to tell.
+    """
+    cases = len(candidate)
+    if cases < LEAST_CASES:
+        raise DataError(
+            f"only {cases} users acted after both bundles were trained; {LEAST_CASES} are needed to compare "
+            "them. Wait for more events, or hold back more days (incremental.test_days)."
+        )
+    values = np.stack([production, candidate], axis=1).astype(np.float64)
+    found = paired_bootstrap(values, np.array([0, 0]), samples, rng)
+    difference = float(found.difference[1])
+    low, high = float(found.difference_low[1]), float(found.difference_high[1])
+    promote = difference > 0 if epsilon is None else low >= -epsilon
+    if epsilon is None:
+        what = "better" if difference > 0 else "worse" if difference < 0 else "no different"
+        what += " on average, " + ("significantly so" if low > 0 or high < 0 else "but not significantly")
+    else:
+        what = f"{'not' if promote else 'perhaps'} worse by more than {epsilon:g}"
+    return Verdict(
+        promote=promote,
+        reason=f"{METRIC} {found.mean[1]:.4f} against {found.mean[0]:.4f} on {cases} users, difference "
+        f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]: {what}",
+        metric=METRIC,
+        candidate=float(found.mean[1]),
+        production=float(found.mean[0]),
+        difference=difference,
+        low=low,
+        high=high,
+        cases=cases,
+    )
+
+
+def case_values(
+    scorer: Scorer, cases: Cases, interactions: Interactions, seen: Seen, progress: Progress = silent
+) -> Floats:
+    """(U,) NDCG@10 of each case, all items ranked."""
+    found = rank(scorer, cases, interactions, PLACES, seen, progress=progress)
+    places = target_ranks(found.items, cases.target_offsets, cases.targets)
+    hits = hits_at(places, cases.target_offsets, PLACES)
+    return ndcg(hits, np.diff(cases.target_offsets), PLACES)
+
+
+def in_vocabulary(interactions: Interactions, items: Vocabulary) -> Interactions:
+    """The actions on items that `items` knows, by its indexes."""
+    index = items.indexes(interactions.items.ids)[interactions.item_index]
+    known = interactions.take(index > 0)
+    return Interactions(
+        known.users, items, known.user_index, index[index > 0], known.kind, known.weight, known.at
+    )
+
+
+class TranslatedScorer:
+    """A scorer of another vocabulary's items, in this shop's; what it does not know it cannot recommend."""
+
+    def __init__(self, scorer: Scorer, own: Vocabulary, items: Vocabulary) -> None:
+        self.name = scorer.name
+        self._scorer = scorer
+        self._column = own.indexes(items.ids)  # (N + 1,)
+
+    def score(self, cases: Cases) -> FloatArray:
+        """(U, N + 1) float32, -inf for items that the scorer does not know."""
+        scores: FloatArray = np.asarray(self._scorer.score(cases), np.float32)[:, self._column]
+        return np.where(self._column > 0, scores, np.float32(-np.inf))

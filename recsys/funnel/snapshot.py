@@ -1,0 +1,79 @@
+"""The online features that a slate was made from, as they were: an audit compares them with the lake."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.features.rows import FeatureRows
+
+ITEMS = 20  # of the candidates, evenly from the first to the last
+
+
+@dataclass(frozen=True)
+class FeatureSnapshot:
+    """References to what one recommendation read; `snapshot_line` writes it out.
+
+    Attributes:
+        user: the user's views, None for a visitor. item_ids: (K,) candidates. items: their views.
+    """
+
+    request_id: str
+    at: datetime
+    bundle_id: str
+    user_id: str | None
+    user: FeatureRows | None
+    item_ids: npt.NDArray[np.object_]
+    items: FeatureRows
+
+
+class SnapshotLog(Protocol):
+    """Keeps a sample of snapshots; never makes a request wait and never fails it."""
+
+    def append(self, record: FeatureSnapshot) -> None: ...
+
+
+def snapshot_line(snapshot: FeatureSnapshot) -> dict[str, Any]:
+    """One line of the log: the user's rows, and those of up to ITEMS candidates.
+
+    A row is `{"event_at": micros, "values": {feature: value}}`, both as the store had them: a float as the
+    double that equals it, an array whole, null where the value was null. A row that was not there has
+    `event_at` null and no values.
+    """
+    count = len(snapshot.item_ids)
+    places = np.unique(np.linspace(0, count - 1, min(count, ITEMS)).round().astype(np.int64))
+    return {
+        "request_id": snapshot.request_id,
+        "at": snapshot.at,
+        "bundle_id": snapshot.bundle_id,
+        "user_id": snapshot.user_id,
+        "user": {} if snapshot.user is None else _views(snapshot.user, 0),
+        "items": [
+            {"item_id": str(snapshot.item_ids[place]), "views": _views(snapshot.items, place)}
+            for place in places.tolist()
+        ],
+    }
+
+
+def _views(rows: FeatureRows, place: int) -> dict[str, Any]:
+    return {
+        view: {"event_at": None, "values": {}}
+        if rows.missing[view][place]
+        else {"event_at": int(at[place]), "values": _values(rows, view, place)}
+        for view, at in rows.event_at.items()
+    }
+
+
+def _values(rows: FeatureRows, view: str, place: int) -> Mapping[str, Any]:
+    return {
+        name: None if name in rows.null and rows.null[name][place] else _plain(column[place])
+        for name, column in rows.columns.items()
+        if rows.views[name] == view
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

@@ -1,0 +1,76 @@
+"""What the model may guess of an item that came after training: a residual, and which items read alike."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.dataset.interactions import FloatArray, IntArray
+
+ALIKE = 20  # items that are asked
+_SHARPNESS = 4.0
+_ROWS_AT_ONCE = 256  # bounds the (rows, N) cosines
+
+
+def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tensor:
+    """(K, D) residuals for new items: the mean of those of the ALIKE known items with the most alike content.
+
+        e_new = sum over j of w_j e_j / sum of w_j,    w_j = max(cos(content_new, content_j), 0)^4
+
+    The residual is what an item's own buyers taught the model, and it is as long as the content's vector:
+    without one a new item would stand apart from all others, out of reach of those whom it suits. What alike
+    items share of it is the best guess (k-nearest-neighbour regression of the residual on the content).
+
+    Args:
+        content: (K, D). known: (N + 1, D) unit rows of the items of training, row 0 zero.
+        residual: (N + 1, D).
+    """
+    parts = [residual.new_zeros(0, residual.shape[1])]
+    for part in torch.split(nn.functional.normalize(content, dim=-1), _ROWS_AT_ONCE):
+        cosines, nearest = (part @ known.T).topk(min(ALIKE, len(known)))  # (k, ALIKE)
+        weights = cosines.clamp(min=0) ** _SHARPNESS
+        weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)
+        parts.append((residual[nearest] * weights.unsqueeze(-1)).sum(1))
+    return torch.cat(parts)
+
+
+def read_alike(
+    neighbours: IntArray, scores: FloatArray, size: int, index: IntArray, cosines: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Both tables with `size` rows, where items with a new text are neighbours of those they read like.
+
+    And the reverse, which is how a history brings them in. A row keeps its M strongest neighbours, in any
+    order; what the items' old texts had brought is gone.
+
+    Args:
+        neighbours: (N + 1, M) indexes, 0 = none. scores: (N + 1, M) cosines, above 0.
+        index: (K,) items with a new text. cosines: (K, C) of their texts with the items 0 .. C - 1.
+    """
+    width = neighbours.shape[1]
+    found, alike = np.zeros((size, width), np.int64), np.zeros((size, width), np.float32)
+    found[: len(neighbours)], alike[: len(scores)] = neighbours, scores
+    gone = np.isin(found, index)
+    found[gone], alike[gone] = 0, 0
+    if not width:
+        return found, alike
+    weakest = alike.min(1)  # (size,)
+    for item, row in zip(index.tolist(), cosines, strict=True):
+        others = row.copy()
+        others[[0, item] if item < len(row) else [0]] = 0
+        best = _largest(others, width)
+        found[item], alike[item] = 0, 0
+        found[item, : len(best)] = np.where(others[best] > 0, best, 0)
+        alike[item, : len(best)] = np.maximum(others[best], 0)
+        rows = np.flatnonzero(others > weakest[: len(others)])
+        place = alike[rows].argmin(1)
+        found[rows, place], alike[rows, place] = item, others[rows]
+        rows = np.append(rows, item)
+        weakest[rows] = alike[rows].min(1)
+    return found, alike
+
+
+def _largest(values: FloatArray, count: int) -> IntArray:
+    """The places of the `count` largest values."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    largest: IntArray = np.argpartition(-values, count)[:count]
+    return largest

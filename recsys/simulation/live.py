@@ -1,0 +1,227 @@
+"""Closed loop: shoppers see what a real service recommends, and it hears what they do."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from recsys.events import encode_event
+from recsys.simulation.delivery import Arrivals, deliveries
+from recsys.simulation.item_space import Ints
+from recsys.simulation.page_events import Asked, Names, bot_events, page_events
+from recsys.simulation.pages import Pages, browse
+from recsys.simulation.rhythm import DAY, HOUR, arrivals, rate_at
+from recsys.simulation.service import Answer, Receipt
+from recsys.simulation.shop_front import ShopFront
+from recsys.simulation.truth import TruthWriter
+from recsys.simulation.visits import NEVER, PAUSE, bot_items, page_counts, so_far
+from recsys.simulation.world import World
+
+_TICK = 0.02  # seconds between two looks at what is due
+_BATCH = 500  # events in a request
+_MINUTE = HOUR // 60
+_BEHIND = 2 * _MINUTE
+
+
+class Service(Protocol):
+    """What answers the shoppers; see `recsys.simulation.service.HttpService`."""
+
+    async def recommend(
+        self, user_id: str, size: int, category: str | None = None, token: str | None = None
+    ) -> Answer: ...
+
+    async def send(self, rows: Sequence[dict[str, Any]]) -> Receipt: ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Virtual time: passes `speed` times as fast as real time, and ends a little behind it with the run.
+
+    A page that is being read when the run ends is finished at once. Its events, some minutes after the end
+    at most, are then hardly ahead of the service's clock; a faster run begins so much earlier.
+
+    Attributes:
+        start, end: microseconds of virtual time.
+        began: `time.monotonic()` at `start`.
+    """
+
+    start: int
+    end: int
+    speed: float
+    began: float
+
+    def now(self) -> int:
+        return self.start + int((time.monotonic() - self.began) * self.speed * 1e6)
+
+    async def until(self, at: int) -> None:
+        """Waits for a virtual instant; not at all where it has passed."""
+        await asyncio.sleep(max(0.0, (at - self.start) / self.speed / 1e6 + self.began - time.monotonic()))
+
+
+def start_pace(seconds: float, days: float | None, now: int) -> Pace:
+    """The pace of a run that begins now and takes `seconds`, in which `days` pass (None: as many seconds).
+
+    Args:
+        now: microseconds of the wall clock.
+    """
+    span = seconds * 1e6 if days is None else days * DAY
+    end = now + int(seconds * 1e6) - _BEHIND
+    return Pace(end - int(span), end, span / (seconds * 1e6), time.monotonic())
+
+
+def paced(world: World, pace: Pace, events_per_second: float) -> World:
+    """`world` with as many visits as make about so many events a real second, averaged over the run."""
+    habits = world.habits
+    of_visit = habits.pages * (1.15 * habits.slate + habits.search_share)  # a page's clicks make 15% more
+    of_visit = of_visit * (1 - habits.bot_share) + habits.bot_share * habits.bot_views
+    rhythm = np.mean([rate_at(at) for at in range(pace.start, max(pace.end, pace.start + 1), _MINUTE)])
+    a_day = events_per_second / pace.speed * 86_400 / (of_visit * (1 + habits.duplicate_share))
+    return replace(world, rates=world.rates * np.float32(a_day / (rhythm * world.rates.sum())))
+
+
+@dataclass
+class Tally:
+    """What happened in a run so far."""
+
+    visits: int = 0
+    slates: int = 0
+    shown: int = 0
+    clicks: int = 0
+    expected_clicks: float = 0.0
+    accepted: int = 0
+    refused: int = 0
+    problem: str | None = None
+    degraded: int = 0
+    answer_ms: list[float] = field(default_factory=list)
+
+
+class LiveTraffic:
+    """One run against a service.
+
+    Attributes:
+        tally: what happened so far.
+    """
+
+    def __init__(
+        self, world: World, service: Service, pace: Pace, names: Names, truth: TruthWriter | None = None
+    ) -> None:
+        self.tally = Tally()
+        self._world = world
+        self._service = service
+        self._pace = pace
+        self._names = names
+        self._truth = truth
+        self._front = ShopFront(world.space)
+        self._number = {item: number for number, item in enumerate(world.space.ids)}
+        self._waiting = Arrivals()
+        self._sending = asyncio.Lock()
+        self._tokens: dict[str, str] = {}
+        self._over = False
+
+    async def run(self) -> Tally:
+        """Lets everybody come, and returns when the last event is sent.
+
+        Raises:
+            RequestError: the service refused a question.
+            StoreUnavailableError: it cannot be reached, or stays busy.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(self._send_in_time())
+                visits = []
+                for shopper, at in self._visitors():
+                    await self._pace.until(at)
+                    visits.append(group.create_task(self._visit(shopper, at)))
+                await asyncio.gather(*visits)
+                self._over = True
+                await sending
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
+        await self._send(NEVER)  # the rest of the pages too: none of their shoppers waits any longer
+        return self.tally
+
+    def _visitors(self) -> Iterator[tuple[int, int]]:
+        """Shoppers and when they come; lets virtual days pass."""
+        if self._truth:
+            self._truth.day()
+        day = self._pace.start // DAY
+        for hour in range(self._pace.start // HOUR * HOUR, self._pace.end, HOUR):
+            if hour // DAY > day:
+                day = hour // DAY
+                self._world.tastes.next_day()
+                if self._truth:
+                    self._truth.day()
+            shoppers, at = arrivals(self._world.rates, hour, self._world.rng)
+            inside = (at >= self._pace.start) & (at < self._pace.end)
+            yield from zip(shoppers[inside].tolist(), at[inside].tolist(), strict=True)
+
+    async def _visit(self, shopper: int, at: int) -> None:
+        world = self._world
+        self.tally.visits += 1
+        if world.bots[shopper]:
+            seen = bot_events(world, shopper, bot_items(world), at, self._names, self._pace.end)
+            self._waiting.add(deliveries(world, seen))
+            return
+        session = self._names.next("s")
+        for _ in range(int(page_counts(world, 1)[0])):
+            if at >= self._pace.end:
+                return
+            await self._pace.until(at)
+            await self._send(at)
+            at = await self._page(shopper, session, at) + PAUSE
+
+    async def _page(self, shopper: int, session: str, at: int) -> int:
+        """Asks for a slate and lets the shopper browse it; returns when the page is done with."""
+        world, who = self._world, np.array([shopper])
+        category, query = self._search(who)
+        user_id = world.user_id(shopper)
+        began = time.monotonic()
+        token = self._tokens.get(user_id)
+        slate = await self._service.recommend(user_id, world.habits.slate, category, token)
+        self.tally.answer_ms.append(1e3 * (time.monotonic() - began))
+        self.tally.degraded += bool(slate.degraded)
+        known = [self._number.get(item, 0) for item in slate.item_ids]  # an item new since then is overlooked
+        items = np.array([known or [0]], np.int64)
+        pages = browse(world, who, items, np.array([at]))
+        asked = Asked([slate.request_id], [session], [query])
+        self._count(pages)
+        if self._truth:
+            self._truth.pages(pages, asked, [slate.p_click])
+        happened = so_far(page_events(world, pages, asked, self._names), self._pace.end)
+        self._waiting.add(deliveries(world, happened))
+        return int(pages.ends[0])
+
+    def _search(self, who: Ints) -> tuple[str | None, str | None]:
+        """Category and query, where the page begins with a search."""
+        world = self._world
+        if world.rng.random() >= world.habits.search_share:
+            return None, None
+        wanted = self._front.wanted(world.tastes.vectors[who], world.rng)
+        return world.space.categories[wanted[0]] or None, self._front.searches(wanted, world.rng)[0]
+
+    def _count(self, pages: Pages) -> None:
+        self.tally.slates += 1
+        self.tally.shown += int((pages.items > 0).sum())
+        self.tally.clicks += int(pages.clicked.sum())
+        self.tally.expected_clicks += float(pages.p_click.sum())
+
+    async def _send_in_time(self) -> None:
+        while not self._over:
+            await self._send(self._pace.now())
+            await asyncio.sleep(_TICK)
+
+    async def _send(self, until: int) -> None:
+        """Sends what is due before `until`, in the order of arrival."""
+        async with self._sending:
+            due = [event for _, event in self._waiting.due(until)]
+            for first in range(0, len(due), _BATCH):
+                batch = due[first : first + _BATCH]
+                receipt = await self._service.send([encode_event(event) for event in batch])
+                self.tally.accepted += receipt.accepted
+                self.tally.refused += receipt.refused
+                self.tally.problem = self.tally.problem or receipt.problem
+                if receipt.token:
+                    self._tokens.update({event.user_id: receipt.token for event in batch})

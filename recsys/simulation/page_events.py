@@ -1,0 +1,133 @@
+"""From pages to the events that a shop's clients would report."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import numpy as np
+
+from recsys.events import Cancel, Cart, Click, Impression, Purchase, Search, UserEvent, View
+from recsys.simulation.item_space import Ints
+from recsys.simulation.pages import SECOND, Pages
+from recsys.simulation.world import World
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VIEW_AFTER = SECOND // 2  # the page of an item opens half a second after the click
+
+
+class Names:
+    """Ids that nobody else gives: of events, requests and sessions, all beginning with `sim-` and the run."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._numbers = count(1)
+
+    def next(self, what: str) -> str:
+        """`what` is one letter: e, r or s."""
+        return f"sim-{self._run}-{what}{next(self._numbers)}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How B slates came about.
+
+    Attributes:
+        requests, sessions: (B,) ids.
+        queries: (B,) what was typed, None where the page did not begin with a search.
+    """
+
+    requests: Sequence[str]
+    sessions: Sequence[str]
+    queries: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event with its true instant in microseconds, and whose it is."""
+
+    at: int
+    shopper: int
+    event: UserEvent
+
+
+def page_events(world: World, pages: Pages, asked: Asked, names: Names) -> Iterator[Happened]:
+    """Search, impressions, clicks, views, carts, purchases and cancels of `pages`; `at` is true time."""
+    yield from _searches(world, pages, asked, names)
+    steps = (
+        (Impression, pages.items > 0, np.broadcast_to(pages.at[:, None], pages.items.shape)),
+        (Click, pages.clicked, pages.click_at),
+        (View, pages.clicked, pages.click_at + _VIEW_AFTER),
+        (Cart, pages.carted, pages.cart_at),
+        (Purchase, pages.purchased, pages.purchase_at),
+        (Cancel, pages.cancelled, pages.cancel_at),
+    )
+    for kind, happened, at in steps:
+        rows, places = np.nonzero(happened)
+        whole = zip(rows.tolist(), places.tolist(), at[happened].tolist(), strict=True)
+        for row, place, instant in whole:
+            shopper = int(pages.shoppers[row])
+            yield Happened(
+                instant,
+                shopper,
+                kind(
+                    event_id=names.next("e"),
+                    at=moment(instant),
+                    user_id=world.user_id(shopper),
+                    session_id=asked.sessions[row],
+                    request_id=asked.requests[row],
+                    item_id=world.space.ids[pages.items[row, place]],
+                    position=place + 1,
+                    **_amounts(world, pages, kind, row, place),
+                ),
+            )
+
+
+def bot_events(
+    world: World, shopper: int, items: Ints, at: int, names: Names, stop: int = 2**63 - 1
+) -> Iterator[Happened]:
+    """A machine looks at `items` one after the other, ten a second, from `at` until `stop`."""
+    session = names.next("s")
+    for number, item in enumerate(items.tolist()):
+        instant = at + number * SECOND // 10
+        if instant >= stop:
+            return
+        event = View(
+            event_id=names.next("e"),
+            at=moment(instant),
+            user_id=world.user_id(shopper),
+            session_id=session,
+            item_id=world.space.ids[item],
+        )
+        yield Happened(instant, shopper, event)
+
+
+def moment(micros: int) -> datetime:
+    """Aware UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _searches(world: World, pages: Pages, asked: Asked, names: Names) -> Iterator[Happened]:
+    for row, query in enumerate(asked.queries):
+        if query is None:
+            continue
+        instant, shopper = int(pages.at[row]) - SECOND // 5, int(pages.shoppers[row])  # the answer took .2 s
+        event = Search(
+            event_id=names.next("e"),
+            at=moment(instant),
+            user_id=world.user_id(shopper),
+            session_id=asked.sessions[row],
+            request_id=asked.requests[row],
+            query=query,
+        )
+        yield Happened(instant, shopper, event)
+
+
+def _amounts(world: World, pages: Pages, kind: type[UserEvent], row: int, place: int) -> dict[str, int]:
+    if kind not in (Cart, Purchase, Cancel):
+        return {}
+    quantity = int(pages.quantity[row, place])
+    price = int(world.space.price_micros[pages.items[row, place]])
+    if kind is Cancel or price < 0:
+        return {"quantity": quantity}
+    return {"quantity": quantity, "value_micros": quantity * price}

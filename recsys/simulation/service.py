@@ -1,0 +1,135 @@
+"""The running service as simulated clients reach it: slates and events over HTTP."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import httpx
+import orjson
+
+from recsys.errors import RequestError, StoreUnavailableError
+
+_TRIES = 20
+_LONGEST_WAIT = 5.0  # seconds
+_BUSY = (429, 503)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A slate.
+
+    Attributes:
+        p_click: beside each item, the service's own probability; None where it gives none.
+        degraded: what the service says is not as it should be.
+    """
+
+    request_id: str
+    item_ids: tuple[str, ...]
+    p_click: tuple[float | None, ...]
+    degraded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a batch of events; `token` for the next question, `problem` of the first refusal."""
+
+    accepted: int
+    refused: int
+    token: str | None
+    problem: str | None
+
+
+class HttpService:
+    """A service at an address; an async context manager.
+
+    Attributes:
+        retries: answers so far that said to come again later.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+        self._client = httpx.AsyncClient(
+            base_url=url, headers=headers, limits=limits, timeout=10, transport=transport
+        )
+        self.retries = 0
+
+    async def __aenter__(self) -> "HttpService":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def recommend(
+        self, user_id: str, size: int, category: str | None = None, token: str | None = None
+    ) -> Answer:
+        """A slate for a user, of a category that was searched for or of the whole shop.
+
+        Args:
+            token: of the user's latest events, which the slate is to know.
+
+        Raises:
+            RequestError: the service refused the question.
+            StoreUnavailableError: it cannot be reached, or stays busy.
+        """
+        body: dict[str, Any] = {"user_id": user_id, "k": size}
+        body |= {"context_category": category} if category else {}
+        body |= {"token": token} if token else {}
+        slate = await self._post("/v1/recommend", body)
+        return Answer(
+            request_id=slate["request_id"],
+            item_ids=tuple(item["item_id"] for item in slate["items"]),
+            p_click=tuple(item["p_click"] for item in slate["items"]),
+            degraded=tuple(slate["degraded"]),
+        )
+
+    async def send(self, rows: Sequence[dict[str, Any]]) -> Receipt:
+        """Reports events, again and again while the service is busy: their ids make that harmless.
+
+        Raises:
+            RequestError: the service refused the batch.
+            StoreUnavailableError: it cannot be reached, or stays busy.
+        """
+        answer = await self._post("/v1/events", list(rows))
+        problems = [row["message"] for row in answer["verdicts"] if row["verdict"] == "refused"]
+        return Receipt(
+            answer["accepted"], answer["refused"], answer["token"], problems[0] if problems else None
+        )
+
+    async def _post(self, path: str, body: Any) -> Any:
+        content, began = orjson.dumps(body), time.monotonic()
+        for _ in range(_TRIES):
+            try:
+                response = await self._client.post(path, content=content)
+            except httpx.HTTPError as error:
+                raise StoreUnavailableError(
+                    "service",
+                    f"{path} ({type(error).__name__})",
+                    time.monotonic() - began,
+                    "Is `bentoml serve` running at this --url?",
+                ) from error
+            if response.status_code not in _BUSY:
+                return _document(path, response)
+            self.retries += 1
+            await asyncio.sleep(min(_seconds(response.headers.get("Retry-After")), _LONGEST_WAIT))
+        raise StoreUnavailableError("service", path, time.monotonic() - began, "It stayed busy.")
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return max(0.05, float(text or 1))
+    except ValueError:
+        return 1.0  # a date
+
+
+def _document(path: str, response: httpx.Response) -> Any:
+    if response.status_code != 200:
+        raise RequestError(f"{path} answered {response.status_code}: {response.text[:300]}")
+    return response.json()

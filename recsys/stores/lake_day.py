@@ -1,0 +1,188 @@
+"""The files of one day of the event lake: written whole or not at all, read and merged while others write."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recsys import columns
+from recsys.dataset.schemas import EVENT_SCHEMA, conform
+from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+
+_REPLACES = b"recsys.replaces"
+_LOCK = ".compaction.lock"
+ORDER: list[tuple[str, Literal["ascending"]]] = [(columns.AT, "ascending"), (columns.SEQUENCE, "ascending")]
+_REPETITIVE = [columns.KIND]  # ids of one day repeat too little for a dictionary to pay
+_ATTEMPTS = 100
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    """`table` by (at, sequence); the common case, sorted already, costs one comparison a row."""
+    at = table[columns.AT].cast(pa.int64()).to_numpy()
+    sequence = table[columns.SEQUENCE].to_numpy()
+    later = (at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (sequence[1:] >= sequence[:-1]))
+    return table if later.all() else table.take(pc.sort_indices(table, sort_keys=ORDER))
+
+
+def names_of(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(entry.name for entry in os.scandir(folder) if entry.name.endswith(".parquet"))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def write_file(
+    table: pa.Table,
+    folder: Path,
+    replaces: Sequence[str] = (),
+    durable: bool = True,
+    name: str | None = None,
+) -> None:
+    """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
+    name = f"{name or uuid4().hex}.parquet"
+    hidden = folder / f".{name}.tmp"
+    if replaces:
+        table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sink = pa.BufferOutputStream()  # a day fits in memory, and Arrow fills it without the interpreter
+        pq.write_table(
+            table, sink, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
+        )
+        with hidden.open("wb") as file:
+            file.write(sink.getvalue())
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        hidden.rename(folder / name)
+        if durable:
+            _flush(folder)
+    except OSError as error:
+        with suppress(OSError):
+            hidden.unlink()
+        raise StoreUnavailableError(
+            "event lake", f"write {folder / name} ({error.strerror or error})", 0.0, "Free some disk space."
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class _OpenDay:
+    """Files of one day that stay readable when they are deleted."""
+
+    files: dict[str, pq.ParquetFile]
+
+    @property
+    def replaced(self) -> set[str]:
+        """Names that a compacted file of this day stands for."""
+        metadata = (file.metadata.metadata or {} for file in self.files.values())
+        return {name for found in metadata for name in json.loads(found.get(_REPLACES, b"[]"))}
+
+    def read(self, names: Sequence[str], folder: Path) -> pa.Table:
+        """The rows of the day by (at, sequence), each once."""
+        replaced = self.replaced
+        tables = [
+            _rows(file, names, folder / name)
+            for name, file in sorted(self.files.items())
+            if name not in replaced
+        ]
+        schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
+        return in_order(pa.concat_tables([schema.empty_table(), *tables]))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[_OpenDay]:
+    """All files of the day, open.
+
+    A listing of a folder that changes meanwhile may show neither the old files nor the new one, so
+    it counts only if a second listing, after all are open, shows the same names.
+    """
+    for _ in range(_ATTEMPTS):
+        with ExitStack() as stack:
+            names = names_of(folder)
+            try:
+                files = {name: stack.enter_context(_open(folder / name)) for name in names}
+            except FileNotFoundError:
+                continue  # compacted away between the listing and the opening
+            if names_of(folder) == names:
+                yield _OpenDay(files)
+                return
+    raise StoreUnavailableError(
+        "event lake", f"read {folder}", 0.0, f"The folder changed during each of {_ATTEMPTS} attempts."
+    )
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
+    try:
+        table = file.read(columns=list(names), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    try:
+        return conform(table, pa.schema([EVENT_SCHEMA.field(name) for name in names]), "events")
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{path}: {error}") from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is no readable Parquet file: {error}. Move it away, or run `recsys data import` again."
+    )
+
+
+def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
+    if len(names_of(folder)) < files:
+        return 0
+    with _compaction_lock(folder) as held:
+        if not held:
+            return 0
+        with opened(folder) as day:
+            gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
+            standing = {name: file for name, file in day.files.items() if name not in gone}
+            small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
+            if len(small) >= files:
+                gone |= set(small)
+                write_file(_OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
+        for name in gone:
+            (folder / name).unlink(missing_ok=True)
+        return len(gone)
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size
+
+
+@contextmanager
+def _compaction_lock(folder: Path) -> Iterator[bool]:
+    """True if this process is the only one that compacts `folder`; the kernel frees it at a crash."""
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -1,0 +1,159 @@
+"""One step of the stream: a batch of events and what is known of its users -> what is to be written.
+
+Pure: the caller reads the logs, commits the result and writes the rows online.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from recsys import columns
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.refusals import REASONS, CodeArray
+from recsys.features.event_log import IMPRESSION_CODE, BoolArray, EventLog, IntArray
+from recsys.features.user_activity import LatestActivity, latest_user_activity
+from recsys.features.user_history import latest_user_history
+from recsys.features.view_schemas import VIEW_SCHEMAS, instants
+from recsys.streaming.batch import about, read_batch
+from recsys.streaming.cleaning import clean_batch
+from recsys.streaming.item_deltas import item_deltas
+from recsys.streaming.item_tiles import ItemTiles, or_none
+from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merged, trimmed
+
+Categories = Callable[[IntArray], IntArray]
+"""Item keys (see `recsys.catalog.stable_key`) -> stable keys of their categories, 0 = none or unknown."""
+
+
+@dataclass(frozen=True)
+class UserRows:
+    """Feature rows of users, one a user and view, and the midnights at which they change next.
+
+    Attributes:
+        activity: rows of VIEW_SCHEMAS[user_activity].
+        history: rows of VIEW_SCHEMAS[user_history]; empty after `expire`: midnights do not change them.
+        expires: user id -> microseconds of the next midnight at which the activity row changes;
+            None = it does not change until a new event comes.
+    """
+
+    activity: pa.Table
+    history: pa.Table
+    expires: dict[str, int | None]
+
+
+@dataclass(frozen=True)
+class Aggregated:
+    """What one batch comes to. Every row of the batch is in one of `kept`, `late` and `rejected`.
+
+    Attributes:
+        kept: clean events in the order of arrival, for the lake; cancellations are events like others.
+        late: clean events that came later than the lateness allows: for the lake, and counted, no more.
+        rejected: the others, with a column `reason` out of `recsys.dataset.refusals.REASONS`.
+        logs: user id -> new log of each user whose log changed.
+        rows: of the users for whom something that features count was kept.
+        deltas: what the batch adds to the tiles of items.
+        bots: users that this batch betrayed as machines (new ones only).
+    """
+
+    kept: pa.Table
+    late: pa.Table
+    rejected: pa.Table
+    logs: dict[str, bytes]
+    rows: UserRows
+    deltas: ItemTiles
+    bots: frozenset[str]
+
+
+def aggregate(
+    events: pa.Table,
+    logs: Mapping[str, bytes],
+    *,
+    categories: Categories,
+    rules: CleaningRules,
+    now: int,
+    created: int,
+    bots: frozenset[str],
+    lateness: int,
+    accepted_at: IntArray | None = None,
+    label_kinds: Collection[str] = columns.ACTION_KINDS,
+) -> Aggregated:
+    """Cleans `events` and brings the logs, the users' rows and the tiles of items up to date.
+
+    Args:
+        events: columns of EVENT_SCHEMA in the order of arrival, weight and sequence filled in; an event id
+            that an earlier batch had must not come again (within the batch it is a duplicate).
+        logs: user id -> log as the last commit left it; users without one may be absent.
+        now: microseconds of the clock.
+        created: microseconds, the rows' created timestamp; `stamped` changes it afterwards.
+        bots: users known to be machines.
+        lateness: microseconds that an event may come after it happened.
+        accepted_at: (N,) microseconds at which each event was accepted; by default all at `now`. Clocks and
+            lateness are judged by it, so that a batch that is done again has the same verdicts.
+        label_kinds: the actions that make an item popular.
+    """
+    batch = read_batch(events)
+    accepted = np.full(len(batch), now) if accepted_at is None else accepted_at
+    before = decode_logs(batch.users, logs)
+    keys = about(events, batch)
+    verdicts = clean_batch(events, batch, keys, before, rules, accepted, bots)
+    kept = verdicts.codes == 0
+    late = kept & (batch.at < accepted - lateness)
+    kept &= ~late
+    counted = kept & batch.counted
+    for_users = counted & (batch.kind != IMPRESSION_CODE)
+    written = np.flatnonzero(for_users | (verdicts.remembered & ~late))
+    after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
+    for_features = after.counted()
+    return Aggregated(
+        kept=_chosen(events, kept),
+        late=_chosen(events, late),
+        rejected=_with_reasons(events, verdicts.codes),
+        logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
+        rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
+        deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
+        bots=verdicts.bots,
+    )
+
+
+def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, created: int) -> UserRows:
+    """The activity rows of these users valid at `now`, though nothing new came from them.
+
+    The event timestamp is the latest midnight up to `now` at which a window lost something, or the user's
+    newest event if that is later: as the batch table has it.
+    """
+    log = decode_logs(sorted(logs), logs).event_log()
+    latest = latest_user_activity(log, categories(log.item_keys), now, created)
+    return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
+
+
+def user_rows(logs: Mapping[str, bytes], *, categories: Categories, now: int, created: int) -> UserRows:
+    """All rows of these users valid at `now`, their histories too: what `aggregate` last gave for them."""
+    return _user_rows(decode_logs(sorted(logs), logs), categories, now, created)
+
+
+def stamped(rows: pa.Table, created: int) -> pa.Table:
+    """Feature `rows` with another created timestamp, microseconds."""
+    place = rows.column_names.index(columns.CREATED_TIMESTAMP)
+    return rows.set_column(place, columns.CREATED_TIMESTAMP, instants(np.full(len(rows), created)))
+
+
+def _user_rows(logs: UserLogs, categories: Categories, now: int, created: int) -> UserRows:
+    log = logs.event_log()
+    latest = latest_user_activity(log, categories(log.item_keys), now, created)
+    return UserRows(latest.rows, latest_user_history(log, created), _expires(log, latest))
+
+
+def _expires(log: EventLog, latest: LatestActivity) -> dict[str, int | None]:
+    until = dict(zip(log.users, or_none(latest.until), strict=True))
+    return {user: until[user] for user in latest.rows[columns.USER_ID].to_pylist()}
+
+
+def _chosen(events: pa.Table, rows: BoolArray) -> pa.Table:
+    return events if rows.all() else events.filter(pa.array(rows))
+
+
+def _with_reasons(events: pa.Table, codes: CodeArray) -> pa.Table:
+    refused = np.flatnonzero(codes)
+    reasons = pa.array(REASONS, pa.string()).take(pa.array(codes[refused].astype(np.int64)))
+    return events.take(pa.array(refused)).append_column("reason", reasons)

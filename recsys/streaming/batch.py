@@ -1,0 +1,89 @@
+"""Canonical events as arrays: what cleaning, logs and tiles take of a batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.dataset.hashing import hash_texts
+from recsys.features.event_log import BoolArray, IntArray, integers, kind_codes, says_something
+
+SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N events in the order of arrival; arrays are (N,).
+
+    Attributes:
+        users: external ids; `user` indexes it.
+        items: external ids; `item` indexes it, -1 = the event is about none.
+        item_keys: (len(items),) stable keys.
+        kind: codes of `recsys.columns.KIND_CODES`.
+        quantity: pieces, 1 where unknown.
+        value: micros of the whole line, -1 where unknown.
+        counted: features count it: an action of weight above 0, an impression or a cancellation of an item.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    item_keys: IntArray
+    user: IntArray
+    item: IntArray
+    kind: IntArray
+    at: IntArray
+    sequence: IntArray
+    quantity: IntArray
+    value: IntArray
+    weight: npt.NDArray[np.float32]
+    counted: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @property
+    def item_key(self) -> IntArray:
+        """(N,) stable key of each event's item, 0 = none."""
+        return np.append(self.item_keys, 0)[self.item]
+
+
+def read_batch(events: pa.Table) -> Batch:
+    """The arrays of canonical `events`; queries and ids of events are no part of them."""
+    users, user = _encoded(events[columns.USER_ID])
+    items, item = _encoded(events[columns.ITEM_ID])
+    kind = kind_codes(events[columns.KIND])
+    weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)
+    return Batch(
+        users=users,
+        items=items,
+        item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
+        user=user,
+        item=item,
+        kind=kind,
+        at=events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+        sequence=events[columns.SEQUENCE].to_numpy(),
+        quantity=integers(events[columns.QUANTITY], 1),
+        value=integers(events[columns.VALUE_MICROS], -1),
+        weight=weight,
+        counted=says_something(kind, weight) & (item >= 0) & (user >= 0),
+    )
+
+
+def about(events: pa.Table, batch: Batch) -> IntArray:
+    """(N,) what an event is about, to the rules of cleaning: its item's key; of a search the query too."""
+    keys = batch.item_key
+    searches = np.flatnonzero(batch.kind == SEARCH_CODE)
+    if len(searches):
+        queries = events[columns.QUERY].combine_chunks().take(pa.array(searches))
+        keys[searches] ^= hash_texts(queries).view(np.int64)
+    return keys
+
+
+def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
+    encoded = pc.dictionary_encode(column.combine_chunks())
+    return tuple(encoded.dictionary.to_pylist()), encoded.indices.fill_null(-1).to_numpy().astype(np.int64)

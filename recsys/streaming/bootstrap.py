@@ -1,0 +1,63 @@
+"""The state of a stream out of the events that the lake holds already."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from recsys import columns
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.features.event_log import IMPRESSION_CODE
+from recsys.streaming.batch import about, read_batch
+from recsys.streaming.cleaning import looked_at
+from recsys.streaming.item_deltas import item_deltas
+from recsys.streaming.item_tiles import ItemTiles
+from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merged, trimmed
+
+BOOTSTRAP_COLUMNS = (
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.KIND,
+    columns.AT,
+    columns.SEQUENCE,
+    columns.QUERY,
+    columns.QUANTITY,
+    columns.VALUE_MICROS,
+    columns.WEIGHT,
+)
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """The state as if `events` had come by the stream.
+
+    Attributes:
+        logs: user id -> log.
+        tiles: of all items, with their popularity.
+    """
+
+    logs: dict[str, bytes]
+    tiles: ItemTiles
+
+
+def bootstrap(
+    events: pa.Table, *, rules: CleaningRules, label_kinds: Collection[str] = columns.ACTION_KINDS
+) -> Bootstrapped:
+    """The logs of all users and the tiles of all items of canonical `events`, which are taken as clean.
+
+    Only BOOTSTRAP_COLUMNS are read. A lake larger than memory comes in parts by user: logs of different
+    users do not meet, and tiles add up with `recsys.streaming.item_tiles.added`.
+
+    Args:
+        label_kinds: the actions that make an item popular.
+    """
+    batch = read_batch(events)
+    for_users = batch.counted & (batch.kind != IMPRESSION_CODE)
+    written = np.flatnonzero(for_users | looked_at(batch.kind, rules))
+    rows = log_rows(batch, about(events, batch), written, for_users[written])
+    logs = merged(decode_logs(batch.users, {}), batch.user[written], rows)
+    return Bootstrapped(
+        logs=encode_logs(trimmed(logs, rules).of_users(batch.user[written])),
+        tiles=item_deltas(batch, np.flatnonzero(batch.counted), logs.counted(), label_kinds),
+    )

@@ -1,0 +1,129 @@
+"""Cleaning of one batch of a stream: the import's rules over the batch and what the logs remember."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from recsys import columns
+from recsys.dataset.cells import Mask
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.hashing import HashArray, hash_texts
+from recsys.dataset.refusals import (
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    REASON_CODES,
+    CodeArray,
+    refuse,
+    refuse_bots,
+    refuse_clocks,
+    refuse_near_duplicates,
+)
+from recsys.features.event_log import BoolArray, IntArray
+from recsys.streaming.batch import Batch
+from recsys.streaming.user_log import UserLogs, looked_back_on
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What becomes of the N events of a batch.
+
+    Attributes:
+        codes: (N,) places in `recsys.dataset.refusals.REASONS`, 0 = kept.
+        remembered: (N,) events that a rule will look back on.
+        bots: users that the batch betrayed as machines.
+    """
+
+    codes: CodeArray
+    remembered: BoolArray
+    bots: frozenset[str]
+
+
+def clean_batch(
+    events: pa.Table,
+    batch: Batch,
+    keys: IntArray,
+    logs: UserLogs,
+    rules: CleaningRules,
+    clock: IntArray,
+    bots: frozenset[str],
+) -> Verdicts:
+    """The verdict on each event of `batch`; nothing is undone, cancellations stay events.
+
+    Verdicts are given in the order of arrival and are final: an event that was kept stays kept when an
+    earlier one comes late.
+
+    Args:
+        keys: (N,) what each event is about.
+        logs: of `batch.users`.
+        clock: (N,) microseconds at which each event was accepted.
+        bots: users known to be machines.
+    """
+    recent = logs.chosen(_recent(batch, logs, rules))
+    old = len(recent)
+    rows = _Columns(
+        at=np.concatenate([recent.rows["at"], batch.at]),
+        kind=np.concatenate([recent.rows["kind"], batch.kind]),
+        user=np.concatenate([recent.user, batch.user]),
+        key=np.concatenate([recent.rows["key"], keys]),
+    )
+    codes = np.zeros(old + len(batch), np.int8)
+    refuse_clocks(batch.at, codes[old:], rules, clock)
+    _refuse_duplicates(events, codes[old:])
+    refuse_near_duplicates(rows, codes, rules, old)
+    betrayals = refuse_bots(rows, codes, rules, _known(batch, old, bots))
+    codes = codes[old:]
+    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    return Verdicts(
+        codes,
+        looked_at(batch.kind, rules) & passed,
+        frozenset(batch.users[user] for user in rows.user[betrayals]),
+    )
+
+
+def looked_at(kind: IntArray, rules: CleaningRules) -> BoolArray:
+    """(N,) whether a rule looks back on events of this kind, by its code."""
+    spaced = {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
+    return _of_kinds(kind, spaced | set(rules.bot_kinds))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Events of the logs and of the batch as the rules ask for them."""
+
+    at: IntArray
+    kind: IntArray
+    user: IntArray
+    key: IntArray
+
+    def of_kinds(self, kinds: Collection[str]) -> Mask:
+        return _of_kinds(self.kind, kinds)
+
+    def hashed(self, name: str, rows: IntArray) -> HashArray:
+        values = self.user if name == columns.USER_ID else self.key  # of a search the key holds the query
+        return values[rows].view(np.uint64)
+
+
+def _recent(batch: Batch, logs: UserLogs, rules: CleaningRules) -> BoolArray:
+    earliest = np.full(len(batch.users), np.iinfo(np.int64).max)
+    np.minimum.at(earliest, batch.user, batch.at)
+    return np.asarray(logs.rows["at"] >= looked_back_on(earliest, rules)[logs.user])
+
+
+def _refuse_duplicates(events: pa.Table, codes: CodeArray) -> None:
+    hashes = hash_texts(events[columns.EVENT_ID])
+    _, first = np.unique(hashes, return_index=True)
+    if len(first) < len(hashes):
+        again = np.ones(len(hashes), bool)
+        again[first] = False
+        refuse(codes, again & (codes == 0), DUPLICATE)
+
+
+def _known(batch: Batch, old: int, bots: frozenset[str]) -> Mask | None:
+    listed = np.fromiter((user in bots for user in batch.users), bool, len(batch.users))
+    return np.concatenate([np.zeros(old, bool), listed[batch.user]]) if listed.any() else None
+
+
+def _of_kinds(kind: IntArray, kinds: Collection[str]) -> Mask:
+    return np.isin(kind, [columns.KIND_CODES[name] for name in kinds])

@@ -1,0 +1,58 @@
+"""Dead letters: how they are named and kept, and their second chance."""
+
+import json
+from collections.abc import Iterable
+
+from recsys.streaming.stream import DeadLetter, Entry, EventStream
+
+ALL = 1 << 40  # more letters than any store holds
+BATCH = 1000
+
+
+def letter_id(entry: Entry) -> str:
+    """The name of an entry's letter, the same each time that it is put aside.
+
+    >>> letter_id(Entry(3, 41, b"{}", 0))
+    '3-41'
+    """
+    return f"{entry.partition}-{entry.offset}"
+
+
+def encode_letter(entry: Entry, reason: str, at: int) -> bytes:
+    """A letter as one line of JSON, followed by the entry's body as it came."""
+    head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason}
+    return json.dumps(head).encode() + b"\n" + entry.body
+
+
+def decode_letter(name: str, value: bytes) -> DeadLetter:
+    """The letter that `encode_letter` wrote under `name`.
+
+    >>> decode_letter("3-41", encode_letter(Entry(3, 41, b"{}", 7), "no kind", 9)).reason
+    'no kind'
+    """
+    partition, _, offset = name.partition("-")
+    line, _, body = value.partition(b"\n")
+    head = json.loads(line)
+    entry = Entry(int(partition), int(offset), body, head["accepted_at"])
+    return DeadLetter(name, entry, head["reason"], head["at"])
+
+
+def retry(stream: EventStream, ids: Iterable[str], now: int) -> int:
+    """Appends the bodies of dead letters to their partitions again, then drops the letters.
+
+    Cut short between the two, a letter may be tried twice; its event's id makes that harmless.
+
+    Args:
+        ids: letters to retry; none = all that are there now.
+        now: microseconds, from which the new entries' freshness counts.
+
+    Returns:
+        How many letters there were.
+    """
+    wanted = set(ids)
+    letters = [letter for letter in stream.dead_letters(ALL) if not wanted or letter.letter_id in wanted]
+    for start in range(0, len(letters), BATCH):
+        batch = letters[start : start + BATCH]
+        stream.append([(letter.entry.partition, letter.entry.body) for letter in batch], now)
+        stream.drop(letter.letter_id for letter in batch)
+    return len(letters)

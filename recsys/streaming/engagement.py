@@ -1,0 +1,43 @@
+"""The items of one step: their tiles brought up to date, and the rows that came of it."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from recsys import columns
+from recsys.features.event_log import NEVER
+from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.streaming.item_tiles import ItemTiles, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.state import ItemState
+
+
+class ItemUpdate:
+    """A `Step.merge` that keeps what it made.
+
+    Attributes:
+        engagement: item_engagement rows of the items.
+        popularity: item id -> forward-decayed popularity.
+    """
+
+    def __init__(self, deltas: ItemTiles | None, now: int) -> None:
+        """Args:
+        deltas: what a batch adds; None where only time has passed.
+        now: microseconds at which the rows are valid.
+        """
+        self._deltas, self._now = deltas, now
+        self.engagement: pa.Table = VIEW_SCHEMAS[columns.ITEM_ENGAGEMENT].empty_table()
+        self.popularity: dict[str, float] = {}
+
+    def __call__(self, stored: Mapping[str, ItemState], created: int) -> dict[str, ItemState]:
+        """The new states of the items, from those that are stored."""
+        tiles = decode_tiles({item: state.tiles for item, state in stored.items()})
+        if self._deltas is not None:
+            tiles = added(tiles, self._deltas)
+        if not len(tiles):
+            return {}
+        rows = item_rows(tiles, now=self._now, created=created)
+        self.engagement = rows.engagement
+        self.popularity = dict(zip(tiles.items, tiles.popularity.tolist(), strict=True))
+        return {
+            item: ItemState(blob, rows.expires[item] or NEVER) for item, blob in encode_tiles(tiles).items()
+        }

@@ -1,0 +1,135 @@
+"""Entries of the stream as a table of canonical events; what is no event is told apart with its reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from recsys import columns
+from recsys.dataset.hashing import hash_texts
+from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.errors import InvalidEventError
+from recsys.events import Event, UserEvent, parse_event
+from recsys.streaming.stream import Entry, partition_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_USERS_REMEMBERED = 1 << 17
+# Fields that some kinds of event have: absent ones are null.
+_OPTIONAL = (
+    columns.ITEM_ID,
+    columns.SESSION_ID,
+    columns.QUERY,
+    columns.REQUEST_ID,
+    columns.POSITION,
+    columns.QUANTITY,
+    columns.VALUE_MICROS,
+)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A batch of entries, read.
+
+    Attributes:
+        events: columns of EVENT_SCHEMA, in the order of arrival.
+        accepted_at: (N,) microseconds at which each of them was accepted.
+        id_hashes: (N,) int64 hashes of their ids.
+        poison: entries that are no event of a user of their partition, and why.
+    """
+
+    events: pa.Table
+    accepted_at: npt.NDArray[np.int64]
+    id_hashes: npt.NDArray[np.int64]
+    poison: list[tuple[Entry, str]]
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Parsed":
+        """The events at `rows` (N,)."""
+        if rows.all():
+            return self
+        return Parsed(
+            self.events.filter(pa.array(rows)), self.accepted_at[rows], self.id_hashes[rows], self.poison
+        )
+
+
+def parse_entries(
+    entries: Sequence[Entry], partitions: int, weights: Mapping[str, float], sequence: int
+) -> Parsed:
+    """The events of `entries`.
+
+    Args:
+        partitions: of users; an event of a user of another partition is poison, for two workers would
+            count for this user.
+        weights: kind -> how much an event of it says.
+        sequence: of the first event; those after it count on.
+    """
+    events: list[UserEvent] = []
+    accepted: list[int] = []
+    poison: list[tuple[Entry, str]] = []
+    for entry in entries:
+        try:
+            events.append(_user_event(entry, partitions))
+            accepted.append(entry.accepted_at)
+        except (InvalidEventError, orjson.JSONDecodeError) as error:
+            poison.append((entry, str(error)))
+    table = _table(events, weights, sequence)
+    return Parsed(table, np.array(accepted, np.int64), event_id_hashes(table[columns.EVENT_ID]), poison)
+
+
+def event_id_hashes(ids: Any) -> npt.NDArray[np.int64]:
+    """(N,) int64 hashes by which the state remembers event ids.
+
+    Two ids among n share one with probability n^2 / 2^65: 3e-6 for ten million ids.
+    """
+    return hash_texts(ids).view(np.int64)
+
+
+def _user_event(entry: Entry, partitions: int) -> UserEvent:
+    row = orjson.loads(entry.body)
+    if not isinstance(row, dict):
+        raise InvalidEventError(f"the body is a {type(row).__name__}, not an object with the event's fields.")
+    event: Event = parse_event(row)
+    if not isinstance(event, UserEvent):
+        raise InvalidEventError(
+            f"{event.kind} belongs to the catalogue's partition {partitions}, not to {entry.partition}."
+        )
+    right = _partition_of(event.user_id, partitions)
+    if right != entry.partition:
+        raise InvalidEventError(
+            f"user_id {event.user_id!r} belongs to partition {right}, not {entry.partition}. Send it there."
+        )
+    return event
+
+
+@lru_cache(_USERS_REMEMBERED)
+def _partition_of(user_id: str, partitions: int) -> int:
+    return partition_of(user_id, partitions)
+
+
+def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: int) -> pa.Table:
+    values: dict[str, Any] = {
+        columns.EVENT_ID: [event.event_id for event in events],
+        columns.KIND: [event.kind for event in events],
+        columns.USER_ID: [event.user_id for event in events],
+        columns.AT: [_micros(event.at) for event in events],
+        columns.SEQUENCE: np.arange(sequence, sequence + len(events)),
+        columns.WEIGHT: np.array([weights[event.kind] for event in events], np.float32),
+    }
+    values |= {name: [getattr(event, name, None) for event in events] for name in _OPTIONAL}
+    arrays = []
+    for field in EVENT_SCHEMA:
+        if field.name == columns.AT:
+            arrays.append(pa.array(values[field.name], pa.int64()).cast(field.type))
+        else:
+            arrays.append(pa.array(values[field.name], field.type))
+    return pa.Table.from_arrays(arrays, schema=EVENT_SCHEMA)
+
+
+def _micros(at: datetime) -> int:
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

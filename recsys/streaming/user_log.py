@@ -1,0 +1,211 @@
+"""What a stream remembers of users: the log of each, out of which all features of the user follow.
+
+A log holds what a window can still hold, at least the last HISTORY_LENGTH actions, and what the rules of
+cleaning look back on. It only ever loses its beginning, so that a cancellation means the same purchase in it
+as in the whole past (see `recsys.features.event_log.undone_at`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys import columns
+from recsys.dataset.cells import MICROS
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.errors import DataError
+from recsys.features.event_log import (
+    CANCEL_CODE,
+    IS_ACTION,
+    NEVER,
+    PURCHASE_CODE,
+    BoolArray,
+    EventLog,
+    IntArray,
+    undone_at,
+)
+from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
+from recsys.streaming.batch import Batch
+
+LOG_VERSION = 1
+LOG_DTYPE = np.dtype(
+    [
+        ("at", "<i8"),  # microseconds
+        ("sequence", "<i8"),  # order of arrival
+        ("key", "<i8"),  # stable key of the item; of a search what tells it from others
+        ("quantity", "<i8"),
+        ("value", "<i8"),  # micros of the whole line, -1 = unknown
+        ("weight", "<f4"),
+        ("kind", "<i1"),
+        ("counted", "?"),  # features count it; what they do not is here for the rules of cleaning
+    ]
+)
+_VERSION = bytes([LOG_VERSION])
+
+Rows = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class UserLogs:
+    """The logs of several users, M rows, sorted by user, instant and arrival.
+
+    Attributes:
+        users: external ids; `user` (M,) indexes it.
+        rows: (M,) LOG_DTYPE.
+        new: (M,) which rows the last merge added.
+    """
+
+    users: tuple[str, ...]
+    user: IntArray
+    rows: Rows
+    new: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def chosen(self, which: BoolArray) -> "UserLogs":
+        """The rows of `which` (M,)."""
+        if which.all():
+            return self
+        rows = _opaque(self.rows)[which].view(LOG_DTYPE)
+        return UserLogs(self.users, self.user[which], rows, self.new[which])
+
+    def of_users(self, user: IntArray) -> "UserLogs":
+        """The logs of the users that occur in `user`, which are numbered anew."""
+        wanted = np.zeros(len(self.users), bool)
+        wanted[user] = True
+        if wanted.all():
+            return self
+        chosen, rank = self.chosen(wanted[self.user]), np.cumsum(wanted) - 1
+        names = tuple(self.users[place] for place in np.flatnonzero(wanted).tolist())
+        return UserLogs(names, rank[chosen.user], chosen.rows, chosen.new)
+
+    def counted(self) -> "UserLogs":
+        """The rows that features count."""
+        return self.chosen(self.rows["counted"])
+
+    def event_log(self) -> EventLog:
+        """What features are made of; `items` is empty, `item_keys` has one a row."""
+        counted = self.counted()
+        user, rows = counted.user, counted.rows
+        kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
+        return EventLog(
+            users=self.users,
+            items=(),
+            item_keys=key,
+            user=user,
+            item=np.arange(len(user)),
+            kind=kind,
+            at=rows["at"].copy(),
+            quantity=rows["quantity"].copy(),
+            value=rows["value"].copy(),
+            undone_at=undone(user, key, kind, rows["at"]),
+        )
+
+
+def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
+    """The logs of `users`, in this order; who has none in `stored` has an empty one.
+
+    Raises:
+        DataError: a log is of another version.
+    """
+    blobs = [stored.get(user, _VERSION) for user in users]
+    for user, blob in zip(users, blobs, strict=True):
+        if blob[:1] != _VERSION:
+            raise DataError(
+                f"the log of user {user!r} has version {blob[:1]!r}, not {_VERSION!r}. "
+                "Remove the stream's state: the next worker builds it anew from the event lake."
+            )
+    lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
+    rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
+    return UserLogs(tuple(users), np.repeat(np.arange(len(users)), lengths), rows, np.zeros(len(rows), bool))
+
+
+def log_rows(batch: Batch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
+    """(K,) the events of `batch` at `which` (K,) as rows of logs.
+
+    Args:
+        keys: (N,) what each event of the batch is about, see `recsys.streaming.batch.about`.
+        counted: (K,) whether features of users count it.
+    """
+    rows = np.empty(len(which), LOG_DTYPE)
+    rows["key"], rows["counted"] = keys[which], counted
+    for name in ("at", "sequence", "quantity", "value", "weight", "kind"):
+        rows[name] = getattr(batch, name)[which]
+    return rows
+
+
+def encode_logs(logs: UserLogs) -> dict[str, bytes]:
+    """User id -> the log as bytes, of every user of `logs`."""
+    ends = np.searchsorted(logs.user, np.arange(len(logs.users) + 1)) * LOG_DTYPE.itemsize
+    data, places = np.ascontiguousarray(logs.rows).tobytes(), ends.tolist()
+    return {
+        user: _VERSION + data[start:end]
+        for user, start, end in zip(logs.users, places[:-1], places[1:], strict=True)
+    }
+
+
+def merged(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
+    """`logs` with new `rows` (K,) of `logs.users[user]` (K,) in their places."""
+    order = np.lexsort((rows["sequence"], rows["at"], user))
+    user, rows = user[order], np.take(rows, order)
+    places = _places(logs, user, rows)
+    together = np.insert(_opaque(logs.rows), places, _opaque(rows)).view(LOG_DTYPE)
+    new = np.insert(np.zeros(len(logs), bool), places, True)
+    return UserLogs(logs.users, np.insert(logs.user, places, user), together, new)
+
+
+def _places(logs: UserLogs, user: IntArray, rows: Rows) -> IntArray:
+    """(K,) the place before which each new row goes: a binary search in each log, all at once."""
+    starts = np.searchsorted(logs.user, np.arange(len(logs.users) + 1))
+    low, high = starts[user], starts[user + 1]
+    while (open_ := low < high).any():
+        middle = np.minimum((low + high) // 2, len(logs) - 1)
+        at, sequence = logs.rows["at"][middle], logs.rows["sequence"][middle]
+        before = (at < rows["at"]) | ((at == rows["at"]) & (sequence < rows["sequence"]))
+        low, high = np.where(open_ & before, middle + 1, low), np.where(open_ & ~before, middle, high)
+    return low
+
+
+def _opaque(rows: Rows) -> Rows:
+    """`rows` without fields: numpy moves such rows by the block and structured ones field by field."""
+    return rows.view(f"V{LOG_DTYPE.itemsize}")
+
+
+def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
+    """`logs` without what nothing will ask for again.
+
+    Judged by each user's own newest event: whatever is left out leaves every window before that. A day more
+    than the longest window stays for events that come late beside a clock that runs ahead.
+    """
+    if not len(logs):
+        return logs
+    at, counted = logs.rows["at"], logs.rows["counted"]
+    last = np.searchsorted(logs.user, np.arange(len(logs.users)), side="right")[logs.user] - 1
+    newest = at[last]
+    is_action = counted & IS_ACTION[logs.rows["kind"]]
+    done = np.cumsum(is_action)
+    to_come = done[last] - done + is_action  # actions from this row on
+    recent = day_of(at) >= day_of(newest) - LONGEST_WINDOW - 1
+    kept = counted & (recent | (to_come <= columns.HISTORY_LENGTH))
+    return logs.chosen(kept | (at >= looked_back_on(newest, rules)))
+
+
+def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
+    """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last."""
+    seconds = max(rules.near_duplicate_seconds.values(), default=0.0)
+    return np.minimum(newest // DAY_MICROS * DAY_MICROS, newest - round(seconds * MICROS))
+
+
+def undone(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+    """`undone_at` for items that are known by their keys."""
+    when = np.full(len(user), NEVER)
+    cancels = np.flatnonzero(kind == CANCEL_CODE)
+    if len(cancels):
+        cancelled = np.zeros(int(user[-1]) + 1, bool)  # by user; few have ever cancelled anything
+        cancelled[user[cancels]] = True
+        concerned = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
+        _, item = np.unique(key[concerned], return_inverse=True)
+        when[concerned] = undone_at(user[concerned], item, kind[concerned], at[concerned])
+    return when

@@ -1,0 +1,340 @@
+"""The worker: batches of events from the stream into state, online features and the event lake.
+
+Each batch is one transaction of the state. What happens outside of it can be repeated: rows online win by
+their timestamps, files of the lake have settled names, and a worker that takes partitions over first finishes
+what the one before it left. So kill it at any point: everything counts exactly once.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.config import StreamSettings
+from recsys.dataset.cleaning_rules import CleaningRules
+from recsys.dataset.refusals import DUPLICATE
+from recsys.features.event_log import NEVER
+from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
+from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, expire, stamped, user_rows
+from recsys.streaming.engagement import ItemUpdate
+from recsys.streaming.parsing import Parsed, parse_entries
+from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
+from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, partition_of
+
+TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
+TICK_SECONDS = 1.0  # how often they are looked for when there were none
+
+
+class OnlineWriter(Protocol):
+    """The online store: a row wins by its event timestamp and then by its created timestamp."""
+
+    def write(self, tables: Mapping[str, pa.Table]) -> None:
+        """Writes feature rows by view."""
+        ...
+
+
+class Lake(Protocol):
+    """The event lake."""
+
+    def append(self, table: pa.Table, name: str) -> None:
+        """Adds events; the same under the same name again are there once."""
+        ...
+
+
+class PopularityWriter(Protocol):
+    """Where the live popularity of items is kept for readers."""
+
+    def update(self, scores: Mapping[str, float]) -> None:
+        """Sets the forward-decayed popularity of these items."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShopRules:
+    """What the shop's mapping and catalogue say of events.
+
+    Attributes:
+        weights: kind -> how much an event of it says.
+        label_kinds: the actions that make an item popular.
+    """
+
+    weights: Mapping[str, float]
+    label_kinds: Collection[str]
+    cleaning: CleaningRules
+    categories: Categories
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where a worker writes what it computes."""
+
+    online: OnlineWriter
+    lake: Lake
+    progress: Progress
+    popularity: PopularityWriter | None = None
+
+
+class Worker:
+    """Processes whole partitions, which nobody else may do at the same time.
+
+    Attributes:
+        partitions: those it has taken.
+        outdated: whether the state was begun anew meanwhile; then make another worker.
+    """
+
+    def __init__(
+        self,
+        stream: EventStream,
+        state: StreamState,
+        outlets: Outlets,
+        rules: ShopRules,
+        settings: StreamSettings,
+        clock: Callable[[], int],
+        pause: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """Takes no partitions yet.
+
+        Args:
+            clock: microseconds.
+            pause: does nothing for some seconds.
+        """
+        self.partitions: frozenset[int] = frozenset()
+        self.outdated = False
+        self._stream, self._state, self._out = stream, state, outlets
+        self._rules, self._settings = rules, settings
+        self._clock, self._pause = clock, pause
+        self._epoch = state.epoch() or ""
+        self._reader: StreamReader | None = None
+        self._offsets: dict[int, int] = {}
+        self._sequence = 0
+        self._retries = 0
+        self._flushed_at = self._ticked_at = 0
+
+    # -- partitions -------------------------------------------------------------------------------
+
+    def take(self, partitions: Collection[int]) -> None:
+        """Owns these partitions from now on and no others; finishes what their last owner left undone."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self.partitions = frozenset(partitions)
+        self.outdated = self._state.epoch() != self._epoch
+        self._sequence = 0
+        self._ticked_at = 0
+        if not partitions or self.outdated:
+            return
+        for pending in self._state.pending(partitions):
+            created = self._state.stamp(self._clock())  # before reading: what changes later wins
+            self._rewrite(pending.users, pending.items, created)
+            self._state.written(pending.batch)
+        self._offsets = self._state.offsets(partitions)
+        self._out.progress.advance(self._offsets, [])
+        self._reader = self._stream.reader(self._offsets)
+
+    def close(self) -> None:
+        """Writes what waits for the lake, and lets the partitions go."""
+        if self._reader is not None:
+            self.flush()
+            self._reader.close()
+            self._reader = None
+        self.partitions = frozenset()
+
+    # -- one round --------------------------------------------------------------------------------
+
+    def run_once(self, wait_seconds: float = 0.0) -> int:
+        """Processes what has come, or a midnight that has passed; returns how many entries that were.
+
+        Args:
+            wait_seconds: how long to wait for the first entry.
+        """
+        entries = self._read(0.0 if self.tick() else wait_seconds)
+        if entries:
+            self._process(entries)
+        if self._is_due(self._flushed_at, self._settings.flush_seconds):
+            self.flush()
+        return len(entries)
+
+    def _read(self, wait_seconds: float) -> list[Entry]:
+        if self._reader is None:
+            return []
+        most = self._settings.batch_events
+        entries = self._reader.read(most, wait_seconds)
+        if wait_seconds and 0 < len(entries) < most:  # a batch of a few costs nearly as much as one of many
+            self._pause(self._settings.wait_seconds)
+            entries += self._reader.read(most - len(entries), 0.0)
+        return entries
+
+    def _process(self, entries: Sequence[Entry]) -> None:
+        now = self._clock()
+        after = {**self._offsets, **_last_offsets(entries)}
+        # Numbers that grow are all that order asks for; the clock's also say in the lake when an event was
+        # processed, which an audit of what was served must know.
+        sequence = max(now, self._sequence or self._state.reserve(1))
+        self._sequence = sequence + len(entries)
+        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, sequence)
+        if parsed.poison:
+            self._stream.put_aside(parsed.poison, now)
+        new = parsed.take(~self._state.seen(parsed.id_hashes))
+        users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
+        result = self._aggregate(new, users, now)
+        update = ItemUpdate(result.deltas, now)
+        step = Step(
+            epoch=self._epoch,
+            before=self._offsets,
+            after=after,
+            users=self._states(users, result),
+            items=result.deltas.items,
+            merge=update,
+            seen=np.unique(new.id_hashes),
+            bots=result.bots,
+            events=pa.concat_tables([result.kept, result.late]),
+            counts=self._counts(entries, parsed, new, result),
+        )
+        committed = self._state.commit(step, now)
+        if committed is None:  # somebody else did it: begin behind that
+            self._retries += 1
+            self.take(self.partitions)
+            return
+        self._retries, self._offsets = 0, after
+        self._publish(committed, result.rows, update)
+        visible = self._clock()
+        self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
+
+    def _aggregate(self, parsed: Parsed, users: Mapping[str, UserState], now: int) -> Aggregated:
+        return aggregate(
+            parsed.events,
+            {user: state.log for user, state in users.items()},
+            categories=self._rules.categories,
+            rules=self._rules.cleaning,
+            now=now,
+            created=now,  # the commit says better
+            bots=self._state.bots(pc.unique(parsed.events[columns.USER_ID]).to_pylist()),
+            lateness=round(self._settings.lateness_days * DAY_MICROS),
+            accepted_at=parsed.accepted_at,
+            label_kinds=self._rules.label_kinds,
+        )
+
+    def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
+        states, expires = {}, result.rows.expires
+        for user, log in result.logs.items():
+            if user in before:
+                partition, old = before[user].partition, before[user].expires
+            else:
+                partition, old = partition_of(user, self._stream.partitions), NEVER
+            # No new row (a search, say): what was to change at midnight still does.
+            states[user] = UserState(partition, log, _micros(expires[user]) if user in expires else old)
+        return states
+
+    def _counts(
+        self, entries: Sequence[Entry], parsed: Parsed, new: Parsed, result: Aggregated
+    ) -> dict[str, int]:
+        reasons = result.rejected["reason"].value_counts().to_pylist()
+        rejected = {row["values"]: row["counts"] for row in reasons}
+        duplicates = len(parsed.events) - len(new.events) + rejected.pop(DUPLICATE, 0)
+        counts = {
+            "received": len(entries),
+            "kept": len(result.kept),
+            "late": len(result.late),
+            "duplicates": duplicates,
+            "poison": len(parsed.poison),
+            "retries": self._retries,
+            **{f"rejected.{reason}": count for reason, count in rejected.items()},
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    def _publish(self, committed: Committed, rows: UserRows, update: ItemUpdate) -> None:
+        self._out.online.write(
+            {
+                columns.USER_ACTIVITY: stamped(rows.activity, committed.created),
+                columns.USER_HISTORY: stamped(rows.history, committed.created),
+                columns.ITEM_ENGAGEMENT: update.engagement,
+            }
+        )
+        if self._out.popularity is not None and update.popularity:
+            self._out.popularity.update(update.popularity)
+        self._state.written(committed.batch)
+
+    # -- midnights --------------------------------------------------------------------------------
+
+    def tick(self) -> bool:
+        """Moves windows on whose midnight has passed; whether there may be more of them."""
+        now = self._clock()
+        if self._reader is None or not self._is_due(self._ticked_at, TICK_SECONDS):
+            return False
+        users = self._state.due_users(self.partitions, now, TICK_ROWS)
+        items = self._state.due_items(now, TICK_ROWS)
+        if not users and not items:
+            self._ticked_at = now
+            self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
+            return False
+        logs = {user: state.log for user, state in users.items()}
+        # Midnights leave histories alone; users of a state that was just begun may not be online at all.
+        compute = user_rows if any(state.expires == DUE for state in users.values()) else expire
+        rows = compute(logs, categories=self._rules.categories, now=now, created=now)
+        update = ItemUpdate(None, now)
+        step = Step(
+            epoch=self._epoch,
+            before=self._offsets,
+            after=self._offsets,
+            expiries={user: _micros(rows.expires.get(user)) for user in users},
+            items=items,
+            merge=update,
+        )
+        committed = self._state.commit(step, now)
+        if committed is None:
+            self.take(self.partitions)
+        else:
+            self._publish(committed, rows, update)
+        return True
+
+    def _rewrite(self, user_ids: Sequence[str], item_ids: Sequence[str], created: int) -> None:
+        """Writes the rows of these entities online as the state has them."""
+        now = self._clock()
+        users = self._state.users(user_ids)
+        rows = user_rows(
+            {user: state.log for user, state in users.items()},
+            categories=self._rules.categories,
+            now=now,
+            created=created,
+        )
+        update = ItemUpdate(None, now)
+        update(self._state.items(item_ids), created)
+        self._out.online.write(
+            {
+                columns.USER_ACTIVITY: rows.activity,
+                columns.USER_HISTORY: rows.history,
+                columns.ITEM_ENGAGEMENT: update.engagement,
+            }
+        )
+        if self._out.popularity is not None and update.popularity:
+            self._out.popularity.update(update.popularity)
+
+    # -- the lake ---------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Writes to the lake what waits for it, then tells the stream what it may forget."""
+        if self._reader is None:
+            return
+        with self._state.flushing() as mine:
+            if mine:
+                for name, events in self._state.waiting():
+                    self._out.lake.append(events, name)
+                    self._state.flushed(name)
+                self._reader.commit(self._offsets)
+        self._flushed_at = self._clock()
+
+    def _is_due(self, last: int, seconds: float) -> bool:
+        """Whether that long has passed since `last`; a clock that was set back counts as well."""
+        return abs(self._clock() - last) >= seconds * SECOND_MICROS
+
+
+def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:
+    return {entry.partition: entry.offset for entry in entries}  # in the order of offsets: the last one stays
+
+
+def _micros(expires: int | None) -> int:
+    return NEVER if expires is None else expires

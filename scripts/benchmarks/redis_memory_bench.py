@@ -1,0 +1,69 @@
+"""redis-memory: bytes of the server's memory a user with a 50-item history takes, and an item.
+
+The growth of `used_memory` when the rows of 20,000 new entities are written as the worker writes them:
+keys, values and the server's own tables. A user has two rows, an item `item_engagement` and `item_content`.
+"""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import random_shop
+from feature_rows import item_rows, user_rows
+
+from recsys.config import Settings, load_settings
+from recsys.stores.online_rows import OnlineRows
+from recsys.stores.redis_connection import connect
+
+COUNT = 20_000
+AT_LEAST, AIM = 2048.0, 1024.0
+
+
+def rows() -> list[dict[str, object]]:
+    """Two rows: bytes a user and bytes an item."""
+    root = load_settings().root
+    now = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as folder:
+        settings = Settings(home=Path(folder), root=root)
+        with random_shop.open_shop(settings, items=100, users=10):
+            user = _bytes(settings, user_rows(COUNT, now), already=10)
+            item = _bytes(settings, item_rows(COUNT, now), already=100)
+    return [_row("redis-memory-user", user), _row("redis-memory-item", item)]
+
+
+def _bytes(settings: Settings, tables: dict[str, pa.Table], already: int) -> float:
+    """Memory that each new entity takes; the first `already` rows replace some."""
+    online = OnlineRows(settings)
+    with connect(settings) as client:
+        redis: Any = client
+        before = redis.info("memory")["used_memory"]
+        keys = redis.dbsize()
+        online.write({view: table.slice(already) for view, table in tables.items()})
+        grown = redis.info("memory")["used_memory"] - before
+        added = redis.dbsize() - keys
+    online.close()
+    count = COUNT - already
+    if added not in range(count * len(tables), count * len(tables) + 10):
+        raise RuntimeError(f"{added} keys for {count} entities in {len(tables)} views")
+    return float(grown / count)
+
+
+def _row(name: str, ours: float) -> dict[str, object]:
+    return {
+        "name": name,
+        "unit": "bytes",
+        "ours": ours,
+        "peer": None,
+        "peer_value": None,
+        "ratio": None,
+        "at_least": AT_LEAST,
+        "aim": AIM,
+        "ok": ours <= AT_LEAST,
+    }
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(row)

@@ -1,0 +1,70 @@
+"""How many events wait for the workers, so that none is accepted that would wait too long."""
+
+from collections.abc import Callable, Iterable
+from threading import Lock
+
+from recsys.errors import BacklogError, RecsysError
+from recsys.streaming.stream import PartitionStatus
+
+STATUS_SECONDS = 0.5  # how old the known status may be before it is asked again
+STALE_SECONDS = 5.0  # a status older than that says nothing: after a quiet hour the first request is welcome
+
+
+class Backlog:
+    """The stream's status, asked beside the requests: twice a second at most, and not at all if nobody sends.
+
+    Args:
+        read: the status now. submit: runs a function in another thread.
+        most: events that may wait. clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[PartitionStatus, ...]],
+        submit: Callable[[Callable[[], None]], object],
+        most: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._read = read
+        self._submit = submit
+        self._most = most
+        self._clock = clock
+        self._lock = Lock()
+        self._asked_at = self._known_at = float("-inf")
+        self.status: tuple[PartitionStatus, ...] = ()
+
+    def check(self, partitions: Iterable[int]) -> None:
+        """Raises BacklogError where too much waits before what goes to these partitions.
+
+        The catalogue's partition counts by itself: a slow text encoder shall not stop clicks.
+        """
+        if self._due():
+            self._submit(self.refresh)
+        if self._clock() - self._known_at > STALE_SECONDS:
+            return
+        *users, catalogue = [status.lag for status in self.status]
+        concerned = set(partitions)
+        waiting = max(
+            catalogue if len(users) in concerned else 0,
+            sum(users) if concerned - {len(users)} else 0,
+        )
+        if waiting > self._most:
+            raise BacklogError(
+                f"{waiting} events wait already, more than stream.max_lag = {self._most}. Send these again "
+                "later; more workers (`recsys stream run`) shorten the wait."
+            )
+
+    def refresh(self) -> None:
+        """Asks now. Never raises: what is not known holds nobody up."""
+        try:
+            self.status = self._read()
+        except RecsysError:
+            return
+        self._known_at = self._clock()
+
+    def _due(self) -> bool:
+        with self._lock:
+            due = self._clock() - self._asked_at >= STATUS_SECONDS
+            if due:
+                self._asked_at = self._clock()
+            return due

@@ -1,0 +1,55 @@
+"""A training set sees the price and the text of then: an upsert counts after its instant and not before."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recsys import columns
+from recsys.catalog import Item
+from recsys.config import load_settings
+from recsys.dataset.catalogue_rows import items_table
+from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.stores.dataset_files import save_items
+from recsys.stores.event_lake import EventLake
+from recsys.stores.feature_files import build_features
+from recsys.stores.feature_store import OfflineFeatures
+from recsys.stores.item_log import item_log
+from tests.feature_repo.conftest import ROOT
+
+NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TEA = Item("tea", "Tea", "Tea", "drinks", price_micros=2_000_000, at=NOON - timedelta(days=30))
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:On demand feature view is an experimental feature:RuntimeWarning"
+)
+
+
+def test_a_join_sees_the_price_and_the_title_of_then(tmp_path: Path) -> None:
+    settings = load_settings({"RECSYS_HOME": str(tmp_path / "home")}, start=ROOT)
+    save_items(settings.paths, items_table([TEA]))
+    purchase = {
+        columns.EVENT_ID: "e",
+        columns.KIND: columns.PURCHASE,
+        columns.USER_ID: "ann",
+        columns.ITEM_ID: "tea",
+        columns.AT: NOON,
+        columns.SEQUENCE: 1,
+        columns.WEIGHT: 1.0,
+    }
+    EventLake(settings.paths.lake).append(EVENT_SCHEMA.empty_table().from_pylist([purchase], EVENT_SCHEMA))
+    dearer = replace(TEA, price_micros=5_000_000, at=NOON + HOUR)
+    renamed = replace(dearer, title="Green tea", at=NOON + 2 * HOUR)
+    item_log(settings.paths).append(items_table([dearer, renamed]), 1)
+    build_features(settings, with_text=False)
+    features = OfflineFeatures(settings)
+    features.apply()
+    asked = [NOON, NOON + HOUR, NOON + HOUR + timedelta(microseconds=1), NOON + 3 * HOUR]
+    rows = pd.DataFrame({columns.ITEM_ID: "tea", columns.AT: pd.DatetimeIndex(asked).as_unit("us")})
+    found = features.training_set(rows, columns.CATALOG_SERVICE)
+    # Strictly before the instant that is asked for: at one o'clock the price of before still counts.
+    assert found[columns.PRICE_MICROS].tolist() == [2_000_000, 2_000_000, 5_000_000, 5_000_000]
+    assert found[columns.TITLE].tolist() == ["Tea", "Tea", "Tea", "Green tea"]

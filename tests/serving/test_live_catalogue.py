@@ -1,0 +1,257 @@
+"""What changed in the catalogue reaches the service between requests, whatever else happens meanwhile."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import redis
+
+from recsys.catalog import Item
+from recsys.config import HomePaths, Settings
+from recsys.dataset.catalogue_rows import items_table, users_table
+from recsys.errors import StoreUnavailableError
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import RecommendRequest
+from recsys.models.extension import ItemChange
+from recsys.retrieval.popularity import POPULARITY_ORIGIN
+from recsys.stores import redis_server
+from recsys.stores.catalogue_feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalogue_history import CatalogueHistory
+from recsys.stores.dataset_files import save_items, save_users
+from recsys.stores.popularity_feed import PopularityFeed
+from recsys.stores.redis_connection import open_url
+from recsys.stores.redis_stream import RedisEventStream
+from recsys.stores.stream_progress import RedisProgress
+from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
+from serving.bundle_watch import BundleWatch
+from serving.live_catalogue import LiveCatalogue, LiveFeeds
+from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
+from tests.serving.conftest import OpenShop, Shop, record
+
+DAY = 86_400_000_000
+
+
+def fruit(item_id: str, **facts: Any) -> ItemChange:
+    vector = np.zeros(12, np.float32)
+    vector[0] = 1.0
+    return ItemChange(Item(item_id, item_id.title(), item_id, "fruit", at=NOW, **facts), vector)
+
+
+class Feeds:
+    """Both feeds in memory: one list of changes a version."""
+
+    def __init__(self) -> None:
+        self.published: list[list[ItemChange]] = []
+        self.popular: dict[str, float] = {}
+        self.away = False
+        self.asked = 0
+
+    def changes(self, version: int, encoder: str) -> CatalogueChanges:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailableError("redis", "read what changed in the catalogue", 1.0)
+        if version >= len(self.published):
+            return CatalogueChanges(version, ())
+        return CatalogueChanges(version + 1, tuple(self.published[version]))
+
+    def scores(self, count: int) -> dict[str, float]:
+        if self.away:
+            raise StoreUnavailableError("redis", "read popularity", 1.0)
+        return dict(list(self.popular.items())[:count])
+
+
+@pytest.fixture
+def feeds() -> Feeds:
+    return Feeds()
+
+
+def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, LiveCatalogue]:
+    live = LiveCatalogue(feeds.changes, feeds.scores, lambda: NOW)
+    settings = Settings().serving
+
+    def load(found: Any) -> Recommender:
+        return live.caught_up(Recommender(shop_bundle(bundle_id=found.bundle_id), regulars(), settings))
+
+    watch = BundleWatch(lambda: record(promoted[0]), load, Clock())
+    watch.check()
+    return watch, live
+
+
+def knows(watch: BundleWatch, item_id: str) -> bool:
+    return item_id in watch.recommender().catalogue.ids.tolist()
+
+
+def test_changes_are_swapped_in_and_a_request_in_flight_keeps_what_it_had(feeds: Feeds) -> None:
+    watch, live = watching(feeds, ["one"])
+    in_flight = watch.recommender()
+    feeds.published = [[fruit("pear")], [fruit("plum"), fruit("pear", price_micros=9)]]
+    watch.revise(live.caught_up)
+    assert knows(watch, "pear")
+    assert knows(watch, "plum")
+    assert watch.recommender().version == 2
+    assert watch.recommender().item("pear").title == "Pear"
+    assert "pear" not in in_flight.catalogue.ids.tolist()
+
+
+def test_without_changes_nothing_is_swapped(feeds: Feeds) -> None:
+    watch, live = watching(feeds, ["one"])
+    before = watch.current
+    watch.revise(live.caught_up)
+    watch.revise(live.popular)
+    assert watch.current is before
+
+
+def test_a_promoted_bundle_knows_all_changes_before_it_serves(feeds: Feeds) -> None:
+    promoted = ["one"]
+    watch, _ = watching(feeds, promoted)
+    feeds.published = [[fruit("pear")]]
+    promoted[0] = "two"
+    watch.check()
+    assert watch.recommender().bundle.manifest.bundle_id == "two"
+    assert knows(watch, "pear")
+
+
+def test_a_bundle_promoted_while_changes_are_applied_stays(feeds: Feeds) -> None:
+    promoted = ["one"]
+    watch, live = watching(feeds, promoted)
+    feeds.published = [[fruit("pear")]]
+
+    def slow(recommender: Recommender) -> Recommender:
+        revised = live.caught_up(recommender)
+        promoted[0] = "two"
+        watch.check()
+        return revised
+
+    watch.revise(slow)
+    assert watch.recommender().bundle.manifest.bundle_id == "two"
+    assert knows(watch, "pear")
+
+
+def test_a_feed_that_is_away_leaves_what_serves_and_is_noted_once(
+    feeds: Feeds, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch, live = watching(feeds, ["one"])
+    feeds.away = True
+    for _ in range(3):
+        watch.revise(live.caught_up)
+        watch.revise(live.popular)
+    assert [entry.levelname for entry in caplog.records] == ["WARNING"]
+    feeds.away, feeds.published = False, [[fruit("pear")]]
+    watch.revise(live.caught_up)
+    assert knows(watch, "pear")
+
+
+def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
+    watch, live = watching(feeds, ["one"])
+    micros = int(NOW.timestamp() * 1e6)
+    # As many actions as it takes to pass apple's 9, all of them now; an unknown item does no harm.
+    score = 10.0 * 2 ** ((micros - POPULARITY_ORIGIN) / DAY / 28)
+    feeds.popular = {"toast": score, "nobody knows it": score}
+    watch.revise(live.popular)
+    slate = watch.recommender().recommend(RecommendRequest("r", None, k=3), NOW)
+    assert [item.item_id for item in slate.items] == ["toast", "apple", "banana"]
+    assert slate.items[0].score == pytest.approx(10.0)
+
+
+def test_the_thread_looks_by_itself_survives_an_error_and_stops(feeds: Feeds) -> None:
+    watch, live = watching(feeds, ["one"])
+    asked, broken = feeds.changes, [True]
+
+    def changes(version: int, encoder: str) -> CatalogueChanges:
+        if broken[0]:
+            broken[0] = False
+            raise RuntimeError("once")
+        return asked(version, encoder)
+
+    live._changes = changes
+    live.start(watch, 0.005, 0.005)
+    feeds.published = [[fruit("pear")]]
+    assert within(5, lambda: knows(watch, "pear"))
+    live.stop()
+    feeds.published.append([fruit("plum")])
+    time.sleep(0.03)
+    assert not knows(watch, "plum")
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class Silent:
+    """Online rows that nobody reads here, and vectors that point where fruit is."""
+
+    encoder = "none"
+
+    def write(self, tables: Mapping[str, pa.Table]) -> None: ...
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        return np.tile(np.eye(1, 12, dtype=np.float32), (len(texts), 1))
+
+
+@pytest.fixture
+def server(tmp_path: Any) -> Iterator[Settings]:
+    """A home with a server of its own and the corner shop imported."""
+    settings = Settings(home=tmp_path / "home")
+    save_items(settings.paths, items_table(Item(name, name.title(), name, at=NOW) for name in sorted(ITEMS)))
+    save_users(settings.paths, users_table([]))
+    redis_server.up(settings)
+    yield settings
+    redis_server.down(settings)
+
+
+def catalogue_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogueWorker:
+    silent = Silent()
+    doors = CatalogueDoors(
+        stream, CatalogueHistory(paths), silent, CatalogueFeed(client), silent, RedisProgress(client)
+    )
+    return CatalogueWorker(doors, lambda: time.time_ns() // 1000)
+
+
+def test_from_an_upsert_to_a_recommendation_within_three_seconds(
+    server: Settings, open_shop: OpenShop
+) -> None:
+    """Stream, worker, log, feed and server are real; the answers come through the HTTP application."""
+    shop: Shop = open_shop()
+    client = open_url(redis_server.redis_url(server))
+    stream, stop = RedisEventStream(client, 2), Event()
+    worker = Thread(target=catalogue_worker(server.paths, client, stream).run, args=(stop,), daemon=True)
+    worker.start()
+    feeds = LiveFeeds(server)
+    live = LiveCatalogue(feeds.changes, feeds.scores)
+    live.start(shop.deployment.bundles, server.serving.live_seconds, 0.1)
+    try:
+        row = {
+            "kind": "item_upsert",
+            "item_id": "pear",
+            "title": "Pear",
+            "category": "fruit",
+            "event_id": "e1",
+        }
+        row["at"] = datetime.now(UTC).isoformat()
+        stream.append([(2, json.dumps(row).encode())], time.time_ns() // 1000)
+        assert within(3, lambda: "pear" in recommended(shop)), "not recommended within 3 s"
+        assert shop.client.get("/v1/items/pear").json()["title"] == "Pear"
+        assert shop.client.post("/v1/similar", json={"item_id": "pear"}).status_code == 200
+        age = (time.time_ns() // 1000 - POPULARITY_ORIGIN) / DAY
+        PopularityFeed(client).update({"pear": 1000 * 2 ** (age / 28)})
+        assert within(3, lambda: recommended(shop, None)[0] == "pear")
+    finally:
+        stop.set()
+        worker.join(5)
+        live.stop()
+        feeds.close()
+
+
+def recommended(shop: Shop, user_id: str | None = "ann") -> list[str]:
+    return [item["item_id"] for item in shop.recommend(user_id=user_id, k=10).json()["items"]]

@@ -1,0 +1,79 @@
+"""Simulated shoppers in the corner shop: what they ask and tell is what the real routes take."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import orjson
+import pyarrow as pa
+
+from recsys.dataset.schemas import ITEM_SCHEMA
+from recsys.simulation.habits import Habits
+from recsys.simulation.live import LiveTraffic, Tally, paced, start_pace
+from recsys.simulation.page_events import Names
+from recsys.simulation.service import HttpService
+from recsys.simulation.truth import TruthWriter, read_truth
+from recsys.simulation.world import open_world
+from tests.fake_world import CATEGORIES, ITEMS, NOW, PRICES
+from tests.serving.conftest import OpenShop, Shop
+
+
+def catalogue() -> pa.Table:
+    rows = [
+        {
+            "item_id": item,
+            "title": item.title(),
+            "text": f"{category}. {item}",
+            "category": category,
+            "price_micros": price,
+            "available": True,
+            "attributes": "{}",
+            "at": NOW,
+        }
+        for item, category, price in sorted(zip(ITEMS, CATEGORIES, PRICES, strict=True))
+    ]
+    return pa.Table.from_pylist(rows, schema=ITEM_SCHEMA)
+
+
+def visit(shop: Shop, folder: Path, api_key: str | None = None) -> Tally:
+    world = open_world(Habits(shoppers=30, slate=5, bot_share=0.1, bot_views=20), catalogue())
+    pace = start_pace(1.0, 1.0, int(NOW.timestamp() * 1e6))
+    world = paced(world, pace, 400)
+
+    async def play() -> Tally:
+        transport = httpx.ASGITransport(app=shop.client.app)
+        with TruthWriter(folder / "truth.parquet", world) as truth:
+            async with HttpService("http://testserver", api_key, transport) as service:
+                return await LiveTraffic(world, service, pace, Names("test"), truth).run()
+
+    return asyncio.run(play())
+
+
+def test_the_service_takes_every_event_and_the_stream_has_them(open_shop: OpenShop, tmp_path: Path) -> None:
+    shop = open_shop()
+    tally = visit(shop, tmp_path)
+    assert (tally.refused, tally.problem) == (0, None)
+    entries = [entry for log in shop.stream.logs for entry in log]
+    assert len(entries) == tally.accepted > 100
+    kinds = Counter(orjson.loads(entry.body)["kind"] for entry in entries)
+    assert kinds["impression"] > kinds["click"] > 0
+    assert kinds["search"] > 0
+
+
+def test_the_truth_names_the_service_s_own_requests_and_probabilities(
+    open_shop: OpenShop, tmp_path: Path
+) -> None:
+    shop = open_shop()
+    tally = visit(shop, tmp_path)
+    shown = read_truth(tmp_path / "truth.parquet").shown.to_pylist()
+    slates = {slate.request_id: slate for slate in shop.deployment.slate_log.slates}  # type: ignore[attr-defined]
+    assert tally.slates == len(slates)
+    for row in shown:
+        item = slates[row["request_id"]].items[row["position"] - 1]
+        assert item.item_id == row["item_id"]
+        assert item.p_click == row["predicted_p_click"]
+
+
+def test_shoppers_bring_the_key_where_one_is_asked_for(open_shop: OpenShop, tmp_path: Path) -> None:
+    assert visit(open_shop(api_key="secret"), tmp_path, "secret").refused == 0

@@ -1,0 +1,71 @@
+"""Feedback off the disk: impressions and actions of the lake, slates of the service's log."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.stores.event_lake import EventLake
+from recsys.stores.feedback_files import open_feedback, read_slates
+
+DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
+ITEMS = Vocabulary.of(["mug", "tea"])
+
+
+def micros(days: float) -> int:
+    return int((DAY + timedelta(days=days)).timestamp() * 1_000_000)
+
+
+def event(number: int, kind: str, days: float, item: str, request: str | None) -> dict:
+    return {
+        columns.EVENT_ID: f"e{number}",
+        columns.KIND: kind,
+        columns.USER_ID: "ann",
+        columns.ITEM_ID: item,
+        columns.AT: DAY + timedelta(days=days),
+        columns.SEQUENCE: number,
+        columns.REQUEST_ID: request,
+        columns.WEIGHT: 1.0,
+    }
+
+
+def served(paths: Path, *slates: tuple[str, float, str | None]) -> None:
+    paths.mkdir(parents=True)
+    lines = [
+        {
+            "request_id": request,
+            "at": (DAY + timedelta(days=days)).isoformat(),
+            "user_id": user,
+            "items": [{"item_id": "tea", "position": 1}, {"item_id": "mug", "position": 2}],
+        }
+        for request, days, user in slates
+    ]
+    content = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    (paths / "slates-000001.jsonl").write_bytes(content + b'{"request_id": "half')
+
+
+def test_slates_are_joined_with_what_the_lake_says_was_done_with_them(tmp_path: Path) -> None:
+    paths = Settings(home=tmp_path).paths
+    served(paths.served, ("r1", 1, "ann"), ("r2", 2, "ann"), ("r3", 2, None), ("r4", 9, "ann"))
+    rows = [
+        event(1, columns.CLICK, 1.1, "mug", "r1"),
+        event(2, columns.PURCHASE, 2.5, "tea", None),
+        event(3, columns.PURCHASE, 5, "mug", None),  # after the end: it has not happened yet
+    ]
+    EventLake(paths.live).append(pa.Table.from_pylist(rows, schema=EVENT_SCHEMA))
+    found = open_feedback(paths, ITEMS, micros(0), micros(4))
+    assert found.request_ids == ("r1", "r2")  # r3 is a visitor's, r4 lies after the end
+    assert [ITEMS.ids[item] for item in found.item_index] == ["tea", "mug", "tea", "mug"]
+    assert found.clicked.tolist() == [False, True, False, False]
+    assert found.purchased.tolist() == [False, False, True, False]
+
+
+def test_a_home_that_never_served_has_no_feedback(tmp_path: Path) -> None:
+    paths = Settings(home=tmp_path).paths
+    assert len(read_slates(paths.served)) == 0
+    assert len(open_feedback(paths, ITEMS, micros(0), micros(4))) == 0

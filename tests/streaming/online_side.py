@@ -1,0 +1,69 @@
+"""What the online store holds, beside what a batch computation says of the lake."""
+
+from typing import Any
+
+import numpy as np
+
+from recsys import columns
+from recsys.catalog import stable_key
+from recsys.config import Settings
+from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.stores.feature_registry import open_repository
+from recsys.stores.packed_commands import read_rows, row_getter
+from recsys.stores.packed_connection import open_client
+from recsys.stores.packed_generations import read_generations
+from recsys.stores.packed_keys import packed_view
+from recsys.stores.packed_rows import PackedRows
+from tests.streaming.real_home import CATEGORIES
+from tests.streaming.worker_world import Rows
+
+VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+
+
+def online_rows(settings: Settings, users: list[str], items: list[str]) -> Rows:
+    """The rows of these entities as Redis has them; event timestamps in microseconds."""
+    store = open_repository(settings)
+    client = open_client(store.config, settings)
+    found: Rows = {}
+    for name in VIEWS:
+        view = read_generations(client, store.project).reading(
+            packed_view(store.project, store.get_feature_view(name))
+        )
+        entities = items if name == columns.ITEM_ENGAGEMENT else users
+        rows = PackedRows(view.layout, read_rows(row_getter(client), view.keys_of_texts(entities)))
+        features = VIEW_SCHEMAS[name].names[1:-2]
+        found[name] = {
+            entity: {each: _plain(rows[each][place]) for each in features}
+            | {columns.EVENT_TIMESTAMP: int(rows.event_at[place])}
+            for place, entity in enumerate(entities)
+            if not rows.missing[place]
+        }
+    client.close()
+    return found
+
+
+def as_online(rows: Rows) -> Rows:
+    """Batch rows in the same words."""
+    return {
+        view: {
+            entity: {name: _plain(value) for name, value in list(row.items())[1:-1]}
+            for entity, row in of_view.items()
+        }
+        for view, of_view in rows.items()
+    }
+
+
+def categories(item_keys: np.ndarray) -> np.ndarray:
+    """The categories of the real home's items."""
+    known = {stable_key(item): stable_key(category) for item, category in CATEGORIES.items()}
+    return np.array([known.get(key, 0) for key in item_keys.tolist()], np.int64)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | list):
+        return [_plain(each) for each in value]
+    if hasattr(value, "timestamp"):
+        return round(value.timestamp() * 1_000_000)
+    if isinstance(value, float | np.floating):
+        return float(np.float32(value))
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,86 @@
+"""A small shop in a home of its own, with the real Feast registry, Valkey, lake and state."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from recsys import columns
+from recsys.config import HomePaths, Settings, load_settings
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
+from recsys.stores import redis_server
+from recsys.stores.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
+from recsys.stores.event_lake import EventLake
+from recsys.stores.feature_store import OfflineFeatures
+
+ROOT = Path(__file__).parents[2]
+MAPPING = """
+name = "stream"
+repeats = true
+label_kinds = ["purchase"]
+
+[[events]]
+files = "orders.csv"
+user = "user"
+item = "item"
+kind = "purchase"
+time = { column = "at" }
+
+[items]
+files = "items.csv"
+id = "item"
+title = "title"
+"""
+CATEGORIES = {f"i{number}": ("tea", "tools", "books")[number % 3] for number in range(40)}
+
+
+def write_shop(paths: HomePaths, events: pa.Table) -> None:
+    """What an import leaves: items, users, facts, mapping, and the imported events."""
+    now = datetime.now(UTC)
+    items = [
+        {
+            columns.ITEM_ID: item,
+            columns.TITLE: f"Thing {item}",
+            columns.TEXT: f"Thing {item}. {category}",
+            columns.CATEGORY: category,
+            columns.PRICE_MICROS: 2_000_000,
+            columns.AVAILABLE: True,
+            columns.ATTRIBUTES: "{}",
+            columns.AT: now - timedelta(days=400),
+        }
+        for item, category in CATEGORIES.items()
+    ]
+    save_items(paths, pa.Table.from_pylist(items, schema=ITEM_SCHEMA))
+    save_users(paths, USER_SCHEMA.empty_table())
+    save_text(paths.data / MAPPING_FILE, MAPPING)
+    EventLake(paths.lake).append(events)
+    info: dict[str, Any] = {"name": "stream", "clock": "time", "repeats": True, "label_kinds": ("purchase",)}
+    info |= {"events": len(events), "users": 0, "items": len(items), "start": now, "end": now}
+    save_info(paths, DatasetInfo(**info, imported_at=now, mapping_sha256="0" * 64))
+
+
+def imported_events(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA)
+
+
+@contextlib.contextmanager
+def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Settings]:
+    """Settings of a home with a running server; the feature repository is applied to it."""
+    given = {"RECSYS_HOME": str(folder), **environment}
+    settings = load_settings(given, start=ROOT)
+    write_shop(settings.paths, events)
+    before = dict(os.environ)
+    os.environ.update(given)  # Feast's stores look there
+    redis_server.up(settings)
+    try:
+        OfflineFeatures(settings).apply()
+        yield settings
+    finally:
+        redis_server.down(settings)
+        os.environ.clear()
+        os.environ.update(before)

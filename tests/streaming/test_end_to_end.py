@@ -1,0 +1,281 @@
+"""Stream, state, lake, feature store and commands of one home, for real."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from recsys import columns
+from recsys.cli.app import app
+from recsys.config import Settings
+from recsys.errors import DataError, StoreUnavailableError
+from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.stores.dataset_files import load_info, save_info
+from recsys.stores.event_lake import EventLake, open_lake
+from recsys.stores.feature_files import build_features
+from recsys.stores.feature_reader import FeatureReader
+from recsys.stores.feature_registry import open_repository
+from recsys.stores.online_rows import OnlineRows
+from recsys.stores.redis_connection import connect
+from recsys.stores.stream_replay import replay
+from recsys.stores.stream_run import drain_stream
+from recsys.stores.stream_state import SqliteStreamState
+from recsys.stores.streams import open_stream
+from recsys.streaming.stream import partition_of
+from tests.streaming.online_side import as_online, categories, online_rows
+from tests.streaming.real_home import CATEGORIES, imported_events, open_home
+from tests.streaming.worker_world import differences, micros, rows_at
+
+USERS = ["ann", "bob", "new"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    now = datetime.now(UTC)
+    events = [
+        {
+            columns.EVENT_ID: f"old-{number}",
+            columns.KIND: "purchase",
+            columns.USER_ID: USERS[number % 2],
+            columns.ITEM_ID: f"i{number % 7}",
+            columns.AT: now - timedelta(days=number),
+            columns.SEQUENCE: 200 - number,
+            columns.QUANTITY: 1,
+            columns.VALUE_MICROS: 3_000_000,
+            columns.WEIGHT: 1.0,
+        }
+        for number in range(120)
+    ]
+    with open_home(tmp_path_factory.mktemp("home"), imported_events(events)) as settings:
+        yield settings
+
+
+def send(settings: Settings, *events: dict[str, Any]) -> None:
+    stream = open_stream(settings)
+    rows = [(partition_of(each["user_id"], stream.partitions), json.dumps(each).encode()) for each in events]
+    stream.append(rows, time.time_ns() // 1000)
+    stream.close()
+
+
+def event(name: str, user: str, item: str, kind: str = "view", ago: float = 5.0) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(seconds=ago)
+    return {"kind": kind, "event_id": name, "user_id": user, "item_id": item, "at": at.isoformat()}
+
+
+def assert_online_equals_batch(settings: Settings) -> None:
+    online = online_rows(settings, USERS, [*CATEGORIES])
+    batch = rows_at(open_lake(settings.paths).read(), time.time_ns() // 1000, categories)
+    assert differences(online, as_online(batch)) == []
+
+
+def command(*words: str) -> Any:
+    result = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_first_worker_brings_imported_and_new_events_online(home: Settings) -> None:
+    bought = event("p1", "new", "i9", "purchase")
+    send(home, event("v1", "ann", "i1"), bought, bought)
+    assert command("stream", "run", "--once") == {"events": 3}
+    assert_online_equals_batch(home)
+    assert sorted(EventLake(home.paths.live).read()[columns.EVENT_ID].to_pylist()) == ["p1", "v1"]
+
+
+def test_the_status_says_what_was_done(home: Settings) -> None:
+    report = command("stream", "status")
+    assert [row["lag"] for row in report["partitions"]] == [0] * 9
+    assert report["partitions"][-1]["what"] == "catalogue"
+    assert {name: report["events"][name] for name in ("received", "kept", "duplicates")} == {
+        "received": 3,
+        "kept": 2,
+        "duplicates": 1,
+    }
+    assert report["freshness"]["count"] == 3
+    visible = [row["visible_offset"] for row in report["partitions"][:-1]]
+    assert visible == [row["last_offset"] for row in report["partitions"][:-1]]
+    assert CliRunner().invoke(app, ["stream", "status"]).exit_code == 0
+
+
+def test_dead_letters_are_listed_retried_and_dropped(home: Settings) -> None:
+    stream = open_stream(home)
+    wrong = (partition_of("bob", 8) + 1) % 8
+    body = json.dumps(event("misplaced", "bob", "i3")).encode()
+    stream.append([(wrong, body), (0, b"nonsense")], time.time_ns() // 1000)
+    stream.close()
+    drain_stream(home, (), print)
+    letters = command("stream", "dlq", "list")
+    assert len(letters) == 2
+    (nonsense,) = [letter["id"] for letter in letters if letter["body"] == "nonsense"]
+    assert command("stream", "dlq", "drop", nonsense) == {"dropped": 1}
+    assert command("stream", "dlq", "retry", "--all") == {"retried": 1}
+    assert CliRunner().invoke(app, ["stream", "dlq", "drop"]).exit_code == 2
+    command("stream", "dlq", "drop", "--all")
+
+
+def test_a_server_that_forgot_the_script_is_told_it_again(home: Settings) -> None:
+    connect(home).script_flush()
+    send(home, event("v2", "ann", "i2", "click"))
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_new_import_begins_the_state_anew_and_keeps_what_came_by_the_stream(home: Settings) -> None:
+    send(home, event("v3", "bob", "i4", "cart"))
+    info = load_info(home.paths)
+    save_info(home.paths, info.model_copy(update={"imported_at": info.imported_at + timedelta(hours=1)}))
+    notes: list[str] = []
+    assert drain_stream(home, (), notes.append) == 1
+    assert notes == ["the state was begun from the event lake"]
+    assert_online_equals_batch(home)
+
+
+def test_feature_rows_that_are_built_know_the_live_events(home: Settings) -> None:
+    build_features(home, with_text=False)
+    send(home, event("v4", "ann", "i5", "like"))
+    drain_stream(home, (), print)
+    assert build_features(home, with_text=False)[columns.USER_HISTORY] > 0
+    rows = pq.read_table(home.paths.feature_rows(columns.USER_HISTORY)).to_pylist()
+    of_ann = [row for row in rows if row[columns.USER_ID] == "ann"]
+    newest = max(of_ann, key=lambda row: row[columns.EVENT_TIMESTAMP])
+    assert newest[columns.HISTORY_KINDS][-1] == columns.KIND_CODES["like"]
+
+
+def test_an_older_row_never_replaces_a_newer_one_online(home: Settings) -> None:
+    before = online_rows(home, USERS, [])
+    writer = OnlineRows(home)
+    old = rows_at(open_lake(home.paths).read(), time.time_ns() // 1000 - 10 * 86_400_000_000, categories)
+    table = pa.Table.from_pylist(list(old["user_activity"].values()), schema=VIEW_SCHEMAS["user_activity"])
+    writer.write({"user_activity": table})
+    writer.close()
+    assert online_rows(home, USERS, []) == before
+
+
+def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(home: Settings) -> None:
+    for path in home.paths.stream.glob("state.db*"):
+        path.unlink()
+    assert drain_stream(home, (), print) == 0  # the stream was told what is in the lake
+    assert_online_equals_batch(home)
+    state = SqliteStreamState(home.paths.stream)
+    send(home, event("v4", "ann", "i5", "like"))  # a client that has had no answer
+    assert drain_stream(home, (), print) == 1
+    assert state.counters()["duplicates"] == 1
+    state.close()
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_replaces_rows_that_no_event_could(home: Settings) -> None:
+    wrong = online_rows(home, ["ann"], [])["user_activity"]["ann"] | {"view_count_1d": 99}
+    ahead = datetime.now(UTC) + timedelta(days=300)  # no row of today wins against it
+    wrong |= {columns.USER_ID: "ann", columns.EVENT_TIMESTAMP: ahead, columns.CREATED_TIMESTAMP: ahead}
+    writer, reader = OnlineRows(home), FeatureReader.open(home, columns.RANKING_SERVICE)
+    writer.write({"user_activity": pa.Table.from_pylist([wrong], schema=VIEW_SCHEMAS["user_activity"])})
+    assert reader.read_user("ann").columns["view_count_1d"].tolist() == [99]
+    assert command("stream", "replay")["users"] == 3
+    assert_online_equals_batch(home)
+    right = online_rows(home, ["ann"], [])["user_activity"]["ann"]["view_count_1d"]
+    assert reader.read_user("ann").columns["view_count_1d"].tolist() == [right]
+    feast = open_repository(home).get_online_features(["user_activity:view_count_1d"], [{"user_id": "ann"}])
+    assert feast.to_dict()["view_count_1d"] == [right]
+
+
+def test_after_a_replay_workers_write_to_the_rows_that_are_read(home: Settings) -> None:
+    send(home, event("v5", "ann", "i6", "click"))
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_up_to_a_past_instant_brings_the_features_of_then(home: Settings) -> None:
+    then = datetime.now(UTC) - timedelta(days=30)
+    command("stream", "replay", "--to", then.isoformat())
+    batch = rows_at(open_lake(home.paths).read(end=then), micros(then) - 1, categories)
+    found = online_rows(home, USERS, [*CATEGORIES])
+    assert differences(found, as_online(batch)) == []
+    assert "new" not in found["user_activity"]
+    command("stream", "replay")
+    assert_online_equals_batch(home)
+
+
+def test_readers_and_workers_go_on_during_a_replay(home: Settings) -> None:
+    stop, seen, failed = threading.Event(), set(), []
+    reader = FeatureReader.open(home, columns.RANKING_SERVICE)
+
+    def read() -> None:
+        while not stop.is_set():
+            rows, _ = reader.read("ann", ["i1", "i2"])
+            seen.add(int(rows.event_at["user_activity"][0]))
+            if rows.missing["user_activity"][0] or rows.missing["user_history"][0]:
+                failed.append("a row was missing")
+
+    def work() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            send(home, event(f"during-{number}", USERS[number % 3], f"i{number % 40}", "cart", ago=0.0))
+            drain_stream(home, (), print)
+
+    threads = [threading.Thread(target=each) for each in (read, work)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        replay(home, time.time_ns() // 1000)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(seen) > 1
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_replay_that_fails_leaves_readers_where_they_were(home: Settings) -> None:
+    before = online_rows(home, USERS, [*CATEGORIES])
+    years = [datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2002)]
+    with pytest.raises(DataError, match="no event from 2001"):
+        replay(home, time.time_ns() // 1000, *years)
+    assert online_rows(home, USERS, [*CATEGORIES]) == before
+    send(home, event("v6", "bob", "i1", "click"))
+    drain_stream(home, (), print)
+    assert_online_equals_batch(home)
+
+
+def test_a_lake_that_cannot_be_written_stops_the_worker_and_loses_nothing(home: Settings) -> None:
+    live, aside = home.paths.live, home.paths.live.with_name("aside")
+    live.rename(aside)
+    live.write_text("no folder")
+    send(home, event("v7", "ann", "i1"), event("v8", "bob", "i2", "click"))
+    with pytest.raises(StoreUnavailableError, match="event lake"):
+        drain_stream(home, (), print)
+    live.unlink()
+    aside.rename(live)
+    assert drain_stream(home, (), print) == 0  # they are in the state and waited there for the lake
+    assert {"v7", "v8"} <= set(EventLake(live).read()[columns.EVENT_ID].to_pylist())
+    assert_online_equals_batch(home)
+
+
+def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(home: Settings) -> None:
+    many = [event(f"many-{number}", USERS[number % 3], f"i{number % 40}", "cart") for number in range(300)]
+    send(home, *many)
+    # No file of this process may grow beyond 32 KiB: less than SQLite needs for a step.
+    program = (
+        "import resource, sys, recsys.stores.stream_run; from recsys.cli.app import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))\n"
+        "sys.argv = ['recsys', 'stream', 'run', '--once']; main()"
+    )
+    environment = {**os.environ, "RECSYS_HOME": str(home.paths.home)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "stream state" in done.stderr
+    assert "nothing is lost" in done.stderr
+    assert drain_stream(home, (), print) == 300
+    assert_online_equals_batch(home)
