@@ -96,7 +96,8 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     bundle = replace(bundle, popularity=popularity_at_end(known))
     # The lessons' first stage must know nothing of the period that they are from.
     early = replace(bundle, popularity=popularity_at_end(split.train))
-    _train_fusion(job, early)
+    if "learning" not in job.settings.fusion.without:
+        _train_fusion(job, early)
     if job.shop.info.clock == "time":
         data = ranking_data(job, early)
         ranker, curves = train_ranker(
@@ -165,6 +166,7 @@ def _with_untrained_fusion(
             clock=info.clock == "time",
             repeats=info.repeats,
             seed=settings.seed,
+            without=tuple(part for part in settings.without if part != "learning"),
         ),
         ranker=None,
     )
