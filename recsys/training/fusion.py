@@ -19,7 +19,7 @@ from recsys.training.prior_weights import Values, beats, climb, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
-HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch
+HELD_OUT_SHARE = 0.25  # of the requests: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
 MONITOR = "ndcg@10"
 
@@ -52,7 +52,7 @@ def train_fusion(
     First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
     softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
     that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
-    requests beats the prior's by a standard error.
+    requests, weighted in the same way, beats the prior's by a standard error.
 
     Args:
         fusion: untrained.
@@ -72,12 +72,13 @@ def train_fusion(
     fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
     fusion.fit_statistics(train.signals[train.mask])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
-    best, prior = _weights(fusion), _ndcg(fusion, test)
+    worth = _weight(test, settings.cold_weight).numpy()
+    best, prior = _weights(fusion), worth * _ndcg(fusion, test)
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = _ndcg(fusion, test)
+            values = worth * _ndcg(fusion, test)
             metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
