@@ -86,7 +86,7 @@ def run_training(
     revision, now = git_revision(settings), datetime.now(UTC)
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
-        job = _open_job(
+        job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
@@ -105,7 +105,7 @@ def run_training(
     return bundle.manifest
 
 
-def _open_job(
+def open_job(
     settings: Settings,
     protocol: str | None,
     progress: Progress,
