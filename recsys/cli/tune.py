@@ -64,13 +64,12 @@ def tune(
     from recsys.evaluation.tuning_report import trial_rows, write_tuning_report
 
     record, facts = run_study(
-        settings,
+        _job(settings, protocol),
         "ranking" if stage == "ranking" else "retrieval",
         trials=trials,
         timeout=timeout,
         sample=sample,
         name=study,
-        protocol=protocol,
         seed=seed,
         progress=bars,
     )
@@ -96,18 +95,17 @@ def tune(
 
 
 def run_study(
-    settings: Settings,
+    job: "Job",
     stage: Stage,
     *,
     trials: int,
     timeout: float | None,
     sample: float,
     name: str | None,
-    protocol: str | None,
     seed: int,
     progress: Progress,
 ) -> "tuple[StudyRecord, dict[str, Any]]":
-    """The study after some more trials, and what it was made of.
+    """The study after some more trials of `job` by other settings, and what it was made of.
 
     Raises:
         ConfigError: Optuna is missing, a range does not fit, or the study is of other data.
@@ -123,19 +121,20 @@ def run_study(
         values_now,
     )
 
+    settings = job.settings
     space = space_of(settings.tune.space, FIRST_STAGE if stage == "retrieval" else RANKER)
     check_space(settings, space)
-    job = _job(settings, protocol)
     if stage == "ranking" and job.shop.info.clock == "order":
         raise DataError(f"{job.shop.info.name} has no clock, so there is no ranker. Use --stage retrieval.")
     name = _checked(name) if name else _default_name(job, stage)
-    facts = _facts(settings, job, stage, sample, seed)
+    facts = _facts(job, stage, sample, seed)
     pruning = Pruning(settings.tune.full_trials, settings.tune.full_epochs)
-    found = Study.open(settings, name, _setup(settings, job, facts, set(space)), seed=seed, pruning=pruning)
-    shared = open_trials(replace(job, run_dir=settings.paths.tuning), sample, seed)
-    objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
-    now = values_now(settings, space)
-    return found.run(space, objective, trials, first=now, timeout=timeout, progress=progress), facts
+    setup = _setup(job, facts, set(space))
+    with Study.open(settings, name, setup, seed=seed, pruning=pruning) as found:
+        shared = open_trials(replace(job, run_dir=settings.paths.tuning), sample, seed)
+        objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
+        now = values_now(settings, space)
+        return found.run(space, objective, trials, first=now, timeout=timeout, progress=progress), facts
 
 
 def write_tuned(best: "TrialRecord", out: Path, title: str) -> None:
@@ -177,14 +176,14 @@ def _checked(name: str) -> str:
     return name
 
 
-def _facts(settings: Settings, job: "Job", stage: Stage, sample: float, seed: int) -> dict[str, Any]:
+def _facts(job: "Job", stage: Stage, sample: float, seed: int) -> dict[str, Any]:
     protocol = job.split.protocol if len(job.split.test) else "all"
     return {"stage": stage, "protocol": protocol, "sample": sample, "seed": seed}
 
 
-def _setup(settings: Settings, job: "Job", facts: dict[str, Any], tuned: set[str]) -> str:
+def _setup(job: "Job", facts: dict[str, Any], tuned: set[str]) -> str:
     """What must be equal for two trials' scores to be comparable, as JSON."""
-    sections = settings.model_dump(
+    sections = job.settings.model_dump(
         mode="json", include={"text", "retriever", "fusion", "ranker", "evaluation"}
     )
     fixed = {

@@ -52,8 +52,11 @@ class Study:
     same as one that was not.
     """
 
-    def __init__(self, optuna: ModuleType, study: Any, seed: int, pruning: Pruning, url: URL) -> None:
+    def __init__(
+        self, optuna: ModuleType, storage: Any, study: Any, seed: int, pruning: Pruning, url: URL
+    ) -> None:
         self._optuna = optuna
+        self._storage = storage
         self._study = study
         self._seed = seed
         self._pruning = pruning
@@ -91,11 +94,24 @@ class Study:
             if found is None:
                 study.set_user_attr(_SETUP, setup)
         if found not in (None, setup):
+            storage.remove_session()
+            storage.engine.dispose()
             raise ConfigError(
                 f"the study {name!r} was made on other data, another split or other settings, so its scores "
                 "cannot be compared with new ones. Name another by --study."
             )
-        return cls(optuna, study, seed, pruning or Pruning(), url)
+        return cls(optuna, storage, study, seed, pruning or Pruning(), url)
+
+    def close(self) -> None:
+        """Closes the connections; a trial that runs elsewhere is not touched."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def __enter__(self) -> "Study":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def run(
         self,
