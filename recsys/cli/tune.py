@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recsys.training.trial_record import StudyRecord, TrialRecord
 
 Stage = Literal["retrieval", "ranking"]
-_SHOWN = 10
+_SHOWN, _TRIAL_COLUMNS = 10, 5  # trials on the screen, and what is said of each before its settings
 
 
 def tune(
@@ -61,7 +61,8 @@ def tune(
     settings = load_settings()
     if stage not in ("retrieval", "ranking"):
         raise typer.BadParameter(f"{stage!r} is neither retrieval nor ranking", param_hint="--stage")
-    from recsys.evaluation.tuning_report import trial_rows, write_tuning_report
+    from recsys.evaluation.tuning_report import best_rows, trial_rows, write_tuning_report
+    from recsys.training.tuning import values_of
 
     record, facts = run_study(
         _job(settings, protocol),
@@ -80,15 +81,17 @@ def tune(
             "Run more, or change the ranges in [tune.space]."
         )
     folder = settings.paths.reports / f"tune-{record.name}"
-    written = write_tuning_report(
-        record, folder, title=f"tune: {record.name}", summary=_summary(record, facts)
-    )
+    title, summary, today = f"tune: {record.name}", _summary(record, facts), values_of(settings, best.values)
+    written = write_tuning_report(record, folder, title=title, summary=summary, today=today)
     if out is not None:
         write_tuned(best, out, f"{record.name}, trial {best.number}: {record.metric} {best.score:.4f}")
     if as_json:
         print_json(_document(record, best, facts) | {"report": [str(path) for path in written]})
         return
-    print_rows(trial_rows(record)[:_SHOWN], as_json=False, title=_summary(record, facts))
+    shown = [{name: row[name] for name in list(row)[:_TRIAL_COLUMNS]} for row in trial_rows(record)[:_SHOWN]]
+    print_rows(shown, as_json=False, title=f"trials of {record.name}, best first")
+    print_rows(best_rows(record, today), as_json=False, title=f"settings of trial {best.number}")
+    note(summary)
     note(f"report: {folder}")
     if out is not None:
         note(f"best settings: {out}. Use them by RECSYS_CONFIG={out} recsys train")

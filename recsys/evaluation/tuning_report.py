@@ -21,8 +21,27 @@ def trial_rows(study: StudyRecord) -> list[dict[str, Any]]:
     return [_row(study, trial, names) for trial in ordered]
 
 
-def write_tuning_report(study: StudyRecord, folder: Path, *, title: str, summary: str) -> tuple[Path, ...]:
+def best_rows(study: StudyRecord, today: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row a setting that was tuned: its value `today`, that of the best trial, and its importance."""
+    best = study.best
+    return [
+        {
+            "setting": name,
+            "today": today.get(name, "-"),
+            "best": value,
+            "importance": f"{study.importance[name]:.2f}" if name in study.importance else "-",
+        }
+        for name, value in (best.values.items() if best else ())
+    ]
+
+
+def write_tuning_report(
+    study: StudyRecord, folder: Path, *, title: str, summary: str, today: Mapping[str, Any]
+) -> tuple[Path, ...]:
     """Writes report.html, report.md and their pictures; returns the paths.
+
+    Args:
+        today: what the tuned settings were without tuning.
 
     Raises:
         ArtifactError: the folder cannot be written.
@@ -30,7 +49,7 @@ def write_tuning_report(study: StudyRecord, folder: Path, *, title: str, summary
     pictures = {HISTORY: history_plot(study)}
     if study.importance:
         pictures[IMPORTANCE] = importance_plot(study)
-    parts = _sections(study)
+    parts = _sections(study, today)
     files = {
         **pictures,
         "report.md": render_markdown(title, summary, parts).encode(),
@@ -79,10 +98,11 @@ def importance_plot(study: StudyRecord) -> bytes:
     return png_bytes(figure)
 
 
-def _sections(study: StudyRecord) -> list[Section]:
+def _sections(study: StudyRecord, today: Mapping[str, Any]) -> list[Section]:
     rows = trial_rows(study)[:_SHOWN_TRIALS]
     more = f" The first {_SHOWN_TRIALS} of {len(study.trials)}." if len(study.trials) > _SHOWN_TRIALS else ""
     parts: list[Section] = [
+        ("Best settings", "", best_rows(study, today), []),
         ("History", "", [], [HISTORY]),
         ("Trials", f"The best first; what was given up has no score.{more}", rows, []),
     ]
@@ -92,7 +112,7 @@ def _sections(study: StudyRecord) -> list[Section]:
             "within the ranges tried. With few trials it says little."
         )
         importance = [{"setting": name, "share": f"{share:.3f}"} for name, share in study.importance.items()]
-        parts.insert(1, ("Importance", text, importance, [IMPORTANCE]))
+        parts.insert(2, ("Importance", text, importance, [IMPORTANCE]))
     return parts
 
 

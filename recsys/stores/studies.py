@@ -256,8 +256,14 @@ def _suggest(trial: Any, name: str, space: Space) -> Any:
     span = space[name]
     if span.choices is not None:
         return trial.suggest_categorical(name, list(span.choices))
-    ask = trial.suggest_int if span.whole else trial.suggest_float
-    return ask(name, span.low, span.high, log=span.log)
+    if span.whole:
+        return trial.suggest_int(name, span.low, span.high, log=span.log)
+    return _short(trial.suggest_float(name, span.low, span.high, log=span.log))
+
+
+def _short(value: Any) -> Any:
+    """Four digits are as many as a setting needs, and people read them in a file."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _record(trial: Any) -> TrialRecord:
@@ -265,7 +271,7 @@ def _record(trial: Any) -> TrialRecord:
     return TrialRecord(
         number=trial.number,
         state=names.get(trial.state.name, "running"),
-        values=dict(trial.params),
+        values={name: _short(value) for name, value in trial.params.items()},
         score=trial.value if trial.state.name == "COMPLETE" else None,
         epochs=tuple(value for _, value in sorted(trial.intermediate_values.items())),
         seconds=trial.duration.total_seconds() if trial.duration else None,

@@ -5,7 +5,7 @@ other half judge. What the judges did in the validation period is taken out of t
 everything of the test, so that no trial can have seen what it is judged by.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -163,9 +163,13 @@ def check_space(settings: Settings, space: Space) -> None:
 
 def values_now(settings: Settings, space: Space) -> dict[str, Any]:
     """What the tuned settings are today, as far as their ranges hold it."""
+    return {name: value for name, value in values_of(settings, space).items() if space[name].holds(value)}
+
+
+def values_of(settings: Settings, names: Iterable[str]) -> dict[str, Any]:
+    """What settings are, by their dotted names."""
     document = settings.model_dump()
-    now = {name: document[name.partition(".")[0]][name.partition(".")[2]] for name in space}
-    return {name: value for name, value in now.items() if space[name].holds(value)}
+    return {name: document[name.partition(".")[0]][name.partition(".")[2]] for name in names}
 
 
 def _ends(span: Range) -> tuple[Any, ...]:
@@ -187,7 +191,8 @@ def _withheld(job: Job, judges: IntArray) -> npt.NDArray[np.bool_]:
     judging = np.isin(interactions.user_index, judges)
     if split.train_end is None:
         parts = leave_one_out_parts(interactions)
-        return (parts == TEST) | ((parts == VALIDATION) & judging)
+        held: npt.NDArray[np.bool_] = (parts == TEST) | ((parts == VALIDATION) & judging)
+        return held
     asked: npt.NDArray[np.bool_] = (interactions.at >= split.train_end) & judging
     return asked | (interactions.at >= test_start(interactions, split))
 

@@ -1,4 +1,4 @@
-"""Studies by the real Optuna in real databases: they go on, give up what is bad and leave the registry alone."""
+"""Studies by the real Optuna in real databases: they go on, give up what is bad, leave the registry alone."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -95,7 +95,7 @@ def test_settings_that_do_not_go_together_fail_their_trial_only(tmp_path: Path) 
 def test_scores_of_other_data_are_not_mixed(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     run(settings, parabola, 1)
-    with pytest.raises(ConfigError, match="other data, another split or other settings.*--study"):
+    with pytest.raises(ConfigError, match=r"other data, another split or other settings.*--study"):
         Study.open(settings, "shop-retrieval", "other", seed=5)
 
 

@@ -143,7 +143,7 @@ def test_a_shop_may_change_add_and_drop_ranges_of_a_stage() -> None:
     "wrong", [{}, {"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"choices": []}, {"low": 1}]
 )
 def test_a_range_without_sense_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="low|choices"):
+    with pytest.raises(ValueError, match=r"low|choices"):
         Range.model_validate(wrong)
 
 
