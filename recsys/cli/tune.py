@@ -61,7 +61,7 @@ def tune(
     settings = load_settings()
     if stage not in ("retrieval", "ranking"):
         raise typer.BadParameter(f"{stage!r} is neither retrieval nor ranking", param_hint="--stage")
-    from recsys.evaluation.tuning_report import best_rows, trial_rows, write_tuning_report
+    from recsys.evaluation.tuning_report import write_tuning_report
     from recsys.training.tuning import values_of
 
     record, facts = run_study(
@@ -88,13 +88,19 @@ def tune(
     if as_json:
         print_json(_document(record, best, facts) | {"report": [str(path) for path in written]})
         return
-    shown = [{name: row[name] for name in list(row)[:_TRIAL_COLUMNS]} for row in trial_rows(record)[:_SHOWN]]
-    print_rows(shown, as_json=False, title=f"trials of {record.name}, best first")
-    print_rows(best_rows(record, today), as_json=False, title=f"settings of trial {best.number}")
+    _show(record, best, today)
     note(summary)
     note(f"report: {folder}")
     if out is not None:
         note(f"best settings: {out}. Use them by RECSYS_CONFIG={out} recsys train")
+
+
+def _show(record: "StudyRecord", best: "TrialRecord", today: dict[str, Any]) -> None:
+    from recsys.evaluation.tuning_report import best_rows, trial_rows
+
+    shown = [{name: row[name] for name in list(row)[:_TRIAL_COLUMNS]} for row in trial_rows(record)[:_SHOWN]]
+    print_rows(shown, as_json=False, title=f"trials of {record.name}, best first")
+    print_rows(best_rows(record, today), as_json=False, title=f"settings of trial {best.number}")
 
 
 def run_study(

@@ -164,10 +164,10 @@ def _stages(ranker: bool | None) -> list[str]:
         "Fusion weighs the network, items bought together, texts and words alike, habit and popularity; it "
         "learns from questions of the validation period, which the network has not seen.",
     ]
-    if ranker is not False:
+    if ranker:
         stages.append(
             "A ranker reorders the candidates by features of the feature store and is calibrated on requests "
-            "held out; where the data has no clock there is none."
+            "held out."
         )
     return stages
 

@@ -150,8 +150,9 @@ class Study:
         return StudyRecord(self._study.study_name, METRIC, trials, importance)
 
     def _one(self, space: Space, objective: Objective) -> None:
-        seed = self._seed + len(self._study.trials)
-        self._study.sampler = self._optuna.samplers.TPESampler(seed=seed)
+        waiting = self._optuna.trial.TrialState.WAITING
+        begun = sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
+        self._study.sampler = self._optuna.samplers.TPESampler(seed=self._seed + begun)
         self._study.pruner = self._optuna.pruners.MedianPruner(
             n_startup_trials=self._pruning.full_trials, n_warmup_steps=self._pruning.full_epochs
         )

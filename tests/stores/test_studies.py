@@ -56,6 +56,21 @@ def test_the_first_trial_is_what_is_given_and_is_not_given_twice(tmp_path: Path)
     assert (record.best.number, record.best.score) == (0, 1.0)
 
 
+def test_a_trial_that_was_cut_off_counts_for_nothing_and_is_made_again(tmp_path: Path) -> None:
+    settings, first = Settings(home=tmp_path), {"x": 0.3, "n": 2, "kind": "b"}
+
+    def cut_off(values: Mapping[str, Any], report: Report) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, cut_off, 3, first=first)
+    record = run(settings, parabola, 2, first=first)
+    assert [trial.state == "complete" for trial in record.trials] == [False, True, True]
+    assert record.trials[1].values == first
+    assert record.best is not None
+    assert record.best.number == 1
+
+
 def test_values_are_of_their_range_and_kind(tmp_path: Path) -> None:
     for trial in run(Settings(home=tmp_path), parabola, 8).trials:
         assert 0 <= trial.values["x"] <= 1
