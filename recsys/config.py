@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
+from recsys.search_space import Range
 
 SETTINGS_FILE = "recsys.toml"
 FEATURE_REPO = "feature_repo"
@@ -104,6 +105,14 @@ class IncrementalSettings(Section):
     validation_days: int = Field(7, ge=1, description="held back to stop training and for the ranker")
 
 
+class TuneSettings(Section):
+    """What `recsys tune` tries, and when it gives a trial up."""
+
+    space: dict[str, Range | bool] = Field({}, description="a shop's own ranges by name; false = not tuned")
+    full_trials: int = Field(5, ge=0, description="trials that run to their end before any is given up")
+    full_epochs: int = Field(1, ge=0, description="epochs of a trial before it may be given up")
+
+
 class EvaluationSettings(Section):
     """How models are compared."""
 
@@ -168,6 +177,7 @@ class Settings(Section):
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
     incremental: IncrementalSettings = IncrementalSettings()
+    tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
@@ -262,6 +272,11 @@ class HomePaths:
         return self.home / "stream"
 
     @property
+    def tuning(self) -> Path:
+        """What a trial of `recsys tune` needs while it runs; nothing is left when it ends."""
+        return self.home / "tuning"
+
+    @property
     def reports(self) -> Path:
         return self.home / "reports"
 
@@ -317,6 +332,18 @@ def setting_sources(
     """
     environment = os.environ if environment is None else environment
     return _given(environment, file, find_root((start or Path.cwd()).resolve()))[1]
+
+
+def file_values(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, start: Path | None = None
+) -> dict[str, Any]:
+    """What the settings file alone says, as it nests it; empty where there is none.
+
+    Takes what `load_settings` takes. Secrets are among the values if the file has any.
+    """
+    environment = os.environ if environment is None else environment
+    named = {name: environment[name] for name in ("RECSYS_CONFIG",) if environment.get(name)}
+    return _given(named, file, find_root((start or Path.cwd()).resolve()))[0]
 
 
 def masked_url(url: str) -> str:

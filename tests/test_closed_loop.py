@@ -237,3 +237,16 @@ def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(
     )
     assert own.mean() > 0.95
     assert all(Path(path).exists() for path in report["report"])
+
+
+def test_a_shop_is_tuned_and_trained_by_what_was_found(shop: Shop, tmp_path: Path) -> None:
+    tuned = tmp_path / "tuned.toml"
+    planned = json.loads(shop.type("recsys train --dry-run --json"))
+    assert (planned["items"], planned["epochs"]) == (ITEMS, 3)
+    assert planned["peak_bytes"] > 0
+    found = json.loads(shop.type(f"recsys tune --trials 2 --sample 0.5 --out {tuned} --json"))
+    assert [trial["state"] for trial in found["trials"]] == ["complete", "complete"]
+    trained = json.loads(shop.type(f"RECSYS_CONFIG={tuned} recsys train --json"))
+    card = json.loads(shop.type(f"recsys models card {trained['bundle']} --json"))
+    width = card["training"]["settings"]["retriever"]["width"]
+    assert width == found["best"]["settings"]["retriever.width"]

@@ -15,6 +15,7 @@ from recsys.cli.evaluate import evaluate
 from recsys.cli.output import note
 from recsys.cli.schedule import schedule
 from recsys.cli.train import train
+from recsys.cli.tune import tune
 from recsys.errors import RecsysError
 
 app = typer.Typer(
@@ -44,9 +45,10 @@ def root(
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.command()(train)
+app.command()(tune)
 app.command()(evaluate)
-app.command()(ablate)
 app.command()(schedule)
+app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 server.register(app)

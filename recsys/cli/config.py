@@ -99,6 +99,11 @@ def _plain(name: str, value: Any) -> Any:
         return masked_url(value.get_secret_value()) if name.endswith("_url") else MASK
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, dict):
+        return {
+            key: of if isinstance(of, bool) else of.model_dump(exclude_defaults=True)
+            for key, of in value.items()
+        }
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

@@ -50,6 +50,7 @@ def evaluate(
     if seen not in (None, "keep", "remove"):
         raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
     from recsys.evaluation.report import table_rows, write_report
+    from recsys.stores.model_cards import save_evaluated_card
     from recsys.stores.shop import open_shop
 
     shop = open_shop(settings.paths)
@@ -65,6 +66,7 @@ def evaluate(
     written = write_report(
         evaluation, folder, title=f"{shop.info.name}: {record.bundle_id}", learning_curves=curves
     )
+    written = (*written, save_evaluated_card(record.path, evaluation, folder))
     rows = table_rows(evaluation)
     if as_json:
         print_json({"bundle": record.bundle_id, "rows": rows, "report": [str(path) for path in written]})

@@ -63,6 +63,27 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def card(bundle_id: BundleId, as_json: AsJson = False) -> None:
+    """Print the model card of a bundle, with its test once `recsys evaluate` has been run.
+
+    \b
+    Example:
+      recsys models card shop-20250301-120000 > model-card.md
+    """
+    from recsys.evaluation.model_card import render_card
+    from recsys.stores.model_cards import load_card
+
+    settings = load_settings()
+    with _registry(settings) as registry:
+        bundle = registry.get(bundle_id)
+    found = load_card(bundle.path, settings.paths.reports / bundle_id)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(render_card(found), nl=False)
+
+
+@app.command()
 def promote(
     bundle_id: BundleId, force: Force = False, skip_audit: SkipAudit = None, as_json: AsJson = False
 ) -> None:

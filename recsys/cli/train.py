@@ -30,6 +30,10 @@ def train(
         bool,
         typer.Option("--incremental", help="Go on from the bundle in production, on what is new since."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what will be done and what it needs, and do nothing."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
@@ -40,8 +44,16 @@ def train(
     Example:
       recsys train --protocol time-split --promote
       recsys train --incremental
+      recsys train --dry-run
     """
     settings = load_settings()
+    if dry_run:
+        from recsys.cli.dry_run import dry_run as say
+
+        if incremental:
+            raise typer.BadParameter("is about a training from the start", param_hint="--dry-run")
+        say(settings, protocol, as_json)
+        return
     if promote:
         from recsys.stores.audit_report import check_audit
 
@@ -79,14 +91,16 @@ def run_training(
         ArtifactNotFoundError: nothing is in production to go on from.
         DataError: nothing is new since it was trained.
     """
+    from recsys.cli.dry_run import warn_of_memory
     from recsys.stores.artifacts import new_bundle_id, save_bundle
+    from recsys.stores.model_cards import card_files
     from recsys.stores.registry import Registry
     from recsys.training.pipeline import SECTIONS, train_bundle
 
     revision, now = git_revision(settings), datetime.now(UTC)
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
-        job = _open_job(
+        job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
@@ -94,8 +108,9 @@ def run_training(
         try:
             job = replace(job, run_dir=settings.paths.runs / run_id)
             job.run_dir.mkdir(parents=True, exist_ok=True)
+            warn_of_memory(job)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
-            path = save_bundle(bundle, settings.paths.bundles)
+            path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
             registry.finish_run(run_id, bundle.manifest.metrics)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
@@ -105,7 +120,7 @@ def run_training(
     return bundle.manifest
 
 
-def _open_job(
+def open_job(
     settings: Settings,
     protocol: str | None,
     progress: Progress,

@@ -23,7 +23,7 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
     """Hit rate and NDCG of every model with 95% intervals, the reference marked by a line."""
     first = min(evaluation.cutoffs)
     models, names = evaluation.models, (f"hr@{first}", f"ndcg@{first}")
-    figure = _figure(9, 1.3 + 0.36 * len(models))
+    figure = new_figure(9, 1.3 + 0.36 * len(models))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric in zip(panels, names, strict=True):
         for place, model in enumerate(models):
@@ -37,14 +37,14 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
     panels[0].set_yticks(range(len(models)), models)
     panels[0].invert_yaxis()
     figure.supxlabel(f"mean over cases, 95% bootstrap interval; dashed: {evaluation.reference}", fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def slices_plot(evaluation: Evaluation, metric: str) -> bytes:
     """`metric` of every model on every slice; a dot with its 95% interval each."""
     slices, models, colours = evaluation.slices, evaluation.models, _colours(evaluation)
     step = 0.7 / max(len(models), 1)
-    figure = _figure(9, 1.2 + len(slices) * max(0.5, 0.13 * len(models)))
+    figure = new_figure(9, 1.2 + len(slices) * max(0.5, 0.13 * len(models)))
     axes = figure.subplots()
     for place, model in enumerate(models):
         heights, values, errors = [], [], []
@@ -65,7 +65,7 @@ def slices_plot(evaluation: Evaluation, metric: str) -> bytes:
     axes.set_xlim(left=0)
     axes.set_title(f"{metric_name(metric)} by slice", loc="left", fontsize=10)
     figure.legend(loc="outside lower center", ncols=min(len(models), 5), fontsize=8, frameon=False)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def popularity_plot(evaluation: Evaluation) -> bytes:
@@ -74,7 +74,7 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     shares = item_group_shares(evaluation, first)
     from matplotlib.ticker import PercentFormatter
 
-    figure = _figure(9, 1.5 + 0.36 * (len(models) + 1))
+    figure = new_figure(9, 1.5 + 0.36 * (len(models) + 1))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     start = np.zeros(len(models) + 1)
     tones = ("#4a4a4a", "#b5b5b5", "#E69F00")
@@ -97,7 +97,7 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     for axes in (left, right):
         axes.xaxis.set_major_formatter(PercentFormatter(1))
     right.set_title("share of the catalogue shown to anyone", loc="left", fontsize=10)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def item_group_shares(evaluation: Evaluation, k: int) -> dict[str, Any]:
@@ -146,7 +146,8 @@ def _cases(evaluation: Evaluation, metric: str, name: str) -> int:
     return row.cases if row else 0
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -155,7 +156,8 @@ def _figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def _png(figure: "Figure") -> bytes:
+def png_bytes(figure: "Figure") -> bytes:
+    """The figure as PNG, its axes in the reports' style."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)

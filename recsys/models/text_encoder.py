@@ -147,6 +147,30 @@ def load_encoder(settings: TextSettings) -> TextEncoder:
     return TextEncoder(label, model, tokenizer, pooling, settings)
 
 
+def encoder_dimensions(settings: TextSettings) -> int:
+    """E, the width of the vectors that this encoder makes; only its configuration is read.
+
+    Raises:
+        ArtifactNotFoundError: there is no such model here.
+    """
+    from transformers import AutoConfig
+
+    source, _, local = _resolve(settings.encoder)
+    try:
+        return int(AutoConfig.from_pretrained(source, local_files_only=local).hidden_size)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArtifactNotFoundError(
+            f"text.encoder {settings.encoder!r} has no readable configuration: {str(error).splitlines()[0]} "
+            f"Set it to `{MINILM}`, to a folder with config.json, or to a cached hub name."
+        ) from error
+
+
+def encoder_folder(encoder: str) -> Path | None:
+    """The folder of an encoder that lies on this machine by itself; None for a name on the hub."""
+    source, _, local = _resolve(encoder)
+    return Path(source) if local else None
+
+
 def _resolve(encoder: str) -> tuple[str, str, bool]:
     """Where to load from, a label fit for a file name, and whether that is a folder on this machine."""
     if encoder == MINILM:

@@ -1,7 +1,7 @@
 """From an imported shop to a bundle, top to bottom: labels, point-in-time sets, models, bundle."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,7 @@ VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
 
 Validate = Callable[[Retriever], dict[str, float]]
+Watch = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Job:
     Attributes:
         feedback: responses of the validation period, if any were logged.
         parent: the bundle to go on from; None = begin anew.
+        watch: told what validation says after each epoch of the retriever; what it raises ends the run.
+        with_ranker: whether there is to be a second stage, if the data has a clock.
     """
 
     shop: Shop
@@ -73,6 +76,8 @@ class Job:
     progress: Progress = silent
     feedback: Feedback | None = None
     parent: Bundle | None = None
+    watch: Watch | None = None
+    with_ranker: bool = True
 
 
 def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -88,7 +93,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     neighbours, neighbour_scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=job.progress)
     graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
-    retriever = _trained_retriever(job, items, text_vectors, graph, validate)
+    retriever = _trained_retriever(job, items, text_vectors, graph, _watched(validate, job.watch))
     manifest = _manifest(job, known, bundle_id, now, git_revision)
     bundle = _with_untrained_fusion(
         job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores
@@ -98,7 +103,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     early = replace(bundle, popularity=popularity_at_end(split.train))
     if "learning" not in job.settings.fusion.without:
         _train_fusion(job, early)
-    if job.shop.info.clock == "time":
+    if job.shop.info.clock == "time" and job.with_ranker:
         data = ranking_data(job, early)
         ranker, curves = train_ranker(
             data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
@@ -301,6 +306,18 @@ def _validator(job: Job) -> Validate:
         }
 
     return validate
+
+
+def _watched(validate: Validate, watch: Watch | None) -> Validate:
+    """`validate`, and `watch` is told what it says."""
+
+    def both(retriever: Retriever) -> dict[str, float]:
+        metrics = validate(retriever)
+        if watch is not None:
+            watch(metrics)
+        return metrics
+
+    return both
 
 
 def _manifest(

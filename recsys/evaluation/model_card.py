@@ -1,0 +1,267 @@
+"""The card of a model: what it was made from, what it is for, how good it is and what it cannot do.
+
+A card is plain data, so that programs can read it (`card.json`); `render_card` writes it for people.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recsys.dataset.info import DatasetInfo
+from recsys.evaluation.compare import Evaluation, Row
+from recsys.evaluation.slices import ALL_CASES
+from recsys.models.bundle import Manifest
+
+Card = Mapping[str, Any]
+NOT_EVALUATED = "not evaluated yet: run `recsys evaluate`"
+_CLEANING = ("rows", "kept", "duplicates", "cancelled", "quarantined")
+
+USE = (
+    "Ranks the items of one shop for one of its users, or for a visitor without a past, so that the shop can "
+    "show what comes next. It is made for lists that a person looks at and may ignore."
+)
+NOT_FOR = (
+    "Not for decisions about people (credit, prices for a person, employment), not for another shop than the "
+    "one it was trained on, and not as a measure of what an item is worth."
+)
+
+
+def card_of(
+    manifest: Manifest,
+    *,
+    info: DatasetInfo | None = None,
+    cleaning: Mapping[str, Mapping[str, Any]] | None = None,
+    encoder_licence: str = "unknown",
+    ranker: bool | None = None,
+) -> dict[str, Any]:
+    """The card of a bundle as it leaves training, before any test.
+
+    Args:
+        info: of the imported shop. cleaning: what its import counted, by table.
+        ranker: whether the bundle has a second stage; None if that is not known.
+    """
+    return {
+        "bundle_id": manifest.bundle_id,
+        "created_at": manifest.created_at.isoformat(),
+        "git_revision": manifest.git_revision,
+        "parent": manifest.parent,
+        "use": {"intended": USE, "not_for": NOT_FOR},
+        "data": _data(manifest, info, cleaning or {}),
+        "training": {
+            "protocol": manifest.protocol,
+            "trained_until": manifest.trained_until.isoformat() if manifest.trained_until else None,
+            "stages": _stages(ranker),
+            "settings": manifest.settings,
+        },
+        "features": dict(manifest.services),
+        "validation": dict(manifest.metrics),
+        "test": None,
+        "limits": _limits(manifest, info, ranker),
+        "licences": {
+            "text encoder": f"{manifest.encoder}: {encoder_licence}",
+            "data": "not recorded; the shop's own files",
+        },
+    }
+
+
+def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
+    """The card with what a test found: the model beside the reference, with intervals, and by slice."""
+    ours, reference = evaluation.models[-1], evaluation.reference
+    first = min(evaluation.cutoffs)
+    metrics = (f"hr@{first}", f"ndcg@{first}", f"coverage@{first}", f"novelty@{first}", f"diversity@{first}")
+    return {
+        **card,
+        "test": {
+            "protocol": evaluation.protocol,
+            "seen": evaluation.seen,
+            "cases": len(evaluation.cases),
+            "model": ours,
+            "reference": reference,
+            "metrics": [
+                _measured(row)
+                for metric in metrics
+                for model in dict.fromkeys((ours, reference))
+                if (row := evaluation.row(model, metric))
+            ],
+            "slices": [
+                _measured(row)
+                for name in evaluation.slices
+                if name != ALL_CASES
+                for model in dict.fromkeys((ours, reference))
+                if (row := evaluation.row(model, f"ndcg@{first}", name))
+            ],
+        },
+    }
+
+
+def render_card(card: Card) -> str:
+    """The card as Markdown."""
+    data, training = card["data"], card["training"]
+    facts = [
+        ("bundle", card["bundle_id"]),
+        ("made at", card["created_at"]),
+        ("code", card["git_revision"] or "unknown"),
+        ("goes on from", card["parent"] or "nothing: trained from the start"),
+    ]
+    parts = [
+        f"# Model card: {card['bundle_id']}",
+        _list(facts),
+        "## Use",
+        card["use"]["intended"],
+        card["use"]["not_for"],
+        "## Data",
+        _list([(name, value) for name, value in data.items() if name != "cleaning"]),
+        _cleaning_text(data["cleaning"]),
+        "## Training",
+        _list(
+            [("protocol", training["protocol"]), ("learned until", training["trained_until"] or "unknown")]
+        ),
+        "\n".join(f"{place}. {stage}" for place, stage in enumerate(training["stages"], 1)),
+        _settings_table(training["settings"]),
+        "## Features",
+        "Read from the feature store by these services, each with the hash of its schema:",
+        _list(card["features"].items()),
+        "## Results",
+        *_results(card),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in card["limits"]),
+        "## Licences",
+        _list(card["licences"].items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _data(
+    manifest: Manifest, info: DatasetInfo | None, cleaning: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "shop": manifest.dataset,
+        "from": manifest.data_start.isoformat(),
+        "until": manifest.data_end.isoformat(),
+        "users": manifest.users,
+        "items": manifest.items,
+        "repeats": "normal" if manifest.repeats else "not asked for",
+    }
+    if info is not None:
+        facts |= {
+            "events": info.events,
+            "what is predicted": ", ".join(info.label_kinds),
+            "clock": "real instants" if info.clock == "time" else "an order only",
+            "mapping": info.mapping_sha256,
+        }
+    counts = {
+        table: {name: found[name] for name in _CLEANING if name in found}
+        | {"reasons": dict(found.get("reasons", {}))}
+        for table, found in cleaning.items()
+        if isinstance(found, Mapping) and "rows" in found
+    }
+    return facts | {"cleaning": counts}
+
+
+def _stages(ranker: bool | None) -> list[str]:
+    stages = [
+        "The network (two towers over text, attributes and behaviour) learns the next moment of each user "
+        "from training events, and stops by validation NDCG@10.",
+        "Fusion weighs the network, items bought together, texts and words alike, habit and popularity; it "
+        "learns from questions of the validation period, which the network has not seen.",
+    ]
+    if ranker:
+        stages.append(
+            "A ranker reorders the candidates by features of the feature store and is calibrated on requests "
+            "held out."
+        )
+    return stages
+
+
+def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -> list[str]:
+    limits = [
+        "A user without a past gets what is popular; after a few actions lists are still rough. See the "
+        "slice of cold users.",
+        "An item that nobody acted on is found by its text and attributes alone; if they say little, it is "
+        "rarely shown. See the slice of cold items.",
+        "It learns from what people did where the shop showed them something: what was never shown cannot be "
+        "learned, and what it shows becomes its next lessons (a feedback loop). Watch coverage over time.",
+        "The place at which something was shown is not corrected for: what stood on top looks too good.",
+        "What it measures is clicks and purchases to come, not satisfaction, fairness or profit. Nothing was "
+        "done to treat groups of users or sellers alike.",
+        "Scores are for the shop as it was until the end of the data; tastes and catalogue move on. Train "
+        "anew as `recsys schedule` says.",
+    ]
+    if ranker is not False:
+        limits.append("Probabilities are calibrated on the validation period and drift with the season.")
+    if info is not None and info.clock == "order":
+        limits.append("The data has no clock: nothing is known of time, and between users the future leaks.")
+    if manifest.protocol == "all":
+        limits.append("Nothing was held out, so this bundle cannot be tested; test one of another protocol.")
+    if manifest.parent:
+        limits.append("It goes on from another bundle, so what that one learned wrong may live on.")
+    return limits
+
+
+def _measured(row: Row) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "slice": row.slice,
+        "metric": row.metric,
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        "cases": row.cases,
+    }
+
+
+def _results(card: Card) -> list[str]:
+    validation = [{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()]
+    parts = ["Validation, by the network alone:", _table(validation)] if validation else []
+    test = card["test"]
+    if test is None:
+        return [*parts, f"Test: {NOT_EVALUATED}."]
+    parts += [
+        f"Test, protocol {test['protocol']}, {test['cases']:,} cases, all items ranked, items that a user "
+        f"had before: {test['seen']}. In brackets: 95% bootstrap interval over cases.",
+        _table([_shown(row) for row in test["metrics"]]),
+    ]
+    if test["slices"]:
+        parts += ["By slice:", _table([{"slice": row["slice"]} | _shown(row) for row in test["slices"]])]
+    return parts
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    value = f"{row['value']:.4f}"
+    if row["low"] is not None and row["high"] is not None:
+        value += f" [{row['low']:.4f}, {row['high']:.4f}]"
+    return {"model": row["model"], "metric": row["metric"], "value": value, "cases": row["cases"]}
+
+
+def _cleaning_text(cleaning: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        {"table": table, **{name: f"{found[name]:,}" for name in _CLEANING if name in found}}
+        | {"why": ", ".join(f"{reason} {count:,}" for reason, count in found["reasons"].items()) or "-"}
+        for table, found in cleaning.items()
+    ]
+    return "Cleaning at import:\n\n" + _table(rows) if rows else ""
+
+
+def _settings_table(settings: Mapping[str, Any]) -> str:
+    rows = [
+        {"setting": f"{section}.{name}", "value": value}
+        for section, fields in settings.items()
+        if isinstance(fields, Mapping)
+        for name, value in fields.items()
+    ]
+    return _table(rows)
+
+
+def _list(facts: Any) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|")
