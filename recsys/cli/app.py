@@ -7,6 +7,7 @@ import typer
 
 from recsys import __version__
 from recsys.cli import data, features, models, server, stream
+from recsys.cli.ablate import ablate
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -47,6 +48,7 @@ app.command()(train)
 app.command()(tune)
 app.command()(evaluate)
 app.command()(schedule)
+app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 server.register(app)

@@ -118,12 +118,15 @@ def _recurrence(
 ) -> dict[str, FloatColumn]:
     times = np.zeros(len(item), np.float32)
     seen_at = np.zeros(len(item), np.int64)
+    items, instants = padded[columns.HISTORY_ITEMS], padded[columns.HISTORY_AT]  # (U, L)
     for start in range(0, len(item), BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
-        same = padded[columns.HISTORY_ITEMS][user_row[part]] == item[part, None]  # (R', L)
+        # One user's history, as in service, need not be copied for each item.
+        user = user_row[part] if len(items) > 1 else slice(None)
+        same = items[user] == item[part, None]  # (R', L)
         same &= item[part, None] != 0
         times[part] = same.sum(1)
-        seen_at[part] = np.where(same, padded[columns.HISTORY_AT][user_row[part]], 0).max(1, initial=0)
+        seen_at[part] = np.where(same, instants[user], 0).max(1, initial=0)
     return {
         columns.TIMES_IN_HISTORY: times,
         columns.SECONDS_SINCE_ITEM: _where(times > 0, at - seen_at),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,10 @@ SIGNALS = (
     USER_EVENTS,
 )
 
+_LOUD = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
+
 Totals = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,6 @@ class Evidence:
         vector: FloatArray,
     ) -> None:
         self._experts = experts
-        self._size = len(experts.item_events)
         self.vector = vector
         self._events = float(len(history))
         self._back = moments_back(at_seconds)
@@ -106,19 +109,31 @@ class Evidence:
             (experts.text_neighbours, experts.text_scores, 1.0, (RECENCY, NOW)),
             (experts.word_neighbours, experts.word_scores, 1.0, (RECENCY, NOW)),
         )
-        self._totals: list[Totals] = []
-        for neighbours, scores, factor, decays in tables:
-            self._totals += self._spread(neighbours[latest], scores[latest], back, factor, decays)
-        self._own = [np.bincount(history, decay**self._back, self._size) for decay in (RECENCY, LONG)]
-        self._last, self._due = self._habit(history, at_seconds, request_at)
+        found = [neighbours[latest].ravel() for neighbours, *_ in tables]
+        # Of a large catalogue few items are spoken for: they get places of their own, from 1; 0 = silence.
+        mentioned = np.zeros(len(experts.item_events), np.bool_)
+        for items in (*found, history):
+            mentioned[items] = True
+        mentioned[0] = False
+        self._items = np.flatnonzero(mentioned)
+        self._places = np.zeros(len(mentioned), np.int32)
+        self._places[self._items] = np.arange(1, len(self._items) + 1)
+        columns: list[Totals] = []
+        for items, (_, scores, factor, decays) in zip(found, tables, strict=True):
+            columns += self._spread(self._places[items], scores[latest], back, factor, decays)
+        own = self._places[history]
+        columns += [self._summed(own, decay**self._back) for decay in (RECENCY, LONG)]
+        columns += self._habit(own, at_seconds, request_at)
+        self._spoken = np.stack(columns, axis=1, dtype=np.float32)  # (P + 1, all but the last four)
+        self._spoken[0] = 0  # for items that nobody speaks for
 
     def found(self, count: int) -> IntArray:
         """Up to `count` items that a table of neighbours speaks for, those spoken for loudest, by index."""
-        loud = self._totals[0] + self._totals[3] + self._totals[5]
-        some = np.flatnonzero(loud)
-        if len(some) <= count:
-            return some
-        return np.sort(some[np.argpartition(-loud[some], count)[:count]])
+        loud = self._spoken[1:, _LOUD].sum(1)
+        some = np.flatnonzero(loud > 0)
+        if len(some) > count:
+            some = np.sort(some[np.argpartition(-loud[some], count)[:count]])
+        return self._items[some]
 
     def network(self, index: IntArray) -> FloatArray:
         """(K,) cosines of the user with items `index` (K,)."""
@@ -129,8 +144,7 @@ class Evidence:
         """(K, S) float32 SIGNALS of items `index` (K,)."""
         experts = self._experts
         out = np.empty((len(index), len(SIGNALS)), np.float32)  # (K, S)
-        for place, total in enumerate((*self._totals, *self._own, self._last, self._due)):
-            out[:, place] = total[index]
+        out[:, :-4] = self._spoken[self._places[index]]
         out[:, -4] = self.network(index)
         out[:, -3] = experts.item_events[index]
         out[:, -2] = experts.popularity[index]
@@ -138,30 +152,26 @@ class Evidence:
         return out
 
     def _spread(
-        self, found: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
+        self, places: Places, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
     ) -> list[Totals]:
-        """For each decay (N + 1,): the scores of neighbours `found` (H, M), summed by item."""
-        places = found.ravel()
-        out: list[Totals] = []
-        for decay in decays:
-            weights = (scores * (factor * decay**back)[:, None]).ravel()
-            total: Totals = np.bincount(places, weights, self._size).astype(np.float64, copy=False)
-            total[0] = 0
-            out.append(total)
-        return out
+        """For each decay (P + 1,): the scores of neighbours at `places` (H M,), summed by place."""
+        return [self._summed(places, (scores * (factor * decay**back)[:, None]).ravel()) for decay in decays]
 
-    def _habit(self, history: IntArray, at_seconds: IntArray, request_at: int) -> tuple[Totals, Totals]:
-        """(N + 1,) 1 / (1 + moments since the last own action), and how due the item is.
+    def _summed(self, places: Places, weights: npt.NDArray[Any]) -> Totals:
+        return np.bincount(places, weights, len(self._items) + 1).astype(np.float64, copy=False)
+
+    def _habit(self, own: Places, at_seconds: IntArray, request_at: int) -> tuple[Totals, Totals]:
+        """(P + 1,) 1 / (1 + moments since the last action on own places (H,)), and how due the item is.
 
         due = log((time since the last) / (mean time between)), for an item taken at two instants or more;
         0 elsewhere, and where there is no clock.
         """
-        last, due = np.zeros(self._size), np.zeros(self._size)
-        last[history] = 1 / (1.0 + self._back)  # oldest first: the last write wins
-        if not self._experts.clock or len(history) < 2:
+        last, due = (np.zeros(len(self._items) + 1) for _ in range(2))
+        last[own] = 1 / (1.0 + self._back)  # oldest first: the last write wins
+        if not self._experts.clock or len(own) < 2:
             return last, due
-        order = np.lexsort((at_seconds, history))
-        item, at = history[order], at_seconds[order]
+        order = np.lexsort((at_seconds, own))
+        item, at = own[order], at_seconds[order]
         first = np.flatnonzero(np.append(True, item[1:] != item[:-1]))
         new = np.append(True, (item[1:] != item[:-1]) | (at[1:] != at[:-1]))
         moments = np.add.reduceat(new.astype(np.int64), first)
