@@ -141,6 +141,8 @@ def run_study(
     setup = _setup(job, facts, set(space))
     with Study.open(settings, name, setup, seed=seed, pruning=pruning) as found:
         shared = open_trials(replace(job, run_dir=settings.paths.tuning), sample, seed)
+        if stage == "ranking":
+            note("training the first stage that rankers are tried over")
         objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
         now = values_now(settings, space)
         return found.run(space, objective, trials, first=now, timeout=timeout, progress=progress), facts

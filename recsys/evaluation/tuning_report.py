@@ -70,7 +70,7 @@ def history_plot(study: StudyRecord) -> bytes:
     axes = figure.subplots()
     complete = study.complete
     numbers, scores = [trial.number for trial in complete], [trial.score or 0.0 for trial in complete]
-    axes.plot(numbers, scores, "o", ms=5, color="#0072B2", label="complete: fused score of the judges")
+    axes.plot(numbers, scores, "o", ms=5, color="#0072B2", label="complete: as the judges scored it")
     best: list[float] = []
     for score in scores:
         best.append(max(score, best[-1]) if best else score)

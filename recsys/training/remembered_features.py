@@ -4,6 +4,7 @@ import hashlib
 
 import pandas as pd
 
+from recsys import columns
 from recsys.training.feature_reads import TrainingFeatures
 
 
@@ -21,6 +22,8 @@ class RememberedFeatures:
 
     def training_set(self, rows: pd.DataFrame, service: str) -> pd.DataFrame:
         """What the store answers; a copy whose columns share memory with other answers."""
+        if service == columns.RANKING_SERVICE:  # large, and no question of it comes twice
+            return self._features.training_set(rows, service)
         hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
         key = f"{service} {hashlib.sha256(hashes.tobytes()).hexdigest()}"
         if key not in self._answers:

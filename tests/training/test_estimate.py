@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from recsys.cli import dry_run
 from recsys.cli.app import app
 from recsys.cli.dry_run import free_bytes, resident_bytes, size_text
-from recsys.config import Settings
 from recsys.training.curves import Curves
 from recsys.training.estimate import memory_bytes, peak_bytes, probed, rough_sizes
 from recsys.training.feature_reads import read_catalogue
@@ -58,7 +57,8 @@ def test_memory_grows_with_what_it_is_for(tmp_path: Path) -> None:
     parts = memory_bytes(SETTINGS, sizes, ranker=True)
     assert parts["text vectors"] == 21 * 12 * 4
     assert memory_bytes(SETTINGS, sizes, ranker=False)["ranker's lessons"] == 0
-    wider = SETTINGS.model_copy(update={"fusion": Settings().fusion.model_copy(update={"candidates": 300})})
+    fusion = SETTINGS.fusion.model_copy(update={"candidates": 2 * SETTINGS.fusion.candidates})
+    wider = SETTINGS.model_copy(update={"fusion": fusion})
     assert memory_bytes(wider, sizes, ranker=True)["fusion's lessons"] == 2 * parts["fusion's lessons"]
     assert peak_bytes(parts, process=1000) == 1000 + peak_bytes(parts, process=0)
     assert peak_bytes(parts, 0) < sum(parts.values())

@@ -49,7 +49,7 @@ def test_a_sample_trains_on_its_share_of_users_and_asks_all(tmp_path: Path) -> N
     assert again.judges.user_index.tolist() == trials.judges.user_index.tolist()
     other = open_trials(work, sample=0.25, seed=4)
     assert other.judges.user_index.tolist() != trials.judges.user_index.tolist()
-    assert trials.job.settings.fusion.requests == 4000
+    assert trials.job.settings.fusion.requests == work.settings.fusion.requests / 4
 
 
 def test_a_trial_reports_each_epoch_and_leaves_nothing_behind(tmp_path: Path) -> None:
