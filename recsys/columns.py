@@ -103,12 +103,12 @@ TOP_CATEGORIES = "top_category_keys"  # int64 keys, largest share first
 TOP_CATEGORY_SHARES = "top_category_shares"
 TOP_CATEGORY_COUNT = 5
 
-# user_history: the last HISTORY_LENGTH actions, oldest first. Long enough for a month of groceries: what a
+# user_history: the last HISTORY_LENGTH actions, oldest first. Long enough for months of groceries: what a
 # household buys again is found here; the user tower reads the last `retriever.history_length` of them.
 HISTORY_ITEMS = "history_item_keys"  # int64 keys, see recsys.catalog.stable_key
 HISTORY_KINDS = "history_kinds"  # codes, see KIND_CODES
 HISTORY_AT = "history_at_seconds"
-HISTORY_LENGTH = 200
+HISTORY_LENGTH = 400
 
 # item_engagement
 ITEM_COUNTS = tuple(

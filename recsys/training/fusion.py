@@ -14,7 +14,7 @@ from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import climb, ndcg_values
+from recsys.training.prior_weights import Values, beats, climb, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ def train_fusion(
     First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
     softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
     that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
-    requests beats the prior's.
+    requests beats the prior's by a standard error.
 
     Args:
         fusion: untrained.
@@ -76,10 +76,11 @@ def train_fusion(
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            metrics = {MONITOR: _ndcg(fusion, test), "ndcg@10 of the prior": prior}
+            values = _ndcg(fusion, test)
+            metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and curves.best > prior:
+            if curves.best_epoch == number and beats(values, prior):
                 best = _weights(fusion)
     fusion.load_state_dict(best, strict=False)
     fusion.eval()
@@ -114,10 +115,10 @@ def _train_epoch(
     return total / steps_an_epoch
 
 
-def _ndcg(fusion: Fusion, requests: _Requests) -> float:
+def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
     with torch.inference_mode():
         scores = fusion(requests.signals)
-    return float(ndcg_values(scores, requests.labels, requests.mask, requests.targets).mean())
+    return ndcg_values(scores, requests.labels, requests.mask, requests.targets)
 
 
 def _weights(fusion: Fusion) -> dict[str, Tensor]:

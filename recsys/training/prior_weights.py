@@ -41,7 +41,7 @@ def climb(
         for name in (*FACTORS, *SUMS):
             for direction in (size, -size):
                 trial = _moved(shape, name, direction)
-                while _better(values := _values(trial, *asked), best):
+                while beats(values := _values(trial, *asked), best):
                     shape, best, moved = trial, values, True
                     trial = _moved(shape, name, direction)
         size = size if moved else size / 2
@@ -70,7 +70,7 @@ def _moved(shape: FusionShape, name: str, step: float) -> FusionShape:
     return replace(shape, **{name: value + SUMS[name] * step})
 
 
-def _better(trial: Values, best: Values) -> bool:
-    """Whether the mean gain is above one standard error."""
+def beats(trial: Values, best: Values) -> bool:
+    """Whether the mean gain of `trial` over `best` (R,), request by request, is above one standard error."""
     gain = trial - best
     return bool(gain.mean() > gain.std() / np.sqrt(len(gain)) and gain.mean() > 0)

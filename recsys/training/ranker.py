@@ -17,12 +17,13 @@ from recsys.models.losses import listwise, pointwise
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
+from recsys.training.prior_weights import Values, beats, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
 HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch and fits the calibration
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
-MONITOR = "mrr"
+MONITOR = "ndcg@10"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def train_ranker(
     The loss is softmax cross-entropy among a request's candidates, which orders them, plus a fifth of
     binary cross-entropy, which ties the scores of different requests to one scale (a softmax alone may
     shift each request by any amount, and no calibration could undo that). A seventh of the requests is
-    held out: it picks the epoch by MRR and fits the calibration. Requests without a chosen candidate
+    held out: it picks the epoch by NDCG@10 and fits the calibration. Requests without a chosen candidate
     teach the level only.
 
     Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
@@ -78,16 +79,20 @@ def train_ranker(
     optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
 
     curves, best = Curves("ranker", MONITOR), _weights(ranker)
-    # Before training the ranker keeps the retriever's order; an epoch must beat that to be taken.
-    untrained = _reciprocal_rank(ranker, test)
+    # Before training the ranker keeps the first stage's order; an epoch must beat that beyond chance.
+    untrained = _ndcg(ranker, test)
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(ranker, optimizer, train, settings, number, advance)
-            metrics = {MONITOR: _reciprocal_rank(ranker, test), "mrr of retrieval": untrained}
+            values = _ndcg(ranker, test)
+            metrics = {
+                MONITOR: float(values.mean()),
+                f"{MONITOR} of the first stage": float(untrained.mean()),
+            }
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and curves.best > untrained:
+            if curves.best_epoch == number and beats(values, untrained):
                 best = _weights(ranker)
 
     ranker.load_state_dict(best, strict=False)
@@ -141,15 +146,12 @@ def _split(useful: BoolArray, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDA
     return np.flatnonzero(held), np.flatnonzero(~held)
 
 
-def _reciprocal_rank(ranker: Ranker, requests: _Requests) -> float:
-    """The mean of 1 / rank of the best placed positive, over requests with one; ties count against it."""
+def _ndcg(ranker: Ranker, requests: _Requests) -> Values:
+    """(R,) NDCG@10 of the order of each request's candidates."""
     with torch.inference_mode():
-        scores = ranker(requests.features).masked_fill(~requests.mask, float("-inf"))  # (R, C)
-    positive = requests.labels & requests.mask
-    top = scores.masked_fill(~positive, float("-inf")).amax(-1, keepdim=True)  # (R, 1)
-    rank = 1 + ((scores >= top) & ~positive).sum(-1)  # (R,)
-    some = positive.any(-1)
-    return float((1.0 / rank[some]).mean()) if bool(some.any()) else 0.0
+        scores = ranker(requests.features)
+    chosen = (requests.labels & requests.mask).sum(-1)
+    return ndcg_values(scores.cpu(), requests.labels.cpu(), requests.mask.cpu(), chosen.cpu())
 
 
 def _held_out_scores(ranker: Ranker, requests: _Requests) -> tuple[FloatArray, BoolArray]:
