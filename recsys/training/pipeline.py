@@ -39,6 +39,7 @@ from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases
 from recsys.training.retriever import train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
+from recsys.training.team import ALONE, Team
 from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
@@ -63,6 +64,7 @@ class Job:
     Attributes:
         feedback: responses of the validation period, if any were logged.
         parent: the bundle to go on from; None = begin anew.
+        team: the processes that share the retriever's steps.
     """
 
     shop: Shop
@@ -73,6 +75,7 @@ class Job:
     progress: Progress = silent
     feedback: Feedback | None = None
     parent: Bundle | None = None
+    team: Team = ALONE
 
 
 def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -277,7 +280,8 @@ def _trained_retriever(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    train_retriever(retriever, data, settings, job.run_dir / "retriever", validate, progress=job.progress)
+    run_dir = job.run_dir / "retriever"
+    train_retriever(retriever, data, settings, run_dir, validate, progress=job.progress, team=job.team)
     return retriever
 
 

@@ -54,7 +54,7 @@ class Team:
         size = self.announce(len(content))
         content = content if self.leads else torch.empty(size, dtype=torch.uint8)
         with _spoken():
-            for part in content.split(_CHUNK):
+            for part in torch.split(content, _CHUNK):
                 dist.broadcast(part, 0)
         return dict(tensors or {}) if self.leads else load(content.numpy().tobytes())
 

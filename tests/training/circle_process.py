@@ -4,6 +4,7 @@ Alone, or started several times by torchrun. The first process writes the run's 
 hash of the weights as JSON to stdout. With KILLED_AT_STEP it kills itself after that many steps.
 """
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -57,4 +58,5 @@ def main(run_dir: Path, accumulate: int, step: int) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(60)  # a process that waits for another says where
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)
