@@ -37,12 +37,14 @@ def begin_together(lessons: Lessons, checkpoint: Mapping[str, Tensor]) -> None:
     if lessons.team.size == 1:
         return
     model = lessons.model
+    weights = dict(model.named_parameters())
+    buffers = {name: value for name, value in model.state_dict().items() if name not in weights}
     description = {"settings": lessons.settings.model_dump(mode="json"), "model": model.describe()}
     lessons.team.hand_out(
         {
             "description": _text(json.dumps(description)),
             **{f"checkpoint.{name}": value for name, value in checkpoint.items()},
-            **{f"buffer.{name}": value.cpu().contiguous() for name, value in model.named_buffers()},
+            **{f"buffer.{name}": value.cpu().contiguous() for name, value in buffers.items()},
             **{f"data.{name}": torch.from_numpy(value) for name, value in _arrays(lessons.data).items()},
         }
     )

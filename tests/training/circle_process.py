@@ -41,7 +41,7 @@ def main(run_dir: Path, accumulate: int, step: int) -> None:
             return
         log = cycle()
         section = settings(accumulate=accumulate, checkpoint_steps=4)
-        model, data = model_of(log, section), data_of(log)
+        model, data = model_of(log, section, clock=True), data_of(log)
         curves = train_retriever(
             model,
             data,
