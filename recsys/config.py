@@ -55,10 +55,12 @@ class RetrieverSettings(Section):
     clip_norm: float = Field(1.0, gt=0)
     batch_size: int = Field(128, ge=1)
     negatives: int = Field(4000, ge=1, description="uniform negatives shared by a batch")
+    accumulate: int = Field(1, ge=1, description="parts that a batch is computed in, to save memory")
     epochs: int = Field(10, ge=1)
     patience: int = Field(3, ge=1, description="epochs without a better validation NDCG before stopping")
+    checkpoint_steps: int = Field(1000, ge=1, description="steps between checkpoints inside an epoch")
     seed: int = 0
-    threads: int = Field(2, ge=1)
+    threads: int = Field(2, ge=1, description="of a machine; its processes share them")
     without: tuple[Literal["text", "id", "time", "kinds", "graph"], ...] = Field(
         (), description="parts left out, to see what each is worth: see `recsys ablate`"
     )

@@ -12,6 +12,7 @@
     |- RequestError            the caller of the service asked for something impossible
     |  |- UnknownItemError
     |  `- MalformedBodyError   the body is not what its type says
+    |- TrainingStoppedError    told to stop, after writing a checkpoint
     |- BacklogError            more events wait than the service may keep waiting
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
 
@@ -65,6 +66,10 @@ class UnknownItemError(RequestError):
 
 class MalformedBodyError(RequestError):
     """The body of a request is not JSON."""
+
+
+class TrainingStoppedError(RecsysError):
+    """Training was told to stop; what it learned is in its checkpoint."""
 
 
 class BacklogError(RecsysError):

@@ -20,6 +20,7 @@ from recsys.errors import (
     RequestError,
     SchemaMismatchError,
     StoreUnavailableError,
+    TrainingStoppedError,
     UnknownItemError,
 )
 
@@ -49,6 +50,7 @@ ANSWERS: dict[type[RecsysError], Answer] = {
     RequestError: Answer(422, "invalid_request"),
     UnknownItemError: Answer(404, "unknown_item"),
     MalformedBodyError: Answer(400, "bad_request"),
+    TrainingStoppedError: Answer(500, "training_stopped"),
     BacklogError: Answer(429, "too_many_events", retry=True),
     StoreUnavailableError: Answer(503, "store_unavailable", retry=True),
 }

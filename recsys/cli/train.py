@@ -3,18 +3,24 @@
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recsys.cli.output import bars, note, print_facts
 from recsys.config import Settings, load_settings
+from recsys.errors import ArtifactNotFoundError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
     from recsys.models.bundle import Manifest
+    from recsys.stores.registry import Registry
     from recsys.stores.registry_records import BundleRecord
     from recsys.training.pipeline import Job
+    from recsys.training.team import Team
+
+RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
 
 
 def train(
@@ -34,17 +40,22 @@ def train(
         bool,
         typer.Option("--dry-run", help="Say what will be done and what it needs, and do nothing."),
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on, to the step, from where the last run broke off.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
 
     The first bundle of a home is promoted by itself; later ones with --promote or `recsys models promote`.
+    Started by torchrun, several processes share the retriever's steps.
 
     \b
     Example:
       recsys train --protocol time-split --promote
       recsys train --incremental
       recsys train --dry-run
+      torchrun --nproc-per-node 2 -m recsys.cli.app train
     """
     settings = load_settings()
     if dry_run:
@@ -54,18 +65,34 @@ def train(
             raise typer.BadParameter("is about a training from the start", param_hint="--dry-run")
         say(settings, protocol, as_json)
         return
+    from recsys.training.followers import follow, release
+    from recsys.training.team import assembled
+
+    with assembled() as team:
+        if not team.leads:
+            follow(team)
+            return
+        facts = _train(settings, protocol, promote, incremental, resume, team)
+        release(team)
+    print_facts(facts, as_json=as_json, title="trained")
+
+
+def _train(
+    settings: Settings, protocol: str | None, promote: bool, incremental: bool, resume: bool, team: "Team"
+) -> dict[str, object]:
+    """Trains, promotes where that is due, and returns what there is to say."""
     if promote:
         from recsys.stores.audit_report import check_audit
 
         check_audit(settings.paths)
-    manifest = run_training(settings, protocol, bars, incremental)
+    manifest = run_training(settings, protocol, bars, incremental, resume, team)
     from recsys.stores.registry import Registry
 
     with Registry.open(settings) as registry:
         if promote or registry.production() is None:
             registry.promote(manifest.bundle_id, changed_by="recsys train")
         stage = registry.get(manifest.bundle_id).stage
-    facts = {
+    return {
         "bundle": manifest.bundle_id,
         "stage": stage,
         "dataset": manifest.dataset,
@@ -76,19 +103,26 @@ def train(
         "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
         **manifest.metrics,
     }
-    print_facts(facts, as_json=as_json, title="trained")
 
 
 def run_training(
-    settings: Settings, protocol: str | None, progress: Progress, incremental: bool = False
+    settings: Settings,
+    protocol: str | None,
+    progress: Progress,
+    incremental: bool = False,
+    resume: bool = False,
+    team: "Team | None" = None,
 ) -> "Manifest":
     """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest.
 
     Args:
         incremental: go on from the bundle in production instead of beginning anew.
+        resume: go on from the checkpoint of the last run of this kind that did not end.
+        team: the processes that share the work; None = this one alone.
 
     Raises:
-        ArtifactNotFoundError: nothing is in production to go on from.
+        ArtifactNotFoundError: nothing is in production to go on from, or no run to resume.
+        ArtifactMismatchError: the run to resume was of other settings or data.
         DataError: nothing is new since it was trained.
     """
     from recsys.cli.dry_run import warn_of_memory
@@ -96,6 +130,7 @@ def run_training(
     from recsys.stores.model_cards import card_files
     from recsys.stores.registry import Registry
     from recsys.training.pipeline import SECTIONS, train_bundle
+    from recsys.training.team import ALONE
 
     revision, now = git_revision(settings), datetime.now(UTC)
     kind = "train-incremental" if incremental else "train"
@@ -103,12 +138,15 @@ def run_training(
         job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
+        broken_off = _broken_off(registry, settings, kind) if resume else None
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run(kind, sections, revision)
         try:
-            job = replace(job, run_dir=settings.paths.runs / run_id)
+            job = replace(job, run_dir=settings.paths.runs / run_id, team=team or ALONE)
             job.run_dir.mkdir(parents=True, exist_ok=True)
             warn_of_memory(job)
+            if broken_off is not None:
+                broken_off.replace(job.run_dir / RETRIEVER)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
             path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
@@ -118,6 +156,24 @@ def run_training(
             raise
     note(f"learning curves: {job.run_dir}")
     return bundle.manifest
+
+
+def _broken_off(registry: "Registry", settings: Settings, kind: str) -> Path:
+    """The folder of the retriever's checkpoint of the newest run of this kind that did not end.
+
+    Raises:
+        ArtifactNotFoundError: there is none.
+    """
+    from recsys.training.checkpoint import STATE_FILE
+
+    for run in registry.list_runs():
+        folder = settings.paths.runs / run.run_id / RETRIEVER
+        if run.kind == kind and run.status != "finished" and (folder / STATE_FILE).exists():
+            note(f"going on from {run.run_id}")
+            return folder
+    raise ArtifactNotFoundError(
+        f"no {kind} run broke off with a checkpoint under {settings.paths.runs}. Run without --resume."
+    )
 
 
 def open_job(

@@ -1,6 +1,5 @@
 """From labelled actions to training batches: which windows to fetch, and what to learn from them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,11 +143,11 @@ def training_data(histories: Histories, labels: Interactions, windows: TrainingW
     )
 
 
-def make_batches(data: TrainingData, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """One epoch of batches, in random order; rows without a state are left out.
+def batch_rows(data: TrainingData, batch_size: int, rng: np.random.Generator) -> list[IntArray]:
+    """The rows of each batch of one epoch, in random order; rows without a state are left out.
 
     Rows of similar length share a batch (within a random pool of 32 batches), which spares the
-    attention most of its padding.
+    attention most of its padding. A batch's rows are sorted by length.
     """
     rows = rng.permutation(np.flatnonzero(np.diff(data.state_offsets)))
     lengths = (data.histories.kinds > 0).sum(1)
@@ -157,8 +156,14 @@ def make_batches(data: TrainingData, batch_size: int, rng: np.random.Generator) 
         pool = rows[start : start + batch_size * _SORTED_BATCHES]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         groups += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
-    for place in rng.permutation(len(groups)):
-        yield batch_of(data, groups[place])
+    return [groups[place] for place in rng.permutation(len(groups))]
+
+
+def targets_of(data: TrainingData, rows: IntArray) -> tuple[IntArray, float]:
+    """The targets (P,) of these rows of `data` and the sum of their weights."""
+    states, _ = _ranges(data.state_offsets, rows)
+    pairs, _ = _ranges(data.pair_offsets, states)
+    return data.target[pairs], float(data.weight[pairs].sum())
 
 
 def batch_of(data: TrainingData, rows: IntArray) -> Batch:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recsys.errors import ArtifactMismatchError
 from recsys.training.curves import Curves
+from recsys.training.retriever_steps import Position
 
 WEIGHTS_FILE = "checkpoint.safetensors"
 STATE_FILE = "checkpoint.json"
@@ -21,13 +22,14 @@ STATE_FILE = "checkpoint.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """After an epoch: the weights, AdamW's moments, the best weights so far and the curves.
+    """After a step: the weights, AdamW's moments, the best weights so far, the curves and the place.
 
-    No random state is stored, because every epoch seeds its own generators by its number.
+    No random state is stored, because every step seeds its own generators by its number.
     """
 
     tensors: Mapping[str, Tensor]
     curves: Curves
+    position: Position = Position()
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Puts weights and moments back; returns the best weights so far."""
@@ -45,26 +47,33 @@ class Checkpoint:
         return {name: value.clone() for name, value in best.items()}
 
 
+def tensors_of(
+    model: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What a checkpoint keeps of a model in training."""
+    tensors = {f"best.{name}": value.contiguous() for name, value in best.items()}
+    for name, weight in model.named_parameters():
+        tensors[f"weight.{name}"] = weight.detach().cpu().contiguous()
+        for key, value in optimizer.state.get(weight, {}).items():
+            tensors[f"moment.{name}.{key}"] = value.detach().cpu().contiguous()
+    return tensors
+
+
 def save_checkpoint(
-    folder: Path,
-    fingerprint: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    best: Mapping[str, Tensor],
-    curves: Curves,
+    folder: Path, fingerprint: str, tensors: Mapping[str, Tensor], curves: Curves, position: Position
 ) -> None:
     """Replaces the checkpoint in `folder`: the weights first, then the state that names their hash.
 
     A crash between the two leaves a state that does not fit the weights, which `load_checkpoint` takes
     for no checkpoint rather than for a wrong one.
     """
-    tensors = {f"best.{name}": value.contiguous() for name, value in best.items()}
-    for name, weight in model.named_parameters():
-        tensors[f"weight.{name}"] = weight.detach().cpu().contiguous()
-        for key, value in optimizer.state.get(weight, {}).items():
-            tensors[f"moment.{name}.{key}"] = value.detach().cpu().contiguous()
-    content = save(tensors)
-    state = {"fingerprint": fingerprint, "weights": _digest(content), "curves": curves.describe()}
+    content = save(dict(tensors))
+    state = {
+        "fingerprint": fingerprint,
+        "weights": _digest(content),
+        "curves": curves.describe(),
+        "position": asdict(position),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS_FILE, content)
     _replace(folder / STATE_FILE, (json.dumps(state, indent=2) + "\n").encode())
@@ -81,14 +90,14 @@ def load_checkpoint(folder: Path, fingerprint: str) -> Checkpoint | None:
         content = (folder / WEIGHTS_FILE).read_bytes()
         if state["weights"] != _digest(content):
             return None
-        tensors = load(content)
-    except (FileNotFoundError, ValueError, KeyError, SafetensorError):
+        tensors, position = load(content), Position(**state["position"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, SafetensorError):
         return None
     if state["fingerprint"] != fingerprint:
         raise ArtifactMismatchError(
             f"{folder} holds a checkpoint of other settings or data. Train without resuming or elsewhere."
         )
-    return Checkpoint(tensors, Curves.rebuild(state["curves"]))
+    return Checkpoint(tensors, Curves.rebuild(state["curves"]), position)
 
 
 def fingerprint(*parts: object) -> str:

@@ -39,6 +39,7 @@ from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases, target_counts
 from recsys.training.retriever import train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
+from recsys.training.team import ALONE, Team
 from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
@@ -66,6 +67,7 @@ class Job:
         parent: the bundle to go on from; None = begin anew.
         watch: told what validation says after each epoch of the retriever; what it raises ends the run.
         with_ranker: whether there is to be a second stage, if the data has a clock.
+        team: the processes that share the retriever's steps.
     """
 
     shop: Shop
@@ -78,6 +80,7 @@ class Job:
     parent: Bundle | None = None
     watch: Watch | None = None
     with_ranker: bool = True
+    team: Team = ALONE
 
 
 def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -279,7 +282,8 @@ def _trained_retriever(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    train_retriever(retriever, data, settings, job.run_dir / "retriever", validate, progress=job.progress)
+    run_dir = job.run_dir / "retriever"
+    train_retriever(retriever, data, settings, run_dir, validate, progress=job.progress, team=job.team)
     return retriever
 
 

@@ -7,6 +7,7 @@ Figures where less is better carry `at_least` and `aim` as upper bounds, ratios 
 import argparse
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,21 +26,32 @@ MODULES = {
     "freshness": "freshness_bench",
     "stream-write": "stream_write_bench",
     "redis-memory": "redis_memory_bench",
+    "quality": "quality_bench",
+    "train-speed": "train_speed_bench",
 }
+BY_NAME_ONLY = ("quality", "train-speed")  # they need a home with a shop, and the peers' environment
 
 
 def main() -> int:
-    """Runs the named benchmarks (default: all); 1 if any row misses its `at_least`."""
+    """Runs the named benchmarks (default: all but the peers'); 1 if any row misses its `at_least`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(MODULES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
+    parser.add_argument(
+        "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
+    )
+    parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
     arguments = parser.parse_args()
+    if arguments.home:
+        os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
+    if arguments.protocol:
+        os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
     unknown = sorted(set(arguments.names) - set(MODULES))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
-    names = arguments.names or list(MODULES)
+    names = arguments.names or [name for name in MODULES if name not in BY_NAME_ONLY]
     sys.path.insert(0, str(Path(__file__).parent))
     rows: list[dict[str, object]] = []
     for module in dict.fromkeys(MODULES[name] for name in names):

@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 
 from recsys.dataset.batches import (
     MICROS,
+    Batch,
     TrainingData,
     batch_of,
+    batch_rows,
     histories_of,
-    make_batches,
+    targets_of,
     training_data,
     training_windows,
 )
@@ -35,6 +37,10 @@ def learn(labels: Interactions, length: int, actions: Interactions | None = None
     windows = training_windows(labels, length, actions)
     histories = histories_of(seen, windows.user_index, windows.at, length)
     return training_data(histories, labels, windows)
+
+
+def batches_of(data: TrainingData, batch_size: int, seed: int) -> list[Batch]:
+    return [batch_of(data, rows) for rows in batch_rows(data, batch_size, np.random.default_rng(seed))]
 
 
 def pairs(data: TrainingData) -> list[tuple[list[int], int, int]]:
@@ -120,7 +126,7 @@ def test_a_history_that_lost_its_items_gives_no_state():
 def test_an_empty_log_gives_an_empty_epoch():
     data = learn(log([]), 4)
     assert len(data) == 0
-    assert list(make_batches(data, 8, np.random.default_rng(0))) == []
+    assert batches_of(data, 8, 0) == []
     assert not data.frequency.any()
 
 
@@ -134,7 +140,7 @@ def many(seed: int = 0) -> TrainingData:
 
 def test_an_epoch_has_each_pair_once_and_cuts_padding():
     data = many()
-    batches = list(make_batches(data, 4, np.random.default_rng(1)))
+    batches = batches_of(data, 4, 1)
     assert sorted(np.concatenate([batch.target for batch in batches])) == sorted(data.target)
     for batch in batches:
         assert (batch.kinds[:, 0] > 0).any()
@@ -156,9 +162,18 @@ def test_a_batch_holds_the_same_states_as_its_rows():
     assert list(zip(got, batch.state_at_seconds.tolist(), strict=True)) == expected
 
 
+def test_the_parts_of_a_batch_share_its_targets_and_weight():
+    data = many()
+    rows = batch_rows(data, 7, np.random.default_rng(0))[0]
+    targets, weight = targets_of(data, rows)
+    parts = [batch_of(data, rows[part::3]) for part in range(3)]
+    assert sorted(np.concatenate([part.target for part in parts])) == sorted(targets)
+    assert sum(float(part.weight.sum()) for part in parts) == weight
+
+
 @pytest.mark.parametrize(("one", "other", "equal"), [(1, 1, True), (1, 2, False)])
 def test_the_order_of_batches_is_the_generators(one, other, equal):
-    first, second = (list(make_batches(many(), 4, np.random.default_rng(seed))) for seed in (one, other))
+    first, second = (batches_of(many(), 4, seed) for seed in (one, other))
     assert all(np.array_equal(a.target, b.target) for a, b in zip(first, second, strict=True)) == equal
 
 

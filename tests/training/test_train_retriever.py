@@ -1,80 +1,25 @@
 import json
-from collections.abc import Callable, Mapping
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from recsys.config import RetrieverSettings
-from recsys.dataset.batches import (
-    MICROS,
-    TrainingData,
-    batch_of,
-    histories_of,
-    training_data,
-    training_windows,
-)
-from recsys.dataset.interactions import Interactions, Vocabulary
-from recsys.errors import ArtifactMismatchError, DataError
-from recsys.models.bundle import ItemTable
-from recsys.models.retriever import Retriever, build_retriever
-from recsys.training.retriever import batch_loss, train_retriever
+from recsys.dataset.batches import MICROS, batch_of
+from recsys.dataset.interactions import Interactions
+from recsys.errors import ArtifactMismatchError, DataError, TrainingStoppedError
+from recsys.models.retriever import Retriever
+from recsys.progress import Advance, Progress
+from recsys.training.retriever import train_retriever
+from recsys.training.retriever_steps import batch_loss
 from recsys.training.schedule import adamw
+from tests.training.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 
-ITEMS, USERS, LENGTH = 12, 40, 6
 DAY = 86_400
-
-
-def cycle(seed: int = 0, gap: int = 1) -> Interactions:
-    """Each user walks the items in a circle, item k + 1 after item k, from a start of their own."""
-    rng = np.random.default_rng(seed)
-    rows = [(u, step, (start + step) % ITEMS + 1) for u in range(USERS) for start in rng.integers(0, ITEMS, 1)
-            for step in range(9)]  # fmt: skip
-    user, step, item = np.array(rows, np.int64).T
-    return Interactions(
-        users=Vocabulary(("", *(f"u{n:02}" for n in range(USERS)))),
-        items=Vocabulary(("", *(f"i{n:02}" for n in range(ITEMS)))),
-        user_index=user + 1,
-        item_index=item,
-        kind=np.full(len(rows), 8),
-        weight=np.ones(len(rows), np.float32),
-        at=(1_700_000_000 + step * gap) * MICROS,
-    )
-
-
-def data_of(log: Interactions) -> TrainingData:
-    windows = training_windows(log, LENGTH)
-    return training_data(histories_of(log, windows.user_index, windows.at, LENGTH), log, windows)
-
-
-def settings(**changes: object) -> RetrieverSettings:
-    small = RetrieverSettings(
-        width=16, text_width=8, history_length=LENGTH, dropout=0.1, learning_rate=1e-2, weight_decay=0.01,
-        batch_size=16, negatives=8, epochs=4, patience=9, warmup_steps=2, threads=1,
-    )  # fmt: skip
-    return small.model_copy(update=changes)
-
-
-def model_of(log: Interactions, section: RetrieverSettings, clock: bool = False) -> Retriever:
-    count = len(log.items)
-    none = ("",) * count
-    prices, available = np.full(count, -1), np.ones(count, bool)
-    items = ItemTable(log.items, log.items.ids, none, none, prices, available, ("{}",) * count)
-    text = np.random.default_rng(3).standard_normal((count, 8)).astype(np.float32)
-    text[0] = 0
-    return build_retriever(section, items, text, None, clock=clock)
-
-
-def hit_rate(data: TrainingData) -> Callable[[Retriever], Mapping[str, float]]:
-    """The share of windows whose last target is ranked first."""
-    last = data.pair_offsets[data.state_offsets[1:] - 1]
-
-    def validate(model: Retriever) -> Mapping[str, float]:
-        scores = model.user_vectors(data.histories) @ model.item_vectors()[1:].T
-        return {"ndcg@10": float((scores.argmax(1) + 1 == data.target[last]).mean())}
-
-    return validate
 
 
 def constant(model: Retriever) -> Mapping[str, float]:
@@ -240,3 +185,52 @@ def test_nobody_with_two_moments_is_an_error_that_says_so(tmp_path):
     single = log.take(log.at == log.at.min())
     with pytest.raises(DataError, match="no user acted at two instants"):
         train_retriever(model_of(log, settings()), data_of(single), settings(), tmp_path, constant)
+
+
+def interrupting(step: int, interrupt: Callable[[], object]) -> Progress:
+    """Progress that calls `interrupt` when `step` steps are done."""
+
+    @contextmanager
+    def progress(label: str, total: int | None) -> Iterator[Advance]:
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+            if done == step:
+                interrupt()
+
+        yield advance
+
+    return progress
+
+
+def test_sigterm_ends_the_step_and_the_run_goes_on_from_there_with_the_same_numbers(tmp_path):
+    log = cycle()
+    data = data_of(log)
+    whole_model, model = model_of(log, settings()), model_of(log, settings())
+    whole = train_retriever(whole_model, data, settings(), tmp_path / "whole", hit_rate(data))
+    steps = -(-len(data) // settings().batch_size)
+
+    terminate = interrupting(steps + 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingStoppedError, match=r"after step 2 of epoch 2.*--resume"):
+        train_retriever(model, data, settings(), tmp_path / "cut", hit_rate(data), progress=terminate)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    again = model_of(log, settings())
+    resumed = train_retriever(again, data, settings(), tmp_path / "cut", hit_rate(data))
+    assert [epoch.loss for epoch in resumed.epochs] == [epoch.loss for epoch in whole.epochs]
+    np.testing.assert_array_equal(again.item_vectors(), whole_model.item_vectors())
+
+
+def test_the_step_of_an_accumulated_batch_is_that_of_the_whole_batch(tmp_path):
+    """Without dropout the parts' gradients add up to the batch's, whatever the number of parts."""
+    log = cycle()
+    data = data_of(log)
+    losses = []
+    for parts in (1, 3, 100):
+        section = settings(accumulate=parts, dropout=0.0, epochs=2)
+        folder = tmp_path / str(parts)
+        curves = train_retriever(model_of(log, section), data, section, folder, hit_rate(data))
+        losses.append([epoch.loss for epoch in curves.epochs])
+    np.testing.assert_allclose(losses[1:], [losses[0]] * 2, rtol=1e-4)

@@ -1,0 +1,183 @@
+"""quality: recsys beside other recommenders on one split of one shop, all items ranked, seen ones removed.
+
+Everything is trained in this run, on the same training part, each in a process of its own. Peers get the
+split as Parquet and give lists back as Parquet; ranx scores all of them, ours too.
+`--home` names a home with an imported shop, `--protocol` the split.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ranx import Qrels, Run
+from ranx import evaluate as score_by_ranx
+
+from recsys.cli.evaluate import run_evaluation
+from recsys.cli.output import bars, note, print_rows
+from recsys.config import Settings, load_settings
+from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.shop import Shop
+from recsys.dataset.split import histories_before
+from recsys.evaluation.baselines import TEXT_NEIGHBOURS
+from recsys.evaluation.intervals import paired_bootstrap
+from recsys.stores.registry import Registry
+from recsys.stores.shop import open_shop
+
+ROOT = Path(__file__).parents[2]
+PLACES = 100
+PEERS = {"sasrec": "SASRec", "bert4rec": "BERT4Rec", "als": "ALS", "bpr": "BPR"}
+AT_LEAST, AIM = 1.0, 1.1
+
+
+@dataclass(frozen=True)
+class Made:
+    """One model's lists and what they cost; no cost where nothing was trained."""
+
+    lists: pa.Table
+    seconds: float | None = None
+    peak_mb: float | None = None
+
+
+def rows() -> list[dict[str, Any]]:
+    """One row a peer: NDCG@10 of ours and of the peer, and the quotient."""
+    settings = load_settings()
+    shop = open_shop(settings.paths)
+    protocol = os.environ.get("RECSYS_BENCH_PROTOCOL") or shop.default_protocol
+    cases, made = _ours(settings, shop, protocol)
+    split = shop.split(protocol, settings.evaluation)
+    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as name:
+        folder = Path(name)
+        export(split.train, folder / "train.parquet")
+        _, seen = histories_before(shop.interactions, cases)
+        export(shop.interactions.take(np.sort(seen)), folder / "histories.parquet")
+        for peer, title in PEERS.items():
+            note(f"training {title} ...")
+            cost = run_peer(peer, folder, PLACES)
+            made[title] = Made(pq.read_table(folder / f"{peer}.parquet"), cost["seconds"], cost["peak_mb"])
+    scores = {model: _scores(shop.interactions, cases, one.lists) for model, one in made.items()}
+    _print(made, scores, f"{shop.info.name}, {protocol}, {len(cases)} cases, seen removed, scored by ranx")
+    ours = float(scores["recsys"]["ndcg@10"].mean())
+    return [
+        _row(ours, model, float(found["ndcg@10"].mean()))
+        for model, found in scores.items()
+        if model != "recsys"
+    ]
+
+
+def run_peer(peer: str, folder: Path, k: int) -> dict[str, float]:
+    """What `peer_models.py` says of one peer's run in its own environment, made where it is missing."""
+    subprocess.run([ROOT / "scripts" / "peers"], check=True)
+    python = ROOT / os.environ.get("RECSYS_PEERS", ".recsys-peers") / "bin" / "python"
+    script = Path(__file__).with_name("peer_models.py")
+    ended = subprocess.run(
+        [python, script, peer, folder, str(k)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[Cases, dict[str, Made]]:
+    """The cases asked, and the lists of a bundle trained now, of its network alone and of kNN + text."""
+    note("training recsys ...")
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "recsys.cli.app", "train", "--protocol", protocol, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    output, _ = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    with Registry.open(settings) as registry:
+        record = registry.get(json.loads(output)["bundle"])
+    evaluation = run_evaluation(settings, shop, record.path, False, bars)
+    users, items = shop.interactions.users, shop.interactions.items
+    lists = {model: found.table(users, items) for model, found in evaluation.rankings.items()}
+    return evaluation.cases, {
+        "recsys": Made(lists["recsys"], seconds, peak),
+        "network alone": Made(lists["network alone"]),
+        TEXT_NEIGHBOURS: Made(lists[TEXT_NEIGHBOURS]),
+    }
+
+
+def export(actions: Interactions, path: Path) -> None:
+    """Writes user_id, item_id and at, in order."""
+    users, items = pa.array(actions.users.ids), pa.array(actions.items.ids)
+    table = {
+        "user_id": users.take(pa.array(actions.user_index)),
+        "item_id": items.take(pa.array(actions.item_index)),
+        "at": pa.array(actions.at, pa.timestamp("us")),
+    }
+    pq.write_table(pa.table(table), path)
+
+
+def _scores(interactions: Interactions, cases: Cases, lists: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+    """HR@10 and NDCG@10 of every case by ranx; a case without a list has 0."""
+    users, items = interactions.users.ids, interactions.items.ids
+    wanted = {
+        users[user]: {items[item]: 1 for item in cases.targets_of(case)}
+        for case, user in enumerate(cases.user_index.tolist())
+    }
+    found: dict[str, dict[str, float]] = {user: {} for user in wanted}
+    for user, item, place in zip(
+        *(lists[name].to_pylist() for name in ("user_id", "item_id", "rank")), strict=True
+    ):
+        if user in found:
+            found[user][item] = 1.0 / place  # the order, which equal scores would leave open
+    qrels = Qrels(wanted)
+    run = Run({user: scored or {"": 0.0} for user, scored in found.items()})
+    names = {"hr@10": "hit_rate@10", "ndcg@10": "ndcg@10"}
+    score_by_ranx(qrels, run, list(names.values()))
+    return {
+        name: np.array([run.scores[metric][user] for user in wanted], np.float64)
+        for name, metric in names.items()
+    }
+
+
+def _print(
+    made: Mapping[str, Made], scores: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], title: str
+) -> None:
+    """One table of quality, of the paired difference of recsys from each, and of cost."""
+    matrix = np.stack([found["ndcg@10"] for found in scores.values()], axis=1)
+    place = list(scores).index("recsys")
+    intervals = paired_bootstrap(matrix, np.full(matrix.shape[1], place), 2000, np.random.default_rng(0))
+    table = [
+        {
+            "model": model,
+            "hr@10": round(float(found["hr@10"].mean()), 4),
+            "ndcg@10": round(float(found["ndcg@10"].mean()), 4),
+            "recsys leads by": round(-float(intervals.difference[column]), 4),
+            "from": round(-float(intervals.difference_high[column]), 4),
+            "to": round(-float(intervals.difference_low[column]), 4),
+            "train s": round(made[model].seconds or 0.0, 1),
+            "peak MB": round(made[model].peak_mb or 0.0),
+        }
+        for column, (model, found) in enumerate(scores.items())
+    ]
+    print_rows(table, as_json=False, title=title)
+
+
+def _row(ours: float, peer: str, value: float) -> dict[str, Any]:
+    ratio = ours / value if value else float("inf")
+    return {
+        "name": "quality",
+        "unit": "NDCG@10",
+        "ours": round(ours, 4),
+        "peer": peer,
+        "peer_value": round(value, 4),
+        "ratio": round(ratio, 2),
+        "at_least": AT_LEAST,
+        "aim": AIM,
+        "ok": ratio >= AT_LEAST,
+    }
