@@ -14,7 +14,7 @@ def save_bert(folder: Path, words: list[str], width: int = 16, layers: int = 2) 
     folder.mkdir(parents=True)
     vocabulary = [*SPECIAL, *words]
     (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),
