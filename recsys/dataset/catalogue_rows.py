@@ -23,7 +23,7 @@ def items_table(items: Iterable[Item]) -> pa.Table:
             columns.PRICE_MICROS: item.price_micros,
             columns.AVAILABLE: item.available,
             columns.ATTRIBUTES: attributes_json(item.attributes),
-            columns.VECTORS: list(item.vectors.items()) or None,
+            columns.VECTORS: list(item.vectors.items()),
             columns.AT: item.at,
         }
         for item in items

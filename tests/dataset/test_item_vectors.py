@@ -80,3 +80,13 @@ def test_vectors_of_an_item_survive_the_log() -> None:
     table = items_table(items)
     assert [item.vectors for item in items_of(table)] == [{"image": (0.5, 1.5)}, {}]
     assert vector_rows(table["vectors"], (("image", 2),)).tolist() == [[0.5, 1.5], [0, 0]]
+
+
+def test_vectors_that_an_upsert_takes_away_are_gone_for_the_feature_store_too() -> None:
+    rows = item_vectors(
+        items_table([Item("a", "A", "A"), Item("b", "B", "B", vectors={"image": (1.0,)})]), 0, 0
+    )
+    assert dict(zip(rows["item_id"].to_pylist(), rows["ready_vector"].to_pylist(), strict=True)) == {
+        "a": [0.0],
+        "b": [1.0],
+    }
