@@ -1,7 +1,14 @@
 """The contracts between features and models: training and serving read features by these names only."""
 
 from feast import FeatureService
-from feature_views import item_content, item_engagement, item_text, user_activity, user_history
+from feature_views import (
+    item_content,
+    item_engagement,
+    item_text,
+    item_vectors,
+    user_activity,
+    user_history,
+)
 from on_demand_views import user_item_cross
 
 from recsys import columns
@@ -16,7 +23,7 @@ retrieval = FeatureService(
 
 catalog = FeatureService(
     name=columns.CATALOG_SERVICE,
-    features=[item_content, item_text],
+    features=[item_content, item_text, item_vectors],
     description="The item side of retrieval: what the item tower reads.",
     tags={"stage": "catalogue"},
     owner="recsys",

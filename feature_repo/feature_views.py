@@ -9,6 +9,7 @@ from sources import (
     item_content_rows,
     item_engagement_push,
     item_text_rows,
+    item_vectors_rows,
     user_activity_push,
     user_history_push,
 )
@@ -142,6 +143,24 @@ item_text = FeatureView(
         Field(name=columns.TEXT_HASH, dtype=String, description="SHA-256 of the text it stands for."),
     ],
     description="The text of an item as its pretrained encoder sees it.",
+    tags={"stage": "catalogue"},
+    owner="recsys",
+)
+
+item_vectors = FeatureView(
+    name=columns.ITEM_VECTORS,
+    entities=[item],
+    ttl=FOREVER,
+    source=item_vectors_rows,
+    schema=[
+        Field(name=columns.READY_VECTOR, dtype=Array(Float32), description="All ready vectors in one."),
+        Field(
+            name=columns.VECTOR_LAYOUT,
+            dtype=String,
+            description="Names and widths of the vectors in it, in order: `image:512 speech:128`.",
+        ),
+    ],
+    description="What other networks made of an item, of its image or its sound; apart, for its width.",
     tags={"stage": "catalogue"},
     owner="recsys",
 )

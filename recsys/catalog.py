@@ -23,7 +23,11 @@ def stable_key(text: str) -> int:
 
 @dataclass(frozen=True)
 class Item:
-    """p = (q, d): an item's description `text` and its `attributes`, as they are since `at`."""
+    """p = (q, d): an item's description `text` and its `attributes`, as they are since `at`.
+
+    Attributes:
+        vectors: ready vectors by name, such as that of the item's image; they are attributes too.
+    """
 
     item_id: str
     title: str
@@ -34,6 +38,7 @@ class Item:
     available: bool = True
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     at: datetime | None = None
+    vectors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ BRAND = "brand"
 PRICE_MICROS = "price_micros"
 AVAILABLE = "available"
 ATTRIBUTES = "attributes"  # JSON object: string = categorical, list = multi-valued, number = numeric
+VECTORS = "vectors"  # ready vectors by name: of an image, of speech, of anything that a network encoded
 
 ITEM_COLUMNS = (
     ITEM_ID,
@@ -51,6 +52,7 @@ ITEM_COLUMNS = (
     PRICE_MICROS,
     AVAILABLE,
     ATTRIBUTES,
+    VECTORS,
     AT,
 )
 USER_COLUMNS = (USER_ID, ATTRIBUTES, AT)
@@ -88,6 +90,7 @@ USER_HISTORY = "user_history"
 ITEM_ENGAGEMENT = "item_engagement"
 ITEM_CONTENT = "item_content"
 ITEM_TEXT = "item_text"
+ITEM_VECTORS = "item_vectors"
 USER_ITEM_CROSS = "user_item_cross"
 
 # -- features -----------------------------------------------------------------------------------
@@ -126,6 +129,10 @@ CATEGORY_KEY = "category_key"
 # item_text
 TEXT_VECTOR = "text_vector"
 TEXT_HASH = "text_hash"
+
+# item_vectors: all ready vectors of an item in one, and what it is made of
+READY_VECTOR = "ready_vector"
+VECTOR_LAYOUT = "vector_layout"  # names and widths in order: "image:512 speech:128"
 
 # user_item_cross: computed at request time from the views above
 PRICE_RATIO = "price_to_user_mean"

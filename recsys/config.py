@@ -40,6 +40,25 @@ class TextSettings(Section):
     )
 
 
+class EncoderSettings(Section):
+    """How `recsys encoder` fine-tunes and distils text encoders."""
+
+    epochs: int = Field(3, ge=1)
+    pairs: int = Field(20_000, ge=1, description="of an epoch, sampled")
+    neighbours: int = Field(10, ge=1, description="items that go with an item and are its pairs")
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(5e-5, gt=0)
+    lora_learning_rate: float = Field(5e-4, gt=0)
+    lora_rank: int = Field(8, ge=1)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_steps: int = Field(50, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    patience: int = Field(1, ge=1, description="epochs without a better recall before stopping")
+    held_out_share: float = Field(0.1, gt=0, lt=1, description="items and queries held back to measure by")
+    seed: int = 0
+    threads: int = Field(2, ge=1)
+
+
 class RetrieverSettings(Section):
     """The two towers and how they are trained."""
 
@@ -175,6 +194,7 @@ class Settings(Section):
     database_url: SecretStr | None = None
     api_key: SecretStr | None = None
     text: TextSettings = TextSettings()
+    encoder: EncoderSettings = EncoderSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
@@ -238,6 +258,11 @@ class HomePaths:
     def text_vectors(self) -> Path:
         """Text vectors by encoder and content hash."""
         return self.home / "text_vectors"
+
+    @property
+    def encoders(self) -> Path:
+        """Text encoders that were trained, distilled, prepared or exported here, one folder each."""
+        return self.home / "encoders"
 
     @property
     def runs(self) -> Path:

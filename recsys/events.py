@@ -3,6 +3,7 @@
 o = (x, y, z) of the source article: x is the kind, y the fields, z the instant `at`.
 """
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -101,6 +102,7 @@ class ItemUpsert(Event):
     price_micros: int | None = None
     available: bool | None = None
     attributes: Mapping[str, AttributeValue] | None = None
+    vectors: Mapping[str, tuple[float, ...]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,9 @@ _NUMBERS = {
     columns.VALUE_MICROS: (0, 2**62),
     columns.PRICE_MICROS: (0, 2**62),
 }
+MOST_VECTOR_NUMBERS = 4096
+_LARGEST_FLOAT32 = 3.4e38
+_VECTOR_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _SHOWN = 100  # characters of a wrong value that a message repeats
 
 
@@ -174,6 +179,9 @@ def encode_event(event: Event) -> dict[str, Any]:
         row[columns.ATTRIBUTES] = {
             key: list(each) if isinstance(each, tuple) else each for key, each in attributes.items()
         }
+    vectors = row.get(columns.VECTORS)
+    if vectors is not None:
+        row[columns.VECTORS] = {key: list(each) for key, each in vectors.items()}
     return row
 
 
@@ -225,6 +233,27 @@ def _attribute(name: str, value: Any) -> AttributeValue:
             f"attributes.{name} must be a text, a number or a list of texts (got {_shown(value)})."
         )
     return value if isinstance(value, str) else float(value)
+
+
+def _vectors(name: str, value: Any) -> dict[str, tuple[float, ...]]:
+    if not isinstance(value, Mapping) or not all(_VECTOR_NAME.fullmatch(str(key)) for key in value):
+        raise InvalidEventError(
+            f"{name} must be an object of vectors by name, of letters, digits and _ (got {_shown(value)})."
+        )
+    return {str(key): _vector(key, each) for key, each in value.items()}
+
+
+def _vector(name: str, value: Any) -> tuple[float, ...]:
+    numbers = isinstance(value, list | tuple) and all(
+        isinstance(each, int | float) and not isinstance(each, bool) and abs(each) <= _LARGEST_FLOAT32
+        for each in value
+    )
+    if not numbers or len(value) > MOST_VECTOR_NUMBERS:
+        raise InvalidEventError(
+            f"vectors.{name} must be a list of up to {MOST_VECTOR_NUMBERS} finite numbers "
+            f"(got {_shown(value)})."
+        )
+    return tuple(float(each) for each in value)
 
 
 def _finite(value: str | int | float) -> bool:
@@ -282,5 +311,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(_NUMBERS, _number),
     columns.AVAILABLE: _flag,
     columns.ATTRIBUTES: _attributes,
+    columns.VECTORS: _vectors,
 }
 _FORMS = {kind: _Form.of(cls) for kind, cls in EVENT_CLASSES.items()}

@@ -89,3 +89,19 @@ def test_a_message_repeats_the_beginning_of_a_huge_value_only() -> None:
     with pytest.raises(InvalidEventError) as caught:
         parse_event({**VIEW, "position": "9" * 100_000})
     assert len(str(caught.value)) < 300
+
+
+def test_vectors_of_an_upsert_are_lists_of_finite_numbers_by_a_plain_name() -> None:
+    row = {"kind": "item_upsert", "event_id": "e", "item_id": "i", "at": "2026-01-01T00:00:00Z"}
+    event = parse_event(row | {"vectors": {"image": [1, 0.5]}})
+    assert event.vectors == {"image": (1.0, 0.5)}
+    assert parse_event(encode_event(event)) == event
+    for wrong in (
+        {"image": [float("nan")]},
+        {"image": ["1"]},
+        {"two words": [1]},
+        [1],
+        {"image": [0.0] * 5000},
+    ):
+        with pytest.raises(InvalidEventError, match="vectors"):
+            parse_event(row | {"vectors": wrong})

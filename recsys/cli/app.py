@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import data, features, models, server, stream
+from recsys.cli import data, encoder, features, models, server, stream
 from recsys.cli.ablate import ablate
 from recsys.cli.config import config
 from recsys.cli.demo import demo
@@ -44,6 +44,7 @@ def root(
 
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
+app.add_typer(encoder.app, name="encoder")
 app.command()(train)
 app.command()(tune)
 app.command()(evaluate)

@@ -12,7 +12,10 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.dataset.cells import LIST_MARK, Column, Mask, as_micros, as_number, as_text
 from recsys.dataset.conditions import any_holds, apply_rejects
+from recsys.dataset.item_vectors import vector_map
 from recsys.dataset.mapping import Attribute, ItemSource, UserSource
+from recsys.dataset.schemas import VECTOR_MAP
+from recsys.dataset.vector_cells import as_vectors
 from recsys.dataset.verdicts import Verdicts
 from recsys.errors import DataError
 
@@ -23,6 +26,7 @@ def item_columns(source: ItemSource) -> list[str]:
     names = [source.id]
     names += [name for template in templates if template for name in template.columns]
     names += [source.price.column] if source.price and source.price.column else []
+    names += source.vectors.values()
     names += [condition.column for condition in source.unavailable]
     names += [condition.column for rule in source.reject for condition in rule.when]
     given = dict.fromkeys([*names, *_attribute_columns(source.attributes)])
@@ -66,6 +70,7 @@ def canonical_items(raw: pa.Table, source: ItemSource) -> tuple[pa.Table, Verdic
             columns.PRICE_MICROS: _prices(rows, source, blanked),
             columns.AVAILABLE: pa.array(~any_holds(source.unavailable, rows)),
             columns.ATTRIBUTES: attributes,
+            columns.VECTORS: _vectors(rows, source.vectors, blanked),
         }
     )
     return table, verdicts, blanked
@@ -97,6 +102,7 @@ def items_without_rows(ids: Iterable[str]) -> pa.Table:
             columns.PRICE_MICROS: pa.nulls(len(names), pa.int64()),
             columns.AVAILABLE: pa.array(np.ones(len(names), bool)),
             columns.ATTRIBUTES: pa.array(["{}"] * len(names), pa.string()),
+            columns.VECTORS: pa.nulls(len(names), VECTOR_MAP),
         }
     )
 
@@ -195,6 +201,14 @@ def _joined(pieces: list[Column], mark: str) -> Column:
     """The pieces that are there, `mark` between them. (Arrow's own skipping drops rows of nulls whole.)"""
     ended = [pc.binary_join_element_wise(piece, mark, "").fill_null("") for piece in pieces]
     return pc.utf8_rtrim(pc.binary_join_element_wise(*ended, ""), mark)
+
+
+def _vectors(rows: pa.Table, vectors: dict[str, str], blanked: dict[str, int]) -> Column:
+    """Ready vectors by name, one map a row, null where a row has none."""
+    found = {}
+    for name, column in vectors.items():
+        found[name], blanked[name] = as_vectors(rows[column])
+    return vector_map(found, len(rows))
 
 
 def _prices(rows: pa.Table, source: ItemSource, blanked: dict[str, int]) -> Column:

@@ -23,6 +23,7 @@ def items_table(items: Iterable[Item]) -> pa.Table:
             columns.PRICE_MICROS: item.price_micros,
             columns.AVAILABLE: item.available,
             columns.ATTRIBUTES: attributes_json(item.attributes),
+            columns.VECTORS: list(item.vectors.items()),
             columns.AT: item.at,
         }
         for item in items
@@ -34,7 +35,15 @@ def items_of(table: pa.Table) -> list[Item]:
     """The items of rows of `ITEM_SCHEMA`, in their order; other columns are passed over."""
     names = ITEM_SCHEMA.names
     return [
-        Item(**(row | {columns.ATTRIBUTES: attributes_of(row[columns.ATTRIBUTES])}))
+        Item(
+            **(
+                row
+                | {
+                    columns.ATTRIBUTES: attributes_of(row[columns.ATTRIBUTES]),
+                    columns.VECTORS: {name: tuple(vector) for name, vector in row[columns.VECTORS] or ()},
+                }
+            )
+        )
         for row in table.select(names).to_pylist()
     ]
 

@@ -43,6 +43,7 @@ def _one_character(text: str) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Texts = Annotated[tuple[str | int | float, ...], BeforeValidator(_listed)]
 Kind = Annotated[str, Field(min_length=1)]
+VectorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 
 
 class Source(Section):
@@ -244,6 +245,7 @@ class ItemSource(Source):
     price: Annotated[Price | None, BeforeValidator(_as_column)] = None
     unavailable: tuple[Condition, ...] = Field((), description="items that meet any of these are not offered")
     attributes: Attributes = Field({})
+    vectors: dict[VectorName, str] = Field({}, description="name -> column with a ready vector in each cell")
     long: Long | None = None
     reject: tuple[Reject, ...] = ()
     unknown: Literal["keep", "quarantine"] = Field(
@@ -253,7 +255,7 @@ class ItemSource(Source):
 
     @model_validator(mode="after")
     def _files_or_nothing(self) -> "ItemSource":
-        if not self.files and (self.title or self.text or self.attributes or self.category):
+        if not self.files and (self.title or self.text or self.attributes or self.vectors or self.category):
             raise ValueError("has columns but no `files`")
         if not self.files and self.unknown == "quarantine":
             raise ValueError('unknown = "quarantine" would refuse every event: there are no `files`')

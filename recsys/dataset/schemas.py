@@ -9,7 +9,9 @@ from recsys.errors import SchemaMismatchError
 
 INSTANT = pa.timestamp("us", "UTC")
 
+VECTOR_MAP = pa.map_(pa.string(), pa.list_(pa.float32()))
 _TYPES: dict[str, pa.DataType] = {
+    columns.VECTORS: VECTOR_MAP,
     columns.AT: INSTANT,
     columns.SEQUENCE: pa.int64(),
     columns.POSITION: pa.int32(),

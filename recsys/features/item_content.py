@@ -1,4 +1,4 @@
-"""The item_content and item_text views: what the catalogue says of an item."""
+"""The item_content, item_text and item_vectors views: what the catalogue says of an item."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.catalog import stable_key
+from recsys.dataset.item_vectors import layout_of, layout_text, vector_rows
 from recsys.features.view_schemas import INSTANT, Column, lists, view_table
 
 
@@ -57,6 +58,28 @@ def item_text(items: pa.Table, vectors: npt.NDArray[np.float32], start: int, cre
             columns.ITEM_ID: items[columns.ITEM_ID],
             columns.TEXT_VECTOR: lists(vectors.reshape(-1), np.arange(rows + 1) * width, pa.float32()),
             columns.TEXT_HASH: pa.array([text_hash(text or "") for text in texts], pa.string()),
+            columns.EVENT_TIMESTAMP: known_since(items, start),
+            columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
+        },
+    ).sort_by(columns.EVENT_TIMESTAMP)
+
+
+def item_vectors(items: pa.Table, start: int, created_at: int) -> pa.Table:
+    """One item_vectors row for each of `items` that has a ready vector: all of them in one, and the layout.
+
+    Where an item lacks a vector that others of `items` have, there are zeros in its place.
+    """
+    items = items.filter(items[columns.VECTORS].is_valid())
+    layout = layout_of(items[columns.VECTORS])
+    rows = vector_rows(items[columns.VECTORS], layout)
+    return view_table(
+        columns.ITEM_VECTORS,
+        {
+            columns.ITEM_ID: items[columns.ITEM_ID],
+            columns.READY_VECTOR: lists(
+                rows.reshape(-1), np.arange(len(rows) + 1) * rows.shape[1], pa.float32()
+            ),
+            columns.VECTOR_LAYOUT: pa.array([layout_text(layout)] * len(rows), pa.string()),
             columns.EVENT_TIMESTAMP: known_since(items, start),
             columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
         },

@@ -69,6 +69,10 @@ VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
         columns.ITEM_ID,
         **{columns.TEXT_VECTOR: pa.list_(pa.float32()), columns.TEXT_HASH: pa.string()},
     ),
+    columns.ITEM_VECTORS: _view(
+        columns.ITEM_ID,
+        **{columns.READY_VECTOR: pa.list_(pa.float32()), columns.VECTOR_LAYOUT: pa.string()},
+    ),
 }
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_vectors import Layout
 from recsys.models.evidence import Experts
 
 if TYPE_CHECKING:
@@ -67,9 +68,16 @@ class ItemTable:
     price_micros: npt.NDArray[np.int64]  # -1 where unknown
     available: npt.NDArray[np.bool_]
     attributes: tuple[str, ...]  # JSON objects
+    vectors: npt.NDArray[np.float32] | None = None  # (N + 1, V) ready vectors in the layout; None = none
+    vector_layout: Layout = ()
 
     def __len__(self) -> int:
         return len(self.titles)
+
+    @property
+    def ready_vectors(self) -> npt.NDArray[np.float32]:
+        """(N + 1, V), V = 0 where there are none."""
+        return np.zeros((len(self), 0), np.float32) if self.vectors is None else self.vectors
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys import columns
 from recsys.catalog import Item
 from recsys.dataset.catalogue_rows import attributes_json
 from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.item_vectors import ready_row
 from recsys.models.arrivals import read_alike
 from recsys.models.attributes import attribute_row
 from recsys.models.bundle import Bundle, ItemTable
@@ -86,7 +88,7 @@ def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = 
     retexted = _differs(bundle.text_vectors, index, text)
     moved = retexted | _content_differs(bundle.items, items, index)
     vectors = bundle.retriever.content_vectors(
-        index[moved], text[moved], [attribute_row(items, int(place)) for place in index[moved]]
+        index[moved], text[moved], [_content(items, place) for place in index[moved].tolist()]
     )
     rows = {"text_vectors": (index[retexted], text[retexted]), "item_vectors": (index[moved], vectors)}
     arrays = {field.name: getattr(bundle, field.name) for field in fields(bundle)}
@@ -130,6 +132,10 @@ def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
         differs = _differs(column, index, rows)
         return room.with_rows(name, column, size, index[differs], rows[differs])
 
+    vectors = table.vectors
+    if vectors is not None:
+        rows = [ready_row(item.vectors, table.vector_layout) for item in items]
+        vectors = numbers(columns.VECTORS, vectors, rows)
     prices = [item.price_micros or 0 for item in items]  # 0: unknown, as the feature store writes it
     return ItemTable(
         vocabulary=vocabulary,
@@ -139,6 +145,12 @@ def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
         price_micros=numbers("price_micros", table.price_micros, prices),
         available=numbers("available", table.available, [item.available for item in items]),
         attributes=texts(table.attributes, [attributes_json(item.attributes) for item in items]),
+        vectors=None
+        if table.vectors is None
+        else numbers(
+            "vectors", table.vectors, [ready_row(item.vectors, table.vector_layout) for item in items]
+        ),
+        vector_layout=table.vector_layout,
     )
 
 
@@ -164,13 +176,19 @@ def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -
     return differs
 
 
+def _content(items: ItemTable, place: int) -> dict[str, Any]:
+    """The attribute row of an item, with its ready vectors where the shop has some."""
+    row = dict(attribute_row(items, place))
+    return row if items.vectors is None else row | {columns.VECTORS: items.vectors[place]}
+
+
 def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> npt.NDArray[np.bool_]:
-    """(K,) whether the item is new, or its category, brand, price or attributes are others."""
+    """(K,) whether the item is new, or its category, brand, price, attributes or vectors are others."""
     size = len(before)
-    return np.array(
-        [
-            place >= size or attribute_row(after, place) != attribute_row(before, place)
-            for place in index.tolist()
-        ],
-        bool,
-    )
+    differs = _differs(before.ready_vectors, index, after.ready_vectors[index])
+    changed = [
+        place >= size or attribute_row(after, place) != attribute_row(before, place)
+        for place in index.tolist()
+    ]
+    out: npt.NDArray[np.bool_] = differs | np.array(changed, bool)
+    return out

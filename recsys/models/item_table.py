@@ -1,10 +1,20 @@
 """The catalogue by item index, from the item side of the feature store."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from recsys import columns
 from recsys.dataset.interactions import FloatArray, Vocabulary
+from recsys.dataset.item_vectors import (
+    Layout,
+    common_layout,
+    layout_text,
+    parse_layout,
+    ready_matrix,
+)
 from recsys.models.bundle import ItemTable
 
 
@@ -18,6 +28,7 @@ def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
     def texts(name: str, padding: str) -> tuple[str, ...]:
         return (padding, *rows[name].fillna("").astype(str))
 
+    layout, vectors = _ready_vectors(rows)
     prices = rows[columns.PRICE_MICROS].astype("Int64").fillna(-1).to_numpy(np.int64)
     available = rows[columns.AVAILABLE].fillna(True).to_numpy(bool)
     return ItemTable(
@@ -28,6 +39,8 @@ def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
         price_micros=np.concatenate([[-1], prices]),
         available=np.concatenate([[False], available]),
         attributes=texts(columns.ATTRIBUTES, "{}"),
+        vectors=vectors,
+        vector_layout=layout,
     )
 
 
@@ -43,6 +56,29 @@ def text_matrix(rows: pd.DataFrame) -> FloatArray:
         if len(vector):
             matrix[place] = vector
     return matrix
+
+
+def in_layout(items: ItemTable, layout: Layout) -> ItemTable:
+    """`items` with ready vectors by another layout; zeros for what they do not have."""
+    if items.vector_layout == layout:
+        return items
+    vectors = ready_matrix(items.ready_vectors, [layout_text(items.vector_layout)] * len(items), layout)
+    return replace(items, vectors=vectors if layout else None, vector_layout=layout)
+
+
+def _ready_vectors(rows: pd.DataFrame) -> tuple[Layout, FloatArray | None]:
+    """The layout that most rows agree on, and (N + 1, V) unit vectors by it; None where no item has any."""
+    if columns.VECTOR_LAYOUT not in rows:
+        return (), None
+    texts = rows[columns.VECTOR_LAYOUT].fillna("").astype(str).tolist()
+    seen: Counter[tuple[str, int]] = Counter()
+    for text, count in Counter(texts).items():
+        seen.update(dict.fromkeys(parse_layout(text), count))
+    layout = common_layout(seen)
+    if not layout:
+        return (), None
+    matrix = ready_matrix(rows[columns.READY_VECTOR].tolist(), texts, layout)
+    return layout, np.concatenate([np.zeros((1, matrix.shape[1]), np.float32), matrix])
 
 
 def item_words(items: ItemTable) -> list[str]:

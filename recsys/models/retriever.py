@@ -10,15 +10,18 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from recsys import columns
 from recsys.config import RetrieverSettings
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.item_vectors import Layout
 from recsys.errors import ArtifactMismatchError, ConfigError
 from recsys.models.arrivals import borrowed_residuals
 from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
 from recsys.models.bundle import ItemTable
 from recsys.models.graph_start import graph_start
 from recsys.models.item_tower import ItemTower
+from recsys.models.ready_vectors import ReadyProjection
 from recsys.models.text_projection import TextProjection
 from recsys.models.time_encoder import TimeEncoder
 from recsys.models.user_tower import UserTower
@@ -37,6 +40,7 @@ class RetrieverShape:
         tokens: A, attribute tokens an item at most. width: D.
         clock: whether instants mean anything; if not, there is no T_u and no time in attention.
         season: whether T_u knows the day of the year.
+        vectors: of each ready vector its name, its width and R_i, the width of its projection.
     """
 
     items: int
@@ -50,6 +54,7 @@ class RetrieverShape:
     dropout: float
     clock: bool
     season: bool
+    vectors: tuple[tuple[str, int, int], ...] = ()
 
 
 class Retriever(nn.Module):
@@ -64,7 +69,8 @@ class Retriever(nn.Module):
         super().__init__()
         self.shape = shape
         self.attributes = attributes
-        numbers = 2 * len(attributes.numbers)
+        numbers = 2 * len(attributes.numbers) + sum(kept for _, _, kept in shape.vectors)
+        self.ready_projection = ReadyProjection([(width, kept) for _, width, kept in shape.vectors])
         self.text_projection = TextProjection(shape.text_dimensions, shape.text)
         self.item_tower = ItemTower(
             shape.items, shape.text, shape.tokens, len(attributes.tokens), numbers, shape.width
@@ -178,10 +184,24 @@ class Retriever(nn.Module):
             self._contents = None
         return super().train(mode)
 
+    @property
+    def vector_layout(self) -> Layout:
+        """Names and widths of the ready vectors that it reads."""
+        return tuple((name, width) for name, width, _ in self.shape.vectors)
+
+    def numbers(self, numbers: FloatArray, vectors: FloatArray | None) -> Tensor:
+        """x (n, X): numeric attributes (n, 2 F), and behind them what ready vectors (n, V) project to."""
+        inputs = torch.from_numpy(numbers).to(self.device)
+        if not self.shape.vectors:
+            return inputs
+        if vectors is None:
+            vectors = np.zeros((len(numbers), sum(width for _, width, _ in self.shape.vectors)), np.float32)
+        return torch.cat([inputs, self.ready_projection(torch.from_numpy(vectors).to(self.device))], dim=-1)
+
     def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> Tensor:
-        tokens, numbers = (
-            torch.from_numpy(part).to(self.device) for part in self.attributes.encode(attributes)
-        )
+        bags, values = self.attributes.encode(attributes)
+        tokens = torch.from_numpy(bags).to(self.device)
+        numbers = self.numbers(values, _vectors_of(attributes, self.vector_layout))
         text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
         return self.item_tower.content(text, tokens, numbers)
 
@@ -208,7 +228,9 @@ class Retriever(nn.Module):
             ArtifactMismatchError: tensors and description do not belong together.
         """
         try:
-            shape = RetrieverShape(**description["shape"])
+            sizes = description["shape"]
+            vectors = tuple((name, width, kept) for name, width, kept in sizes.get("vectors", ()))
+            shape = RetrieverShape(**(sizes | {"vectors": vectors}))
             retriever = cls(shape, AttributeVocabulary.rebuild(description["attributes"]))
             retriever.load_state_dict(dict(tensors))
         except (KeyError, TypeError, RuntimeError) as error:
@@ -251,6 +273,7 @@ def build_retriever(
     attributes = AttributeVocabulary.fit(rows[1:])
     tokens, numbers = attributes.encode(rows)
     projection = TextProjection.fit(text_vectors[1:], settings.text_width)
+    ready = ReadyProjection.fit(items.ready_vectors, items.vector_layout, settings.text_width)
     shape = RetrieverShape(
         items=len(items) - 1,
         text_dimensions=text_vectors.shape[1],
@@ -263,17 +286,22 @@ def build_retriever(
         dropout=settings.dropout,
         clock=clock,
         season=season and clock,
+        vectors=tuple(
+            (name, *sizes) for (name, _), sizes in zip(items.vector_layout, ready.sizes, strict=True)
+        ),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         retriever = Retriever(shape, attributes)
     retriever.text_projection.load_state_dict(projection.state_dict())
+    retriever.ready_projection.load_state_dict(ready.state_dict())
     tower = retriever.item_tower
     tower.tokens.copy_(torch.from_numpy(tokens))
-    tower.numbers.copy_(torch.from_numpy(numbers))
+    tower.numbers.copy_(retriever.numbers(numbers, items.vectors))
     tower.text.copy_(projection(torch.from_numpy(text_vectors)))
     if graph is not None and "graph" not in off:
-        _start_from_graph(tower, graph_start(graph, settings.width, settings.seed))
+        kept = sum(kept for _, _, kept in shape.vectors)
+        _start_from_graph(tower, graph_start(graph, settings.width, settings.seed), kept)
     if "id" in off:
         nn.init.zeros_(tower.residual)
         tower.residual.requires_grad_(False)
@@ -282,21 +310,37 @@ def build_retriever(
     return retriever
 
 
-def _start_from_graph(tower: ItemTower, start: FloatArray, ridge: float = 1.0) -> None:
-    """Sets W_D to the ridge regression of the graph's directions on text, and e_m to what it leaves over.
+def _start_from_graph(tower: ItemTower, start: FloatArray, ready: int, ridge: float = 1.0) -> None:
+    """Sets W to the ridge regression of the graph's directions on text and ready vectors; e_m to the rest.
 
     So the sum is the graph's direction for an item that has one, and for any other the best guess that
-    its text allows.
+    its content allows.
+
+    Args:
+        ready: R, how many of the tower's last numbers are ready vectors.
     """
     norms = np.linalg.norm(start, axis=1)
     known = norms > 0
     directions = start[known] / norms[known, None]  # (K, D)
-    text = tower.text.numpy()[known]  # (K, T)
-    gram = text.T @ text + ridge * np.eye(text.shape[1], dtype=np.float32)
-    weight = np.linalg.solve(gram, text.T @ directions).astype(np.float32)  # (T, D)
+    width = tower.text.shape[1]
+    # Ready vectors stand behind the numeric attributes.
+    inputs = torch.cat([tower.text, tower.numbers[:, tower.numbers.shape[1] - ready :]], dim=1)
+    content = inputs.numpy()[known]  # (K, T + R)
+    gram = content.T @ content + ridge * np.eye(content.shape[1], dtype=np.float32)
+    weight = np.linalg.solve(gram, content.T @ directions).astype(np.float32)  # (T + R, D)
     with torch.no_grad():
-        tower.text_in.weight.copy_(torch.from_numpy(weight.T))
-        tower.residual[torch.from_numpy(known)] = torch.from_numpy(directions - text @ weight)
+        tower.text_in.weight.copy_(torch.from_numpy(weight[:width].T))
+        if ready and tower.number_in is not None:
+            tower.number_in.weight[:, -ready:] = torch.from_numpy(weight[width:].T)
+        tower.residual[torch.from_numpy(known)] = torch.from_numpy(directions - content @ weight)
+
+
+def _vectors_of(rows: Sequence[Attributes], layout: Layout) -> FloatArray | None:
+    """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
+    if not layout:
+        return None
+    nothing = np.zeros(sum(width for _, width in layout), np.float32)
+    return np.stack([nothing, *(row.get(columns.VECTORS, nothing) for row in rows)])[1:]
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class TextEncoder:
     Attributes:
         name: identifies the vectors: model, pooling, length and a hash of the weights. Safe as a file name.
         dimensions: E, the width of a vector.
+        model, tokenizer, pooling: what it is made of; training lets the model's weights move.
     """
 
     def __init__(self, label: str, model: nn.Module, tokenizer: Any, pooling: str, settings: TextSettings):
@@ -43,8 +44,8 @@ class TextEncoder:
         self._settings = settings
         dtype = _dtype(settings.precision, self.device)
         fingerprint = _fingerprint(model, dtype, settings.prefix)
-        self._model = model.to(self.device, dtype).eval().requires_grad_(False)
-        self._tokenizer = tokenizer
+        self.model = model.to(self.device, dtype).eval().requires_grad_(False)
+        self.tokenizer = tokenizer
         # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
         tokenizer.padding_side = "right"
         if tokenizer.pad_token is None:
@@ -58,20 +59,21 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
         """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)  # (n, E)
-        tokens = self._tokenize(texts)
+        tokens = self.tokenize(texts)
         with progress("encode text", len(texts)) as advance, torch.inference_mode():
             for rows in self._batches([len(row) for row in tokens]):
-                vectors[rows] = self._pooled([tokens[row] for row in rows]).float().cpu().numpy()
+                vectors[rows] = self.embed([tokens[row] for row in rows]).float().cpu().numpy()
                 advance(len(rows))
         return vectors
 
-    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, prefix included, cut at `max_tokens`; none of a blank text."""
         prefix, limit = self._settings.prefix, self._settings.max_tokens
         filled = [place for place, text in enumerate(texts) if text.strip()]
         tokens: list[list[int]] = [[] for _ in texts]
         for start in range(0, len(filled), 10_000):
             part = filled[start : start + 10_000]
-            rows = self._tokenizer(
+            rows = self.tokenizer(
                 [prefix + texts[place] for place in part],
                 truncation=True,
                 max_length=limit,
@@ -92,15 +94,15 @@ class TextEncoder:
             yield order[start : start + count]
             start += count
 
-    def _pooled(self, tokens: list[list[int]]) -> Tensor:
+    def embed(self, tokens: list[list[int]]) -> Tensor:
         """(B, E) unit rows of B non-empty token lists."""
         width = max(len(row) for row in tokens)
-        pad = self._tokenizer.pad_token_id
+        pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (width - len(row)) for row in tokens])  # (B, W)
         lengths = torch.tensor([len(row) for row in tokens])  # (B,)
         mask = torch.arange(width) < lengths[:, None]  # (B, W)
         ids, mask, lengths = ids.to(self.device), mask.to(self.device), lengths.to(self.device)
-        states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state  # (B, W, E)
+        states = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state  # (B, W, E)
         return nn.functional.normalize(pool(states.float(), mask, self.pooling), dim=-1)
 
 
@@ -127,7 +129,7 @@ def load_encoder(settings: TextSettings) -> TextEncoder:
         ArtifactNotFoundError: there is no such model here.
         ConfigError: the pooling is unknown or does not fit.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # loading weights is not our progress to show
@@ -135,15 +137,13 @@ def load_encoder(settings: TextSettings) -> TextEncoder:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = AutoModel.from_pretrained(source, local_files_only=local, dtype=torch.float32)
+        model = _load_model(source, config, local)
     except (OSError, ValueError) as error:
         raise ArtifactNotFoundError(
             f"text.encoder {settings.encoder!r} does not load: {str(error).splitlines()[0]} Set it to "
             f"`{MINILM}`, to a folder with config.json, weights and tokenizer, or to a cached hub name."
         ) from error
     pooling = _pooling(settings.pooling, Path(source), config)
-    if getattr(config, "is_encoder_decoder", False):
-        model = model.get_encoder()
     return TextEncoder(label, model, tokenizer, pooling, settings)
 
 
@@ -169,6 +169,24 @@ def encoder_folder(encoder: str) -> Path | None:
     """The folder of an encoder that lies on this machine by itself; None for a name on the hub."""
     source, _, local = _resolve(encoder)
     return Path(source) if local else None
+
+
+def _load_model(source: str, config: Any, local: bool) -> nn.Module:
+    """The network: from ONNX where the folder holds that, else by transformers."""
+    from transformers import AutoModel
+
+    from recsys.models.onnx_model import ONNX_FILE, OnnxModel
+
+    if (Path(source) / ONNX_FILE).is_file():
+        return OnnxModel(Path(source) / ONNX_FILE, config)
+    model: Any
+    model, loading = AutoModel.from_pretrained(
+        source, local_files_only=local, dtype=torch.float32, output_loading_info=True
+    )
+    if any(name.startswith("pooler.") for name in loading["missing_keys"]):
+        model.pooler = None  # it would be random: another name for the same vectors at each start
+    network: nn.Module = model.get_encoder() if getattr(config, "is_encoder_decoder", False) else model
+    return network
 
 
 def _resolve(encoder: str) -> tuple[str, str, bool]:

@@ -18,12 +18,14 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
+from recsys.dataset.item_vectors import layout_text, parse_layout
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
 from recsys.stores.bundle_files import (
@@ -59,6 +61,8 @@ ARRAY_NAMES = (
     "word_scores",
     "item_events",
 )
+
+READY_VECTORS = "ready_vectors"  # only where the catalogue has some
 
 Extras = Mapping[str, Callable[[Path], None]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -133,7 +137,11 @@ def load_bundle(
     ranks = description["ranker"] is not None
     bundle = Bundle(
         manifest=manifest,
-        items=read_items(path / ITEMS),
+        items=replace(
+            read_items(path / ITEMS),
+            vectors=arrays.get(READY_VECTORS),
+            vector_layout=parse_layout(description.get("vector_layout", "")),
+        ),
         retriever=(retriever or _retriever()).rebuild(
             description["retriever"], read_tensors(path / RETRIEVER)
         ),
@@ -208,6 +216,7 @@ def _write_parts(bundle: Bundle, draft: Path) -> None:
         "retriever": bundle.retriever.describe(),
         "fusion": bundle.fusion.describe(),
         "ranker": None,
+        "vector_layout": layout_text(bundle.items.vector_layout),
     }
     write_tensors(bundle.retriever.state_dict(), draft / RETRIEVER)
     write_tensors(bundle.fusion.state_dict(), draft / FUSION)
@@ -215,7 +224,10 @@ def _write_parts(bundle: Bundle, draft: Path) -> None:
         description["ranker"] = bundle.ranker.describe()
         write_tensors(bundle.ranker.state_dict(), draft / RANKER)
     (draft / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-    write_arrays({name: getattr(bundle, name) for name in ARRAY_NAMES}, draft / ARRAYS)
+    arrays = {name: getattr(bundle, name) for name in ARRAY_NAMES}
+    if bundle.items.vectors is not None:
+        arrays[READY_VECTORS] = bundle.items.vectors
+    write_arrays(arrays, draft / ARRAYS)
     write_items(bundle.items, draft / ITEMS)
 
 

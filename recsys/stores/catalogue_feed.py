@@ -131,6 +131,7 @@ def _encoded(item: Item) -> bytes:
             "price_micros": item.price_micros,
             "available": item.available,
             "attributes": attributes_json(item.attributes),
+            "vectors": item.vectors,
             "at": item.at,
         }
     )
@@ -144,6 +145,7 @@ def _decoded(row: bytes) -> Item:
             values
             | {
                 "attributes": attributes_of(values["attributes"]),
+                "vectors": {name: tuple(row) for name, row in values.get("vectors", {}).items()},
                 "at": None if at is None else datetime.fromisoformat(at),
             }
         )

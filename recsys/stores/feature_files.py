@@ -16,7 +16,7 @@ from recsys import columns, features
 from recsys.config import HomePaths, Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
-from recsys.features.item_content import category_keys, item_content, item_text
+from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
@@ -112,6 +112,7 @@ class _Build:
             columns.USER_HISTORY: lambda: user_history_blocks(self._log, self._created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self._created_at),
             columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self._created_at),
+            columns.ITEM_VECTORS: lambda: item_vectors(self._versions, self._start(), self._created_at),
             columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
         }
         built = builders[view]()
@@ -170,7 +171,8 @@ def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
     text = settings.text.model_dump_json() if with_text else ""
     parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
-    parts |= {columns.ITEM_CONTENT: (code, events, items), columns.ITEM_TEXT: (code, events, items, text)}
+    parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))
+    parts |= {columns.ITEM_TEXT: (code, events, items, text)}
     return {view: hashlib.sha256("|".join(part).encode()).hexdigest() for view, part in parts.items()}
 
 

@@ -17,6 +17,7 @@ _FIELDS = (
     columns.PRICE_MICROS,
     columns.AVAILABLE,
     columns.ATTRIBUTES,
+    columns.VECTORS,
 )
 
 
@@ -24,8 +25,8 @@ def merged_item(current: Item | None, upsert: ItemUpsert) -> Item:
     """The item after `upsert`; `current` itself if the upsert is older than that or was taken before.
 
     The last upsert by `at` wins as a whole, and of two with one instant the one that came later. Fields that
-    it leaves out stay as they were; attributes are one field. The text is the title unless a text is given,
-    also for a new title of an item whose text was its title.
+    it leaves out stay as they were; attributes are one field, and so are vectors. The text is the title
+    unless a text is given, also for a new title of an item whose text was its title.
 
     Raises:
         InvalidEventError: the item is new and has no title.

@@ -23,7 +23,7 @@ from recsys.dataset.catalogue_rows import items_table
 from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
-from recsys.features.item_content import item_content, item_text
+from recsys.features.item_content import item_content, item_text, item_vectors
 from recsys.models.extension import ItemChange
 from recsys.streaming.catalogue import merged_item, merged_user
 from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader
@@ -245,7 +245,13 @@ class CatalogueWorker:
         doors = self._doors
         items = list(doors.log.items(item_ids).values())
         # Price and stock first: they need not wait until a text is encoded.
-        doors.online.write({columns.ITEM_CONTENT: item_content(items_table(items), 0, version)})
+        table = items_table(items)
+        doors.online.write(
+            {
+                columns.ITEM_CONTENT: item_content(table, 0, version),
+                columns.ITEM_VECTORS: item_vectors(table, 0, version),
+            }
+        )
         retexted = doors.log.retexted(item_ids)
         told = [item for item in items if item.item_id in retexted]
         vectors: dict[str, FloatArray] = {}

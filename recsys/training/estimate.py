@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
@@ -11,7 +10,14 @@ from torch import nn
 
 from recsys.columns import RANKING_FEATURES
 from recsys.config import Settings
-from recsys.dataset.batches import TrainingData, histories_of, make_batches, training_data, training_windows
+from recsys.dataset.batches import (
+    TrainingData,
+    batch_of,
+    batch_rows,
+    histories_of,
+    training_data,
+    training_windows,
+)
 from recsys.dataset.interactions import FloatArray, Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
@@ -19,8 +25,7 @@ from recsys.models.bundle import ItemTable
 from recsys.models.evidence import SIGNALS
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.training.pipeline import GRAPH_NEIGHBOURS
-from recsys.training.retriever import batch_loss
-from recsys.training.schedule import adamw
+from recsys.training.retriever_steps import Lessons, batch_loss
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 _FLOAT, _INDEX = 4, 8  # bytes
@@ -164,20 +169,17 @@ def _random_text(rows: int, dimensions: int) -> FloatArray:
 def _seconds_a_step(model: Retriever, data: TrainingData, settings: Settings) -> float:
     section = settings.retriever
     threads = torch.get_num_threads()
-    torch.set_num_threads(section.threads)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").train()
-    optimizer = adamw(model, section.learning_rate, section.weight_decay)
-    frequency = torch.from_numpy(data.frequency).to(model.device)
+    lessons = Lessons.of(model.train(), data, section)
     rng, seconds = np.random.default_rng(0), []
     try:
-        for batch in islice(make_batches(data, section.batch_size, rng), WARM_UP_STEPS + PROBED_STEPS):
+        for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:
             started = time.perf_counter()
             negatives = rng.integers(1, data.items + 1, section.negatives)
-            loss = batch_loss(model, batch, negatives, frequency)
-            optimizer.zero_grad(set_to_none=True)
+            loss = batch_loss(model, batch_of(data, rows), negatives, lessons.frequency)
+            lessons.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), section.clip_norm)
-            optimizer.step()
+            lessons.optimizer.step()
             float(loss.detach())  # waits for the device
             seconds.append(time.perf_counter() - started)
     finally:

@@ -21,7 +21,7 @@ from recsys.funnel.offline import candidate_lists, candidate_signals
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
-from recsys.models.item_table import item_words
+from recsys.models.item_table import in_layout, item_words
 from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
@@ -97,6 +97,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
     retriever = _trained_retriever(job, items, text_vectors, graph, _watched(validate, job.watch))
+    items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     manifest = _manifest(job, known, bundle_id, now, git_revision)
     bundle = _with_untrained_fusion(
         job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores

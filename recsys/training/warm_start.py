@@ -14,6 +14,7 @@ from recsys.dataset.interactions import FloatArray, IntArray, Interactions
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.models.attributes import attribute_rows
 from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.item_table import in_layout
 from recsys.models.retriever import Retriever
 
 RESIDUAL = "item_tower.residual"  # e_m: moved by item id, 0 for an item that the bundle does not know
@@ -47,7 +48,7 @@ def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Re
     with torch.no_grad():
         tower = retriever.item_tower
         tower.tokens.copy_(torch.from_numpy(tokens))
-        tower.numbers.copy_(torch.from_numpy(numbers))
+        tower.numbers.copy_(retriever.numbers(numbers, in_layout(items, old.vector_layout).vectors))
         tower.text.copy_(retriever.text_projection(torch.from_numpy(text_vectors)))
     return retriever
 

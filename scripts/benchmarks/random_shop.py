@@ -159,7 +159,8 @@ def _feature_rows(items: int, users: int, now: datetime, rng: np.random.Generato
         of_users = columns.USER_ID in VIEW_SCHEMAS[view].names
         count = users if of_users else items
         tables[view] = _rows(view, count, of_users, now, lists | {columns.ITEM_KEY: keys}, rng)
-    tables[columns.ITEM_TEXT] = VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table()
+    for view in (columns.ITEM_TEXT, columns.ITEM_VECTORS):
+        tables[view] = VIEW_SCHEMAS[view].empty_table()
     return tables
 
 

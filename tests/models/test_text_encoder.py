@@ -18,7 +18,7 @@ def save_bert(folder: Path) -> Path:
 
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(WORDS),
@@ -84,7 +84,7 @@ def test_an_encoder_is_averaged_and_a_decoder_read_at_its_last_token(tmp_path):
     bert, gpt2 = load(save_bert(tmp_path / "b")), load(save_gpt2(tmp_path / "g"))
     assert (bert.pooling, gpt2.pooling) == ("mean", "last")
     tokens = torch.tensor([[5, 7]])
-    states = gpt2._model(input_ids=tokens).last_hidden_state[0, -1]
+    states = gpt2.model(input_ids=tokens).last_hidden_state[0, -1]
     expected = (states / states.norm()).numpy()
     np.testing.assert_allclose(gpt2.encode(["red shoe"])[0], expected, atol=1e-5)
 

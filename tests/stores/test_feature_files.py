@@ -81,6 +81,7 @@ def test_every_view_is_written_in_its_schema(shop: Settings) -> None:
         columns.ITEM_ENGAGEMENT: 5,
         columns.ITEM_CONTENT: 2,
         columns.ITEM_TEXT: 0,
+        columns.ITEM_VECTORS: 0,
     }
     for view, schema in VIEW_SCHEMAS.items():
         assert pq.read_schema(shop.paths.feature_rows(view)).equals(schema)

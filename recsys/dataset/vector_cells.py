@@ -1,0 +1,58 @@
+"""Cells that hold a vector: lists, JSON arrays, or numbers with spaces, commas or semicolons between them."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+
+from recsys.dataset.cells import LIST_MARK, Column, combined
+from recsys.dataset.interactions import FloatArray
+
+_BETWEEN = re.compile(rf"[\[\](),;\s{LIST_MARK}]+")
+
+
+def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
+    """A float32 vector or None for each cell, and how many cells were blanked.
+
+    Vectors of one column have one width, the one that most cells have. A cell of another width, or with
+    something that is no finite number, is blanked; so is one of zeros, which says nothing.
+    """
+    array = combined(column)
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        cells = _of_lists(array)
+    else:
+        cells = [None if text is None or not text.strip() else _read(text) for text in _texts(array)]
+    filled = sum(cell is not None for cell in cells)
+    vectors = [cell if cell is not None and _sound(cell) else None for cell in cells]
+    widths = Counter(len(vector) for vector in vectors if vector is not None)
+    width = max(widths, key=lambda each: (widths[each], each), default=0)
+    kept = [vector if vector is not None and len(vector) == width else None for vector in vectors]
+    return kept, filled - sum(vector is not None for vector in kept)
+
+
+def _of_lists(array: Column) -> list[FloatArray | None]:
+    """One array a cell; a view on the column's values where they allow it."""
+    lists = array.cast(pa.list_(pa.float32()))
+    ends = lists.offsets.to_numpy()
+    values = lists.values.to_numpy(zero_copy_only=False)  # a null inside a list is NaN
+    known = lists.is_valid().to_numpy(zero_copy_only=False)
+    spans = zip(ends[:-1].tolist(), ends[1:].tolist(), known.tolist(), strict=True)
+    return [values[start:end] if there and end > start else None for start, end, there in spans]
+
+
+def _texts(array: Column) -> list[str | None]:
+    found: list[str | None] = array.cast(pa.string()).to_pylist()
+    return found
+
+
+def _read(text: str) -> FloatArray:
+    try:
+        return np.array(_BETWEEN.sub(" ", text).split(), np.float32)
+    except ValueError:
+        return np.full(1, np.nan, np.float32)
+
+
+def _sound(vector: FloatArray) -> bool:
+    return bool(np.isfinite(vector).all() and vector.any())

@@ -1,0 +1,69 @@
+"""What encoders are trained on and measured by: a shop's texts and the pairs that its people made of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.dataset.interactions import FloatArray
+from recsys.progress import Progress, silent
+from recsys.stores.dataset_files import load_items
+from recsys.stores.event_lake import open_lake
+from recsys.stores.shop import open_shop
+from recsys.training.text_pairs import TextPairs, query_choices, text_pairs
+
+_NEEDED = (
+    columns.KIND,
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.SESSION_ID,
+    columns.REQUEST_ID,
+    columns.QUERY,
+    columns.AT,
+)
+
+
+def shop_texts(settings: Settings) -> list[str]:
+    """The distinct texts of the catalogue, sorted; blank ones are left out.
+
+    Raises:
+        DataError: nothing was imported.
+    """
+    texts = load_items(settings.paths)[columns.TEXT].to_pylist()
+    return sorted({text.strip() for text in texts if text and text.strip()})
+
+
+def shop_pairs(settings: Settings, progress: Progress = silent) -> TextPairs:
+    """The pairs of the shop's training part: nothing of the validation or the test period is in them.
+
+    Raises:
+        DataError: nothing was imported, or there are too few pairs.
+    """
+    shop = open_shop(settings.paths)
+    train = shop.split(shop.default_protocol, settings.evaluation).train
+    items = load_items(settings.paths)
+    texts = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TEXT].to_pylist(), strict=True))
+    by_index = [texts.get(identifier) or "" for identifier in train.items.ids]
+    events = open_lake(settings.paths).read(columns=list(_NEEDED)).to_pandas()
+    events = events[events[columns.AT] <= pd.Timestamp(int(train.at.max()), unit="us", tz="UTC")]
+    searches, queries = query_choices(events, train.items)
+    chosen = settings.encoder
+    return text_pairs(
+        train, by_index, searches, queries, chosen.neighbours, chosen.held_out_share, chosen.seed, progress
+    )
+
+
+def cosines(exact: FloatArray, other: FloatArray) -> dict[str, float]:
+    """Mean and lowest cosine of rows that should be the same."""
+    found = np.einsum("ne,ne->n", exact, other)
+    return {"cosine mean": float(found.mean()), "cosine min": float(found.min())}
+
+
+def sampled(texts: Sequence[str], most: int, seed: int) -> list[str]:
+    """At most `most` of the texts, by a seeded draw."""
+    if len(texts) <= most:
+        return list(texts)
+    rows = np.random.default_rng(seed).choice(len(texts), most, replace=False)
+    return [texts[row] for row in np.sort(rows)]
