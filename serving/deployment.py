@@ -34,7 +34,7 @@ from recsys.stores.promotion import schema_hashes
 from recsys.stores.registry import Registry
 from recsys.stores.registry_records import BundleRecord
 from recsys.stores.slate_log import slate_log, snapshot_log
-from recsys.stores.streams import open_progress, open_stream
+from recsys.stores.streams.opening import open_progress, open_stream
 from serving.bundle_watch import BundleWatch
 from serving.collection import Collection
 from serving.live_catalogue import LiveCatalogue, LiveFeeds

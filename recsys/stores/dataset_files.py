@@ -13,8 +13,8 @@ from recsys.config import HomePaths
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.stores.catalogue.item_log import item_log, user_log
 from recsys.stores.import_swap import recover_import
-from recsys.stores.item_log import item_log, user_log
 
 INFO_FILE = "dataset.json"
 ITEMS_FILE = "items.parquet"

@@ -23,9 +23,9 @@ from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS
 from recsys.progress import Progress, silent
+from recsys.stores.catalogue.item_log import item_log
 from recsys.stores.dataset_files import ITEMS_FILE, load_item_versions, load_items
 from recsys.stores.event_lake import open_lake
-from recsys.stores.item_log import item_log
 
 STATE_FILE = "built.json"
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)

@@ -20,13 +20,13 @@ from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.features.rows import FeatureRows
 from recsys.stores.feature_registry import open_repository
-from recsys.stores.packed_commands import read_rows, row_getter
-from recsys.stores.packed_connection import open_client
-from recsys.stores.packed_generations import Generations, pointer_key
-from recsys.stores.packed_keys import PackedView, packed_view
-from recsys.stores.packed_layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS, Mask
-from recsys.stores.packed_online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.commands import read_rows, row_getter
+from recsys.stores.packed.connection import open_client
+from recsys.stores.packed.generations import Generations, pointer_key
+from recsys.stores.packed.keys import PackedView, packed_view
+from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS, Mask
+from recsys.stores.packed.online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
+from recsys.stores.packed.rows import PackedRows
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.stores.feature_registry import open_repository
-from recsys.stores.packed_arrow import entity_ids_of_arrow, pack_arrow
-from recsys.stores.packed_commands import (
+from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
+from recsys.stores.packed.commands import (
     WRITE_SCRIPT,
     WRITE_SHA,
     in_cluster,
@@ -19,10 +19,10 @@ from recsys.stores.packed_commands import (
     retire_earlier_schemas,
     write_rows,
 )
-from recsys.stores.packed_connection import open_client
-from recsys.stores.packed_generations import Generations, pointer_key, read_generations
-from recsys.stores.packed_keys import PackedView, packed_view, view_pattern
-from recsys.stores.packed_online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
+from recsys.stores.packed.connection import open_client
+from recsys.stores.packed.generations import Generations, pointer_key, read_generations
+from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
+from recsys.stores.packed.online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
 from recsys.stores.redis_connection import redis_errors
 
 WRITE_SECONDS = 10.0

@@ -14,8 +14,8 @@ from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, load_settings
 from recsys.stores.redis_connection import connect
-from recsys.stores.stream_progress import PREFIX
-from recsys.stores.streams import open_progress, open_stream
+from recsys.stores.streams.opening import open_progress, open_stream
+from recsys.stores.streams.progress import PREFIX
 
 ITEMS = 5000
 USERS = 3000

@@ -22,7 +22,7 @@ from recsys.stores import redis_server
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 SCALARS = 10
 VECTOR = 384
-PACKED_ENGINE = "recsys.stores.packed_engine.PackedComputeEngine"
+PACKED_ENGINE = "recsys.stores.packed.engine.PackedComputeEngine"
 FEAST_ENGINE = "local"
 
 
@@ -91,7 +91,7 @@ def feast_address(url: str) -> str:
 
 
 def _packed(url: str) -> str:
-    return f"type: recsys.stores.packed_online.PackedRedisOnlineStore\n  connection_string: {url}"
+    return f"type: recsys.stores.packed.online.PackedRedisOnlineStore\n  connection_string: {url}"
 
 
 def _redis(url: str) -> str:

@@ -14,8 +14,8 @@ from stream_shop import append, bodies, open_stream_shop
 from recsys.cli.output import note
 from recsys.config import Settings, load_settings
 from recsys.stores.event_lake import EventLake
-from recsys.stores.stream_run import drain_stream, open_runner
-from recsys.stores.streams import open_stream
+from recsys.stores.streams.opening import open_stream
+from recsys.stores.streams.run import drain_stream, open_runner
 
 ITEMS = 5000
 USERS = 5000

@@ -92,9 +92,9 @@ registry: registry.db
 offline_store:
   type: duckdb
 batch_engine:
-  type: recsys.stores.packed_engine.PackedComputeEngine
+  type: recsys.stores.packed.engine.PackedComputeEngine
 online_store:
-  type: recsys.stores.packed_online.PackedRedisOnlineStore
+  type: recsys.stores.packed.online.PackedRedisOnlineStore
 entity_key_serialization_version: 3
 """
 

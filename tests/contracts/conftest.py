@@ -12,17 +12,17 @@ import redis
 
 from recsys.config import Settings
 from recsys.stores import redis_server
-from recsys.stores.kafka_stream import KafkaEventStream
 from recsys.stores.redis_connection import open_url
-from recsys.stores.redis_stream import RedisEventStream
+from recsys.stores.streams.kafka_stream import KafkaEventStream
+from recsys.stores.streams.redis_stream import RedisEventStream
 from recsys.streaming.stream import EventStream
 from tests.fake_stream import FakeEventStream
 from tests.kafka_broker import start_broker
 
 STORES = {
     "feast": "type: redis",
-    "packed": "type: recsys.stores.packed_online.PackedRedisOnlineStore",
-    "packed and dual": "type: recsys.stores.packed_online.PackedRedisOnlineStore\n  dual: true",
+    "packed": "type: recsys.stores.packed.online.PackedRedisOnlineStore",
+    "packed and dual": "type: recsys.stores.packed.online.PackedRedisOnlineStore\n  dual: true",
 }
 
 

@@ -9,9 +9,9 @@ import redis
 from recsys.catalog import Item
 from recsys.errors import StoreUnavailableError
 from recsys.models.extension import ItemChange
-from recsys.stores import catalogue_feed
-from recsys.stores.catalogue_feed import CatalogueFeed
-from recsys.stores.popularity_feed import PopularityFeed
+from recsys.stores.catalogue import feed as catalogue_feed
+from recsys.stores.catalogue.feed import CatalogueFeed
+from recsys.stores.catalogue.popularity_feed import PopularityFeed
 from recsys.stores.redis_connection import open_url
 
 NOW = datetime(2025, 6, 1, 12, 30, 0, 123456, tzinfo=UTC)

@@ -17,7 +17,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORES = ("feast", "packed", "packed and dual")
 OURS = ("packed", "packed and dual")
-ENGINES = ("local", "recsys.stores.packed_engine.PackedComputeEngine")
+ENGINES = ("local", "recsys.stores.packed.engine.PackedComputeEngine")
 
 SCALARS = {
     "int32": 2**31 - 1,

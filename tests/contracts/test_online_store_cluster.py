@@ -17,7 +17,7 @@ from feast.data_source import PushMode
 
 from recsys.config import Settings
 from recsys.stores import redis_server
-from recsys.stores.packed_connection import open_client
+from recsys.stores.packed.connection import open_client
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def test_rows_in_many_slots_are_written_read_and_deleted(
 ) -> None:
     (tmp_path / "feature_store.yaml").write_text(
         "project: shop\nprovider: local\nregistry: registry.db\noffline_store:\n  type: duckdb\n"
-        "online_store:\n  type: recsys.stores.packed_online.PackedRedisOnlineStore\n"
+        "online_store:\n  type: recsys.stores.packed.online.PackedRedisOnlineStore\n"
         f"  redis_type: redis_cluster\n  connection_string: 127.0.0.1:{cluster_port}\n"
         "entity_key_serialization_version: 3\n"
     )

@@ -8,7 +8,7 @@ import redis
 
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis_connection import open_url
-from recsys.stores.stream_progress import FreshnessSummary, RedisProgress
+from recsys.stores.streams.progress import FreshnessSummary, RedisProgress
 from recsys.streaming.stream import Progress
 from tests.fake_stream import FakeProgress
 

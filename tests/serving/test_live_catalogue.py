@@ -21,13 +21,13 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.models.extension import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
 from recsys.stores import redis_server
-from recsys.stores.catalogue_feed import CatalogueChanges, CatalogueFeed
-from recsys.stores.catalogue_history import CatalogueHistory
+from recsys.stores.catalogue.feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalogue.history import CatalogueHistory
+from recsys.stores.catalogue.popularity_feed import PopularityFeed
 from recsys.stores.dataset_files import save_items, save_users
-from recsys.stores.popularity_feed import PopularityFeed
 from recsys.stores.redis_connection import open_url
-from recsys.stores.redis_stream import RedisEventStream
-from recsys.stores.stream_progress import RedisProgress
+from recsys.stores.streams.progress import RedisProgress
+from recsys.stores.streams.redis_stream import RedisEventStream
 from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
 from serving.bundle_watch import BundleWatch
 from serving.live_catalogue import LiveCatalogue, LiveFeeds

@@ -26,7 +26,7 @@ from recsys.stores.redis_connection import connect
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOON_US = int(NOON.timestamp()) * 1_000_000
 DAY_US = 86_400_000_000
-PACKED = "recsys.stores.packed_online.PackedRedisOnlineStore"
+PACKED = "recsys.stores.packed.online.PackedRedisOnlineStore"
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.stores.packed_arrow import entity_ids_of_arrow, pack_arrow
-from recsys.stores.packed_engine import latest
-from recsys.stores.packed_layout import Layout, layout_of
-from recsys.stores.packed_protos import entity_id, pack_protos
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
+from recsys.stores.packed.engine import latest
+from recsys.stores.packed.layout import Layout, layout_of
+from recsys.stores.packed.protos import entity_id, pack_protos
+from recsys.stores.packed.rows import PackedRows
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 CREATED = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import SchemaMismatchError
-from recsys.stores.packed_layout import ARRAYS, SCALARS, Layout, join_texts, layout_of, pack, split_texts
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.layout import ARRAYS, SCALARS, Layout, join_texts, layout_of, pack, split_texts
+from recsys.stores.packed.rows import PackedRows
 
 KINDS = (*SCALARS, *ARRAYS, "STRING", "BYTES", "STRING_LIST", "BYTES_LIST")
 KEYS = (("item_id", "STRING"),)

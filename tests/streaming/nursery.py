@@ -50,9 +50,9 @@ class Nursery:
 
 def run() -> None:
     """Answers a number to each line of stdin."""
+    import recsys.stores.streams.run  # noqa: F401, with all that it imports
     from recsys.cli.app import main
     from recsys.config import load_settings
-    from recsys.stores import stream_run  # noqa: F401, with all that it imports
     from recsys.stores.online_rows import OnlineRows
 
     OnlineRows(load_settings()).close()  # Feast imports much of itself only now

@@ -9,11 +9,11 @@ from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.feature_registry import open_repository
-from recsys.stores.packed_commands import read_rows, row_getter
-from recsys.stores.packed_connection import open_client
-from recsys.stores.packed_generations import read_generations
-from recsys.stores.packed_keys import packed_view
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.commands import read_rows, row_getter
+from recsys.stores.packed.connection import open_client
+from recsys.stores.packed.generations import read_generations
+from recsys.stores.packed.keys import packed_view
+from recsys.stores.packed.rows import PackedRows
 from tests.streaming.real_home import CATEGORIES
 from tests.streaming.worker_world import Rows
 

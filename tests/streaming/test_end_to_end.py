@@ -27,10 +27,10 @@ from recsys.stores.feature_reader import FeatureReader
 from recsys.stores.feature_registry import open_repository
 from recsys.stores.online_rows import OnlineRows
 from recsys.stores.redis_connection import connect
-from recsys.stores.stream_replay import replay
-from recsys.stores.stream_run import drain_stream
-from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_stream
+from recsys.stores.streams.opening import open_stream
+from recsys.stores.streams.replay import replay
+from recsys.stores.streams.run import drain_stream
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
@@ -268,7 +268,7 @@ def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(home: Sett
     send(home, *many)
     # No file of this process may grow beyond 32 KiB: less than SQLite needs for a step.
     program = (
-        "import resource, sys, recsys.stores.stream_run; from recsys.cli.app import main\n"
+        "import resource, sys, recsys.stores.streams.run; from recsys.cli.app import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))\n"
         "sys.argv = ['recsys', 'stream', 'run', '--once']; main()"
     )

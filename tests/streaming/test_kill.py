@@ -22,9 +22,9 @@ from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores import redis_server
 from recsys.stores.event_lake import EventLake, open_lake
-from recsys.stores.stream_run import drain_stream
-from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_stream
+from recsys.stores.streams.opening import open_stream
+from recsys.stores.streams.run import drain_stream
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.nursery import Nursery
 from tests.streaming.online_side import as_online, categories, online_rows

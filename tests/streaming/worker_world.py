@@ -21,7 +21,7 @@ from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
 from recsys.stores.event_lake import EventLake
-from recsys.stores.stream_state import SqliteStreamState
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
 from recsys.streaming.state import Origin
 from recsys.streaming.stream import partition_of

@@ -13,9 +13,9 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from recsys.errors import ConfigError
-from recsys.stores.kafka_connection import KafkaAddress, LoopThread, client_library
-from recsys.stores.kafka_letters import read_letters
-from recsys.stores.kafka_stream_reader import KafkaStreamReader, open_reader
+from recsys.stores.streams.kafka_connection import KafkaAddress, LoopThread, client_library
+from recsys.stores.streams.kafka_letters import read_letters
+from recsys.stores.streams.kafka_stream_reader import KafkaStreamReader, open_reader
 from recsys.streaming.dead_letters import encode_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 

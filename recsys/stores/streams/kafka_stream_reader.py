@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from recsys.stores.kafka_connection import KafkaAddress, LoopThread, client_library
+from recsys.stores.streams.kafka_connection import KafkaAddress, LoopThread, client_library
 from recsys.streaming.stream import Entry
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
 from recsys.stores.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.event_lake import EventLake, open_lake
-from recsys.stores.stream_state import SqliteStreamState
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_tiles import encode_tiles
 from recsys.streaming.parsing import event_id_hashes

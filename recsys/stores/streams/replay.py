@@ -13,17 +13,17 @@ from recsys.progress import Progress, silent
 from recsys.stores.event_lake import EventLake, open_lake
 from recsys.stores.feature_registry import open_repository
 from recsys.stores.online_rows import OnlineRows
-from recsys.stores.packed_connection import open_client
-from recsys.stores.packed_generations import (
+from recsys.stores.packed.connection import open_client
+from recsys.stores.packed.generations import (
     abandon_generation,
     begin_generation,
     retire_generations,
     switch_generation,
 )
-from recsys.stores.packed_keys import packed_view
-from recsys.stores.stream_origin import ItemCategories, begin_state, flush_waiting, shop_mapping
-from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_stream
+from recsys.stores.packed.keys import packed_view
+from recsys.stores.streams.opening import open_stream
+from recsys.stores.streams.origin import ItemCategories, begin_state, flush_waiting, shop_mapping
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
 from recsys.streaming.item_tiles import decode_tiles, encode_tiles, item_rows

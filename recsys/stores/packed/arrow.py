@@ -11,7 +11,7 @@ from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.stores.packed_layout import (
+from recsys.stores.packed.layout import (
     ARRAYS,
     SCALARS,
     TEXT_LISTS,
@@ -23,7 +23,7 @@ from recsys.stores.packed_layout import (
     join_texts,
     pack,
 )
-from recsys.stores.packed_protos import blob_of_proto, compose, encoded
+from recsys.stores.packed.protos import blob_of_proto, compose, encoded
 
 # pyarrow's stubs know neither an array's `values` nor that a function of an array returns an array.
 ArrowColumn = Any

@@ -3,7 +3,7 @@
 In `feature_store.yaml`:
 
     online_store:
-      type: recsys.stores.packed_online.PackedRedisOnlineStore
+      type: recsys.stores.packed.online.PackedRedisOnlineStore
 
 Everything that Feast offers works as with its own Redis store: materialize, push, get_online_features,
 their async forms, apply and teardown. What differs is listed in docs/online-store.md.
@@ -24,8 +24,8 @@ import pyarrow as pa
 from feast import RepoConfig, utils
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 
-from recsys.stores.packed_arrow import entity_ids_of_arrow, pack_arrow
-from recsys.stores.packed_commands import (
+from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
+from recsys.stores.packed.commands import (
     Progress,
     Values,
     delete_matching,
@@ -37,11 +37,11 @@ from recsys.stores.packed_commands import (
     write_rows,
     write_rows_async,
 )
-from recsys.stores.packed_connection import open_async_client, open_client
-from recsys.stores.packed_generations import Generations, pointer_key, read_generations
-from recsys.stores.packed_keys import PackedView, packed_view, view_pattern
-from recsys.stores.packed_protos import EPOCH, entity_id, pack_protos, protos
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.connection import open_async_client, open_client
+from recsys.stores.packed.generations import Generations, pointer_key, read_generations
+from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
+from recsys.stores.packed.protos import EPOCH, entity_id, pack_protos, protos
+from recsys.stores.packed.rows import PackedRows
 from recsys.stores.redis_connection import redis_errors
 
 Reading = tuple[datetime | None, dict[str, Any] | None]
@@ -50,8 +50,8 @@ Reading = tuple[datetime | None, dict[str, Any] | None]
 class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[misc]
     """Settings of the packed store; those of Feast's Redis store apply too, `client: glide` excepted."""
 
-    type: Literal["recsys.stores.packed_online.PackedRedisOnlineStore"] = (
-        "recsys.stores.packed_online.PackedRedisOnlineStore"
+    type: Literal["recsys.stores.packed.online.PackedRedisOnlineStore"] = (
+        "recsys.stores.packed.online.PackedRedisOnlineStore"
     )
     connection_string: str = ""
     """`redis://...`, or Feast's `host:port,db=0,...`. Empty: REDIS_URL, or the server of `recsys up`."""

@@ -10,16 +10,16 @@ from recsys import columns
 from recsys.catalog import Item, User
 from recsys.config import HomePaths
 from recsys.dataset.catalogue_rows import items_of, items_table, users_of, users_table
+from recsys.stores.catalogue.item_log import VERSION, item_log, user_log
 from recsys.stores.dataset_files import (
     ITEMS_FILE,
     load_imported_items,
     load_imported_users,
 )
-from recsys.stores.item_log import VERSION, item_log, user_log
 
 
 class CatalogueHistory:
-    """Newest versions in memory, the log on disk. One process appends; see `recsys.stores.item_log`.
+    """Newest versions in memory, the log (`item_log`) on disk. One process appends.
 
     Only what the stream has changed is held as objects; an imported row becomes one when it is asked for.
     """

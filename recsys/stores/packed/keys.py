@@ -7,7 +7,7 @@ from typing import Any
 
 from feast.infra.online_stores.helpers import compute_versioned_name
 
-from recsys.stores.packed_layout import Layout, layout_of
+from recsys.stores.packed.layout import Layout, layout_of
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from threading import Event, Thread
 
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
-from recsys.stores.catalogue_doors import open_catalogue_worker
+from recsys.stores.catalogue.doors import open_catalogue_worker
+from recsys.stores.catalogue.popularity_feed import PopularityFeed
 from recsys.stores.event_lake import EventLake
 from recsys.stores.online_rows import OnlineRows
-from recsys.stores.partition_locks import PartitionLocks
-from recsys.stores.popularity_feed import PopularityFeed
 from recsys.stores.redis_connection import connect
-from recsys.stores.stream_origin import ItemCategories, begin_state, belongs, epoch_of, shop_rules
-from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
+from recsys.stores.streams.opening import TIMEOUT_SECONDS, open_progress, open_stream
+from recsys.stores.streams.origin import ItemCategories, begin_state, belongs, epoch_of, shop_rules
+from recsys.stores.streams.partition_locks import PartitionLocks
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.runner import Runner
 from recsys.streaming.worker import Outlets, Worker
 

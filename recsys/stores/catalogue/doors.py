@@ -3,12 +3,12 @@
 import time
 
 from recsys.config import Settings
-from recsys.stores.catalogue_feed import CatalogueFeed
-from recsys.stores.catalogue_history import CatalogueHistory
+from recsys.stores.catalogue.feed import CatalogueFeed
+from recsys.stores.catalogue.history import CatalogueHistory
+from recsys.stores.catalogue.upsert_texts import UpsertTexts
 from recsys.stores.online_rows import OnlineRows
 from recsys.stores.redis_connection import connect
-from recsys.stores.streams import TIMEOUT_SECONDS, open_progress, open_stream
-from recsys.stores.upsert_texts import UpsertTexts
+from recsys.stores.streams.opening import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
 
 

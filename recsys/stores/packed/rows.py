@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.errors import SchemaMismatchError
-from recsys.stores.packed_layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, Mask, split_texts
+from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, Mask, split_texts
 
 
 class PackedRows(Mapping[str, npt.NDArray[Any]]):

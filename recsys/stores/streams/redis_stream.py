@@ -17,8 +17,8 @@ import redis
 
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis_connection import redis_errors
-from recsys.stores.redis_exchange import Exchange, packed, raise_first
-from recsys.stores.redis_stream_reader import RedisStreamReader, offset_of, partition_key
+from recsys.stores.streams.redis_exchange import Exchange, packed, raise_first
+from recsys.stores.streams.redis_stream_reader import RedisStreamReader, offset_of, partition_key
 from recsys.streaming.dead_letters import decode_letter, encode_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from recsys.stores.redis_connection import redis_errors
-from recsys.stores.redis_exchange import Exchange, packed
+from recsys.stores.streams.redis_exchange import Exchange, packed
 from recsys.streaming.stream import Entry
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recsys.stores.packed_commands import DELETE_KEYS, RETIRED_SECONDS
-from recsys.stores.packed_keys import PackedView, view_pattern
+from recsys.stores.packed.commands import DELETE_KEYS, RETIRED_SECONDS
+from recsys.stores.packed.keys import PackedView, view_pattern
 from recsys.stores.redis_connection import redis_errors
 
 Numbers = Mapping[str, int]  # view -> generation; 0, the first one, is left out

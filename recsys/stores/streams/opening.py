@@ -2,7 +2,7 @@
 
 from recsys.config import Settings
 from recsys.stores.redis_connection import connect
-from recsys.stores.stream_progress import RedisProgress
+from recsys.stores.streams.progress import RedisProgress
 from recsys.streaming.stream import EventStream
 
 TIMEOUT_SECONDS = 5.0
@@ -17,10 +17,10 @@ def open_stream(settings: Settings) -> EventStream:
     """
     stream = settings.stream
     if stream.transport == "kafka":
-        from recsys.stores.kafka_stream import KafkaEventStream
+        from recsys.stores.streams.kafka_stream import KafkaEventStream
 
         return KafkaEventStream(stream.kafka_servers, stream.partitions, keep_seconds=stream.keep_seconds)
-    from recsys.stores.redis_stream import RedisEventStream
+    from recsys.stores.streams.redis_stream import RedisEventStream
 
     client = connect(settings, TIMEOUT_SECONDS)
     return RedisEventStream(client, stream.partitions, keep_seconds=stream.keep_seconds)

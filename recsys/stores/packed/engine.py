@@ -3,7 +3,7 @@
 In `feature_store.yaml`:
 
     batch_engine:
-      type: recsys.stores.packed_engine.PackedComputeEngine
+      type: recsys.stores.packed.engine.PackedComputeEngine
 
 It is Feast's local engine with three steps exchanged. Filtering without a filter no longer copies the
 table through pandas (which turns whole numbers with gaps into floats on the way); of the rows of an entity
@@ -24,7 +24,7 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.compute_engines.local.nodes import LocalDedupNode, LocalFilterNode, LocalOutputNode
 from feast.utils import _validate_vector_field_lengths
 
-from recsys.stores.packed_online import PackedRedisOnlineStore
+from recsys.stores.packed.online import PackedRedisOnlineStore
 
 BATCH_ROWS = 20_000  # packed at once: bounds the memory of views with long vectors
 
@@ -34,8 +34,8 @@ pc: Any = pyarrow.compute  # its stubs do not know that a function of an array r
 class PackedComputeEngineConfig(LocalComputeEngineConfig):  # type: ignore[misc]
     """Settings of the engine: those of Feast's local engine."""
 
-    type: Literal["recsys.stores.packed_engine.PackedComputeEngine"] = (
-        "recsys.stores.packed_engine.PackedComputeEngine"
+    type: Literal["recsys.stores.packed.engine.PackedComputeEngine"] = (
+        "recsys.stores.packed.engine.PackedComputeEngine"
     )
     backend: str | None = "pandas"
 

@@ -8,7 +8,7 @@ import numpy as np
 from feast.protos.feast.types import Value_pb2 as proto
 
 from recsys.errors import DataError
-from recsys.stores.packed_layout import (
+from recsys.stores.packed.layout import (
     ARRAYS,
     SCALARS,
     TEXT_LISTS,
@@ -18,7 +18,7 @@ from recsys.stores.packed_layout import (
     join_texts,
     pack,
 )
-from recsys.stores.packed_rows import PackedRows
+from recsys.stores.packed.rows import PackedRows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys.errors import StoreUnavailableError
-from recsys.stores.stream_tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
+from recsys.stores.streams.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
 from recsys.streaming.state import (
     Committed,
     IntArray,

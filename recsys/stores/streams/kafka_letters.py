@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recsys.stores.kafka_connection import KafkaAddress, client_library
+from recsys.stores.streams.kafka_connection import KafkaAddress, client_library
 from recsys.streaming.dead_letters import decode_letter
 from recsys.streaming.stream import DeadLetter
 

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys.config import Settings
-from recsys.stores.stream_run import now_micros
-from recsys.stores.stream_state import SqliteStreamState
-from recsys.stores.streams import open_progress, open_stream
+from recsys.stores.streams.opening import open_progress, open_stream
+from recsys.stores.streams.run import now_micros
+from recsys.stores.streams.state import SqliteStreamState
 from recsys.streaming.dead_letters import ALL
 
 ZEROS = ("received", "kept", "late", "duplicates", "poison", "retries")

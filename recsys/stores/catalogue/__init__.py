@@ -1,0 +1,1 @@
+"""Versions of items and users that came by the stream, and what services are told of them."""

@@ -1,0 +1,1 @@
+"""The packed online store: one byte string for each (view, entity) in Redis."""
