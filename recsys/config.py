@@ -95,7 +95,7 @@ class FusionSettings(Section):
     weight_decay: float = Field(1.0, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
     cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer nobody met before")
-    candidates: int = Field(100, ge=2, description="candidates a training request")
+    candidates: int = Field(150, ge=2, description="candidates a training request")
     requests: int = Field(50_000, ge=1, description="training requests, sampled")
     seed: int = 0
     without: tuple[Literal["together", "text", "words", "own", "network", "learning"], ...] = Field(

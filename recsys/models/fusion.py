@@ -186,10 +186,12 @@ def untrained(
     """A fusion that answers by its prior.
 
     Args:
+        clock: whether instants are real; then what is wanted lately counts more than what ever was.
         repeats: whether people buy again; then an own action weighs as much as ten perfect neighbours.
         without: experts that are not listened to.
     """
-    shape = FusionShape(hidden, scale, clock, own=10.0 if repeats else 0.0, without=without)
+    own, recent = 10.0 if repeats else 0.0, 0.3 if clock else 0.0
+    shape = FusionShape(hidden, scale, clock, own=own, recent=recent, without=without)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Fusion(shape).eval()
