@@ -60,6 +60,9 @@ class RetrieverSettings(Section):
     checkpoint_steps: int = Field(1000, ge=1, description="steps between checkpoints inside an epoch")
     seed: int = 0
     threads: int = Field(2, ge=1, description="of a machine; its processes share them")
+    without: tuple[Literal["text", "id", "time", "kinds", "graph"], ...] = Field(
+        (), description="parts left out, to see what each is worth: see `recsys ablate`"
+    )
 
 
 class FusionSettings(Section):
@@ -67,13 +70,17 @@ class FusionSettings(Section):
 
     neighbours: int = Field(50, ge=1, description="kept of an item, by behaviour, by text and by words")
     hidden: int = Field(32, ge=1)
-    epochs: int = Field(8, ge=0, description="0 = the prior weights stay")
+    epochs: int = Field(5, ge=1)
     learning_rate: float = Field(1e-2, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
+    weight_decay: float = Field(1.0, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
-    candidates: int = Field(150, ge=2, description="candidates a training request")
-    requests: int = Field(16_000, ge=1, description="training requests, sampled")
+    cold_weight: float = Field(4.0, ge=0, description="added to a request whose answer nobody met before")
+    candidates: int = Field(100, ge=2, description="candidates a training request")
+    requests: int = Field(50_000, ge=1, description="training requests, sampled")
     seed: int = 0
+    without: tuple[Literal["together", "text", "words", "own", "network", "learning"], ...] = Field(
+        (), description="experts left out, or what was learnt about them: see `recsys ablate`"
+    )
 
 
 class RankerSettings(Section):

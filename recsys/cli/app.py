@@ -7,6 +7,7 @@ import typer
 
 from recsys import __version__
 from recsys.cli import data, features, models, server, stream
+from recsys.cli.ablate import ablate
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -44,6 +45,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.command()(train)
 app.command()(evaluate)
+app.command()(ablate)
 app.command()(schedule)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")

@@ -24,7 +24,7 @@ READS_ALIKE = 0.5  # cosine of two texts from which they do
 LATEST_READ = 3  # actions whose items' texts they are compared with
 NEWEST = 2000  # of them that are looked at: until the next training there are seldom more
 POPULAR_COUNT = 100  # the most popular are looked at for everybody
-SPOKEN_FOR = 4  # times the candidates: items that neighbours speak for and fusion looks at
+SPOKEN_FOR = 2  # times the candidates: items that neighbours speak for and fusion looks at
 
 _TOGETHER = SIGNALS.index(evidence.TOGETHER)
 _LIKENESS = [SIGNALS.index(name) for name in (evidence.TEXT, evidence.WORDS)]
@@ -161,19 +161,20 @@ class CandidateSources:
         most popular ones and new ones that read like what the user had last. An item's source is the first
         of: own, together, dense, popular.
         """
-        nearest, _ = self._index.search(voices.vector, count, allowed)
-        own = interests.history if interests.repeats else interests.history[:0]
-        popular = self._catalogue.popular(POPULAR_COUNT, allowed)
-        arrived = self._arrivals(interests.history[-LATEST_READ:], allowed)
-        pool = np.unique(np.concatenate([nearest, voices.found(SPOKEN_FOR * count), own, popular, arrived]))
-        pool = pool[allowed[pool]]
-        signals = voices.signals(pool)  # (P, S)
+        near, own, pool = (np.zeros(len(allowed), bool) for _ in range(3))
+        near[self._index.search(voices.vector, count, allowed)[0]] = True
+        own[interests.history if interests.repeats else interests.history[:0]] = True
+        pool[voices.found(SPOKEN_FOR * count)] = True
+        pool[self._catalogue.popular(POPULAR_COUNT, allowed)] = True
+        pool[self._arrivals(interests.history[-LATEST_READ:], allowed)] = True
+        index = np.flatnonzero((near | own | pool) & allowed)
+        signals = voices.signals(index)  # (P, S)
         best = np.argsort(-self._fusion.first_look(signals), kind="stable")[:count]
-        found = pool[best]
-        alike = np.isin(found, nearest) | (signals[best][:, _LIKENESS] > 0).any(axis=1)
+        found = index[best]
+        alike = near[found] | (signals[best][:, _LIKENESS] > 0).any(axis=1)
         source = np.where(alike, DENSE, POPULAR).astype(np.int8)
         source[signals[best, _TOGETHER] > 0] = TOGETHER
-        source[np.isin(found, own)] = REPEAT
+        source[own[found]] = REPEAT
         return Candidates(found, source, np.zeros(len(found), np.int64))
 
 

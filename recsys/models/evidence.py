@@ -115,7 +115,7 @@ class Evidence:
     def found(self, count: int) -> IntArray:
         """Up to `count` items that a table of neighbours speaks for, those spoken for loudest, by index."""
         loud = self._totals[0] + self._totals[3] + self._totals[5]
-        some = np.flatnonzero(loud)
+        some = np.flatnonzero(loud > 0)
         if len(some) <= count:
             return some
         return np.sort(some[np.argpartition(-loud[some], count)[:count]])

@@ -42,6 +42,7 @@ class FusionShape:
         recent: exponent of what everybody wants lately.
         cold: what an item that nobody has met yet is given; fades with its events.
         cold_text: how much more its text counts, in logarithms.
+        without: experts that are not listened to; each is the beginning of its signals' names.
     """
 
     hidden: int
@@ -56,6 +57,7 @@ class FusionShape:
     recent: float = 0.0
     cold: float = 0.3
     cold_text: float = 0.2
+    without: tuple[str, ...] = ()
 
 
 class Fusion(nn.Module):
@@ -75,6 +77,7 @@ class Fusion(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    heard: Tensor
 
     def __init__(self, shape: FusionShape) -> None:
         super().__init__()
@@ -83,6 +86,8 @@ class Fusion(nn.Module):
         columns = len(SIGNALS) + 1
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("deviation", torch.ones(columns))
+        heard = [not name.startswith(shape.without) if shape.without else True for name in SIGNALS]
+        self.register_buffer("heard", torch.tensor(heard, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.ones(()))
         self.layers = nn.Sequential(
             nn.Linear(columns, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
@@ -93,6 +98,7 @@ class Fusion(nn.Module):
 
     def forward(self, signals: Tensor) -> Tensor:
         """(..., S) SIGNALS -> (...,) scores."""
+        signals = signals * self.heard
         prior = self.prior_score(signals)
         inputs = ((self._inputs(signals, prior) - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
         out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
@@ -100,7 +106,7 @@ class Fusion(nn.Module):
 
     def prior_score(self, signals: Tensor) -> Tensor:
         """(..., S) -> (...,): the log-linear form alone, by which candidates are chosen."""
-        shape = self.shape
+        shape, signals = self.shape, signals * self.heard
         column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
         cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
         likeness = shape.text * column[TEXT] + shape.words * column[WORDS]
@@ -115,6 +121,7 @@ class Fusion(nn.Module):
 
     def fit_statistics(self, signals: Tensor) -> None:
         """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
+        signals = signals * self.heard
         inputs = self._inputs(signals, self.prior_score(signals)).double()
         deviation = inputs.std(0, correction=0)
         self.mean.copy_(inputs.mean(0))
@@ -146,7 +153,8 @@ class Fusion(nn.Module):
         if tuple(description.get("signals", ())) != SIGNALS:
             raise ArtifactMismatchError("The fusion was trained with other signals. Train the bundle again.")
         try:
-            fusion = cls(FusionShape(**description["shape"]))
+            shape = dict(description["shape"])
+            fusion = cls(FusionShape(**(shape | {"without": tuple(shape.get("without", ()))})))
             fusion.load_state_dict(dict(tensors))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactMismatchError(
@@ -167,13 +175,21 @@ class Fusion(nn.Module):
 
 
 def untrained(
-    hidden: int, *, scale: float = 12.0, clock: bool = True, repeats: bool = False, seed: int = 0
+    hidden: int,
+    *,
+    scale: float = 12.0,
+    clock: bool = True,
+    repeats: bool = False,
+    seed: int = 0,
+    without: tuple[str, ...] = (),
 ) -> Fusion:
     """A fusion that answers by its prior.
 
     Args:
         repeats: whether people buy again; then an own action weighs as much as ten perfect neighbours.
+        without: experts that are not listened to.
     """
+    shape = FusionShape(hidden, scale, clock, own=10.0 if repeats else 0.0, without=without)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Fusion(FusionShape(hidden, scale, clock, own=10.0 if repeats else 0.0)).eval()
+        return Fusion(shape).eval()

@@ -79,18 +79,22 @@ class _WeightedNormalisers(torch.autograd.Function):
         return gradients[0] * user_gradient, gradients[0] * vector_gradient, None, None
 
 
-def listwise(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def listwise(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
     """Softmax cross-entropy over each request's candidates, the mean over requests with a positive.
 
     Args:
         logits, labels, mask: (R, C); several positives share a request's weight evenly.
+        weight: (R,) of each request; None weighs all the same.
     """
     positive = labels & mask
     count = positive.sum(-1)  # (R,)
     log_share = logits.masked_fill(~mask, float("-inf")).log_softmax(-1)  # (R, C)
     summed = torch.where(positive, log_share, 0.0).sum(-1)  # (R,)
     some = count > 0
-    return -(summed[some] / count[some]).sum() / some.sum().clamp(min=1)
+    losses = -summed[some] / count[some]
+    if weight is None:
+        return losses.sum() / some.sum().clamp(min=1)
+    return (losses * weight[some]).sum() / weight[some].sum().clamp(min=1e-9)
 
 
 def pointwise(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:

@@ -243,6 +243,10 @@ def build_retriever(
             f"retriever.width {settings.width} does not divide by retriever.heads {settings.heads}. "
             "Set a width that is a multiple of the heads."
         )
+    off = frozenset(settings.without)
+    clock, season = clock and "time" not in off, season and "time" not in off
+    if "text" in off:
+        text_vectors = np.zeros_like(text_vectors)
     rows = attribute_rows(items)
     attributes = AttributeVocabulary.fit(rows[1:])
     tokens, numbers = attributes.encode(rows)
@@ -268,8 +272,13 @@ def build_retriever(
     tower.tokens.copy_(torch.from_numpy(tokens))
     tower.numbers.copy_(torch.from_numpy(numbers))
     tower.text.copy_(projection(torch.from_numpy(text_vectors)))
-    if graph is not None:
+    if graph is not None and "graph" not in off:
         _start_from_graph(tower, graph_start(graph, settings.width, settings.seed))
+    if "id" in off:
+        nn.init.zeros_(tower.residual)
+        tower.residual.requires_grad_(False)
+    if "kinds" in off:  # zero from the start
+        retriever.user_tower.kind.weight.requires_grad_(False)
     return retriever
 
 

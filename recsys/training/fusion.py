@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from recsys.config import FusionSettings
 from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.models.fusion import Fusion
+from recsys.models.evidence import ITEM_EVENTS, SIGNALS
+from recsys.models.fusion import COLD_EVENTS, Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
@@ -18,7 +19,7 @@ from recsys.training.prior_weights import Values, beats, climb, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
-HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch
+HELD_OUT_SHARE = 0.25  # of the requests: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
 MONITOR = "ndcg@10"
 
@@ -51,7 +52,7 @@ def train_fusion(
     First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
     softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
     that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
-    requests beats the prior's by a standard error.
+    requests, weighted in the same way, beats the prior's by a standard error.
 
     Args:
         fusion: untrained.
@@ -71,12 +72,13 @@ def train_fusion(
     fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
     fusion.fit_statistics(train.signals[train.mask])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
-    best, prior = _weights(fusion), _ndcg(fusion, test)
+    worth = _weight(test, settings.cold_weight).numpy()
+    best, prior = _weights(fusion), worth * _ndcg(fusion, test)
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = _ndcg(fusion, test)
+            values = worth * _ndcg(fusion, test)
             metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
@@ -103,7 +105,7 @@ def _train_epoch(
     for start in range(0, len(order), settings.batch_size):
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
-        loss = listwise(fusion(batch.signals), batch.labels, batch.mask)
+        loss = listwise(fusion(batch.signals), batch.labels, batch.mask, _weight(batch, settings.cold_weight))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
@@ -113,6 +115,14 @@ def _train_epoch(
         advance(1)
     fusion.eval()
     return total / steps_an_epoch
+
+
+def _weight(requests: _Requests, cold: float) -> Tensor:
+    """(R,) 1 for a request whose answers are warm items, up to 1 + cold where nobody has met them."""
+    events = requests.signals[..., SIGNALS.index(ITEM_EVENTS)]  # (R, C)
+    chosen = requests.labels & requests.mask
+    share = (COLD_EVENTS / (COLD_EVENTS + events) * chosen).sum(-1) / chosen.sum(-1).clamp(min=1)
+    return 1 + cold * share
 
 
 def _ndcg(fusion: Fusion, requests: _Requests) -> Values:

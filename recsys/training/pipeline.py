@@ -36,7 +36,7 @@ from recsys.training.feature_reads import (
 from recsys.training.feedback_requests import feedback_data, sampled
 from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases
+from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases, target_counts
 from recsys.training.retriever import train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
 from recsys.training.team import ALONE, Team
@@ -99,7 +99,8 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     bundle = replace(bundle, popularity=popularity_at_end(known))
     # The lessons' first stage must know nothing of the period that they are from.
     early = replace(bundle, popularity=popularity_at_end(split.train))
-    _train_fusion(job, early)
+    if "learning" not in job.settings.fusion.without:
+        _train_fusion(job, early)
     if job.shop.info.clock == "time":
         data = ranking_data(job, early)
         ranker, curves = train_ranker(
@@ -168,13 +169,18 @@ def _with_untrained_fusion(
             clock=info.clock == "time",
             repeats=info.repeats,
             seed=settings.seed,
+            without=tuple(part for part in settings.without if part != "learning"),
         ),
         ranker=None,
     )
 
 
 def _train_fusion(job: Job, bundle: Bundle) -> None:
-    """Trains the bundle's fusion in place on questions of the validation period."""
+    """Trains the bundle's fusion in place on questions of the validation period.
+
+    Where people buy again each question is asked twice: what comes next, and what comes next that is new.
+    Service is asked for both, and the second would drown in the first.
+    """
     shop, settings = job.shop, job.settings.fusion
     cases = ranking_cases(
         shop.interactions, job.split, np.random.default_rng(settings.seed), settings.requests
@@ -182,27 +188,18 @@ def _train_fusion(job: Job, bundle: Bundle) -> None:
     histories = read_histories(
         job.features, shop.interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH
     )
-    seen = None if shop.info.repeats else seen_lists(shop.interactions, cases)
-    parts = [
-        candidate_signals(
-            past,
-            histories.take(rows),
-            seen and [seen[row] for row in rows],
-            settings.candidates,
-            job.progress,
-        )
-        for rows, past in _as_of(job, bundle, cases)
-    ]
-    candidates, signals = (np.concatenate(part) for part in zip(*parts, strict=True))
-    curves = train_fusion(
-        bundle.fusion,
-        signals,
-        labels_of(cases, candidates),
-        candidates > 0,
-        np.diff(cases.target_offsets),
-        settings,
-        progress=job.progress,
-    )
+    seen = seen_lists(shop.interactions, cases)
+    parts = []
+    for without in (None, seen) if shop.info.repeats else (seen,):
+        for rows, past in _as_of(job, bundle, cases):
+            kept = without and [without[row] for row in rows]
+            asked = cases.take(rows)
+            candidates, signals = candidate_signals(
+                past, histories.take(rows), kept, settings.candidates, job.progress
+            )
+            parts.append((signals, labels_of(asked, candidates), candidates > 0, target_counts(asked, kept)))
+    signals, labels, mask, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+    curves = train_fusion(bundle.fusion, signals, labels, mask, targets, settings, progress=job.progress)
     curves.save(job.run_dir / "fusion")
     curves.draw(job.run_dir / "fusion")
 

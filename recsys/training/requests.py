@@ -99,3 +99,17 @@ def labels_of(cases: Cases, candidates: IntArray) -> npt.NDArray[np.bool_]:
     for row in range(len(cases)):
         out[row] = np.isin(candidates[row], cases.targets_of(row))
     return out & (candidates > 0)
+
+
+def target_counts(cases: Cases, seen: list[IntArray] | None) -> IntArray:
+    """(R,) int64, how many targets each case has, less those of `seen` where that is given.
+
+    >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
+    >>> target_counts(cases, None).tolist(), target_counts(cases, [np.array([5, 7])]).tolist()
+    ([2], [1])
+    """
+    counts = np.diff(cases.target_offsets)
+    if seen is not None:
+        had = [int(np.isin(cases.targets_of(row), items).sum()) for row, items in enumerate(seen)]
+        counts = counts - np.array(had, np.int64)
+    return np.asarray(counts, np.int64)

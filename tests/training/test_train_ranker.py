@@ -38,7 +38,7 @@ def test_it_learns_what_the_retriever_does_not_know():
     learnt = first_is_positive(ranker.score(fresh), chosen, real)
     retrieved = first_is_positive(fresh[..., RETRIEVAL], chosen, real)
     assert learnt > retrieved + 0.1
-    assert curves.best > curves.epochs[0].metrics["mrr of retrieval"]
+    assert curves.best > curves.epochs[0].metrics["ndcg@10 of the first stage"]
 
 
 def test_probabilities_match_frequencies_on_fresh_requests():
@@ -57,7 +57,7 @@ def test_labels_by_chance_leave_the_retrievers_order():
     # Chosen is exactly what the retriever puts first: nothing can beat its order.
     labels[np.arange(REQUESTS), np.where(mask, features[..., RETRIEVAL], -np.inf).argmax(1)] = True
     ranker, curves = train_ranker(features, labels, mask, SETTINGS)
-    assert curves.epochs[0].metrics["mrr of retrieval"] == 1.0
+    assert curves.epochs[0].metrics["ndcg@10 of the first stage"] == 1.0
     order = np.argsort(ranker.score(features[0]))
     np.testing.assert_array_equal(order, np.argsort(features[0, :, RETRIEVAL]))
 
