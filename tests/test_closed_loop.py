@@ -226,7 +226,7 @@ def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(
     file = tmp_path / "rankings.parquet"
     report = json.loads(shop.type(f"recsys evaluate --protocol time-split --rankings {file} --json"))
     models = {row["model"]: row for row in report["rows"]}
-    assert {"popularity", "kNN", "recsys retriever", "recsys"} <= set(models)
+    assert {"popularity", "kNN", "network alone", "recsys"} <= set(models)
     import pandas as pd
 
     rankings = pd.read_parquet(file)

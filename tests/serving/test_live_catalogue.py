@@ -151,7 +151,7 @@ def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
     watch, live = watching(feeds, ["one"])
     micros = int(NOW.timestamp() * 1e6)
     # As many actions as it takes to pass apple's 9, all of them now; an unknown item does no harm.
-    score = 10.0 * 2 ** ((micros - POPULARITY_ORIGIN) / DAY / 28)
+    score = 10.0 * 2 ** ((micros - POPULARITY_ORIGIN) / DAY / 14)
     feeds.popular = {"toast": score, "nobody knows it": score}
     watch.revise(live.popular)
     slate = watch.recommender().recommend(RecommendRequest("r", None, k=3), NOW)

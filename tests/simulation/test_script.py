@@ -54,7 +54,7 @@ def test_a_log_with_its_truth_and_its_catalogue(shop: Path) -> None:
         (["--out", "events.jsonl", "--start", "soon"], "soon"),
         (["--out", "events.jsonl", "--days", "0.5"], "whole days"),
         (["--out", "clicks.jsonl"], "events.jsonl"),
-        (["--url", "http://127.0.0.1:9", "--seconds", "1"], "bentoml serve"),
+        (["--url", "http://127.0.0.1:9", "--seconds", "5"], "bentoml serve"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(shop: Path, words: list[str], message: str) -> None:
