@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.config import HomePaths
 from recsys.errors import ArtifactError, DataError
+from recsys.home import HomePaths
 from recsys.stores.dataset_files import save_text
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from recsys.config import HomePaths
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.home import HomePaths
 from recsys.stores.catalogue.item_log import item_log, user_log
 from recsys.stores.import_swap import recover_import
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
-from recsys.config import HomePaths
+from recsys.home import HomePaths
 from recsys.stores.dataset_files import load_info, load_report
 from recsys.stores.event_lake import open_lake
 

@@ -4,8 +4,8 @@ import importlib.util
 import json
 from pathlib import Path
 
-from recsys.config import HomePaths
 from recsys.errors import DataError
+from recsys.home import HomePaths
 from recsys.stores.dataset_files import save_text
 
 DEMO_MAPPING = "complete-journey"

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recsys.config import HomePaths
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.home import HomePaths
 from recsys.models.onnx_model import INPUTS, ONNX_FILE, OUTPUT, OnnxModel
 from recsys.models.text_encoder import TextEncoder
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns, features
-from recsys.config import HomePaths, Settings
+from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -22,6 +22,7 @@ from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS
+from recsys.home import HomePaths
 from recsys.progress import Progress, silent
 from recsys.stores.catalogue.item_log import item_log
 from recsys.stores.dataset_files import ITEMS_FILE, load_item_versions, load_items

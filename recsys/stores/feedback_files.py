@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys import columns
-from recsys.config import HomePaths
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, build_feedback
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import DataError
+from recsys.home import HomePaths
 from recsys.stores.event_lake import open_lake
 
 PATTERN = "slates-*.jsonl"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from recsys.config import HomePaths
 from recsys.errors import ConfigError, DataError
+from recsys.home import HomePaths
 
 READY = "import-ready"
 _OLD = "import-old"

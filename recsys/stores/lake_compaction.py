@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys.config import HomePaths
+from recsys.home import HomePaths
 from recsys.stores.event_lake import EventLake
 
 

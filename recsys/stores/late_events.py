@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.config import HomePaths
 from recsys.features.event_log import EVENT_COLUMNS_READ, BoolArray, IntArray, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
@@ -24,6 +23,7 @@ from recsys.features.skew import ServedRow, Values, differing
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.home import HomePaths
 from recsys.stores.dataset_files import load_items
 from recsys.stores.event_lake import open_lake
 

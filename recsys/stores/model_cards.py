@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recsys.config import HomePaths
 from recsys.errors import ArtifactMismatchError
 from recsys.evaluation.compare import Evaluation
 from recsys.evaluation.model_card import card_of, evaluated, render_card
+from recsys.home import HomePaths
 from recsys.models.bundle import Bundle
 from recsys.stores.artifacts import extra_file, load_manifest
 from recsys.stores.dataset_files import load_info, load_report, save_text

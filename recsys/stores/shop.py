@@ -1,9 +1,9 @@
 """Opens an imported shop: facts and labelled actions."""
 
 from recsys import columns
-from recsys.config import HomePaths
 from recsys.dataset.labels import build_interactions
 from recsys.dataset.shop import Shop
+from recsys.home import HomePaths
 from recsys.stores.dataset_files import load_info, load_items
 from recsys.stores.event_lake import open_lake
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.config import HomePaths, Settings
+from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.features.event_log import IntArray
 from recsys.features.skew import (
@@ -23,6 +23,7 @@ from recsys.features.skew import (
     staleness,
 )
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.home import HomePaths
 from recsys.progress import Progress, silent
 from recsys.stores.feature_files import build_features
 from recsys.stores.feature_store import OfflineFeatures

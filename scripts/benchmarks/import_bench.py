@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from recsys.config import HomePaths
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import mapping_sha256, mapping_text, parse_mapping
+from recsys.home import HomePaths
 from recsys.stores.demo_data import DEMO_MAPPING, installed_demo
 from recsys.stores.shop_import import run_import
 

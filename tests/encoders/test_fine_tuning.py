@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from recsys import columns
-from recsys.config import EncoderSettings, HomePaths, TextSettings
+from recsys.config import EncoderSettings, TextSettings
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.errors import ArtifactMismatchError, ConfigError, DataError
+from recsys.home import HomePaths
 from recsys.models.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoder_data import cosines
 from recsys.stores.encoder_files import FACTS, export_encoder, save_encoder

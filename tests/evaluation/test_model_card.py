@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config import EvaluationSettings, HomePaths, Settings
+from recsys.config import EvaluationSettings, Settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import leave_one_out
@@ -12,6 +12,7 @@ from recsys.errors import ArtifactMismatchError
 from recsys.evaluation.baselines import baselines
 from recsys.evaluation.compare import evaluate
 from recsys.evaluation.model_card import card_of, evaluated, render_card
+from recsys.home import HomePaths
 from recsys.models.encoder_licence import encoder_licence, stated_licence
 from recsys.stores.artifacts import load_bundle, save_bundle
 from recsys.stores.dataset_files import save_info, save_report

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.config import HomePaths
 from recsys.dataset.importer import ImportedShop, ShopFiles
 from recsys.dataset.mapping_files import load_mapping, shipped_mappings
+from recsys.home import HomePaths
 from recsys.stores.event_lake import EventLake
 from recsys.stores.shop_import import run_import
 

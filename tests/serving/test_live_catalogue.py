@@ -13,11 +13,12 @@ import pytest
 import redis
 
 from recsys.catalog import Item
-from recsys.config import HomePaths, Settings
+from recsys.config import Settings
 from recsys.dataset.catalogue_rows import items_table, users_table
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
+from recsys.home import HomePaths
 from recsys.models.extension import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
 from recsys.stores import redis_server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config import HomePaths
+from recsys.home import HomePaths
 from recsys.simulation.truth import read_truth
 from recsys.stores.dataset_files import save_items
 from tests.simulation.catalogues import small_catalogue

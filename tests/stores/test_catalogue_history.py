@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from recsys.catalog import Item, User
-from recsys.config import HomePaths
 from recsys.dataset.catalogue_rows import items_table, users_table
 from recsys.errors import DataError
+from recsys.home import HomePaths
 from recsys.stores.catalogue.history import CatalogueHistory
 from recsys.stores.dataset_files import load_users, save_items, save_users
 

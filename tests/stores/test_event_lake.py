@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
-from recsys.config import HomePaths
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.home import HomePaths
 from recsys.stores import lake_day
 from recsys.stores.event_lake import EventLake, open_lake
 

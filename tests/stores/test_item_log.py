@@ -8,9 +8,9 @@ import pytest
 
 from recsys import columns
 from recsys.catalog import Item
-from recsys.config import HomePaths
 from recsys.dataset.catalogue_rows import items_of, items_table
 from recsys.errors import DataError, StoreUnavailableError
+from recsys.home import HomePaths
 from recsys.stores.catalogue import item_log as module
 from recsys.stores.catalogue.item_log import VERSION, item_log
 from recsys.stores.dataset_files import load_item_versions, load_items, save_items

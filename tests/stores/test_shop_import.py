@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys.config import HomePaths
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import mapping_sha256, parse_mapping
 from recsys.errors import ConfigError, DataError, RecsysError, StoreUnavailableError
+from recsys.home import HomePaths
 from recsys.stores import shop_import
 from recsys.stores.dataset_files import load_info, load_items, load_report, load_users
 from recsys.stores.dataset_stats import dataset_stats

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from recsys import columns
-from recsys.config import HomePaths, Settings, load_settings
+from recsys.config import Settings, load_settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
+from recsys.home import HomePaths
 from recsys.stores import redis_server
 from recsys.stores.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.event_lake import EventLake

@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 import pytest
 
 from recsys import columns
-from recsys.config import HomePaths, StreamSettings
+from recsys.config import StreamSettings
 from recsys.features.event_log import EventLog, read_log
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS, day_of
+from recsys.home import HomePaths
 from recsys.stores.event_lake import EventLake
 from recsys.stores.streams.origin import ItemCategories, shop_rules
 from recsys.stores.streams.state import SqliteStreamState

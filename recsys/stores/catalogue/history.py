@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.catalog import Item, User
-from recsys.config import HomePaths
 from recsys.dataset.catalogue_rows import items_of, items_table, users_of, users_table
+from recsys.home import HomePaths
 from recsys.stores.catalogue.item_log import VERSION, item_log, user_log
 from recsys.stores.dataset_files import (
     ITEMS_FILE,

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.config import HomePaths
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.home import HomePaths
 
 VERSION = "version"  # grows from batch to batch, never used twice
 COMPACT_FROM = 64  # files, so that a year of single changes does not become a million of them

@@ -1,0 +1,97 @@
+"""Where each thing of a shop lies on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class HomePaths:
+    """The folders and files of one work directory; nothing is created by asking."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        """Canonical items.parquet, users.parquet, dataset.json, report.json and quarantine/."""
+        return self.home / "data"
+
+    @property
+    def lake(self) -> Path:
+        """Events by day: `day=YYYY-MM-DD/*.parquet`."""
+        return self.home / "lake" / "events"
+
+    @property
+    def features(self) -> Path:
+        """Feature rows, one folder a view: Feast's offline sources."""
+        return self.home / "features"
+
+    def feature_rows(self, view: str) -> Path:
+        """The Parquet file that holds the rows of one feature view."""
+        return self.features / view / "rows.parquet"
+
+    @property
+    def feast_registry(self) -> Path:
+        return self.home / "registry.db"
+
+    @property
+    def redis(self) -> Path:
+        """The embedded server's data, log and `server.json`."""
+        return self.home / "redis"
+
+    @property
+    def database(self) -> Path:
+        """SQLite file of runs and bundles, unless DATABASE_URL is set."""
+        return self.home / "recsys.db"
+
+    @property
+    def text_vectors(self) -> Path:
+        """Text vectors by encoder and content hash."""
+        return self.home / "text_vectors"
+
+    @property
+    def encoders(self) -> Path:
+        """Text encoders that were trained, distilled, prepared or exported here, one folder each."""
+        return self.home / "encoders"
+
+    @property
+    def runs(self) -> Path:
+        """Checkpoints and learning curves, one folder a run."""
+        return self.home / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        return self.home / "bundles"
+
+    @property
+    def served(self) -> Path:
+        """Slates that were served, as rotating JSON lines."""
+        return self.home / "served"
+
+    @property
+    def live(self) -> Path:
+        """Events that came by the stream, by day: an import leaves them alone."""
+        return self.home / "lake" / "live"
+
+    @property
+    def item_log(self) -> Path:
+        """Versions of items that came by the stream; an import leaves them alone."""
+        return self.home / "lake" / "items"
+
+    @property
+    def user_log(self) -> Path:
+        """What users told the shop by the stream."""
+        return self.home / "lake" / "users"
+
+    @property
+    def stream(self) -> Path:
+        """What the workers remember: state.db and the locks of partitions."""
+        return self.home / "stream"
+
+    @property
+    def tuning(self) -> Path:
+        """What a trial of `recsys tune` needs while it runs; nothing is left when it ends."""
+        return self.home / "tuning"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
