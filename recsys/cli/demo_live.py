@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +19,8 @@ from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 
-KINDS = (columns.VIEW, columns.CART, columns.VIEW, columns.CART, columns.PURCHASE)  # of the five events
+# The five events: which of two items, and what is done with it.
+STEPS = ((0, columns.VIEW), (0, columns.CART), (0, columns.PURCHASE), (1, columns.VIEW), (1, columns.CART))
 TAKEN_UP_SECONDS = 60.0
 PATIENCE_SECONDS = 10.0
 
@@ -46,7 +47,7 @@ def stream_worker(settings: Settings) -> Iterator[None]:
 
 
 def something_new(settings: Settings, user_id: str) -> list[str]:
-    """Five items for five events: the most wanted of the most wanted category that the user never touched."""
+    """Two items for five events: the most wanted of the most wanted category that the user never touched."""
     from recsys.stores.dataset_files import load_items
     from recsys.stores.event_lake import open_lake
 
@@ -57,19 +58,16 @@ def something_new(settings: Settings, user_id: str) -> list[str]:
     known = events.loc[events[columns.USER_ID] == user_id, columns.CATEGORY].unique()
     foreign = events[~events[columns.CATEGORY].isin(known)]
     counts = foreign.groupby(columns.CATEGORY)[columns.ITEM_ID].agg(["count", "nunique"])
-    wide = counts[counts["nunique"] >= len(KINDS)]
+    wide = counts[counts["nunique"] >= 2]
     if wide.empty:
         raise RecsysError(f"user {user_id!r} knows every category. Ask for another one.")
     wanted = foreign[foreign[columns.CATEGORY] == wide["count"].idxmax()]
-    best: list[str] = wanted[columns.ITEM_ID].value_counts().index[: len(KINDS)].tolist()
+    best: list[str] = wanted[columns.ITEM_ID].value_counts().index[:2].tolist()
     return best
 
 
-def before_and_after(settings: Settings, address: str, user_id: str, basket: Sequence[str]) -> dict[str, Any]:
-    """What five events about the items of `basket` change on one household's slate.
-
-    Args:
-        basket: item ids, one an event.
+def before_and_after(settings: Settings, address: str, user_id: str, items: Sequence[str]) -> dict[str, Any]:
+    """What five events about two `items` change on one household's slate.
 
     Raises:
         StoreUnavailableError: the events did not become visible.
@@ -80,12 +78,10 @@ def before_and_after(settings: Settings, address: str, user_id: str, basket: Seq
         # A search changes no feature: it tells when the worker has started, which is not to be measured.
         search = {"kind": columns.SEARCH, "user_id": user_id, "query": "something new"}
         _knowing(shop, user_id, shop.send([_now(search)]).token, TAKEN_UP_SECONDS)
-        events = [
-            {"kind": kind, "user_id": user_id, "item_id": item}
-            for kind, item in zip(KINDS, basket, strict=True)
-        ]
+        events = [{"kind": kind, "user_id": user_id, "item_id": items[item]} for item, kind in STEPS]
+        ago = range(len(events), 0, -1)
         started = time.monotonic()
-        sent = shop.send([_now(event) for event in events])
+        sent = shop.send([_now(event, seconds) for event, seconds in zip(events, ago, strict=True)])
         if sent.refused:
             raise RecsysError(f"an event was refused: {sent.refused[0].message}")
         after = _knowing(shop, user_id, sent.token, PATIENCE_SECONDS)
@@ -113,8 +109,9 @@ def show_change(change: Mapping[str, Any]) -> None:
     )
 
 
-def _now(event: Mapping[str, str]) -> dict[str, str]:
-    return {**event, "event_id": f"demo-{uuid4().hex}", "at": datetime.now(UTC).isoformat()}
+def _now(event: Mapping[str, str], seconds_ago: int = 0) -> dict[str, str]:
+    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    return {**event, "event_id": f"demo-{uuid4().hex}", "at": at.isoformat()}
 
 
 def _knowing(shop: RecsysClient, user_id: str, token: str | None, seconds: float) -> Slate:
