@@ -8,6 +8,7 @@ from torch import Tensor, nn
 # Cells of the (S, C) logits held at once: what a core's cache holds, and what keeps a GPU busy.
 _CPU_CELLS = 1 << 18
 _GPU_CELLS = 1 << 26
+_EXP_RANGE = 80.0  # exp(-80) is still a normal float32
 
 
 def inclusion_log_probability(frequency: Tensor, drawn: int, uniform: int, items: int) -> Tensor:
@@ -57,26 +58,45 @@ class _WeightedNormalisers(torch.autograd.Function):
         on_gpu = users.device.type == "cuda"
         dtype = torch.bfloat16 if on_gpu else torch.float32
         columns, bias = vectors.to(dtype), -log_probability
-        user_gradient, vector_gradient = torch.empty_like(users), torch.zeros_like(vectors)
+        transposed = columns.T.contiguous()  # (D, C)
+        top = None if on_gpu else _common_top(users, vectors, bias)
+        bias = bias if top is None else bias - top
+        user_gradient = torch.empty_like(users)
+        vector_gradient = torch.zeros(transposed.shape, device=users.device)
         total = torch.zeros((), device=users.device)
         step = max(1, (_GPU_CELLS if on_gpu else _CPU_CELLS) // len(vectors))
         for start in range(0, len(users), step):
             rows = users[start : start + step].to(dtype)  # (s, D)
-            cells = (rows @ columns.T).float().add_(bias)  # (s, C)
-            top = cells.amax(-1, keepdim=True)
-            summed = cells.sub_(top).exp_().sum(-1, keepdim=True)  # (s, 1)
+            cells = (rows @ transposed).float().add_(bias)  # (s, C)
+            row_top = cells.amax(-1, keepdim=True) if top is None else top
+            cells = cells.sub_(row_top) if top is None else cells
+            summed = cells.exp_().sum(-1, keepdim=True)  # (s, 1)
             share = weight[start : start + step, None]  # (s, 1)
-            total += ((summed.log() + top) * share).sum()
-            gradient = cells.mul_(share / summed).to(dtype)  # (s, C) = w softmax
-            user_gradient[start : start + step] = (gradient @ columns).float()
-            vector_gradient.add_((gradient.T @ rows).float())
-        ctx.save_for_backward(user_gradient, vector_gradient)
+            total += ((summed.log() + row_top) * share).sum()
+            # w softmax is cells x scale, a number a row: the few factors are scaled instead of the cells.
+            scale, cells = share / summed, cells.to(dtype)
+            user_gradient[start : start + step] = (cells @ columns).float() * scale
+            vector_gradient += ((rows * scale.to(dtype)).T @ cells).float()
+        ctx.save_for_backward(user_gradient, vector_gradient.T)
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         user_gradient, vector_gradient = ctx.saved_tensors
         return gradients[0] * user_gradient, gradients[0] * vector_gradient, None, None
+
+
+def _common_top(users: Tensor, vectors: Tensor, bias: Tensor) -> Tensor | None:
+    """() what to take off all logits before exp; None where they lie too far apart for one number.
+
+    Logits lie between -reach + min(bias) and top = reach + max(bias). If that is less than what exp of a
+    float32 covers, none overflows and no row vanishes, and two passes over the cells are saved.
+    """
+    reach = users.norm(dim=-1).amax() * vectors.norm(dim=-1).amax()
+    if float(2 * reach + bias.amax() - bias.amin()) > _EXP_RANGE:
+        return None
+    top: Tensor = reach + bias.amax()
+    return top
 
 
 def listwise(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -1,6 +1,7 @@
 """T_u: when the question is asked, and how long ago things happened."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,15 @@ SEASON = (YEAR, 2)
 
 
 def gap_bucket(seconds: Tensor) -> Tensor:
-    """int64 bucket of a time span of any shape: floor(log2(1 + seconds)), at most GAP_BUCKETS - 1.
+    """int32 bucket of a time span of any shape: floor(log2(1 + seconds)), at most GAP_BUCKETS - 1.
+
+    It is the exponent of the float32 next to 1 + seconds, which is off by a second at most beyond 194 days.
 
     >>> gap_bucket(torch.tensor([-5, 0, 1, 3, 3600, 86400])).tolist()
     [0, 0, 1, 2, 11, 16]
     """
-    return torch.log2(seconds.clamp(min=0).double() + 1).long().clamp(max=GAP_BUCKETS - 1)
+    exponent = (seconds.clamp(min=0) + 1).float().view(torch.int32) >> 23
+    return (exponent - 127).clamp_(max=GAP_BUCKETS - 1)
 
 
 class TimeEncoder(nn.Module):
@@ -69,8 +73,34 @@ class RelativeBias(nn.Module):
         """(B or 1, H, L, L) additive bias; [.., i, j] is for query i and key j, of use where j <= i."""
         place = torch.arange(at_seconds.shape[1], device=at_seconds.device)
         apart = (place[:, None] - place).clamp(0, len(self.place) - 1)  # (L, L)
-        bias = nn.functional.embedding(apart, self.place).unsqueeze(0)  # (1, L, L, H)
+        bias = _looked_up(apart.unsqueeze(0), self.place)  # (1, H, L, L)
         if self.gap is not None:
             gaps = gap_bucket(at_seconds[:, :, None] - at_seconds[:, None, :])  # (B, L, L)
-            bias = bias + nn.functional.embedding(gaps, self.gap)  # (B, L, L, H)
-        return bias.permute(0, 3, 1, 2)  # (B, H, L, L)
+            bias = bias + _looked_up(gaps, self.gap)  # (B, H, L, L)
+        return bias
+
+
+def _looked_up(index: Tensor, table: Tensor) -> Tensor:
+    """(B, H, L, L): row `index` (B, L, L) of `table` (G, H), a plane a head."""
+    if table.device.type != "cpu":
+        return nn.functional.embedding(index, table).permute(0, 3, 1, 2)
+    out: Tensor = _Lookup.apply(index, table)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Lookup(torch.autograd.Function):
+    """An embedding of few rows that are asked for very often: its gradient is a sum by row, in one pass."""
+
+    @staticmethod
+    def forward(ctx: Any, index: Tensor, table: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.rows = len(table)
+        return torch.stack([row[index] for row in table.t().contiguous()], dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        (index,) = ctx.saved_tensors
+        (gradient,) = gradients  # (B, H, L, L)
+        place = index.flatten()
+        sums = [torch.bincount(place, plane.flatten().double(), ctx.rows) for plane in gradient.unbind(dim=1)]
+        return None, torch.stack(sums, dim=1).to(gradient.dtype)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.columns import KINDS
+from recsys.models.dropout import Dropout
 from recsys.models.time_encoder import RelativeBias
 
 
@@ -19,7 +20,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.wide = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor, bias: Tensor) -> Tensor:
         """states (B, L, D), bias (B, H, L, L) with -inf where attention is forbidden -> (B, L, D)."""
@@ -45,7 +46,7 @@ class UserTower(nn.Module):
         super().__init__()
         self.kind = nn.Embedding(len(KINDS) + 1, width, padding_idx=0)
         self.bias = RelativeBias(heads, length, clock)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.kind.weight)
