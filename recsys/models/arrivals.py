@@ -1,4 +1,4 @@
-"""What the model may guess of an item that came after training: a residual, and which items read alike."""
+"""What the model may guess of an item that few or none have met: a residual, and which items read alike."""
 
 import numpy as np
 import torch
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from recsys.dataset.interactions import FloatArray, IntArray
 
+COLD_EVENTS = 5.0  # an item with so many training events is half cold
 ALIKE = 20  # items that are asked
 _SHARPNESS = 4.0
 _ROWS_AT_ONCE = 256  # bounds the (rows, N) cosines
@@ -21,8 +22,7 @@ def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tens
     items share of it is the best guess (k-nearest-neighbour regression of the residual on the content).
 
     Args:
-        content: (K, D). known: (N + 1, D) unit rows of the items of training, row 0 zero.
-        residual: (N + 1, D).
+        content: (K, D). known: (M, D) unit rows of the items that lend. residual: (M, D) theirs.
     """
     parts = [residual.new_zeros(0, residual.shape[1])]
     for part in torch.split(nn.functional.normalize(content, dim=-1), _ROWS_AT_ONCE):
@@ -31,6 +31,31 @@ def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tens
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)
         parts.append((residual[nearest] * weights.unsqueeze(-1)).sum(1))
     return torch.cat(parts)
+
+
+def faded_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tensor:
+    """(N + 1, D) residuals after training, where those of items that few have met have faded.
+
+        e'_m = n / (n + 5) e_m + 5 / (n + 5) e_new(m)
+
+    A softmax teaches of an item without events only that it was never right. So what it learned counts as
+    far as there were events n to learn from, and what is borrowed from familiar items with alike content
+    (`borrowed_residuals`) takes its place. Familiar items, those with more than 5 events, keep theirs.
+
+    Args:
+        content: (N + 1, D). residual: (N + 1, D), row 0 zero. events: (N + 1,) training events.
+    """
+    familiar = events > COLD_EVENTS
+    faded = ~familiar
+    faded[0] = False
+    if not familiar.any():
+        return residual
+    lenders = nn.functional.normalize(content[familiar], dim=-1)
+    borrowed = borrowed_residuals(content[faded], lenders, residual[familiar])
+    own = (events[faded] / (events[faded] + COLD_EVENTS)).unsqueeze(-1)
+    out = residual.clone()
+    out[faded] = own * residual[faded] + (1 - own) * borrowed
+    return out
 
 
 def read_alike(

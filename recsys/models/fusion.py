@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactMismatchError
+from recsys.models.arrivals import COLD_EVENTS
 from recsys.models.evidence import (
     ITEM_EVENTS,
     NETWORK,
@@ -25,7 +26,6 @@ from recsys.models.evidence import (
 _COUNTS = frozenset({ITEM_EVENTS, POPULARITY, USER_EVENTS})
 _PLAIN = frozenset({NETWORK, OWN_DUE})
 _CLIP = 6.0  # deviations
-COLD_EVENTS = 5.0  # an item with so many training events is half cold
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.dataset.item_vectors import Layout
 from recsys.errors import ArtifactMismatchError, ConfigError
-from recsys.models.arrivals import borrowed_residuals
+from recsys.models.arrivals import borrowed_residuals, faded_residuals
 from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
 from recsys.models.bundle import ItemTable
 from recsys.models.graph_start import graph_start
@@ -170,6 +170,18 @@ class Retriever(nn.Module):
                 )
             out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
         return out
+
+    def fade(self, events: FloatArray) -> None:
+        """Lets the residuals of items that few have met fade, see `arrivals.faded_residuals`.
+
+        Args:
+            events: (N + 1,) training events.
+        """
+        tower = self.item_tower
+        with torch.no_grad():
+            content = tower.content(tower.text, tower.tokens, tower.numbers)
+            counts = torch.from_numpy(events).to(self.device)
+            tower.residual.copy_(faded_residuals(content, tower.residual, counts))
 
     def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
         """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from recsys.config import FusionSettings
 from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.models.arrivals import COLD_EVENTS
 from recsys.models.evidence import ITEM_EVENTS, SIGNALS
-from recsys.models.fusion import COLD_EVENTS, Fusion
+from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch

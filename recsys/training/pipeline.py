@@ -140,6 +140,11 @@ def popularity_at_end(interactions: Interactions) -> FloatArray:
     return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
 
 
+def item_events(train: Interactions) -> FloatArray:
+    """(N + 1,) training events of each item."""
+    return np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
+
+
 def _with_untrained_fusion(
     job: Job,
     manifest: Manifest,
@@ -168,7 +173,7 @@ def _with_untrained_fusion(
         text_scores=text_scores,
         word_neighbours=word_neighbours,
         word_scores=word_scores,
-        item_events=np.bincount(train.item_index, minlength=len(items)).astype(np.float32),
+        item_events=item_events(train),
         fusion=untrained(
             settings.hidden,
             scale=float(retriever.scale.detach()),
@@ -285,6 +290,7 @@ def _trained_retriever(
     data = training_data(histories, train, windows)
     run_dir = job.run_dir / "retriever"
     train_retriever(retriever, data, settings, run_dir, validate, progress=job.progress, team=job.team)
+    retriever.fade(item_events(train))
     return retriever
 
 
