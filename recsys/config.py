@@ -74,6 +74,8 @@ class RetrieverSettings(Section):
     clip_norm: float = Field(1.0, gt=0)
     batch_size: int = Field(128, ge=1)
     negatives: int = Field(4000, ge=1, description="uniform negatives shared by a batch")
+    loss: Literal["sampled-softmax", "full-softmax", "bce", "gbce"] = "sampled-softmax"
+    gbce_t: float = Field(0.75, ge=0, le=1, description="0 = bce, 1 = sampling fully undone")
     accumulate: int = Field(1, ge=1, description="parts that a batch is computed in, to save memory")
     epochs: int = Field(10, ge=1)
     patience: int = Field(3, ge=1, description="epochs without a better validation NDCG before stopping")

@@ -61,9 +61,6 @@ def tune(
     settings = load_settings()
     if stage not in ("retrieval", "ranking"):
         raise typer.BadParameter(f"{stage!r} is neither retrieval nor ranking", param_hint="--stage")
-    from recsys.evaluation.tuning_report import write_tuning_report
-    from recsys.training.tuning import values_of
-
     record, facts = run_study(
         _job(settings, protocol),
         "ranking" if stage == "ranking" else "retrieval",
@@ -74,14 +71,20 @@ def tune(
         seed=seed,
         progress=bars,
     )
-    best = record.best
-    if best is None:
-        raise DataError(
-            f"none of {len(record.trials)} trials of the study {record.name!r} came to its end. "
-            "Run more, or change the ranges in [tune.space]."
-        )
+    _report(settings, record, facts, out, as_json)
+
+
+def _report(
+    settings: Settings, record: "StudyRecord", facts: dict[str, Any], out: Path | None, as_json: bool
+) -> None:
+    """Writes the study's report and the best settings, and shows both."""
+    from recsys.evaluation.tuning_report import write_tuning_report
+    from recsys.training.tuning import values_of
+
+    best = _best(record)
+    today = values_of(settings, best.values)
     folder = settings.paths.reports / f"tune-{record.name}"
-    title, summary, today = f"tune: {record.name}", _summary(record, facts), values_of(settings, best.values)
+    title, summary = f"tune: {record.name}", _summary(record, facts)
     written = write_tuning_report(record, folder, title=title, summary=summary, today=today)
     if out is not None:
         write_tuned(best, out, f"{record.name}, trial {best.number}: {record.metric} {best.score:.4f}")
@@ -93,6 +96,15 @@ def tune(
     note(f"report: {folder}")
     if out is not None:
         note(f"best settings: {out}. Use them by RECSYS_CONFIG={out} recsys train")
+
+
+def _best(record: "StudyRecord") -> "TrialRecord":
+    if record.best is None:
+        raise DataError(
+            f"none of {len(record.trials)} trials of the study {record.name!r} came to its end. "
+            "Run more, or change the ranges in [tune.space]."
+        )
+    return record.best
 
 
 def _show(record: "StudyRecord", best: "TrialRecord", today: dict[str, Any]) -> None:

@@ -2,9 +2,11 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import sparse
 
 from recsys.dataset.interactions import FloatArray
+from recsys.models.item_tower import ItemTower
 
 _OVERSAMPLING = 16
 _ITERATIONS = 4
@@ -35,6 +37,31 @@ def graph_start(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArr
     start = np.zeros((size, width), np.float32)
     start[:, : len(kept)] = vectors
     return start
+
+
+def start_from_graph(tower: ItemTower, start: FloatArray, ready: int, ridge: float = 1.0) -> None:
+    """Sets W to the ridge regression of the graph's directions on text and ready vectors; e_m to the rest.
+
+    So the sum is the graph's direction for an item that has one, and for any other the best guess that
+    its content allows.
+
+    Args:
+        ready: R, how many of the tower's last numbers are ready vectors.
+    """
+    norms = np.linalg.norm(start, axis=1)
+    known = norms > 0
+    directions = start[known] / norms[known, None]  # (K, D)
+    width = tower.text.shape[1]
+    # Ready vectors stand behind the numeric attributes.
+    inputs = torch.cat([tower.text, tower.numbers[:, tower.numbers.shape[1] - ready :]], dim=1)
+    content = inputs.numpy()[known]  # (K, T + R)
+    gram = content.T @ content + ridge * np.eye(content.shape[1], dtype=np.float32)
+    weight = np.linalg.solve(gram, content.T @ directions).astype(np.float32)  # (T + R, D)
+    with torch.no_grad():
+        tower.text_in.weight.copy_(torch.from_numpy(weight[:width].T))
+        if ready and tower.number_in is not None:
+            tower.number_in.weight[:, -ready:] = torch.from_numpy(weight[width:].T)
+        tower.residual[torch.from_numpy(known)] = torch.from_numpy(directions - content @ weight)
 
 
 def _orthonormal(block: FloatArray) -> FloatArray:

@@ -1,9 +1,12 @@
-"""What the retriever minimises: a softmax over items, of which a batch samples the columns."""
+"""What the retriever minimises: a softmax over items, of which a batch samples the columns, or BCE."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.utils.checkpoint import checkpoint
 
 # Cells of the (S, C) logits held at once: what a core's cache holds, and what keeps a GPU busy.
 _CPU_CELLS = 1 << 18
@@ -64,7 +67,7 @@ class _WeightedNormalisers(torch.autograd.Function):
         user_gradient = torch.empty_like(users)
         vector_gradient = torch.zeros(transposed.shape, device=users.device)
         total = torch.zeros((), device=users.device)
-        step = max(1, (_GPU_CELLS if on_gpu else _CPU_CELLS) // len(vectors))
+        step = _rows_at_once(vectors)
         for start in range(0, len(users), step):
             rows = users[start : start + step].to(dtype)  # (s, D)
             cells = (rows @ transposed).float().add_(bias)  # (s, C)
@@ -97,6 +100,79 @@ def _common_top(users: Tensor, vectors: Tensor, bias: Tensor) -> Tensor | None:
         return None
     top: Tensor = reach + bias.amax()
     return top
+
+
+def positive_exponent(t: float, rate: float) -> float:
+    """beta of gBCE: the power that a positive's probability is raised to.
+
+    With negatives sampled at a `rate` of the items, BCE teaches probabilities that are too high. t = 1
+    undoes that, t = 0 is BCE; there is nothing to undo where every item is a negative.
+
+    Paper: Petrov and Macdonald 2023 (gSASRec), arXiv 2308.07192: beta = rate (t (1 - 1 / rate) + 1 / rate).
+
+    >>> positive_exponent(0.75, 0.2), positive_exponent(0.0, 0.2), positive_exponent(0.75, 1.0)
+    (0.4, 1.0, 1.0)
+    """
+    return 1.0 - t * (1.0 - rate)
+
+
+def even_log_odds(negatives: int, beta: float = 1.0) -> float:
+    """The logit with the least loss where all items look alike: beta sigmoid(-s) = negatives sigmoid(s).
+
+    >>> round(even_log_odds(100), 3)
+    -4.605
+    """
+    return math.log(beta / max(1, negatives))
+
+
+def binary_cross_entropy(
+    users: Tensor,
+    vectors: Tensor,
+    drawn: Tensor,
+    state: Tensor,
+    column: Tensor,
+    weight: Tensor,
+    beta: float = 1.0,
+    offset: float = 0.0,
+) -> Tensor:
+    """The weighted mean over P pairs of -(beta log sigmoid(s+) + sum log sigmoid(-s-)) / (1 + negatives).
+
+    The negatives of a pair are the drawn columns that are no target of its state. The logits of a few
+    states are held at a time and computed again for the gradient.
+
+    Args:
+        users: (S, D) user vectors times the scale. vectors: (C, D) item vectors of the columns.
+        drawn: (C,) bool, the columns that were drawn as negatives, whether or not they are targets too.
+        state: (P,) row of each pair. column: (P,) column of its target. weight: (P,) above 0.
+        beta: 1 is BCE, `positive_exponent` gBCE.
+        offset: added to every logit. A cosine times its scale says which item rather than another; the
+            offset says how rarely it is any of them, see `even_log_odds`.
+    """
+    users, vectors, weight = users.float(), vectors.float(), weight / weight.sum()
+    zeros = torch.zeros(len(users), device=users.device)
+    total = zeros.sum()
+    share = zeros.index_add(0, state, weight)  # (S,)
+    step = _rows_at_once(vectors)
+    counts = []
+    for start in range(0, len(users), step):
+        rows = users[start : start + step]  # (s, D)
+        negative = drawn.expand(len(rows), -1).clone()  # (s, C)
+        here = (state >= start) & (state < start + step)
+        negative[state[here] - start, column[here]] = False
+        counts.append(negative.sum(-1))  # (s,)
+        weights = share[start : start + step] / (1 + counts[-1])
+        total = total + checkpoint(_negatives, rows, vectors, negative, weights, offset, use_reentrant=False)
+    chosen = (users[state] * vectors[column]).sum(-1) + offset  # (P,)
+    return total + beta * (softplus(-chosen) * weight / (1 + torch.cat(counts)[state])).sum()
+
+
+def _negatives(rows: Tensor, vectors: Tensor, negative: Tensor, weight: Tensor, offset: float) -> Tensor:
+    """sum over s of w_s (sum over c of -log sigmoid(-rows_s . vectors_c) where `negative` (s, C))."""
+    return (torch.where(negative, softplus(rows @ vectors.T + offset), 0.0).sum(-1) * weight).sum()
+
+
+def _rows_at_once(vectors: Tensor) -> int:
+    return max(1, (_GPU_CELLS if vectors.device.type == "cuda" else _CPU_CELLS) // len(vectors))
 
 
 def listwise(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:

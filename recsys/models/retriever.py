@@ -1,6 +1,6 @@
 """y = f(P_u, P_m): two towers whose dot product ranks the whole catalogue."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from recsys.errors import ArtifactMismatchError, ConfigError
 from recsys.models.arrivals import borrowed_residuals, faded_residuals
 from recsys.models.attributes import Attributes, AttributeVocabulary, attribute_rows
 from recsys.models.bundle import ItemTable
-from recsys.models.graph_start import graph_start
+from recsys.models.graph_start import graph_start, start_from_graph
 from recsys.models.item_tower import ItemTower
 from recsys.models.ready_vectors import ReadyProjection
 from recsys.models.text_projection import TextProjection
@@ -286,6 +286,7 @@ def build_retriever(
     tokens, numbers = attributes.encode(rows)
     projection = TextProjection.fit(text_vectors[1:], settings.text_width)
     ready = ReadyProjection.fit(items.ready_vectors, items.vector_layout, settings.text_width)
+    vectors = tuple((name, *sizes) for (name, _), sizes in zip(items.vector_layout, ready.sizes, strict=True))
     shape = RetrieverShape(
         items=len(items) - 1,
         text_dimensions=text_vectors.shape[1],
@@ -298,53 +299,42 @@ def build_retriever(
         dropout=settings.dropout,
         clock=clock,
         season=season and clock,
-        vectors=tuple(
-            (name, *sizes) for (name, _), sizes in zip(items.vector_layout, ready.sizes, strict=True)
-        ),
+        vectors=vectors,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         retriever = Retriever(shape, attributes)
     retriever.text_projection.load_state_dict(projection.state_dict())
     retriever.ready_projection.load_state_dict(ready.state_dict())
-    tower = retriever.item_tower
-    tower.tokens.copy_(torch.from_numpy(tokens))
-    tower.numbers.copy_(retriever.numbers(numbers, items.vectors))
-    tower.text.copy_(projection(torch.from_numpy(text_vectors)))
+    _fill_item_tower(retriever, text_vectors, tokens, numbers, items.vectors)
     if graph is not None and "graph" not in off:
         kept = sum(kept for _, _, kept in shape.vectors)
-        _start_from_graph(tower, graph_start(graph, settings.width, settings.seed), kept)
-    if "id" in off:
-        nn.init.zeros_(tower.residual)
-        tower.residual.requires_grad_(False)
-    if "kinds" in off:  # zero from the start
-        retriever.user_tower.kind.weight.requires_grad_(False)
+        start_from_graph(retriever.item_tower, graph_start(graph, settings.width, settings.seed), kept)
+    _leave_out(retriever, off)
     return retriever
 
 
-def _start_from_graph(tower: ItemTower, start: FloatArray, ready: int, ridge: float = 1.0) -> None:
-    """Sets W to the ridge regression of the graph's directions on text and ready vectors; e_m to the rest.
+def _fill_item_tower(
+    retriever: Retriever,
+    text_vectors: FloatArray,
+    tokens: IntArray,
+    numbers: FloatArray,
+    vectors: FloatArray | None,
+) -> None:
+    """Gives the item tower the catalogue that its vectors are made of, by the retriever's projections."""
+    tower = retriever.item_tower
+    tower.tokens.copy_(torch.from_numpy(tokens))
+    tower.numbers.copy_(retriever.numbers(numbers, vectors))
+    tower.text.copy_(retriever.text_projection(torch.from_numpy(text_vectors)))
 
-    So the sum is the graph's direction for an item that has one, and for any other the best guess that
-    its content allows.
 
-    Args:
-        ready: R, how many of the tower's last numbers are ready vectors.
-    """
-    norms = np.linalg.norm(start, axis=1)
-    known = norms > 0
-    directions = start[known] / norms[known, None]  # (K, D)
-    width = tower.text.shape[1]
-    # Ready vectors stand behind the numeric attributes.
-    inputs = torch.cat([tower.text, tower.numbers[:, tower.numbers.shape[1] - ready :]], dim=1)
-    content = inputs.numpy()[known]  # (K, T + R)
-    gram = content.T @ content + ridge * np.eye(content.shape[1], dtype=np.float32)
-    weight = np.linalg.solve(gram, content.T @ directions).astype(np.float32)  # (T + R, D)
-    with torch.no_grad():
-        tower.text_in.weight.copy_(torch.from_numpy(weight[:width].T))
-        if ready and tower.number_in is not None:
-            tower.number_in.weight[:, -ready:] = torch.from_numpy(weight[width:].T)
-        tower.residual[torch.from_numpy(known)] = torch.from_numpy(directions - content @ weight)
+def _leave_out(retriever: Retriever, off: Set[str]) -> None:
+    """Fixes the weights of the parts that are left out at zero."""
+    if "id" in off:
+        nn.init.zeros_(retriever.item_tower.residual)
+        retriever.item_tower.residual.requires_grad_(False)
+    if "kinds" in off:  # zero from the start
+        retriever.user_tower.kind.weight.requires_grad_(False)
 
 
 def _vectors_of(rows: Sequence[Attributes], layout: Layout) -> FloatArray | None:

@@ -153,6 +153,8 @@ def _step_bytes(settings: Settings, sizes: Sizes) -> int:
     section = settings.retriever
     batch, length, width = section.batch_size, section.history_length, section.width
     touched = min(sizes.items, section.negatives + 2 * batch * length)
+    if section.loss == "full-softmax":
+        touched = sizes.items
     tower = touched * (sizes.text_dimensions + 6 * width)
     states = batch * length * width * (8 + 16 * section.layers)
     attention = 4 * batch * section.heads * length * length * section.layers
@@ -175,7 +177,7 @@ def _seconds_a_step(model: Retriever, data: TrainingData, settings: Settings) ->
         for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:
             started = time.perf_counter()
             negatives = rng.integers(1, data.items + 1, section.negatives)
-            loss = batch_loss(model, batch_of(data, rows), negatives, lessons.frequency)
+            loss = batch_loss(model, batch_of(data, rows), negatives, lessons.frequency, section)
             lessons.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), section.clip_norm)

@@ -74,14 +74,7 @@ def train_retriever(
         for number in range(position.epoch, settings.epochs + 1):
             if curves.stale(settings.patience) and curves.epochs:
                 break
-            started = time.perf_counter() - position.seconds
-            team.announce(number)
-            team.announce(position.step)
-            loss = train_epoch(lessons, position, _watch(settings, position, started, keep, stop, advance))
-            seconds = time.perf_counter() - started
-            metrics = dict(validate(model))
-            rate = lessons.optimizer.param_groups[0]["lr"]
-            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
+            curves = curves.add(_finished_epoch(lessons, position, validate, keep, stop, advance))
             best = _weights(model) if curves.best_epoch == number else best
             position = Position(number + 1)
             keep(position)
@@ -92,6 +85,25 @@ def train_retriever(
     model.load_state_dict(best, strict=False)
     model.eval()
     return curves
+
+
+def _finished_epoch(
+    lessons: Lessons,
+    position: Position,
+    validate: Validate,
+    keep: Callable[[Position], None],
+    stop: Callable[[], bool],
+    advance: Advance,
+) -> Epoch:
+    """Trains what is left of the epoch at `position`, together with the team, and validates."""
+    started = time.perf_counter() - position.seconds
+    lessons.team.announce(position.epoch)
+    lessons.team.announce(position.step)
+    after_step = _watch(lessons.settings, position, started, keep, stop, advance)
+    loss = train_epoch(lessons, position, after_step)
+    seconds = time.perf_counter() - started
+    rate = lessons.optimizer.param_groups[0]["lr"]
+    return Epoch(position.epoch, loss, rate, seconds, dict(validate(lessons.model)))
 
 
 def _watch(

@@ -4,13 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.batches import Batch, TrainingData, batch_of, batch_rows, targets_of
 from recsys.dataset.interactions import IntArray
-from recsys.models.losses import inclusion_log_probability, sampled_softmax
+from recsys.models.losses import (
+    binary_cross_entropy,
+    even_log_odds,
+    inclusion_log_probability,
+    positive_exponent,
+    sampled_softmax,
+)
 from recsys.models.retriever import Retriever
 from recsys.training.schedule import adamw, learning_rate, set_rate
 from recsys.training.team import ALONE, Team
@@ -102,7 +109,7 @@ def _train_step(lessons: Lessons, rows: IntArray, position: Position) -> Tensor:
         torch.manual_seed(int(seeds[part]))
         batch = batch_of(data, own)
         share = float(batch.weight.sum()) / weight
-        part_loss = batch_loss(model, batch, negatives, lessons.frequency, targets) * share
+        part_loss = batch_loss(model, batch, negatives, lessons.frequency, settings, targets) * share
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss = loss + part_loss.detach()
     loss = _add_up(model, loss, lessons.team)
@@ -130,42 +137,88 @@ def _add_up(model: nn.Module, loss: Tensor, team: Team) -> Tensor:
     return message[-1].clone()
 
 
-def batch_loss(
-    model: Retriever, batch: Batch, negatives: IntArray, frequency: Tensor, targets: IntArray | None = None
-) -> Tensor:
-    """The sampled softmax of one batch: its targets against each other and against `negatives` (n,).
+@dataclass(frozen=True)
+class Columns:
+    """The C items that the states of a batch are scored against.
 
-    Only the items that the batch touches pass the item tower: C columns (the distinct targets and
-    negatives; all items where that is cheaper) and the items of its histories.
+    Attributes:
+        items: (C,) indexes, ascending.
+        drawn: (C,) bool, which were drawn as negatives; the others are targets only.
+        rate: the share of the catalogue that was drawn; at 1 every item is a column.
+    """
+
+    items: IntArray
+    drawn: npt.NDArray[np.bool_]
+    rate: float
+
+    @classmethod
+    def of(cls, targets: IntArray, negatives: IntArray, catalogue: int) -> "Columns":
+        """The distinct targets and negatives; all items where as many negatives are asked for."""
+        if len(negatives) >= catalogue:
+            return cls(np.arange(1, catalogue + 1), np.ones(catalogue, bool), 1.0)
+        items = np.unique(np.concatenate([targets, negatives]))
+        among = np.zeros(catalogue + 1, bool)
+        among[negatives] = True
+        return cls(items, among[items], float(among.sum() / catalogue))
+
+
+def batch_loss(
+    model: Retriever,
+    batch: Batch,
+    negatives: IntArray,
+    frequency: Tensor,
+    settings: RetrieverSettings,
+    targets: IntArray | None = None,
+) -> Tensor:
+    """The loss of one batch by `settings.loss`, over its targets and `negatives` (n,) as columns.
+
+    The softmax sets a target against all columns; BCE against the negatives alone, whose share of the
+    catalogue is the rate that gBCE corrects for.
 
     Args:
         targets: those of the whole batch, where `batch` is a part of it.
     """
     device, catalogue = model.device, model.shape.items
     targets = batch.target if targets is None else targets
-    if len(negatives) >= catalogue:
-        columns = np.arange(1, catalogue + 1)
+    if settings.loss == "full-softmax":
+        negatives = np.arange(1, catalogue + 1)
+    columns = Columns.of(targets, negatives, catalogue)
+    users, candidates = _vectors(model, batch, columns.items)
+    users = model.scale * users
+    places = np.searchsorted(columns.items, batch.target)
+    state, column, weight = (_tensor(part, device) for part in (batch.pair_state, places, batch.weight))
+    if settings.loss in ("bce", "gbce"):
+        beta = positive_exponent(settings.gbce_t, columns.rate) if settings.loss == "gbce" else 1.0
+        offset = even_log_odds(int(columns.drawn.sum()), beta)
+        drawn = _tensor(columns.drawn, device)
+        return binary_cross_entropy(users, candidates, drawn, state, column, weight, beta, offset)
+    if columns.rate == 1:
         log_probability = torch.zeros(catalogue, device=device)
     else:
-        columns = np.unique(np.concatenate([targets, negatives]))
-        chosen = frequency[torch.from_numpy(columns).to(device)]
+        chosen = frequency[_tensor(columns.items, device)]
         log_probability = inclusion_log_probability(chosen, len(targets), len(negatives), catalogue)
+    return sampled_softmax(users, candidates, log_probability, state, column, weight)
+
+
+def _vectors(model: Retriever, batch: Batch, columns: IntArray) -> tuple[Tensor, Tensor]:
+    """(S, D) users of the batch's states and (C, D) vectors of `columns`.
+
+    Only items that the batch touches pass the item tower: those of the columns and of the histories.
+    """
+    device = model.device
     needed, place = np.unique(np.concatenate([columns, batch.items.ravel()]), return_inverse=True)
-
-    def tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        vectors = model.item_tower(tensor(needed))  # (V, D)
-        history = vectors[tensor(place[len(columns) :])].view(*batch.items.shape, -1)  # (B, L, D)
-        states = model.states(history, tensor(batch.kinds), tensor(batch.at_seconds))  # (B, L, D)
-        row, position = tensor(batch.state_row), tensor(batch.state_position)
-        last_at = tensor(batch.at_seconds[batch.state_row, batch.state_position])
-        users = model.users(states[row, position], tensor(batch.state_at_seconds), last_at)  # (S, D)
-    column = tensor(np.searchsorted(columns, batch.target))
-    candidates = vectors[tensor(place[: len(columns)])]  # (C, D)
-    pairs = tensor(batch.pair_state), column, tensor(batch.weight)
-    return sampled_softmax(model.scale * users, candidates, log_probability, *pairs)
+        vectors = model.item_tower(_tensor(needed, device))  # (V, D)
+        history = vectors[_tensor(place[len(columns) :], device)].view(*batch.items.shape, -1)  # (B, L, D)
+        states = model.states(history, _tensor(batch.kinds, device), _tensor(batch.at_seconds, device))
+        row, position = _tensor(batch.state_row, device), _tensor(batch.state_position, device)
+        last_at = _tensor(batch.at_seconds[batch.state_row, batch.state_position], device)
+        users = model.users(states[row, position], _tensor(batch.state_at_seconds, device), last_at)
+    return users, vectors[_tensor(place[: len(columns)], device)]
+
+
+def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
 
 def _generator(settings: RetrieverSettings, position: Position, step: int = 0) -> np.random.Generator:

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from recsys import columns
-from recsys.config import EvaluationSettings, RankerSettings, RetrieverSettings, Settings
+from recsys.config import EvaluationSettings, RankerSettings, RetrieverSettings, Settings, load_settings
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, build_feedback
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.dataset.interactions import Cases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
+from recsys.evaluation.scorer import Scorer
 from recsys.training.pipeline import Job, ranking_data, train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import bundle_scorers
@@ -97,17 +98,38 @@ def test_a_shop_with_a_clock_becomes_a_bundle_with_both_stages(tmp_path: Path) -
     assert (tmp_path / "ranker" / "curves.json").exists()
 
 
+def own_half(scorer: Scorer, cases: Cases) -> float:
+    """The share of the best five that is of the user's own half."""
+    scores = scorer.score(cases)
+    scores[:, 0] = -np.inf
+    best_five = np.argsort(-scores, axis=1)[:, :5]
+    own = (best_five > 10) == (cases.user_index % 2 == 0)[:, None]  # user index = number + 1
+    return float(own.mean())
+
+
 def test_each_taste_is_recommended_its_own_half(tmp_path: Path) -> None:
     shop = two_tastes()
     work, features = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
     cases = work.split.test
     for scorer in bundle_scorers(bundle, shop.interactions, cases, features, candidates=15, seen=True):
-        scores = scorer.score(cases)
-        scores[:, 0] = -np.inf
-        best_five = np.argsort(-scores, axis=1)[:, :5]
-        own_half = (best_five > 10) == (cases.user_index % 2 == 0)[:, None]  # user index = number + 1
-        assert own_half.mean() > 0.95, scorer.name
+        assert own_half(scorer, cases) > 0.95, scorer.name
+
+
+@pytest.mark.parametrize("loss", ["full-softmax", "bce", "gbce"])
+def test_each_loss_that_a_settings_file_may_name_tells_the_tastes_apart(tmp_path: Path, loss: str) -> None:
+    file = tmp_path / "recsys.toml"
+    file.write_text(f'[retriever]\nloss = "{loss}"\n')
+    named = load_settings({}, file).retriever.loss
+    shop = two_tastes()
+    work, features = job(shop, "time-split", tmp_path)
+    retriever = SETTINGS.retriever.model_copy(update={"loss": named, "negatives": 8})
+    work = replace(work, settings=SETTINGS.model_copy(update={"retriever": retriever}), with_ranker=False)
+    bundle = train_bundle(work, "b1", NOW)
+    assert bundle.manifest.settings["retriever"]["loss"] == loss
+    scorers = bundle_scorers(bundle, shop.interactions, work.split.test, features, candidates=15, seen=True)
+    (network,) = [scorer for scorer in scorers if scorer.name == "network alone"]
+    assert own_half(network, work.split.test) > 0.95
 
 
 def test_what_was_shown_is_learned_from_beside_the_questions(tmp_path: Path) -> None:

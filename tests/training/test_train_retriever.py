@@ -4,11 +4,13 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
+from recsys.config import RetrieverSettings
 from recsys.dataset.batches import MICROS, batch_of
 from recsys.dataset.interactions import Interactions
 from recsys.errors import ArtifactMismatchError, DataError, TrainingStoppedError
@@ -20,24 +22,30 @@ from recsys.training.schedule import adamw
 from tests.training.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 
 DAY = 86_400
+LOSSES = get_args(RetrieverSettings.model_fields["loss"].annotation)
 
 
 def constant(model: Retriever) -> Mapping[str, float]:
     return {"ndcg@10": 0.5}
 
 
-def test_one_batch_is_learnt_by_heart():
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_batch_is_learnt_by_heart(loss):
+    section = settings(dropout=0.0, loss=loss)
     log = cycle()
-    data, model = data_of(log), model_of(log, settings(dropout=0.0))
-    batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
-    optimizer, negatives = adamw(model, 1e-2, 0.0), np.arange(1, 5)
+    data, model = data_of(log), model_of(log, section)
+    batch, frequency = batch_of(data, np.arange(len(data))), torch.from_numpy(data.frequency)
+    optimizer, rng = adamw(model, 1e-2, 0.0), np.random.default_rng(0)
     model.train()
+    first = None
     for _ in range(150):
-        loss = batch_loss(model, batch, negatives, frequency)
+        cost = batch_loss(model, batch, rng.integers(1, ITEMS + 1, 6), frequency, section)
+        first = first or float(cost.detach())
         optimizer.zero_grad()
-        loss.backward()
+        cost.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.05
+    assert float(cost.detach()) < 0.05 * first
+    assert hit_rate(data)(model) == {"ndcg@10": 1.0}
 
 
 def test_the_circle_is_learnt(tmp_path):
@@ -166,7 +174,7 @@ def test_negatives_of_the_whole_catalogue_make_the_full_softmax():
     log = cycle()
     data, model = data_of(log), model_of(log, settings(dropout=0.0)).eval()
     batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
-    loss = batch_loss(model, batch, np.zeros(ITEMS, np.int64), frequency)
+    loss = batch_loss(model, batch, np.zeros(ITEMS, np.int64), frequency, settings())
     states = torch.from_numpy(model.item_vectors())  # used for the plain computation below
     items = torch.from_numpy(batch.items)
     vectors = states[items]
@@ -178,6 +186,34 @@ def test_negatives_of_the_whole_catalogue_make_the_full_softmax():
         pair_state, target = torch.from_numpy(batch.pair_state), torch.from_numpy(batch.target)
         expected = -shares[pair_state, target - 1].mean()
     torch.testing.assert_close(loss.detach(), expected)
+
+
+def test_full_softmax_takes_all_items_whatever_negatives_says():
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings(dropout=0.0)).eval()
+    batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
+
+    def cost(loss: str, negatives: list[int]) -> float:
+        section = settings(loss=loss)
+        return float(batch_loss(model, batch, np.array(negatives), frequency, section).detach())
+
+    everything = cost("sampled-softmax", [1] * ITEMS)
+    assert cost("full-softmax", [3]) == cost("full-softmax", [5, 7]) == everything
+    assert cost("sampled-softmax", [3]) != everything
+
+
+def test_gbce_is_bce_for_t_0_and_where_every_item_is_a_negative():
+    log = cycle()
+    data, model = data_of(log), model_of(log, settings(dropout=0.0)).eval()
+    batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)
+
+    def cost(negatives: list[int], **changes: object) -> float:
+        section = settings(**changes)
+        return float(batch_loss(model, batch, np.array(negatives), frequency, section).detach())
+
+    few, all_items = [1, 2, 2, 9], [1] * ITEMS
+    assert cost(few, loss="gbce", gbce_t=0.0) == cost(few, loss="bce") != cost(few, loss="gbce")
+    assert cost(all_items, loss="gbce") == cost(all_items, loss="bce")
 
 
 def test_nobody_with_two_moments_is_an_error_that_says_so(tmp_path):
@@ -223,13 +259,14 @@ def test_sigterm_ends_the_step_and_the_run_goes_on_from_there_with_the_same_numb
     np.testing.assert_array_equal(again.item_vectors(), whole_model.item_vectors())
 
 
-def test_the_step_of_an_accumulated_batch_is_that_of_the_whole_batch(tmp_path):
+@pytest.mark.parametrize("loss", ["sampled-softmax", "gbce"])
+def test_the_step_of_an_accumulated_batch_is_that_of_the_whole_batch(tmp_path, loss):
     """Without dropout the parts' gradients add up to the batch's, whatever the number of parts."""
     log = cycle()
     data = data_of(log)
     losses = []
     for parts in (1, 3, 100):
-        section = settings(accumulate=parts, dropout=0.0, epochs=2)
+        section = settings(accumulate=parts, dropout=0.0, epochs=2, loss=loss)
         folder = tmp_path / str(parts)
         curves = train_retriever(model_of(log, section), data, section, folder, hit_rate(data))
         losses.append([epoch.loss for epoch in curves.epochs])

@@ -147,6 +147,19 @@ def test_a_range_without_sense_is_refused(wrong: dict[str, object]) -> None:
         Range.model_validate(wrong)
 
 
+def test_the_loss_is_tuned_where_a_shop_says_so() -> None:
+    own = {
+        "retriever.loss": Range(choices=("sampled-softmax", "gbce")),
+        "retriever.gbce_t": Range(low=0.0, high=1.0),
+    }
+    assert "retriever.loss" not in FIRST_STAGE
+    space = space_of(own, FIRST_STAGE)
+    check_space(Settings(), space)
+    assert values_now(Settings(), space)["retriever.loss"] == "sampled-softmax"
+    with pytest.raises(ConfigError, match=r"retriever\.loss.*hinge"):
+        check_space(Settings(), {"retriever.loss": Range(choices=("hinge",))})
+
+
 def test_values_by_name_leave_other_settings_alone() -> None:
     changed = with_values(Settings(), {"retriever.width": 96, "ranker.learning_rate": 0.01})
     assert (changed.retriever.width, changed.ranker.learning_rate) == (96, 0.01)
