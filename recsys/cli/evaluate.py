@@ -1,5 +1,6 @@
 """`recsys evaluate`: a bundle beside its baselines, all items ranked."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,13 @@ from recsys.errors import ArtifactMismatchError, DataError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
+    from recsys.dataset.interactions import Cases
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
+    from recsys.evaluation.reliability import Reliability
     from recsys.models.bundle import Manifest
     from recsys.stores.registry_records import BundleRecord
+    from recsys.training.scorers import RetrieverScorer, ServedScorer
 
 
 def evaluate(
@@ -119,7 +123,6 @@ def run_evaluation(
     """
     from recsys.evaluation.baselines import baselines, reference_for
     from recsys.evaluation.compare import evaluate as compare
-    from recsys.funnel.catalogue import Labels
     from recsys.stores.artifacts import load_bundle, load_manifest
     from recsys.stores.feature_store import OfflineFeatures
     from recsys.training.scorers import bundle_scorers
@@ -146,16 +149,31 @@ def run_evaluation(
         text_vectors=bundle.text_vectors,
         progress=progress,
     )
-    return compare(
+    found = compare(
         [*others, *ours],
         split,
         shop.interactions,
         settings.evaluation,
         seen="keep" if repeats else "remove",
-        categories=Labels.of(bundle.items.categories).codes.astype("int64"),
+        categories=bundle.items.categories,
         reference=reference_for(repeats),
         progress=progress,
     )
+    return replace(found, calibration=calibration_of(ours[-1], found.cases))
+
+
+def calibration_of(served: "RetrieverScorer | ServedScorer", cases: "Cases") -> "Reliability | None":
+    """p_click of the candidates beside what came true; None where there is no ranker."""
+    from recsys.evaluation.reliability import reliability
+    from recsys.training.requests import labels_of
+    from recsys.training.scorers import ServedScorer
+
+    chances = served.chances(cases) if isinstance(served, ServedScorer) else None
+    if chances is None:
+        return None
+    candidates, p_click = chances
+    shown = candidates > 0
+    return reliability(p_click[shown], labels_of(cases, candidates)[shown])
 
 
 def held_out(manifest: "Manifest", settings: EvaluationSettings) -> EvaluationSettings:
@@ -169,7 +187,7 @@ def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
     """Writes the lists of the bundle's last stage, so that any other tool can score them."""
     import pyarrow.parquet as pq
 
-    ours = evaluation.rankings[evaluation.models[-1]]
+    ours = evaluation.rankings[evaluation.served]
     table = ours.table(shop.interactions.users, shop.interactions.items)
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -177,4 +195,4 @@ def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
-    note(f"rankings of {evaluation.models[-1]!r}: {path}, {len(table)} rows")
+    note(f"rankings of {evaluation.served!r}: {path}, {len(table)} rows")

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from recsys.errors import ArtifactError
 from recsys.evaluation.compare import Evaluation
-from recsys.evaluation.plots import accuracy_plot, popularity_plot, slices_plot
+from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
+from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.tables import (
     TableRow,
+    calibration_rows,
     difference_rows,
     document,
     headline,
     metric_name,
-    slice_models,
+    shown_rows,
+    slice_groups,
     slice_rows,
     table_rows,
 )
@@ -48,12 +51,7 @@ def write_report(
     Raises:
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
-    first = min(evaluation.cutoffs)
-    pictures = {
-        "accuracy.png": accuracy_plot(evaluation),
-        "slices.png": slices_plot(evaluation, f"ndcg@{first}"),
-        "popularity.png": popularity_plot(evaluation),
-    }
+    pictures = _pictures(evaluation)
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
         parts = sections(evaluation, tuple(curves))
@@ -81,7 +79,7 @@ def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> lis
             "All cases",
             "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
             f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
-            "training events, in bits; seconds are for ranking all cases.",
+            "training events, in bits; popularity bias: see below; seconds are for ranking all cases.",
             table_rows(evaluation),
             ["accuracy.png"],
         )
@@ -92,25 +90,61 @@ def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> lis
             "An interval that holds 0 tells nothing apart."
         )
         parts.append((f"Beside {evaluation.reference}", text, differences, []))
-    if slice_models(evaluation):
-        text = (
-            "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most "
-            "wanted items that take half of the training events. Repeat: the user had the item before."
-        )
-        parts += [
-            (
-                f"{metric_name(name)} by slice",
-                text if pictures else "",
-                slice_rows(evaluation, name),
-                pictures,
-            )
-            for name, pictures in ((f"ndcg@{first}", ["slices.png"]), (f"hr@{max(evaluation.cutoffs)}", []))
-        ]
-    text = "A model that shows much more of the head than people take has a popularity bias."
-    parts.append(("What is shown", text, [], ["popularity.png"]))
+    parts += _slice_sections(evaluation)
+    text = (
+        f"The first {first} places, and what people took. An item's percentile is the share of the catalogue "
+        "with fewer training events; bias is how much more popular what is shown is than what people took."
+    )
+    parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))
+    if evaluation.calibration:
+        parts.append(_calibration_section(evaluation.served, evaluation.calibration))
     if learning_curves:
         parts.append(("Training", "", [], learning_curves))
     return parts
+
+
+def _slice_sections(evaluation: Evaluation) -> list[Section]:
+    first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
+    about = {
+        "slices": (
+            "slice",
+            "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most "
+            "wanted items that take half of the training events. Repeat: the user had the item before.",
+        ),
+        "history": ("length of history", "By how many actions the user had before the question."),
+        "categories": ("category", "The categories most asked for."),
+    }
+    parts: list[Section] = []
+    for group, names in slice_groups(evaluation).items():
+        by, text = about[group]
+        rows = slice_rows(evaluation, f"ndcg@{first}", names)
+        parts.append((f"{metric_name(f'ndcg@{first}')} by {by}", text, rows, [f"{group}.png"]))
+        if group == "slices":
+            rows = slice_rows(evaluation, f"hr@{last}", names)
+            parts.append((f"{metric_name(f'hr@{last}')} by {by}", "", rows, []))
+    return parts
+
+
+def _calibration_section(model: str, found: Reliability) -> Section:
+    text = (
+        f"p_click of {model} for {found.candidates:,} candidates of the test's questions, beside how many "
+        f"came true: {found.predicted:.5f} was said and {found.observed:.5f} came true on average. "
+        f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
+        "Bins hold about as many candidates each."
+    )
+    return ("Are probabilities right?", text, calibration_rows(found), ["reliability.png"])
+
+
+def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """File name -> PNG."""
+    metric = f"ndcg@{min(evaluation.cutoffs)}"
+    pictures = {"accuracy.png": accuracy_plot(evaluation)}
+    for group, names in slice_groups(evaluation).items():
+        pictures[f"{group}.png"] = slices_plot(evaluation, metric, names)
+    pictures["popularity.png"] = popularity_plot(evaluation)
+    if evaluation.calibration:
+        pictures["reliability.png"] = reliability_plot(evaluation.calibration)
+    return pictures
 
 
 def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:
