@@ -21,6 +21,8 @@ from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, sli
 from recsys.metrics import Bools, Floats
 from recsys.progress import Progress, silent
 
+RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
+
 
 @dataclass(frozen=True)
 class Row:

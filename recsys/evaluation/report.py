@@ -5,12 +5,14 @@ import html
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from recsys.errors import ArtifactError
-from recsys.evaluation.compare import Evaluation
+from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.seeds import OverSeeds, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
     calibration_rows,
@@ -41,12 +43,18 @@ th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px sol
 
 
 def write_report(
-    evaluation: Evaluation, folder: Path, *, title: str, learning_curves: Sequence[Path] = ()
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    title: str,
+    learning_curves: Sequence[Path] = (),
+    seeds: Sequence[OverSeeds] = (),
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
 
     Args:
         learning_curves: PNG files of the training, shown at the end.
+        seeds: the served model's metrics over several seeds, if it was trained with several.
 
     Raises:
         ArtifactError: the folder cannot be written, or a picture cannot be read.
@@ -54,13 +62,13 @@ def write_report(
     pictures = _pictures(evaluation)
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
-        parts = sections(evaluation, tuple(curves))
+        parts = sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
             "report.md": render_markdown(title, headline(evaluation), parts).encode(),
             "report.html": render_html(title, headline(evaluation), parts, pictures | curves).encode(),
-            "evaluation.json": _json(document(evaluation)),
+            "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,15 +79,23 @@ def write_report(
         ) from error
 
 
-def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> list[Section]:
+def sections(
+    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[OverSeeds] = ()
+) -> list[Section]:
     """What the report says, in order."""
     first = min(evaluation.cutoffs)
+    apart = (
+        f" The row '{RETRAINED}' stands apart: it learned from events that the others were kept from."
+        if RETRAINED in evaluation.models
+        else ""
+    )
     parts: list[Section] = [
         (
             "All cases",
             "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
             f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
-            "training events, in bits; popularity bias: see below; seconds are for ranking all cases.",
+            "training events, in bits; popularity bias: see below; seconds are for ranking all cases."
+            + apart,
             table_rows(evaluation),
             ["accuracy.png"],
         )
@@ -90,6 +106,9 @@ def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> lis
             "An interval that holds 0 tells nothing apart."
         )
         parts.append((f"Beside {evaluation.reference}", text, differences, []))
+    if seeds:
+        text = f"{evaluation.served}, trained {len(seeds[0].values)} times: mean and standard deviation."
+        parts.append(("Over seeds", text, seed_rows(seeds), []))
     parts += _slice_sections(evaluation)
     text = (
         f"The first {first} places, and what people took. An item's percentile is the share of the catalogue "

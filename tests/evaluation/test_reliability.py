@@ -17,7 +17,8 @@ def test_bins_hold_equally_many_from_the_least_likely() -> None:
     assert found.bins[0].predicted == pytest.approx(0.2)
     assert (found.bins[0].observed, found.bins[-1].observed) == (0.0, 1.0)
     assert found.error == pytest.approx((7 * 0.2 + 0 + 7 * 0.2) / 15)
-    assert (found.predicted, found.observed) == (pytest.approx(0.5), 0.5)
+    assert found.predicted == pytest.approx(0.5)
+    assert found.observed == 0.5
 
 
 def test_no_candidates_say_nothing() -> None:
