@@ -100,6 +100,7 @@ def _write(
     spread: "Sequence[OverSeeds]",
 ) -> tuple[Path, tuple[Path, ...]]:
     """Writes the report and the model card; the folder and what is in it now."""
+    from recsys.evaluation.compare import RETRAINED
     from recsys.evaluation.report import write_report
     from recsys.stores.model_cards import save_evaluated_card
 
@@ -108,7 +109,12 @@ def _write(
         folder = folder / f"seen-{evaluation.seen}"
     curves = sorted((settings.paths.runs / (record.run_id or "")).glob("*/curves.png"))
     title = f"{shop.info.name}: {record.bundle_id}"
-    written = write_report(evaluation, folder, title=title, learning_curves=curves, seeds=spread)
+    command = f"recsys evaluate --protocol {evaluation.protocol} --seen {evaluation.seen}"
+    command += " --retrained" if RETRAINED in evaluation.models else ""
+    command += f" --seeds {len(spread[0].values)}" if spread else ""
+    written = write_report(
+        evaluation, folder, title=title, learning_curves=curves, seeds=spread, command=command
+    )
     return folder, (*written, save_evaluated_card(record.path, evaluation, folder))
 
 

@@ -49,25 +49,28 @@ def write_report(
     title: str,
     learning_curves: Sequence[Path] = (),
     seeds: Sequence[OverSeeds] = (),
+    command: str = "",
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
 
     Args:
         learning_curves: PNG files of the training, shown at the end.
         seeds: the served model's metrics over several seeds, if it was trained with several.
+        command: what to type to get this report.
 
     Raises:
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
     pictures = _pictures(evaluation)
+    summary = headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
         parts = sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
-            "report.md": render_markdown(title, headline(evaluation), parts).encode(),
-            "report.html": render_html(title, headline(evaluation), parts, pictures | curves).encode(),
+            "report.md": render_markdown(title, summary, parts).encode(),
+            "report.html": render_html(title, summary, parts, pictures | curves).encode(),
             "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }

@@ -111,10 +111,11 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
 
 
 def test_markdown_names_only_pictures_that_are_written(evaluation: Evaluation, tmp_path: Path) -> None:
-    paths = write_report(evaluation, tmp_path, title="Shop")
+    paths = write_report(evaluation, tmp_path, title="Shop", command="recsys evaluate --seen keep")
     text = (tmp_path / "report.md").read_text("utf-8")
     assert set(re.findall(r"\]\((.+?)\)", text)) == {path.name for path in paths if path.suffix == ".png"}
     assert text.startswith("# Shop\n")
+    assert "Made by: recsys evaluate --seen keep" in text
 
 
 def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
