@@ -42,7 +42,7 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
     return png_bytes(figure)
 
 
-def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str]) -> bytes:
+def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: str) -> bytes:
     """`metric` of every model on each of `slices`; a dot with its 95% interval each."""
     models, colours = evaluation.models, _colours(evaluation)
     step = 0.7 / max(len(models), 1)
@@ -65,7 +65,7 @@ def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str]) -> b
     axes.set_yticks(range(len(slices)), labels)
     axes.set_ylim(len(slices) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_title(f"{metric_name(metric)} by slice", loc="left", fontsize=10)
+    axes.set_title(f"{metric_name(metric)} by {by}", loc="left", fontsize=10)
     figure.legend(loc="outside lower center", ncols=min(len(models), 5), fontsize=8, frameon=False)
     return png_bytes(figure)
 

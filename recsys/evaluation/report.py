@@ -31,6 +31,16 @@ __all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_re
 # A section is a heading, a line to explain it, its table and the names of its pictures.
 Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
 
+# Of slices: what they are by, and what there is to say.
+_GROUPS = {
+    "slices": (
+        "slice",
+        "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most wanted "
+        "items that take half of the training events. Repeat: the user had the item before.",
+    ),
+    "history": ("length of history", "By how many actions the user had before the question."),
+    "categories": ("category", "The categories most asked for."),
+}
 _STYLE = """
 :root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
@@ -97,8 +107,8 @@ def sections(
             "All cases",
             "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
             f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
-            "training events, in bits; popularity bias: see below; seconds are for ranking all cases."
-            + apart,
+            "training events, in bits; popularity bias: see below; seconds are for ranking all cases, "
+            "a bundle's search for candidates not counted." + apart,
             table_rows(evaluation),
             ["accuracy.png"],
         )
@@ -127,18 +137,9 @@ def sections(
 
 def _slice_sections(evaluation: Evaluation) -> list[Section]:
     first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
-    about = {
-        "slices": (
-            "slice",
-            "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most "
-            "wanted items that take half of the training events. Repeat: the user had the item before.",
-        ),
-        "history": ("length of history", "By how many actions the user had before the question."),
-        "categories": ("category", "The categories most asked for."),
-    }
     parts: list[Section] = []
     for group, names in slice_groups(evaluation).items():
-        by, text = about[group]
+        by, text = _GROUPS[group]
         rows = slice_rows(evaluation, f"ndcg@{first}", names)
         parts.append((f"{metric_name(f'ndcg@{first}')} by {by}", text, rows, [f"{group}.png"]))
         if group == "slices":
@@ -162,7 +163,7 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     metric = f"ndcg@{min(evaluation.cutoffs)}"
     pictures = {"accuracy.png": accuracy_plot(evaluation)}
     for group, names in slice_groups(evaluation).items():
-        pictures[f"{group}.png"] = slices_plot(evaluation, metric, names)
+        pictures[f"{group}.png"] = slices_plot(evaluation, metric, names, _GROUPS[group][0])
     pictures["popularity.png"] = popularity_plot(evaluation)
     if evaluation.calibration:
         pictures["reliability.png"] = reliability_plot(evaluation.calibration)
