@@ -104,15 +104,22 @@ def row_of(
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row for people: each difference and its interval in one cell."""
+    from recsys.evaluation.tables import metric_name
+
     cells: dict[str, Any] = {"without": row["without"], "what": row["what"]}
     for metric in METRICS:
-        cells[metric] = f"{row[metric]:.4f}"
+        name = metric_name(metric)
+        cells[name] = f"{row[metric]:.4f}"
         if f"{metric} difference" in row:
             difference, low, high = (row[f"{metric} {end}"] for end in ("difference", "low", "high"))
-            cells[f"{metric} less the whole"] = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+            cells[f"{name} less the whole"] = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
         else:
-            cells[f"{metric} less the whole"] = "-"
-    return cells | {name: row[name] for name in (f"ndcg@10 {part}" for part in SLICES) if name in row}
+            cells[f"{name} less the whole"] = "-"
+    return cells | {
+        f"{metric_name('ndcg@10')} {name}": f"{row[f'ndcg@10 {name}']:.4f}"
+        for name in SLICES
+        if f"ndcg@10 {name}" in row
+    }
 
 
 def all_parts() -> tuple[str, ...]:

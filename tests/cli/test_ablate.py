@@ -51,5 +51,5 @@ def test_what_is_left_is_set_against_the_whole_model_case_by_case() -> None:
     assert row["ndcg@10 difference"] == pytest.approx(row["ndcg@10"] - first["ndcg@10"])
     assert row["ndcg@10 low"] <= row["ndcg@10 difference"] <= row["ndcg@10 high"]
     cells = shown(row)
-    assert cells["ndcg@10 less the whole"].startswith(f"{row['ndcg@10 difference']:+.4f} [")
+    assert cells["NDCG@10 less the whole"].startswith(f"{row['ndcg@10 difference']:+.4f} [")
     assert list(cells) == list(shown(first))  # a table has one set of columns
