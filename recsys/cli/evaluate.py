@@ -69,7 +69,7 @@ def evaluate(
         raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
     from recsys.cli.trained_again import seed_evaluations
     from recsys.evaluation.report import table_rows
-    from recsys.evaluation.seeds import over_seeds, seed_rows
+    from recsys.evaluation.seeds import over_seeds
     from recsys.stores.shop import open_shop
 
     shop = open_shop(settings.paths)
@@ -81,15 +81,24 @@ def evaluate(
     if rankings is not None:
         write_rankings(evaluation, shop, rankings)
     folder, written = _write(settings, shop, record, evaluation, spread)
-    rows = table_rows(evaluation)
     if as_json:
-        found = {"bundle": record.bundle_id, "rows": rows, "report": [str(path) for path in written]}
-        print_json(found | {"seeds": [asdict(row) for row in spread]})
+        found = {"bundle": record.bundle_id, "rows": table_rows(evaluation)}
+        report = {"report": [str(path) for path in written], "seeds": [asdict(row) for row in spread]}
+        print_json(found | report)
     else:
-        print_rows(rows, as_json=False, title=f"{evaluation.protocol}, seen items: {evaluation.seen}")
-        if spread:
-            print_rows(seed_rows(spread), as_json=False, title=f"over {seeds} seeds")
-        note(f"report: {folder}")
+        _print(evaluation, spread, folder)
+
+
+def _print(evaluation: "Evaluation", spread: "Sequence[OverSeeds]", folder: Path) -> None:
+    """The tables for people, and where the report is."""
+    from recsys.evaluation.report import table_rows
+    from recsys.evaluation.seeds import seed_rows
+
+    title = f"{evaluation.protocol}, seen items: {evaluation.seen}"
+    print_rows(table_rows(evaluation), as_json=False, title=title)
+    if spread:
+        print_rows(seed_rows(spread), as_json=False, title=f"over {len(spread[0].values)} seeds")
+    note(f"report: {folder}")
 
 
 def _write(
