@@ -224,9 +224,13 @@ def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(
     shop: Shop, tmp_path: Path
 ) -> None:
     file = tmp_path / "rankings.parquet"
-    report = json.loads(shop.type(f"recsys evaluate --protocol time-split --rankings {file} --json"))
-    models = {row["model"]: row for row in report["rows"]}
+    more = "--retrained --seeds 2"
+    report = json.loads(shop.type(f"recsys evaluate --protocol time-split {more} --rankings {file} --json"))
+    models = [row["model"] for row in report["rows"]]
     assert {"popularity", "kNN", "network alone", "recsys"} <= set(models)
+    assert models[-1] == "recsys, retrained with validation events"
+    assert {len(row["values"]) for row in report["seeds"]} == {2}
+    assert [path for path in report["report"] if path.endswith("reliability.png")] != []
     import pandas as pd
 
     rankings = pd.read_parquet(file)

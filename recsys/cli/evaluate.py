@@ -1,5 +1,7 @@
 """`recsys evaluate`: a bundle beside its baselines, all items ranked."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +13,14 @@ from recsys.errors import ArtifactMismatchError, DataError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
+    from recsys.dataset.interactions import Cases
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
+    from recsys.evaluation.reliability import Reliability
+    from recsys.evaluation.seeds import OverSeeds
     from recsys.models.bundle import Manifest
     from recsys.stores.registry_records import BundleRecord
+    from recsys.training.scorers import RetrieverScorer, ServedScorer
 
 
 def evaluate(
@@ -36,6 +42,17 @@ def evaluate(
             help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."
         ),
     ] = None,
+    retrained: Annotated[
+        bool,
+        typer.Option(
+            "--retrained",
+            help="Add a row for the same training with validation events, apart from the others. Trains.",
+        ),
+    ] = False,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Train with so many seeds in all; mean and deviation of what is served."),
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Compare a bundle with the baselines on what it never saw, all items ranked, with intervals.
@@ -45,34 +62,69 @@ def evaluate(
     \b
     Example:
       recsys evaluate --protocol leave-one-out --seen remove --rankings rankings.parquet
+      recsys evaluate --retrained --seeds 3
     """
     settings = load_settings()
     if seen not in (None, "keep", "remove"):
         raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
-    from recsys.evaluation.report import table_rows, write_report
-    from recsys.stores.model_cards import save_evaluated_card
+    from recsys.cli.trained_again import seed_evaluations
+    from recsys.evaluation.report import table_rows
+    from recsys.evaluation.seeds import over_seeds
     from recsys.stores.shop import open_shop
 
     shop = open_shop(settings.paths)
     record = find_bundle(settings, shop, protocol, bundle_id, bars)
     repeats = shop.info.repeats if seen is None else seen == "keep"
-    evaluation = run_evaluation(settings, shop, record.path, repeats, bars)
+    evaluation = run_evaluation(settings, shop, record.path, repeats, bars, record if retrained else None)
+    by_seed = seed_evaluations(settings, shop, record, evaluation, seeds, bars)
+    spread = over_seeds(by_seed) if seeds > 1 else ()
     if rankings is not None:
         write_rankings(evaluation, shop, rankings)
+    folder, written = _write(settings, shop, record, evaluation, spread)
+    if as_json:
+        found = {"bundle": record.bundle_id, "rows": table_rows(evaluation)}
+        report = {"report": [str(path) for path in written], "seeds": [asdict(row) for row in spread]}
+        print_json(found | report)
+    else:
+        _print(evaluation, spread, folder)
+
+
+def _print(evaluation: "Evaluation", spread: "Sequence[OverSeeds]", folder: Path) -> None:
+    """The tables for people, and where the report is."""
+    from recsys.evaluation.report import table_rows
+    from recsys.evaluation.seeds import seed_rows
+
+    title = f"{evaluation.protocol}, seen items: {evaluation.seen}"
+    print_rows(table_rows(evaluation), as_json=False, title=title)
+    if spread:
+        print_rows(seed_rows(spread), as_json=False, title=f"over {len(spread[0].values)} seeds")
+    note(f"report: {folder}")
+
+
+def _write(
+    settings: Settings,
+    shop: "Shop",
+    record: "BundleRecord",
+    evaluation: "Evaluation",
+    spread: "Sequence[OverSeeds]",
+) -> tuple[Path, tuple[Path, ...]]:
+    """Writes the report and the model card; the folder and what is in it now."""
+    from recsys.evaluation.compare import RETRAINED
+    from recsys.evaluation.report import write_report
+    from recsys.stores.model_cards import save_evaluated_card
+
     folder = settings.paths.reports / record.bundle_id
-    if repeats != shop.info.repeats:
+    if (evaluation.seen == "keep") != shop.info.repeats:
         folder = folder / f"seen-{evaluation.seen}"
     curves = sorted((settings.paths.runs / (record.run_id or "")).glob("*/curves.png"))
+    title = f"{shop.info.name}: {record.bundle_id}"
+    command = f"recsys evaluate --protocol {evaluation.protocol} --seen {evaluation.seen}"
+    command += " --retrained" if RETRAINED in evaluation.models else ""
+    command += f" --seeds {len(spread[0].values)}" if spread else ""
     written = write_report(
-        evaluation, folder, title=f"{shop.info.name}: {record.bundle_id}", learning_curves=curves
+        evaluation, folder, title=title, learning_curves=curves, seeds=spread, command=command
     )
-    written = (*written, save_evaluated_card(record.path, evaluation, folder))
-    rows = table_rows(evaluation)
-    if as_json:
-        print_json({"bundle": record.bundle_id, "rows": rows, "report": [str(path) for path in written]})
-    else:
-        print_rows(rows, as_json=False, title=f"{evaluation.protocol}, seen items: {evaluation.seen}")
-        note(f"report: {folder}")
+    return folder, (*written, save_evaluated_card(record.path, evaluation, folder))
 
 
 def find_bundle(
@@ -110,16 +162,24 @@ def find_bundle(
 
 
 def run_evaluation(
-    settings: Settings, shop: "Shop", path: Path, repeats: bool, progress: Progress
+    settings: Settings,
+    shop: "Shop",
+    path: Path,
+    repeats: bool,
+    progress: Progress,
+    retrain: "BundleRecord | None" = None,
 ) -> "Evaluation":
     """The bundle at `path` beside every baseline that the shop's data has the means for.
+
+    Args:
+        retrain: the bundle's record, to add a row of it retrained with validation events.
 
     Raises:
         ArtifactMismatchError: the shop was imported anew since the bundle was trained.
     """
+    from recsys.cli.trained_again import retrained_scorer
     from recsys.evaluation.baselines import baselines, reference_for
     from recsys.evaluation.compare import evaluate as compare
-    from recsys.funnel.catalogue import Labels
     from recsys.stores.artifacts import load_bundle, load_manifest
     from recsys.stores.feature_store import OfflineFeatures
     from recsys.training.scorers import bundle_scorers
@@ -146,16 +206,33 @@ def run_evaluation(
         text_vectors=bundle.text_vectors,
         progress=progress,
     )
-    return compare(
-        [*others, *ours],
+    apart = [retrained_scorer(settings, shop, retrain, bundle, repeats, progress)] if retrain else []
+    found = compare(
+        [*others, *ours, *apart],
         split,
         shop.interactions,
         settings.evaluation,
         seen="keep" if repeats else "remove",
-        categories=Labels.of(bundle.items.categories).codes.astype("int64"),
+        categories=bundle.items.categories,
         reference=reference_for(repeats),
+        served=ours[-1].name,
         progress=progress,
     )
+    return replace(found, calibration=calibration_of(ours[-1], found.cases))
+
+
+def calibration_of(served: "RetrieverScorer | ServedScorer", cases: "Cases") -> "Reliability | None":
+    """p_click of the candidates beside what came true; None where there is no ranker."""
+    from recsys.evaluation.reliability import reliability
+    from recsys.training.requests import labels_of
+    from recsys.training.scorers import ServedScorer
+
+    chances = served.chances(cases) if isinstance(served, ServedScorer) else None
+    if chances is None:
+        return None
+    candidates, p_click = chances
+    shown = candidates > 0
+    return reliability(p_click[shown], labels_of(cases, candidates)[shown])
 
 
 def held_out(manifest: "Manifest", settings: EvaluationSettings) -> EvaluationSettings:
@@ -169,7 +246,7 @@ def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
     """Writes the lists of the bundle's last stage, so that any other tool can score them."""
     import pyarrow.parquet as pq
 
-    ours = evaluation.rankings[evaluation.models[-1]]
+    ours = evaluation.rankings[evaluation.served]
     table = ours.table(shop.interactions.users, shop.interactions.items)
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -177,4 +254,4 @@ def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
-    note(f"rankings of {evaluation.models[-1]!r}: {path}, {len(table)} rows")
+    note(f"rankings of {evaluation.served!r}: {path}, {len(table)} rows")

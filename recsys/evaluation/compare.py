@@ -13,11 +13,15 @@ from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.evaluation.baselines import TEXT_NEIGHBOURS
 from recsys.evaluation.intervals import Intervals, paired_bootstrap
+from recsys.evaluation.popularity_bias import bias_of
 from recsys.evaluation.rankings import Rankings, Seen, rank
+from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, slices_of
 from recsys.metrics import Bools, Floats
 from recsys.progress import Progress, silent
+
+RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Evaluation:
         reference: the model that `Row.difference` is taken from.
         without_targets: cases not asked because all their targets had been had before.
         item_events: (N + 1,) training events an item, for the popularity of what is shown.
+        served: the model that is asked about; the others are there to compare it with.
+        calibration: of its probabilities, where it gives any.
         rankings: by model.
         values: model -> metric -> (U,) one value a case, on all cases.
         seconds: model -> seconds to rank all cases.
@@ -59,6 +65,7 @@ class Evaluation:
     protocol: str
     seen: Seen
     reference: str
+    served: str
     cutoffs: tuple[int, ...]
     cases: Cases
     without_targets: int
@@ -67,6 +74,7 @@ class Evaluation:
     rankings: Mapping[str, Rankings]
     values: Mapping[str, Mapping[str, Floats]]
     seconds: Mapping[str, float]
+    calibration: Reliability | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -89,9 +97,10 @@ def evaluate(
     settings: EvaluationSettings,
     *,
     seen: Seen,
-    categories: IntArray | None = None,
+    categories: Sequence[str] = (),
     part: str = "test",
     reference: str = TEXT_NEIGHBOURS,
+    served: str | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Ranks the whole catalogue by each scorer for each case of `part` and compares the results.
@@ -101,10 +110,11 @@ def evaluate(
 
     Args:
         interactions: all actions, test included; nothing at or after a case's instant is shown.
-        categories: (N + 1,) a code an item, for the diversity of lists.
+        categories: (N + 1,) the category of each item, "" = unknown; for slices and the diversity of lists.
         part: `test` or `validation`.
         reference: name of the scorer to compare with (see `baselines.reference_for`); the first scorer
             if there is none of that name.
+        served: name of the scorer that is asked about; the last one by default.
 
     Raises:
         DataError: no scorer, two of one name, no case to ask, or a scorer's output does not fit.
@@ -124,17 +134,18 @@ def evaluate(
         seconds[scorer.name] = time.perf_counter() - start
     reference = reference if reference in names else names[0]
     events = np.bincount(split.train.item_index, minlength=len(split.train.items))
-    slices = slices_of(cases, split.train, interactions)
+    slices = slices_of(cases, split.train, interactions, categories)
     rows, values = _compare(rankings, cases, slices, reference, settings, progress)
     return Evaluation(
         protocol=split.protocol,
         seen=seen,
         reference=reference,
+        served=served or names[-1],
         cutoffs=settings.cutoffs,
         cases=cases,
         without_targets=asked - len(cases),
         item_events=events,
-        rows=(*rows, *_list_rows(rankings, events, categories, min(settings.cutoffs))),
+        rows=(*rows, *_list_rows(rankings, cases, events, categories, min(settings.cutoffs))),
         rankings=rankings,
         values=values,
         seconds=seconds,
@@ -233,20 +244,23 @@ def _row(model: str, name: str, metric: str, place: int, found: Intervals, cases
 
 
 def _list_rows(
-    rankings: Mapping[str, Rankings], events: IntArray, categories: IntArray | None, k: int
+    rankings: Mapping[str, Rankings], cases: Cases, events: IntArray, categories: Sequence[str], k: int
 ) -> list[Row]:
-    """Coverage, novelty and diversity of the first `k`: what lists are like, whoever they were right for."""
+    """What the lists of the first `k` are like, whoever they were right for."""
     information = metrics.self_information(events)
+    codes = np.unique(np.asarray(categories, np.str_), return_inverse=True)[1] if any(categories) else None
     rows = []
     for model, ranking in rankings.items():
-        shown, cases = ranking.items[:, :k], len(ranking)
+        shown = ranking.items[:, :k]
         found = {
             "coverage": metrics.coverage(shown, len(events) - 1),
             "novelty": float(metrics.novelty(shown, information).mean()),
+            **bias_of(shown, cases.targets, events),
         }
-        if categories is not None:
-            found["diversity"] = float(metrics.intra_list_diversity(shown, categories).mean())
+        if codes is not None:
+            found["diversity"] = float(metrics.intra_list_diversity(shown, codes).mean())
         rows += [
-            Row(model, ALL_CASES, f"{name}@{k}", value, None, None, cases) for name, value in found.items()
+            Row(model, ALL_CASES, f"{name}@{k}", value, None, None, len(ranking))
+            for name, value in found.items()
         ]
     return rows

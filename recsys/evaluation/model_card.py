@@ -8,11 +8,13 @@ from typing import Any
 
 from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
+from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.slices import ALL_CASES
 from recsys.models.bundle import Manifest
 
 Card = Mapping[str, Any]
 NOT_EVALUATED = "not evaluated yet: run `recsys evaluate`"
+_TEST_METRICS = ("hr", "ndcg", "coverage", "novelty", "diversity", "popularity_bias")
 _CLEANING = ("rows", "kept", "duplicates", "cancelled", "quarantined")
 
 USE = (
@@ -65,9 +67,9 @@ def card_of(
 
 def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
     """The card with what a test found: the model beside the reference, with intervals, and by slice."""
-    ours, reference = evaluation.models[-1], evaluation.reference
+    ours, reference = evaluation.served, evaluation.reference
     first = min(evaluation.cutoffs)
-    metrics = (f"hr@{first}", f"ndcg@{first}", f"coverage@{first}", f"novelty@{first}", f"diversity@{first}")
+    metrics = [f"{name}@{first}" for name in _TEST_METRICS]
     return {
         **card,
         "test": {
@@ -89,6 +91,7 @@ def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
                 for model in dict.fromkeys((ours, reference))
                 if (row := evaluation.row(model, f"ndcg@{first}", name))
             ],
+            "calibration": _calibration(evaluation.calibration),
         },
     }
 
@@ -209,6 +212,14 @@ def _measured(row: Row) -> dict[str, Any]:
     }
 
 
+def _calibration(found: Reliability | None) -> dict[str, float] | None:
+    """What a card says of probabilities: `error` is the expected calibration error."""
+    if found is None:
+        return None
+    names = ("candidates", "predicted", "observed", "error", "log_loss", "auc")
+    return {name: getattr(found, name) for name in names}
+
+
 def _results(card: Card) -> list[str]:
     validation = [{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()]
     parts = ["Validation, by the network alone:", _table(validation)] if validation else []
@@ -220,6 +231,12 @@ def _results(card: Card) -> list[str]:
         f"had before: {test['seen']}. In brackets: 95% bootstrap interval over cases.",
         _table([_shown(row) for row in test["metrics"]]),
     ]
+    if found := test.get("calibration"):
+        parts.append(
+            f"Of {found['candidates']:,} candidates {found['observed']:.5f} came true, where p_click said "
+            f"{found['predicted']:.5f} on average: expected calibration error {found['error']:.5f}, "
+            f"log loss {found['log_loss']:.5f}, AUC {found['auc']:.4f}."
+        )
     if test["slices"]:
         parts += ["By slice:", _table([{"slice": row["slice"]} | _shown(row) for row in test["slices"]])]
     return parts

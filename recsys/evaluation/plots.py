@@ -1,13 +1,15 @@
 """Pictures of an evaluation as PNG bytes, drawn without a display and without global state."""
 
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recsys.evaluation.compare import Evaluation
-from recsys.evaluation.slices import COLD_EVENTS, head_items
-from recsys.evaluation.tables import metric_name
+from recsys.evaluation.popularity_bias import TAKEN, group_shares
+from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.tables import metric_name, shown_items
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +42,9 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
     return png_bytes(figure)
 
 
-def slices_plot(evaluation: Evaluation, metric: str) -> bytes:
-    """`metric` of every model on every slice; a dot with its 95% interval each."""
-    slices, models, colours = evaluation.slices, evaluation.models, _colours(evaluation)
+def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: str) -> bytes:
+    """`metric` of every model on each of `slices`; a dot with its 95% interval each."""
+    models, colours = evaluation.models, _colours(evaluation)
     step = 0.7 / max(len(models), 1)
     figure = new_figure(9, 1.2 + len(slices) * max(0.5, 0.13 * len(models)))
     axes = figure.subplots()
@@ -63,7 +65,7 @@ def slices_plot(evaluation: Evaluation, metric: str) -> bytes:
     axes.set_yticks(range(len(slices)), labels)
     axes.set_ylim(len(slices) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_title(f"{metric_name(metric)} by slice", loc="left", fontsize=10)
+    axes.set_title(f"{metric_name(metric)} by {by}", loc="left", fontsize=10)
     figure.legend(loc="outside lower center", ncols=min(len(models), 5), fontsize=8, frameon=False)
     return png_bytes(figure)
 
@@ -71,7 +73,7 @@ def slices_plot(evaluation: Evaluation, metric: str) -> bytes:
 def popularity_plot(evaluation: Evaluation) -> bytes:
     """What the lists are made of: head, middle, cold; and how much of the catalogue they reach."""
     first, models = min(evaluation.cutoffs), evaluation.models
-    shares = item_group_shares(evaluation, first)
+    shares = group_shares(shown_items(evaluation), evaluation.item_events)
     from matplotlib.ticker import PercentFormatter
 
     figure = new_figure(9, 1.5 + 0.36 * (len(models) + 1))
@@ -81,7 +83,7 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     for (group, values), tone in zip(shares.items(), tones, strict=True):
         left.barh(range(len(models) + 1), values, left=start, height=0.62, color=tone, label=group)
         start += values
-    left.set_yticks(range(len(models) + 1), [*models, "what people took"])
+    left.set_yticks(range(len(models) + 1), [*models, TAKEN])
     left.invert_yaxis()
     left.set_xlim(0, 1)
     left.set_title(f"share of the first {first} places", loc="left", fontsize=10)
@@ -100,21 +102,23 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     return png_bytes(figure)
 
 
-def item_group_shares(evaluation: Evaluation, k: int) -> dict[str, Any]:
-    """Group of items -> (models + 1,) its share of the first `k` places, and last of the targets."""
-    events = evaluation.item_events
-    head, cold = head_items(events), events <= COLD_EVENTS
-    groups = {
-        "head (half of all events)": head,
-        "middle": ~head & ~cold,
-        f"cold (at most {COLD_EVENTS} events)": cold & ~head,
-    }
-    lists = [ranking.items[:, :k].ravel() for ranking in evaluation.rankings.values()]
-    lists = [*(items[items > 0] for items in lists), evaluation.cases.targets]
-    return {
-        name: np.array([member[items].mean() if len(items) else 0.0 for items in lists])
-        for name, member in groups.items()
-    }
+def reliability_plot(calibration: Reliability) -> bytes:
+    """Probabilities beside what came true, on logarithmic axes, since most of them are small."""
+    figure = new_figure(5.5, 4.6)
+    axes = figure.subplots()
+    seen = [part for part in calibration.bins if part.observed > 0 and part.predicted > 0]
+    if not seen:
+        axes.text(0.5, 0.5, "nothing came true", ha="center", transform=axes.transAxes)
+        return png_bytes(figure)
+    x, y = np.array([part.predicted for part in seen]), np.array([part.observed for part in seen])
+    error = np.array([(part.observed - part.low, part.high - part.observed) for part in seen]).T
+    ends = [min(x.min(), y.min()) / 2, min(1.0, max(x.max(), y.max()) * 2)]
+    axes.plot(ends, ends, color=_REFERENCE_COLOUR, lw=1, ls="--", zorder=0)
+    axes.errorbar(x, y, yerr=np.maximum(error, 0), fmt="o", ms=5, lw=1.2, color=_COLOURS[0])
+    axes.set(xscale="log", yscale="log", xlabel="mean p_click", ylabel="came true")
+    title = f"expected calibration error {calibration.error:.5f}; dashed: what is right"
+    axes.set_title(title, loc="left", fontsize=10)
+    return png_bytes(figure)
 
 
 def _bar(axes: "Axes", evaluation: Evaluation, model: str, metric: str, place: int) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from recsys import columns
 from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions, Vocabulary
@@ -78,7 +79,12 @@ def rank(
             if seen == "remove":
                 row, item = seen_items(interactions, part)
                 matrix[row, item] = -np.inf
-            items[start : start + len(part)], scores[start : start + len(part)] = top_k(matrix, k)
+            found, values = top_k(matrix, k)
+            if np.isnan(values[:, :1]).any():
+                raise DataError(
+                    f"{scorer.name} gave a score that is not a number. Check its training for divergence."
+                )
+            items[start : start + len(part)], scores[start : start + len(part)] = found, values
             advance(len(part))
     return Rankings(cases.user_index, items, scores)
 
@@ -92,37 +98,34 @@ def seen_items(interactions: Interactions, cases: Cases) -> tuple[IntArray, IntA
 def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """The `k` best columns of each row and their scores; equal scores by column; -inf is no item.
 
+    NaN comes first, before every number.
+
     >>> items, _ = top_k(np.array([[0, 1, 3, 3, 2]], np.float32), 3)
     >>> items
     array([[2, 3, 4]])
     """
-    chosen = np.argpartition(scores, -k, axis=1)[:, -k:]
-    values = np.take_along_axis(scores, chosen, axis=1)
-    least = values.min(axis=1, keepdims=True)
-    # argpartition is free to take any of several equal scores at the edge: those rows are done again.
-    torn = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
-    for row in np.flatnonzero(torn & np.isfinite(least[:, 0])):
-        inside = np.flatnonzero(scores[row] >= least[row])
-        chosen[row] = inside[np.argsort(-scores[row, inside], kind="stable")[:k]]
-    chosen.sort(axis=1)
-    values = np.take_along_axis(scores, chosen, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, axis=1)
-    items = np.take_along_axis(chosen, order, axis=1)
+    found = torch.topk(torch.from_numpy(scores), min(k + 1, scores.shape[1]))
+    values, items = found.values.numpy(), found.indices.numpy()
+    # topk is free to take any of several equal scores at the edge: those rows are done again.
+    torn = values[:, k - 1] == values[:, k] if values.shape[1] > k else np.zeros(len(values), np.bool_)
+    values, items = values[:, :k].copy(), items[:, :k].copy()
+    for row in np.flatnonzero(torn & np.isfinite(values[:, -1])):
+        inside = np.flatnonzero(scores[row] >= values[row, -1])
+        items[row] = inside[np.argsort(-scores[row, inside], kind="stable")[:k]]
+        values[row] = scores[row, items[row]]
+    tied = np.flatnonzero((values[:, 1:] == values[:, :-1]).any(axis=1) & ~torn)
+    order = np.lexsort((items[tied], -values[tied]), axis=-1)
+    items[tied] = np.take_along_axis(items[tied], order, axis=1)  # equal values stay as they are
     return np.where(np.isneginf(values), 0, items), values
 
 
 def _scored(scorer: Scorer, cases: Cases, size: int) -> FloatArray:
     """The scorer's matrix, checked and fit to be written to, without the padding column's score."""
-    matrix = np.array(scorer.score(cases), np.float32)
+    matrix = np.array(scorer.score(cases), np.float32, order="C")
     if matrix.shape != (len(cases), size):
         raise DataError(
             f"{scorer.name} scored {matrix.shape}, expected {(len(cases), size)}: one row a case, one column "
             "an item index, padding included. Rebuild it for this catalogue."
         )
     matrix[:, 0] = -np.inf
-    if np.isnan(matrix).any():
-        raise DataError(
-            f"{scorer.name} gave a score that is not a number. Check its training for divergence."
-        )
     return matrix

@@ -5,18 +5,23 @@ import html
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from recsys.errors import ArtifactError
-from recsys.evaluation.compare import Evaluation
-from recsys.evaluation.plots import accuracy_plot, popularity_plot, slices_plot
+from recsys.evaluation.compare import RETRAINED, Evaluation
+from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
+from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.seeds import OverSeeds, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
+    calibration_rows,
     difference_rows,
     document,
     headline,
     metric_name,
-    slice_models,
+    shown_rows,
+    slice_groups,
     slice_rows,
     table_rows,
 )
@@ -26,6 +31,16 @@ __all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_re
 # A section is a heading, a line to explain it, its table and the names of its pictures.
 Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
 
+# Of slices: what they are by, and what there is to say.
+_GROUPS = {
+    "slices": (
+        "slice",
+        "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most wanted "
+        "items that take half of the training events. Repeat: the user had the item before.",
+    ),
+    "history": ("length of history", "By how many actions the user had before the question."),
+    "categories": ("category", "The categories most asked for."),
+}
 _STYLE = """
 :root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
@@ -38,31 +53,35 @@ th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px sol
 
 
 def write_report(
-    evaluation: Evaluation, folder: Path, *, title: str, learning_curves: Sequence[Path] = ()
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    title: str,
+    learning_curves: Sequence[Path] = (),
+    seeds: Sequence[OverSeeds] = (),
+    command: str = "",
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
 
     Args:
         learning_curves: PNG files of the training, shown at the end.
+        seeds: the served model's metrics over several seeds, if it was trained with several.
+        command: what to type to get this report.
 
     Raises:
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
-    first = min(evaluation.cutoffs)
-    pictures = {
-        "accuracy.png": accuracy_plot(evaluation),
-        "slices.png": slices_plot(evaluation, f"ndcg@{first}"),
-        "popularity.png": popularity_plot(evaluation),
-    }
+    pictures = _pictures(evaluation)
+    summary = headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
-        parts = sections(evaluation, tuple(curves))
+        parts = sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
-            "report.md": render_markdown(title, headline(evaluation), parts).encode(),
-            "report.html": render_html(title, headline(evaluation), parts, pictures | curves).encode(),
-            "evaluation.json": _json(document(evaluation)),
+            "report.md": render_markdown(title, summary, parts).encode(),
+            "report.html": render_html(title, summary, parts, pictures | curves).encode(),
+            "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,15 +92,23 @@ def write_report(
         ) from error
 
 
-def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> list[Section]:
+def sections(
+    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[OverSeeds] = ()
+) -> list[Section]:
     """What the report says, in order."""
     first = min(evaluation.cutoffs)
+    apart = (
+        f" The row '{RETRAINED}' stands apart: it learned from events that the others were kept from."
+        if RETRAINED in evaluation.models
+        else ""
+    )
     parts: list[Section] = [
         (
             "All cases",
             "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
             f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
-            "training events, in bits; seconds are for ranking all cases.",
+            "training events, in bits; popularity bias: see below; seconds are for ranking all cases, "
+            "a bundle's search for candidates not counted." + apart,
             table_rows(evaluation),
             ["accuracy.png"],
         )
@@ -92,25 +119,55 @@ def sections(evaluation: Evaluation, learning_curves: Sequence[str] = ()) -> lis
             "An interval that holds 0 tells nothing apart."
         )
         parts.append((f"Beside {evaluation.reference}", text, differences, []))
-    if slice_models(evaluation):
-        text = (
-            "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most "
-            "wanted items that take half of the training events. Repeat: the user had the item before."
-        )
-        parts += [
-            (
-                f"{metric_name(name)} by slice",
-                text if pictures else "",
-                slice_rows(evaluation, name),
-                pictures,
-            )
-            for name, pictures in ((f"ndcg@{first}", ["slices.png"]), (f"hr@{max(evaluation.cutoffs)}", []))
-        ]
-    text = "A model that shows much more of the head than people take has a popularity bias."
-    parts.append(("What is shown", text, [], ["popularity.png"]))
+    if seeds:
+        text = f"{evaluation.served}, trained {len(seeds[0].values)} times: mean and standard deviation."
+        parts.append(("Over seeds", text, seed_rows(seeds), []))
+    parts += _slice_sections(evaluation)
+    text = (
+        f"The first {first} places, and what people took. An item's percentile is the share of the catalogue "
+        "with fewer training events; bias is how much more popular what is shown is than what people took."
+    )
+    parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))
+    if evaluation.calibration:
+        parts.append(_calibration_section(evaluation.served, evaluation.calibration))
     if learning_curves:
         parts.append(("Training", "", [], learning_curves))
     return parts
+
+
+def _slice_sections(evaluation: Evaluation) -> list[Section]:
+    first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
+    parts: list[Section] = []
+    for group, names in slice_groups(evaluation).items():
+        by, text = _GROUPS[group]
+        rows = slice_rows(evaluation, f"ndcg@{first}", names)
+        parts.append((f"{metric_name(f'ndcg@{first}')} by {by}", text, rows, [f"{group}.png"]))
+        if group == "slices":
+            rows = slice_rows(evaluation, f"hr@{last}", names)
+            parts.append((f"{metric_name(f'hr@{last}')} by {by}", "", rows, []))
+    return parts
+
+
+def _calibration_section(model: str, found: Reliability) -> Section:
+    text = (
+        f"p_click of {model} for {found.candidates:,} candidates of the test's questions, beside how many "
+        f"came true: {found.predicted:.5f} was said and {found.observed:.5f} came true on average. "
+        f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
+        "Bins hold about as many candidates each."
+    )
+    return ("Are probabilities right?", text, calibration_rows(found), ["reliability.png"])
+
+
+def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """File name -> PNG."""
+    metric = f"ndcg@{min(evaluation.cutoffs)}"
+    pictures = {"accuracy.png": accuracy_plot(evaluation)}
+    for group, names in slice_groups(evaluation).items():
+        pictures[f"{group}.png"] = slices_plot(evaluation, metric, names, _GROUPS[group][0])
+    pictures["popularity.png"] = popularity_plot(evaluation)
+    if evaluation.calibration:
+        pictures["reliability.png"] = reliability_plot(evaluation.calibration)
+    return pictures
 
 
 def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:

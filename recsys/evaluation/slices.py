@@ -1,15 +1,20 @@
 """Parts of the test that deserve a look of their own, as masks over its targets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.dataset.split import history_ends
 from recsys.evaluation.rankings import seen_items
 
 ALL_CASES = "all"
 COLD_EVENTS = 5  # an item or a user with at most so many training events is cold
+HISTORY, CATEGORY = "history: ", "category: "  # how the names of these slices begin
+HISTORY_LENGTHS = ((0, 0), (1, 5), (6, 20), (21, 50), (51, None))
+CATEGORIES_SHOWN = 8
 HEAD_SHARE = 0.5  # the head: the most wanted items that together take this share of training events
 
 Mask = npt.NDArray[np.bool_]
@@ -27,12 +32,18 @@ class Slice:
     targets: Mask
 
 
-def slices_of(cases: Cases, train: Interactions, interactions: Interactions) -> tuple[Slice, ...]:
+def slices_of(
+    cases: Cases, train: Interactions, interactions: Interactions, categories: Sequence[str] = ()
+) -> tuple[Slice, ...]:
     """The slices that are not empty, `all` first.
 
     cold or warm items and users: at most or more than 5 training events. head or tail: whether the item
     is among the most wanted that take half of the training events. repeat or new: whether the user
-    had the item before the case's instant. An item that is cold is in the tail as well.
+    had the item before the case's instant. An item that is cold is in the tail as well. Then the users
+    by how many actions they had before, and the categories most asked for.
+
+    Args:
+        categories: (N + 1,) the category of each item, "" = unknown; none for a shop without any.
     """
     owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
     item_events = np.bincount(train.item_index, minlength=len(train.items))
@@ -51,10 +62,35 @@ def slices_of(cases: Cases, train: Interactions, interactions: Interactions) -> 
         "tail items": ~head,
         "repeat": repeat,
         "new to the user": ~repeat,
+        **_by_history(cases, interactions, owner),
+        **_by_category(cases, categories),
     }
     # A slice that is everything says nothing more.
     useful = {n: m for n, m in masks.items() if n == ALL_CASES or (m.any() and not m.all())}
     return tuple(Slice(name, mask) for name, mask in useful.items())
+
+
+def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> dict[str, Mask]:
+    """The targets of users with so many actions strictly before the case's instant."""
+    users = cases.user_index
+    length = history_ends(interactions, users, cases.at) - interactions.user_offsets[users]  # (U,)
+    masks = {}
+    for low, high in HISTORY_LENGTHS:
+        name = f"{low}+" if high is None else "none" if not high else f"{low}-{high}"
+        inside = (length >= low) & (length <= (np.inf if high is None else high))
+        masks[f"{HISTORY}{name}"] = inside[owner]
+    return masks
+
+
+def _by_category(cases: Cases, categories: Sequence[str]) -> dict[str, Mask]:
+    """The targets of each of the categories with most targets, the largest first."""
+    if not any(categories):
+        return {}
+    names, codes = np.unique(np.asarray(categories, np.str_), return_inverse=True)
+    asked = codes[cases.targets]
+    counts = np.bincount(asked, minlength=len(names)) * (names != "")
+    largest = np.argsort(-counts, kind="stable")[:CATEGORIES_SHOWN]
+    return {f"{CATEGORY}{names[code]}": asked == code for code in largest if counts[code]}
 
 
 def head_items(item_events: IntArray) -> Mask:

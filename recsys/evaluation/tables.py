@@ -1,14 +1,16 @@
 """An evaluation as rows for a screen, a page or another program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from recsys.dataset.interactions import IntArray
 from recsys.evaluation.compare import Evaluation, Row
-from recsys.evaluation.slices import ALL_CASES
+from recsys.evaluation.popularity_bias import TAKEN, group_shares, popularity_percentiles
+from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.slices import ALL_CASES, CATEGORY, HISTORY
 
 TableRow = Mapping[str, Any]
-SLICE_METRICS = ("hr", "ndcg")  # at the first cutoff: more would not fit a page
 NAMES = {"hr": "HR", "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
 
 
@@ -28,6 +30,7 @@ def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             found = evaluation.row(model, f"{metric}@{first}")
             if found:
                 row[metric] = rounded(found, 2 if metric == "novelty" else 4)
+        row["popularity bias"] = signed(evaluation.row(model, f"popularity_bias@{first}"))
         row["seconds"] = round(evaluation.seconds[model], 1)
         rows.append(row)
     return rows
@@ -53,14 +56,62 @@ def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def slice_rows(evaluation: Evaluation, metric: str) -> list[dict[str, Any]]:
-    """One row a slice: its cases and `metric` of each model."""
+def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each of the slices `names`: its cases and `metric` of each model."""
     rows = []
-    for name in evaluation.slices:
+    for name in names:
         found = {model: evaluation.row(model, metric, name) for model in evaluation.models}
         cases = max((row.cases for row in found.values() if row), default=0)
         rows.append({"slice": name, "cases": cases} | {model: rounded(row) for model, row in found.items()})
     return rows
+
+
+def slice_groups(evaluation: Evaluation) -> dict[str, list[str]]:
+    """File name -> the slices that belong together; a group of nothing but all cases is left out."""
+    groups: dict[str, list[str]] = {"slices": [], "history": [], "categories": []}
+    for name in evaluation.slices:
+        group = (
+            "history" if name.startswith(HISTORY) else "categories" if name.startswith(CATEGORY) else "slices"
+        )
+        groups[group].append(name)
+    return {group: names for group, names in groups.items() if names not in ([], [ALL_CASES])}
+
+
+def shown_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row a model, the last for what people took: groups of items, and how popular they are."""
+    first = min(evaluation.cutoffs)
+    shares = group_shares(shown_items(evaluation), evaluation.item_events)
+    percentiles = popularity_percentiles(evaluation.item_events)
+    taken = float(percentiles[evaluation.cases.targets].mean())
+    rows = []
+    for place, model in enumerate((*evaluation.models, TAKEN)):
+        found = evaluation.row(model, f"popularity@{first}")
+        rows.append(
+            {"lists of": model}
+            | {group: f"{values[place]:.4f}" for group, values in shares.items()}
+            | {"mean percentile": f"{taken:.4f}" if model == TAKEN else rounded(found)}
+            | {"bias": signed(evaluation.row(model, f"popularity_bias@{first}"))}
+        )
+    return rows
+
+
+def shown_items(evaluation: Evaluation) -> dict[str, IntArray]:
+    """Model -> the items of its first places; and what people took."""
+    first = min(evaluation.cutoffs)
+    lists = {model: found.items[:, :first].ravel() for model, found in evaluation.rankings.items()}
+    return lists | {TAKEN: evaluation.cases.targets}
+
+
+def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
+    """One row a bin: candidates, mean p_click, how many came true with a 95% interval."""
+    return [
+        {
+            "candidates": part.candidates,
+            "mean p_click": f"{part.predicted:.5f}",
+            "came true": f"{part.observed:.5f} [{part.low:.5f}, {part.high:.5f}]",
+        }
+        for part in calibration.bins
+    ]
 
 
 def document(evaluation: Evaluation) -> dict[str, Any]:
@@ -74,6 +125,8 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
         "cases_without_targets": evaluation.without_targets,
         "catalogue": len(evaluation.item_events) - 1,
         "seconds": dict(evaluation.seconds),
+        "served": evaluation.served,
+        "calibration": asdict(evaluation.calibration) if evaluation.calibration else None,
         "rows": [asdict(row) for row in evaluation.rows],
     }
 
@@ -104,6 +157,10 @@ def rounded(row: Row | None, digits: int = 4) -> str:
     return "-" if row is None else f"{row.value:.{digits}f}"
 
 
+def signed(row: Row | None) -> str:
+    return "-" if row is None else f"{row.value:+.4f}"
+
+
 def headline(evaluation: Evaluation) -> str:
     """One paragraph on what was asked."""
     cases, targets = len(evaluation.cases), len(evaluation.cases.targets)
@@ -120,8 +177,3 @@ def headline(evaluation: Evaluation) -> str:
         f"Protocol {evaluation.protocol}: {cases:,} cases with {targets:,} targets, each ranked against all "
         f"{len(evaluation.item_events) - 1:,} items of the catalogue. {seen}.{left}"
     )
-
-
-def slice_models(evaluation: Evaluation) -> bool:
-    """Whether there is any slice besides all cases."""
-    return any(name != ALL_CASES for name in evaluation.slices)

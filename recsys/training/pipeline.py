@@ -37,19 +37,13 @@ from recsys.training.feedback_requests import feedback_data, sampled
 from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases, target_counts
-from recsys.training.retriever import train_retriever
+from recsys.training.retriever import MONITOR, train_retriever
 from recsys.training.scorers import RetrieverScorer, seen_lists
 from recsys.training.team import ALONE, Team
 from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
-SECTIONS = {
-    "text",
-    "retriever",
-    "fusion",
-    "ranker",
-    "evaluation",
-}  # of the settings, that a bundle depends on
+SECTIONS = {"text", "retriever", "fusion", "ranker", "evaluation"}  # that a bundle depends on
 GRAPH_NEIGHBOURS = 100
 VALIDATION_CASES = 2000
 YEAR_MICROS = 365 * DAY_MICROS
@@ -96,10 +90,10 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     neighbours, neighbour_scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=job.progress)
     graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
-    retriever = _trained_retriever(job, items, text_vectors, graph, _watched(validate, job.watch))
+    retriever = trained_retriever(job, items, text_vectors, graph, _watched(validate, job.watch))
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
-    manifest = _manifest(job, known, bundle_id, now, git_revision)
-    bundle = _with_untrained_fusion(
+    manifest = manifest_of(job, known, bundle_id, now, git_revision)
+    bundle = with_untrained_fusion(
         job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores
     )
     bundle = replace(bundle, popularity=popularity_at_end(known))
@@ -145,7 +139,7 @@ def item_events(train: Interactions) -> FloatArray:
     return np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
 
 
-def _with_untrained_fusion(
+def with_untrained_fusion(
     job: Job,
     manifest: Manifest,
     items: ItemTable,
@@ -269,11 +263,15 @@ def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, B
         yield np.arange(start, stop), past
 
 
-def _trained_retriever(
-    job: Job, items: ItemTable, text_vectors: FloatArray, graph: sparse.csr_matrix, validate: Validate
+def trained_retriever(
+    job: Job,
+    items: ItemTable,
+    text_vectors: FloatArray,
+    graph: sparse.csr_matrix,
+    validate: Validate,
+    monitor: str = MONITOR,
 ) -> Retriever:
-    train, settings = job.split.train, job.settings.retriever
-    clock = job.shop.info.clock == "time"
+    train, settings, clock = job.split.train, job.settings.retriever, job.shop.info.clock == "time"
     season = int(train.at.max()) - int(train.at.min()) >= 2 * YEAR_MICROS
     if job.parent is None:
         retriever = build_retriever(settings, items, text_vectors, graph, clock=clock, season=season)
@@ -288,8 +286,10 @@ def _trained_retriever(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    run_dir = job.run_dir / "retriever"
-    train_retriever(retriever, data, settings, run_dir, validate, progress=job.progress, team=job.team)
+    folder, team = job.run_dir / "retriever", job.team
+    train_retriever(
+        retriever, data, settings, folder, validate, progress=job.progress, monitor=monitor, team=team
+    )
     retriever.fade(item_events(train))
     return retriever
 
@@ -331,7 +331,7 @@ def _watched(validate: Validate, watch: Watch | None) -> Validate:
     return both
 
 
-def _manifest(
+def manifest_of(
     job: Job, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
 ) -> Manifest:
     sections = SECTIONS | ({"incremental"} if job.parent else set())

@@ -9,6 +9,7 @@ from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interaction
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
+from recsys.models.ranker import Ranker
 from recsys.models.retriever import Retriever
 from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
@@ -49,6 +50,7 @@ class ServedScorer:
     Args:
         candidates: (U, C) item indexes, 0 = padding. scores: (U, C) what orders them.
         known: (U,) whether the user has a history.
+        ranker: what gave the scores; None = fusion did, and there are no probabilities.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class ServedScorer:
         candidates: IntArray,
         scores: FloatArray,
         known: npt.NDArray[np.bool_],
+        ranker: Ranker | None = None,
     ) -> None:
         self.name = name
+        self._ranker = ranker
         self._rows = CaseRows(cases)
         self._network = network
         self._candidates = np.where(known[:, None], candidates, 0)
@@ -75,6 +79,13 @@ class ServedScorer:
         row, place = np.nonzero(candidates)
         out[row, candidates[row, place]] = scores[row, place]
         return out.astype(np.float32, copy=False)
+
+    def chances(self, cases: Cases) -> tuple[IntArray, FloatArray] | None:
+        """(U, C) candidates, 0 = padding, and their (U, C) p_click; None without a ranker."""
+        if self._ranker is None:
+            return None
+        rows = self._rows.of(cases)
+        return self._candidates[rows], self._ranker.calibrated(self._scores[rows])
 
 
 def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
@@ -134,5 +145,5 @@ def bundle_scorers(
     return [
         network,
         ServedScorer("fusion", network, cases, found, scores, known),
-        ServedScorer("recsys", network, cases, found, logits, known),
+        ServedScorer("recsys", network, cases, found, logits, known, bundle.ranker),
     ]

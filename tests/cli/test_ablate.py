@@ -2,15 +2,21 @@
 
 import pytest
 
-from recsys.cli.ablate import all_parts, chosen_parts, without
-from recsys.config import Settings
+from recsys.cli.ablate import FUSION, WHAT, all_parts, chosen_parts, row_of, shown, without
+from recsys.config import EvaluationSettings, Settings
+from recsys.dataset.split import leave_one_out
 from recsys.errors import ConfigError
+from recsys.evaluation.baselines import PersonalFrequency, Popularity
+from recsys.evaluation.compare import evaluate
+from tests.training.test_pipeline import two_tastes
 
 
 def test_every_part_changes_exactly_one_section() -> None:
     whole = Settings()
-    assert without(whole, "") == whole
+    assert without(whole, "") == without(whole, FUSION) == whole
     for part in all_parts():
+        if part == FUSION:
+            continue
         changed = without(whole, part)
         section, _, name = part.partition(".")
         field = "retriever" if section == "network" else "fusion"
@@ -24,7 +30,26 @@ def test_parts_are_chosen_by_name() -> None:
     assert chosen_parts(None) == all_parts()
 
 
-@pytest.mark.parametrize("parts", ["network.soul", "", "fusion"])
+@pytest.mark.parametrize("parts", ["network.soul", "", "network"])
 def test_a_part_that_is_not_there_is_refused_with_those_that_are(parts: str) -> None:
     with pytest.raises(ConfigError, match=r"fusion\.together"):
         chosen_parts(parts)
+
+
+def test_every_part_is_explained() -> None:
+    assert set(WHAT) == {"", *all_parts()}
+
+
+def test_what_is_left_is_set_against_the_whole_model_case_by_case() -> None:
+    shop = two_tastes().interactions
+    split, settings = leave_one_out(shop), EvaluationSettings(cutoffs=(10,), bootstrap_samples=50)
+    own = PersonalFrequency(split.train, shop)
+    whole = evaluate([Popularity(split.train), own], split, shop, settings, seen="keep")
+    first = row_of("", whole, whole, whole.served, settings)
+    row = row_of(FUSION, whole, whole, "popularity", settings)
+    assert "ndcg@10 difference" not in first
+    assert row["ndcg@10 difference"] == pytest.approx(row["ndcg@10"] - first["ndcg@10"])
+    assert row["ndcg@10 low"] <= row["ndcg@10 difference"] <= row["ndcg@10 high"]
+    cells = shown(row)
+    assert cells["NDCG@10 less the whole"].startswith(f"{row['ndcg@10 difference']:+.4f} [")
+    assert list(cells) == list(shown(first))  # a table has one set of columns

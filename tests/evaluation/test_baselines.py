@@ -14,6 +14,7 @@ from recsys.evaluation.baselines import (
     recent_history,
     reference_for,
 )
+from recsys.retrieval.popularity import decayed_popularity
 
 DAY = 86_400_000_000
 
@@ -52,6 +53,13 @@ def test_recent_popularity_answers_cases_of_different_days_each_by_its_own(shop:
     both = Cases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
     expected = [scorer.score(asked(1, 1))[0].tolist(), scorer.score(asked(2, 2))[0].tolist()]
     assert scorer.score(both).tolist() == expected
+
+
+def test_recent_popularity_carried_from_day_to_day_is_what_counting_anew_gives(shop: Interactions) -> None:
+    days = np.array([4, 1, 2, 3]) * DAY
+    cases = Cases(np.arange(1, 5), days, np.zeros(5, np.int64), np.zeros(0, np.int64))
+    expected = [decayed_popularity(shop, int(day), 2.0) for day in days]
+    assert RecentPopularity(shop, half_life_days=2).score(cases) == pytest.approx(np.stack(expected))
 
 
 def test_personal_frequency_puts_what_one_takes_again_first(shop: Interactions) -> None:

@@ -88,10 +88,25 @@ def test_a_slice_is_judged_by_its_own_targets(shop: Interactions) -> None:
 
 
 def test_lists_are_measured_too(shop: Interactions) -> None:
-    found = evaluated(shop, categories=np.array([0, 1, 1, 1, 2, 2]))
+    found = evaluated(shop, categories=["", "tea", "tea", "tea", "soap", "soap"])
     assert value(found, "first", "coverage@1") == pytest.approx(3 / 5)  # 4, 5, 1 and 4 again
     assert value(found, "first", "diversity@1") == 0.0  # a list of one
     assert value(found, "first", "novelty@1") > 0
+
+
+def test_how_popular_lists_are_is_set_against_what_people_took(shop: Interactions) -> None:
+    found = evaluated(shop)
+    # Training events of items 1 .. 5: 1, 2, 2, 2, 0; percentiles .3, .7, .7, .7, .1. The oracle's first
+    # places are the targets 4, 5, 1 and 4; its twin shows item 1 to everybody.
+    taken = (0.7 + 0.1 + 0.3 + 0.7) / 4
+    assert value(found, "first", "popularity@1") == pytest.approx(taken)
+    assert value(found, "first", "popularity_bias@1") == pytest.approx(0)
+    assert value(found, "second", "popularity_bias@1") == pytest.approx(0.3 - taken)
+
+
+def test_the_model_asked_about_is_the_last_unless_another_is_named(shop: Interactions) -> None:
+    assert evaluated(shop).served == "second"
+    assert evaluated(shop, served="first").served == "first"
 
 
 def test_the_same_seed_gives_the_same_report(shop: Interactions) -> None:

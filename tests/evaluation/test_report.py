@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,18 @@ from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactError
 from recsys.evaluation.baselines import baselines
 from recsys.evaluation.compare import Evaluation, evaluate
-from recsys.evaluation.plots import item_group_shares
+from recsys.evaluation.popularity_bias import TAKEN, group_shares
+from recsys.evaluation.reliability import reliability
 from recsys.evaluation.report import render_html, render_markdown, write_report
-from recsys.evaluation.tables import difference_rows, document, slice_rows, table_rows
+from recsys.evaluation.tables import (
+    difference_rows,
+    document,
+    shown_items,
+    shown_rows,
+    slice_groups,
+    slice_rows,
+    table_rows,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -25,7 +35,9 @@ def evaluation(shop: Interactions) -> Evaluation:
     split = leave_one_out(shop)
     scorers = baselines(split, shop, clock=True, repeats=True, texts=["", *"abcde"])
     settings = EvaluationSettings(cutoffs=(2, 4), bootstrap_samples=30)
-    return evaluate(scorers, split, shop, settings, seen="keep", categories=np.arange(6))
+    found = evaluate(scorers, split, shop, settings, seen="keep", categories=["", "a", "a", "b", "b", "b"])
+    p_click = np.array([0.1, 0.1, 0.6, 0.9], np.float32)
+    return replace(found, calibration=reliability(p_click, np.array([False, False, True, True])))
 
 
 def test_the_table_has_a_row_a_model_with_intervals(evaluation: Evaluation) -> None:
@@ -43,20 +55,38 @@ def test_each_other_model_is_set_against_the_reference(evaluation: Evaluation) -
 
 
 def test_slices_are_rows_and_models_columns(evaluation: Evaluation) -> None:
-    rows = slice_rows(evaluation, "ndcg@2")
+    rows = slice_rows(evaluation, "ndcg@2", evaluation.slices)
     assert [row["slice"] for row in rows] == list(evaluation.slices)
     assert list(rows[0]) == ["slice", "cases", *evaluation.models]
+
+
+def test_slices_that_belong_together_share_a_table(evaluation: Evaluation) -> None:
+    groups = slice_groups(evaluation)
+    # Everybody had 2 or 3 actions before: the length of the history tells nobody apart.
+    assert groups["categories"] == ["category: b", "category: a"]
+    assert "history" not in groups
+    assert groups["slices"][0] == "all"
+    assert [name for names in groups.values() for name in names] == list(evaluation.slices)
 
 
 def test_the_document_is_json_with_every_row(evaluation: Evaluation) -> None:
     read = json.loads(json.dumps(document(evaluation)))
     assert len(read["rows"]) == len(evaluation.rows)
     assert (read["cases"], read["catalogue"], read["seen"]) == (4, 5, "keep")
+    assert read["served"] == evaluation.served
+    assert read["calibration"]["observed"] == 0.5
 
 
 def test_the_groups_of_shown_items_add_up(evaluation: Evaluation) -> None:
-    shares = item_group_shares(evaluation, 2)
+    shares = group_shares(shown_items(evaluation), evaluation.item_events)
     assert sum(shares.values()).tolist() == pytest.approx([1.0] * (len(evaluation.models) + 1))
+
+
+def test_what_people_took_stands_below_what_was_shown_and_has_no_bias(evaluation: Evaluation) -> None:
+    rows = shown_rows(evaluation)
+    assert [row["lists of"] for row in rows] == [*evaluation.models, TAKEN]
+    assert rows[-1]["bias"] == "-"
+    assert rows[-1]["mean percentile"] == f"{(0.7 + 0.1 + 0.3 + 0.7) / 4:.4f}"
 
 
 def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -65,6 +95,7 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
     paths = write_report(evaluation, tmp_path / "new" / "report", title="A <shop>", learning_curves=[curves])
     names = {path.name for path in paths}
     assert {"report.html", "report.md", "table.json", "evaluation.json", "curves-1.png"} < names
+    assert {"categories.png", "reliability.png"} < names
     assert all(path.exists() for path in paths)
     assert not list((tmp_path / "new" / "report").glob("*.partial"))
     for path in paths:
@@ -72,7 +103,7 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
             assert path.read_bytes().startswith(PNG)
     page = (tmp_path / "new" / "report" / "report.html").read_text("utf-8")
     assert "A &lt;shop&gt;" in page
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 6
     assert 'src="http' not in page
     assert json.loads((tmp_path / "new" / "report" / "table.json").read_text("utf-8")) == table_rows(
         evaluation
@@ -80,10 +111,11 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
 
 
 def test_markdown_names_only_pictures_that_are_written(evaluation: Evaluation, tmp_path: Path) -> None:
-    paths = write_report(evaluation, tmp_path, title="Shop")
+    paths = write_report(evaluation, tmp_path, title="Shop", command="recsys evaluate --seen keep")
     text = (tmp_path / "report.md").read_text("utf-8")
     assert set(re.findall(r"\]\((.+?)\)", text)) == {path.name for path in paths if path.suffix == ".png"}
     assert text.startswith("# Shop\n")
+    assert "Made by: recsys evaluate --seen keep" in text
 
 
 def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:

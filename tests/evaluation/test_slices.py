@@ -28,6 +28,24 @@ def test_slices_that_hold_everything_or_nothing_are_left_out(shop: Interactions)
     assert found["new to the user"] == [True, True, True, False]
 
 
+def test_users_are_told_apart_by_what_they_did_before(shop: Interactions) -> None:
+    # Asked at the first instant and long after the last: no action before it, and all four.
+    day = 86_400_000_000
+    cases = Cases(np.array([1, 2]), np.array([0, 9 * day]), np.array([0, 1, 3]), np.array([1, 2, 3]))
+    found = {part.name: part.targets.tolist() for part in slices_of(cases, shop, shop)}
+    assert found["history: none"] == [True, False, False]
+    assert found["history: 1-5"] == [False, True, True]
+    assert "history: 6-20" not in found
+
+
+def test_the_categories_most_asked_for_are_slices_and_the_unknown_one_is_not(shop: Interactions) -> None:
+    cases = leave_one_out(shop).test  # targets 4, 5, 1 and 4
+    names = ["", "red", "red", "red", "blue", ""]
+    found = [part for part in slices_of(cases, shop, shop, names) if part.name.startswith("category: ")]
+    assert [part.name for part in found] == ["category: blue", "category: red"]
+    assert found[0].targets.tolist() == [True, False, False, True]
+
+
 def test_restricting_drops_targets_and_then_cases_without_any() -> None:
     cases = Cases(np.array([1, 2, 3]), np.array([7, 8, 9]), np.array([0, 2, 3, 5]), np.array([1, 2, 3, 4, 5]))
     found, rows = restrict(cases, np.array([False, True, False, True, True]))
