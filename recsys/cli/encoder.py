@@ -31,6 +31,9 @@ def train(
         int | None, typer.Option(min=1, help="Train only the last N layers; all weights without it.")
     ] = None,
     lora: Annotated[bool, typer.Option("--lora", help="Train low-rank additions (needs peft).")] = False,
+    protocol: Annotated[
+        str | None, typer.Option(help="Whose training part to learn from: that of the evaluation to come.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a text encoder on what people did: items that go together, queries and what was chosen.
@@ -51,7 +54,7 @@ def train(
     settings = load_settings()
     encoder = _loaded(settings, base)
     _is_free(settings, name)
-    pairs = shop_pairs(settings, bars)
+    pairs = shop_pairs(settings, protocol, bars)
     note(f"{len(pairs.pairs)} pairs of {len(pairs.texts)} texts, {len(pairs.held_out)} held back")
     done = train_text_encoder(encoder, pairs, settings.encoder, layers, lora, bars)
     facts = {
@@ -59,6 +62,7 @@ def train(
         "prefix": settings.text.prefix,
         "layers": layers or "all",
         "lora": lora,
+        "protocol": protocol or "default",
         "weights trained": f"{done.trained} of {done.total}",
         "pairs": len(pairs.pairs),
         "held-out pairs": len(pairs.held_out),

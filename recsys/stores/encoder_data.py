@@ -8,6 +8,7 @@ import pandas as pd
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import FloatArray
+from recsys.dataset.split import Split
 from recsys.progress import Progress, silent
 from recsys.stores.dataset_files import load_items
 from recsys.stores.event_lake import open_lake
@@ -35,24 +36,38 @@ def shop_texts(settings: Settings) -> list[str]:
     return sorted({text.strip() for text in texts if text and text.strip()})
 
 
-def shop_pairs(settings: Settings, progress: Progress = silent) -> TextPairs:
-    """The pairs of the shop's training part: nothing of the validation or the test period is in them.
+def shop_pairs(settings: Settings, protocol: str | None = None, progress: Progress = silent) -> TextPairs:
+    """The pairs of the shop's training part: nothing that a protocol asks about is in them.
+
+    Args:
+        protocol: whose training part; by default the stricter one that the data allows.
 
     Raises:
-        DataError: nothing was imported, or there are too few pairs.
+        DataError: nothing was imported, the protocol does not fit, or there are too few pairs.
     """
     shop = open_shop(settings.paths)
-    train = shop.split(shop.default_protocol, settings.evaluation).train
+    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    train = split.train
     items = load_items(settings.paths)
     texts = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TEXT].to_pylist(), strict=True))
     by_index = [texts.get(identifier) or "" for identifier in train.items.ids]
     events = open_lake(settings.paths).read(columns=list(_NEEDED)).to_pandas()
-    events = events[events[columns.AT] <= pd.Timestamp(int(train.at.max()), unit="us", tz="UTC")]
-    searches, queries = query_choices(events, train.items)
+    searches, queries = query_choices(before_questions(events, split), train.items)
     chosen = settings.encoder
     return text_pairs(
         train, by_index, searches, queries, chosen.neighbours, chosen.held_out_share, chosen.seed, progress
     )
+
+
+def before_questions(events: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """The events, of any kind, from before the instant at which their user is first asked about."""
+    latest = np.iinfo(np.int64).max
+    ends = np.full(len(split.train.users), latest if split.train_end is None else split.train_end)
+    for cases in (split.validation, split.test):
+        ends[cases.user_index] = np.minimum(ends[cases.user_index], cases.at)
+    user = split.train.users.indexes(events[columns.USER_ID].tolist())
+    at = events[columns.AT].astype("datetime64[us, UTC]").astype(np.int64).to_numpy()
+    return events[at < ends[user]]
 
 
 def cosines(exact: FloatArray, other: FloatArray) -> dict[str, float]:
