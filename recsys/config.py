@@ -59,6 +59,18 @@ class EncoderSettings(Section):
     threads: int = Field(2, ge=1)
 
 
+class ImageSettings(Section):
+    """How `recsys encoder images` looks at pictures, and which it refuses."""
+
+    pooling: Literal["auto", "pooler", "cls", "mean"] = Field(
+        "auto", description="`auto`: the network's own, else its class token, else the mean of its states"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="`auto`: bfloat16 on CUDA")
+    batch_size: int = Field(32, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1, description="larger pictures are refused before unpacking")
+    max_bytes: int = Field(50_000_000, ge=1, description="larger files are refused")
+
+
 class RetrieverSettings(Section):
     """The two towers and how they are trained."""
 
@@ -195,6 +207,7 @@ class Settings(Section):
     api_key: SecretStr | None = None
     text: TextSettings = TextSettings()
     encoder: EncoderSettings = EncoderSettings()
+    image: ImageSettings = ImageSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()

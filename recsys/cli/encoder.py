@@ -1,4 +1,4 @@
-"""`recsys encoder`: text encoders of a shop's own, trained, distilled, brought in and exported."""
+"""`recsys encoder`: encoders of a shop's own: trained, distilled, brought in, exported, applied to images."""
 
 import time
 from pathlib import Path
@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.encoder_images import images
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from recsys.models.text_encoder import TextEncoder
 
-app = typer.Typer(no_args_is_help=True, help="Text encoders of a shop's own: train, distil, prepare, export.")
+app = typer.Typer(
+    no_args_is_help=True, help="Encoders: train, distil, prepare and export texts', apply images'."
+)
+app.command()(images)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Name = Annotated[str, typer.Option("--name", help="What the new encoder is called in this home.")]
