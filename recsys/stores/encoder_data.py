@@ -7,12 +7,13 @@ import pandas as pd
 
 from recsys import columns
 from recsys.config import Settings
-from recsys.dataset.interactions import FloatArray
+from recsys.dataset.interactions import FloatArray, Vocabulary
 from recsys.dataset.split import Split
 from recsys.progress import Progress, silent
 from recsys.stores.dataset_files import load_items
 from recsys.stores.event_lake import open_lake
 from recsys.stores.shop import open_shop
+from recsys.stores.text_vectors import Encoder, TextVectors
 from recsys.training.text_pairs import TextPairs, query_choices, text_pairs
 
 _NEEDED = (
@@ -34,6 +35,26 @@ def shop_texts(settings: Settings) -> list[str]:
     """
     texts = load_items(settings.paths)[columns.TEXT].to_pylist()
     return sorted({text.strip() for text in texts if text and text.strip()})
+
+
+def shop_vectors(
+    settings: Settings, encoder: Encoder, items: Vocabulary, progress: Progress = silent
+) -> tuple[list[str], FloatArray]:
+    """Titles, N + 1, and text vectors, (N + 1, E), by item index; "" and zeros where there is none.
+
+    Raises:
+        DataError: nothing was imported.
+    """
+    table = load_items(settings.paths)
+    ids, titles, texts = (table[name].to_pylist() for name in (columns.ITEM_ID, columns.TITLE, columns.TEXT))
+    index = items.indexes(ids)
+    by_index = [""] * len(items)
+    for place, title in zip(index.tolist(), titles, strict=True):
+        by_index[place] = title or ""
+    vectors = np.zeros((len(items), encoder.dimensions), np.float32)
+    vectors[index] = TextVectors(settings.paths.text_vectors).vectors(encoder, texts, progress)
+    by_index[0], vectors[0] = "", 0  # items that came after the shop's actions were read
+    return by_index, vectors
 
 
 def shop_pairs(settings: Settings, protocol: str | None = None, progress: Progress = silent) -> TextPairs:

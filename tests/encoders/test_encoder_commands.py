@@ -117,3 +117,18 @@ def test_the_gain_is_a_table_for_people(recsys: Callable[..., Result]) -> None:
     result = recsys("train", "--name", "tuned")
     assert "before" in result.output
     assert "recall@10" in result.output
+
+
+def test_encoders_are_compared_by_what_comes_next(recsys: Callable[..., Result], tmp_path: Path) -> None:
+    recsys("prepare", str(tmp_path / "base"), "--name", "copy")
+    said = json.loads(recsys("compare", "copy", str(tmp_path / "base"), "--cases", "40", "--json").stdout)
+    assert (said["protocol"], said["cases"]) == ("time-split", 40)
+    first, second, words = said["rows"]
+    assert [row["encoder"] for row in said["rows"]] == ["copy", str(tmp_path / "base"), "words"]
+    assert first["alone difference"] is None
+    assert second["alone difference"] == "+0.0000 [+0.0000, +0.0000]"
+    assert first["added NDCG@10"] == second["added NDCG@10"] > 0
+    assert first["ms a text"] > 0
+    assert words["ms a text"] is None
+    with pytest.raises(ConfigError, match="'never'"):
+        recsys("compare", "copy", "--seen", "never")
