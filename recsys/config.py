@@ -36,7 +36,7 @@ class TextSettings(Section):
     batch_size: int = Field(64, ge=1)
     prefix: str = Field("", description="put before each text, for example `passage: `")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="`auto` is bfloat16 on CUDA and on processors with AVX512-BF16, else float32"
+        "auto", description="`auto` is bfloat16 on CUDA and on processors with AMX, else float32"
     )
 
 
