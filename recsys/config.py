@@ -36,7 +36,7 @@ class TextSettings(Section):
     batch_size: int = Field(64, ge=1)
     prefix: str = Field("", description="put before each text, for example `passage: `")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="`auto` is bfloat16 on CUDA and on processors with AVX512-BF16, else float32"
+        "auto", description="`auto` is bfloat16 on CUDA and on processors with AMX, else float32"
     )
 
 
@@ -57,6 +57,18 @@ class EncoderSettings(Section):
     held_out_share: float = Field(0.1, gt=0, lt=1, description="items and queries held back to measure by")
     seed: int = 0
     threads: int = Field(2, ge=1)
+
+
+class ImageSettings(Section):
+    """How `recsys encoder images` looks at pictures, and which it refuses."""
+
+    pooling: Literal["auto", "pooler", "cls", "mean"] = Field(
+        "auto", description="`auto`: the network's own, else its class token, else the mean of its states"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="`auto`: bfloat16 on CUDA")
+    batch_size: int = Field(32, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1, description="larger pictures are refused before unpacking")
+    max_bytes: int = Field(50_000_000, ge=1, description="larger files are refused")
 
 
 class RetrieverSettings(Section):
@@ -197,6 +209,7 @@ class Settings(Section):
     api_key: SecretStr | None = None
     text: TextSettings = TextSettings()
     encoder: EncoderSettings = EncoderSettings()
+    image: ImageSettings = ImageSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()

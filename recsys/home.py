@@ -49,6 +49,11 @@ class HomePaths:
         return self.home / "text_vectors"
 
     @property
+    def image_vectors(self) -> Path:
+        """Image vectors by encoder and content hash."""
+        return self.home / "image_vectors"
+
+    @property
     def encoders(self) -> Path:
         """Text encoders that were trained, distilled, prepared or exported here, one folder each."""
         return self.home / "encoders"

@@ -136,7 +136,7 @@ def _print_report(report: dict[str, Any]) -> None:
     from recsys.cli.output import print_rows
 
     columns = ("rows", "kept", "duplicates", "cancelled", "quarantined")
-    names = ("events", "items", "users")
+    names = [name for name in ("events", "items", "users", "vectors") if name in report]
     rows = [{"table": name, **{column: report[name][column] for column in columns}} for name in names]
     print_rows(rows, as_json=False, title="Rows")
     refused = [

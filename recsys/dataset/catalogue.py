@@ -1,7 +1,7 @@
 """Item and user files -> canonical items and users; pure, all rows of a table at once."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.cells import LIST_MARK, Column, Mask, as_micros, as_number, as_text
+from recsys.dataset.cells import LIST_MARK, Column, as_micros, as_number, as_text
 from recsys.dataset.conditions import any_holds, apply_rejects
 from recsys.dataset.item_vectors import vector_map
 from recsys.dataset.mapping import Attribute, ItemSource, UserSource
 from recsys.dataset.schemas import VECTOR_MAP
 from recsys.dataset.vector_cells import as_vectors
-from recsys.dataset.verdicts import Verdicts
+from recsys.dataset.verdicts import Verdicts, overwritten
 from recsys.errors import DataError
 
 
@@ -26,7 +26,7 @@ def item_columns(source: ItemSource) -> list[str]:
     names = [source.id]
     names += [name for template in templates if template for name in template.columns]
     names += [source.price.column] if source.price and source.price.column else []
-    names += source.vectors.values()
+    names += [vector.column for vector in source.vectors.values() if not vector.files]
     names += [condition.column for condition in source.unavailable]
     names += [condition.column for rule in source.reject for condition in rule.when]
     given = dict.fromkeys([*names, *_attribute_columns(source.attributes)])
@@ -40,19 +40,26 @@ def user_columns(source: UserSource) -> list[str]:
     return list(dict.fromkeys([source.id, *_attribute_columns(source.attributes)]))
 
 
-def canonical_items(raw: pa.Table, source: ItemSource) -> tuple[pa.Table, Verdicts, dict[str, int]]:
+def canonical_items(
+    raw: pa.Table, source: ItemSource, joined: Mapping[str, Column] | None = None
+) -> tuple[pa.Table, Verdicts, dict[str, int]]:
     """Items of `raw` (without `at`), the fate of each raw row, and how many cells were blanked by column.
 
     Of rows with one id the last counts. A price or number that cannot be read is blanked, not refused:
     one bad cell must not take an item out of the shop.
+
+    Args:
+        joined: ready vectors that files of their own hold, by name; a cell for each row of `raw`.
     """
     verdicts = Verdicts(len(raw))
     apply_rejects(source.reject, raw, verdicts)
     ids = as_text(raw[source.id])
     verdicts.refuse(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
-    verdicts.refuse(_overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
+    verdicts.refuse(overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
     kept = verdicts.kept
     rows, ids = raw.filter(pa.array(kept)), ids.filter(pa.array(kept))
+    cells = {name: raw[vector.column] for name, vector in source.vectors.items() if not vector.files}
+    cells = {name: cell.filter(pa.array(kept)) for name, cell in (cells | dict(joined or {})).items()}
     blanked: dict[str, int] = {}
     attributes, lists = _attributes(rows, source.attributes, blanked)
     for name, values in lists.items():
@@ -70,7 +77,7 @@ def canonical_items(raw: pa.Table, source: ItemSource) -> tuple[pa.Table, Verdic
             columns.PRICE_MICROS: _prices(rows, source, blanked),
             columns.AVAILABLE: pa.array(~any_holds(source.unavailable, rows)),
             columns.ATTRIBUTES: attributes,
-            columns.VECTORS: _vectors(rows, source.vectors, blanked),
+            columns.VECTORS: _vectors(cells, len(rows), blanked),
         }
     )
     return table, verdicts, blanked
@@ -81,7 +88,7 @@ def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, Verdic
     verdicts = Verdicts(len(raw))
     ids = as_text(raw[source.id])
     verdicts.refuse(np.asarray(ids.is_null()), "missing_user", source.id, "names no user")
-    verdicts.refuse(_overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
+    verdicts.refuse(overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
     kept = pa.array(verdicts.kept)
     blanked: dict[str, int] = {}
     attributes, _ = _attributes(raw.filter(kept), source.attributes, blanked)
@@ -121,17 +128,6 @@ def refuse_key_collisions(ids: Iterable[str]) -> None:
                 f"items {other!r} and {identifier!r} share the 64-bit key {stable_key(identifier)}. "
                 "Rename one of them in the shop's files, for example by a prefix."
             )
-
-
-def _overwritten(ids: Column, open_rows: Mask) -> Mask:
-    """(N,) bool: rows whose id comes again in a later open row."""
-    codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(open_rows)
-    last = np.full(int(codes.max(initial=-1)) + 2, -1, np.int64)
-    last[codes[rows]] = rows  # the last write of an id wins
-    mask = np.zeros(len(codes), bool)
-    mask[rows] = last[codes[rows]] != rows
-    return mask
 
 
 def _attribute_columns(attributes: dict[str, Attribute]) -> list[str]:
@@ -203,12 +199,12 @@ def _joined(pieces: list[Column], mark: str) -> Column:
     return pc.utf8_rtrim(pc.binary_join_element_wise(*ended, ""), mark)
 
 
-def _vectors(rows: pa.Table, vectors: dict[str, str], blanked: dict[str, int]) -> Column:
+def _vectors(cells: dict[str, Column], rows: int, blanked: dict[str, int]) -> Column:
     """Ready vectors by name, one map a row, null where a row has none."""
     found = {}
-    for name, column in vectors.items():
-        found[name], blanked[name] = as_vectors(rows[column])
-    return vector_map(found, len(rows))
+    for name, column in cells.items():
+        found[name], blanked[name] = as_vectors(column)
+    return vector_map(found, rows)
 
 
 def _prices(rows: pa.Table, source: ItemSource, blanked: dict[str, int]) -> Column:

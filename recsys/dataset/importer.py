@@ -26,20 +26,21 @@ from recsys.dataset.catalogue import (
     refuse_key_collisions,
     user_columns,
 )
-from recsys.dataset.cells import MICROS
+from recsys.dataset.cells import MICROS, Column, as_text
 from recsys.dataset.clean import clean
 from recsys.dataset.event_ids import with_event_ids
+from recsys.dataset.event_summary import EventSummary
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.long_table import long_columns, widened
-from recsys.dataset.mapping import EventSource, Mapping, Source
+from recsys.dataset.mapping import EventSource, ItemSource, Mapping, Source
 from recsys.dataset.pipeline import Background, RowSink, ahead, mapped
 from recsys.dataset.raw import RawBatch, whole
 from recsys.dataset.reader import read_batches
 from recsys.dataset.refusals import plausible
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.dataset.spill import MEMORY_ROWS, EventsByUser
-from recsys.dataset.unit_prices import UnitPrices
 from recsys.dataset.validate import validate_events, validate_items, validate_users
+from recsys.dataset.vector_files import joined_vectors
 from recsys.dataset.verdicts import FILE, QUARANTINE_SCHEMA, ROW, Verdicts, quarantined_events
 from recsys.errors import DataError
 from recsys.progress import Progress, silent
@@ -110,27 +111,6 @@ def import_shop(
     return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift), events.parts)
 
 
-class _Events:
-    """What is gathered from clean events on their way to the lake."""
-
-    def __init__(self, priced: bool) -> None:
-        self.users: set[str] = set()
-        self.items: set[str] = set()
-        self.parts = 0
-        self.start = np.iinfo(np.int64).max
-        self.end = np.iinfo(np.int64).min
-        self.prices = UnitPrices() if priced else None
-
-    def add(self, events: pa.Table) -> None:
-        self.parts += 1
-        at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
-        self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
-        self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
-        self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
-        if self.prices:
-            self.prices.add(events)
-
-
 class _Run:
     """One import: the accounts that its steps write to."""
 
@@ -143,6 +123,7 @@ class _Run:
         self.events = TableAccount()
         self.item_rows = TableAccount()
         self.user_rows = TableAccount()
+        self.vector_rows = TableAccount()
         self.files: dict[str, int] = {}
         self.sequence = 0  # events read so far
 
@@ -157,10 +138,22 @@ class _Run:
         else:
             raw = self._batches(source, long_columns(source.id, source.long), "items", {})
             batch = widened(raw, source.id, source.long, wanted)
-        items, verdicts, blanked = canonical_items(batch.table, source)
+        joined = self._vectors(source, as_text(batch.table[source.id]))
+        items, verdicts, blanked = canonical_items(batch.table, source, joined)
         self._account(self.item_rows, "items", batch, verdicts, len(items))
         self.item_rows.blank(blanked)
         return items
+
+    def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
+        """Ready vectors that files of their own hold, a cell for each of `item_ids`."""
+        cells = {}
+        for name, vector in source.vectors.items():
+            if vector.files:
+                batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
+                found = joined_vectors(batches, vector, item_ids)
+                self._account(self.vector_rows, "vectors", found.rows, found.verdicts, found.kept)
+                cells[name] = found.cells
+        return cells
 
     def users(self) -> pa.Table | None:
         """The user file's rows, if there is one."""
@@ -192,10 +185,10 @@ class _Run:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
 
-    def clean(self, staged: EventsByUser, shift: int, lake: RowSink) -> _Events:
+    def clean(self, staged: EventsByUser, shift: int, lake: RowSink) -> EventSummary:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
-        found = _Events(priced=price is not None and price.source == "events")
+        found = EventSummary(priced=price is not None and price.source == "events")
         names = list(self.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
@@ -212,7 +205,7 @@ class _Run:
                 advance(len(part))
         return found
 
-    def finished_items(self, items: pa.Table, events: _Events) -> pa.Table:
+    def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalogue with what only events know: unlisted items, unit prices, who was never touched."""
         source = self.mapping.items
         listed = set(items[columns.ITEM_ID].to_pylist())
@@ -233,7 +226,7 @@ class _Run:
             items = items.set_column(column, columns.PRICE_MICROS, prices)
         return items.sort_by(columns.ITEM_ID)
 
-    def info(self, events: _Events, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
+    def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
         """What dataset.json will say."""
         return DatasetInfo(
             name=self.mapping.name,
@@ -252,12 +245,14 @@ class _Run:
 
     def report(self, shift: int) -> dict[str, Any]:
         """The account of every row, checked."""
+        joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // (86_400 * MICROS),
             "events": self.events.report("events"),
             "items": self.item_rows.report("items"),
             "users": self.user_rows.report("users"),
+            **({"vectors": self.vector_rows.report("vectors")} if joins else {}),
         }
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
@@ -313,7 +308,7 @@ def _shifted(events: pa.Table, shift: int) -> pa.Table:
     return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
 
 
-def _finished_users(users: pa.Table | None, events: _Events) -> pa.Table:
+def _finished_users(users: pa.Table | None, events: EventSummary) -> pa.Table:
     """Everybody: those of the user file and those that only events know."""
     listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
     others = pa.array(sorted(events.users - listed), pa.string())

@@ -234,6 +234,19 @@ class Long(Section):
 Attributes = dict[str, Annotated[Attribute, BeforeValidator(_as_column)]]
 
 
+class VectorSource(Source):
+    """A ready vector: a column of the items' files or, with `files`, of files of its own joined by `id`."""
+
+    column: str
+    id: str = columns.ITEM_ID
+
+    @model_validator(mode="after")
+    def _joins_files(self) -> "VectorSource":
+        if not self.files and self.model_fields_set - {"column"}:
+            raise ValueError("names no `files`; write the column alone, or add `files`")
+        return self
+
+
 class ItemSource(Source):
     """The catalogue: one item a row, or one property a row (`long`). Without `files`, what events name."""
 
@@ -245,7 +258,9 @@ class ItemSource(Source):
     price: Annotated[Price | None, BeforeValidator(_as_column)] = None
     unavailable: tuple[Condition, ...] = Field((), description="items that meet any of these are not offered")
     attributes: Attributes = Field({})
-    vectors: dict[VectorName, str] = Field({}, description="name -> column with a ready vector in each cell")
+    vectors: dict[VectorName, Annotated[VectorSource, BeforeValidator(_as_column)]] = Field(
+        {}, description="name -> column with a ready vector in each cell"
+    )
     long: Long | None = None
     reject: tuple[Reject, ...] = ()
     unknown: Literal["keep", "quarantine"] = Field(

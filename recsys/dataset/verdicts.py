@@ -8,14 +8,14 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from recsys.dataset.cells import LIST_MARK, Mask
+from recsys.dataset.cells import LIST_MARK, Column, Mask
 from recsys.dataset.raw import RawBatch
 
 FILE = "_file"  # columns that ride along with staged events: which file and row they came from
 ROW = "_row"
 QUARANTINE_SCHEMA = pa.schema(
     [
-        pa.field("table", pa.string()),  # events, items or users
+        pa.field("table", pa.string()),  # events, items, users or vectors
         pa.field("file", pa.string()),
         pa.field("row", pa.int64()),
         pa.field("reason", pa.string()),
@@ -74,6 +74,17 @@ class Verdicts:
             for bad in batch.malformed
         ]
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
+
+
+def overwritten(ids: Column, open_rows: Mask) -> Mask:
+    """(N,) bool: rows whose id comes again in a later open row."""
+    codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(open_rows)
+    last = np.full(int(codes.max(initial=-1)) + 2, -1, np.int64)
+    last[codes[rows]] = rows  # the last write of an id wins
+    mask = np.zeros(len(codes), bool)
+    mask[rows] = last[codes[rows]] != rows
+    return mask
 
 
 def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Table:

@@ -145,11 +145,7 @@ def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
         price_micros=numbers("price_micros", table.price_micros, prices),
         available=numbers("available", table.available, [item.available for item in items]),
         attributes=texts(table.attributes, [attributes_json(item.attributes) for item in items]),
-        vectors=None
-        if table.vectors is None
-        else numbers(
-            "vectors", table.vectors, [ready_row(item.vectors, table.vector_layout) for item in items]
-        ),
+        vectors=vectors,
         vector_layout=table.vector_layout,
     )
 

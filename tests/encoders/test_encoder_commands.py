@@ -14,6 +14,7 @@ from recsys.config import TextSettings, load_settings
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
+from recsys.models.encoder_licence import encoder_licence
 from recsys.models.text_encoder import load_encoder
 from recsys.stores.shop_import import run_import
 from tests.encoders.test_fine_tuning import ADJECTIVES, ITEMS, NOUNS, WORDS
@@ -102,7 +103,10 @@ def test_an_encoder_is_trained_exported_and_distilled_and_each_is_one_to_use(
         recsys("distil", "--teacher", "tuned", "--student", str(tmp_path / "base"), "--json").stdout
     )
     assert distilled["after"]["cosine correlation"] >= distilled["before"]["cosine correlation"]
+    card = Path(trained["folder"]) / "README.md"
+    card.write_text("---\nlicense: mit\n---\n" + card.read_text())
     prepared = json.loads(recsys("prepare", "tuned", "--name", "copy", "--json").stdout)
+    assert encoder_licence(prepared["folder"]) == "mit", "what is made of weights inherits their licence"
     for answer in (trained, exported, distilled, prepared):
         encoder = load_encoder(TextSettings(encoder=answer["folder"], precision="float32"))
         assert encoder.encode(["red tea"]).shape == (1, 16)
@@ -117,3 +121,18 @@ def test_the_gain_is_a_table_for_people(recsys: Callable[..., Result]) -> None:
     result = recsys("train", "--name", "tuned")
     assert "before" in result.output
     assert "recall@10" in result.output
+
+
+def test_encoders_are_compared_by_what_comes_next(recsys: Callable[..., Result], tmp_path: Path) -> None:
+    recsys("prepare", str(tmp_path / "base"), "--name", "copy")
+    said = json.loads(recsys("compare", "copy", str(tmp_path / "base"), "--cases", "40", "--json").stdout)
+    assert (said["protocol"], said["cases"]) == ("time-split", 40)
+    first, second, words = said["rows"]
+    assert [row["encoder"] for row in said["rows"]] == ["copy", str(tmp_path / "base"), "words"]
+    assert first["alone difference"] is None
+    assert second["alone difference"] == "+0.0000 [+0.0000, +0.0000]"
+    assert first["added NDCG@10"] == second["added NDCG@10"] > 0
+    assert first["ms a text"] > 0
+    assert words["ms a text"] is None
+    with pytest.raises(ConfigError, match="'never'"):
+        recsys("compare", "copy", "--seen", "never")

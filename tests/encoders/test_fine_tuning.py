@@ -1,6 +1,7 @@
 """Fine-tuning, distillation and export on tiny random encoders."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 from recsys import columns
 from recsys.config import EncoderSettings, TextSettings
 from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactMismatchError, ConfigError, DataError
 from recsys.home import HomePaths
 from recsys.models.text_encoder import TextEncoder, load_encoder
-from recsys.stores.encoder_data import cosines
+from recsys.stores.encoder_data import before_questions, cosines
 from recsys.stores.encoder_files import FACTS, export_encoder, save_encoder
 from recsys.training.distillation import distil, distillation_loss, likeness
 from recsys.training.fine_tuning import in_batch_loss, train_text_encoder
@@ -198,3 +200,24 @@ def test_an_onnx_encoder_is_neither_trained_nor_exported_again(pairs, tmp_path) 
     (folder / "model.onnx").write_bytes(b"no network")
     with pytest.raises(ArtifactMismatchError, match=r"model\.onnx"):
         load(folder)
+
+
+def test_nothing_from_the_moment_on_that_a_user_is_asked_about_is_learned_from() -> None:
+    users, items = Vocabulary.of("uv"), Vocabulary.of("abcd")
+    # u: a, b, then c (validation), d (test); v: a alone, never asked about.
+    log = Interactions(
+        users,
+        items,
+        np.array([1, 1, 1, 1, 2]),
+        np.array([1, 2, 3, 4, 1]),
+        np.full(5, columns.KIND_CODES[columns.PURCHASE]),
+        np.ones(5, np.float32),
+        np.array([10, 20, 30, 40, 50], np.int64) * 1_000_000,
+    )
+    rows = [("u", 29), ("u", 30), ("u", 45), ("v", 60), ("stranger", 60)]
+    events = pd.DataFrame(rows, columns=["user_id", "at"])
+    events["at"] = pd.to_datetime(events["at"], unit="s", utc=True)
+    kept = before_questions(events, leave_one_out(log))
+    assert kept["user_id"].tolist() == ["u", "v", "stranger"]
+    cut = replace(leave_one_out(log), train_end=30_000_000)
+    assert before_questions(events, cut)["user_id"].tolist() == ["u"]

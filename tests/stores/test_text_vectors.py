@@ -73,7 +73,7 @@ def test_a_damaged_file_is_set_aside_and_encoded_again(tmp_path, caplog, harm):
 
 
 def test_an_interrupted_run_keeps_what_it_has(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_vectors, "SHARD_TEXTS", 2)
+    monkeypatch.setattr(text_vectors, "SHARD_ROWS", 2)
 
     class Failing(LengthEncoder):
         def encode(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:

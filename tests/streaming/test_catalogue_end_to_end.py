@@ -39,7 +39,14 @@ def send(settings: Settings, **fields: Any) -> int:
 
 def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> None:
     send(home, kind="item_upsert", item_id="i1", price_micros=9_000_000, available=False)
-    send(home, kind="item_upsert", item_id="chai", title="Masala chai", category="tea")
+    send(
+        home,
+        kind="item_upsert",
+        item_id="chai",
+        title="Masala chai",
+        category="tea",
+        vectors={"image": [3, 4]},
+    )
     send(home, kind="item_upsert", item_id="nameless")
     last = send(home, kind="user_upsert", user_id="ann", attributes={"city": "Rome"})
     drain_stream(home, (), lambda text: None)
@@ -58,6 +65,8 @@ def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> 
     told = {change.item.item_id: change for change in found.items}
     assert set(told) == {"i1", "chai"}
     assert told["i1"].text_vector is None
+    assert told["chai"].item.vectors == {"image": (3.0, 4.0)}
+    assert items["chai"][columns.VECTORS] == [("image", [3.0, 4.0])]
     vector = told["chai"].text_vector
     assert vector is not None
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)

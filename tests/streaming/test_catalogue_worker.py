@@ -193,6 +193,18 @@ def test_a_new_item_is_encoded_and_told_with_its_vector(world: World) -> None:
     assert world.online.content("chai")[columns.CATEGORY] == "drinks"
 
 
+def test_a_ready_vector_is_logged_written_online_and_told_and_stays_with_the_item(world: World) -> None:
+    world.send(item_id="chai", title="Chai", vectors={"image": [0.6, 0.8]})
+    world.send(item_id="chai", price_micros=3, minutes=1)
+    world.drain()
+    assert [item.vectors for _, item in world.log.rows][-1] == {"image": (0.6, 0.8)}
+    told = world.feed.newest["chai"].item
+    assert (told.price_micros, told.vectors) == (3, {"image": (0.6, 0.8)})
+    row = world.online.rows[columns.ITEM_VECTORS, "chai"]
+    assert row["ready_vector"] == pytest.approx([0.6, 0.8])
+    assert row["vector_layout"] == "image:2"
+
+
 def test_an_item_whose_text_was_ever_changed_is_always_told_with_a_vector(world: World) -> None:
     world.send(item_id="tea", text="Green tea")
     world.send(

@@ -1,0 +1,29 @@
+"""What an import has to know of the clean events once they are on their way to the lake."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.unit_prices import UnitPrices
+
+
+class EventSummary:
+    """What is gathered from clean events on their way to the lake."""
+
+    def __init__(self, priced: bool) -> None:
+        self.users: set[str] = set()
+        self.items: set[str] = set()
+        self.parts = 0
+        self.start = np.iinfo(np.int64).max
+        self.end = np.iinfo(np.int64).min
+        self.prices = UnitPrices() if priced else None
+
+    def add(self, events: pa.Table) -> None:
+        self.parts += 1
+        at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
+        self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
+        self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
+        self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
+        if self.prices:
+            self.prices.add(events)
