@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsys import columns
 from recsys.cli.output import bars, note, print_rows
 from recsys.config import Settings, load_settings
 from recsys.dataset.importer import ShopFiles
@@ -124,10 +125,11 @@ def rows() -> list[dict[str, Any]]:
 
 
 def demo_goods(folder: Path, count: int) -> pa.Table:
-    """Some items of the demo shop, chosen at random."""
+    """Some items that the demo shop has, chosen at random."""
     paths, shop = HomePaths(folder), ShopFiles(load_mapping(DEMO_MAPPING), "0", installed_demo())
     run_import(paths, shop, "", datetime.now(UTC), bars)
     items = load_items(paths)
+    items = items.filter(items[columns.AVAILABLE])
     return items.take(np.sort(np.random.default_rng(0).choice(len(items), count, replace=False)))
 
 
