@@ -75,11 +75,17 @@ def time_split(interactions: Interactions, test_days: int, validation_days: int)
                 f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
                 f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days."
             )
+    return split_at(interactions, train_end, test_start)
+
+
+def split_at(interactions: Interactions, train_end: int, test_start: int) -> Split:
+    """A cut through time at two instants, microseconds: equal ones ask different logs at the same time."""
+    at = interactions.at
     return Split(
         TIME_SPLIT,
-        interactions.take(parts == TRAIN),
-        _cases(interactions, parts == VALIDATION, train_end),
-        _cases(interactions, parts == TEST, test_start),
+        interactions.take(at < train_end),
+        _cases(interactions, (at >= train_end) & (at < test_start), train_end),
+        _cases(interactions, at >= test_start, test_start),
         train_end,
     )
 

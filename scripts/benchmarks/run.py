@@ -28,8 +28,10 @@ MODULES = {
     "redis-memory": "redis_memory_bench",
     "quality": "quality_bench",
     "train-speed": "train_speed_bench",
+    "shared-representation": "shared_representation_bench",
 }
-BY_NAME_ONLY = ("quality", "train-speed")  # they need a home with a shop, and the peers' environment
+# They take minutes; the first two need a home with a shop, and the peers' environment.
+BY_NAME_ONLY = ("quality", "train-speed", "shared-representation")
 
 
 def main() -> int:
@@ -43,11 +45,16 @@ def main() -> int:
         "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
     )
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
+    parser.add_argument(
+        "--seed", type=int, help="shared-representation: of the simulated shoppers, default 0"
+    )
     arguments = parser.parse_args()
     if arguments.home:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
+    if arguments.seed is not None:
+        os.environ["RECSYS_BENCH_SEED"] = str(arguments.seed)
     unknown = sorted(set(arguments.names) - set(MODULES))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
