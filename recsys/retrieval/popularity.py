@@ -30,6 +30,16 @@ def decayed_popularity(interactions: Interactions, now: int, half_life_days: flo
     return counts.astype(np.float32)
 
 
+def popularity_at_end(interactions: Interactions) -> FloatArray:
+    """(N + 1,) decayed popularity right after the last of `interactions`."""
+    return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
+
+
+def item_events(interactions: Interactions) -> FloatArray:
+    """(N + 1,) float32 actions on each item."""
+    return np.bincount(interactions.item_index, minlength=len(interactions.items)).astype(np.float32)
+
+
 def live_popularity(
     trained: npt.NDArray[Any], trained_at: int, live: Mapping[int, float], now: int
 ) -> npt.NDArray[np.float64]:

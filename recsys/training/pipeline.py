@@ -26,7 +26,7 @@ from recsys.models.retriever import Retriever, build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, decayed_popularity
+from recsys.retrieval.popularity import item_events, popularity_at_end
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
@@ -127,16 +127,6 @@ def known_before_test(interactions: Interactions, split: Split) -> Interactions:
 def test_start(interactions: Interactions, split: Split) -> int:
     """The instant, microseconds, at which a cut through time asks; after the last action if it never does."""
     return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
-
-
-def popularity_at_end(interactions: Interactions) -> FloatArray:
-    """(N + 1,) decayed popularity right after the last of `interactions`."""
-    return decayed_popularity(interactions, int(interactions.at.max()) + 1, POPULARITY_HALF_LIFE_DAYS)
-
-
-def item_events(train: Interactions) -> FloatArray:
-    """(N + 1,) training events of each item."""
-    return np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
 
 
 def with_untrained_fusion(
