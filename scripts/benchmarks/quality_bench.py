@@ -1,8 +1,9 @@
 """quality: recsys beside other recommenders on one split of one shop, all items ranked, seen ones removed.
 
 Everything is trained in this run, on the same training part, each in a process of its own. Peers get the
-split as Parquet and give lists back as Parquet; ranx scores all of them, ours too.
-`--home` names a home with an imported shop, `--protocol` the split.
+split as Parquet and give lists back as Parquet; ranx scores all of them, ours and the baselines' too.
+`--home` names a home with an imported shop, `--protocol` the split,
+`--peers` some of them only.
 """
 
 import json
@@ -29,7 +30,6 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import histories_before
-from recsys.evaluation.baselines import TEXT_NEIGHBOURS
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.stores.registry import Registry
 from recsys.stores.shop import open_shop
@@ -61,7 +61,8 @@ def rows() -> list[dict[str, Any]]:
         export(split.train, folder / "train.parquet")
         _, seen = histories_before(shop.interactions, cases)
         export(shop.interactions.take(np.sort(seen)), folder / "histories.parquet")
-        for peer, title in PEERS.items():
+        for peer in os.environ.get("RECSYS_BENCH_PEERS", ",".join(PEERS)).split(","):
+            title = PEERS[peer]
             note(f"training {title} ...")
             cost = run_peer(peer, folder, PLACES)
             made[title] = Made(pq.read_table(folder / f"{peer}.parquet"), cost["seconds"], cost["peak_mb"])
@@ -88,7 +89,7 @@ def run_peer(peer: str, folder: Path, k: int) -> dict[str, float]:
 
 
 def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[Cases, dict[str, Made]]:
-    """The cases asked, and the lists of a bundle trained now, of its network alone and of kNN + text."""
+    """The cases asked, and the lists of a bundle trained now, of its network alone and of the baselines."""
     note("training recsys ...")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "recsys.cli.app", "train", "--protocol", protocol, "--json"]
@@ -103,11 +104,8 @@ def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[Cases, dict[st
     evaluation = run_evaluation(settings, shop, record.path, False, bars)
     users, items = shop.interactions.users, shop.interactions.items
     lists = {model: found.table(users, items) for model, found in evaluation.rankings.items()}
-    return evaluation.cases, {
-        "recsys": Made(lists["recsys"], seconds, used.ru_maxrss / 1024),
-        "network alone": Made(lists["network alone"]),
-        TEXT_NEIGHBOURS: Made(lists[TEXT_NEIGHBOURS]),
-    }
+    rest = {model: Made(found) for model, found in lists.items() if model not in ("recsys", "fusion")}
+    return evaluation.cases, {"recsys": Made(lists["recsys"], seconds, used.ru_maxrss / 1024), **rest}
 
 
 def export(actions: Interactions, path: Path) -> None:

@@ -45,6 +45,7 @@ def main() -> int:
         "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
     )
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
+    parser.add_argument("--peers", help="quality: some of sasrec,bert4rec,als,bpr; default all")
     parser.add_argument(
         "--seed", type=int, help="shared-representation: of the simulated shoppers, default 0"
     )
@@ -53,6 +54,8 @@ def main() -> int:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
+    if arguments.peers:
+        os.environ["RECSYS_BENCH_PEERS"] = arguments.peers
     if arguments.seed is not None:
         os.environ["RECSYS_BENCH_SEED"] = str(arguments.seed)
     unknown = sorted(set(arguments.names) - set(MODULES))
