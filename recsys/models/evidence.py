@@ -109,8 +109,9 @@ class Evidence:
         self._experts = experts
         self.vectors, self.cosines = vectors, cosines
         self.size = len(experts.item_events)  # N + 1
-        user, place = np.nonzero(histories.items)
-        items, at_seconds = histories.items[user, place], histories.at_seconds[user, place]  # (A,)
+        actions = np.flatnonzero(histories.items)  # (A,) of the rows end to end
+        user = actions // histories.items.shape[1]
+        items, at_seconds = histories.items.ravel()[actions], histories.at_seconds.ravel()[actions]  # (A,)
         counts = np.bincount(user, minlength=len(histories))
         self._events = counts.astype(np.float32)
         self._ends = np.cumsum(counts)

@@ -132,7 +132,7 @@ class Retriever(nn.Module):
             vectors = self.item_tower(distinct)[place]  # (B, L, D)
         else:
             vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
-        states = self.states(vectors, kinds, at)[:, -1]
+        states = self.user_tower(vectors, kinds, at, slice(-1, None))[:, 0]  # (B, D): only the last
         users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
         out: FloatArray = users.float().cpu().numpy()
         return out
