@@ -13,7 +13,7 @@ from recsys.funnel.catalogue import Catalogue, Mask
 from recsys.models import evidence
 from recsys.models.bundle import Bundle
 from recsys.models.evidence import SIGNALS, Evidence
-from recsys.retrieval.dense_index import DenseIndex, nearest
+from recsys.retrieval.dense_index import DenseIndex, best_first, nearest
 
 # A source's code is its place here; where several found an item, the first of this order names it.
 SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
@@ -201,7 +201,7 @@ class CandidateSources:
         edges = np.searchsorted(cells, np.arange(len(allowed) + 1) * voices.size)
         looks = self._fusion.first_look(signals)
         best = np.concatenate(
-            [start + _best_first(looks[start:stop], count) for start, stop in pairwise(edges.tolist())]
+            [start + best_first(looks[start:stop], count) for start, stop in pairwise(edges.tolist())]
         )
         cells, signals = cells[best], signals[best]
         alike = near[cells] | (signals[:, _LIKENESS] > 0).any(axis=1)
@@ -218,15 +218,6 @@ class CandidateSources:
         for user, mask in enumerate(allowed):
             near[user, self._index.search(voices.vectors[user], count, mask)[0]] = True
         return near.ravel()
-
-
-def _best_first(scores: FloatArray, count: int) -> IntArray:
-    """The places of the `count` largest of `scores` (P,), best first; equal ones by place."""
-    order = np.argsort(-scores)
-    ordered = scores[order]
-    if (ordered[1:] == ordered[:-1]).any():  # a stable sort takes ten times as long
-        order = np.argsort(-scores, kind="stable")
-    return order[:count]
 
 
 def _part(index: IntArray, source: int, evidence: int = 0) -> Candidates:

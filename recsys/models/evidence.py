@@ -119,7 +119,7 @@ class Evidence:
         back = moments_back(at_seconds, last)
         latest = last - np.arange(len(user)) < LATEST
         first_cell = user * self.size
-        self.own = first_cell + items
+        self.own: IntArray = first_cell + items
         tables = (
             (experts.neighbours, experts.neighbour_scores, 1 / unit, (RECENCY, NOW, LONG)),
             (experts.text_neighbours, experts.text_scores, 1.0, (RECENCY, NOW)),
