@@ -125,8 +125,9 @@ def _recurrence(
         user = user_row[part] if len(items) > 1 else slice(None)
         same = items[user] == item[part, None]  # (R', L)
         same &= item[part, None] != 0
-        times[part] = same.sum(1)
-        seen_at[part] = np.where(same, instants[user], 0).max(1, initial=0)
+        row, place = np.divmod(np.flatnonzero(same), max(items.shape[1], 1))  # few
+        times[part] = np.bincount(row, minlength=len(same))
+        np.maximum.at(seen_at[part], row, instants[user_row[part][row], place])
     return {
         columns.TIMES_IN_HISTORY: times,
         columns.SECONDS_SINCE_ITEM: _where(times > 0, at - seen_at),

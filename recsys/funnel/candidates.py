@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.funnel.catalogue import Catalogue, Mask
 from recsys.models import evidence
 from recsys.models.bundle import Bundle
 from recsys.models.evidence import SIGNALS, Evidence
-from recsys.retrieval.dense_index import DenseIndex
+from recsys.retrieval.dense_index import DenseIndex, best_first, nearest
 
 # A source's code is its place here; where several found an item, the first of this order names it.
 SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
@@ -63,19 +65,28 @@ class Candidates:
 
 
 @dataclass(frozen=True)
+class Fused:
+    """What fusion chose for R users: user after user, each one's best first.
+
+    Attributes:
+        cells: (K,) as those of `Evidence`. signals: (K, S). source: (K,) int8 codes of SOURCES.
+    """
+
+    cells: IntArray
+    signals: FloatArray
+    source: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
 class Interests:
     """What is known of who asks, as indexes.
 
     Attributes:
-        history: (H,) int64 known items of the history, oldest first; empty where nothing is known.
-        vector: (D,) the user's vector; None where nothing is known.
-        voices: what the history says of all items; None where nothing is known.
+        voices: what the one history says of all items; None where nothing is known.
         context_item: index, 0 = none. context_category: code, 0 = none.
         repeats: whether the history's own items may be recommended.
     """
 
-    history: IntArray
-    vector: FloatArray | None
     voices: Evidence | None
     context_item: int = 0
     context_category: int = 0
@@ -87,6 +98,8 @@ class CandidateSources:
 
     def __init__(self, bundle: Bundle, catalogue: Catalogue, index: DenseIndex | None = None) -> None:
         self._catalogue = catalogue
+        self._experts = bundle.experts
+        self._unit = self._experts.unit
         self._vectors = bundle.item_vectors
         self._neighbours = bundle.neighbours
         self._fusion = bundle.fusion
@@ -97,23 +110,32 @@ class CandidateSources:
     def extended(self, bundle: Bundle, catalogue: Catalogue, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
         other = CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
-        other._trained = self._trained
+        other._trained, other._unit = self._trained, self._unit
         return other
 
-    def find(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
+    def voices(self, histories: Histories, vectors: FloatArray) -> Evidence:
+        """What R histories of users with these vectors (R, D) say of all items."""
+        return Evidence(self._experts, self._unit, histories, vectors, self._index.products(vectors))
+
+    def find(self, interests: Interests, allowed: Mask, count: int) -> tuple[Candidates, FloatArray | None]:
         """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
 
-        For somebody nobody knows popularity takes the place of fusion.
+        Beside them their (K, S) signals. For somebody nobody knows popularity takes the place of fusion, and
+        there are no signals.
         """
-        parts = [
+        context = [
             self.around(interests.context_item, allowed, CONTEXT_COUNT, ALIKE),
             self._of_category(interests, allowed, count),
         ]
-        if interests.voices is not None:
-            parts.append(self._fused(interests, interests.voices, allowed, count))
-        else:
-            parts.append(_part(self._catalogue.popular(count, allowed), POPULAR))
-        return Candidates.union(parts, count)
+        if interests.voices is None:
+            popular = _part(self._catalogue.popular(count, allowed), POPULAR)
+            return Candidates.union([*context, popular], count), None
+        fused = self.fused(interests.voices, allowed[None], count, interests.repeats)
+        chosen = Candidates(fused.cells, fused.source, np.zeros(len(fused.cells), np.int64))
+        if not any(len(part) for part in context):
+            return chosen, fused.signals
+        found = Candidates.union([*context, chosen], count)
+        return found, interests.voices.signals(found.index)
 
     def around(self, item: int, allowed: Mask, count: int, alike: float = -1.0) -> Candidates:
         """Neighbours of `item`, then up to `count` items by their cosine to it if that is `alike` or more.
@@ -150,32 +172,52 @@ class CandidateSources:
             return _part(np.zeros(0, np.int64), CATEGORY)
         inside = allowed & (self._catalogue.categories.codes == code)
         found = [self._catalogue.popular(count // 2, inside, code)]
-        if interests.vector is not None:
-            found.insert(0, self._index.search(interests.vector, count // 2, inside)[0])
+        if interests.voices is not None:
+            found.insert(0, self._index.search(interests.voices.vectors[0], count // 2, inside)[0])
         return _part(np.concatenate(found), CATEGORY)
 
-    def _fused(self, interests: Interests, voices: Evidence, allowed: Mask, count: int) -> Candidates:
-        """The `count` best by fusion's first look at all that an expert brings.
+    def fused(self, voices: Evidence, allowed: Mask, count: int, repeats: bool) -> Fused:
+        """For each of R users the `count` best by fusion's first look at all that an expert brings.
 
         These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
         most popular ones and new ones that read like what the user had last. An item's source is the first
         of: own, together, dense, popular.
+
+        Args:
+            allowed: (R, N + 1).
         """
-        near, own, pool = (np.zeros(len(allowed), bool) for _ in range(3))
-        near[self._index.search(voices.vector, count, allowed)[0]] = True
-        own[interests.history if interests.repeats else interests.history[:0]] = True
+        near = self._near(voices, allowed, count)
+        own = np.zeros(allowed.size, bool)
+        if repeats:
+            own[voices.own] = True
+        pool = near | own
         pool[voices.found(SPOKEN_FOR * count)] = True
-        pool[self._catalogue.popular(POPULAR_COUNT, allowed)] = True
-        pool[self._arrivals(interests.history[-LATEST_READ:], allowed)] = True
-        index = np.flatnonzero((near | own | pool) & allowed)
-        signals = voices.signals(index)  # (P, S)
-        best = np.argsort(-self._fusion.first_look(signals), kind="stable")[:count]
-        found = index[best]
-        alike = near[found] | (signals[best][:, _LIKENESS] > 0).any(axis=1)
+        for user, mask in enumerate(allowed):
+            pool[user * voices.size + self._catalogue.popular(POPULAR_COUNT, mask)] = True
+            pool[user * voices.size + self._arrivals(voices.latest(user, LATEST_READ), mask)] = True
+        pool &= allowed.ravel()
+        cells = np.flatnonzero(pool)
+        signals = voices.signals(cells)  # (P, S)
+        edges = np.searchsorted(cells, np.arange(len(allowed) + 1) * voices.size)
+        looks = self._fusion.first_look(signals)
+        best = np.concatenate(
+            [start + best_first(looks[start:stop], count) for start, stop in pairwise(edges.tolist())]
+        )
+        cells, signals = cells[best], signals[best]
+        alike = near[cells] | (signals[:, _LIKENESS] > 0).any(axis=1)
         source = np.where(alike, DENSE, POPULAR).astype(np.int8)
-        source[signals[best, _TOGETHER] > 0] = TOGETHER
-        source[own[found]] = REPEAT
-        return Candidates(found, source, np.zeros(len(found), np.int64))
+        source[signals[:, _TOGETHER] > 0] = TOGETHER
+        source[own[cells]] = REPEAT
+        return Fused(cells, signals, source)
+
+    def _near(self, voices: Evidence, allowed: Mask, count: int) -> Mask:
+        """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""
+        if voices.cosines is not None:
+            return nearest(voices.cosines, allowed, count).ravel()
+        near = np.zeros(allowed.shape, bool)
+        for user, mask in enumerate(allowed):
+            near[user, self._index.search(voices.vectors[user], count, mask)[0]] = True
+        return near.ravel()
 
 
 def _part(index: IntArray, source: int, evidence: int = 0) -> Candidates:

@@ -1,17 +1,30 @@
 """The funnel's first stage for many questions at once, so that what is evaluated is what is served."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.funnel.candidates import CandidateSources, Interests
-from recsys.funnel.catalogue import Catalogue
-from recsys.funnel.ranking import fused_scores
+from recsys.funnel.candidates import CandidateSources
+from recsys.funnel.catalogue import Catalogue, Mask
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import SIGNALS, Evidence, evidence_of
+from recsys.models.evidence import SIGNALS
 from recsys.progress import Progress, silent
+
+_ROWS_AT_ONCE = 64  # requests; more would leave the processor's cache
+_CELLS_AT_ONCE = 4_000_000  # of theirs and the catalogue's, which bounds the memory
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Candidates of a few requests: row, column and item index (K,) each, and their (K, S) signals."""
+
+    row: IntArray
+    column: IntArray
+    items: IntArray
+    signals: FloatArray
 
 
 def candidate_lists(
@@ -23,16 +36,20 @@ def candidate_lists(
 ) -> tuple[IntArray, FloatArray]:
     """(R, count) candidate item indexes, 0 = padding, and their (R, count) fused scores.
 
-    Scores of padding are 0, and NaN where nothing is known of the user.
+    Scores of padding are 0. Who has no history gets what is popular, with NaN for a score.
 
     Args:
         seen: for each request the items that must not come back; None where repeats are welcome.
     """
+    catalogue = Catalogue(bundle)
     found = np.zeros((len(histories), count), np.int64)
     scores = np.zeros((len(histories), count), np.float32)
-    for row, (index, voices) in enumerate(_first_stage(bundle, histories, seen, count, progress)):
-        found[row, : len(index)] = index
-        scores[row, : len(index)] = fused_scores(bundle, voices, index)
+    for part in _first_stage(bundle, catalogue, histories, seen, count, progress):
+        found[part.row, part.column] = part.items
+        scores[part.row, part.column] = bundle.fusion.score(part.signals)
+    for row in np.flatnonzero(~histories.items.any(axis=1)).tolist():
+        index = catalogue.popular(count, _allowed(len(catalogue), seen and [seen[row]], 1)[0])
+        found[row, : len(index)], scores[row, : len(index)] = index, np.nan
     return found, scores
 
 
@@ -43,53 +60,64 @@ def candidate_signals(
     count: int,
     progress: Progress = silent,
 ) -> tuple[IntArray, FloatArray]:
-    """The same candidates and their (R, count, S) signals, what fusion learns from; zeros for padding."""
+    """The same candidates and their (R, count, S) signals, what fusion learns from; zeros for padding.
+
+    Who has no history has nothing to teach and gets no candidates.
+    """
     found = np.zeros((len(histories), count), np.int64)
     signals = np.zeros((len(histories), count, len(SIGNALS)), np.float32)
-    for row, (index, voices) in enumerate(_first_stage(bundle, histories, seen, count, progress)):
-        if voices is not None:
-            found[row, : len(index)] = index
-            signals[row, : len(index)] = voices.signals(index)
+    for part in _first_stage(bundle, Catalogue(bundle), histories, seen, count, progress):
+        found[part.row, part.column] = part.items
+        signals[part.row, part.column] = part.signals
     return found, signals
 
 
 def _first_stage(
     bundle: Bundle,
+    catalogue: Catalogue,
     histories: Histories,
     seen: list[IntArray] | None,
     count: int,
     progress: Progress,
-) -> Iterator[tuple[IntArray, Evidence | None]]:
-    """For each request its candidates and what they were chosen by."""
-    sources, experts = CandidateSources(bundle, Catalogue(bundle)), bundle.experts
-    unit = experts.unit
+) -> Iterator[_Found]:
+    """The candidates of all requests with a history, a few requests at a time."""
+    sources, size = CandidateSources(bundle, catalogue), len(catalogue)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)  # (R, D)
-    everything = np.ones(len(bundle.items), bool)
-    everything[0] = False
     with progress("candidates", len(histories)) as advance:
-        for row, vector in enumerate(vectors):
-            items, at_seconds = histories.items[row], histories.at_seconds[row]
-            request_at = int(histories.request_at_seconds[row])
-            voices = evidence_of(experts, unit, items, at_seconds, request_at, vector)
-            allowed = everything
-            if seen is not None:
-                allowed = everything.copy()
-                allowed[seen[row]] = False
-            known = None if voices is None else vector
-            interests = Interests(items[items > 0], known, voices, repeats=seen is None)
-            yield sources.find(interests, allowed, count).index, voices
-            advance(1)
+        for rows in _blocks(histories, size):
+            voices = sources.voices(histories.take(rows), vectors[rows])
+            allowed = _allowed(size, seen and [seen[row] for row in rows.tolist()], len(rows))
+            fused = sources.fused(voices, allowed, count, repeats=seen is None)
+            user, items = np.divmod(fused.cells, size)
+            column = np.arange(len(user)) - np.searchsorted(user, user)
+            yield _Found(rows[user], column, items, fused.signals)
+            advance(len(rows))
+
+
+def _blocks(histories: Histories, size: int) -> list[IntArray]:
+    """Rows of those with a history, as many at a time as fit."""
+    known = np.flatnonzero(histories.items.any(axis=1))
+    count = max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // size))
+    return np.split(known, range(count, len(known), count)) if len(known) else []
+
+
+def _allowed(size: int, seen: list[IntArray] | None, rows: int) -> Mask:
+    """(rows, size) true but for padding and what each row has seen."""
+    mask = np.ones((rows, size), bool)
+    mask[:, 0] = False
+    for row, items in enumerate(seen or ()):
+        mask[row, items] = False
+    return mask
 
 
 def scores_of(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
     """(R, C) fused scores of given candidates (R, C), as `candidate_lists` has them; 0 for padding."""
-    experts = bundle.experts
-    unit, vectors = experts.unit, bundle.retriever.user_vectors(histories, bundle.item_vectors)
-    scores = np.zeros(candidates.shape, np.float32)
-    for row, vector in enumerate(vectors):
-        items, at_seconds = histories.items[row], histories.at_seconds[row]
-        request_at = int(histories.request_at_seconds[row])
-        voices = evidence_of(experts, unit, items, at_seconds, request_at, vector)
-        shown = candidates[row] > 0
-        scores[row, shown] = fused_scores(bundle, voices, candidates[row, shown])
+    sources, size = CandidateSources(bundle, Catalogue(bundle)), len(bundle.items)
+    vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)
+    scores = np.where(candidates > 0, np.float32(np.nan), np.float32(0))
+    for rows in _blocks(histories, size):
+        row, column = np.nonzero(candidates[rows])
+        voices = sources.voices(histories.take(rows), vectors[rows])
+        signals = voices.signals(row * size + candidates[rows[row], column])
+        scores[rows[row], column] = bundle.fusion.score(signals)
     return scores

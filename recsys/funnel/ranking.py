@@ -13,7 +13,6 @@ from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.catalogue import Mask
 from recsys.funnel.profile import Profile
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ def opinion(
     bundle: Bundle,
     popularity: npt.NDArray[np.float64],
     profile: Profile,
-    voices: Evidence | None,
     candidates: Candidates,
+    signals: FloatArray | None,
     rows: FeatureRows | None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
@@ -76,21 +75,17 @@ def opinion(
     Without them the score is fusion's, and for somebody nobody knows the item's popularity.
 
     Args:
-        popularity: (N + 1,) of the items. voices: what the history says; None where nothing is known.
+        popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
     """
-    fused = fused_scores(bundle, voices, candidates.index)  # (K,)
-    fallback = popularity[candidates.index].astype(np.float32) if voices is None else fused
+    if signals is None:
+        fused = np.full(len(candidates), np.nan, np.float32)  # "missing" to the ranker
+        fallback = popularity[candidates.index].astype(np.float32)
+    else:
+        fallback = fused = bundle.fusion.score(signals)
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
     logits = bundle.ranker.score(feature_matrix(profile, rows, fused))
-    return (fallback if voices is None else logits), bundle.ranker.calibrated(logits)
-
-
-def fused_scores(bundle: Bundle, voices: Evidence | None, index: IntArray) -> FloatArray:
-    """(K,) fusion's scores of items `index`; NaN, which is "missing", where nothing is known of the user."""
-    if voices is None:
-        return np.full(len(index), np.nan, np.float32)
-    return bundle.fusion.score(voices.signals(index))
+    return (fallback if signals is None else logits), bundle.ranker.calibrated(logits)
 
 
 def in_order(ranked: Ranked, known: bool) -> Ranked:

@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.interactions import IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import Candidates, CandidateSources, Interests
@@ -28,7 +28,7 @@ from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import Evidence, evidence_of
+from recsys.models.evidence import Evidence
 from recsys.models.extension import ItemChange, Room, extended
 
 SIMILAR_POOL = 200
@@ -60,8 +60,6 @@ class Recommender:
         self._settings = settings
         self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalogue)
-        self._experts = bundle.experts
-        self._unit = self._experts.unit
         self._room = Room()
         self.version = 0
 
@@ -76,7 +74,6 @@ class Recommender:
         other.version = version
         if changes:
             other.bundle = extended(self.bundle, changes, self._room)
-            other._experts = other.bundle.experts
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalogue = self.catalogue.extended(other.bundle.items, index)
             # Only vectors that differ: an index is no place for prices.
@@ -104,13 +101,10 @@ class Recommender:
         context_item, context_category = self._context(request)
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
-        vector = self._user_vector(profile.histories)
-        voices = self._voices(profile, vector)
+        voices = self._voices(profile.histories)
         known = voices is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
-        interests = Interests(
-            profile.items, vector if known else None, voices, context_item, context_category, repeats
-        )
+        interests = Interests(voices, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
         ranked, rows = self._rank(interests, profile, allowed, request, now, read=not away)
@@ -188,7 +182,7 @@ class Recommender:
         history = histories_from_features(
             [keys], [np.ones(1, np.int64)], [instants], instants, vocabulary, columns.HISTORY_LENGTH
         )
-        self._user_vector(history)
+        self._voices(history)
         if self.bundle.ranker is not None:
             rows = np.full((self._settings.candidates, len(columns.RANKING_FEATURES)), np.nan, np.float32)
             self.bundle.ranker.score(rows)
@@ -203,17 +197,12 @@ class Recommender:
             0 if category is None else self.catalogue.category_code(category),
         )
 
-    def _user_vector(self, histories: Histories) -> FloatArray:
-        """(D,) of the one history; zero where it is empty."""
-        vectors = self.bundle.retriever.user_vectors(histories, self.bundle.item_vectors)
-        vector: FloatArray = vectors[0]
-        return vector
-
-    def _voices(self, profile: Profile, vector: FloatArray) -> Evidence | None:
-        """What the history says of all items; None where there is none."""
-        one = profile.histories
-        request_at = int(one.request_at_seconds[0])
-        return evidence_of(self._experts, self._unit, one.items[0], one.at_seconds[0], request_at, vector)
+    def _voices(self, histories: Histories) -> Evidence | None:
+        """What the one history says of all items; None where it is empty."""
+        if not histories.items.any():
+            return None
+        vectors = self.bundle.retriever.user_vectors(histories, self.bundle.item_vectors)  # (1, D)
+        return self._sources.voices(histories, vectors)
 
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
         """The user's views, and whether the store is away."""
@@ -249,10 +238,10 @@ class Recommender:
         """
         for in_stock in (False, True) if read and not request.filters.include_unavailable else (not read,):
             pool = allowed & self.bundle.items.available if in_stock else allowed
-            candidates = self._sources.find(interests, pool, self._settings.candidates)
+            candidates, signals = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
             scores, probabilities = opinion(
-                self.bundle, self.catalogue.popularity, profile, interests.voices, candidates, rows
+                self.bundle, self.catalogue.popularity, profile, candidates, signals, rows
             )
             prices = prices_now(self.catalogue, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)

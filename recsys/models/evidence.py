@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
 
 LATEST = 100  # actions whose neighbours speak
@@ -39,7 +41,7 @@ SIGNALS = (
 _LOUD = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
 
 Totals = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int32]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,82 +76,117 @@ class Experts:
 
 
 class Evidence:
-    """What one user's history says of all items; read out for as many candidates as are asked.
+    """What the histories of R users say of all items; read out for as many candidates as are asked.
 
     With r_m = decay^m for an action m moments back and N_k(h, i) the k-th table of neighbours:
 
         together, text, words (u, i) = sum over the latest actions h of r N_k(h, i)
         own (u, i) = sum over the user's own actions on i of r
 
+    What is summed lies in cells: u (N + 1) + i is the cell of item i and the u-th user. So many users cost
+    the passes over arrays that one does, and of a single user the cells are the item indexes.
+
     Args:
         experts: of the bundle; `unit` is `experts.unit`, computed once.
-        history: (H,) known items, oldest first. at_seconds: (H,). request_at: seconds.
-        vector: (D,) the user's.
+        histories: R of them, known items and padding; one without a known item says nothing.
+        vectors: (R, D) the users'.
+        cosines: (R, N + 1) of them with all items, where somebody has multiplied them already.
 
     Attributes:
-        vector: (D,) the user's.
+        vectors: (R, D) the users'.
+        cosines: as given.
+        own: (A,) cells of the actions, user by user, oldest first.
     """
 
     def __init__(
         self,
         experts: Experts,
         unit: float,
-        history: IntArray,
-        at_seconds: IntArray,
-        request_at: int,
-        vector: FloatArray,
+        histories: Histories,
+        vectors: FloatArray,
+        cosines: FloatArray | None = None,
     ) -> None:
         self._experts = experts
-        self.vector = vector
-        self._events = float(len(history))
-        self._back = moments_back(at_seconds)
-        latest, back = history[-LATEST:], self._back[-LATEST:]
+        self.vectors, self.cosines = vectors, cosines
+        self.size = len(experts.item_events)  # N + 1
+        actions = np.flatnonzero(histories.items)  # (A,) of the rows end to end
+        user = actions // histories.items.shape[1]
+        items, at_seconds = histories.items.ravel()[actions], histories.at_seconds.ravel()[actions]  # (A,)
+        counts = np.bincount(user, minlength=len(histories))
+        self._events = counts.astype(np.float32)
+        self._ends = np.cumsum(counts)
+        last = self._ends[user] - 1  # (A,) the same user's last action
+        back = moments_back(at_seconds, last)
+        latest = last - np.arange(len(user)) < LATEST
+        first_cell = user * self.size
+        self.own: IntArray = first_cell + items
         tables = (
             (experts.neighbours, experts.neighbour_scores, 1 / unit, (RECENCY, NOW, LONG)),
             (experts.text_neighbours, experts.text_scores, 1.0, (RECENCY, NOW)),
             (experts.word_neighbours, experts.word_scores, 1.0, (RECENCY, NOW)),
         )
-        found = [neighbours[latest].ravel() for neighbours, *_ in tables]
-        # Of a large catalogue few items are spoken for: they get places of their own, from 1; 0 = silence.
-        mentioned = np.zeros(len(experts.item_events), np.bool_)
-        for items in (*found, history):
-            mentioned[items] = True
-        mentioned[0] = False
-        self._items = np.flatnonzero(mentioned)
-        self._places = np.zeros(len(mentioned), np.int32)
-        self._places[self._items] = np.arange(1, len(self._items) + 1)
+        speaking, first, spoken_back = items[latest], first_cell[latest, None], back[latest]
+        found = [(neighbours[speaking] + first).ravel() for neighbours, *_ in tables]
+        # Few cells are spoken for: they get places of their own, from 1; 0 = silence.
+        mentioned = np.zeros(len(histories) * self.size, np.bool_)
+        for cells in (*found, self.own):
+            mentioned[cells] = True
+        mentioned[:: self.size] = False  # padding is no item
+        self._cells = np.flatnonzero(mentioned)
+        self._places = np.zeros(len(mentioned), np.int64)
+        self._places[self._cells] = np.arange(1, len(self._cells) + 1)
         columns: list[Totals] = []
-        for items, (_, scores, factor, decays) in zip(found, tables, strict=True):
-            columns += self._spread(self._places[items], scores[latest], back, factor, decays)
-        own = self._places[history]
-        columns += [self._summed(own, decay**self._back) for decay in (RECENCY, LONG)]
-        columns += self._habit(own, at_seconds, request_at)
-        self._spoken = np.stack(columns, axis=1, dtype=np.float32)  # (P + 1, all but the last four)
-        self._spoken[0] = 0  # for items that nobody speaks for
+        for cells, (_, scores, factor, decays) in zip(found, tables, strict=True):
+            columns += self._spread(self._places[cells], scores[speaking], spoken_back, factor, decays)
+        own = self._places[self.own]
+        columns += [self._summed(own, decay**back) for decay in (RECENCY, LONG)]
+        columns += self._habit(own, back, at_seconds, histories.request_at_seconds[user])
+        self._spoken = np.stack(columns, dtype=np.float32)  # (what histories say, P + 1)
+        self._spoken[:, 0] = 0  # for items that nobody speaks for
 
     def found(self, count: int) -> IntArray:
-        """Up to `count` items that a table of neighbours speaks for, those spoken for loudest, by index."""
-        loud = self._spoken[1:, _LOUD].sum(1)
+        """Cells of up to `count` items a user that neighbours speak for, the loudest, in ascending order."""
+        loud = np.sum([self._spoken[column, 1:] for column in _LOUD], axis=0)
         some = np.flatnonzero(loud > 0)
-        if len(some) > count:
-            some = np.sort(some[np.argpartition(-loud[some], count)[:count]])
-        return self._items[some]
+        users = np.arange(len(self.vectors) + 1)
+        edges = np.searchsorted(self._cells[some], users * self.size)
+        if (np.diff(edges) > count).any():
+            parts = [some[start:stop] for start, stop in pairwise(edges.tolist())]
+            some = np.concatenate([_loudest(part, loud, count) for part in parts])
+        return self._cells[some]
 
-    def network(self, index: IntArray) -> FloatArray:
-        """(K,) cosines of the user with items `index` (K,)."""
-        cosines: FloatArray = self._experts.item_vectors[index] @ self.vector
+    def latest(self, user: int, count: int) -> IntArray:
+        """Up to `count` items of a user's last actions, oldest first."""
+        end = int(self._ends[user])
+        start = max(end - count, end - int(self._events[user]))
+        return self.own[start:end] - user * self.size
+
+    def network(self, cells: IntArray) -> FloatArray:
+        """(K,) cosines of users and items at `cells` (K,)."""
+        if self.cosines is not None:
+            known: FloatArray = self.cosines.ravel()[cells]
+            return known
+        user, item = np.divmod(cells, self.size)
+        if len(self.vectors) == 1:
+            cosines: FloatArray = self._experts.item_vectors[item] @ self.vectors[0]
+        else:
+            cosines = np.einsum("kd,kd->k", self._experts.item_vectors[item], self.vectors[user])
         return cosines
 
-    def signals(self, index: IntArray) -> FloatArray:
-        """(K, S) float32 SIGNALS of items `index` (K,)."""
-        experts = self._experts
-        out = np.empty((len(index), len(SIGNALS)), np.float32)  # (K, S)
-        out[:, :-4] = self._spoken[self._places[index]]
-        out[:, -4] = self.network(index)
-        out[:, -3] = experts.item_events[index]
-        out[:, -2] = experts.popularity[index]
-        out[:, -1] = self._events
-        return out
+    def signals(self, cells: IntArray) -> FloatArray:
+        """(K, S) float32 SIGNALS at `cells` (K,)."""
+        user, item = np.divmod(cells, self.size)
+        others = (
+            self.network(cells),
+            self._experts.item_events[item],
+            self._experts.popularity[item],
+            self._events[user],
+        )
+        out = np.empty((len(SIGNALS), len(cells)), np.float32)  # (S, K): it is read signal by signal
+        self._spoken.take(self._places[cells], axis=1, out=out[: -len(others)], mode="clip")
+        for column, values in zip(out[-len(others) :], others, strict=True):
+            column[:] = values
+        return out.T
 
     def _spread(
         self, places: Places, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
@@ -158,16 +195,21 @@ class Evidence:
         return [self._summed(places, (scores * (factor * decay**back)[:, None]).ravel()) for decay in decays]
 
     def _summed(self, places: Places, weights: npt.NDArray[Any]) -> Totals:
-        return np.bincount(places, weights, len(self._items) + 1).astype(np.float64, copy=False)
+        return np.bincount(places, weights, len(self._cells) + 1).astype(np.float64, copy=False)
 
-    def _habit(self, own: Places, at_seconds: IntArray, request_at: int) -> tuple[Totals, Totals]:
-        """(P + 1,) 1 / (1 + moments since the last action on own places (H,)), and how due the item is.
+    def _habit(
+        self, own: Places, back: IntArray, at_seconds: IntArray, request_at: IntArray
+    ) -> tuple[Totals, Totals]:
+        """(P + 1,) 1 / (1 + moments since the last action on own places (A,)), and how due the item is.
 
         due = log((time since the last) / (mean time between)), for an item taken at two instants or more;
         0 elsewhere, and where there is no clock.
+
+        Args:
+            back, at_seconds, request_at: (A,) of each action.
         """
-        last, due = (np.zeros(len(self._items) + 1) for _ in range(2))
-        last[own] = 1 / (1.0 + self._back)  # oldest first: the last write wins
+        last, due = (np.zeros(len(self._cells) + 1) for _ in range(2))
+        last[own] = 1 / (1.0 + back)  # oldest first: the last write wins
         if not self._experts.clock or len(own) < 2:
             return last, due
         order = np.lexsort((at_seconds, own))
@@ -178,13 +220,23 @@ class Evidence:
         final = np.append(first[1:], len(item)) - 1
         several = moments > 1
         gap = (at[final] - at[first])[several] / (moments[several] - 1)
-        since = np.maximum(request_at - at[final][several], 1)
+        since = np.maximum((request_at[order] - at)[final][several], 1)
         due[item[first][several]] = np.log(since / np.maximum(gap, 1))
         return last, due
 
 
-def moments_back(at_seconds: IntArray) -> IntArray:
+def _loudest(places: IntArray, loud: FloatArray, count: int) -> IntArray:
+    """Up to `count` of `places` (P,), those where `loud` is largest, ascending."""
+    if len(places) <= count:
+        return places
+    return np.sort(places[np.argpartition(-loud[places], count)[:count]])
+
+
+def moments_back(at_seconds: IntArray, last: IntArray | int = -1) -> IntArray:
     """(H,) how many distinct instants lie between an action and the last one; `at_seconds` ascends.
+
+    Args:
+        last: (H,) the place of each action's last one, where there are several users.
 
     >>> moments_back(np.array([10, 10, 30, 40])).tolist()
     [2, 2, 1, 0]
@@ -192,19 +244,5 @@ def moments_back(at_seconds: IntArray) -> IntArray:
     if not len(at_seconds):
         return np.zeros(0, np.int64)
     moment = np.cumsum(np.append(False, at_seconds[1:] != at_seconds[:-1]))
-    back: IntArray = (moment[-1] - moment).astype(np.int64)
+    back: IntArray = (moment[last] - moment).astype(np.int64)
     return back
-
-
-def evidence_of(
-    experts: Experts, unit: float, items: IntArray, at_seconds: IntArray, request_at: int, vector: FloatArray
-) -> Evidence | None:
-    """The evidence of one row of `Histories`, padding and all; None where it holds no known item.
-
-    Args:
-        items, at_seconds: (L,) oldest first, 0 = padding. vector: (D,).
-    """
-    known = items > 0
-    if not known.any():
-        return None
-    return Evidence(experts, unit, items[known], at_seconds[known], request_at, vector)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -99,44 +100,38 @@ class Fusion(nn.Module):
     def forward(self, signals: Tensor) -> Tensor:
         """(..., S) SIGNALS -> (...,) scores."""
         signals = signals * self.heard
-        prior = self.prior_score(signals)
-        inputs = ((self._inputs(signals, prior) - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
+        prior = _prior(self.shape, signals, torch)
+        inputs = _standardised(_inputs(self.shape, signals, prior, torch), self.mean, self.deviation, torch)
         out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
         return out
 
     def prior_score(self, signals: Tensor) -> Tensor:
         """(..., S) -> (...,): the log-linear form alone, by which candidates are chosen."""
-        shape, signals = self.shape, signals * self.heard
-        column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
-        cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
-        likeness = shape.text * column[TEXT] + shape.words * column[WORDS]
-        speaks = column[TOGETHER] + likeness * (shape.cold_text * cold).exp() + shape.own * column[OWN_LONG]
-        return (
-            (speaks + shape.floor).log()
-            + shape.network * shape.scale * column[NETWORK]
-            - shape.popularity * column[ITEM_EVENTS].log1p()
-            + shape.recent * column[POPULARITY].log1p()
-            + shape.cold * cold
-        )
+        out: Tensor = _prior(self.shape, signals * self.heard, torch)
+        return out
 
     def fit_statistics(self, signals: Tensor) -> None:
         """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
         signals = signals * self.heard
-        inputs = self._inputs(signals, self.prior_score(signals)).double()
+        inputs = _inputs(self.shape, signals, self.prior_score(signals), torch).double()
         deviation = inputs.std(0, correction=0)
         self.mean.copy_(inputs.mean(0))
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
 
     def score(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 scores of candidates (K, S)."""
+        signals = signals * self.heard.numpy()
+        prior = _prior(self.shape, signals, np)
+        statistics = self.mean.numpy(), self.deviation.numpy()
+        inputs = _standardised(_inputs(self.shape, signals, prior, np), *statistics, np)
         with torch.inference_mode():
-            out: FloatArray = self(torch.from_numpy(signals)).numpy()
+            learnt = self.layers(torch.from_numpy(inputs)).squeeze(-1).numpy()
+        out: FloatArray = np.float32(self.weight.item()) * prior + learnt
         return out
 
     def first_look(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 `prior_score` of items (K, S)."""
-        with torch.inference_mode():
-            out: FloatArray = self.prior_score(torch.from_numpy(signals)).numpy()
+        out: FloatArray = _prior(self.shape, signals * self.heard.numpy(), np)
         return out
 
     def describe(self) -> dict[str, Any]:
@@ -162,16 +157,41 @@ class Fusion(nn.Module):
             ) from error
         return fusion.eval()
 
-    def _inputs(self, signals: Tensor, prior: Tensor) -> Tensor:
-        columns = []
-        for place, name in enumerate(SIGNALS):
-            value = signals[..., place]
-            if name in _COUNTS:
-                value = value.log1p()
-            elif name not in _PLAIN:
-                value = (value + self.shape.floor).log()
-            columns.append(value)
-        return torch.stack([*columns, prior], -1)
+
+# The formulas below read the same in numpy, which answers requests, and in torch, which learns: `xp` is one
+# of the two. Small arrays cost torch several times what they cost numpy.
+
+
+def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
+    """(..., S) signals that are heard -> (...,), see `Fusion`."""
+    column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
+    cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
+    likeness = shape.text * column[TEXT] + shape.words * column[WORDS]
+    speaks = column[TOGETHER] + likeness * xp.exp(shape.cold_text * cold) + shape.own * column[OWN_LONG]
+    return (
+        xp.log(speaks + shape.floor)
+        + shape.network * shape.scale * column[NETWORK]
+        - shape.popularity * xp.log1p(column[ITEM_EVENTS])
+        + shape.recent * xp.log1p(column[POPULARITY])
+        + shape.cold * cold
+    )
+
+
+def _inputs(shape: FusionShape, signals: Any, prior: Any, xp: Any) -> Any:
+    """(..., S + 1) what the MLP sees before it is standardised: counts and sums through a logarithm."""
+    columns = []
+    for place, name in enumerate(SIGNALS):
+        value = signals[..., place]
+        if name in _COUNTS:
+            value = xp.log1p(value)
+        elif name not in _PLAIN:
+            value = xp.log(value + shape.floor)
+        columns.append(value)
+    return xp.stack([*columns, prior], -1)
+
+
+def _standardised(inputs: Any, mean: Any, deviation: Any, xp: Any) -> Any:
+    return xp.clip((inputs - mean) / deviation, -_CLIP, _CLIP)
 
 
 def untrained(

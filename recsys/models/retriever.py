@@ -112,12 +112,13 @@ class Retriever(nn.Module):
             item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work.
         """
         length = self.shape.history_length
-        parts = [np.zeros((0, self.shape.width), np.float32)]
+        out = np.zeros((len(histories), self.shape.width), np.float32)
+        by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
         with _answering(self):
             for start in range(0, len(histories), _ROWS_AT_ONCE):
-                part = histories.take(slice(start, start + _ROWS_AT_ONCE))
-                parts.append(self._user_vectors(part, length, item_vectors))
-        return np.concatenate(parts)
+                rows = by_length[start : start + _ROWS_AT_ONCE]
+                out[rows] = self._user_vectors(histories.take(rows), length, item_vectors)
+        return out
 
     def _user_vectors(self, histories: Histories, length: int, item_vectors: FloatArray | None) -> FloatArray:
         columns = max(1, min(length, int((histories.kinds > 0).sum(1).max(initial=0))))
@@ -131,7 +132,7 @@ class Retriever(nn.Module):
             vectors = self.item_tower(distinct)[place]  # (B, L, D)
         else:
             vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
-        states = self.states(vectors, kinds, at)[:, -1]
+        states = self.user_tower(vectors, kinds, at, slice(-1, None))[:, 0]  # (B, D): only the last
         users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
         out: FloatArray = users.float().cpu().numpy()
         return out

@@ -22,20 +22,26 @@ class Block(nn.Module):
         self.narrow = nn.Linear(4 * width, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
-        """states (B, L, D), bias (B, H, L, L) with -inf where attention is forbidden -> (B, L, D)."""
-        states = states + self.dropout(self.attention_out(self._attend(self.attention_norm(states), bias)))
+    def forward(self, states: Tensor, bias: Tensor, places: slice = slice(None)) -> Tensor:
+        """states (B, L, D), bias (B, H, L, L) with -inf where attention is forbidden -> (B, L, D).
+
+        Args:
+            places: of the L, those whose new states are wanted: for fewer there is less to do.
+        """
+        mixed = self._attend(self.attention_norm(states), bias, places)
+        states = states[:, places] + self.dropout(self.attention_out(mixed))
         hidden = nn.functional.gelu(self.wide(self.norm(states)))
         out: Tensor = states + self.dropout(self.narrow(hidden))
         return out
 
-    def _attend(self, states: Tensor, bias: Tensor) -> Tensor:
+    def _attend(self, states: Tensor, bias: Tensor, places: slice) -> Tensor:
         batch, length, width = states.shape
         parts = self.query_key_value(states).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, L, D / H)
+        query, bias = query[:, :, places], bias[:, :, places]
         logits = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias  # (B, H, L, L)
         mixed = self.dropout(logits.softmax(-1)) @ value  # (B, H, L, D / H)
-        out: Tensor = mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, D)
+        out: Tensor = mixed.transpose(1, 2).reshape(batch, -1, width)  # (B, L, D)
         return out
 
 
@@ -56,16 +62,21 @@ class UserTower(nn.Module):
             ):
                 nn.init.normal_(weight, std=0.02)
 
-    def forward(self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor) -> Tensor:
+    def forward(
+        self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor, places: slice = slice(None)
+    ) -> Tensor:
         """(B, L, D) from item vectors (B, L, D), kind codes (B, L) and Unix seconds (B, L).
 
         Kind 0 is padding: nothing attends to it, and its own states mean nothing.
+
+        Args:
+            places: of the L, those whose states are wanted.
         """
         # Unit rows have entries of size D^-1/2; bring them to the size that layers expect.
         states = self.dropout(vectors * vectors.shape[-1] ** 0.5 + self.kind(kinds))  # (B, L, D)
         bias = self.bias(at_seconds).masked_fill(~_visible(kinds > 0), float("-inf"))  # (B, H, L, L)
-        for block in self.blocks:
-            states = block(states, bias)
+        for number, block in enumerate(self.blocks, start=1):
+            states = block(states, bias, places if number == len(self.blocks) else slice(None))
         out: Tensor = self.norm(states)
         return out
 

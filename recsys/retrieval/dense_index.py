@@ -7,8 +7,11 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from recsys.dataset.interactions import FloatArray, IntArray
+
+Mask = npt.NDArray[np.bool_]
 
 # Numbers to multiply for one exact answer, at most: 31,000 items of width 64 take a third of a millisecond.
 EXACT_UP_TO = 2_000_000
@@ -32,6 +35,7 @@ class DenseIndex:
 
     def __init__(self, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO, seed: int = 0) -> None:
         self._seed, self._exact_up_to = seed, exact_up_to
+        self._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
         self._main = _Main(vectors, exact_up_to, seed)
         self._delta = _Delta.none(self._main.width)
         self._count = self._main.count
@@ -58,25 +62,68 @@ class DenseIndex:
         if len(rows) > DELTA_UP_TO:
             return DenseIndex(vectors, self._exact_up_to, self._seed)
         other = copy(self)
+        other._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
         other._count = len(vectors) - 1
         other._delta = _Delta(rows, np.ascontiguousarray(vectors[rows], np.float32))
         return other
 
+    def products(self, vectors: FloatArray) -> FloatArray | None:
+        """(R, N + 1) all dot products of vectors (R, D) with the rows; None where that is too much work."""
+        if self._vectors.numel() > self._exact_up_to:
+            return None
+        with torch.inference_mode():
+            out: FloatArray = (torch.from_numpy(vectors) @ self._vectors.T).numpy()
+        return out
+
     def search(
-        self, vector: FloatArray, count: int, allowed: npt.NDArray[np.bool_] | None = None
+        self, vector: FloatArray, count: int, allowed: Mask | None = None
     ) -> tuple[IntArray, FloatArray]:
         """Up to `count` rows with the largest dot products with `vector` (D,), best first, and the products.
 
         Args:
             allowed: (N + 1,) only rows where it holds are found.
         """
+        products = self.products(np.ascontiguousarray(vector[None], np.float32))
+        if products is not None:
+            mask = np.ones(products.shape[1], bool) if allowed is None else allowed.copy()
+            mask[0] = False
+            rows = np.flatnonzero(nearest(products, mask[None], count))
+            rows = rows[best_first(products[0, rows], count)]
+            return rows, products[0, rows]
         if not len(self._delta.rows):
             return self._main.search(vector, count, allowed)
         rows, scores = self._main.search(vector, count, self._delta.others(self._main.count, allowed))
         late, late_scores = self._delta.products(vector, allowed)
         rows, scores = np.concatenate([rows, late]), np.concatenate([scores, late_scores])
-        best = np.argsort(-scores, kind="stable")[: max(count, 0)]
+        best = best_first(scores, count)
         return rows[best], scores[best]
+
+
+def nearest(products: FloatArray, allowed: Mask, count: int) -> Mask:
+    """(R, N + 1) true for the `count` largest `allowed` products of each row, and equals of the last.
+
+    >>> nearest(np.array([[0, 1, 3, 3, 2]], np.float32), np.array([[False, True, True, True, False]]), 1)
+    array([[False, False,  True,  True, False]])
+    """
+    if count < 1:
+        return np.zeros_like(allowed)
+    least = products.shape[1] - min(count, products.shape[1])
+    lowered = np.where(allowed, products, -np.inf)
+    edge = np.partition(lowered, least, axis=1)[:, least, None]  # (R, 1)
+    return allowed & (lowered >= edge)
+
+
+def best_first(scores: FloatArray, count: int) -> IntArray:
+    """The places of the `count` largest of `scores` (P,), best first; equal ones by place.
+
+    >>> best_first(np.array([1, 3, 2, 3], np.float32), 3)
+    array([1, 3, 2])
+    """
+    order = np.argsort(-scores)
+    ordered = scores[order]
+    if (ordered[1:] == ordered[:-1]).any():  # a stable sort takes several times as long
+        order = np.argsort(-scores, kind="stable")
+    return order[: max(count, 0)]
 
 
 @dataclass(frozen=True)
@@ -90,15 +137,13 @@ class _Delta:
     def none(cls, width: int) -> "_Delta":
         return cls(np.zeros(0, np.int64), np.zeros((0, width), np.float32))
 
-    def others(self, count: int, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    def others(self, count: int, allowed: Mask | None) -> Mask:
         """(count + 1,) what is allowed of the main index: no row that lies here."""
         mask = np.ones(count + 1, bool) if allowed is None else allowed[: count + 1].copy()
         mask[self.rows[self.rows <= count]] = False
         return mask
 
-    def products(
-        self, vector: FloatArray, allowed: npt.NDArray[np.bool_] | None
-    ) -> tuple[IntArray, FloatArray]:
+    def products(self, vector: FloatArray, allowed: Mask | None) -> tuple[IntArray, FloatArray]:
         scores: FloatArray = self.vectors @ np.asarray(vector, np.float32)  # (C,)
         if allowed is None:
             return self.rows, scores
@@ -118,9 +163,7 @@ class _Main:
         if rows.size > exact_up_to:
             self.cells = _inverted_file(rows, self._index, seed)
 
-    def search(
-        self, vector: FloatArray, count: int, allowed: npt.NDArray[np.bool_] | None
-    ) -> tuple[IntArray, FloatArray]:
+    def search(self, vector: FloatArray, count: int, allowed: Mask | None) -> tuple[IntArray, FloatArray]:
         """As `DenseIndex.search`."""
         count = min(count, self.count)
         blocked = 0 if allowed is None else self.count - int(np.count_nonzero(allowed[1:]))
@@ -137,7 +180,7 @@ class _Main:
         found = rows[0] >= 0
         return rows[0][found] + 1, scores[0][found]
 
-    def _parameters(self, allowed: npt.NDArray[np.bool_] | None) -> Any:
+    def _parameters(self, allowed: Mask | None) -> Any:
         parameters: Any = faiss.SearchParameters()
         if self.cells is not None:
             parameters = faiss.SearchParametersIVF()
@@ -158,7 +201,7 @@ def _inverted_file(rows: FloatArray, exact: faiss.IndexFlatIP, seed: int) -> fai
     index.train(rows)
     index.add(rows)
     questions = _questions(rows, np.random.default_rng(seed))
-    depth = min(_DEPTH, len(rows) // 10)
+    depth = min(_DEPTH, max(len(rows) // 10, 1))
     true = exact.search(questions, depth)[1]
     index.nprobe = 8
     while index.nprobe <= cells // 2:

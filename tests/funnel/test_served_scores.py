@@ -1,20 +1,26 @@
 """Serving scores as evaluation does: the same first stage for one user online and for many at once."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.funnel.offline import candidate_lists
+from recsys.funnel.candidates import CandidateSources
+from recsys.funnel.catalogue import Catalogue
+from recsys.funnel.offline import candidate_lists, candidate_signals, scores_of
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.models.bundle import Bundle
 from recsys.models.evidence import SIGNALS
+from recsys.retrieval.dense_index import DenseIndex
 from tests.fake_world import NOW, ShopFeatures, days_ago
 from tests.tiny_bundle import tiny_bundle
 
@@ -66,10 +72,8 @@ def test_every_served_score_is_the_evaluated_one(repeats: bool) -> None:
 
 def test_the_order_served_is_the_order_evaluated() -> None:
     bundle = trained_bundle()
-    settings = ServingSettings(diversity=0.0)
-    slate = Recommender(bundle, ShopFeatures({"ann": PAST}), settings).recommend(
-        RecommendRequest("r", "ann", k=4), NOW
-    )
+    shop = Recommender(bundle, ShopFeatures({"ann": PAST}), ServingSettings(diversity=0.0))
+    slate = shop.recommend(RecommendRequest("r", "ann", k=4), NOW)
     found, scores = candidate_lists(bundle, histories(bundle), None, 4)
     evaluated = [bundle.items.vocabulary.ids[i] for i in found[0][np.argsort(-scores[0])] if i]
     assert [item.item_id for item in slate.items] == evaluated
@@ -80,3 +84,46 @@ def test_somebody_without_a_history_has_no_fused_score() -> None:
     found, scores = candidate_lists(bundle, histories(bundle, []), None, 3)
     assert found[0].tolist() == [1, 2, 3]  # by popularity
     assert np.isnan(scores).all()
+
+
+ORDERS = st.lists(st.sampled_from(["bread", "butter", "cheese", "wine"]), max_size=6)
+
+
+@settings(deadline=None)
+@given(st.lists(ORDERS, min_size=1, max_size=5), st.booleans(), st.integers(1, 4))
+def test_many_requests_at_once_are_each_answered_as_if_alone(
+    orders: list[list[str]], repeats: bool, count: int
+) -> None:
+    bundle = trained_bundle()
+    asked = [
+        histories(bundle, [(item, columns.PURCHASE, days_ago(20 - day)) for day, item in enumerate(order)])
+        for order in orders
+    ]
+    together = Histories(
+        *(np.concatenate([getattr(one, field.name) for one in asked]) for field in fields(Histories))
+    )
+    had = None if repeats else [bundle.items.vocabulary.indexes(order) for order in orders]
+    found, scores = candidate_lists(bundle, together, had, count)
+    again, signals = candidate_signals(bundle, together, had, count)
+    given_scores = scores_of(bundle, together, found)
+    for row, one in enumerate(asked):
+        alone, alone_scores = candidate_lists(bundle, one, had and [had[row]], count)
+        assert found[row].tolist() == alone[0].tolist()
+        np.testing.assert_allclose(scores[row], alone_scores[0], atol=1e-5)
+        np.testing.assert_allclose(given_scores[row], alone_scores[0], atol=1e-5)
+        assert again[row].tolist() == (alone[0].tolist() if orders[row] else [0] * count)
+        assert signals[row].any(axis=1).tolist() == (again[row] > 0).tolist()
+
+
+def test_a_catalogue_too_large_to_multiply_gives_the_same_candidates() -> None:
+    bundle = trained_bundle()
+    asked, catalogue = histories(bundle), Catalogue(bundle)
+    vectors = bundle.retriever.user_vectors(asked)
+    allowed = np.array([[False, True, True, False, True]])
+    chosen = []
+    for index in (DenseIndex(bundle.item_vectors), DenseIndex(bundle.item_vectors, exact_up_to=0)):
+        sources = CandidateSources(bundle, catalogue, index)
+        chosen.append(sources.fused(sources.voices(asked, vectors), allowed, 2, repeats=True))
+    assert chosen[0].cells.tolist() == chosen[1].cells.tolist()
+    assert chosen[0].source.tolist() == chosen[1].source.tolist()
+    np.testing.assert_allclose(chosen[0].signals, chosen[1].signals, atol=1e-6)

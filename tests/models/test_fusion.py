@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.dataset.histories import Histories
 from recsys.errors import ArtifactMismatchError
 from recsys.models.evidence import (
     ITEM_EVENTS,
@@ -18,7 +19,6 @@ from recsys.models.evidence import (
     TOGETHER,
     WORDS,
     Evidence,
-    evidence_of,
     moments_back,
 )
 from recsys.models.fusion import Fusion, untrained
@@ -81,6 +81,21 @@ def test_before_training_the_prior_alone_speaks() -> None:
     np.testing.assert_array_equal(fusion.score(rows), fusion.first_look(rows))
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(), ("text", "own")]))
+def test_numpy_that_answers_and_torch_that_learns_say_the_same(seed: int, without: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.exponential(3, (30, len(SIGNALS))).astype(np.float32)
+    rows[:, SIGNALS.index(NETWORK)] = rng.uniform(-1, 1, 30)
+    rows[rng.random(rows.shape) < 0.3] = 0
+    fusion = untrained(4, repeats=True, without=without)
+    fusion.fit_statistics(torch.from_numpy(rows))
+    torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        prior, scores = fusion.prior_score(torch.from_numpy(rows)), fusion(torch.from_numpy(rows))
+    np.testing.assert_allclose(fusion.first_look(rows), prior.numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(fusion.score(rows), scores.numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_a_fusion_is_rebuilt_as_it_was() -> None:
     rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
     fusion = untrained(4, repeats=True)
@@ -92,14 +107,19 @@ def test_a_fusion_is_rebuilt_as_it_was() -> None:
         Fusion.rebuild(fusion.describe() | {"signals": ["stars"]}, fusion.state_dict())
 
 
+def histories(*users: tuple[list[int], list[int]], request_at: int = 1000) -> Histories:
+    """Each user's items and instants."""
+    length = max(len(items) for items, _ in users)
+    rows = np.zeros((3, len(users), length), np.int64)  # items, kinds, instants
+    for row, (items, at_seconds) in enumerate(users):
+        rows[0, row, length - len(items) :] = items
+        rows[2, row, length - len(items) :] = at_seconds
+    return Histories(*rows, np.full(len(users), request_at))
+
+
 def evidence(items: list[int], at_seconds: list[int], request_at: int = 1000) -> Evidence:
-    bundle = tiny_bundle()
-    experts = bundle.experts
-    found = evidence_of(
-        experts, 1.0, np.array(items), np.array(at_seconds), request_at, np.zeros(8, np.float32)
-    )
-    assert found is not None
-    return found
+    asked = histories((items, at_seconds), request_at=request_at)
+    return Evidence(tiny_bundle().experts, 1.0, asked, np.zeros((1, 8), np.float32))
 
 
 def column(rows: np.ndarray, name: str) -> list[float]:
@@ -128,9 +148,27 @@ def test_an_item_is_due_when_its_usual_time_has_passed() -> None:
 
 
 def test_nobody_has_no_evidence() -> None:
-    bundle = tiny_bundle()
-    nothing = np.zeros(3, np.int64)
-    assert evidence_of(bundle.experts, 1.0, nothing, nothing, 0, np.zeros(8, np.float32)) is None
+    voices = evidence([0], [0])
+    assert not len(voices.found(4))
+    assert not voices.signals(np.arange(5))[:, : SIGNALS.index(NETWORK)].any()
+
+
+actions = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=12)
+
+
+@given(st.lists(actions, min_size=1, max_size=4), st.integers(1, 4))
+def test_many_users_at_once_are_each_as_if_alone(users: list[list[tuple[int, int]]], count: int) -> None:
+    experts = tiny_bundle().experts
+    vectors = np.random.default_rng(0).normal(size=(len(users), 8)).astype(np.float32)
+    past = [([item for item, _ in one], sorted(at for _, at in one)) for one in users]
+    together = Evidence(experts, 2.0, histories(*past), vectors)
+    found = np.split(together.found(count), np.searchsorted(together.found(count), [5, 10, 15, 20]))
+    for row, one in enumerate(past):
+        alone = Evidence(experts, 2.0, histories(one), vectors[row : row + 1])
+        assert (found[row] - 5 * row).tolist() == alone.found(count).tolist()
+        assert together.latest(row, 3).tolist() == one[0][-3:]
+        signals = together.signals(np.arange(5) + 5 * row)
+        np.testing.assert_allclose(signals, alone.signals(np.arange(5)), rtol=1e-6, atol=1e-6)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 4))
