@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recsys.models.text_encoder import TextEncoder
 
 app = typer.Typer(
-    no_args_is_help=True, help="Encoders: train, distil, prepare and export texts', apply images'."
+    no_args_is_help=True, help="Encoders of texts and images: train, distil, prepare, export, compare, apply."
 )
 app.command()(images)
 app.command()(compare)
