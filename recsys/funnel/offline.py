@@ -83,8 +83,9 @@ def _first_stage(
     """The candidates of all requests with a history, a few requests at a time."""
     sources, size = CandidateSources(bundle, catalogue), len(catalogue)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)  # (R, D)
-    with progress("candidates", len(histories)) as advance:
-        for rows in _blocks(histories, size):
+    blocks = _blocks(histories, size)
+    with progress("candidates", sum(map(len, blocks))) as advance:
+        for rows in blocks:
             voices = sources.voices(histories.take(rows), vectors[rows])
             allowed = _allowed(size, seen and [seen[row] for row in rows.tolist()], len(rows))
             fused = sources.fused(voices, allowed, count, repeats=seen is None)
