@@ -93,7 +93,9 @@ class RetrieverSettings(Section):
     patience: int = Field(3, ge=1, description="epochs without a better validation NDCG before stopping")
     checkpoint_steps: int = Field(1000, ge=1, description="steps between checkpoints inside an epoch")
     seed: int = 0
-    threads: int = Field(2, ge=1, description="of a machine; its processes share them")
+    threads: int = Field(
+        1, ge=1, description="of a machine; its processes share them. A second one gains a quarter if idle"
+    )
     without: tuple[Literal["text", "id", "time", "kinds", "graph"], ...] = Field(
         (), description="parts left out, to see what each is worth: see `recsys ablate`"
     )

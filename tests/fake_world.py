@@ -71,6 +71,9 @@ class FeatureRanker:
         assert features.shape[1] == len(columns.RANKING_FEATURES)
         return np.nan_to_num(features[:, self._column])
 
+    def ordering(self, fused: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        return scores
+
     def calibrated(self, scores: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-scores))
 

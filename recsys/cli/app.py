@@ -1,5 +1,6 @@
 """The `recsys` command. Groups are cheap to import: whatever is heavy is imported inside a command."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -60,6 +61,8 @@ app.command()(demo)
 
 def main() -> None:
     """Runs the command line; exits 0, or 1 with one line for a known error, or 2 for wrong usage."""
+    # Threads that wait must not spin: on cores that others want too it made training several times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except RecsysError as error:

@@ -85,7 +85,8 @@ def opinion(
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
     logits = bundle.ranker.score(feature_matrix(profile, rows, fused))
-    return (fallback if signals is None else logits), bundle.ranker.calibrated(logits)
+    scores = fallback if signals is None else bundle.ranker.ordering(fused, logits)
+    return scores, bundle.ranker.calibrated(logits)
 
 
 def in_order(ranked: Ranked, known: bool) -> Ranked:

@@ -25,10 +25,15 @@ _CLIP = 8.0  # deviations; an outlier should not decide alone
 
 @dataclass(frozen=True)
 class RankerShape:
-    """Columns that the ranker reads, in order, and its hidden width."""
+    """Columns that the ranker reads, in order, its hidden width, and what it is trusted with.
+
+    Attributes:
+        orders: whether its order was found better than fusion's; else it only says how probable each is.
+    """
 
     features: tuple[str, ...] = RANKING_FEATURES
     hidden: int = 64
+    orders: bool = True
 
 
 class Ranker(nn.Module):
@@ -103,9 +108,14 @@ class Ranker(nn.Module):
         probabilities: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
         return probabilities
 
+    def ordering(self, fused: FloatArray, scores: FloatArray) -> FloatArray:
+        """What candidates are ordered by: its own `scores`, or the `fused` ones where those are better."""
+        return scores if self.shape.orders else fused
+
     def describe(self) -> dict[str, Any]:
         """What `rebuild` needs besides the tensors, as JSON."""
-        return {"features": list(self.shape.features), "hidden": self.shape.hidden}
+        shape = self.shape
+        return {"features": list(shape.features), "hidden": shape.hidden, "orders": shape.orders}
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Ranker":
@@ -122,7 +132,7 @@ class Ranker(nn.Module):
                 "Train the bundle again."
             )
         try:
-            ranker = cls(RankerShape(features, int(description["hidden"])))
+            ranker = cls(RankerShape(features, int(description["hidden"]), description.get("orders", True)))
             ranker.load_state_dict(dict(tensors))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactMismatchError(

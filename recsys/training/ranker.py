@@ -1,7 +1,9 @@
 """The ranker's training loop: listwise on requests, calibrated on requests held out."""
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ from recsys.training.prior_weights import Values, beats, ndcg_values
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
 HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch and fits the calibration
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MONITOR = "ndcg@10"
@@ -57,6 +60,10 @@ def train_ranker(
     held out: it picks the epoch by NDCG@10 and fits the calibration. Requests without a chosen candidate
     teach the level only.
 
+    Where no epoch beats the first stage's order beyond chance, that order stays (`RankerShape.orders`), and a
+    ranker that learned by binary cross-entropy alone says how probable each candidate is. The first stage's
+    own scores could not: they compare the candidates of one request, not one request with another.
+
     Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
 
     Args:
@@ -71,34 +78,67 @@ def train_ranker(
     requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        ranker = Ranker(RankerShape(RANKING_FEATURES, settings.hidden))
-    ranker.fit_statistics(train.features[train.mask].numpy())
-    ranker.to(device)
-    optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
-
-    curves, best = Curves("ranker", MONITOR), _weights(ranker)
-    # Before training the ranker keeps the first stage's order; an epoch must beat that beyond chance.
-    untrained = _ndcg(ranker, test)
+    ranker = _untrained(train, settings).to(device)
+    first_stage = _ndcg(ranker, test)
+    curves, best = Curves("ranker", MONITOR), None
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
-        for number in range(1, settings.epochs + 1):
-            started = time.perf_counter()
-            loss = _train_epoch(ranker, optimizer, train, settings, number, advance)
+        for epoch in _epochs(ranker, train, settings, _order_and_level, advance):
             values = _ndcg(ranker, test)
             metrics = {
                 MONITOR: float(values.mean()),
-                f"{MONITOR} of the first stage": float(untrained.mean()),
+                f"{MONITOR} of the first stage": float(first_stage.mean()),
             }
-            seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
-            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and beats(values, untrained):
+            curves = curves.add(replace(epoch, metrics=metrics))
+            if curves.best_epoch == epoch.number and beats(values, first_stage):
                 best = _weights(ranker)
-
+    if best is None:
+        ranker, best = _untrained(train, settings).to(device), _likeliest(train, test, settings, progress)
+        ranker.shape = replace(ranker.shape, orders=False)
     ranker.load_state_dict(best, strict=False)
     scores, chosen = _held_out_scores(ranker, test)
     ranker.calibration.copy_(torch.tensor(fit_platt(scores, chosen)))
     return ranker.cpu().eval(), curves
+
+
+def _untrained(train: _Requests, settings: RankerSettings) -> Ranker:
+    """A ranker that keeps the first stage's order."""
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        ranker = Ranker(RankerShape(RANKING_FEATURES, settings.hidden))
+    ranker.fit_statistics(train.features[train.mask].numpy())
+    return ranker
+
+
+def _likeliest(
+    train: _Requests, test: _Requests, settings: RankerSettings, progress: Progress
+) -> dict[str, Tensor]:
+    """Weights of the epoch whose probabilities are the best, learned by binary cross-entropy alone."""
+    ranker = _untrained(train, settings).to(test.features.device)
+    best = math.inf, _weights(ranker)
+    steps = settings.epochs * -(-len(train.labels) // settings.batch_size)
+    with progress("train probabilities", steps) as advance:
+        for _ in _epochs(ranker, train, settings, pointwise, advance):
+            with torch.inference_mode():
+                loss = float(pointwise(ranker(test.features), test.labels, test.mask))
+            if loss < best[0]:
+                best = loss, _weights(ranker)
+    return best[1]
+
+
+def _order_and_level(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    return listwise(scores, labels, mask) + POINTWISE_SHARE * pointwise(scores, labels, mask)
+
+
+def _epochs(
+    ranker: Ranker, train: _Requests, settings: RankerSettings, loss: Loss, advance: Advance
+) -> Iterator[Epoch]:
+    """Trains in place; after each epoch what it was like, without metrics."""
+    optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
+    for number in range(1, settings.epochs + 1):
+        started = time.perf_counter()
+        value = _train_epoch(ranker, optimizer, train, settings, loss, number, advance)
+        rate = optimizer.param_groups[0]["lr"]
+        yield Epoch(number, value, rate, time.perf_counter() - started, {})
 
 
 def _train_epoch(
@@ -106,6 +146,7 @@ def _train_epoch(
     optimizer: torch.optim.Optimizer,
     train: _Requests,
     settings: RankerSettings,
+    objective: Loss,
     number: int,
     advance: Advance,
 ) -> float:
@@ -118,9 +159,7 @@ def _train_epoch(
     for start in range(0, len(order), settings.batch_size):
         batch = train.take(order[start : start + settings.batch_size]).to(ranker.mean.device)
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
-        scores = ranker(batch.features)
-        loss = listwise(scores, batch.labels, batch.mask)
-        loss = loss + POINTWISE_SHARE * pointwise(scores, batch.labels, batch.mask)
+        loss = objective(ranker(batch.features), batch.labels, batch.mask)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)

@@ -9,7 +9,6 @@ from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interaction
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
-from recsys.models.ranker import Ranker
 from recsys.models.retriever import Retriever
 from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
@@ -50,7 +49,7 @@ class ServedScorer:
     Args:
         candidates: (U, C) item indexes, 0 = padding. scores: (U, C) what orders them.
         known: (U,) whether the user has a history.
-        ranker: what gave the scores; None = fusion did, and there are no probabilities.
+        p_click: (U, C) calibrated probabilities; None without a ranker.
     """
 
     def __init__(
@@ -61,10 +60,10 @@ class ServedScorer:
         candidates: IntArray,
         scores: FloatArray,
         known: npt.NDArray[np.bool_],
-        ranker: Ranker | None = None,
+        p_click: FloatArray | None = None,
     ) -> None:
         self.name = name
-        self._ranker = ranker
+        self._p_click = p_click
         self._rows = CaseRows(cases)
         self._network = network
         self._candidates = np.where(known[:, None], candidates, 0)
@@ -82,10 +81,10 @@ class ServedScorer:
 
     def chances(self, cases: Cases) -> tuple[IntArray, FloatArray] | None:
         """(U, C) candidates, 0 = padding, and their (U, C) p_click; None without a ranker."""
-        if self._ranker is None:
+        if self._p_click is None:
             return None
         rows = self._rows.of(cases)
-        return self._candidates[rows], self._ranker.calibrated(self._scores[rows])
+        return self._candidates[rows], self._p_click[rows]
 
 
 def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
@@ -131,7 +130,8 @@ def bundle_scorers(
     known: npt.NDArray[np.bool_] = np.any(histories.items > 0, axis=1)
     without = None if seen else seen_lists(interactions, cases)
     found, scores = candidate_lists(bundle, histories, without, candidates, progress)
-    if bundle.ranker is None:
+    ranker = bundle.ranker
+    if ranker is None:
         return [network, ServedScorer("recsys", network, cases, found, scores, known)]
     logits = np.empty(found.shape, np.float32)
     with progress("ranking features", len(cases)) as advance:
@@ -139,11 +139,19 @@ def bundle_scorers(
             rows = np.arange(start, min(start + REQUESTS_AT_ONCE, len(cases)))
             matrix = read_ranking_features(features, interactions, cases.take(rows), found[rows])
             matrix = np.concatenate([matrix, scores[rows][:, :, None]], axis=2)  # (R, C, F)
-            flat = bundle.ranker.score(matrix.reshape(-1, matrix.shape[2]))
+            flat = ranker.score(matrix.reshape(-1, matrix.shape[2]))
             logits[rows] = flat.reshape(len(rows), -1)
             advance(len(rows))
     return [
         network,
         ServedScorer("fusion", network, cases, found, scores, known),
-        ServedScorer("recsys", network, cases, found, logits, known, bundle.ranker),
+        ServedScorer(
+            "recsys",
+            network,
+            cases,
+            found,
+            ranker.ordering(scores, logits),
+            known,
+            ranker.calibrated(logits),
+        ),
     ]

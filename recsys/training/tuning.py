@@ -120,7 +120,7 @@ def ranker_objective(trials: Trials) -> Objective:
         ranker, curves = train_ranker(lessons.features, lessons.labels, lessons.mask, settings)
         report(curves.best)
         logits = ranker.score(matrix.reshape(-1, matrix.shape[2])).reshape(found.shape)
-        return _ndcg(found, logits, judges)
+        return _ndcg(found, ranker.ordering(scores, logits), judges)
 
     return objective
 

@@ -51,15 +51,34 @@ def test_probabilities_match_frequencies_on_fresh_requests():
         assert probability[inside].mean() == pytest.approx(outcome[inside].mean(), abs=0.05)
 
 
-def test_labels_by_chance_leave_the_retrievers_order():
+def test_an_order_that_cannot_be_beaten_is_left():
     features, labels, mask = world(effect=0.0)
     labels = np.zeros_like(labels)
     # Chosen is exactly what the retriever puts first: nothing can beat its order.
     labels[np.arange(REQUESTS), np.where(mask, features[..., RETRIEVAL], -np.inf).argmax(1)] = True
     ranker, curves = train_ranker(features, labels, mask, SETTINGS)
     assert curves.epochs[0].metrics["ndcg@10 of the first stage"] == 1.0
-    order = np.argsort(ranker.score(features[0]))
-    np.testing.assert_array_equal(order, np.argsort(features[0, :, RETRIEVAL]))
+    assert not ranker.shape.orders
+    np.testing.assert_array_equal(
+        ranker.ordering(features[0, :, RETRIEVAL], ranker.score(features[0])), features[0, :, RETRIEVAL]
+    )
+
+
+def test_probabilities_tell_requests_apart_where_the_first_stages_scores_do_not():
+    """Fused scores compare the candidates of one request; from request to request they mean nothing."""
+    rng = np.random.default_rng(3)
+    features, _, mask = world(effect=0.0, requests=600)
+    buyers = rng.random(600) < 0.5
+    features[..., TIMES] = buyers[:, None]
+    labels = np.zeros_like(mask)
+    best = np.where(mask, features[..., RETRIEVAL], -np.inf).argmax(1)
+    labels[np.arange(600)[buyers], best[buyers]] = True
+    features[buyers, :, RETRIEVAL] -= 4  # the less promising request has the higher scores
+    ranker, _ = train_ranker(features, labels, mask, SETTINGS)
+    assert not ranker.shape.orders, "the first stage's order is perfect"
+    chances = ranker.probability(features)
+    chosen, others = chances[np.arange(600)[buyers], best[buyers]], chances[~buyers][mask[~buyers]]
+    assert chosen.mean() > 3 * others.mean()
 
 
 def test_the_same_seed_gives_the_same_ranker():
