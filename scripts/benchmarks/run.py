@@ -53,8 +53,6 @@ def main() -> int:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
-    if arguments.seed is not None:
-        os.environ["RECSYS_BENCH_SEED"] = str(arguments.seed)
     unknown = sorted(set(arguments.names) - set(MODULES))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
