@@ -59,9 +59,9 @@ START = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) * 1_000_000  # a Monda
 SLATE = 10
 SIMULATED = "SIMULATED traffic: no real shopper did any of this"
 
-ALONE = "recommendation events alone"
-IN_HISTORIES = "what was searched in histories only"
-SHARED = "search and recommendation"
+ALONE = "recommendation alone"
+IN_HISTORIES = "searches in histories"
+SHARED = "all events"
 NETWORK = "network, "  # before the name of a variant: its network without fusion
 PAIRS = (
     (ALONE, SHARED),
