@@ -56,8 +56,6 @@ def main() -> int:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
     if arguments.peers:
         os.environ["RECSYS_BENCH_PEERS"] = arguments.peers
-    if arguments.seed is not None:
-        os.environ["RECSYS_BENCH_SEED"] = str(arguments.seed)
     unknown = sorted(set(arguments.names) - set(MODULES))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")

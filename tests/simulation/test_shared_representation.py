@@ -26,6 +26,7 @@ from scripts.benchmarks.shared_representation_bench import (
     joined,
     make_traffic,
     of_users,
+    pooled,
     rows,
 )
 from tests.simulation.catalogues import small_catalogue
@@ -105,6 +106,7 @@ def test_a_difference_is_that_of_the_same_questions() -> None:
         assert row["from"] == row["gain"] == row["to"] == 0.25  # constant, so there is no spread
 
 
+@pytest.mark.slow  # Feast applies its declarations to two homes
 def test_the_whole_way_on_a_tiny_world(home: Path) -> None:
     small = {
         "retriever": RetrieverSettings(
@@ -132,6 +134,16 @@ def test_the_whole_way_on_a_tiny_world(home: Path) -> None:
         assert (values[TRUE_CLICKS] <= found.most + 1e-9).all()
 
 
+def test_worlds_are_pooled_question_by_question() -> None:
+    one, two = (
+        Comparison({ALONE: {"hr@10": np.full(count, value)}}, np.ones(count), {"all": np.ones(count, bool)})
+        for count, value in ((1, 1.0), (3, 0.0))
+    )
+    found = pooled([one, two])
+    assert found.values[ALONE]["hr@10"].tolist() == [1, 0, 0, 0]
+    assert len(found.most) == len(found.slices["all"]) == 4
+
+
 def test_what_is_printed_says_that_it_is_simulated(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,7 +156,7 @@ def test_what_is_printed_says_that_it_is_simulated(
     monkeypatch.setattr(f"{bench}.make_traffic", lambda *given: None)
     monkeypatch.setattr(f"{bench}.compare", lambda *given: found)
     table = rows()
-    assert [row["ratio"] for row in table] == [1.0, 1.0, 1.0]
+    assert [row["ratio"] for row in table] == [1.0] * 6
     assert all("simulated" in row["unit"] for row in table)
     said = capsys.readouterr()
     assert "SIMULATED" in said.out
