@@ -110,8 +110,8 @@ def positive_exponent(t: float, rate: float) -> float:
 
     Paper: Petrov and Macdonald 2023 (gSASRec), arXiv 2308.07192: beta = rate (t (1 - 1 / rate) + 1 / rate).
 
-    >>> positive_exponent(0.75, 0.2), positive_exponent(0.0, 0.2), positive_exponent(0.75, 1.0)
-    (0.4, 1.0, 1.0)
+    >>> positive_exponent(0.5, 0.25), positive_exponent(0.0, 0.25), positive_exponent(0.5, 1.0)
+    (0.625, 1.0, 1.0)
     """
     return 1.0 - t * (1.0 - rate)
 
@@ -135,10 +135,11 @@ def binary_cross_entropy(
     beta: float = 1.0,
     offset: float = 0.0,
 ) -> Tensor:
-    """The weighted mean over P pairs of -(beta log sigmoid(s+) + sum log sigmoid(-s-)) / (1 + negatives).
+    """The weighted mean over P pairs of -(beta log sigmoid(s+) + sum over negatives of log sigmoid(-s)).
 
     The negatives of a pair are the drawn columns that are no target of its state. The logits of a few
-    states are held at a time and computed again for the gradient.
+    states are held at a time and computed again for the gradient. The paper divides a pair's loss by one
+    and the number of its negatives; so small a gradient would drown in AdamW's epsilon.
 
     Args:
         users: (S, D) user vectors times the scale. vectors: (C, D) item vectors of the columns.
@@ -149,21 +150,17 @@ def binary_cross_entropy(
             offset says how rarely it is any of them, see `even_log_odds`.
     """
     users, vectors, weight = users.float(), vectors.float(), weight / weight.sum()
-    zeros = torch.zeros(len(users), device=users.device)
-    total = zeros.sum()
-    share = zeros.index_add(0, state, weight)  # (S,)
+    state_weight = torch.zeros(len(users), device=users.device).index_add(0, state, weight)  # (S,)
+    chosen = (users[state] * vectors[column]).sum(-1) + offset  # (P,)
+    total: Tensor = beta * (softplus(-chosen) * weight).sum()
     step = _rows_at_once(vectors)
-    counts = []
     for start in range(0, len(users), step):
-        rows = users[start : start + step]  # (s, D)
+        rows, share = users[start : start + step], state_weight[start : start + step]
         negative = drawn.expand(len(rows), -1).clone()  # (s, C)
         here = (state >= start) & (state < start + step)
         negative[state[here] - start, column[here]] = False
-        counts.append(negative.sum(-1))  # (s,)
-        weights = share[start : start + step] / (1 + counts[-1])
-        total = total + checkpoint(_negatives, rows, vectors, negative, weights, offset, use_reentrant=False)
-    chosen = (users[state] * vectors[column]).sum(-1) + offset  # (P,)
-    return total + beta * (softplus(-chosen) * weight / (1 + torch.cat(counts)[state])).sum()
+        total = total + checkpoint(_negatives, rows, vectors, negative, share, offset, use_reentrant=False)
+    return total
 
 
 def _negatives(rows: Tensor, vectors: Tensor, negative: Tensor, weight: Tensor, offset: float) -> Tensor:

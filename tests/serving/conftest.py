@@ -60,7 +60,9 @@ class Shop:
         return self.client.post("/v1/recommend", json=body)
 
 
-IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)
+IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)  # for tokens that are never reached
+PATIENT = StreamSettings(wait_for_token_seconds=60.0)  # for tokens that are
+TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
 OpenShop = Callable[..., Shop]
 
 
@@ -76,7 +78,8 @@ def open_shop() -> Iterator[OpenShop]:
         stream: StreamSettings = IMPATIENT,
         **settings: Any,
     ) -> Shop:
-        features, serving, clock = regulars(), ServingSettings(diversity=0.0, **settings), Clock()
+        serving = ServingSettings(**{"diversity": 0.0, "timeout_seconds": TIMEOUT_SECONDS, **settings})
+        features, clock = regulars(), Clock()
         metrics, promoted = ServiceMetrics(), [record(bundle_id) if bundle_id else None]
         watch = BundleWatch(
             production=lambda: promoted[0],

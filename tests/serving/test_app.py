@@ -1,6 +1,7 @@
 """The HTTP interface: answers, refusals, and the one shape of an error."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -237,10 +238,10 @@ def test_large_bodies_are_refused_announced_or_not(open_shop) -> None:
 
 def test_too_many_at_a_time_are_told_to_come_back(open_shop, monkeypatch) -> None:
     shop = open_shop(max_concurrency=1)
-    real = Recommender.recommend
+    real, others = Recommender.recommend, threading.Event()
 
     def slow(self: Recommender, *arguments: Any) -> Any:
-        time.sleep(0.2)
+        others.wait(30)
         return real(self, *arguments)
 
     monkeypatch.setattr(Recommender, "recommend", slow)
@@ -248,7 +249,10 @@ def test_too_many_at_a_time_are_told_to_come_back(open_shop, monkeypatch) -> Non
     async def both() -> list[httpx.Response]:
         transport = httpx.ASGITransport(shop.client.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as client:
-            return list(await asyncio.gather(*(client.post("/v1/recommend", json={}) for _ in range(2))))
+            asked = [asyncio.create_task(client.post("/v1/recommend", json={})) for _ in range(2)]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            others.set()
+            return list(await asyncio.gather(*asked))
 
     answers = asyncio.run(both())
     assert sorted(answer.status_code for answer in answers) == [200, 429]

@@ -1,6 +1,7 @@
 """A promoted bundle is taken up between requests; a broken one is refused and the old one stays."""
 
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_no_bundle_in_production_says_what_to_do(registry: Registry) -> None:
 def test_the_thread_looks_by_itself_and_stops(registry: Registry) -> None:
     watch = BundleWatch(registry.production, registry.load, time.monotonic)
     watch.start(0.01)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while watch.current is None and time.monotonic() < deadline:
         time.sleep(0.01)
     watch.stop()
@@ -122,9 +123,10 @@ def test_the_thread_looks_by_itself_and_stops(registry: Registry) -> None:
 
 def test_requests_in_flight_during_a_promotion_are_all_answered(open_shop, monkeypatch) -> None:
     shop = open_shop(workers=2)
-    real = Recommender.recommend
+    real, begun = Recommender.recommend, threading.Semaphore(0)
 
     def slow(self: Recommender, *arguments: Any) -> Any:
+        begun.release()
         time.sleep(0.01)
         return real(self, *arguments)
 
@@ -136,7 +138,8 @@ def test_requests_in_flight_during_a_promotion_are_all_answered(open_shop, monke
             asked = [
                 asyncio.create_task(client.post("/v1/recommend", json={"user_id": "ann"})) for _ in range(20)
             ]
-            await asyncio.sleep(0.05)
+            for _ in range(2):  # both threads are at work, so the first request is
+                await asyncio.to_thread(begun.acquire, timeout=60)
             shop.promoted[0] = promoted("bundle-2")
             await asyncio.to_thread(shop.deployment.bundles.check)
             asked += [

@@ -23,6 +23,7 @@ from recsys.errors import (
 from recsys.events import Click, Impression, View, parse_event
 from recsys.funnel.slate import Slate
 from tests.fake_world import NOW
+from tests.serving.conftest import PATIENT
 
 VIEW = {"kind": "view", "user_id": "ann", "item_id": "apple", "at": NOW}
 
@@ -70,7 +71,8 @@ def stored(shop: Any) -> list[Any]:
     return [parse_event(orjson.loads(entry.body)) for log in shop.stream.logs for entry in log]
 
 
-def test_a_slate_is_typed_and_a_click_on_it_names_what_it_answers_to(shop) -> None:
+def test_a_slate_is_typed_and_a_click_on_it_names_what_it_answers_to(open_shop) -> None:
+    shop = open_shop(stream=PATIENT)
     with client_of(shop) as client:
         slate = client.recommend("ann", k=2)
         assert isinstance(slate, Slate)

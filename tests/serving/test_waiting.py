@@ -1,7 +1,6 @@
 """What the service knows of the stream without asking it for each request."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from recsys.errors import BacklogError, StoreUnavailableError
 from recsys.streaming.stream import PartitionStatus
 from serving.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
 from serving.reopened import Reopened
-from serving.visibility import Visibility
+from serving.visibility import POLL_SECONDS, Visibility
 from tests.fake_world import Clock
 
 
@@ -81,41 +80,45 @@ def test_what_is_not_known_any_more_holds_nobody_up() -> None:
     backlog.check([0])
 
 
-class Reached:
-    """Progress that counts how often it is read."""
+PATIENCE = 60.0  # seconds; nobody waits that long
 
-    def __init__(self) -> None:
+
+class Reached:
+    """Progress that counts how often it is read, and reaches offset 7 at one of these looks."""
+
+    def __init__(self, at_look: int | None = None) -> None:
         self.offsets: dict[int, int] = {}
-        self.count = 0
+        self.count, self.at_look = 0, at_look
 
     def __call__(self) -> dict[int, int]:
         self.count += 1
         time.sleep(0.002)
+        if self.count == self.at_look:
+            self.offsets = {0: 7}
         return dict(self.offsets)
 
 
 def test_all_who_wait_share_the_looks_and_are_released_together() -> None:
-    reached = Reached()
+    reached = Reached(at_look=20)
 
-    async def fifty(visibility: Visibility) -> tuple[list[bool], float]:
-        started = time.monotonic()
-        threading.Timer(0.1, reached.offsets.update, ({0: 7},)).start()
-        found = await asyncio.gather(*(visibility.wait({0: 7}, 5) for _ in range(50)))
-        return list(found), time.monotonic() - started
+    async def fifty(visibility: Visibility) -> list[bool]:
+        return list(await asyncio.gather(*(visibility.wait({0: 7}, PATIENCE) for _ in range(50))))
 
+    started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
-        found, seconds = asyncio.run(fifty(Visibility(reached, pool.submit)))
-    assert all(found)
-    assert 0.1 <= seconds < 2
-    assert reached.count < 100, "one look every few milliseconds, not one for each of fifty"
+        assert all(asyncio.run(fifty(Visibility(reached, pool.submit))))
+    assert 19 * POLL_SECONDS <= time.monotonic() - started < PATIENCE / 2
+    assert reached.count == 20, "one look every few milliseconds, not one for each of fifty"
 
 
 def test_who_gives_up_is_told_no_and_takes_the_look_from_nobody() -> None:
     reached = Reached()
 
     async def both(visibility: Visibility) -> list[bool]:
-        threading.Timer(0.1, reached.offsets.update, ({0: 7},)).start()
-        return list(await asyncio.gather(visibility.wait({0: 7}, 0.001), visibility.wait({0: 7}, 5)))
+        patient = asyncio.create_task(visibility.wait({0: 7}, PATIENCE))
+        impatient = await visibility.wait({0: 7}, 0.001)
+        reached.offsets = {0: 7}
+        return [impatient, await patient]
 
     with ThreadPoolExecutor(1) as pool:
         assert asyncio.run(both(Visibility(reached, pool.submit))) == [False, True]
@@ -126,7 +129,7 @@ def test_what_was_seen_once_is_not_asked_again() -> None:
     reached.offsets = {0: 7}
 
     async def twice(visibility: Visibility) -> None:
-        assert await visibility.wait({0: 7}, 1)
+        assert await visibility.wait({0: 7}, PATIENCE)
         assert await visibility.wait({0: 5}, 0)
 
     with ThreadPoolExecutor(1) as pool:

@@ -37,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for name in list(os.environ):
             if name.startswith("RECSYS_") or name == "REDIS_URL":
                 patch.delenv(name)
-        patch.setenv("RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS", "1.0")
+        patch.setenv("RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS", "30.0")
         write_repository(root, PACKED)
         settings = load_settings(start=root)
         redis_server.up(settings)
@@ -231,7 +231,8 @@ def test_another_online_store_is_refused_with_the_remedy(tmp_path: Path) -> None
 
 def test_redis_away_is_an_error_at_once_and_back_is_noticed(tmp_path: Path) -> None:
     write_repository(tmp_path, PACKED)
-    settings = load_settings({"RECSYS_HOME": str(tmp_path / "home")}, start=tmp_path)
+    patient = {"RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30.0"}
+    settings = load_settings({"RECSYS_HOME": str(tmp_path / "home"), **patient}, start=tmp_path)
     reader = FeatureReader.open(settings, "ranking_v1")  # Redis need not be up
     with pytest.raises(StoreUnavailableError, match="recsys up"):
         reader.read_user("u")
@@ -242,7 +243,7 @@ def test_redis_away_is_an_error_at_once_and_back_is_noticed(tmp_path: Path) -> N
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError):
             reader.read_user("u")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 10.0  # of 30 that it would wait for a server that hangs
         (settings.paths.redis / "server.json").unlink()  # it comes back at another address
         redis_server.up(settings)
         assert reader.read_user("u").missing["spending"][0]
@@ -255,21 +256,24 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(
 ) -> None:
     write("engagement", {"item_id": "a", "clicks": 4, "rate": 0.5})
     quick = shop.model_copy(
-        update={"serving": shop.serving.model_copy(update={"feature_timeout_seconds": 0.1})}
+        update={"serving": shop.serving.model_copy(update={"feature_timeout_seconds": 1.0})}
     )
     reader = FeatureReader.open(quick, "narrow_v1")
     reader.read_items(["a"], now_us=NOON_US)
     pid = redis_server.status(shop).pid
+    waker = threading.Timer(
+        60.0, os.kill, (pid, signal.SIGCONT)
+    )  # only a reader that never gives up needs it
     os.kill(pid, signal.SIGSTOP)
-    waker = threading.Timer(1.0, os.kill, (pid, signal.SIGCONT))
     waker.start()
-    began = time.monotonic()
-    with pytest.raises(StoreUnavailableError) as caught:
-        reader.read_items(["a"], now_us=NOON_US)
-    waited = time.monotonic() - began
-    waker.join()
-    assert caught.value.seconds == 0.1
-    assert waited < 0.8
+    try:
+        with pytest.raises(StoreUnavailableError) as caught:
+            reader.read_items(["a"], now_us=NOON_US)
+        assert waker.is_alive()
+    finally:
+        waker.cancel()
+        os.kill(pid, signal.SIGCONT)
+    assert caught.value.seconds == 1.0
     # The late reply belongs to nobody: the next read gets its own.
     assert reader.read_items(["?"], now_us=NOON_US).missing["engagement"].tolist() == [True]
     assert reader.read_items(["a"], now_us=NOON_US).columns["clicks"].tolist() == [4]

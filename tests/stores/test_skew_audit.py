@@ -63,7 +63,8 @@ def events(*rows: tuple[int, str, str, str, float]) -> pa.Table:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with ten events, its features applied and materialized into a server of its own."""
     home = tmp_path_factory.mktemp("home")
-    settings = load_settings({"RECSYS_HOME": str(home)}, start=Path(__file__).parents[2])
+    given = {"RECSYS_HOME": str(home), "RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30"}
+    settings = load_settings(given, start=Path(__file__).parents[2])
     items = [
         {
             columns.ITEM_ID: name,

@@ -72,7 +72,9 @@ def imported_events(rows: list[dict[str, Any]]) -> pa.Table:
 @contextlib.contextmanager
 def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Settings]:
     """Settings of a home with a running server; the feature repository is applied to it."""
-    given = {"RECSYS_HOME": str(folder), **environment}
+    # A busy machine is no fault of the store.
+    patient = {"RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30"}
+    given = {"RECSYS_HOME": str(folder), **patient, **environment}
     settings = load_settings(given, start=ROOT)
     write_shop(settings.paths, events)
     before = dict(os.environ)

@@ -1,6 +1,7 @@
 """The catalogue's worker on fakes: every upsert has its effect once, wherever the worker was killed."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
@@ -318,12 +319,11 @@ def test_it_works_until_it_is_told_to_stop(world: World) -> None:
     thread = Thread(target=world.worker().run, args=(stop,))
     thread.start()
     world.send(item_id="tea", price_micros=5)
-    for _ in range(500):
-        if world.progress.visible.get(PARTITION):
-            break
+    deadline = time.monotonic() + 60
+    while not world.progress.visible.get(PARTITION) and time.monotonic() < deadline:
         stop.wait(0.01)
     stop.set()
-    thread.join(5)
+    thread.join(60)
     assert world.feed.newest["tea"].item.price_micros == 5
 
 
