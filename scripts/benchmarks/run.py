@@ -46,9 +46,6 @@ def main() -> int:
     )
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
     parser.add_argument("--peers", help="quality: some of sasrec,bert4rec,als,bpr; default all")
-    parser.add_argument(
-        "--seed", type=int, help="shared-representation: of the simulated shoppers, default 0"
-    )
     arguments = parser.parse_args()
     if arguments.home:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
