@@ -1,7 +1,8 @@
 """quality: recsys beside other recommenders on one split of one shop, all items ranked, seen ones removed.
 
 Everything is trained in this run, on the same training part, each in a process of its own. Peers get the
-split as Parquet and give lists back as Parquet; ranx scores all of them, ours and the baselines' too.
+split as Parquet and give lists back as Parquet; ranx scores all of them, ours and the baselines' too. For
+whom a peer has no list, a newcomer mostly, what is popular takes its place.
 `--home` names a home with an imported shop, `--protocol` the split,
 `--peers` some of them only.
 """
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ranx import Qrels, Run
 from ranx import evaluate as score_by_ranx
@@ -30,6 +32,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import histories_before
+from recsys.evaluation.baselines import Popularity, RecentPopularity
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.stores.registry import Registry
 from recsys.stores.shop import open_shop
@@ -56,6 +59,7 @@ def rows() -> list[dict[str, Any]]:
     protocol = os.environ.get("RECSYS_BENCH_PROTOCOL") or shop.default_protocol
     cases, made = _ours(settings, shop, protocol)
     split = shop.split(protocol, settings.evaluation)
+    popular = made[RecentPopularity.name if RecentPopularity.name in made else Popularity.name].lists
     with tempfile.TemporaryDirectory(prefix="recsys-bench-") as name:
         folder = Path(name)
         export(split.train, folder / "train.parquet")
@@ -65,7 +69,8 @@ def rows() -> list[dict[str, Any]]:
             title = PEERS[peer]
             note(f"training {title} ...")
             cost = run_peer(peer, folder, PLACES)
-            made[title] = Made(pq.read_table(folder / f"{peer}.parquet"), cost["seconds"], cost["peak_mb"])
+            lists = filled(pq.read_table(folder / f"{peer}.parquet"), popular)
+            made[title] = Made(lists, cost["seconds"], cost["peak_mb"])
     scores = {model: _scores(shop.interactions, cases, one.lists) for model, one in made.items()}
     _print(made, scores, f"{shop.info.name}, {protocol}, {len(cases)} cases, seen removed, scored by ranx")
     ours = float(scores["recsys"]["ndcg@10"].mean())
@@ -106,6 +111,15 @@ def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[Cases, dict[st
     lists = {model: found.table(users, items) for model, found in evaluation.rankings.items()}
     rest = {model: Made(found) for model, found in lists.items() if model not in ("recsys", "fusion")}
     return evaluation.cases, {"recsys": Made(lists["recsys"], seconds, used.ru_maxrss / 1024), **rest}
+
+
+def filled(lists: pa.Table, popular: pa.Table) -> pa.Table:
+    """`lists`, and what is popular for the users that a peer has none for, as a shop would do."""
+    without = pc.invert(pc.is_in(popular["user_id"], value_set=pc.unique(lists["user_id"])))
+    names = ["user_id", "item_id", "rank"]
+    return pa.concat_tables(
+        [lists.select(names), popular.filter(without).select(names)], promote_options="permissive"
+    )
 
 
 def export(actions: Interactions, path: Path) -> None:
