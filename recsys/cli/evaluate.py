@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys.cli.output import bars, note, print_json, print_rows
-from recsys.config import EvaluationSettings, Settings, load_settings
+from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.progress import Progress
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from recsys.evaluation.compare import Evaluation
     from recsys.evaluation.reliability import Reliability
     from recsys.evaluation.seeds import OverSeeds
-    from recsys.models.bundle import Manifest
     from recsys.stores.registry_records import BundleRecord
     from recsys.training.scorers import RetrieverScorer, ServedScorer
 
@@ -192,7 +191,7 @@ def run_evaluation(
             f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "
             f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
         )
-    split = shop.split(bundle.manifest.protocol, held_out(bundle.manifest, settings.evaluation))
+    split = shop.split(bundle.manifest.protocol, bundle.manifest.held_out(settings.evaluation))
     cases = split.test
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
@@ -233,13 +232,6 @@ def calibration_of(served: "RetrieverScorer | ServedScorer", cases: "Cases") -> 
     candidates, p_click = chances
     shown = candidates > 0
     return reliability(p_click[shown], labels_of(cases, candidates)[shown])
-
-
-def held_out(manifest: "Manifest", settings: EvaluationSettings) -> EvaluationSettings:
-    """`settings` with the days that the bundle's training held back: on others it might have learned."""
-    recorded = manifest.settings.get("evaluation", {})
-    days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
-    return settings.model_copy(update=days)
 
 
 def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:

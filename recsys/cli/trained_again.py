@@ -91,7 +91,6 @@ def seed_evaluations(
 
 def job_of(settings: Settings, shop: "Shop", manifest: "Manifest", folder: Path, progress: Progress) -> "Job":
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
-    from recsys.cli.evaluate import held_out
     from recsys.stores.feature_files import build_features
     from recsys.stores.feature_store import OfflineFeatures
     from recsys.stores.feedback_files import open_feedback
@@ -100,7 +99,7 @@ def job_of(settings: Settings, shop: "Shop", manifest: "Manifest", folder: Path,
     build_features(settings, progress)
     features = OfflineFeatures(settings)
     features.apply()
-    split = shop.split(manifest.protocol, held_out(manifest, settings.evaluation))
+    split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
     job = Job(shop, split, features, settings, folder, progress)
     if split.train_end is None:
         return job

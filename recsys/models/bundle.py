@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import Layout
 from recsys.models.evidence import Experts
@@ -55,6 +56,12 @@ class Manifest(BaseModel):
     parent: str | None = None
     trained_until: datetime | None = None
     files: dict[str, str] = {}
+
+    def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:
+        """`settings` with the days that the bundle's training held back: on others it might have learned."""
+        recorded = self.settings.get("evaluation", {})
+        days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
+        return settings.model_copy(update=days)
 
 
 @dataclass(frozen=True)

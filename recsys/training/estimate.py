@@ -23,7 +23,8 @@ from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.models.bundle import ItemTable
 from recsys.models.evidence import SIGNALS
-from recsys.models.retriever import Retriever, build_retriever
+from recsys.models.retriever import Retriever
+from recsys.models.untrained import build_retriever
 from recsys.training.pipeline import GRAPH_NEIGHBOURS
 from recsys.training.retriever_steps import Lessons, batch_loss
 

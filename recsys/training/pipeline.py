@@ -22,7 +22,8 @@ from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.item_table import in_layout, item_words
-from recsys.models.retriever import Retriever, build_retriever
+from recsys.models.retriever import Retriever
+from recsys.models.untrained import build_retriever
 from recsys.progress import Progress, silent
 from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph

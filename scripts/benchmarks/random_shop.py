@@ -19,7 +19,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
-from recsys.models.retriever import build_retriever
+from recsys.models.untrained import build_retriever
 from recsys.stores.artifacts import save_bundle
 from recsys.stores.feature_files import write_rows
 from recsys.stores.feature_store import OfflineFeatures

@@ -8,7 +8,8 @@ from scipy import sparse
 from recsys.config import RetrieverSettings
 from recsys.dataset.histories import Histories
 from recsys.errors import ArtifactMismatchError, ConfigError
-from recsys.models.retriever import Retriever, build_retriever
+from recsys.models.retriever import Retriever
+from recsys.models.untrained import build_retriever
 
 NOW = 1_700_000_000
 
