@@ -42,4 +42,5 @@ def feedback_data(
     cases = Cases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
     matrix = read_ranking_features(features, asked, cases, candidates)
     scores = scores_of(bundle, histories, candidates)
-    return RankingData(np.concatenate([matrix, scores[:, :, None]], axis=2), labels, candidates > 0)
+    matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
+    return RankingData(matrix, labels, candidates > 0, users)

@@ -16,11 +16,12 @@ from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import Values, beats, climb, ndcg_values
+from recsys.training.prior_weights import Values, beats, by_user, climb, ndcg_values
+from recsys.training.requests import held_out
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
-HELD_OUT_SHARE = 0.25  # of the requests: chooses the epoch
+HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
 MONITOR = "ndcg@10"
 
@@ -46,6 +47,7 @@ def train_fusion(
     mask: BoolArray,
     targets: IntArray,
     settings: FusionSettings,
+    users: IntArray | None = None,
     progress: Progress = silent,
 ) -> Curves:
     """Trains `fusion` in place and returns what happened; its prior stays where learning does not beat it.
@@ -53,33 +55,34 @@ def train_fusion(
     First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
     softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
     that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
-    requests, weighted in the same way, beats the prior's by a standard error.
+    users' requests, weighted in the same way, beats the prior's by a standard error.
 
     Args:
         fusion: untrained.
         signals: (R, C, S) float32. labels: (R, C) whether a candidate came true.
         mask: (R, C) false for padding.
         targets: (R,) how many items came true, candidates or not.
+        users: (R,) who asked; None = somebody else each time.
     """
     curves = Curves("fusion", MONITOR)
     useful = np.flatnonzero((labels & mask).any(1) & (~labels & mask).any(1))
     if len(useful) < FEWEST:
         return curves
     requests = _Requests(*(torch.from_numpy(part) for part in (signals, labels, mask, targets)))
-    order = np.random.default_rng(settings.seed).permutation(useful)
-    held = int(len(order) * HELD_OUT_SHARE)
-    test, kept = requests.take(np.sort(order[:held])), np.sort(order[held:])
+    users = np.arange(len(labels)) if users is None else users
+    held = held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
+    test, kept = requests.take(held), np.setdiff1d(useful, held)
     train = requests.take(kept)
     fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
     fusion.fit_statistics(train.signals[train.mask])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
     worth = _weight(test, settings.cold_weight).numpy()
-    best, prior = _weights(fusion), worth * _ndcg(fusion, test)
+    best, prior = _weights(fusion), by_user(worth * _ndcg(fusion, test), users[held])
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = worth * _ndcg(fusion, test)
+            values = by_user(worth * _ndcg(fusion, test), users[held])
             metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))

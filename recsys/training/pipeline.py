@@ -105,7 +105,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     if job.shop.info.clock == "time" and job.with_ranker:
         data = ranking_data(job, early)
         ranker, curves = train_ranker(
-            data.features, data.labels, data.mask, job.settings.ranker, progress=job.progress
+            data.features, data.labels, data.mask, job.settings.ranker, data.users, job.progress
         )
         curves.save(job.run_dir / "ranker")
         curves.draw(job.run_dir / "ranker")
@@ -193,9 +193,10 @@ def _train_fusion(job: Job, bundle: Bundle) -> None:
             candidates, signals = candidate_signals(
                 past, histories.take(rows), kept, settings.candidates, job.progress
             )
-            parts.append((signals, labels_of(asked, candidates), candidates > 0, target_counts(asked, kept)))
-    signals, labels, mask, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
-    curves = train_fusion(bundle.fusion, signals, labels, mask, targets, settings, progress=job.progress)
+            labels, targets = labels_of(asked, candidates), target_counts(asked, kept)
+            parts.append((signals, labels, candidates > 0, targets, asked.user_index))
+    signals, labels, mask, targets, users = (np.concatenate(part) for part in zip(*parts, strict=True))
+    curves = train_fusion(bundle.fusion, signals, labels, mask, targets, settings, users, job.progress)
     curves.save(job.run_dir / "fusion")
     curves.draw(job.run_dir / "fusion")
 
@@ -228,6 +229,7 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
+        users=cases.user_index,
     )
     if job.feedback is None or not len(job.feedback):
         return data

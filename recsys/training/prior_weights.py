@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recsys.dataset.interactions import IntArray
 from recsys.models.fusion import Fusion, FusionShape
 
 # How far a first step goes; the positive weights move by factors, the others by sums.
@@ -70,7 +71,18 @@ def _moved(shape: FusionShape, name: str, step: float) -> FusionShape:
     return replace(shape, **{name: value + SUMS[name] * step})
 
 
-def beats(trial: Values, best: Values) -> bool:
-    """Whether the mean gain of `trial` over `best` (R,), request by request, is above one standard error."""
+def beats(trial: Values, best: Values, errors: float = 1.0) -> bool:
+    """Whether the mean gain of `trial` over `best` (R,), one by one, is above so many standard errors."""
     gain = trial - best
-    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)) and gain.mean() > 0)
+    return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)) and gain.mean() > 0)
+
+
+def by_user(values: Values, users: IntArray) -> Values:
+    """(U,) the mean of each user's values (R,): several requests of one user are no independent evidence.
+
+    >>> by_user(np.array([1.0, 0.0, 0.5]), np.array([7, 7, 3])).tolist()
+    [0.5, 0.5]
+    """
+    _, place = np.unique(users, return_inverse=True)
+    means: Values = np.bincount(place, values) / np.bincount(place)
+    return means

@@ -12,19 +12,21 @@ from torch import Tensor, nn
 
 from recsys.columns import RANKING_FEATURES
 from recsys.config import RankerSettings
-from recsys.dataset.interactions import FloatArray
+from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.models.calibration import fit_platt
 from recsys.models.losses import listwise, pointwise
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import Values, beats, ndcg_values
+from recsys.training.prior_weights import Values, beats, by_user, ndcg_values
+from recsys.training.requests import held_out
 from recsys.training.schedule import adamw, learning_rate, set_rate
 
 BoolArray = npt.NDArray[np.bool_]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
-HELD_OUT_SHARE = 0.15  # of the requests: chooses the epoch and fits the calibration
+HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
+ERRORS = 2.0  # standard errors by which the best of many epochs has to beat the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MONITOR = "ndcg@10"
 
@@ -50,46 +52,50 @@ def train_ranker(
     labels: BoolArray,
     mask: BoolArray,
     settings: RankerSettings,
+    users: IntArray | None = None,
     progress: Progress = silent,
 ) -> tuple[Ranker, Curves]:
     """A calibrated ranker, and its learning curves.
 
     The loss is softmax cross-entropy among a request's candidates, which orders them, plus a fifth of
     binary cross-entropy, which ties the scores of different requests to one scale (a softmax alone may
-    shift each request by any amount, and no calibration could undo that). A seventh of the requests is
+    shift each request by any amount, and no calibration could undo that). A seventh of the users is
     held out: it picks the epoch by NDCG@10 and fits the calibration. Requests without a chosen candidate
     teach the level only.
 
-    Where no epoch beats the first stage's order beyond chance, that order stays (`RankerShape.orders`), and a
-    ranker that learned by binary cross-entropy alone says how probable each candidate is. The first stage's
-    own scores could not: they compare the candidates of one request, not one request with another.
+    Where no epoch beats the first stage's order by two standard errors, that order stays
+    (`RankerShape.orders`), and a ranker that learned by binary cross-entropy alone says how probable each
+    candidate is. The first stage's own scores could not: they compare the candidates of one request, not one
+    request with another.
 
     Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
 
     Args:
         features: (R, C, F) float32 in the order of RANKING_FEATURES, NaN = missing.
         labels: (R, C) whether a candidate was chosen. mask: (R, C) false where a place is empty.
+        users: (R,) who asked; None = somebody else each time.
 
     Raises:
         DataError: too few requests have both a chosen and an unchosen candidate.
     """
     useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
-    held, kept = _split(useful, settings.seed)
+    users = np.arange(len(useful)) if users is None else users
+    held, kept = _split(useful, users, settings.seed)
     requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
     ranker = _untrained(train, settings).to(device)
-    first_stage = _ndcg(ranker, test)
+    first_stage = by_user(_ndcg(ranker, test), users[held])
     curves, best = Curves("ranker", MONITOR), None
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for epoch in _epochs(ranker, train, settings, _order_and_level, advance):
-            values = _ndcg(ranker, test)
+            values = by_user(_ndcg(ranker, test), users[held])
             metrics = {
                 MONITOR: float(values.mean()),
                 f"{MONITOR} of the first stage": float(first_stage.mean()),
             }
             curves = curves.add(replace(epoch, metrics=metrics))
-            if curves.best_epoch == epoch.number and beats(values, first_stage):
+            if curves.best_epoch == epoch.number and beats(values, first_stage, ERRORS):
                 best = _weights(ranker)
     if best is None:
         ranker, best = _untrained(train, settings).to(device), _likeliest(train, test, settings, progress)
@@ -171,7 +177,7 @@ def _train_epoch(
     return float(total) / steps_an_epoch
 
 
-def _split(useful: BoolArray, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _split(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, IntArray]:
     """Requests to hold out and requests to train on, among all; `useful` (R,) can teach an order."""
     if int(useful.sum()) < 20:
         raise DataError(
@@ -179,9 +185,10 @@ def _split(useful: BoolArray, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDA
             "needs 20. Raise ranker.requests or ranker.candidates, or import more events."
         )
     rng = np.random.default_rng(seed)
+    can = np.isin(users, users[useful])  # the same share of users who can teach an order and of the others
+    parts = [held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in (can, ~can)]
     held = np.zeros(len(useful), bool)
-    for group in (np.flatnonzero(useful), np.flatnonzero(~useful)):  # the same share of both
-        held[rng.permutation(group)[: int(len(group) * HELD_OUT_SHARE)]] = True
+    held[np.concatenate(parts)] = True
     return np.flatnonzero(held), np.flatnonzero(~held)
 
 

@@ -23,11 +23,13 @@ class RankingData:
         features: (R, C, F) float32 in RANKING_FEATURES order.
         labels: (R, C) bool, whether the candidate was acted on in the window.
         mask: (R, C) bool, false for padding.
+        users: (R,) who asked.
     """
 
     features: FloatArray
     labels: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.bool_]
+    users: IntArray
 
 
 def join_data(parts: list[RankingData]) -> RankingData:
@@ -42,7 +44,22 @@ def join_data(parts: list[RankingData]) -> RankingData:
         np.concatenate([padded(part.features) for part in parts]),
         np.concatenate([padded(part.labels) for part in parts]),
         np.concatenate([padded(part.mask) for part in parts]),
+        np.concatenate([part.users for part in parts]),
     )
+
+
+def held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
+    """Those of the requests `useful` (n,) that a `share` of their users asked, in order.
+
+    Users are held out as a whole: one is asked several times about windows that overlap, and what is learned
+    of one request would be tested on the next.
+
+    Args:
+        users: (R,) who asked each request.
+    """
+    asked = users[useful]
+    chosen = rng.permutation(np.unique(asked))
+    return np.sort(useful[np.isin(asked, chosen[: int(len(chosen) * share)])])
 
 
 def ranking_cases(interactions: Interactions, split: Split, rng: np.random.Generator, count: int) -> Cases:

@@ -117,7 +117,7 @@ def ranker_objective(trials: Trials) -> Objective:
 
     def objective(values: Values, report: Report) -> float:
         settings = with_values(job.settings, values).ranker
-        ranker, curves = train_ranker(lessons.features, lessons.labels, lessons.mask, settings)
+        ranker, curves = train_ranker(lessons.features, lessons.labels, lessons.mask, settings, lessons.users)
         report(curves.best)
         logits = ranker.score(matrix.reshape(-1, matrix.shape[2])).reshape(found.shape)
         return _ndcg(found, ranker.ordering(scores, logits), judges)

@@ -5,6 +5,7 @@ from recsys.columns import PRICE_RATIO, RANKING_FEATURES, RETRIEVAL_SCORE, TIMES
 from recsys.config import RankerSettings
 from recsys.errors import DataError
 from recsys.training.ranker import train_ranker
+from recsys.training.requests import held_out
 
 REQUESTS, CANDIDATES = 600, 20
 RETRIEVAL, TIMES, PRICE = (
@@ -79,6 +80,28 @@ def test_probabilities_tell_requests_apart_where_the_first_stages_scores_do_not(
     chances = ranker.probability(features)
     chosen, others = chances[np.arange(600)[buyers], best[buyers]], chances[~buyers][mask[~buyers]]
     assert chosen.mean() > 3 * others.mean()
+
+
+def test_what_is_held_out_was_asked_by_nobody_who_is_learned_from():
+    users = np.repeat(np.arange(100), 3)
+    useful = np.flatnonzero(np.arange(300) % 7 > 0)
+    held = held_out(users, useful, 0.15, np.random.default_rng(0))
+    assert len(np.unique(users[held])) == 15
+    assert not np.isin(users[np.setdiff1d(useful, held)], users[held]).any()
+
+
+def test_a_user_asked_twice_about_one_window_proves_nothing():
+    """Labels that are a whim of each user, seen in every request of theirs, must not beat the first stage."""
+    rng = np.random.default_rng(5)
+    features, _, mask = world(effect=0.0, requests=400)
+    features, mask = features[np.repeat(np.arange(80), 5)], mask[np.repeat(np.arange(80), 5)]
+    labels = np.repeat(rng.random((80, CANDIDATES)) < 0.1, 5, axis=0)
+    users = np.repeat(np.arange(80), 5)
+    settings = SETTINGS.model_copy(update={"epochs": 20})
+    alone, _ = train_ranker(features, labels, mask, settings, users)
+    leaking, _ = train_ranker(features, labels, mask, settings)
+    assert leaking.shape.orders, "by requests, what was learned by heart looks like a gain"
+    assert not alone.shape.orders
 
 
 def test_the_same_seed_gives_the_same_ranker():
