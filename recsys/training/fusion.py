@@ -23,6 +23,8 @@ from recsys.training.schedule import adamw, learning_rate, set_rate
 BoolArray = npt.NDArray[np.bool_]
 HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
+STATISTICS_ROWS = 1_000_000  # candidates that mean and deviation are taken from
+AT_ONCE = 1000  # requests scored at a time: bounds memory
 MONITOR = "ndcg@10"
 
 
@@ -74,7 +76,8 @@ def train_fusion(
     test, kept = requests.take(held), np.setdiff1d(useful, held)
     train = requests.take(kept)
     fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
-    fusion.fit_statistics(train.signals[train.mask])
+    some = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
+    fusion.fit_statistics(train.signals[some][train.mask[some]])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
     worth = _weight(test, settings.cold_weight).numpy()
     best, prior = _weights(fusion), by_user(worth * _ndcg(fusion, test), users[held])
@@ -131,7 +134,7 @@ def _weight(requests: _Requests, cold: float) -> Tensor:
 
 def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
     with torch.inference_mode():
-        scores = fusion(requests.signals)
+        scores = torch.cat([fusion(part) for part in requests.signals.split(AT_ONCE)])
     return ndcg_values(scores, requests.labels, requests.mask, requests.targets)
 
 
