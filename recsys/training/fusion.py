@@ -134,7 +134,7 @@ def _weight(requests: _Requests, cold: float) -> Tensor:
 
 def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
     with torch.inference_mode():
-        scores = torch.cat([fusion(part) for part in requests.signals.split(AT_ONCE)])
+        scores = torch.cat([fusion(part) for part in torch.split(requests.signals, AT_ONCE)])
     return ndcg_values(scores, requests.labels, requests.mask, requests.targets)
 
 
