@@ -196,6 +196,7 @@ def _train_fusion(job: Job, bundle: Bundle) -> None:
             labels, targets = labels_of(asked, candidates), target_counts(asked, kept)
             parts.append((signals, labels, candidates > 0, targets, asked.user_index))
     signals, labels, mask, targets, users = (np.concatenate(part) for part in zip(*parts, strict=True))
+    del parts  # a large shop's are a gigabyte
     curves = train_fusion(bundle.fusion, signals, labels, mask, targets, settings, users, job.progress)
     curves.save(job.run_dir / "fusion")
     curves.draw(job.run_dir / "fusion")
