@@ -26,7 +26,7 @@ from recsys.training.schedule import adamw, learning_rate, set_rate
 BoolArray = npt.NDArray[np.bool_]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
 HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
-ERRORS = 2.0  # standard errors by which the best of many epochs has to beat the first stage
+ERRORS = 1.0  # standard errors, by user, by which an epoch has to beat the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MONITOR = "ndcg@10"
 
@@ -63,7 +63,7 @@ def train_ranker(
     held out: it picks the epoch by NDCG@10 and fits the calibration. Requests without a chosen candidate
     teach the level only.
 
-    Where no epoch beats the first stage's order by two standard errors, that order stays
+    Where no epoch beats the first stage's order by a standard error, that order stays
     (`RankerShape.orders`), and a ranker that learned by binary cross-entropy alone says how probable each
     candidate is. The first stage's own scores could not: they compare the candidates of one request, not one
     request with another.
