@@ -10,6 +10,7 @@ from recsys.config import load_settings
 
 if TYPE_CHECKING:
     from recsys.evaluation.compare import Evaluation
+    from recsys.evaluation.encoders import EncoderComparison
 
 TIMED = 200  # of the shop's texts, by which the speed is measured
 
@@ -63,20 +64,17 @@ def compare(
         cases=cases,
         progress=bars,
     )
-    rows = [
-        {
-            "encoder": name,
-            **_metrics(found.alone, name, "alone"),
-            **_metrics(found.added, name, "added"),
-            "ms a text": milliseconds.get(name),
-        }
-        for name in found.alone.models
-    ]
+    rows = [_row(found, name, milliseconds.get(name)) for name in found.alone.models]
     if as_json:
         print_json({"protocol": split.protocol, "cases": len(found.alone.cases), "rows": rows})
         return
     print_rows(rows, as_json=False, title=f"{split.protocol}, {len(found.alone.cases)} cases")
     note("alone: by text vectors only; added: with co-occurrence and words, as the baseline kNN + text")
+
+
+def _row(found: "EncoderComparison", name: str, milliseconds: float | None) -> dict[str, Any]:
+    alone, added = _metrics(found.alone, name, "alone"), _metrics(found.added, name, "added")
+    return {"encoder": name, **alone, **added, "ms a text": milliseconds}
 
 
 def _metrics(evaluation: "Evaluation", model: str, way: str) -> dict[str, Any]:

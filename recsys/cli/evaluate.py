@@ -67,7 +67,6 @@ def evaluate(
     if seen not in (None, "keep", "remove"):
         raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
     from recsys.cli.trained_again import seed_evaluations
-    from recsys.evaluation.report import table_rows
     from recsys.evaluation.seeds import over_seeds
     from recsys.stores.shop import open_shop
 
@@ -81,11 +80,19 @@ def evaluate(
         write_rankings(evaluation, shop, rankings)
     folder, written = _write(settings, shop, record, evaluation, spread)
     if as_json:
-        found = {"bundle": record.bundle_id, "rows": table_rows(evaluation)}
-        report = {"report": [str(path) for path in written], "seeds": [asdict(row) for row in spread]}
-        print_json(found | report)
+        print_json({"bundle": record.bundle_id, **_document(evaluation, spread, written)})
     else:
         _print(evaluation, spread, folder)
+
+
+def _document(
+    evaluation: "Evaluation", spread: "Sequence[OverSeeds]", written: "Sequence[Path]"
+) -> dict[str, object]:
+    """The tables for programs, and the report's files."""
+    from recsys.evaluation.report import table_rows
+
+    report, seeds = [str(path) for path in written], [asdict(row) for row in spread]
+    return {"rows": table_rows(evaluation), "report": report, "seeds": seeds}
 
 
 def _print(evaluation: "Evaluation", spread: "Sequence[OverSeeds]", folder: Path) -> None:

@@ -72,7 +72,7 @@ def build_retriever(
         retriever = Retriever(shape, attributes)
     retriever.text_projection.load_state_dict(projection.state_dict())
     retriever.ready_projection.load_state_dict(ready.state_dict())
-    _fill_item_tower(retriever, text_vectors, tokens, numbers, items.vectors)
+    fill_item_tower(retriever, text_vectors, tokens, numbers, items.vectors)
     if graph is not None and "graph" not in off:
         kept = sum(kept for _, _, kept in shape.vectors)
         start_from_graph(retriever.item_tower, graph_start(graph, settings.width, settings.seed), kept)
@@ -80,7 +80,7 @@ def build_retriever(
     return retriever
 
 
-def _fill_item_tower(
+def fill_item_tower(
     retriever: Retriever,
     text_vectors: FloatArray,
     tokens: IntArray,

@@ -13,7 +13,7 @@ from recsys.errors import DataError
 from recsys.models.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
 from recsys.training.fine_tuning import choose_weights
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import adamw, descend, learning_rate, set_rate
 
 CUT = 10
 COMPARED = 1000  # held-out texts that are compared with each other
@@ -117,10 +117,7 @@ def _fit(
                 vectors = student.embed([tokens[place] for place in rows])
                 target = torch.from_numpy(teacher[rows]).to(student.device)
                 loss = distillation_loss(vectors, projection(vectors), target)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(moving.parameters(), settings.clip_norm)
-                optimizer.step()
+                descend(optimizer, loss, moving.parameters(), settings.clip_norm)
                 step += 1
                 advance(1)
             model.eval()

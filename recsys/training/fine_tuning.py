@@ -16,7 +16,7 @@ from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import ConfigError
 from recsys.models.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import adamw, descend, learning_rate, set_rate
 from recsys.training.text_pairs import TextPairs
 
 FIRST_SCALE = 20.0
@@ -177,10 +177,7 @@ def _fit(
                 left, right = (encoder.embed([tokens[text] for text in side]) for side in batch.T)
                 scale = log_scale.exp().clamp(max=100.0)
                 loss = in_batch_loss(left, right, scale, _related(pairs.related, batch).to(encoder.device))
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(moving.parameters(), settings.clip_norm)
-                optimizer.step()
+                descend(optimizer, loss, moving.parameters(), settings.clip_norm)
                 step += 1
                 advance(1)
             model.eval()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys.config import FusionSettings
 from recsys.dataset.interactions import FloatArray, IntArray
@@ -18,7 +18,7 @@ from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
 from recsys.training.prior_weights import Values, beats, by_user, climb, ndcg_values
 from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
 
 BoolArray = npt.NDArray[np.bool_]
 HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
@@ -80,7 +80,7 @@ def train_fusion(
     fusion.fit_statistics(train.signals[some][train.mask[some]])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
     worth = _weight(test, settings.cold_weight).numpy()
-    best, prior = _weights(fusion), by_user(worth * _ndcg(fusion, test), users[held])
+    best, prior = weights_of(fusion), by_user(worth * _ndcg(fusion, test), users[held])
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
@@ -90,7 +90,7 @@ def train_fusion(
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
             if curves.best_epoch == number and beats(values, prior):
-                best = _weights(fusion)
+                best = weights_of(fusion)
     fusion.load_state_dict(best, strict=False)
     fusion.eval()
     return curves
@@ -113,10 +113,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = listwise(fusion(batch.signals), batch.labels, batch.mask, _weight(batch, settings.cold_weight))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
-        optimizer.step()
+        descend(optimizer, loss, fusion.parameters(), 1.0)
         total += float(loss.detach())
         step += 1
         advance(1)
@@ -136,7 +133,3 @@ def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
     with torch.inference_mode():
         scores = torch.cat([fusion(part) for part in torch.split(requests.signals, AT_ONCE)])
     return ndcg_values(scores, requests.labels, requests.mask, requests.targets)
-
-
-def _weights(fusion: Fusion) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in fusion.named_parameters()}

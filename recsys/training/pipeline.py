@@ -86,20 +86,11 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     """
     interactions, split = job.shop.interactions, job.split
     known = known_before_test(interactions, split)
-    end = int(known.at.max()) + 1
-    items, text_vectors = read_catalogue(job.features, interactions.items, end)
-    neighbours, neighbour_scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=job.progress)
-    graph = neighbour_graph(neighbours, neighbour_scores)
     validate = _validator(job)
-    retriever = trained_retriever(job, items, text_vectors, graph, _watched(validate, job.watch))
-    items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     manifest = manifest_of(job, known, bundle_id, now, git_revision)
-    bundle = with_untrained_fusion(
-        job, manifest, items, text_vectors, retriever, neighbours, neighbour_scores
-    )
-    bundle = replace(bundle, popularity=popularity_at_end(known))
     # The lessons' first stage must know nothing of the period that they are from.
-    early = replace(bundle, popularity=popularity_at_end(split.train))
+    early = with_untrained_fusion(job, known, manifest, _watched(validate, job.watch))
+    bundle = replace(early, popularity=popularity_at_end(known))
     if "learning" not in job.settings.fusion.without:
         _train_fusion(job, early)
     if job.shop.info.clock == "time" and job.with_ranker:
@@ -110,7 +101,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
         curves.save(job.run_dir / "ranker")
         curves.draw(job.run_dir / "ranker")
         bundle = replace(bundle, ranker=ranker)
-    metrics = {f"validation_{name}": value for name, value in validate(retriever).items()}
+    metrics = {f"validation_{name}": value for name, value in validate(bundle.retriever).items()}
     return replace(bundle, manifest=bundle.manifest.model_copy(update={"metrics": metrics}))
 
 
@@ -131,16 +122,19 @@ def test_start(interactions: Interactions, split: Split) -> int:
 
 
 def with_untrained_fusion(
-    job: Job,
-    manifest: Manifest,
-    items: ItemTable,
-    text_vectors: FloatArray,
-    retriever: Retriever,
-    neighbours: IntArray,
-    neighbour_scores: FloatArray,
+    job: Job, known: Interactions, manifest: Manifest, validate: Validate, monitor: str = MONITOR
 ) -> Bundle:
-    """A bundle of all experts; fusion answers by its prior, popularity is that of training's end."""
+    """A bundle of all experts, trained; fusion answers by its prior, popularity is that of training's end.
+
+    Args:
+        known: the catalogue is that of the instant after the last of these.
+    """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
+    items, text_vectors = read_catalogue(job.features, known.items, int(known.at.max()) + 1)
+    neighbours, neighbour_scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress)
+    graph = neighbour_graph(neighbours, neighbour_scores)
+    retriever = _trained_retriever(job, items, text_vectors, graph, validate, monitor)
+    items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     text_neighbours, text_scores = nearest_by_vector(
         retriever.item_tower.text.cpu().numpy(), settings.neighbours, job.progress
     )
@@ -257,7 +251,7 @@ def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, B
         yield np.arange(start, stop), past
 
 
-def trained_retriever(
+def _trained_retriever(
     job: Job,
     items: ItemTable,
     text_vectors: FloatArray,

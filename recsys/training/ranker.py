@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys.columns import RANKING_FEATURES
 from recsys.config import RankerSettings
@@ -21,7 +21,7 @@ from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
 from recsys.training.prior_weights import Values, beats, by_user, ndcg_values
 from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
 
 BoolArray = npt.NDArray[np.bool_]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
@@ -96,7 +96,7 @@ def train_ranker(
             }
             curves = curves.add(replace(epoch, metrics=metrics))
             if curves.best_epoch == epoch.number and beats(values, first_stage, ERRORS):
-                best = _weights(ranker)
+                best = weights_of(ranker)
     if best is None:
         ranker, best = _untrained(train, settings).to(device), _likeliest(train, test, settings, progress)
         ranker.shape = replace(ranker.shape, orders=False)
@@ -120,14 +120,14 @@ def _likeliest(
 ) -> dict[str, Tensor]:
     """Weights of the epoch whose probabilities are the best, learned by binary cross-entropy alone."""
     ranker = _untrained(train, settings).to(test.features.device)
-    best = math.inf, _weights(ranker)
+    best = math.inf, weights_of(ranker)
     steps = settings.epochs * -(-len(train.labels) // settings.batch_size)
     with progress("train probabilities", steps) as advance:
         for _ in _epochs(ranker, train, settings, pointwise, advance):
             with torch.inference_mode():
                 loss = float(pointwise(ranker(test.features), test.labels, test.mask))
             if loss < best[0]:
-                best = loss, _weights(ranker)
+                best = loss, weights_of(ranker)
     return best[1]
 
 
@@ -166,10 +166,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size]).to(ranker.mean.device)
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = objective(ranker(batch.features), batch.labels, batch.mask)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
-        optimizer.step()
+        descend(optimizer, loss, ranker.parameters(), 1.0)
         total = total + loss.detach()
         step += 1
         advance(1)
@@ -204,7 +201,3 @@ def _held_out_scores(ranker: Ranker, requests: _Requests) -> tuple[FloatArray, B
     with torch.inference_mode():
         scores = ranker(requests.features)[requests.mask]
     return scores.cpu().numpy(), requests.labels[requests.mask].cpu().numpy()
-
-
-def _weights(ranker: Ranker) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().clone() for name, weight in ranker.named_parameters()}

@@ -12,16 +12,11 @@ from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import TEST, Split, leave_one_out_parts
 from recsys.errors import DataError
 from recsys.models.bundle import Bundle
-from recsys.models.item_table import in_layout
 from recsys.models.retriever import Retriever
-from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.training.feature_reads import read_catalogue
 from recsys.training.pipeline import (
-    GRAPH_NEIGHBOURS,
     Job,
     known_before_test,
     manifest_of,
-    trained_retriever,
     with_untrained_fusion,
 )
 
@@ -49,14 +44,9 @@ def retrained(job: Job, evaluated: Bundle, epochs: int) -> Bundle:
     network = job.settings.retriever.model_copy(update={"epochs": epochs, "patience": epochs})
     settings = job.settings.model_copy(update={"retriever": network})
     job = replace(job, split=replace(job.split, train=known), settings=settings, parent=None)
-    items, text_vectors = read_catalogue(job.features, known.items, int(known.at.max()) + 1)
-    neighbours, scores = co_occurrence(known, GRAPH_NEIGHBOURS, progress=job.progress)
-    graph = neighbour_graph(neighbours, scores)
-    retriever = trained_retriever(job, items, text_vectors, graph, _later_is_better(), _EPOCH)
-    items = in_layout(items, retriever.vector_layout)
     manifest = evaluated.manifest
     made = manifest_of(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
-    bundle = with_untrained_fusion(job, made, items, text_vectors, retriever, neighbours, scores)
+    bundle = with_untrained_fusion(job, known, made, _later_is_better(), _EPOCH)
     return replace(bundle, fusion=evaluated.fusion, ranker=evaluated.ranker)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.batches import TrainingData
@@ -18,6 +18,7 @@ from recsys.training.curves import Curves, Epoch
 from recsys.training.followers import begin_together
 from recsys.training.interruption import told_to_stop
 from recsys.training.retriever_steps import AfterStep, Lessons, Position, train_epoch
+from recsys.training.schedule import weights_of
 from recsys.training.team import ALONE, Team
 
 Validate = Callable[[Retriever], Mapping[str, float]]
@@ -60,7 +61,7 @@ def train_retriever(
     identity = _identity(lessons)
     found = load_checkpoint(run_dir, identity) if resume else None
     run = found or Checkpoint(
-        tensors_of(model, lessons.optimizer, _weights(model)), Curves("retriever", monitor)
+        tensors_of(model, lessons.optimizer, weights_of(model)), Curves("retriever", monitor)
     )
     best, curves, position = run.restore(model, lessons.optimizer), run.curves, run.position
     begin_together(lessons, run.tensors)
@@ -75,7 +76,7 @@ def train_retriever(
             if curves.stale(settings.patience) and curves.epochs:
                 break
             curves = curves.add(_finished_epoch(lessons, position, validate, keep, stop, advance))
-            best = _weights(model) if curves.best_epoch == number else best
+            best = weights_of(model) if curves.best_epoch == number else best
             position = Position(number + 1)
             keep(position)
             curves.save(run_dir)
@@ -129,10 +130,6 @@ def _watch(
             )
 
     return after_step
-
-
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
 
 
 def _identity(lessons: Lessons) -> str:

@@ -1,9 +1,10 @@
-"""The optimizer and its learning rate."""
+"""The optimizer, its learning rate and its step."""
 
 import math
+from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> float:
@@ -36,3 +37,16 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Sets the learning rate of every group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, weights: Iterable[Tensor], norm: float) -> None:
+    """One step against the gradient of `loss`, clipped at `norm` over all `weights`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(weights, norm)
+    optimizer.step()
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of what is learned, on the CPU."""
+    return {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}

@@ -16,6 +16,7 @@ from recsys.models.attributes import attribute_rows
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.item_table import in_layout
 from recsys.models.retriever import Retriever
+from recsys.models.untrained import fill_item_tower
 
 RESIDUAL = "item_tower.residual"  # e_m: moved by item id, 0 for an item that the bundle does not know
 CONTENT = ("item_tower.text", "item_tower.tokens", "item_tower.numbers")  # made anew for all items
@@ -46,10 +47,8 @@ def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Re
     known = parent.items.vocabulary.indexes(items.vocabulary.ids[1:])
     _copy(old.state_dict(), retriever.state_dict(), np.concatenate([[0], known]))
     with torch.no_grad():
-        tower = retriever.item_tower
-        tower.tokens.copy_(torch.from_numpy(tokens))
-        tower.numbers.copy_(retriever.numbers(numbers, in_layout(items, old.vector_layout).vectors))
-        tower.text.copy_(retriever.text_projection(torch.from_numpy(text_vectors)))
+        vectors = in_layout(items, old.vector_layout).vectors
+        fill_item_tower(retriever, text_vectors, tokens, numbers, vectors)
     return retriever
 
 
