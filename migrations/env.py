@@ -10,9 +10,9 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from recsys.config import load_settings
-from recsys.stores.database import Tables, UtcDateTime, database_url
-from recsys.stores.database_migrations import migrating
-from recsys.stores.registry_tables import RunRow
+from recsys.stores.registry.database import Tables, UtcDateTime, database_url
+from recsys.stores.registry.migrations import migrating
+from recsys.stores.registry.tables import RunRow
 
 TABLES = (RunRow,)  # a module's tables count once it is imported
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
-from recsys.search_space import Range
+from recsys.tuning_space import Range
 
 SETTINGS_FILE = "recsys.toml"
 FEATURE_REPO = "feature_repo"

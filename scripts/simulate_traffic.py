@@ -57,7 +57,7 @@ def main(
       scripts/simulate_traffic.py --url http://127.0.0.1:3000 --rate 200 --seconds 60 --days 1
     """
     from recsys.simulation.world import open_world
-    from recsys.stores.dataset_files import load_items
+    from recsys.stores.lake.dataset_files import load_items
 
     if (out is None) is (url is None):
         raise ConfigError("where to? Pass either --out with a file or --url with a running service.")

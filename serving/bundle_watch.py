@@ -6,7 +6,7 @@ from threading import Event, Lock, Thread
 
 from recsys.errors import ArtifactNotFoundError, RecsysError
 from recsys.funnel.recommender import Recommender
-from recsys.stores.registry_records import BundleRecord
+from recsys.stores.registry.records import BundleRecord
 
 log = logging.getLogger("recsys.serving")
 

@@ -27,14 +27,14 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.funnel.slate_log import SlateLog
 from recsys.funnel.snapshot import SnapshotLog
-from recsys.stores.artifacts import load_bundle, load_manifest
-from recsys.stores.dataset_files import MAPPING_FILE
-from recsys.stores.feature_reader import FeatureReader
-from recsys.stores.promotion import schema_hashes
-from recsys.stores.registry import Registry
-from recsys.stores.registry_records import BundleRecord
-from recsys.stores.slate_log import slate_log, snapshot_log
-from recsys.stores.streams.opening import open_progress, open_stream
+from recsys.jobs.promotion.bundle_check import schema_hashes
+from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.features.online_reader import FeatureReader
+from recsys.stores.lake.dataset_files import MAPPING_FILE
+from recsys.stores.registry.records import BundleRecord
+from recsys.stores.registry.registry import Registry
+from recsys.stores.served.slate_log import slate_log, snapshot_log
+from recsys.stores.stream.open import open_progress, open_stream
 from serving.bundle_watch import BundleWatch
 from serving.collection import Collection
 from serving.live_catalogue import LiveCatalogue, LiveFeeds

@@ -13,9 +13,9 @@ from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.retrieval.popularity import live_popularity
-from recsys.stores.catalogue.feed import CatalogueChanges, CatalogueFeed
-from recsys.stores.catalogue.popularity_feed import PopularityFeed
-from recsys.stores.redis_connection import connect
+from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalog.popularity_feed import PopularityFeed
+from recsys.stores.redis.client import connect
 from serving.bundle_watch import BundleWatch
 
 log = logging.getLogger("recsys.serving")

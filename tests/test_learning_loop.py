@@ -14,7 +14,7 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.event_lake import EventLake
+from recsys.stores.lake.event_lake import EventLake
 from tests.test_closed_loop import ITEMS, MAPPING, USERS, Shop, write_shop
 
 pytestmark = pytest.mark.slow

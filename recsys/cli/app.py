@@ -7,16 +7,18 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import data, encoder, features, models, server, stream
-from recsys.cli.ablate import ablate
+from recsys.cli import data, features, server, stream
 from recsys.cli.config import config
-from recsys.cli.demo import demo
+from recsys.cli.demo.demo import demo
 from recsys.cli.doctor import doctor
-from recsys.cli.evaluate import evaluate
+from recsys.cli.encoders import encoder
+from recsys.cli.models import models
 from recsys.cli.output import note
 from recsys.cli.schedule import schedule
-from recsys.cli.train import train
-from recsys.cli.tune import tune
+from recsys.cli.training.ablate import ablate
+from recsys.cli.training.evaluate import evaluate
+from recsys.cli.training.train import train
+from recsys.cli.training.tune import tune
 from recsys.errors import RecsysError
 
 app = typer.Typer(

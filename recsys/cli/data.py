@@ -28,7 +28,7 @@ def fetch(as_json: AsJson = False) -> None:
       recsys data fetch
     """
     from recsys.cli.output import print_facts
-    from recsys.stores.demo_data import DEMO_MAPPING, fetch_demo
+    from recsys.jobs.data.demo import DEMO_MAPPING, fetch_demo
 
     folder = fetch_demo(load_settings().paths)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
@@ -57,8 +57,8 @@ def import_(
     from recsys.cli.output import bars, note, print_json
     from recsys.dataset.importer import ShopFiles
     from recsys.dataset.mapping_files import mapping_sha256, mapping_text, parse_mapping
-    from recsys.stores.demo_data import DEMO_MAPPING, fetched_demo
-    from recsys.stores.shop_import import run_import
+    from recsys.jobs.data.demo import DEMO_MAPPING, fetched_demo
+    from recsys.jobs.data.import_shop import run_import
 
     paths = load_settings().paths
     place, text = mapping_text(mapping)
@@ -103,7 +103,7 @@ def stats(as_json: AsJson = False) -> None:
       recsys data stats --json
     """
     from recsys.cli.output import print_facts, print_json, print_rows
-    from recsys.stores.dataset_stats import dataset_stats
+    from recsys.jobs.data.stats import dataset_stats
 
     found = dataset_stats(load_settings().paths)
     if as_json:
@@ -126,7 +126,7 @@ def compact(as_json: AsJson = False) -> None:
       recsys data compact
     """
     from recsys.cli.output import print_rows
-    from recsys.stores.lake_compaction import compact_lakes
+    from recsys.stores.lake.compaction import compact_lakes
 
     rows = [asdict(report) for report in compact_lakes(load_settings().paths)]
     print_rows(rows, as_json=as_json, title="Event lake")

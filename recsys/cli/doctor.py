@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.checks import Check, warning
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import Settings, load_settings
+from recsys.jobs.checks.check import Check, warning
 
 Probe = Callable[[Settings], "Check | list[Check]"]
 
@@ -59,7 +59,7 @@ def folded(checks: Sequence[Check]) -> list[Check]:
 
 
 def _probes() -> list[tuple[str, Probe]]:
-    from recsys.cli.checks import machine, packages, servers, shop
+    from recsys.jobs.checks import machine, packages, servers, shop
 
     return [
         ("packages", packages.python_and_packages),

@@ -10,7 +10,7 @@ from recsys.config import load_settings
 
 if TYPE_CHECKING:
     from recsys.features.skew import Mismatch
-    from recsys.stores.skew_audit import Audit
+    from recsys.jobs.audit.skew import Audit
 
 app = typer.Typer(no_args_is_help=True, help="Feature rows and feature services.")
 
@@ -31,8 +31,8 @@ def build(
     Example:
         recsys features build
     """
-    from recsys.stores.feature_files import build_features
-    from recsys.stores.feature_store import OfflineFeatures
+    from recsys.stores.features.build import build_features
+    from recsys.stores.features.offline import OfflineFeatures
 
     settings = load_settings()
     rows = build_features(settings, bars, with_text=not no_text)
@@ -55,7 +55,7 @@ def show(
     """
     from dataclasses import asdict
 
-    from recsys.stores.feature_store import OfflineFeatures
+    from recsys.stores.features.offline import OfflineFeatures
 
     schema = OfflineFeatures(load_settings()).schema(service)
     if as_json:
@@ -85,8 +85,8 @@ def audit(
     Example:
         recsys features audit --sample 200
     """
-    from recsys.stores.audit_report import audit_document, save_audit
-    from recsys.stores.skew_audit import audit_features
+    from recsys.jobs.audit.report import audit_document, save_audit
+    from recsys.jobs.audit.skew import audit_features
 
     settings = load_settings()
     found = audit_features(settings, sample, threshold, datetime.now(UTC), bars)

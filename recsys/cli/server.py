@@ -8,7 +8,7 @@ import typer
 from recsys.cli.output import note, print_facts
 
 if TYPE_CHECKING:
-    from recsys.stores.redis_server import ServerStatus
+    from recsys.stores.redis.server import ServerStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -23,7 +23,7 @@ def up(as_json: Json = False) -> None:
       recsys up
     """
     from recsys.config import load_settings
-    from recsys.stores import redis_server
+    from recsys.stores.redis import server as redis_server
 
     _show(redis_server.up(load_settings()), as_json)
 
@@ -36,7 +36,7 @@ def down(as_json: Json = False) -> None:
       recsys down
     """
     from recsys.config import load_settings
-    from recsys.stores import redis_server
+    from recsys.stores.redis import server as redis_server
 
     settings = load_settings()
     if settings.redis_url is not None:
@@ -53,7 +53,7 @@ def status(as_json: Json = False) -> None:
       recsys status --json
     """
     from recsys.config import load_settings
-    from recsys.stores import redis_server
+    from recsys.stores.redis import server as redis_server
 
     now = redis_server.status(load_settings())
     _show(now, as_json)

@@ -46,7 +46,7 @@ def run(
     """
     pinned = parse_partitions(partitions) if partitions else ()  # before anything slow is imported
 
-    from recsys.stores.streams.run import drain_stream, run_stream
+    from recsys.jobs.stream.run import drain_stream, run_stream
 
     settings = load_settings()
     if once:
@@ -67,7 +67,7 @@ def status(as_json: AsJson = False) -> None:
       recsys stream status
       recsys stream status --json
     """
-    from recsys.stores.streams.report import stream_report
+    from recsys.jobs.stream.status import stream_report
 
     report = stream_report(load_settings())
     if as_json:
@@ -90,7 +90,7 @@ def list_letters(
     Example:
       recsys stream dlq list
     """
-    from recsys.stores.streams.opening import open_stream
+    from recsys.stores.stream.open import open_stream
 
     stream = open_stream(load_settings())
     try:
@@ -107,8 +107,8 @@ def retry(ids: LetterIds = None, everything: All = False, as_json: AsJson = Fals
     Example:
       recsys stream dlq retry --all
     """
-    from recsys.stores.streams.opening import open_stream
-    from recsys.stores.streams.run import now_micros
+    from recsys.jobs.stream.run import now_micros
+    from recsys.stores.stream.open import open_stream
     from recsys.streaming.dead_letters import retry as put_back
 
     wanted = _wanted(ids, everything)
@@ -127,7 +127,7 @@ def drop(ids: LetterIds = None, everything: All = False, as_json: AsJson = False
     Example:
       recsys stream dlq drop 3-1700000000000000
     """
-    from recsys.stores.streams.opening import open_stream
+    from recsys.stores.stream.open import open_stream
     from recsys.streaming.dead_letters import ALL
 
     wanted = _wanted(ids, everything)
@@ -161,8 +161,8 @@ def replay(
     """
     from dataclasses import asdict
 
-    from recsys.stores.streams.replay import replay as rebuild
-    from recsys.stores.streams.run import now_micros
+    from recsys.jobs.stream.replay import replay as rebuild
+    from recsys.jobs.stream.run import now_micros
 
     window = (_instant("--from", start), _instant("--to", end))
     done = rebuild(load_settings(), now_micros(), *window, bars)

@@ -25,7 +25,7 @@ class Manifest(BaseModel):
     """What a bundle is, in words and numbers; written as manifest.json.
 
     Attributes:
-        services: FeatureService name -> schema hash (see `recsys.stores.feature_store.schema_hash`).
+        services: FeatureService name -> schema hash (see `recsys.stores.features.offline.schema_hash`).
         protocol: the split that the training data ended with: `leave-one-out`, `time-split` or `all`.
         data_start: first event used. data_end: last event used.
         repeats: whether items that a user already had may be recommended again by default.

@@ -13,7 +13,7 @@ from recsys.models.item_table import item_table, text_matrix
 
 
 class TrainingFeatures(Protocol):
-    """Point-in-time features; `recsys.stores.feature_store.OfflineFeatures` is the real one."""
+    """Point-in-time features; `recsys.stores.features.offline.OfflineFeatures` is the real one."""
 
     def training_set(self, rows: pd.DataFrame, service: str) -> pd.DataFrame:
         """`rows` (keys and `at`) and a column a feature, strictly before `at`; same rows, same order."""

@@ -25,11 +25,11 @@ from recsys.funnel.offline import candidate_lists
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
-from recsys.search_space import Range, Space
 from recsys.training.feature_reads import read_histories, read_ranking_features
 from recsys.training.pipeline import Job, ranking_data, test_start, train_bundle
 from recsys.training.ranker import train_ranker
 from recsys.training.scorers import seen_lists
+from recsys.tuning_space import Range, Space
 
 JUDGES = 2000  # questions that judge a trial, sampled where there are more
 CUTOFF = 10

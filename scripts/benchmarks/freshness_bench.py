@@ -13,9 +13,9 @@ from stream_processes import wait_visible, workers
 from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, load_settings
-from recsys.stores.redis_connection import connect
-from recsys.stores.streams.opening import open_progress, open_stream
-from recsys.stores.streams.progress import PREFIX
+from recsys.stores.redis.client import connect
+from recsys.stores.stream.open import open_progress, open_stream
+from recsys.stores.stream.progress import PREFIX
 
 ITEMS = 5000
 USERS = 3000

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import mapping_sha256, mapping_text, parse_mapping
 from recsys.home import HomePaths
-from recsys.stores.demo_data import DEMO_MAPPING, installed_demo
-from recsys.stores.shop_import import run_import
+from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
+from recsys.jobs.data.import_shop import run_import
 
 ROUNDS = 3
 AT_LEAST, AIM = 4.0, 2.0

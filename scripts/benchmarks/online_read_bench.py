@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from online_repository import SCALARS, VECTOR, Pair, materialize, pair
 
-from recsys.stores.feature_reader import FeatureReader
+from recsys.stores.features.online_reader import FeatureReader
 
 ITEMS = 500
 CATALOGUE = 5000

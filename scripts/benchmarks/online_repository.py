@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys.config import Settings, load_settings
-from recsys.stores import redis_server
+from recsys.stores.redis import server as redis_server
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 SCALARS = 10

@@ -26,16 +26,16 @@ import pyarrow.parquet as pq
 from ranx import Qrels, Run
 from ranx import evaluate as score_by_ranx
 
-from recsys.cli.evaluate import run_evaluation
 from recsys.cli.output import bars, note, print_rows
+from recsys.cli.training.evaluate import run_evaluation
 from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import histories_before
 from recsys.evaluation.baselines import Popularity, RecentPopularity
 from recsys.evaluation.intervals import paired_bootstrap
-from recsys.stores.registry import Registry
-from recsys.stores.shop import open_shop
+from recsys.stores.lake.shop import open_shop
+from recsys.stores.registry.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 PLACES = 100

@@ -20,11 +20,11 @@ from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.untrained import build_retriever
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.feature_files import write_rows
-from recsys.stores.feature_store import OfflineFeatures
-from recsys.stores.redis_server import down, up
-from recsys.stores.registry import Registry
+from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.features.build import write_rows
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.redis.server import down, up
+from recsys.stores.registry.registry import Registry
 
 CATEGORIES = 200
 NEIGHBOURS = 50

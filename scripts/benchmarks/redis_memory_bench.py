@@ -14,8 +14,8 @@ import random_shop
 from feature_rows import item_rows, user_rows
 
 from recsys.config import Settings, load_settings
-from recsys.stores.online_rows import OnlineRows
-from recsys.stores.redis_connection import connect
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.redis.client import connect
 
 COUNT = 20_000
 AT_LEAST, AIM = 2048.0, 1024.0

@@ -31,6 +31,8 @@ from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.slices import COLD_EVENTS
 from recsys.events import Impression
 from recsys.home import HomePaths
+from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
+from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.channels import without_search
 from recsys.simulation.delivery import Delivered
 from recsys.simulation.habits import Habits
@@ -41,12 +43,10 @@ from recsys.simulation.rhythm import DAY
 from recsys.simulation.truth import TruthWriter, read_truth
 from recsys.simulation.visits import simulate
 from recsys.simulation.world import open_world
-from recsys.stores.dataset_files import load_items
-from recsys.stores.demo_data import DEMO_MAPPING, installed_demo
-from recsys.stores.feature_files import build_features
-from recsys.stores.feature_store import OfflineFeatures
-from recsys.stores.shop import open_shop
-from recsys.stores.shop_import import run_import
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.dataset_files import load_items
+from recsys.stores.lake.shop import open_shop
 from recsys.training.pipeline import Job, train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
 

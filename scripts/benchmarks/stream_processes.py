@@ -12,7 +12,7 @@ from served_process import cpu_seconds
 from stream_shop import append, bodies
 
 from recsys.config import Settings
-from recsys.stores.streams.opening import open_progress, open_stream
+from recsys.stores.stream.open import open_progress, open_stream
 from recsys.streaming.stream import Progress
 
 START_SECONDS = 120.0

@@ -14,7 +14,7 @@ from stream_processes import cpu_of, halted, wait_visible, workers
 from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, StreamSettings, load_settings
-from recsys.stores.streams.opening import open_progress, open_stream
+from recsys.stores.stream.open import open_progress, open_stream
 
 ITEMS = 5000
 USERS = 3000

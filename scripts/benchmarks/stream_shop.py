@@ -15,8 +15,8 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, ITEM_SCHEMA, conform
-from recsys.stores.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
-from recsys.stores.event_lake import EventLake
+from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
+from recsys.stores.lake.event_lake import EventLake
 from recsys.streaming.stream import EventStream, partition_of
 
 MAPPING = """

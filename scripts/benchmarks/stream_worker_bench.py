@@ -13,9 +13,9 @@ from stream_shop import append, bodies, open_stream_shop
 
 from recsys.cli.output import note
 from recsys.config import Settings, load_settings
-from recsys.stores.event_lake import EventLake
-from recsys.stores.streams.opening import open_stream
-from recsys.stores.streams.run import drain_stream, open_runner
+from recsys.jobs.stream.run import drain_stream, open_runner
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.stream.open import open_stream
 
 ITEMS = 5000
 USERS = 5000

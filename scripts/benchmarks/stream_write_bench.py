@@ -18,8 +18,8 @@ from online_repository import feast_address
 
 from recsys import columns
 from recsys.config import Settings, load_settings
-from recsys.stores import redis_server
-from recsys.stores.online_rows import OnlineRows
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.redis import server as redis_server
 
 USERS = 1000
 ROUNDS = 5
@@ -97,7 +97,7 @@ def _feast(settings: Settings) -> Any:
 
 def _same(settings: Settings, feast: Any, tables: dict[str, Any]) -> None:
     """Both stores answer what was written last."""
-    from recsys.stores.feature_reader import FeatureReader
+    from recsys.stores.features.online_reader import FeatureReader
 
     user = random_shop.user_id(7)
     name, history = columns.USER_COUNTS[0], columns.HISTORY_ITEMS

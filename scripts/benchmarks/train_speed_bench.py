@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from quality_bench import export, run_peer
 
-from recsys.cli.evaluate import find_bundle
 from recsys.cli.output import bars, note
+from recsys.cli.training.evaluate import find_bundle
 from recsys.config import RetrieverSettings, load_settings
 from recsys.dataset.batches import (
     TrainingData,
@@ -28,8 +28,8 @@ from recsys.dataset.batches import (
 )
 from recsys.dataset.interactions import Interactions
 from recsys.models.retriever import Retriever
-from recsys.stores.artifacts import load_bundle, load_manifest
-from recsys.stores.shop import open_shop
+from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.lake.shop import open_shop
 from recsys.training.retriever import train_retriever
 
 ROUNDS = 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys.cli.ablate import FUSION, WHAT, all_parts, chosen_parts, row_of, shown, without
+from recsys.cli.training.ablate import FUSION, WHAT, all_parts, chosen_parts, row_of, shown, without
 from recsys.config import EvaluationSettings, Settings
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ConfigError

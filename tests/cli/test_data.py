@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from recsys.cli.data import app
 from recsys.errors import ConfigError, DataError
-from recsys.stores import demo_data
+from recsys.jobs.data import demo as demo_data
 
 MAPPING = """
 name = "s"

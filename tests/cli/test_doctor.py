@@ -10,14 +10,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from recsys.cli.checks import Check, machine, missing, ok, packages, servers, shop
 from recsys.cli.doctor import doctor, examine, folded
 from recsys.config import Settings, StreamSettings, TextSettings, load_settings
-from recsys.stores import redis_server
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.database_migrations import downgrade
-from recsys.stores.redis_connection import connect
-from recsys.stores.registry import Registry
+from recsys.jobs.checks import machine, packages, servers, shop
+from recsys.jobs.checks.check import Check, missing, ok
+from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import connect
+from recsys.stores.registry.migrations import downgrade
+from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
 
 app = typer.Typer(rich_markup_mode=None)
@@ -208,7 +209,7 @@ def test_a_database_that_is_away_is_missing_without_its_password(tmp_path: Path)
 
 
 def test_a_database_behind_the_code_is_a_warning(tmp_path: Path) -> None:
-    from recsys.stores.database import database_url
+    from recsys.stores.registry.database import database_url
 
     settings = Settings(home=tmp_path)
     assert servers.database(settings).state == "ok"  # made on first use

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from recsys.cli import models
+from recsys.cli.models import models
 from recsys.config import load_settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.registry import Registry
+from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from recsys.cli import server
 from recsys.config import load_settings
-from recsys.stores import redis_server
+from recsys.stores.redis import server as redis_server
 
 FEAST = str(Path(sys.executable).with_name("feast"))
 

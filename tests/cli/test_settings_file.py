@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from recsys.cli.settings_file import settings_toml
 from recsys.errors import ConfigError
+from recsys.jobs.training.settings_file import settings_toml
 
 TEXTS = some.text(some.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 PLAIN = some.one_of(

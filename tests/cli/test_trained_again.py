@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from recsys.cli.trained_again import as_trained, best_epoch, with_seeds
 from recsys.config import RetrieverSettings, Settings
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.stores.registry_records import BundleRecord
+from recsys.jobs.training.retrain import as_trained, best_epoch, with_seeds
+from recsys.stores.registry.records import BundleRecord
 from recsys.training.curves import Curves, Epoch
 from tests.tiny_bundle import NOW, tiny_bundle
 

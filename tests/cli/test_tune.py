@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from recsys.cli import tune as command
 from recsys.cli.app import app
+from recsys.cli.training import tune as command
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, DataError
 from recsys.training.pipeline import Job

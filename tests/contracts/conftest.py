@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from recsys.config import Settings
-from recsys.stores import redis_server
-from recsys.stores.redis_connection import open_url
-from recsys.stores.streams.kafka_stream import KafkaEventStream
-from recsys.stores.streams.redis_stream import RedisEventStream
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import open_url
+from recsys.stores.stream.kafka_stream import KafkaEventStream
+from recsys.stores.stream.redis_stream import RedisEventStream
 from recsys.streaming.stream import EventStream
 from tests.fake_stream import FakeEventStream
 from tests.kafka_broker import start_broker

@@ -9,10 +9,10 @@ import redis
 from recsys.catalog import Item
 from recsys.errors import StoreUnavailableError
 from recsys.models.extension import ItemChange
-from recsys.stores.catalogue import feed as catalogue_feed
-from recsys.stores.catalogue.feed import CatalogueFeed
-from recsys.stores.catalogue.popularity_feed import PopularityFeed
-from recsys.stores.redis_connection import open_url
+from recsys.stores.catalog import feed as catalogue_feed
+from recsys.stores.catalog.feed import CatalogueFeed
+from recsys.stores.catalog.popularity_feed import PopularityFeed
+from recsys.stores.redis.client import open_url
 
 NOW = datetime(2025, 6, 1, 12, 30, 0, 123456, tzinfo=UTC)
 TEA = Item(

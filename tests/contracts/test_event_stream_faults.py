@@ -11,12 +11,12 @@ import redis
 
 from recsys.config import Settings, StreamSettings
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.stores import redis_server
-from recsys.stores.redis_connection import connect, open_url
-from recsys.stores.streams.kafka_stream import KafkaEventStream
-from recsys.stores.streams.opening import open_progress, open_stream
-from recsys.stores.streams.redis_stream import LETTERS, RedisEventStream
-from recsys.stores.streams.redis_stream_reader import entry_id, offset_of, partition_key
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import connect, open_url
+from recsys.stores.stream.kafka_stream import KafkaEventStream
+from recsys.stores.stream.open import open_progress, open_stream
+from recsys.stores.stream.redis_stream import LETTERS, RedisEventStream
+from recsys.stores.stream.redis_stream_reader import entry_id, offset_of, partition_key
 from recsys.streaming.stream import Entry, EventStream, StreamReader
 from tests.fake_stream import FakeEventStream
 from tests.kafka_broker import start_broker

@@ -16,8 +16,8 @@ from feast import FeatureStore
 from feast.data_source import PushMode
 
 from recsys.config import Settings
-from recsys.stores import redis_server
 from recsys.stores.packed.connection import open_client
+from recsys.stores.redis import server as redis_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

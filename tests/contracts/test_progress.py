@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from recsys.errors import StoreUnavailableError
-from recsys.stores.redis_connection import open_url
-from recsys.stores.streams.progress import FreshnessSummary, RedisProgress
+from recsys.stores.redis.client import open_url
+from recsys.stores.stream.progress import FreshnessSummary, RedisProgress
 from recsys.streaming.stream import Progress
 from tests.fake_stream import FakeProgress
 

@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.models.bundle import Manifest
-from recsys.stores.database import database_url, open_engine, writing
-from recsys.stores.registry import Registry
-from recsys.stores.registry_tables import BundleRow, RunRow
+from recsys.stores.registry.database import database_url, open_engine, writing
+from recsys.stores.registry.registry import Registry
+from recsys.stores.registry.tables import BundleRow, RunRow
 from tests.postgres import fresh_database, running_postgres
 
 START = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -12,14 +12,14 @@ from recsys.catalog import Item
 from recsys.config import Settings, load_settings
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import load_mapping
+from recsys.jobs.data.import_shop import run_import
 from recsys.models.bundle import Bundle
 from recsys.models.extension import ItemChange, extended
 from recsys.models.text_encoder import load_encoder
-from recsys.stores.artifacts import load_bundle, save_bundle
-from recsys.stores.feature_files import build_features
-from recsys.stores.feature_store import OfflineFeatures
-from recsys.stores.shop import open_shop
-from recsys.stores.shop_import import run_import
+from recsys.stores.bundles.bundles import load_bundle, save_bundle
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.shop import open_shop
 from recsys.training.pipeline import Job, train_bundle
 from tests.encoders.tiny_models import save_gpt2
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from recsys.cli.encoder import app
+from recsys.cli.encoders.encoder import app
 from recsys.config import TextSettings, load_settings
 from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
+from recsys.jobs.data.import_shop import run_import
 from recsys.models.encoder_licence import encoder_licence
 from recsys.models.text_encoder import load_encoder
-from recsys.stores.shop_import import run_import
 from tests.encoders.test_fine_tuning import ADJECTIVES, ITEMS, NOUNS, WORDS
 from tests.encoders.tiny_models import save_bert
 

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from recsys.catalog import Item
-from recsys.cli.encoder import app
+from recsys.cli.encoders.encoder import app
 from recsys.config import ImageSettings
 from recsys.errors import DataError
 from recsys.models.extension import ItemChange, extended

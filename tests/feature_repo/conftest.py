@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import Settings, load_settings
-from recsys.stores.feature_store import OfflineFeatures
+from recsys.stores.features.offline import OfflineFeatures
 from tests.feature_repo.worlds import write_world
 
 ROOT = Path(__file__).parents[2]

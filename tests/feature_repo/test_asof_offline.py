@@ -13,7 +13,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.feature_store import open_feast
+from recsys.stores.features.offline import open_feast
 from tests.feature_repo.worlds import START, TTL, questions, write_world
 
 pytestmark = [
@@ -128,7 +128,7 @@ def test_missing_rows_name_the_command_that_builds_them(shop: Settings) -> None:
 
 
 def test_rows_of_an_older_repository_name_the_column_that_lacks(shop: Settings) -> None:
-    from recsys.stores.feature_files import write_rows
+    from recsys.stores.features.build import write_rows
 
     world = write_world(shop.paths, seed=9)
     write_rows(shop.paths, columns.ITEM_CONTENT, world[columns.ITEM_CONTENT].drop_columns([columns.TITLE]))

@@ -24,7 +24,7 @@ LATER = START + timedelta(days=30)
 @pytest.fixture(scope="module")
 def served(shop: Settings) -> Iterator[Settings]:
     """The shop with its embedded Redis running."""
-    from recsys.stores.redis_server import down, up
+    from recsys.stores.redis.server import down, up
 
     write_world(shop.paths, seed=21)
     up(shop)
@@ -53,7 +53,7 @@ def test_plan_after_apply_finds_nothing_to_do_from_either_folder(served: Setting
 
 @pytest.mark.slow
 def test_materialize_and_materialize_incremental_bring_rows_online(served: Settings) -> None:
-    from recsys.stores.feature_reader import FeatureReader
+    from recsys.stores.features.online_reader import FeatureReader
 
     day = timedelta(days=1)
     feast(
@@ -92,7 +92,7 @@ def test_show_lists_a_service(shop: Settings, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_second_apply_of_the_same_declarations_takes_no_time(shop: Settings) -> None:
-    from recsys.stores.feature_store import OfflineFeatures
+    from recsys.stores.features.offline import OfflineFeatures
 
     started = time.monotonic()
     OfflineFeatures(shop).apply()

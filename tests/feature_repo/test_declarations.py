@@ -9,7 +9,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.features.cross import ITEM_INPUTS, USER_INPUTS
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.feature_store import OfflineFeatures, open_feast
+from recsys.stores.features.offline import OfflineFeatures, open_feast
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:On demand feature view is an experimental feature:RuntimeWarning"

@@ -12,11 +12,11 @@ from recsys.catalog import Item
 from recsys.config import load_settings
 from recsys.dataset.catalogue_rows import items_table
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.catalogue.item_log import item_log
-from recsys.stores.dataset_files import save_items
-from recsys.stores.event_lake import EventLake
-from recsys.stores.feature_files import build_features
-from recsys.stores.feature_store import OfflineFeatures
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.dataset_files import save_items
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.lake.item_log import item_log
 from tests.feature_repo.conftest import ROOT
 
 NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.feature_columns import KEY_FEATURES
-from recsys.stores.feature_store import OfflineFeatures, open_feast
+from recsys.stores.features.join_columns import KEY_FEATURES
+from recsys.stores.features.offline import OfflineFeatures, open_feast
 from tests.feature_repo.worlds import TTL, questions, write_world
 
 pytestmark = pytest.mark.filterwarnings(

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.feature_files import write_rows
+from recsys.stores.features.build import write_rows
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 TTL = timedelta(hours=30)

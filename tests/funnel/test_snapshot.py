@@ -13,7 +13,7 @@ from recsys.features.rows import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.snapshot import ITEMS, FeatureSnapshot, snapshot_line
-from recsys.stores.slate_log import snapshot_log
+from recsys.stores.served.slate_log import snapshot_log
 from tests.fake_world import NOW, days_ago, regulars, shop_bundle
 
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from recsys.dataset.importer import ImportedShop, ShopFiles
 from recsys.dataset.mapping_files import load_mapping, shipped_mappings
 from recsys.home import HomePaths
-from recsys.stores.event_lake import EventLake
-from recsys.stores.shop_import import run_import
+from recsys.jobs.data.import_shop import run_import
+from recsys.stores.lake.event_lake import EventLake
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 

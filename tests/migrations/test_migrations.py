@@ -14,10 +14,10 @@ from sqlalchemy import inspect, text
 
 from recsys.config import Settings
 from recsys.errors import ConfigError
-from recsys.stores import registry_tables  # its tables count once imported
-from recsys.stores.database import Tables, database_url, open_engine
-from recsys.stores.database_migrations import current, downgrade, migrating, migrations_folder, upgrade
-from recsys.stores.registry import Registry
+from recsys.stores.registry import tables as registry_tables
+from recsys.stores.registry.database import Tables, database_url, open_engine
+from recsys.stores.registry.migrations import current, downgrade, migrating, migrations_folder, upgrade
+from recsys.stores.registry.registry import Registry
 from tests.postgres import fresh_database, running_postgres
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from recsys.config import ServingSettings, StreamSettings
 from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.funnel.recommender import Recommender
-from recsys.stores.registry_records import BundleRecord
+from recsys.stores.registry.records import BundleRecord
 from serving.app import create_app
 from serving.bundle_watch import BundleWatch
 from serving.collection import Collection

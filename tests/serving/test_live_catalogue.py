@@ -21,14 +21,14 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.home import HomePaths
 from recsys.models.extension import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
-from recsys.stores import redis_server
-from recsys.stores.catalogue.feed import CatalogueChanges, CatalogueFeed
-from recsys.stores.catalogue.history import CatalogueHistory
-from recsys.stores.catalogue.popularity_feed import PopularityFeed
-from recsys.stores.dataset_files import save_items, save_users
-from recsys.stores.redis_connection import open_url
-from recsys.stores.streams.progress import RedisProgress
-from recsys.stores.streams.redis_stream import RedisEventStream
+from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalog.history import CatalogueHistory
+from recsys.stores.catalog.popularity_feed import PopularityFeed
+from recsys.stores.lake.dataset_files import save_items, save_users
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import open_url
+from recsys.stores.stream.progress import RedisProgress
+from recsys.stores.stream.redis_stream import RedisEventStream
 from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
 from serving.bundle_watch import BundleWatch
 from serving.live_catalogue import LiveCatalogue, LiveFeeds

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from recsys.config import Settings
-from recsys.stores.redis_server import down, up
-from recsys.stores.streams.opening import open_stream
+from recsys.stores.redis.server import down, up
+from recsys.stores.stream.open import open_stream
 from scripts.benchmarks.random_shop import open_shop as random_shop
 from scripts.benchmarks.random_shop import promote, random_bundle, user_id
 from scripts.benchmarks.served_process import serving

@@ -16,10 +16,10 @@ from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
 from recsys.events import Cart, UserEvent
 from recsys.home import HomePaths
+from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.rhythm import DAY
-from recsys.stores.event_lake import EventLake
-from recsys.stores.shop_import import run_import
+from recsys.stores.lake.event_lake import EventLake
 from tests.simulation.catalogues import small_catalogue
 from tests.simulation.logs import Log, make_log
 

@@ -12,7 +12,7 @@ from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.simulation.channels import without_search
 from recsys.simulation.habits import Habits
 from recsys.simulation.judge import Oracle
-from recsys.stores.event_lake import open_lake
+from recsys.stores.lake.event_lake import open_lake
 from scripts.benchmarks.shared_representation_bench import (
     ALONE,
     NETWORK,

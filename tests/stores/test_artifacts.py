@@ -21,7 +21,7 @@ from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import Bundle, ItemTable, Manifest
-from recsys.stores.artifacts import (
+from recsys.stores.bundles.bundles import (
     ARRAY_NAMES,
     extra_file,
     load_bundle,
@@ -304,7 +304,7 @@ def test_a_write_that_fails_leaves_nothing_behind(rng: np.random.Generator, tmp_
 def test_a_process_killed_while_writing_leaves_no_bundle(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; "
-        "from recsys.stores.artifacts import save_bundle; from tests.tiny_bundle import tiny_bundle; "
+        "from recsys.stores.bundles.bundles import save_bundle; from tests.tiny_bundle import tiny_bundle; "
         "save_bundle(tiny_bundle(), Path(sys.argv[1]), extras={'index': lambda path: os._exit(9)})"
     )
     root = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from recsys.catalog import Item, User
 from recsys.dataset.catalogue_rows import items_table, users_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
-from recsys.stores.catalogue.history import CatalogueHistory
-from recsys.stores.dataset_files import load_users, save_items, save_users
+from recsys.stores.catalog.history import CatalogueHistory
+from recsys.stores.lake.dataset_files import load_users, save_items, save_users
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 

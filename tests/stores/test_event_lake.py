@@ -14,8 +14,8 @@ from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.home import HomePaths
-from recsys.stores import lake_day
-from recsys.stores.event_lake import EventLake, open_lake
+from recsys.stores.lake import day as lake_day
+from recsys.stores.lake.event_lake import EventLake, open_lake
 
 START = datetime(2026, 1, 30, 23, 59, 58, tzinfo=UTC)
 

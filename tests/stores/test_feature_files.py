@@ -16,11 +16,11 @@ from recsys.dataset.catalogue_rows import items_of, items_table
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores import feature_files
-from recsys.stores.catalogue.item_log import item_log
-from recsys.stores.dataset_files import load_items, save_items
-from recsys.stores.event_lake import EventLake
-from recsys.stores.feature_files import build_features, write_rows
+from recsys.stores.features import build as feature_files
+from recsys.stores.features.build import build_features, write_rows
+from recsys.stores.lake.dataset_files import load_items, save_items
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.lake.item_log import item_log
 
 DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
 

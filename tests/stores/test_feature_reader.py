@@ -19,9 +19,9 @@ from feast.on_demand_feature_view import on_demand_feature_view
 
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.stores import redis_server
-from recsys.stores.feature_reader import FeatureReader, PackedColumns
-from recsys.stores.redis_connection import connect
+from recsys.stores.features.online_reader import FeatureReader, PackedColumns
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import connect
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOON_US = int(NOON.timestamp()) * 1_000_000

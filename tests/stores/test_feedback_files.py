@@ -10,8 +10,8 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.event_lake import EventLake
-from recsys.stores.feedback_files import open_feedback, read_slates
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.served.feedback_files import open_feedback, read_slates
 
 DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
 ITEMS = Vocabulary.of(["mug", "tea"])

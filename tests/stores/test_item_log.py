@@ -11,9 +11,9 @@ from recsys.catalog import Item
 from recsys.dataset.catalogue_rows import items_of, items_table
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.stores.catalogue import item_log as module
-from recsys.stores.catalogue.item_log import VERSION, item_log
-from recsys.stores.dataset_files import load_item_versions, load_items, save_items
+from recsys.stores.lake import item_log as module
+from recsys.stores.lake.dataset_files import load_item_versions, load_items, save_items
+from recsys.stores.lake.item_log import VERSION, item_log
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 

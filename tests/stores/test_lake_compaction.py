@@ -8,8 +8,8 @@ import pyarrow as pa
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.event_lake import EventLake
-from recsys.stores.lake_compaction import compact_lakes
+from recsys.stores.lake.compaction import compact_lakes
+from recsys.stores.lake.event_lake import EventLake
 
 DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
 

@@ -6,11 +6,11 @@ import pytest
 
 from recsys.config import EvaluationSettings, IncrementalSettings, Settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, DataError
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.feature_store import OfflineFeatures
-from recsys.stores.parent_bundle import incremental_protocol, open_parent
-from recsys.stores.registry import Registry
-from recsys.stores.registry_records import BundleRecord
+from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
+from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.registry.records import BundleRecord
+from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
 from tests.training.test_pipeline import two_tastes
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import ConfigError
-from recsys.stores.streams.partition_locks import PartitionLocks
+from recsys.stores.stream.partition_locks import PartitionLocks
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from recsys.stores.streams.partition_locks import PartitionLocks
+from recsys.stores.stream.partition_locks import PartitionLocks
 locks = PartitionLocks(Path(sys.argv[1]), 4)
 locks.acquire(locks.wanted())
 print(sorted(locks.owned), flush=True)

@@ -7,8 +7,8 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.promotion import SchemaHashes, check_bundle, schema_hashes
+from recsys.jobs.promotion.bundle_check import SchemaHashes, check_bundle, schema_hashes
+from recsys.stores.bundles.bundles import save_bundle
 from tests.tiny_bundle import SERVICES, tiny_bundle
 
 

@@ -19,8 +19,8 @@ from pydantic import SecretStr
 
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
-from recsys.stores import redis_server
-from recsys.stores.redis_connection import connect, open_url, redis_errors
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import connect, open_url, redis_errors
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from recsys.config import Settings, masked_url
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.stores.database import BUSY_SECONDS, address, database_url
-from recsys.stores.registry import Registry
+from recsys.stores.registry.database import BUSY_SECONDS, address, database_url
+from recsys.stores.registry.registry import Registry
 
 
 def shop(url: str | None, home: Path = Path("home"), root: Path = Path("/shop")) -> Settings:

@@ -15,11 +15,11 @@ from recsys.dataset.importer import ShopFiles
 from recsys.dataset.mapping_files import mapping_sha256, parse_mapping
 from recsys.errors import ConfigError, DataError, RecsysError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.stores import shop_import
-from recsys.stores.dataset_files import load_info, load_items, load_report, load_users
-from recsys.stores.dataset_stats import dataset_stats
-from recsys.stores.event_lake import EventLake
-from recsys.stores.shop_import import run_import
+from recsys.jobs.data import import_shop as shop_import
+from recsys.jobs.data.import_shop import run_import
+from recsys.jobs.data.stats import dataset_stats
+from recsys.stores.lake.dataset_files import load_info, load_items, load_report, load_users
+from recsys.stores.lake.event_lake import EventLake
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 MAPPING = """
@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_the_old_data(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recsys.stores.lake_day.pq.write_table", full)
+    monkeypatch.setattr("recsys.stores.lake.day.pq.write_table", full)
     with pytest.raises(StoreUnavailableError, match="No space left"):
         imported(paths, tmp_path / "shop")
     monkeypatch.undo()

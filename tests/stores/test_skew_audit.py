@@ -14,22 +14,22 @@ from typer.testing import CliRunner
 
 from recsys import columns
 from recsys.cli import features as features_command
-from recsys.cli import models as models_command
+from recsys.cli.models import models as models_command
 from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import ArtifactError, DataError
 from recsys.funnel.snapshot import FeatureSnapshot, snapshot_line
-from recsys.stores import redis_server
-from recsys.stores.artifacts import save_bundle
-from recsys.stores.audit_report import check_audit
-from recsys.stores.dataset_files import save_items
-from recsys.stores.event_lake import EventLake
-from recsys.stores.feature_files import build_features
-from recsys.stores.feature_reader import FeatureReader
-from recsys.stores.feature_store import OfflineFeatures
-from recsys.stores.registry import Registry
-from recsys.stores.skew_audit import audit_features
-from recsys.stores.snapshot_files import read_snapshots
+from recsys.jobs.audit.report import check_audit
+from recsys.jobs.audit.skew import audit_features
+from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.features.online_reader import FeatureReader
+from recsys.stores.lake.dataset_files import save_items
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis import server as redis_server
+from recsys.stores.registry.registry import Registry
+from recsys.stores.served.snapshot_files import read_snapshots
 from tests.tiny_bundle import tiny_bundle
 
 START = datetime(2025, 5, 1, 12, tzinfo=UTC)

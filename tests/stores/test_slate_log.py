@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 
 from recsys.funnel.slate import FeatureStatus, Reason, Slate, SlateItem
-from recsys.stores.rotating_log import FILES, RotatingLog
-from recsys.stores.slate_log import slate_log
+from recsys.stores.served.rotating_log import FILES, RotatingLog
+from recsys.stores.served.slate_log import slate_log
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

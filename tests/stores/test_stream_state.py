@@ -12,7 +12,7 @@ from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.features.event_log import NEVER
-from recsys.stores.streams.state import STATE_FILE, SqliteStreamState
+from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.state import ItemState, Origin, Step, UserState
 
 NOW = 1_700_000_000_000_000

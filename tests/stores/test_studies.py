@@ -9,10 +9,10 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ConfigError
-from recsys.search_space import Range
-from recsys.stores.registry import Registry
-from recsys.stores.studies import Objective, Pruning, Report, Study, studies_url
+from recsys.stores.registry.registry import Registry
+from recsys.stores.registry.studies import Objective, Pruning, Report, Study, studies_url
 from recsys.training.trial_record import StudyRecord
+from recsys.tuning_space import Range
 from tests.postgres import fresh_database, running_postgres
 
 SPACE = {"x": Range(low=0.0, high=1.0), "n": Range(low=1, high=4), "kind": Range(choices=("a", "b"))}

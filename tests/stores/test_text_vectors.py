@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import recsys.stores.text_vectors as text_vectors
+import recsys.stores.encoders.text_vectors as text_vectors
 from recsys.progress import Progress, silent
-from recsys.stores.text_vectors import TextVectors, content_hash
+from recsys.stores.encoders.text_vectors import TextVectors, content_hash
 
 
 class LengthEncoder:

@@ -50,10 +50,10 @@ class Nursery:
 
 def run() -> None:
     """Answers a number to each line of stdin."""
-    import recsys.stores.streams.run  # noqa: F401, with all that it imports
+    import recsys.jobs.stream.run  # noqa: F401, with all that it imports
     from recsys.cli.app import main
     from recsys.config import load_settings
-    from recsys.stores.online_rows import OnlineRows
+    from recsys.stores.features.online_writer import OnlineRows
 
     OnlineRows(load_settings()).close()  # Feast imports much of itself only now
     sys.stdout.write("0\n")

@@ -8,7 +8,7 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.feature_registry import open_repository
+from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import read_generations

@@ -14,10 +14,10 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
 from recsys.home import HomePaths
-from recsys.stores import redis_server
-from recsys.stores.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
-from recsys.stores.event_lake import EventLake
-from recsys.stores.feature_store import OfflineFeatures
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis import server as redis_server
 
 ROOT = Path(__file__).parents[2]
 MAPPING = """

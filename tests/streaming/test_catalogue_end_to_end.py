@@ -11,12 +11,12 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings
-from recsys.stores.catalogue.feed import CatalogueFeed
-from recsys.stores.dataset_files import load_items, load_users
-from recsys.stores.feature_reader import FeatureReader
-from recsys.stores.redis_connection import connect
-from recsys.stores.streams.opening import open_progress, open_stream
-from recsys.stores.streams.run import drain_stream
+from recsys.jobs.stream.run import drain_stream
+from recsys.stores.catalog.feed import CatalogueFeed
+from recsys.stores.features.online_reader import FeatureReader
+from recsys.stores.lake.dataset_files import load_items, load_users
+from recsys.stores.redis.client import connect
+from recsys.stores.stream.open import open_progress, open_stream
 from tests.streaming.real_home import imported_events, open_home
 
 pytestmark = pytest.mark.slow

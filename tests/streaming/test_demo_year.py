@@ -26,9 +26,9 @@ from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.features.windows import DAY_MICROS, day_of
 from recsys.home import HomePaths
-from recsys.stores.event_lake import EventLake
-from recsys.stores.streams.origin import ItemCategories, shop_rules
-from recsys.stores.streams.state import SqliteStreamState
+from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.state import Origin
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import Outlets, Worker

@@ -24,17 +24,17 @@ from recsys.cli.app import app
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.dataset_files import load_info, save_info
-from recsys.stores.event_lake import EventLake, open_lake
-from recsys.stores.feature_files import build_features
-from recsys.stores.feature_reader import FeatureReader
-from recsys.stores.feature_registry import open_repository
-from recsys.stores.online_rows import OnlineRows
-from recsys.stores.redis_connection import connect
-from recsys.stores.streams.opening import open_stream
-from recsys.stores.streams.replay import replay
-from recsys.stores.streams.run import drain_stream
-from recsys.stores.streams.state import SqliteStreamState
+from recsys.jobs.stream.replay import replay
+from recsys.jobs.stream.run import drain_stream
+from recsys.stores.features.build import build_features
+from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.features.online_reader import FeatureReader
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.lake.dataset_files import load_info, save_info
+from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.redis.client import connect
+from recsys.stores.stream.open import open_stream
+from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
@@ -301,7 +301,7 @@ def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(working: S
     send(working, *many)
     # No file of this process may grow beyond 32 KiB: less than SQLite needs for a step.
     program = (
-        "import resource, sys, recsys.stores.streams.run; from recsys.cli.app import main\n"
+        "import resource, sys, recsys.jobs.stream.run; from recsys.cli.app import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))\n"
         "sys.argv = ['recsys', 'stream', 'run', '--once']; main()"
     )

@@ -20,11 +20,11 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
-from recsys.stores import redis_server
-from recsys.stores.event_lake import EventLake, open_lake
-from recsys.stores.streams.opening import open_stream
-from recsys.stores.streams.run import drain_stream
-from recsys.stores.streams.state import SqliteStreamState
+from recsys.jobs.stream.run import drain_stream
+from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.redis import server as redis_server
+from recsys.stores.stream.open import open_stream
+from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.nursery import Nursery
 from tests.streaming.online_side import as_online, categories, online_rows

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from recsys.stores.streams.kafka_stream import KafkaEventStream
+from recsys.stores.stream.kafka_stream import KafkaEventStream
 from tests.kafka_broker import start_broker
 from tests.streaming.test_worker import some_events
 from tests.streaming.worker_world import PARTITIONS, SECOND, World, differences, rows_at

@@ -20,8 +20,8 @@ from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
-from recsys.stores.event_lake import EventLake
-from recsys.stores.streams.state import SqliteStreamState
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
 from recsys.streaming.state import Origin
 from recsys.streaming.stream import partition_of

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from recsys.cli import dry_run
 from recsys.cli.app import app
-from recsys.cli.dry_run import free_bytes, resident_bytes, size_text
+from recsys.cli.training import dry_run
+from recsys.cli.training.dry_run import free_bytes, resident_bytes, size_text
 from recsys.training.curves import Curves
 from recsys.training.estimate import memory_bytes, peak_bytes, probed, rough_sizes
 from recsys.training.feature_reads import read_catalogue

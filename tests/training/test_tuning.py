@@ -9,7 +9,6 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
-from recsys.search_space import FIRST_STAGE, RANKER, Range, space_of
 from recsys.training.remembered_features import RememberedFeatures
 from recsys.training.tuning import (
     check_space,
@@ -19,6 +18,7 @@ from recsys.training.tuning import (
     values_now,
     with_values,
 )
+from recsys.tuning_space import FIRST_STAGE, RANKER, Range, space_of
 from tests.training.test_pipeline import DAY, DAYS, USERS, job, two_tastes
 
 

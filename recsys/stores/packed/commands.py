@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError
 
 from recsys.stores.packed.keys import PackedView
 from recsys.stores.packed.mget import MultiGet
-from recsys.stores.redis_connection import redis_errors
+from recsys.stores.redis.client import redis_errors
 
 WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers nobody else
 DELETE_KEYS = 1000

@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError
-from recsys.stores.redis_connection import READ_SIZE, open_url
-from recsys.stores.redis_server import redis_url
+from recsys.stores.redis.client import READ_SIZE, open_url
+from recsys.stores.redis.server import redis_url
 
 
 def open_client(config: RepoConfig, settings: Settings | None = None, timeout: float | None = None) -> Any:

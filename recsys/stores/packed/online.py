@@ -42,7 +42,7 @@ from recsys.stores.packed.generations import Generations, pointer_key, read_gene
 from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
 from recsys.stores.packed.protos import EPOCH, entity_id, pack_protos, protos
 from recsys.stores.packed.rows import PackedRows
-from recsys.stores.redis_connection import redis_errors
+from recsys.stores.redis.client import redis_errors
 
 Reading = tuple[datetime | None, dict[str, Any] | None]
 

@@ -1,0 +1,1 @@
+"""Jobs that compare what was served with what the lake says."""

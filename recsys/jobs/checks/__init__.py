@@ -1,0 +1,1 @@
+"""What `recsys doctor` checks."""

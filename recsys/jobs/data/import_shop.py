@@ -1,0 +1,120 @@
+"""An import as one step: a home has either the data from before or the new one, whatever happens.
+
+Everything is written beside the home's data, in `import-staging`. When all is there the folder is renamed
+to `import-ready`, and that rename is the moment of success: moving its parts into place can be repeated,
+so whoever finds an `import-ready` after a crash finishes the job.
+"""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys.dataset.importer import ImportedShop, ShopFiles, import_shop
+from recsys.dataset.reader import find_files
+from recsys.dataset.verdicts import QUARANTINE_SCHEMA
+from recsys.errors import StoreUnavailableError
+from recsys.home import HomePaths
+from recsys.progress import Progress, silent
+from recsys.stores.lake.dataset_files import (
+    MAPPING_FILE,
+    QUARANTINE_FOLDER,
+    save_info,
+    save_items,
+    save_report,
+    save_text,
+    save_users,
+)
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.lake.import_swap import READY, finish_import, import_lock
+
+_STAGING = "import-staging"
+_SPARE_BYTES = 200 << 20
+
+
+def run_import(
+    paths: HomePaths, shop: ShopFiles, mapping_text: str, now: datetime, progress: Progress = silent
+) -> ImportedShop:
+    """Imports a shop into a home, replacing what it had: the same files again give the same home.
+
+    Raises:
+        ConfigError: the mapping is wrong or does not fit.
+        DataError: the files are wrong, or another import into this home is running.
+        StoreUnavailableError: the disk is full or refuses. In each case the home is as before.
+    """
+    with import_lock(paths):
+        finish_import(paths)
+        _check_space(paths, shop)
+        staging = HomePaths(paths.home / _STAGING)
+        shutil.rmtree(staging.home, ignore_errors=True)
+        quarantine = QuarantineFile(staging.data / QUARANTINE_FOLDER / "rows.parquet")
+        try:
+            with quarantine:
+                imported = import_shop(
+                    shop,
+                    now,
+                    EventLake(staging.lake, durable=False),
+                    quarantine,
+                    staging.home / "scratch",
+                    progress,
+                )
+            if imported.parts > 1:
+                EventLake(staging.lake, durable=False).compact()
+            save_items(staging, imported.items)
+            save_users(staging, imported.users)
+            save_report(staging, imported.report)
+            save_text(staging.data / MAPPING_FILE, mapping_text)
+            save_info(staging, imported.info)
+            os.sync()  # once for all files of the lake, before the rename that makes them count
+            staging.home.rename(paths.home / READY)
+        except OSError as error:
+            raise StoreUnavailableError(
+                "disk", f"write {staging.home} ({error.strerror or error})", 0.0, "Free some space."
+            ) from error
+        finally:
+            shutil.rmtree(staging.home, ignore_errors=True)
+        finish_import(paths)
+        return imported
+
+
+class QuarantineFile:
+    """Rows of `QUARANTINE_SCHEMA` in one Parquet file, there even if no row is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "QuarantineFile":
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._path, QUARANTINE_SCHEMA, compression="zstd")
+        return self
+
+    def append(self, table: pa.Table) -> None:
+        if self._writer is not None and len(table):
+            self._writer.write_table(table)
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
+    """Refuses an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
+    mapping = shop.mapping
+    sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
+    sources += mapping.items.vectors.values()
+    need = _SPARE_BYTES
+    for source in sources:
+        for path in find_files(source, shop.folder):
+            need += os.path.getsize(path) * (3 if path.suffix == ".gz" else 1)
+    free = shutil.disk_usage(paths.home).free
+    if free < need:
+        raise StoreUnavailableError(
+            "disk",
+            f"hold the import ({need >> 20} MiB wanted, {free >> 20} MiB free at {paths.home})",
+            0.0,
+            "Free some space or set RECSYS_HOME to another disk. Nothing was changed.",
+        )

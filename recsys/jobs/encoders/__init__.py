@@ -1,0 +1,1 @@
+"""Jobs on encoders: loading them, and the data that fine-tunes them."""

@@ -1,0 +1,1 @@
+"""Jobs that decide which bundle serves."""

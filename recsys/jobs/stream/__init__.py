@@ -1,0 +1,1 @@
+"""Jobs on the event stream: run, bootstrap, replay, status."""

@@ -1,0 +1,155 @@
+"""What workers begin with: the shop's rules, and the state as if all imported events had been streamed."""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import numpy as np
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.dataset.mapping import Mapping
+from recsys.dataset.mapping_files import load_mapping
+from recsys.errors import StoreUnavailableError
+from recsys.features.item_content import keys_of
+from recsys.home import HomePaths
+from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
+from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.stream.state import SqliteStreamState
+from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
+from recsys.streaming.item_tiles import encode_tiles
+from recsys.streaming.parsing import event_id_hashes
+from recsys.streaming.state import DUE, IntArray, ItemState, Origin, UserState
+from recsys.streaming.stream import EventStream, partition_of
+from recsys.streaming.worker import ShopRules
+
+
+def epoch_of(paths: HomePaths, partitions: int) -> str:
+    """Names what a state is begun with: the import and the number of partitions of users.
+
+    Raises:
+        DataError: nothing was imported.
+    """
+    load_info(paths)  # says what is wrong, and completes an import that was cut short
+    content = (paths.data / INFO_FILE).read_bytes()
+    return f"{hashlib.sha256(content).hexdigest()[:16]}-{partitions}"
+
+
+def begin_state(
+    settings: Settings, state: SqliteStreamState, stream: EventStream, now: int, anew: bool = False
+) -> bool:
+    """Begins the state from the lake unless it belongs to the present import; whether it was begun.
+
+    Only one process does, others wait for it. What workers have processed since the last import is in the
+    lake's live part, so a new import takes it along.
+
+    Args:
+        anew: begin it in any case.
+    """
+    paths, partitions = settings.paths, stream.partitions
+    if not anew and belongs(state.epoch(), epoch_of(paths, partitions)):
+        return False
+    with _begin_lock(paths):
+        epoch = epoch_of(paths, partitions)
+        if not anew and belongs(state.epoch(), epoch):
+            return False
+        state.pause()  # from here on no worker commits anything, so what the lake gets now is all
+        flush_waiting(state, EventLake(paths.live))
+        state.begin(_origin(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
+    return True
+
+
+def belongs(epoch: str | None, origin: str) -> bool:
+    """Whether a state of `epoch` was begun with `origin`, see `epoch_of`; each begin has its own epoch."""
+    return epoch is not None and epoch.partition(".")[0] == origin
+
+
+def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
+    """Brings to the lake whatever of it waits in the state."""
+    with state.flushing(wait=True):
+        for name, events in state.waiting():
+            live.append(events, name)
+            state.flushed(name)
+
+
+def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
+    """Weights and cleaning of the imported shop, and its categories."""
+    mapping = shop_mapping(paths)
+    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
+
+
+def shop_mapping(paths: HomePaths) -> Mapping:
+    """The mapping that the shop was imported by."""
+    return load_mapping(str(paths.data / MAPPING_FILE))
+
+
+class ItemCategories:
+    """The categories of the catalogue by stable keys; `refresh` takes up changed items."""
+
+    def __init__(self, paths: HomePaths) -> None:
+        self._paths = paths
+        self._seen: tuple[float, ...] = ()
+        self._keys = self._categories = np.zeros(0, np.int64)
+        self.refresh()
+
+    def __call__(self, item_keys: IntArray) -> IntArray:
+        """The key of each item's category, 0 = none or unknown."""
+        if not len(self._keys):
+            return np.zeros(len(item_keys), np.int64)
+        place = np.minimum(np.searchsorted(self._keys, item_keys), len(self._keys) - 1)
+        return np.where(self._keys[place] == item_keys, self._categories[place], 0)
+
+    def refresh(self) -> None:
+        """Reads the items again if their files have changed."""
+        places = (self._paths.data / ITEMS_FILE, self._paths.home / "lake" / "items")
+        seen = tuple(path.stat().st_mtime_ns for path in places if path.exists())
+        if seen == self._seen:
+            return
+        items = load_items(self._paths)
+        keys = keys_of(items[columns.ITEM_ID])
+        order = np.argsort(keys)
+        self._keys, self._categories = keys[order], keys_of(items[columns.CATEGORY])[order]
+        self._seen = seen
+
+
+def _origin(
+    settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
+) -> Origin:
+    lake = open_lake(settings.paths)
+    mapping = shop_mapping(settings.paths)
+    begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
+    # A client may send an event again that the shop's files held: one that is no older than this.
+    since = datetime.fromtimestamp(now / 1e6, UTC) - timedelta(days=settings.stream.lateness_days + 1)
+    recent = lake.read([columns.EVENT_ID], start=since)
+    sequences = lake.read([columns.SEQUENCE])[columns.SEQUENCE].to_numpy()
+    # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
+    committed = {each.partition: each.committed_offset for each in stream.status()}
+    offsets = state.offsets(range(stream.partitions))
+    return Origin(
+        epoch=epoch,
+        sequence=int(sequences.max(initial=0)) + 1,
+        offsets={each: offset or committed.get(each, 0) for each, offset in offsets.items()},
+        users=(
+            (user, UserState(partition_of(user, stream.partitions), log, DUE))
+            for user, log in begun.logs.items()
+        ),
+        items=((item, ItemState(tiles, DUE)) for item, tiles in encode_tiles(begun.tiles).items()),
+        seen=np.unique(event_id_hashes(recent[columns.EVENT_ID])),
+    )
+
+
+@contextmanager
+def _begin_lock(paths: HomePaths) -> Iterator[None]:
+    try:
+        paths.stream.mkdir(parents=True, exist_ok=True)
+        file = (paths.stream / "begin.lock").open("w")
+    except OSError as error:
+        raise StoreUnavailableError(
+            "stream state", f"lock {paths.stream} ({error.strerror})", 0.0, "Mend the rights of the folder."
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,139 @@
+"""Rebuilds the online features of users and items from the lake beside those that are read, then switches."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.errors import DataError
+from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
+from recsys.progress import Progress, silent
+from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.packed.connection import open_client
+from recsys.stores.packed.generations import (
+    abandon_generation,
+    begin_generation,
+    retire_generations,
+    switch_generation,
+)
+from recsys.stores.packed.keys import packed_view
+from recsys.stores.stream.open import open_stream
+from recsys.stores.stream.state import SqliteStreamState
+from recsys.streaming.aggregate import user_rows
+from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
+from recsys.streaming.item_tiles import decode_tiles, encode_tiles, item_rows
+
+VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay did.
+
+    Attributes:
+        events: that were read from the lake.
+        retired: rows of earlier generations, which Redis drops after a day.
+    """
+
+    events: int
+    users: int
+    items: int
+    retired: int
+
+
+def replay(
+    settings: Settings,
+    now: int,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    progress: Progress = silent,
+) -> Replayed:
+    """Computes the rows of the events with start <= at < end as of `end`, then all readers switch at once.
+
+    Workers may run meanwhile: what they write goes to both generations. Without `start` and `end` their state
+    is begun anew from the lake as well, so that they go on from the rows that are written here.
+
+    Args:
+        now: microseconds of the clock; rows are valid then if there is no `end`.
+
+    Raises:
+        DataError: nothing was imported, no event is in that time, or another replay is running.
+        StoreUnavailableError: Redis or the disk. Readers still have the rows from before.
+    """
+    store = open_repository(settings)
+    client = open_client(store.config, settings)
+    views = [packed_view(store.project, store.get_feature_view(name)) for name in VIEWS]
+    with _replay_lock(settings):
+        begin_generation(client, store.project, [view.layout.view for view in views])
+        try:
+            begun, events, created = _read(settings, now, start, end)
+            at = now if end is None else round(end.timestamp() * 1_000_000) - 1
+            _write(settings, begun, at, created, progress)
+            switch_generation(client, store.project)
+        except BaseException:
+            abandon_generation(client, store.project)
+            raise
+        retired = retire_generations(client, store.project, views)
+    client.close()
+    return Replayed(events, len(begun.logs), len(begun.tiles), retired)
+
+
+def _read(
+    settings: Settings, now: int, start: datetime | None, end: datetime | None
+) -> tuple[Bootstrapped, int, int]:
+    """Logs and tiles of the lake's events, how many those are, and the created timestamp of rows of them."""
+    state = SqliteStreamState(settings.paths.stream)
+    try:
+        if start is None and end is None:
+            stream = open_stream(settings)
+            begin_state(settings, state, stream, now, anew=True)
+            stream.close()
+        else:
+            flush_waiting(state, EventLake(settings.paths.live))
+        created = state.stamp(now)  # before reading: what workers write from now on is newer
+    finally:
+        state.close()
+    events = open_lake(settings.paths).read(BOOTSTRAP_COLUMNS, start, end)
+    if not len(events):
+        raise DataError(f"no event from {start or 'the beginning'} to {end or 'now'}. Choose another time.")
+    mapping = shop_mapping(settings.paths)
+    begun = bootstrap(events, rules=mapping.cleaning, label_kinds=mapping.label_kinds)
+    return begun, len(events), created
+
+
+def _write(settings: Settings, begun: Bootstrapped, at: int, created: int, progress: Progress) -> None:
+    online, categories = OnlineRows(settings, shadow=True), ItemCategories(settings.paths)
+    tiles = encode_tiles(begun.tiles)
+    with progress("rows online", len(begun.logs) + len(tiles)) as advance:
+        for logs in _parts(begun.logs):
+            rows = user_rows(logs, categories=categories, now=at, created=created)
+            online.write({columns.USER_ACTIVITY: rows.activity, columns.USER_HISTORY: rows.history})
+            advance(len(logs))
+        for part in _parts(tiles):
+            engagement = item_rows(decode_tiles(part), now=at, created=created).engagement
+            online.write({columns.ITEM_ENGAGEMENT: engagement})
+            advance(len(part))
+    online.close()
+
+
+def _parts(values: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
+    names = list(values)
+    for start in range(0, len(names), ROWS_AT_ONCE):
+        yield {name: values[name] for name in names[start : start + ROWS_AT_ONCE]}
+
+
+@contextmanager
+def _replay_lock(settings: Settings) -> Iterator[None]:
+    settings.paths.stream.mkdir(parents=True, exist_ok=True)
+    with (settings.paths.stream / "replay.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError("another replay of this home is running. Wait for it to end.") from error
+        yield

@@ -1,0 +1,139 @@
+"""A worker with everything it needs, put together; and again whenever Redis was away or the shop is new."""
+
+import gc
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+
+from recsys.config import Settings
+from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs, epoch_of, shop_rules
+from recsys.jobs.stream.catalog_worker import open_catalogue_worker
+from recsys.stores.catalog.popularity_feed import PopularityFeed
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis.client import connect
+from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
+from recsys.stores.stream.partition_locks import PartitionLocks
+from recsys.stores.stream.state import SqliteStreamState
+from recsys.streaming.runner import Runner
+from recsys.streaming.worker import Outlets, Worker
+
+COMPACT_SECONDS = 30.0
+COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
+STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
+OWN_DISK = ("stream state", "event lake", "disk")  # waiting does not mend these
+
+Say = Callable[[str], None]
+
+
+def run_stream(settings: Settings, pinned: Collection[int], stop: Event, say: Say) -> None:
+    """Works until `stop`. Waits while Redis or Kafka is away, and begins anew when a shop was imported.
+
+    Args:
+        pinned: partitions to own; none = a fair share of all.
+        say: takes notes for people.
+
+    Raises:
+        StoreUnavailableError: the disk refuses. Nothing is lost: the next start goes on from here.
+    """
+    attempt = 0
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            with open_runner(settings, pinned, say) as runner:
+                _set_modules_aside()
+                if not runner.run(stop):
+                    say("the shop was imported anew: beginning again")
+        except StoreUnavailableError as error:
+            if error.store in OWN_DISK:
+                raise
+            attempt = 0 if time.monotonic() - started > STEADY_SECONDS else attempt
+            wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+            attempt += 1
+            say(f"{error} Trying again in {wait:g} s.")
+            stop.wait(wait)
+
+
+def _set_modules_aside() -> None:
+    """Spares the garbage collector what is there for good: a batch's events set it off again and again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def drain_stream(settings: Settings, pinned: Collection[int], say: Say) -> int:
+    """Processes what is in the stream now; returns how many events of users that were."""
+    with open_runner(settings, pinned, say) as runner:
+        return runner.drain()
+
+
+@contextmanager
+def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterator[Runner]:
+    """A runner on the home of `settings`, its state begun.
+
+    Raises:
+        DataError: nothing was imported.
+        ConfigError: a pinned partition does not exist, or the features were never applied.
+        StoreUnavailableError: Redis, Kafka or the disk.
+    """
+    paths = settings.paths
+    with ExitStack() as stack:
+        stream = open_stream(settings)
+        stack.callback(stream.close)
+        state = SqliteStreamState(paths.stream)
+        stack.callback(state.close)
+        popularity = PopularityFeed(connect(settings, TIMEOUT_SECONDS))
+        if begin_state(settings, state, stream, now_micros()):
+            popularity.clear()
+            say("the state was begun from the event lake")
+        epoch, categories = state.epoch(), ItemCategories(paths)
+        rules = shop_rules(paths, categories)
+        online = OnlineRows(settings)
+        stack.callback(online.close)
+        live = EventLake(paths.live)
+        outlets = Outlets(online, live, open_progress(settings), popularity)
+        stack.enter_context(_compaction(live, say))
+        locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
+        stack.callback(locks.close)
+
+        def is_current() -> bool:
+            categories.refresh()
+            return belongs(epoch, epoch_of(paths, stream.partitions))
+
+        yield Runner(
+            Worker(stream, state, outlets, rules, settings.stream, now_micros, time.sleep),
+            locks,
+            stream.partitions,
+            is_current,
+            time.monotonic,
+            lambda: open_catalogue_worker(settings),
+        )
+
+
+@contextmanager
+def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
+    """Merges the lake's many small files beside the worker, as long as the block runs."""
+    stop = Event()
+
+    def run() -> None:
+        while not stop.wait(COMPACT_SECONDS):
+            try:
+                lake.compact(COMPACT_FILES, SMALL_BYTES)
+            except RecsysError as error:  # the worker finds out by itself whether it can go on
+                say(f"the event lake was not compacted: {error}")
+
+    thread = Thread(target=run, name="compaction", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def now_micros() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1000

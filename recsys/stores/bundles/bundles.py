@@ -1,0 +1,316 @@
+"""Bundles on disk: one folder that describes itself, never a pickle.
+
+    <folder>/<bundle_id>/
+      manifest.json           what it is, and the SHA-256 of every other file; written last
+      description.json        how to rebuild the networks
+      retriever.safetensors   fusion.safetensors   ranker.safetensors (where there is a ranker)
+      arrays.safetensors      item and text vectors, popularity, events, neighbours of three kinds
+      items.parquet           the catalogue by item index, padding row included
+      ...                     extra files, for example a search index: see `extras`
+
+A folder under its final name is whole: it is written under another name, flushed and then renamed.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import ValidationError
+
+from recsys.dataset.item_vectors import layout_text, parse_layout
+from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
+from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
+from recsys.stores.bundles.files import (
+    file_sha256,
+    flush,
+    map_arrays,
+    read_items,
+    read_tensors,
+    write_arrays,
+    write_items,
+    write_tensors,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MANIFEST = "manifest.json"
+DESCRIPTION = "description.json"
+RETRIEVER = "retriever.safetensors"
+RANKER = "ranker.safetensors"
+ARRAYS = "arrays.safetensors"
+ITEMS = "items.parquet"
+FUSION = "fusion.safetensors"
+ARRAY_NAMES = (
+    "item_vectors",
+    "text_vectors",
+    "popularity",
+    "neighbours",
+    "neighbour_scores",
+    "text_neighbours",
+    "text_scores",
+    "word_neighbours",
+    "word_scores",
+    "item_events",
+)
+
+READY_VECTORS = "ready_vectors"  # only where the catalogue has some
+
+Extras = Mapping[str, Callable[[Path], None]]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Rebuildable(Protocol):
+    """A class of network that is rebuilt from its description and its tensors."""
+
+    def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any: ...
+
+
+def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> Path:
+    """Writes `bundle` as `folder/<bundle_id>` and returns that path; all of it or nothing.
+
+    Args:
+        extras: file name -> function that writes such a file at the path it is given. They are hashed
+            and verified like the others; `extra_file` finds them again.
+
+    Raises:
+        ArtifactError: such a bundle exists already, its arrays do not fit each other, or the disk is full.
+    """
+    target = folder / _checked(bundle.manifest.bundle_id, "bundle")
+    for name in extras or {}:
+        _checked(name, "file")
+    _check_rows(bundle)
+    if target.exists():
+        raise ArtifactError(f"{target} exists already, and bundles never change. Choose another bundle id.")
+    with _whole_or_nothing(target) as draft:
+        _write_parts(bundle, draft)
+        for name, write in (extras or {}).items():
+            write(draft / name)
+        digests = {path.name: file_sha256(path) for path in sorted(draft.iterdir())}
+        manifest = bundle.manifest.model_copy(update={"files": digests})
+        (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    return target
+
+
+def new_bundle_id(dataset: str, now: datetime) -> str:
+    """An id for a bundle trained on `dataset` at `now`; any name of a data set will do.
+
+    >>> new_bundle_id("Ada's shop (2025)", datetime(2025, 3, 1, 12, 30, 15))[:-4]
+    'Ada-s-shop-2025-20250301-123015-'
+    """
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", dataset).strip("-._")[:60] or "shop"
+    return f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def load_bundle(
+    path: Path,
+    expected: Mapping[str, str] | None = None,
+    *,
+    retriever: Rebuildable | None = None,
+    fusion: Rebuildable | None = None,
+    ranker: Rebuildable | None = None,
+) -> Bundle:
+    """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
+
+    Args:
+        expected: see `verify_bundle`.
+        retriever, fusion, ranker: classes to rebuild; by default those of `recsys.models`.
+
+    Raises:
+        ArtifactNotFoundError: no bundle there.
+        ArtifactMismatchError: it was changed since it was written, or made by or for something else.
+    """
+    manifest = verify_bundle(path, expected)
+    description = json.loads((path / DESCRIPTION).read_text("utf-8"))
+    arrays = map_arrays(path / ARRAYS)
+    missing = [name for name in ARRAY_NAMES if name not in arrays]
+    if missing:
+        raise ArtifactMismatchError(f"{path / ARRAYS} lacks {', '.join(missing)}. Run `recsys train`.")
+    ranks = description["ranker"] is not None
+    bundle = Bundle(
+        manifest=manifest,
+        items=replace(
+            read_items(path / ITEMS),
+            vectors=arrays.get(READY_VECTORS),
+            vector_layout=parse_layout(description.get("vector_layout", "")),
+        ),
+        retriever=(retriever or _retriever()).rebuild(
+            description["retriever"], read_tensors(path / RETRIEVER)
+        ),
+        fusion=(fusion or _fusion()).rebuild(description["fusion"], read_tensors(path / FUSION)),
+        ranker=(ranker or _ranker()).rebuild(description["ranker"], read_tensors(path / RANKER))
+        if ranks
+        else None,
+        **{name: arrays[name] for name in ARRAY_NAMES},
+    )
+    _check_rows(bundle)
+    return bundle
+
+
+def verify_bundle(path: Path, expected: Mapping[str, str] | None = None) -> Manifest:
+    """The manifest of the bundle at `path`, after every file's hash was found right.
+
+    Args:
+        expected: FeatureService name -> schema hash of today; every service of the bundle must fit.
+
+    Raises:
+        ArtifactNotFoundError: no bundle there.
+        ArtifactMismatchError: a file is missing or changed, or a service has another schema.
+    """
+    manifest = load_manifest(path)
+    if expected is not None:
+        _check_services(manifest, expected)
+    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEMS}
+    for name in sorted(needed - set(manifest.files)):
+        raise ArtifactMismatchError(f"the manifest of {path} does not list {name}. Run `recsys train`.")
+    for name, digest in manifest.files.items():
+        _check_file(path, name, digest)
+    return manifest
+
+
+def load_manifest(path: Path) -> Manifest:
+    """What the bundle at `path` says of itself; nothing else is read or verified.
+
+    Raises:
+        ArtifactNotFoundError: no bundle there.
+        ArtifactMismatchError: another format, or no manifest that can be read.
+    """
+    file = path / MANIFEST
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactNotFoundError(
+            f"no bundle at {path}: {MANIFEST} is missing. `recsys models list` shows those there are."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactMismatchError(f"{file} cannot be read: {error}. Run `recsys train`.") from error
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != BUNDLE_FORMAT:
+        raise ArtifactMismatchError(
+            f"{path} has bundle format {found!r}; this version reads {BUNDLE_FORMAT}. "
+            "Run `recsys train`, or serve it with the version that wrote it."
+        )
+    try:
+        return Manifest.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ArtifactMismatchError(f"{file}: {name}: {first['msg']}. Run `recsys train`.") from error
+
+
+def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
+    """The extra file `name` of the bundle at `path`; None if it was saved without."""
+    return path / _checked(name, "file") if name in manifest.files else None
+
+
+def _write_parts(bundle: Bundle, draft: Path) -> None:
+    description: dict[str, Any] = {
+        "retriever": bundle.retriever.describe(),
+        "fusion": bundle.fusion.describe(),
+        "ranker": None,
+        "vector_layout": layout_text(bundle.items.vector_layout),
+    }
+    write_tensors(bundle.retriever.state_dict(), draft / RETRIEVER)
+    write_tensors(bundle.fusion.state_dict(), draft / FUSION)
+    if bundle.ranker is not None:
+        description["ranker"] = bundle.ranker.describe()
+        write_tensors(bundle.ranker.state_dict(), draft / RANKER)
+    (draft / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
+    arrays = {name: getattr(bundle, name) for name in ARRAY_NAMES}
+    if bundle.items.vectors is not None:
+        arrays[READY_VECTORS] = bundle.items.vectors
+    write_arrays(arrays, draft / ARRAYS)
+    write_items(bundle.items, draft / ITEMS)
+
+
+@contextmanager
+def _whole_or_nothing(target: Path) -> Iterator[Path]:
+    """A folder to write in, which becomes `target` when the block ends well and is gone otherwise."""
+    draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        for path in (*sorted(draft.iterdir()), draft):
+            flush(path)
+        os.rename(draft, target)  # refuses a folder that is there, unless it is empty
+        flush(target.parent)
+    except OSError as error:
+        raise ArtifactError(
+            f"{target} could not be written: {error}. Make room or choose another RECSYS_HOME; "
+            "nothing was left behind."
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:
+    for service, made_for in manifest.services.items():
+        today = expected.get(service, "no such service")
+        if today != made_for:
+            raise ArtifactMismatchError(
+                f"bundle {manifest.bundle_id!r} was trained on feature service {service!r} with schema "
+                f"{made_for}, but the feature repository has {today}. Run `recsys train`, "
+                "or go back to the feature definitions of then."
+            )
+
+
+def _check_file(path: Path, name: str, digest: str) -> None:
+    file = path / _checked(name, "file")
+    try:
+        found = file_sha256(file)
+    except OSError as error:
+        raise ArtifactMismatchError(
+            f"{file} cannot be read: {error}. Copy the bundle again, or run `recsys train`."
+        ) from error
+    if found != digest:
+        raise ArtifactMismatchError(
+            f"{file} was changed since it was written: SHA-256 {found}, not {digest}. "
+            "Copy the bundle again, or run `recsys train`."
+        )
+
+
+def _check_rows(bundle: Bundle) -> None:
+    rows = len(bundle.items)
+    for name in ARRAY_NAMES:
+        found = len(getattr(bundle, name))
+        if found != rows:
+            raise ArtifactMismatchError(
+                f"bundle {bundle.manifest.bundle_id!r}: {name} has {found} rows for {rows} items, "
+                "padding included. Run `recsys train`."
+            )
+
+
+def _checked(name: str, what: str) -> str:
+    """`name`, if it names something in its own folder and nowhere else."""
+    if not _NAME.fullmatch(name):
+        raise ArtifactError(
+            f"{name!r} is no name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit."
+        )
+    return name
+
+
+def _retriever() -> Rebuildable:
+    from recsys.models.retriever import Retriever
+
+    return Retriever
+
+
+def _ranker() -> Rebuildable:
+    from recsys.models.ranker import Ranker
+
+    return Ranker
+
+
+def _fusion() -> Rebuildable:
+    from recsys.models.fusion import Fusion
+
+    return Fusion

@@ -1,0 +1,52 @@
+"""The text encoder of a worker: loaded with the first text, and each text encoded once while it is fresh."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recsys.config import Settings
+from recsys.dataset.interactions import FloatArray
+from recsys.stores.encoders.text_vectors import Encoder, TextVectors
+
+MANY = 256  # texts from which reading the cache on disk pays
+REMEMBERED = 4096
+
+
+class UpsertTexts:
+    """Vectors of changed texts; few at a time are encoded at once, many by way of the cache on disk."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._encoder: Encoder | None = None
+        self._fresh: dict[str, FloatArray] = {}
+
+    @property
+    def encoder(self) -> str:
+        """As the settings name it."""
+        return self._settings.text.encoder
+
+    def vectors(self, texts: Sequence[str]) -> FloatArray:
+        """(n, E) float32, in the order of `texts`.
+
+        Raises:
+            ArtifactNotFoundError: no encoder of that name.
+        """
+        encoder = self._loaded()
+        if len(texts) >= MANY:
+            return TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in self._fresh]
+        if len(self._fresh) + len(missing) > REMEMBERED:
+            self._fresh.clear()
+            missing = list(dict.fromkeys(texts))
+        if missing:
+            self._fresh |= zip(missing, encoder.encode(missing), strict=True)
+        if not texts:
+            return np.zeros((0, encoder.dimensions), np.float32)
+        return np.stack([self._fresh[text] for text in texts])
+
+    def _loaded(self) -> Encoder:
+        if self._encoder is None:
+            from recsys.models.text_encoder import load_encoder  # torch
+
+            self._encoder = load_encoder(self._settings.text)
+        return self._encoder

@@ -1,0 +1,1 @@
+"""The feature store: Feast offline, the registry, building rows, reading and writing online."""

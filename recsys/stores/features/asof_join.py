@@ -1,0 +1,325 @@
+"""Feast's DuckDB offline store with as-of joins.
+
+Feast joins every entity row with ALL earlier feature rows of its entity and keeps the last one. Where an item
+has thousands of rows, a training set of 100 k rows takes minutes and gigabytes. DuckDB's ASOF JOIN finds the
+last one at once. Rules and results are Feast's: a row counts at its own instant, a time to live includes its
+end, of equal event timestamps the later created row wins, an entity row without features stays.
+
+In `feature_store.yaml`:
+
+    offline_store:
+      type: recsys.stores.features.asof_join.AsofDuckDBOfflineStore
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import duckdb
+import ibis  # type: ignore[import-untyped]
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureView, FileSource, RepoConfig
+from feast.data_format import ParquetFormat
+from feast.infra.offline_stores.duckdb import (
+    DuckDBOfflineStore,
+    DuckDBOfflineStoreConfig,
+    _write_data_source,
+)
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.saved_dataset import SavedDatasetStorage
+
+from recsys.errors import DataError, SchemaMismatchError
+
+ROW = "__row"
+INSTANT = "__instant"
+PICKED = "__picked"
+
+
+class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):  # type: ignore[misc]
+    """Settings of Feast's DuckDB store; there are no others."""
+
+    type: Literal[
+        "recsys.stores.features.asof_join.AsofDuckDBOfflineStore",
+        "recsys.stores.asof_offline.AsofDuckDBOfflineStore",  # as older feature_store.yaml files say
+    ] = "recsys.stores.features.asof_join.AsofDuckDBOfflineStore"
+
+
+class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
+    """Feast's extension point; sources other than Parquet files take Feast's own way."""
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame | str,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        **options: Any,
+    ) -> RetrievalJob:
+        """Features of each row of `entity_df` as they were at its timestamp; rows keep their order."""
+        known = all(_is_parquet(view.batch_source) for view in feature_views) and not any(options.values())
+        if isinstance(entity_df, str) or not known:
+            return DuckDBOfflineStore.get_historical_features(
+                config,
+                feature_views,
+                feature_refs,
+                entity_df,
+                registry,
+                project,
+                full_feature_names,
+                **options,
+            )
+        at = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
+        instants = pd.Series(pd.to_datetime(entity_df[at], utc=True)).astype("datetime64[us, UTC]")
+        joins = [_join_of(view, config, feature_refs, full_feature_names) for view in feature_views]
+        table = _joined(entity_df.assign(**{at: instants}), at, joins)
+        requested = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        metadata = RetrievalMetadata(
+            features=feature_refs,
+            keys=[name for name in entity_df.columns if name != at],
+            min_event_timestamp=instants.min().to_pydatetime(),
+            max_event_timestamp=instants.max().to_pydatetime(),
+        )
+        computed = [view for view in requested if view.mode != "substrait"]
+        return ArrowRetrievalJob(config, table, computed, full_feature_names, metadata)
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: Any,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """The last row of each entity within [start_date, end_date]: what is to be materialized."""
+        if not _is_parquet(data_source):
+            return DuckDBOfflineStore.pull_latest_from_table_or_query(
+                config,
+                data_source,
+                join_key_columns,
+                feature_name_columns,
+                timestamp_field,
+                created_timestamp_column,
+                start_date,
+                end_date,
+            )
+        names = [*join_key_columns, *feature_name_columns, timestamp_field]
+        names += [created_timestamp_column] if created_timestamp_column else []
+        rows = _Rows(_path(data_source, config), timestamp_field, created_timestamp_column)
+        return ArrowRetrievalJob(config, _latest(rows, join_key_columns, names, start_date, end_date))
+
+
+class ArrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
+    """A retrieval that is done: Feast adds on-demand features and converts."""
+
+    def __init__(
+        self,
+        config: RepoConfig,
+        table: pa.Table,
+        on_demand: Sequence[OnDemandFeatureView] = (),
+        full_names: bool = False,
+        metadata: RetrievalMetadata | None = None,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._table = table
+        self._on_demand = list(on_demand)
+        self._full_names = full_names
+        self._metadata = metadata
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        frame: pd.DataFrame = self._table.to_pandas()
+        return frame
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        return self._table
+
+    @property
+    def full_feature_names(self) -> bool:
+        return self._full_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        return self._on_demand
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        return self._metadata
+
+    def persist(
+        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
+    ) -> None:
+        """Writes the table where Feast's DuckDB store would write it."""
+        _write_data_source(
+            ibis.memtable(self.to_arrow(timeout=timeout)),
+            storage.to_data_source(),
+            str(self._config.repo_path),
+            "overwrite",
+            allow_overwrite,
+        )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Feature rows in Parquet."""
+
+    path: str
+    at: str
+    created: str | None
+
+    @property
+    def source(self) -> str:
+        return f"read_parquet({_text(self.path)}, filename = true, file_row_number = true) AS stored"
+
+    @property
+    def place(self) -> str:
+        """Which row it is, to fetch its features once it is known to be wanted."""
+        return "{'file': stored.filename, 'row': stored.file_row_number}"
+
+    @property
+    def instant(self) -> str:
+        """One number that orders rows by event timestamp and then by created timestamp."""
+        created = f"coalesce(epoch_us({_stored(self.created)}), -1)" if self.created else "0"
+        return f"epoch_us({_stored(self.at)})::HUGEINT * {1 << 62} + {created}"
+
+
+@dataclass(frozen=True)
+class _Join:
+    """One view's part of a point-in-time join; `keys` and `features` map its columns to the result's."""
+
+    rows: _Rows
+    keys: dict[str, str]
+    features: dict[str, str]
+    ttl: timedelta | None
+
+
+def _joined(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> pa.Table:
+    asked = pa.Table.from_pandas(entities, preserve_index=False)
+    with _connection() as connection:
+        connection.register("entities", asked.append_column(ROW, pa.array(range(len(asked)))))
+        # The last created row of an event timestamp: 2^62 microseconds lie beyond any created timestamp.
+        connection.execute(
+            "CREATE TABLE asked AS SELECT *, "
+            f"epoch_us({_name(at)})::HUGEINT * {1 << 62} + {(1 << 62) - 1} AS {INSTANT} FROM entities"
+        )
+        for join in joins:
+            with _reading(join.rows):
+                connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
+            names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
+            query = f"SELECT {names} FROM asked LEFT JOIN found USING ({ROW}) ORDER BY asked.{ROW}"
+            found = _in_utc(connection.sql(query).to_arrow_table())
+            for name in found.column_names:
+                asked = asked.append_column(name, found[name])
+    return asked
+
+
+def _in_utc(table: pa.Table) -> pa.Table:
+    """`table` with its instants in UTC by the name that everybody uses; DuckDB calls it Etc/UTC."""
+    fields = [
+        field.with_type(pa.timestamp("us", "UTC")) if getattr(field.type, "tz", None) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def _asof(join: _Join, at: str) -> str:
+    """SQL: the row number of each asked row that has features, and those features."""
+    rows = join.rows
+    same = " AND ".join(f"asked.{_name(ours)} = stored.{_name(theirs)}" for theirs, ours in join.keys.items())
+    keys = ", ".join(_stored(name) for name in join.keys)
+    ttl = (join.ttl or timedelta()) // timedelta(microseconds=1)
+    fresh = f"WHERE stored.fresh_until >= epoch_us(asked.{_name(at)})" if ttl else ""
+    features = ", ".join(f"{_stored(name)} AS {_name(alias)}" for name, alias in join.features.items())
+    return f"""
+        WITH stamps AS (
+            SELECT {keys}, {rows.place} AS place, {rows.instant} AS instant,
+                   epoch_us({_stored(rows.at)}) + {ttl} AS fresh_until
+            FROM {rows.source} SEMI JOIN asked ON {same}
+        ), picked AS (
+            SELECT asked.{ROW}, stored.place AS {PICKED}
+            FROM asked ASOF JOIN stamps AS stored ON {same} AND asked.{INSTANT} >= stored.instant {fresh}
+        )
+        SELECT {ROW}, {features} FROM {rows.source} JOIN picked ON {rows.place} = {PICKED}"""
+
+
+def _latest(
+    rows: _Rows, keys: Sequence[str], names: Sequence[str], start: datetime, end: datetime
+) -> pa.Table:
+    low, high = (int(bound.astimezone(UTC).timestamp() * 1_000_000) for bound in (start, end))
+    query = f"""
+        WITH last AS (
+            SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}
+            WHERE epoch_us({_stored(rows.at)}) BETWEEN {low} AND {high}
+            GROUP BY {", ".join(_stored(key) for key in keys)}
+        )
+        SELECT {", ".join(_stored(name) for name in names)}
+        FROM {rows.source} JOIN last ON {rows.place} = {PICKED}"""
+    with _connection() as connection, _reading(rows):
+        return _in_utc(connection.sql(query).to_arrow_table())
+
+
+@contextmanager
+def _reading(rows: _Rows) -> Iterator[None]:
+    """DuckDB's errors about a file of feature rows, as ours."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise DataError(f"cannot read feature rows: {error}. Run `recsys features build`.") from error
+    except duckdb.BinderException as error:
+        raise SchemaMismatchError(
+            f"{rows.path} holds other columns than feature_repo declares: {error}. "
+            "Run `recsys features build`."
+        ) from error
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"preserve_insertion_order": False})
+
+
+def _join_of(view: FeatureView, config: RepoConfig, refs: Sequence[str], full_names: bool) -> _Join:
+    source = view.batch_source
+    prefix = f"{view.projection.name_to_use()}:"
+    wanted = [ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)]
+    shown = f"{view.projection.name_alias or view.name}__" if full_names else ""
+    return _Join(
+        rows=_Rows(_path(source, config), source.timestamp_field, source.created_timestamp_column or None),
+        keys=view.projection.join_key_map or {column.name: column.name for column in view.entity_columns},
+        features={name: f"{shown}{name}" for name in wanted},
+        ttl=view.ttl or None,
+    )
+
+
+def _is_parquet(source: Any) -> bool:
+    return (
+        isinstance(source, FileSource)
+        and not source.field_mapping
+        and "://" not in source.path
+        and (source.file_format is None or isinstance(source.file_format, ParquetFormat))
+    )
+
+
+def _path(source: FileSource, config: RepoConfig) -> str:
+    return str(FileSource.get_uri_for_file_path(config.repo_path, source.path))
+
+
+def _name(name: str | None) -> str:
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def _stored(column: str | None) -> str:
+    return f"stored.{_name(column)}"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,203 @@
+"""Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalogue."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys import columns, features
+from recsys.config import Settings
+from recsys.errors import DataError, StoreUnavailableError
+from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
+from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
+from recsys.features.item_engagement import item_engagement
+from recsys.features.user_activity import user_activity
+from recsys.features.user_history import user_history_blocks
+from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.features.windows import DAY_MICROS
+from recsys.home import HomePaths
+from recsys.progress import Progress, silent
+from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
+from recsys.stores.lake.event_lake import open_lake
+from recsys.stores.lake.item_log import item_log
+
+STATE_FILE = "built.json"
+EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+ROW_GROUP = 131_072  # of sorted rows: a scan for a range of time skips the others
+
+
+def build_features(
+    settings: Settings, progress: Progress = silent, with_text: bool = True, now: datetime | None = None
+) -> dict[str, int]:
+    """Builds the rows of every view whose inputs changed since it was last built; rows by view.
+
+    A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
+
+    Args:
+        with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
+        now: the rows' created timestamp, by default the clock's.
+
+    Raises:
+        DataError: nothing was imported.
+        StoreUnavailableError: the disk refused.
+    """
+    paths = settings.paths
+    state = _read_state(paths)
+    wanted = _fingerprints(settings, with_text)
+    stale = [
+        view
+        for view in VIEW_SCHEMAS
+        if not paths.feature_rows(view).exists() or state.get(view, {}).get("inputs") != wanted[view]
+    ]
+    if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
+        stale = [view for view in stale if view != columns.ITEM_TEXT]
+    build = _Build(settings, now or datetime.now(UTC), progress)
+    with progress("build features", len(VIEW_SCHEMAS)) as advance:
+        advance(len(VIEW_SCHEMAS) - len(stale))
+        for view in stale:
+            rows = write_rows(paths, view, build.tables(view, with_text))
+            state[view] = {"inputs": wanted[view], "rows": rows}
+            _write_state(paths, state)
+            advance(1)
+    return {view: int(state[view]["rows"]) for view in VIEW_SCHEMAS}
+
+
+class _Build:
+    """One build: inputs are read when the first view needs them."""
+
+    def __init__(self, settings: Settings, now: datetime, progress: Progress) -> None:
+        self._settings = settings
+        self._created_at = int(now.timestamp() * 1_000_000)
+        self._progress = progress
+        self._read_items: pa.Table | None = None
+        self._read_versions: pa.Table | None = None
+        self._read_log: EventLog | None = None
+
+    @property
+    def _items(self) -> pa.Table:
+        if self._read_items is None:
+            self._read_items = load_items(self._settings.paths)
+        return self._read_items
+
+    @property
+    def _versions(self) -> pa.Table:
+        """One row a version: a join at a past instant finds the price and the text of then."""
+        if self._read_versions is None:
+            self._read_versions = load_item_versions(self._settings.paths)
+        return self._read_versions
+
+    @property
+    def _log(self) -> EventLog:
+        if self._read_log is None:
+            events = open_lake(self._settings.paths).read(columns=EVENT_COLUMNS_READ)
+            if not len(events):
+                raise DataError(
+                    f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
+                )
+            self._read_log = read_log(events)
+        return self._read_log
+
+    def tables(self, view: str, with_text: bool) -> Iterable[pa.Table]:
+        """The rows of `view`, in parts."""
+        builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
+            columns.USER_ACTIVITY: lambda: user_activity(
+                self._log, category_keys(self._items, self._log.items), self._created_at
+            ),
+            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self._created_at),
+            columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self._created_at),
+            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self._created_at),
+            columns.ITEM_VECTORS: lambda: item_vectors(self._versions, self._start(), self._created_at),
+            columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
+        }
+        built = builders[view]()
+        return (built,) if isinstance(built, pa.Table) else built
+
+    def _text(self) -> pa.Table:
+        from recsys.models.text_encoder import load_encoder  # torch
+        from recsys.stores.encoders.text_vectors import TextVectors
+
+        texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        encoder = load_encoder(self._settings.text)
+        vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
+        return item_text(self._versions, vectors, self._start(), self._created_at)
+
+    def _start(self) -> int:
+        """From when an item without an instant of its own is known: a day before the first event."""
+        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY_MICROS
+
+
+def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table]) -> int:
+    """Replaces the rows of `view` at once; returns how many there are now.
+
+    Args:
+        tables: all rows, or parts of them that are written one after the other.
+
+    Raises:
+        StoreUnavailableError: the disk refused; the old rows are still there.
+    """
+    file, rows = paths.feature_rows(view), 0
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}")  # no *.parquet: a reader passes over it
+        try:
+            parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
+            first = next(parts, VIEW_SCHEMAS[view].empty_table())
+            with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+                for table in chain((first,), parts):
+                    writer.write_table(table, ROW_GROUP)
+                    rows += len(table)
+            with partial.open("rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(partial, file)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
+    return rows
+
+
+def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
+    """View -> a hash of all that its rows depend on."""
+    paths = settings.paths
+    events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
+    items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
+    code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
+    code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
+    text = settings.text.model_dump_json() if with_text else ""
+    parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
+    parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))
+    parts |= {columns.ITEM_TEXT: (code, events, items, text)}
+    return {view: hashlib.sha256("|".join(part).encode()).hexdigest() for view, part in parts.items()}
+
+
+def _files_hash(folder: Path, pattern: str, content: bool = False) -> str:
+    seen = hashlib.sha256()
+    for file in sorted(folder.glob(pattern)) if folder.is_dir() else ():
+        seen.update(str(file.relative_to(folder)).encode())
+        status = file.stat()
+        seen.update(file.read_bytes() if content else f"{status.st_size} {status.st_mtime_ns}".encode())
+    return seen.hexdigest()
+
+
+def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads((paths.features / STATE_FILE).read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}  # never built, or half known: build again
+
+
+def _write_state(paths: HomePaths, state: dict[str, dict[str, Any]]) -> None:
+    file = paths.features / STATE_FILE
+    try:
+        partial = file.with_suffix(".writing")
+        partial.write_text(json.dumps(state, indent=2) + "\n", "utf-8")
+        os.replace(partial, file)
+    except OSError as error:
+        raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error

@@ -1,0 +1,1 @@
+"""The event lake, the tables of a shop and the item log."""

@@ -1,0 +1,40 @@
+"""Compaction of a home's event lakes, with what it did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys.home import HomePaths
+from recsys.stores.lake.event_lake import EventLake
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What one compaction did; `merged` files were replaced by one a day, `megabytes` are on disk now."""
+
+    lake: str
+    days: int
+    files_before: int
+    merged: int
+    files: int
+    megabytes: float
+
+
+def compact_lakes(paths: HomePaths) -> list[Compaction]:
+    """Merges the files of each day, of imported and of live events.
+
+    Raises:
+        StoreUnavailableError: the disk refused; nothing is lost.
+    """
+    return [_compact(name, root) for name, root in (("imported", paths.lake), ("live", paths.live))]
+
+
+def _compact(name: str, root: Path) -> Compaction:
+    lake, before = EventLake(root), len(_files(root))
+    merged = lake.compact()
+    files = _files(root)
+    size = sum(file.stat().st_size for file in files if file.exists())  # another process may compact too
+    return Compaction(name, len(lake.days()), before, merged, len(files), round(size / 1e6, 3))
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(root.glob("day=*/*.parquet"))

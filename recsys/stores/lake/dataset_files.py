@@ -1,0 +1,180 @@
+"""The files of an imported shop besides its events: items, users, and what is known about them."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.home import HomePaths
+from recsys.stores.lake.import_swap import recover_import
+from recsys.stores.lake.item_log import item_log, user_log
+
+INFO_FILE = "dataset.json"
+ITEMS_FILE = "items.parquet"
+USERS_FILE = "users.parquet"
+REPORT_FILE = "report.json"
+MAPPING_FILE = "mapping.toml"  # the mapping as it was when the shop was imported
+QUARANTINE_FOLDER = "quarantine"
+
+_REMEDY = "Run `recsys data import`."
+
+
+def load_info(paths: HomePaths) -> DatasetInfo:
+    """What is known of the imported shop.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    recover_import(paths)
+    path = paths.data / INFO_FILE
+    try:
+        return DatasetInfo.model_validate_json(_read_bytes(path))
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {error.errors()[0]['msg']}. {_REMEDY}") from error
+
+
+def load_items(paths: HomePaths) -> pa.Table:
+    """The catalogue as it is now, sorted by item id, as `ITEM_SCHEMA` has it.
+
+    That is what was imported, and what came by the stream since: the newest version of each item by `at`.
+
+    Raises:
+        DataError: nothing was imported, or a file is damaged.
+    """
+    return item_log(paths).newest(load_imported_items(paths))
+
+
+def load_imported_items(paths: HomePaths) -> pa.Table:
+    """The catalogue as it was imported, sorted by item id; raises as `load_items`."""
+    recover_import(paths)
+    return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
+
+
+def load_item_versions(paths: HomePaths) -> pa.Table:
+    """Every version of every item, sorted by item id and `at`, each pair once; raises as `load_items`."""
+    return item_log(paths).over(load_imported_items(paths))
+
+
+def load_users(paths: HomePaths) -> pa.Table:
+    """Users with what they told the shop, sorted by user id, as `USER_SCHEMA` has it; newest as for items.
+
+    Raises:
+        DataError: nothing was imported, or a file is damaged.
+    """
+    return user_log(paths).newest(load_imported_users(paths))
+
+
+def load_imported_users(paths: HomePaths) -> pa.Table:
+    """Users as they were imported, sorted by user id; raises as `load_users`."""
+    recover_import(paths)
+    return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
+
+
+def load_report(paths: HomePaths) -> dict[str, Any]:
+    """What the import counted: rows in, kept, quarantined by reason, duplicates.
+
+    Raises:
+        DataError: nothing was imported, or the file is damaged.
+    """
+    recover_import(paths)
+    path = paths.data / REPORT_FILE
+    try:
+        return dict(json.loads(_read_bytes(path)))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}. {_REMEDY}") from error
+
+
+def save_info(paths: HomePaths, info: DatasetInfo) -> None:
+    """Writes dataset.json, atomically."""
+    _write_bytes(paths.data / INFO_FILE, (info.model_dump_json(indent=2) + "\n").encode())
+
+
+def save_report(paths: HomePaths, report: dict[str, Any]) -> None:
+    """Writes report.json, atomically."""
+    _write_bytes(paths.data / REPORT_FILE, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def save_items(paths: HomePaths, items: pa.Table) -> None:
+    """Writes items.parquet, atomically.
+
+    Raises:
+        SchemaMismatchError: `items` is no table of canonical items.
+        StoreUnavailableError: the disk refused.
+    """
+    save_table(paths.data / ITEMS_FILE, conform(items, ITEM_SCHEMA, "items"))
+
+
+def save_users(paths: HomePaths, users: pa.Table) -> None:
+    """Writes users.parquet, atomically.
+
+    Raises:
+        SchemaMismatchError: `users` is no table of canonical users.
+        StoreUnavailableError: the disk refused.
+    """
+    save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
+
+
+def save_text(path: Path, text: str) -> None:
+    """Writes a text file, atomically."""
+    _write_bytes(path, text.encode("utf-8"))
+
+
+def save_table(path: Path, table: pa.Table) -> None:
+    """Writes one Parquet file so that it appears whole or not at all.
+
+    Raises:
+        StoreUnavailableError: the disk refused.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    _write_bytes(path, sink.getvalue())
+
+
+def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
+    try:
+        table = pq.ParquetFile(path).read()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. {_REMEDY}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no readable Parquet file: {error}. {_REMEDY}") from error
+    try:
+        return conform(table, schema, name)
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{path}: {error}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. {_REMEDY}") from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Give this account the right to."
+        ) from error
+
+
+def _write_bytes(path: Path, content: bytes | pa.Buffer) -> None:
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with hidden.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+    except OSError as error:
+        hidden.unlink(missing_ok=True)
+        raise StoreUnavailableError(
+            "disk",
+            f"write {path} ({error.strerror or error})",
+            0.0,
+            "Free some space or choose another home.",
+        ) from error

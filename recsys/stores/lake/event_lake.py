@@ -1,0 +1,177 @@
+"""The event lake: canonical events as Parquet, one folder a day, written by many and read by many.
+
+What holds at any instant, crashes included:
+
+- A file appears whole or not at all: it is written under a hidden name, flushed to the disk and renamed.
+- Appends never touch a file that exists, so no writer can lose another's rows and none needs a lock.
+- Compaction writes one file that names those it replaces, and only then deletes them. A reader skips
+  what another file replaces, so it never sees a row twice; it opens all files of a day before it reads
+  and looks again whether the folder is still the same, so it never misses one.
+"""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.hashing import hash_texts
+from recsys.dataset.schemas import EVENT_SCHEMA, conform
+from recsys.errors import DataError
+from recsys.home import HomePaths
+from recsys.stores.lake.day import ORDER, compact_day, in_order, names_of, opened, write_file
+
+_PREFIX = "day="
+_WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
+_DAY_MICROS = 86_400_000_000
+
+
+class EventLake:
+    """Events by UTC day under `root`; nothing is created before the first append."""
+
+    def __init__(self, root: Path, durable: bool = True) -> None:
+        """Opens nothing; `durable=False` leaves the flushing to whoever writes a whole lake at once."""
+        self.root = root
+        self._durable = durable
+
+    def append(self, table: pa.Table, name: str | None = None) -> None:
+        """Adds canonical events, one new file a day that they touch.
+
+        Returns when everything is on the disk. If it raises, some days may have been written.
+
+        Args:
+            name: what to call the files, without an ending. The same rows under the same name again are there
+                once, however often they are written, so a writer that was killed may begin anew.
+
+        Raises:
+            SchemaMismatchError: `table` is not a table of canonical events.
+            StoreUnavailableError: the disk refused.
+        """
+        table = conform(table, EVENT_SCHEMA, "events")
+        if not len(table):
+            return
+        table = in_order(table)
+        days = table[columns.AT].cast(pa.int64()).to_numpy() // _DAY_MICROS
+        starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+        ends = np.r_[starts[1:], len(days)]
+
+        def write(start: int, end: int) -> None:
+            day = date(1970, 1, 1) + timedelta(days=int(days[start]))
+            part, folder = table.slice(start, end - start), self.root / _folder_name(day)
+            write_file(part, folder, durable=self._durable, name=name)
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(write, starts.tolist(), ends.tolist()):
+                pass
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """Events with start <= at < end, sorted by (at, sequence); an empty table where there are none.
+
+        Args:
+            columns: the columns to return, all by default.
+            start: aware, from the beginning by default.
+            end: aware, to the end by default.
+
+        Raises:
+            DataError: a file is no Parquet file of events; the message names it.
+        """
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        needed = list(dict.fromkeys([*names, *(name for name, _ in ORDER)]))
+        tables = [pa.schema([EVENT_SCHEMA.field(name) for name in needed]).empty_table()]
+        for folder in self._folders(start, end):
+            with opened(folder) as day:
+                tables.append(day.read(needed, folder))
+        return _between(pa.concat_tables(tables), start, end).select(names)
+
+    def days(self) -> list[date]:
+        """The days that have events, oldest first."""
+        return [_day(folder) for folder in self._folders(None, None) if names_of(folder)]
+
+    def compact(self, files: int = 2, largest_bytes: int | None = None) -> int:
+        """Merges the files of each day that has several; returns how many files that replaced.
+
+        Safe beside appends and reads. A day that another process is compacting is skipped.
+
+        Args:
+            files: days with fewer of them are left alone.
+            largest_bytes: larger files are left alone and not counted; by default none is.
+        """
+        most = largest_bytes or sys.maxsize
+        return sum(compact_day(folder, files, most, self._durable) for folder in self._folders(None, None))
+
+    def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
+        first = start.astimezone(UTC).date() if start else date.min
+        last = end.astimezone(UTC).date() if end else date.max
+        folders = self.root.glob(f"{_PREFIX}*") if self.root.is_dir() else ()
+        return sorted(folder for folder in folders if first <= _day(folder) <= last)
+
+
+class JoinedLake:
+    """The imported events and those that came by the stream, read as one; each event id once."""
+
+    def __init__(self, imported: EventLake, live: EventLake) -> None:
+        self._imported, self._live = imported, live
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """As `EventLake.read`. Of events with one id the imported one counts, else the first to arrive."""
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        if not self._live.days():
+            return self._imported.read(names, start, end)
+        needed = _with_identity(names)
+        parts = (lake.read(needed, start, end) for lake in (self._imported, self._live))
+        return _once(*parts).select(names)
+
+    def days(self) -> list[date]:
+        """The days that have events, oldest first."""
+        return sorted({*self._imported.days(), *self._live.days()})
+
+
+def open_lake(paths: HomePaths) -> JoinedLake:
+    """All events of a home: what everything reads that wants to know what happened."""
+    return JoinedLake(EventLake(paths.lake), EventLake(paths.live))
+
+
+def _with_identity(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*names, columns.EVENT_ID, columns.AT, columns.SEQUENCE]))
+
+
+def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
+    """Both, sorted by (at, sequence), each event id once."""
+    arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
+    joined = pa.concat_tables([imported, live.take(arrival)])
+    _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
+    return in_order(joined if len(first) == len(joined) else joined.take(np.sort(first)))
+
+
+def _folder_name(day: date) -> str:
+    return f"{_PREFIX}{day.isoformat()}"
+
+
+def _day(folder: Path) -> date:
+    try:
+        return date.fromisoformat(folder.name.removeprefix(_PREFIX))
+    except ValueError as error:
+        raise DataError(f"{folder} is no day of the event lake. Move it out of {folder.parent}.") from error
+
+
+def _between(table: pa.Table, start: datetime | None, end: datetime | None) -> pa.Table:
+    for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
+        if bound is not None:
+            instant = pa.scalar(bound, EVENT_SCHEMA.field(columns.AT).type)
+            table = table.filter(compare(table[columns.AT], instant))
+    return table

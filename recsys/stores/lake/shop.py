@@ -1,0 +1,20 @@
+"""Opens an imported shop: facts and labelled actions."""
+
+from recsys import columns
+from recsys.dataset.labels import build_interactions
+from recsys.dataset.shop import Shop
+from recsys.home import HomePaths
+from recsys.stores.lake.dataset_files import load_info, load_items
+from recsys.stores.lake.event_lake import open_lake
+
+
+def open_shop(paths: HomePaths) -> Shop:
+    """The shop that was imported into this home.
+
+    Raises:
+        DataError: nothing was imported.
+    """
+    info = load_info(paths)
+    needed = [columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT]
+    events = open_lake(paths).read(columns=needed)
+    return Shop(info, build_interactions(events, load_items(paths), info.label_kinds))

@@ -1,0 +1,1 @@
+"""The Redis-compatible server of a home and clients of it."""

@@ -1,0 +1,1 @@
+"""The SQL registry of bundles, runs and studies."""

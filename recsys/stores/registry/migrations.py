@@ -1,0 +1,125 @@
+"""Brings a database to the tables that this version uses, by Alembic's revisions in `migrations/`."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+
+import recsys
+from recsys.config import Settings
+from recsys.errors import ConfigError
+from recsys.stores.registry.database import address, answering, make_folder, open_engine, writing
+
+# Alembic keeps the migration in progress in module globals, so one thread of a process at a time.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Which revision a database is at (None: no tables yet) and which one the code needs."""
+
+    current: str | None
+    head: str
+
+    @property
+    def fit(self) -> bool:
+        return self.current == self.head
+
+
+def migrations_folder(settings: Settings) -> Path:
+    """The folder of revisions: beside this package, so that code and tables agree, else at the root.
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    beside = Path(recsys.__file__).parent.parent
+    for parent in (beside, settings.root):
+        folder = parent / "migrations"
+        if (folder / "env.py").exists() and (folder / "versions").is_dir():
+            return folder
+    raise ConfigError(
+        f"no migrations/ folder in {beside} or {settings.root}. "
+        "Run from a checkout, or copy its migrations/ there."
+    )
+
+
+def revisions(connection: Connection, settings: Settings) -> Revisions:
+    """Where the database behind `connection` is, and where it should be; changes nothing."""
+    head = _scripts(settings).get_current_head()
+    return Revisions(MigrationContext.configure(connection).get_current_revision(), str(head))
+
+
+def current(url: URL, settings: Settings, *, read_only: bool = False) -> Revisions:
+    """Like `revisions`, on a connection of its own."""
+    engine = open_engine(url, read_only=read_only)
+    try:
+        with answering(url, "read its revision"), engine.connect() as connection:
+            return revisions(connection, settings)
+    finally:
+        engine.dispose()
+
+
+def upgrade(url: URL, settings: Settings, revision: str = "head") -> None:
+    """Brings the database to `revision`; the first of many processes does it and the others wait.
+
+    Raises:
+        ConfigError: a newer version of recsys has been here.
+        StoreUnavailableError: the database did not answer.
+    """
+    make_folder(url)
+    if revision == "head" and current(url, settings).fit:
+        return
+    with migrating(url) as connection:
+        if revision != "head" or not _known(revisions(connection, settings), url, settings).fit:
+            command.upgrade(_config(connection, settings), revision)
+
+
+def downgrade(url: URL, settings: Settings, revision: str) -> None:
+    """Takes the database back to `revision` (`base`: no tables); what the dropped tables held is lost."""
+    with migrating(url) as connection:
+        command.downgrade(_config(connection, settings), revision)
+
+
+@contextmanager
+def migrating(url: URL) -> Iterator[Connection]:
+    """A connection in a transaction that no other writer overlaps; foreign keys are not checked."""
+    make_folder(url)
+    engine = open_engine(url, foreign_keys=False)
+    try:
+        with _ONE_AT_A_TIME, answering(url, "migrate"), writing(engine) as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _known(found: Revisions, url: URL, settings: Settings) -> Revisions:
+    if found.current is not None:
+        try:
+            _scripts(settings).get_revision(found.current)
+        except CommandError as error:
+            raise ConfigError(
+                f"the database {address(url)} is at revision {found.current!r}, which this version "
+                f"({recsys.__version__}) does not know. Upgrade recsys or point DATABASE_URL elsewhere."
+            ) from error
+    return found
+
+
+def _scripts(settings: Settings) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(None, settings))
+
+
+def _config(connection: Connection | None, settings: Settings) -> Config:
+    config = Config()
+    # Alembic's options interpolate %; a folder's name may hold one.
+    config.set_main_option("script_location", str(migrations_folder(settings)).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,79 @@
+"""What the registry answers: plain frozen records, made from rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import RowMapping
+
+from recsys.stores.registry.tables import Stage
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run; `metrics` and `error` say how it ended."""
+
+    run_id: str
+    kind: str
+    status: str  # running, finished, failed
+    started_at: datetime
+    finished_at: datetime | None
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    git_revision: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """One bundle as the registry knows it; `path` is its folder."""
+
+    bundle_id: str
+    path: Path
+    dataset: str
+    protocol: str
+    created_at: datetime
+    metrics: dict[str, float]
+    run_id: str | None
+    stage: Stage
+    promoted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StageChange:
+    """Who moved a bundle where, and when; `action` is register, promote or rollback."""
+
+    bundle_id: str
+    action: str
+    from_stage: Stage | None
+    to_stage: Stage
+    changed_by: str
+    changed_at: datetime
+
+
+def bundle_record(row: RowMapping, home: Path) -> BundleRecord:
+    """A row of `bundles`; a relative path is relative to `home`."""
+    # A path that is absolute already stays so: Path("/a") / "/b" is /b.
+    return BundleRecord(**(dict(row) | {"path": home / row["path"], "metrics": floats(row["metrics"])}))
+
+
+def stage_change(row: RowMapping) -> StageChange:
+    """A row of `stage_changes`."""
+    return StageChange(**{name: value for name, value in row.items() if name != "change_id"})
+
+
+def run_record(row: RowMapping) -> RunRecord:
+    """A row of `runs`."""
+    return RunRecord(**(dict(row) | {"metrics": floats(row["metrics"])}))
+
+
+def storable(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    """JSON has no NaN and no infinity: they are kept as text."""
+    return {name: (value if abs(value) < float("inf") else str(value)) for name, value in metrics.items()}
+
+
+def floats(metrics: Mapping[str, float | str]) -> dict[str, float]:
+    """The inverse of `storable`."""
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,338 @@
+"""Runs and bundles: which model was made from what, which one serves, and the way back.
+
+One bundle at most is in production. Stage changes are kept as a log; a promotion puts a bundle on top of
+a stack and a rollback takes it off again, so that two rollbacks go back two promotions.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
+
+from recsys.config import Settings
+from recsys.errors import ArtifactError, ArtifactNotFoundError
+from recsys.models.bundle import Manifest
+from recsys.stores.registry.database import address, answering, database_url, open_engine, writing
+from recsys.stores.registry.migrations import current, upgrade
+from recsys.stores.registry.records import (
+    BundleRecord,
+    RunRecord,
+    StageChange,
+    bundle_record,
+    run_record,
+    stage_change,
+    storable,
+)
+from recsys.stores.registry.tables import (
+    ARCHIVED,
+    CANDIDATE,
+    PRODUCTION,
+    BundleRow,
+    RunRow,
+    Stage,
+    StageChangeRow,
+)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Registry:
+    """The registry of one shop; safe to share between threads. Use `open`.
+
+    Every method raises StoreUnavailableError where the database does not answer.
+    """
+
+    def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._engine = engine
+        self._home = home
+        self._clock = clock
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = _utc_now) -> "Registry":
+        """The registry that `settings` name, its tables brought up to date.
+
+        Raises:
+            ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
+            StoreUnavailableError: the database did not answer.
+        """
+        url = database_url(settings)
+        upgrade(url, settings)
+        return cls(open_engine(url), settings.paths.home, clock)
+
+    @classmethod
+    def read_only(cls, settings: Settings) -> "Registry":
+        """The registry as it is: nothing is made or upgraded.
+
+        Raises:
+            ArtifactNotFoundError: there is none yet, or its tables are not those of this version.
+        """
+        url = database_url(settings)
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+            raise ArtifactNotFoundError(f"no registry at {address(url)} yet. Run `recsys train`.")
+        found = current(url, settings, read_only=True)
+        if not found.fit:
+            raise ArtifactNotFoundError(
+                f"the registry at {address(url)} is at revision {found.current}, not {found.head}. "
+                "`recsys models list` upgrades it."
+            )
+        return cls(open_engine(url, read_only=True), settings.paths.home)
+
+    def close(self) -> None:
+        """Closes the connections; the registry can still be used and opens new ones."""
+        self._engine.dispose()
+
+    def __enter__(self) -> "Registry":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        kind: str,
+        settings: Mapping[str, Any],
+        git_revision: str | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        """Notes that a run of `kind` (for example `train`) began; returns its id, made up unless given."""
+        now = self._clock()
+        run_id = run_id or f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        values = {
+            "run_id": run_id,
+            "kind": kind,
+            "status": "running",
+            "started_at": now,
+            "settings": dict(settings),
+            "metrics": {},
+            "git_revision": git_revision,
+        }
+        with self._writing("start a run") as connection:
+            try:
+                connection.execute(insert(RunRow).values(values))
+            except IntegrityError as error:
+                raise ArtifactError(
+                    f"run {run_id!r} is in the registry already. Choose another id."
+                ) from error
+        return run_id
+
+    def finish_run(
+        self, run_id: str, metrics: Mapping[str, float] | None = None, error: str | None = None
+    ) -> RunRecord:
+        """Notes how a run ended: `failed` with an `error`, else `finished`.
+
+        Raises:
+            ArtifactNotFoundError: no run of that id.
+        """
+        values = {
+            "status": "failed" if error else "finished",
+            "finished_at": self._clock(),
+            "metrics": storable(metrics or {}),
+            "error": error,
+        }
+        with self._writing("finish a run") as connection:
+            connection.execute(update(RunRow).where(RunRow.run_id == run_id).values(values))
+            return _run(connection, run_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run of that id; raises ArtifactNotFoundError if there is none."""
+        with self._reading("read a run") as connection:
+            return _run(connection, run_id)
+
+    def list_runs(self, limit: int = 100) -> list[RunRecord]:
+        """The latest runs, newest first."""
+        query = select(RunRow.__table__).order_by(RunRow.started_at.desc(), RunRow.run_id.desc()).limit(limit)
+        with self._reading("list runs") as connection:
+            return [run_record(row) for row in connection.execute(query).mappings()]
+
+    # -- bundles ------------------------------------------------------------------------------
+
+    def register(
+        self, manifest: Manifest, path: Path, run_id: str | None = None, changed_by: str = ""
+    ) -> BundleRecord:
+        """Adds the bundle that lies at `path` as a candidate.
+
+        Raises:
+            ArtifactError: a bundle of that id is registered already.
+            ArtifactNotFoundError: no run of that id.
+        """
+        values = {
+            "bundle_id": manifest.bundle_id,
+            "path": self._stored_path(path),
+            "dataset": manifest.dataset,
+            "protocol": manifest.protocol,
+            "created_at": manifest.created_at,
+            "metrics": storable(manifest.metrics),
+            "run_id": run_id,
+            "stage": CANDIDATE,
+        }
+        with self._writing("register a bundle") as connection:
+            if run_id is not None:
+                _run(connection, run_id)
+            try:
+                connection.execute(insert(BundleRow).values(values))
+            except IntegrityError as error:
+                raise ArtifactError(
+                    f"bundle {manifest.bundle_id!r} is registered already; bundles never change. "
+                    "Train again for a new id."
+                ) from error
+            change = StageChange(manifest.bundle_id, "register", None, CANDIDATE, changed_by, self._clock())
+            connection.execute(insert(StageChangeRow).values(asdict(change)))
+            return self._bundle(connection, manifest.bundle_id)
+
+    def get(self, bundle_id: str) -> BundleRecord:
+        """The bundle of that id; raises ArtifactNotFoundError if there is none."""
+        with self._reading("read a bundle") as connection:
+            return self._bundle(connection, bundle_id)
+
+    def list_bundles(self) -> list[BundleRecord]:
+        """All bundles, newest first."""
+        query = select(BundleRow.__table__).order_by(BundleRow.created_at.desc(), BundleRow.bundle_id.desc())
+        with self._reading("list bundles") as connection:
+            return [self._record(row) for row in connection.execute(query).mappings()]
+
+    def production(self) -> BundleRecord | None:
+        """The bundle that serves, if one does."""
+        with self._reading("read the production bundle") as connection:
+            return self._production(connection)
+
+    def previous(self) -> BundleRecord | None:
+        """The bundle that a rollback would bring back, if there is one."""
+        with self._reading("read the previous bundle") as connection:
+            stack = _promotions(connection)
+            return self._bundle(connection, stack[-2]) if len(stack) > 1 else None
+
+    def history(self, bundle_id: str | None = None) -> list[StageChange]:
+        """Every change of stage, of one bundle or of all, oldest first."""
+        query = select(StageChangeRow.__table__).order_by(StageChangeRow.change_id)
+        if bundle_id is not None:
+            query = query.where(StageChangeRow.bundle_id == bundle_id)
+        with self._reading("read stage changes") as connection:
+            return [stage_change(row) for row in connection.execute(query).mappings()]
+
+    def promote(self, bundle_id: str, changed_by: str = "") -> BundleRecord:
+        """Puts a bundle into production and archives the one that was; nothing if it is there already.
+
+        Raises:
+            ArtifactNotFoundError: no bundle of that id.
+        """
+        with self._writing("promote a bundle") as connection:
+            if self._bundle(connection, bundle_id).stage != PRODUCTION:
+                self._switch(connection, bundle_id, "promote", changed_by)
+            return self._bundle(connection, bundle_id)
+
+    def rollback(self, changed_by: str = "", expected: str | None = None) -> BundleRecord:
+        """Puts the bundle before the last promotion back into production.
+
+        Args:
+            expected: the bundle that the caller has checked; another one is refused.
+
+        Raises:
+            ArtifactNotFoundError: there is nothing to go back to.
+            ArtifactError: a promotion came between, so that another bundle than `expected` is next.
+        """
+        with self._writing("roll back") as connection:
+            stack = _promotions(connection)
+            if len(stack) < 2:
+                raise ArtifactNotFoundError(
+                    "there is no bundle to go back to: "
+                    + (f"{stack[0]!r} is the first in production." if stack else "none was promoted.")
+                    + " `recsys models promote ID` takes any other; `recsys models list` shows them."
+                )
+            if expected is not None and stack[-2] != expected:
+                raise ArtifactError(
+                    f"another promotion came between: a rollback would now bring back {stack[-2]!r}, "
+                    f"not {expected!r}. Look at `recsys models list` and try again."
+                )
+            self._switch(connection, stack[-2], "rollback", changed_by)
+            return self._bundle(connection, stack[-2])
+
+    # -- inside a transaction -----------------------------------------------------------------
+
+    def _switch(self, connection: Connection, bundle_id: str, action: str, changed_by: str) -> None:
+        now = self._clock()
+        leaving = self._production(connection)
+        if leaving is not None:
+            self._move(connection, leaving, ARCHIVED, action, changed_by, leaving.promoted_at)
+        self._move(connection, self._bundle(connection, bundle_id), PRODUCTION, action, changed_by, now)
+
+    def _move(
+        self,
+        connection: Connection,
+        bundle: BundleRecord,
+        stage: Stage,
+        action: str,
+        changed_by: str,
+        promoted_at: datetime | None,
+    ) -> None:
+        connection.execute(
+            update(BundleRow)
+            .where(BundleRow.bundle_id == bundle.bundle_id)
+            .values(stage=stage, promoted_at=promoted_at)
+        )
+        change = StageChange(bundle.bundle_id, action, bundle.stage, stage, changed_by, self._clock())
+        connection.execute(insert(StageChangeRow).values(asdict(change)))
+
+    def _bundle(self, connection: Connection, bundle_id: str) -> BundleRecord:
+        query = select(BundleRow.__table__).where(BundleRow.bundle_id == bundle_id)
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise ArtifactNotFoundError(
+                f"no bundle {bundle_id!r}. `recsys models list` shows those there are."
+            )
+        return self._record(row)
+
+    def _production(self, connection: Connection) -> BundleRecord | None:
+        query = select(BundleRow.__table__).where(BundleRow.stage == PRODUCTION)
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else self._record(row)
+
+    def _record(self, row: RowMapping) -> BundleRecord:
+        return bundle_record(row, self._home)
+
+    def _stored_path(self, path: Path) -> str:
+        path = path.resolve()
+        return str(path.relative_to(self._home) if path.is_relative_to(self._home) else path)
+
+    @contextmanager
+    def _reading(self, operation: str) -> Iterator[Connection]:
+        with answering(self._engine.url, operation), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self, operation: str) -> Iterator[Connection]:
+        with answering(self._engine.url, operation), writing(self._engine) as connection:
+            yield connection
+
+
+def _promotions(connection: Connection) -> list[str]:
+    """Bundle ids in the order of promotion, those rolled back taken off; the last one serves."""
+    query = (
+        select(StageChangeRow.bundle_id, StageChangeRow.action)
+        .where(StageChangeRow.to_stage == PRODUCTION)
+        .order_by(StageChangeRow.change_id)
+    )
+    stack: list[str] = []
+    for bundle_id, action in connection.execute(query):
+        if action == "rollback":
+            stack.pop()  # what is below is `bundle_id`
+        else:
+            stack.append(bundle_id)
+    return stack
+
+
+def _run(connection: Connection, run_id: str) -> RunRecord:
+    row = connection.execute(select(RunRow.__table__).where(RunRow.run_id == run_id)).mappings().one_or_none()
+    if row is None:
+        raise ArtifactNotFoundError(f"no run {run_id!r} in the registry. Start it with Registry.start_run.")
+    return run_record(row)

@@ -1,0 +1,1 @@
+"""Event streams: Redis, Kafka, and the state of the workers."""

@@ -1,0 +1,35 @@
+"""The event stream that the settings name, and the workers' progress beside it."""
+
+from recsys.config import Settings
+from recsys.stores.redis.client import connect
+from recsys.stores.stream.progress import RedisProgress
+from recsys.streaming.stream import EventStream
+
+TIMEOUT_SECONDS = 5.0
+
+
+def open_stream(settings: Settings) -> EventStream:
+    """The stream of `settings.stream.transport`; close it after use.
+
+    Raises:
+        ConfigError: Kafka is asked for and its client is not installed.
+        StoreUnavailableError: there is no server.
+    """
+    stream = settings.stream
+    if stream.transport == "kafka":
+        from recsys.stores.stream.kafka_stream import KafkaEventStream
+
+        return KafkaEventStream(stream.kafka_servers, stream.partitions, keep_seconds=stream.keep_seconds)
+    from recsys.stores.stream.redis_stream import RedisEventStream
+
+    client = connect(settings, TIMEOUT_SECONDS)
+    return RedisEventStream(client, stream.partitions, keep_seconds=stream.keep_seconds)
+
+
+def open_progress(settings: Settings) -> RedisProgress:
+    """The workers' progress; it is in Redis with either transport.
+
+    Raises:
+        StoreUnavailableError: there is no server.
+    """
+    return RedisProgress(connect(settings, TIMEOUT_SECONDS))

@@ -1,0 +1,336 @@
+"""The workers' state in one SQLite file, `stream/state.db` of a home.
+
+A step of a worker is one transaction, on the disk before `commit` returns. It says which offsets it began
+from; if they are no longer those of the state, somebody else has done it and nothing is changed. So a
+batch counts once, whoever is killed and whatever is delivered again.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys.errors import StoreUnavailableError
+from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
+from recsys.streaming.state import (
+    Committed,
+    IntArray,
+    ItemState,
+    Origin,
+    Pending,
+    Step,
+    UserState,
+)
+
+STATE_FILE = "state.db"
+BUSY_SECONDS = 30.0
+QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
+SLICES = 64  # parts in which old event ids are forgotten, so that nobody waits for it
+MINUTES_KEPT = 60
+_MINUTE = 60_000_000
+
+
+class SqliteStreamState:
+    """`StreamState` in a SQLite file; one object a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: list[int] = []
+        self._slice = 0
+        with _disk("open", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "state.lock", os.O_WRONLY | os.O_CREAT)
+            self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
+            self._db.executescript(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
+                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + TABLES
+            )
+            with self._transaction("begin"):
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
+            self._name = str(self._meta("name"))
+
+    # -- begin ------------------------------------------------------------------------------------
+
+    def epoch(self) -> str | None:
+        with _disk("read", self._folder):
+            found = self._meta("epoch")
+        return None if found is None else str(found)
+
+    def pause(self) -> None:
+        with self._transaction("pause"):
+            self._set("epoch", None)
+
+    def begin(self, origin: Origin) -> None:
+        with self._transaction("begin"):
+            for table in ("partitions", "users", "items", "bots", "seen", "pending"):
+                self._db.execute(f"DELETE FROM {table}")
+            self._db.executemany("INSERT INTO partitions VALUES (?, ?)", origin.offsets.items())
+            self._db.executemany(SET_USER, (_user_row(*each) for each in origin.users))
+            self._db.executemany(SET_ITEM, (_item_row(*each) for each in origin.items))
+            self._see(origin.seen, 0)
+            self._set("epoch", origin.epoch)
+            self._set("sequence", max(int(self._meta("sequence") or 0), origin.sequence))
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def offsets(self, partitions: Collection[int]) -> dict[int, int]:
+        found = dict(self._rows("SELECT partition, offset FROM partitions"))
+        return {partition: found.get(partition, 0) for partition in partitions}
+
+    def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
+        query = "SELECT user_id, partition, log, expires FROM users WHERE user_id IN"
+        return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
+
+    def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
+        query = "SELECT item_id, tiles, expires FROM items WHERE item_id IN"
+        return {item: ItemState(*values) for item, *values in self._in(query, item_ids)}
+
+    def bots(self, user_ids: Collection[str]) -> frozenset[str]:
+        found = self._in("SELECT user_id FROM bots WHERE user_id IN", user_ids)
+        return frozenset(user for (user,) in found)
+
+    def seen(self, hashes: IntArray) -> npt.NDArray[np.bool_]:
+        found = self._in("SELECT hash FROM seen WHERE hash IN", hashes.tolist())
+        return np.isin(hashes, np.fromiter((each for (each,) in found), np.int64))
+
+    def due_users(self, partitions: Collection[int], now: int, count: int) -> dict[str, UserState]:
+        rows: list[Any] = []
+        for partition in partitions:
+            query = "SELECT user_id, partition, log, expires FROM users WHERE partition = ? AND expires <= ?"
+            rows += self._rows(f"{query} LIMIT ?", (partition, now, count - len(rows)))
+        return {user: UserState(*values) for user, *values in rows}
+
+    def due_items(self, now: int, count: int) -> list[str]:
+        rows = self._rows("SELECT item_id FROM items WHERE expires <= ? LIMIT ?", (now, count))
+        return [item for (item,) in rows]
+
+    def pending(self, partitions: Collection[int]) -> list[Pending]:
+        rows = self._rows("SELECT batch, partitions, users, items FROM pending ORDER BY batch")
+        return [
+            Pending(batch, _split(users), _split(items))
+            for batch, of, users, items in rows
+            if batch not in self._written and not set(partitions).isdisjoint(map(int, of.split()))
+        ]
+
+    # -- changing ---------------------------------------------------------------------------------
+
+    def reserve(self, count: int) -> int:
+        with self._transaction("reserve"):
+            first = int(self._meta("sequence") or 0)
+            self._set("sequence", first + count)
+        return first
+
+    def stamp(self, now: int) -> int:
+        with self._transaction("stamp"):
+            return self._stamp(now)
+
+    def commit(self, step: Step, now: int) -> Committed | None:
+        events = _encoded(step.events) if step.events is not None and len(step.events) else None
+        try:
+            with self._transaction("commit"):
+                if self._meta("epoch") != step.epoch or self.offsets(step.before) != dict(step.before):
+                    return None
+                return self._commit(step, events, now)
+        except sqlite3.IntegrityError:  # an event id that another worker saw a moment ago
+            return None
+
+    def _commit(self, step: Step, events: bytes | None, now: int) -> Committed:
+        db, created = self._db, self._stamp(now)
+        batch = int(self._meta("batch") or 0) + 1
+        self._set("batch", batch)
+        items = step.merge(self.items(step.items), created) if step.items else {}
+        db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
+        db.executemany(SET_USER, (_user_row(*each) for each in step.users.items()))
+        expiries = ((expires, user) for user, expires in step.expiries.items())
+        db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
+        db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
+        db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
+        self._see(step.seen, now // (1440 * _MINUTE))
+        if events is not None:
+            db.execute("INSERT INTO lake VALUES (?, NULL, ?)", (batch, events))
+        users = (*step.users, *step.expiries)
+        if users or items:
+            row = (batch, " ".join(map(str, step.after)), "\0".join(users), "\0".join(items))
+            db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", row)
+        self._count(step, now)
+        self._forget_written()
+        return Committed(batch, created, items)
+
+    def written(self, batch: int) -> None:
+        self._written.append(batch)
+
+    def forget(self, day: int) -> None:
+        width = (1 << 64) // SLICES
+        first = -(1 << 63) + self._slice * width
+        with self._transaction("forget"):
+            self._db.execute(
+                "DELETE FROM seen WHERE hash BETWEEN ? AND ? AND day < ?", (first, first + width - 1, day)
+            )
+        self._slice = (self._slice + 1) % SLICES
+
+    # -- the lake ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def flushing(self, wait: bool = False) -> Iterator[bool]:
+        with (self._folder / "flush.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def waiting(self) -> list[tuple[str, pa.Table]]:
+        # Which batches a file holds is settled before it is written: whoever writes it again after a crash
+        # writes the same.
+        with self._transaction("flush"):
+            number = int(self._meta("flush") or 0) + 1
+            if self._db.execute("UPDATE lake SET flush = ? WHERE flush IS NULL", (number,)).rowcount:
+                self._set("flush", number)
+        files: dict[int, list[pa.Table]] = {}
+        for flush, events in self._rows("SELECT flush, events FROM lake ORDER BY flush, batch"):
+            files.setdefault(flush, []).append(_decoded(events))
+        return [(f"stream-{self._name}-{flush}", pa.concat_tables(files[flush])) for flush in files]
+
+    def flushed(self, name: str) -> None:
+        with self._transaction("flush"):
+            self._db.execute("DELETE FROM lake WHERE flush = ?", (int(name.rpartition("-")[2]),))
+
+    # -- people -----------------------------------------------------------------------------------
+
+    def counters(self) -> dict[str, int]:
+        """What all workers have counted since the state was made."""
+        return dict(self._rows("SELECT name, count FROM counters ORDER BY name"))
+
+    def rate(self, now: int) -> float:
+        """Events a second over the last minutes that are complete, and the one that is not."""
+        minute = now // _MINUTE
+        rows = self._rows("SELECT SUM(events) FROM minutes WHERE minute >= ?", (minute - 1,))
+        return int(rows[0][0] or 0) / ((now - (minute - 1) * _MINUTE) / 1e6)
+
+    def sizes(self) -> dict[str, int]:
+        """Rows by table, of those that grow."""
+        names = ("users", "items", "seen", "bots", "lake", "pending")
+        return {name: int(self._rows(f"SELECT COUNT(*) FROM {name}")[0][0]) for name in names}
+
+    def close(self) -> None:
+        with _disk("close", self._folder):
+            if self._written:
+                with self._transaction("close"):
+                    self._forget_written()
+            self._db.close()
+            os.close(self._lock)
+
+    # -- statements -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, operation: str) -> Iterator[None]:
+        with _disk(operation, self._folder), _turn(self._lock):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with _disk("read", self._folder):
+            return self._db.execute(query, values).fetchall()
+
+    def _in(self, query: str, values: Collection[Any]) -> list[Any]:
+        rows: list[Any] = []
+        for part in _parts(list(values)):
+            rows += self._rows(f"{query} ({','.join('?' * len(part))})", part)
+        return rows
+
+    def _meta(self, name: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def _set(self, name: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def _stamp(self, now: int) -> int:
+        created = max(now, int(self._meta("created") or 0) + 1)
+        self._set("created", created)
+        return created
+
+    def _see(self, hashes: IntArray, day: int) -> None:
+        rows = ((each, day) for each in np.sort(hashes).tolist())  # in the order of the table's pages
+        self._db.executemany("INSERT INTO seen VALUES (?, ?)", rows)
+
+    def _count(self, step: Step, now: int) -> None:
+        self._db.executemany(ADD_COUNT, step.counts.items())
+        if events := step.counts.get("received"):
+            self._db.execute(ADD_EVENTS, (now // _MINUTE, events))
+            self._db.execute("DELETE FROM minutes WHERE minute < ?", (now // _MINUTE - MINUTES_KEPT,))
+
+    def _forget_written(self) -> None:
+        self._db.executemany("DELETE FROM pending WHERE batch = ?", ((each,) for each in self._written))
+        self._written.clear()
+
+
+@contextmanager
+def _turn(lock: int) -> Iterator[None]:
+    """One transaction at a time: SQLite alone would look again only after a nap of up to 100 ms."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _disk(operation: str, folder: Path) -> Iterator[None]:
+    """SQLite's errors as ours; a violated constraint is for the caller."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailableError(
+            "stream state",
+            f"{operation} {folder / STATE_FILE} ({error})",
+            BUSY_SECONDS if "locked" in str(error) else 0.0,
+            "Free some disk space or mend the rights of the folder, then start the worker again; "
+            "nothing is lost.",
+        ) from error
+
+
+def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
+    return user_id, state.partition, state.expires, state.log
+
+
+def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:
+    return item_id, state.expires, state.tiles
+
+
+def _parts(values: list[Any]) -> Iterable[list[Any]]:
+    return (values[start : start + QUESTION_MARKS] for start in range(0, len(values), QUESTION_MARKS))
+
+
+def _split(ids: str) -> tuple[str, ...]:
+    return tuple(ids.split("\0")) if ids else ()
+
+
+def _encoded(events: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, events.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(events)
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def _decoded(events: bytes) -> pa.Table:
+    with pa.ipc.open_stream(events) as reader:
+        return reader.read_all()
