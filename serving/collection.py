@@ -11,8 +11,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from recsys.config import StreamSettings
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.intake import Intake, Verdict, read_rows, take
 from recsys.streaming.stream import EventStream, Progress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token

@@ -18,8 +18,6 @@ import torch
 
 from recsys import columns
 from recsys.config import ServingSettings, Settings
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
 from recsys.funnel.feature_source import CircuitBreaker, FeatureSource
 from recsys.funnel.recommender import Recommender
@@ -27,6 +25,8 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.funnel.slate_log import SlateLog
 from recsys.funnel.snapshot import SnapshotLog
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.promotion.bundle_check import schema_hashes
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader

@@ -55,8 +55,8 @@ def import_(
       recsys data import --mapping my-shop.toml --source my-shop/ --json
     """
     from recsys.cli.output import bars, note, print_json
-    from recsys.dataset.importer import ShopFiles
-    from recsys.dataset.mapping_files import mapping_sha256, mapping_text, parse_mapping
+    from recsys.ingest.importer import ShopFiles
+    from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
     from recsys.jobs.data.demo import DEMO_MAPPING, fetched_demo
     from recsys.jobs.data.import_shop import run_import
 
@@ -88,7 +88,7 @@ def mappings(as_json: AsJson = False) -> None:
       recsys data mappings
     """
     from recsys.cli.output import print_rows
-    from recsys.dataset.mapping_files import load_mapping, shipped_mappings
+    from recsys.ingest.mapping.files import load_mapping, shipped_mappings
 
     rows = [{"mapping": name, "description": load_mapping(name).description} for name in shipped_mappings()]
     print_rows(rows, as_json=as_json, title="Shipped mappings")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recsys import columns
 from recsys.catalog import Item
-from recsys.dataset.catalogue_rows import attributes_json
+from recsys.dataset.catalog_rows import attributes_json
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.dataset.item_vectors import ready_row
 from recsys.models.arrivals import read_alike

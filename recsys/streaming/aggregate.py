@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.refusals import REASONS, CodeArray
 from recsys.features.event_log import IMPRESSION_CODE, BoolArray, EventLog, IntArray
 from recsys.features.user_activity import LatestActivity, latest_user_activity
 from recsys.features.user_history import latest_user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS, instants
+from recsys.ingest.cleaning.filters import REASONS, CodeArray
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import clean_batch
 from recsys.streaming.item_deltas import item_deltas
@@ -49,7 +49,7 @@ class Aggregated:
     Attributes:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
         late: clean events that came later than the lateness allows: for the lake, and counted, no more.
-        rejected: the others, with a column `reason` out of `recsys.dataset.refusals.REASONS`.
+        rejected: the others, with a column `reason` out of `recsys.ingest.cleaning.filters.REASONS`.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
         deltas: what the batch adds to the tiles of items.

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.hashing import hash_texts
 from recsys.features.event_log import BoolArray, IntArray, integers, kind_codes, says_something
+from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
 

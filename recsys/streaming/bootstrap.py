@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.features.event_log import IMPRESSION_CODE
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import looked_at
 from recsys.streaming.item_deltas import item_deltas

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.catalog import Item, User
-from recsys.dataset.catalogue_rows import items_table
+from recsys.dataset.catalog_rows import items_table
 from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event

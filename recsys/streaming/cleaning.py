@@ -7,10 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.cells import Mask
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.hashing import HashArray, hash_texts
-from recsys.dataset.refusals import (
+from recsys.features.event_log import BoolArray, IntArray
+from recsys.ingest.cleaning.filters import (
     DUPLICATE,
     NEAR_DUPLICATE,
     REASON_CODES,
@@ -20,7 +18,9 @@ from recsys.dataset.refusals import (
     refuse_clocks,
     refuse_near_duplicates,
 )
-from recsys.features.event_log import BoolArray, IntArray
+from recsys.ingest.cleaning.hashing import HashArray, hash_texts
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.raw.cells import Mask
 from recsys.streaming.batch import Batch
 from recsys.streaming.user_log import UserLogs, looked_back_on
 
@@ -30,7 +30,7 @@ class Verdicts:
     """What becomes of the N events of a batch.
 
     Attributes:
-        codes: (N,) places in `recsys.dataset.refusals.REASONS`, 0 = kept.
+        codes: (N,) places in `recsys.ingest.cleaning.filters.REASONS`, 0 = kept.
         remembered: (N,) events that a rule will look back on.
         bots: users that the batch betrayed as machines.
     """

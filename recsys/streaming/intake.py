@@ -8,9 +8,9 @@ from typing import Any, Literal
 import orjson
 
 from recsys import columns
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import InvalidEventError, MalformedBodyError, RequestError
 from recsys.events import Event, UserEvent, encode_event, parse_event
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.stream import partition_of
 
 MAX_ROWS = 1000

@@ -12,10 +12,10 @@ import orjson
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.hashing import hash_texts
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
 from recsys.events import Event, UserEvent, parse_event
+from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.streaming.stream import Entry, partition_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

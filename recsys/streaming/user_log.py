@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.dataset.cells import MICROS
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import DataError
 from recsys.features.event_log import (
     CANCEL_CODE,
@@ -26,6 +24,8 @@ from recsys.features.event_log import (
     undone_at,
 )
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.raw.cells import MICROS
 from recsys.streaming.batch import Batch
 
 LOG_VERSION = 1

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.config import StreamSettings
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.refusals import DUPLICATE
 from recsys.features.event_log import NEVER
 from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
+from recsys.ingest.cleaning.filters import DUPLICATE
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, expire, stamped, user_rows
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import Parsed, parse_entries

@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from recsys.dataset.importer import ShopFiles
-from recsys.dataset.mapping_files import mapping_sha256, mapping_text, parse_mapping
 from recsys.home import HomePaths
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
 from recsys.jobs.data.import_shop import run_import
 

@@ -21,9 +21,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.cli.output import bars, note, print_rows
 from recsys.config import Settings, load_settings
-from recsys.dataset.importer import ShopFiles
 from recsys.dataset.interactions import Interactions, Vocabulary
-from recsys.dataset.mapping_files import load_mapping
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import split_at
 from recsys.evaluation.compare import Evaluation, evaluate
@@ -31,6 +29,8 @@ from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.slices import COLD_EVENTS
 from recsys.events import Impression
 from recsys.home import HomePaths
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
 from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.channels import without_search

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.cells import LIST_MARK, as_instant, as_micros, as_number, as_text
 from recsys.errors import ConfigError
+from recsys.ingest.raw.cells import LIST_MARK, as_instant, as_micros, as_number, as_text
 
 
 def micros(*parts: int) -> int:

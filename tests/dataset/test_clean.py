@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
-from recsys.dataset.clean import Cleaned, CleaningState, clean
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.event_ids import with_event_ids
 from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.ingest.cleaning.clean import Cleaned, CleaningState, clean
+from recsys.ingest.cleaning.event_ids import with_event_ids
+from recsys.ingest.cleaning.rules import CleaningRules
 
 RULES = CleaningRules()
 NOW = 1_800_000_000_000_000

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.hashing import combine, hash_texts, id_texts, mix
+from recsys.ingest.cleaning.hashing import combine, hash_texts, id_texts, mix
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=40)), max_size=30)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recsys.dataset.importer import ImportedShop, ShopFiles, import_shop
-from recsys.dataset.mapping_files import parse_mapping
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.dataset.spill import MEMORY_ROWS
 from recsys.errors import ConfigError, DataError
+from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.mapping.files import parse_mapping
+from recsys.ingest.spill import MEMORY_ROWS
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 

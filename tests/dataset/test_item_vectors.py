@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from recsys.catalog import Item
-from recsys.dataset.catalogue import canonical_items
-from recsys.dataset.catalogue_rows import items_of, items_table
+from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.dataset.item_vectors import layout_of, layout_text, ready_matrix, ready_row, vector_rows
-from recsys.dataset.mapping import ItemSource
-from recsys.dataset.vector_cells import as_vectors
 from recsys.features.item_content import item_vectors
+from recsys.ingest.mapping.schema import ItemSource
+from recsys.ingest.raw.vector_cells import as_vectors
+from recsys.ingest.tables.catalog import canonical_items
 
 SOURCE = ItemSource.model_validate(
     {"files": "i", "id": "id", "vectors": {"image": "pixels", "speech": "sound"}}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from recsys import columns
-from recsys.dataset import mapping_files
-from recsys.dataset.mapping_files import load_mapping, parse_mapping, shipped_mappings
 from recsys.errors import ConfigError
+from recsys.ingest.mapping import files as mapping_files
+from recsys.ingest.mapping.files import load_mapping, parse_mapping, shipped_mappings
 
 HEAD = 'name = "s"\nrepeats = true\nlabel_kinds = ["purchase"]\n'
 EVENTS = '[[events]]\nfiles = "e.csv"\nuser = "u"\nitem = "i"\nkind = "purchase"\ntime = "t"\n'

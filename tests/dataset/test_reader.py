@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys.dataset import delimited
-from recsys.dataset.cells import LIST_MARK
-from recsys.dataset.mapping import Source
-from recsys.dataset.pipeline import ahead
-from recsys.dataset.raw import RawBatch, whole
-from recsys.dataset.reader import find_files, read_batches
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.ingest.background import ahead
+from recsys.ingest.mapping.schema import Source
+from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.readers import delimited
+from recsys.ingest.readers.files import find_files, read_batches
 
 
 def read(folder: Path, columns: list[str], **source: Any) -> RawBatch:

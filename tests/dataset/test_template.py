@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from recsys.dataset.cells import LIST_MARK
-from recsys.dataset.template import parse_template
+from recsys.ingest.mapping.template import parse_template
+from recsys.ingest.raw.cells import LIST_MARK
 
 
 @pytest.mark.parametrize(

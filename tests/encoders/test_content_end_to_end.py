@@ -10,8 +10,8 @@ import pytest
 
 from recsys.catalog import Item
 from recsys.config import Settings, load_settings
-from recsys.dataset.importer import ShopFiles
-from recsys.dataset.mapping_files import load_mapping
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.bundle import Bundle
 from recsys.models.extension import ItemChange, extended

@@ -11,9 +11,9 @@ from typer.testing import CliRunner, Result
 
 from recsys.cli.encoders.encoder import app
 from recsys.config import TextSettings, load_settings
-from recsys.dataset.importer import ShopFiles
-from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.encoder_licence import encoder_licence
 from recsys.models.text_encoder import load_encoder

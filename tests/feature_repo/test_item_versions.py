@@ -10,7 +10,7 @@ import pytest
 from recsys import columns
 from recsys.catalog import Item
 from recsys.config import load_settings
-from recsys.dataset.catalogue_rows import items_table
+from recsys.dataset.catalog_rows import items_table
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from recsys.config import ServingSettings, StreamSettings
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.funnel.recommender import Recommender
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.stores.registry.records import BundleRecord
 from serving.app import create_app
 from serving.bundle_watch import BundleWatch

@@ -14,7 +14,7 @@ import redis
 
 from recsys.catalog import Item
 from recsys.config import Settings
-from recsys.dataset.catalogue_rows import items_table, users_table
+from recsys.dataset.catalog_rows import items_table, users_table
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.dataset.importer import ShopFiles
-from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import ConfigError
 from recsys.events import Cart, UserEvent
 from recsys.home import HomePaths
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.rhythm import DAY

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recsys.catalog import Item, User
-from recsys.dataset.catalogue_rows import items_table, users_table
+from recsys.dataset.catalog_rows import items_table, users_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.stores.catalog.history import CatalogueHistory

@@ -12,7 +12,7 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings, load_settings
-from recsys.dataset.catalogue_rows import items_of, items_table
+from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS

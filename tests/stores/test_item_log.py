@@ -8,7 +8,7 @@ import pytest
 
 from recsys import columns
 from recsys.catalog import Item
-from recsys.dataset.catalogue_rows import items_of, items_table
+from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.stores.lake import item_log as module

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys.dataset.importer import ShopFiles
-from recsys.dataset.mapping_files import mapping_sha256, parse_mapping
 from recsys.errors import ConfigError, DataError, RecsysError, StoreUnavailableError
 from recsys.home import HomePaths
+from recsys.ingest.importer import ShopFiles
+from recsys.ingest.mapping.files import mapping_sha256, parse_mapping
 from recsys.jobs.data import import_shop as shop_import
 from recsys.jobs.data.import_shop import run_import
 from recsys.jobs.data.stats import dataset_stats

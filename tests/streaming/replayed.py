@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.windows import DAY_MICROS
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import Aggregated, aggregate, expire
 from recsys.streaming.item_tiles import ItemTiles, added, decode_tiles, encode_tiles, item_rows
 from tests.features.worlds import category_keys

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.clean import clean
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import DataError
 from recsys.features.windows import DAY_MICROS
+from recsys.ingest.cleaning.clean import clean
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import stamped
 from recsys.streaming.categories import categories_of
 from recsys.streaming.item_tiles import decode_tiles

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.errors import MalformedBodyError, RequestError
 from recsys.events import parse_event
+from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.intake import GENERATED, Intake, read_rows, take
 from recsys.streaming.stream import partition_of
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys import columns
-from recsys.dataset.mapping import DEFAULT_WEIGHTS
 from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
 from recsys.streaming.parsing import parse_entries
 from recsys.streaming.stream import Entry, partition_of
 

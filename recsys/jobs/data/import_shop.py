@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.dataset.importer import ImportedShop, ShopFiles, import_shop
-from recsys.dataset.reader import find_files
-from recsys.dataset.verdicts import QUARANTINE_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.home import HomePaths
+from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.readers.files import find_files
+from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,

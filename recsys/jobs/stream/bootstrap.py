@@ -11,11 +11,11 @@ import numpy as np
 
 from recsys import columns
 from recsys.config import Settings
-from recsys.dataset.mapping import Mapping
-from recsys.dataset.mapping_files import load_mapping
 from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
+from recsys.ingest.mapping.files import load_mapping
+from recsys.ingest.mapping.schema import Mapping
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.stream.state import SqliteStreamState

@@ -20,7 +20,7 @@ import orjson
 import redis
 
 from recsys.catalog import Item
-from recsys.dataset.catalogue_rows import attributes_json, attributes_of
+from recsys.dataset.catalog_rows import attributes_json, attributes_of
 from recsys.models.extension import ItemChange
 from recsys.stores.redis.client import redis_errors
 

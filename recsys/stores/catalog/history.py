@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.catalog import Item, User
-from recsys.dataset.catalogue_rows import items_of, items_table, users_of, users_table
+from recsys.dataset.catalog_rows import items_of, items_table, users_of, users_table
 from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import (
     ITEMS_FILE,

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from recsys import columns
 from recsys.config import ImageSettings
-from recsys.dataset.cells import as_text
-from recsys.dataset.mapping import Source
-from recsys.dataset.pipeline import ahead
-from recsys.dataset.reader import read_batches
 from recsys.errors import StoreUnavailableError
+from recsys.ingest.background import ahead
+from recsys.ingest.mapping.schema import Source
+from recsys.ingest.raw.cells import as_text
+from recsys.ingest.readers.files import read_batches
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.picture_files import Picture, Unreadable, decoded
 from recsys.stores.encoders.vector_shards import SHARD_ROWS, VectorShards, content_hash

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.hashing import hash_texts
 from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError
 from recsys.home import HomePaths
+from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.stores.lake.day import ORDER, compact_day, in_order, names_of, opened, write_file
 
 _PREFIX = "day="

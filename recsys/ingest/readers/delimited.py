@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from recsys.dataset.mapping import Source
-from recsys.dataset.raw import Malformed, RawBatch, missing_column
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.ingest.mapping.schema import Source
+from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
 
 BLOCK_BYTES = 16 << 20
 _STAND_IN = "\x1f"  # for a delimiter longer than one character

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recsys.dataset.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 from recsys.errors import DataError
+from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 
 
 @dataclass

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.dataset.cells import Column, as_text
-from recsys.dataset.mapping import VectorSource
-from recsys.dataset.raw import RawBatch, whole
-from recsys.dataset.verdicts import Verdicts, overwritten
+from recsys.ingest.mapping.schema import VectorSource
+from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.raw.cells import Column, as_text
+from recsys.ingest.tables.rejections import Verdicts, overwritten
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from recsys.dataset.mapping import Mapping
 from recsys.errors import ConfigError
+from recsys.ingest.mapping.schema import Mapping
 
 
 def shipped_mappings() -> tuple[str, ...]:

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Column, Mask, Parsed, as_instant, as_micros, as_number, as_text
-from recsys.dataset.conditions import apply_rejects, kinds_of
-from recsys.dataset.mapping import EventSource
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
-from recsys.dataset.verdicts import Verdicts
 from recsys.errors import DataError
+from recsys.ingest.mapping.schema import EventSource
+from recsys.ingest.raw.cells import MICROS, Column, Mask, Parsed, as_instant, as_micros, as_number, as_text
+from recsys.ingest.tables.conditions import apply_rejects, kinds_of
+from recsys.ingest.tables.rejections import Verdicts
 
 ORDER_START_MICROS = 946_684_800 * MICROS  # 2000-01-01: where the instants of data without a clock begin
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.unit_prices import UnitPrices
+from recsys.ingest.tables.unit_prices import UnitPrices
 
 
 class EventSummary:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Mask
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.hashing import HashArray, combine
+from recsys.ingest.cleaning.hashing import HashArray, combine
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.raw.cells import MICROS, Mask
 
 FUTURE_TIME = "future_time"
 ABSURD_TIME = "absurd_time"

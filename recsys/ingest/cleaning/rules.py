@@ -13,7 +13,7 @@ _BROWSING = (columns.SEARCH, columns.VIEW, columns.CLICK, columns.CART, columns.
 
 
 class CleaningRules(Section):
-    """Thresholds of `recsys.dataset.clean`.
+    """Thresholds of `recsys.ingest.cleaning.clean`.
 
     Attributes:
         near_duplicate_seconds: kind -> seconds; an event that follows one of the same user, item and

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
 from recsys.config import Section
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.template import Template
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.mapping.template import Template
 
 DEFAULT_WEIGHTS = {
     columns.SEARCH: 0.0,

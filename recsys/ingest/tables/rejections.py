@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from recsys.dataset.cells import LIST_MARK, Column, Mask
-from recsys.dataset.raw import RawBatch
+from recsys.ingest.raw.batch import RawBatch
+from recsys.ingest.raw.cells import LIST_MARK, Column, Mask
 
 FILE = "_file"  # columns that ride along with staged events: which file and row they came from
 ROW = "_row"

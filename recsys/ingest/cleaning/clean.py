@@ -16,11 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.cells import MICROS, Column, Mask
-from recsys.dataset.cleaning_rules import CleaningRules
-from recsys.dataset.event_ids import with_event_ids
-from recsys.dataset.hashing import HashArray, combine, hash_texts
-from recsys.dataset.refusals import (
+from recsys.ingest.cleaning.event_ids import with_event_ids
+from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
     CANCEL_WITHOUT_PURCHASE,
     CANCELLATION,
@@ -38,6 +35,9 @@ from recsys.dataset.refusals import (
     refuse_clocks,
     refuse_near_duplicates,
 )
+from recsys.ingest.cleaning.hashing import HashArray, combine, hash_texts
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.raw.cells import MICROS, Column, Mask
 
 DUPLICATE_REASONS = (DUPLICATE, NEAR_DUPLICATE, MERGED)
 CANCELLATION_REASONS = (CANCELLED, CANCELLATION)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recsys.dataset.cells import Column, Mask, combined
+from recsys.ingest.raw.cells import Column, Mask, combined
 
 HashArray = npt.NDArray[np.uint64]
 _NULL = np.uint64(0x9E3779B97F4A7C15)

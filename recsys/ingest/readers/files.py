@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recsys.dataset.cells import LIST_MARK, Column, as_text
-from recsys.dataset.delimited import read_delimited
-from recsys.dataset.json_lines import read_json_lines
-from recsys.dataset.mapping import Source
-from recsys.dataset.raw import RawBatch, missing_column
 from recsys.errors import DataError
+from recsys.ingest.mapping.schema import Source
+from recsys.ingest.raw.batch import RawBatch, missing_column
+from recsys.ingest.raw.cells import LIST_MARK, Column, as_text
+from recsys.ingest.readers.delimited import read_delimited
+from recsys.ingest.readers.json_lines import read_json_lines
 
 BATCH_ROWS = 1 << 18
 _FORMATS = {

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from recsys.dataset.cells import LIST_MARK
-from recsys.dataset.raw import Malformed, RawBatch
 from recsys.errors import DataError
+from recsys.ingest.raw.batch import Malformed, RawBatch
+from recsys.ingest.raw.cells import LIST_MARK
 
 BATCH_LINES = 100_000
 

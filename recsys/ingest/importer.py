@@ -16,9 +16,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.account import TableAccount
-from recsys.dataset.canonical import StagedEvents, canonical_events, event_columns
-from recsys.dataset.catalogue import (
+from recsys.dataset.info import DatasetInfo
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.errors import DataError
+from recsys.ingest.background import Background, RowSink, ahead, mapped
+from recsys.ingest.cleaning.clean import clean
+from recsys.ingest.cleaning.event_ids import with_event_ids
+from recsys.ingest.cleaning.filters import plausible
+from recsys.ingest.event_summary import EventSummary
+from recsys.ingest.mapping.schema import EventSource, ItemSource, Mapping, Source
+from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.raw.cells import MICROS, Column, as_text
+from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.long_table import long_columns, widened
+from recsys.ingest.row_counts import TableAccount
+from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
+from recsys.ingest.tables.catalog import (
     canonical_items,
     canonical_users,
     item_columns,
@@ -26,23 +39,10 @@ from recsys.dataset.catalogue import (
     refuse_key_collisions,
     user_columns,
 )
-from recsys.dataset.cells import MICROS, Column, as_text
-from recsys.dataset.clean import clean
-from recsys.dataset.event_ids import with_event_ids
-from recsys.dataset.event_summary import EventSummary
-from recsys.dataset.info import DatasetInfo
-from recsys.dataset.long_table import long_columns, widened
-from recsys.dataset.mapping import EventSource, ItemSource, Mapping, Source
-from recsys.dataset.pipeline import Background, RowSink, ahead, mapped
-from recsys.dataset.raw import RawBatch, whole
-from recsys.dataset.reader import read_batches
-from recsys.dataset.refusals import plausible
-from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
-from recsys.dataset.spill import MEMORY_ROWS, EventsByUser
-from recsys.dataset.validate import validate_events, validate_items, validate_users
-from recsys.dataset.vector_files import joined_vectors
-from recsys.dataset.verdicts import FILE, QUARANTINE_SCHEMA, ROW, Verdicts, quarantined_events
-from recsys.errors import DataError
+from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
+from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, Verdicts, quarantined_events
+from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
+from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.progress import Progress, silent
 
 WEEK_MICROS = 7 * 86_400 * MICROS

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.dataset.cells import as_number, as_text, combined
-from recsys.dataset.mapping import Long
-from recsys.dataset.raw import Malformed, RawBatch
+from recsys.ingest.mapping.schema import Long
+from recsys.ingest.raw.batch import Malformed, RawBatch
+from recsys.ingest.raw.cells import as_number, as_text, combined
 
 
 def long_columns(identifier: str, long: Long) -> list[str]:

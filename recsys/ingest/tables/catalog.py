@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.cells import LIST_MARK, Column, as_micros, as_number, as_text
-from recsys.dataset.conditions import any_holds, apply_rejects
 from recsys.dataset.item_vectors import vector_map
-from recsys.dataset.mapping import Attribute, ItemSource, UserSource
 from recsys.dataset.schemas import VECTOR_MAP
-from recsys.dataset.vector_cells import as_vectors
-from recsys.dataset.verdicts import Verdicts, overwritten
 from recsys.errors import DataError
+from recsys.ingest.mapping.schema import Attribute, ItemSource, UserSource
+from recsys.ingest.raw.cells import LIST_MARK, Column, as_micros, as_number, as_text
+from recsys.ingest.raw.vector_cells import as_vectors
+from recsys.ingest.tables.conditions import any_holds, apply_rejects
+from recsys.ingest.tables.rejections import Verdicts, overwritten
 
 
 def item_columns(source: ItemSource) -> list[str]:

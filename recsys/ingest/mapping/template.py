@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BeforeValidator
 
-from recsys.dataset.cells import LIST_MARK, Column, Mask, as_text
+from recsys.ingest.raw.cells import LIST_MARK, Column, Mask, as_text
 
 _FIELD = re.compile(r"\{([^{}|\[\]]+)(?:\[(-?\d+)\])?(?:\|(title|lower|upper))?\}")
 _OPENING = re.compile(r"[(\[{\"'«“]+$")

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.dataset.cells import Column, Mask, as_number, as_text
-from recsys.dataset.mapping import Condition, KindRule, Reject
-from recsys.dataset.verdicts import Verdicts
+from recsys.ingest.mapping.schema import Condition, KindRule, Reject
+from recsys.ingest.raw.cells import Column, Mask, as_number, as_text
+from recsys.ingest.tables.rejections import Verdicts
 
 
 def holds(condition: Condition, table: pa.Table) -> Mask:

@@ -1,0 +1,1 @@
+"""The mapping file: what the columns of a shop mean."""

@@ -1,0 +1,1 @@
+"""Raw batches and their cells, parsed to typed arrays."""

@@ -1,0 +1,1 @@
+"""Canonical tables made of raw batches: events, items, users."""
