@@ -17,10 +17,10 @@ from recsys.errors import RecsysError
 from recsys.funnel.requests import LANGUAGES
 from serving.deployment import Deployment
 from serving.errors import answer_of, error_response
-from serving.events import add_events
 from serving.metrics import CONTENT_TYPE
 from serving.middleware import REQUEST_ID, Door
-from serving.schemas import (
+from serving.routes.events import add_events
+from serving.schemas.recommendations import (
     ErrorAnswer,
     HealthAnswer,
     HistoryAnswer,

@@ -35,9 +35,9 @@ from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
-from serving.bundle_watch import BundleWatch
-from serving.collection import Collection
-from serving.live_catalogue import LiveCatalogue, LiveFeeds
+from serving.events.collector import Collection
+from serving.live.bundle_watch import BundleWatch
+from serving.live.catalog_watch import LiveCatalogue, LiveFeeds
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")

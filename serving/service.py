@@ -28,7 +28,7 @@ from serving.app import create_app
 from serving.deployment import Deployment, open_deployment, require_key_beyond_loopback
 from serving.errors import answer_of
 from serving.middleware import Door
-from serving.schemas import RecommendBody
+from serving.schemas.recommendations import RecommendBody
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
 warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")

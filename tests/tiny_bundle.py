@@ -11,7 +11,7 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 SERVICES = {"retrieval_v1": "a1", "ranking_v1": "b2"}

@@ -17,7 +17,7 @@ from recsys.dataset.split import DAY_MICROS, Split, histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.word_weights import tfidf
+from recsys.retrieval.tfidf import tfidf
 
 GRAPH_NEIGHBOURS = 500
 TEXT_NEIGHBOURS = "kNN + text"

@@ -21,7 +21,7 @@ from recsys.evaluation.rankings import Seen
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.word_weights import tfidf
+from recsys.retrieval.tfidf import tfidf
 
 WORDS = "words"  # TF-IDF: what needs no encoder
 

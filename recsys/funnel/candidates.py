@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.funnel.catalogue import Catalogue, Mask
-from recsys.models import evidence
+from recsys.funnel.catalog import Catalogue, Mask
+from recsys.models import signals as evidence
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import SIGNALS, Evidence
+from recsys.models.signals import SIGNALS, Evidence
 from recsys.retrieval.dense_index import DenseIndex, best_first, nearest
 
 # A source's code is its place here; where several found an item, the first of this order names it.

@@ -8,8 +8,8 @@ import numpy as np
 
 from recsys import columns
 from recsys.features.rows import FeatureRows
-from recsys.funnel.profile import Profile
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails
+from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 
 # Shown as fields of their own, or of use to models only.

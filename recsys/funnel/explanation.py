@@ -13,12 +13,12 @@ from recsys.funnel.candidates import (
     SOURCES,
     TOGETHER,
 )
-from recsys.funnel.profile import Profile
 from recsys.funnel.ranking import Ranked
 from recsys.funnel.reasons import reason
 from recsys.funnel.slate import Reason, SlateItem
+from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import LATEST, RECENCY, moments_back
+from recsys.models.signals import LATEST, RECENCY, moments_back
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:

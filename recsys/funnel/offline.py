@@ -8,9 +8,9 @@ import numpy as np
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.funnel.candidates import CandidateSources
-from recsys.funnel.catalogue import Catalogue, Mask
+from recsys.funnel.catalog import Catalogue, Mask
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import SIGNALS
+from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
 
 _ROWS_AT_ONCE = 64  # requests; more would leave the processor's cache

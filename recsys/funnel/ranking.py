@@ -10,8 +10,8 @@ from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.features.cross import cross_features
 from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import CATEGORY, Candidates
-from recsys.funnel.catalogue import Mask
-from recsys.funnel.profile import Profile
+from recsys.funnel.catalog import Mask
+from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 
 

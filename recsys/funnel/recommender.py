@@ -15,21 +15,21 @@ from recsys.dataset.interactions import IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import Candidates, CandidateSources, Interests
-from recsys.funnel.catalogue import Catalogue, Mask
+from recsys.funnel.catalog import Catalogue, Mask
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
 from recsys.funnel.explanation import slate_items
 from recsys.funnel.feature_source import FeatureSource
 from recsys.funnel.freshness import feature_status
-from recsys.funnel.profile import Profile
 from recsys.funnel.ranking import Ranked, in_order, opinion
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
+from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import Evidence
-from recsys.models.extension import ItemChange, Room, extended
+from recsys.models.bundle_update import ItemChange, Room, extended
+from recsys.models.signals import Evidence
 
 SIMILAR_POOL = 200
 

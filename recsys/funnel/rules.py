@@ -5,7 +5,7 @@ import numpy as np
 from recsys import columns
 from recsys.dataset.interactions import IntArray
 from recsys.features.rows import FeatureRows
-from recsys.funnel.catalogue import Catalogue, Mask, price_mask
+from recsys.funnel.catalog import Catalogue, Mask, price_mask
 from recsys.funnel.requests import Filters
 
 

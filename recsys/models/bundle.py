@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import Layout
-from recsys.models.evidence import Experts
+from recsys.models.signals import Experts
 
 if TYPE_CHECKING:
     from recsys.models.fusion import Fusion
     from recsys.models.ranker import Ranker
-    from recsys.models.retriever import Retriever
+    from recsys.models.retriever.retriever import Retriever
 
 BUNDLE_FORMAT = 2
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactMismatchError
-from recsys.models.arrivals import COLD_EVENTS
-from recsys.models.evidence import (
+from recsys.models.retriever.cold_start import COLD_EVENTS
+from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
     OWN_DUE,

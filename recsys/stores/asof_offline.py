@@ -1,4 +1,4 @@
-"""The old path of `recsys.stores.features.asof_join`, which feature_store.yaml files of users may name."""
+"""The old path of `recsys.stores.features.asof_join`, which feature_store.yaml files may name."""
 
 from recsys.stores.features.asof_join import AsofDuckDBOfflineStore, AsofDuckDBOfflineStoreConfig
 

@@ -1,4 +1,4 @@
-"""The old path of `recsys.stores.features.feast_registry`, which feature_store.yaml files of users may name."""
+"""The old path of `recsys.stores.features.feast_registry`, which feature_store.yaml files may name."""
 
 from recsys.stores.features.feast_registry import HomeRegistryStore
 

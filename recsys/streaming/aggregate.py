@@ -18,8 +18,8 @@ from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import clean_batch
-from recsys.streaming.item_deltas import item_deltas
-from recsys.streaming.item_tiles import ItemTiles, or_none
+from recsys.streaming.item_counter_deltas import item_deltas
+from recsys.streaming.item_counters import ItemTiles, or_none
 from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merged, trimmed
 
 Categories = Callable[[IntArray], IntArray]

@@ -11,8 +11,8 @@ from recsys.features.event_log import IMPRESSION_CODE
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import looked_at
-from recsys.streaming.item_deltas import item_deltas
-from recsys.streaming.item_tiles import ItemTiles
+from recsys.streaming.item_counter_deltas import item_deltas
+from recsys.streaming.item_counters import ItemTiles
 from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merged, trimmed
 
 BOOTSTRAP_COLUMNS = (
@@ -47,7 +47,7 @@ def bootstrap(
     """The logs of all users and the tiles of all items of canonical `events`, which are taken as clean.
 
     Only BOOTSTRAP_COLUMNS are read. A lake larger than memory comes in parts by user: logs of different
-    users do not meet, and tiles add up with `recsys.streaming.item_tiles.added`.
+    users do not meet, and tiles add up with `recsys.streaming.item_counters.added`.
 
     Args:
         label_kinds: the actions that make an item popular.

@@ -7,7 +7,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.features.event_log import NEVER
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.streaming.item_tiles import ItemTiles, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import ItemTiles, added, decode_tiles, encode_tiles, item_rows
 from recsys.streaming.state import ItemState
 
 

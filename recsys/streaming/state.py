@@ -35,7 +35,7 @@ class ItemState:
     """What people did with an item.
 
     Attributes:
-        tiles: see `recsys.streaming.item_tiles`.
+        tiles: see `recsys.streaming.item_counters`.
         expires: microseconds of the next midnight at which the item's features change by themselves.
     """
 

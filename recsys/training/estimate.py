@@ -22,11 +22,11 @@ from recsys.dataset.interactions import FloatArray, Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.models.bundle import ItemTable
-from recsys.models.evidence import SIGNALS
-from recsys.models.retriever import Retriever
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
+from recsys.models.retriever.retriever import Retriever
+from recsys.models.signals import SIGNALS
 from recsys.training.pipeline import GRAPH_NEIGHBOURS
-from recsys.training.retriever_steps import Lessons, batch_loss
+from recsys.training.retriever.steps import Lessons, batch_loss
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 _FLOAT, _INDEX = 4, 8  # bytes

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from recsys.config import FusionSettings
 from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.models.arrivals import COLD_EVENTS
-from recsys.models.evidence import ITEM_EVENTS, SIGNALS
 from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
+from recsys.models.retriever.cold_start import COLD_EVENTS
+from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
 from recsys.training.prior_weights import Values, beats, by_user, climb, ndcg_values

@@ -22,12 +22,12 @@ from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.item_table import in_layout, item_words
-from recsys.models.retriever import Retriever
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
+from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Progress, silent
-from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import item_events, popularity_at_end
+from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
 from recsys.training.feature_reads import (
     TrainingFeatures,
     read_catalogue,
@@ -38,10 +38,15 @@ from recsys.training.feedback_requests import feedback_data, sampled
 from recsys.training.fusion import train_fusion
 from recsys.training.ranker import train_ranker
 from recsys.training.requests import RankingData, join_data, labels_of, ranking_cases, target_counts
-from recsys.training.retriever import MONITOR, train_retriever
+from recsys.training.retriever.distributed import ALONE, Team
+from recsys.training.retriever.loop import MONITOR, train_retriever
+from recsys.training.retriever.warm_start import (
+    incremental_settings,
+    new_and_replayed,
+    trained_until,
+    warm_start,
+)
 from recsys.training.scorers import RetrieverScorer, seen_lists
-from recsys.training.team import ALONE, Team
-from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 SECTIONS = {"text", "retriever", "fusion", "ranker", "evaluation"}  # that a bundle depends on

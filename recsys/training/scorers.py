@@ -9,7 +9,7 @@ from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interaction
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
-from recsys.models.retriever import Retriever
+from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
 

@@ -19,7 +19,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.offline import OfflineFeatures

@@ -27,10 +27,10 @@ from recsys.dataset.batches import (
     training_windows,
 )
 from recsys.dataset.interactions import Interactions
-from recsys.models.retriever import Retriever
+from recsys.models.retriever.retriever import Retriever
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.lake.shop import open_shop
-from recsys.training.retriever import train_retriever
+from recsys.training.retriever.loop import train_retriever
 
 ROUNDS = 3
 AT_LEAST, AIM = 2.0, 5.0

@@ -8,7 +8,7 @@ import redis
 
 from recsys.catalog import Item
 from recsys.errors import StoreUnavailableError
-from recsys.models.extension import ItemChange
+from recsys.models.bundle_update import ItemChange
 from recsys.stores.catalog import feed as catalogue_feed
 from recsys.stores.catalog.feed import CatalogueFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed

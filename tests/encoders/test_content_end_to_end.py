@@ -14,8 +14,8 @@ from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.bundle import Bundle
-from recsys.models.extension import ItemChange, extended
-from recsys.models.text_encoder import load_encoder
+from recsys.models.bundle_update import ItemChange, extended
+from recsys.models.encoders.text_encoder import load_encoder
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures

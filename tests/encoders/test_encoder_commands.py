@@ -15,8 +15,8 @@ from recsys.errors import ConfigError
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
-from recsys.models.encoder_licence import encoder_licence
-from recsys.models.text_encoder import load_encoder
+from recsys.models.encoders.encoder_licence import encoder_licence
+from recsys.models.encoders.text_encoder import load_encoder
 from tests.encoders.test_fine_tuning import ADJECTIVES, ITEMS, NOUNS, WORDS
 from tests.encoders.tiny_models import save_bert
 

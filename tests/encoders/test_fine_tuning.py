@@ -16,11 +16,11 @@ from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactMismatchError, ConfigError, DataError
 from recsys.home import HomePaths
 from recsys.jobs.encoders.data import before_questions, cosines
-from recsys.models.text_encoder import TextEncoder, load_encoder
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder
-from recsys.training.distillation import distil, distillation_loss, likeness
-from recsys.training.fine_tuning import in_batch_loss, train_text_encoder
-from recsys.training.text_pairs import TextPairs, query_choices, text_pairs
+from recsys.training.encoders.distillation import distil, distillation_loss, likeness
+from recsys.training.encoders.fine_tuning import in_batch_loss, train_text_encoder
+from recsys.training.encoders.text_pairs import TextPairs, query_choices, text_pairs
 from tests.encoders.tiny_models import save_bert, save_gpt2
 
 ADJECTIVES = ("red", "blue", "warm", "new", "old", "soft", "hard", "small")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from recsys.config import ImageSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError, DataError, SchemaMismatchError
-from recsys.models.image_encoder import ImageEncoder, load_image_encoder
+from recsys.models.encoders.image_encoder import ImageEncoder, load_image_encoder
 from recsys.stores.encoders.image_vectors import ImageColumn, image_column, item_images, save_image_column
 from recsys.stores.encoders.picture_files import SIDE, Picture, Unreadable, decoded
 from tests.encoders.tiny_models import save_bert, save_clip, save_resnet, save_vit

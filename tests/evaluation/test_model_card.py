@@ -13,7 +13,7 @@ from recsys.evaluation.baselines import baselines
 from recsys.evaluation.compare import evaluate
 from recsys.evaluation.model_card import card_of, evaluated, render_card
 from recsys.home import HomePaths
-from recsys.models.encoder_licence import encoder_licence, stated_licence
+from recsys.models.encoders.encoder_licence import encoder_licence, stated_licence
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.stores.bundles.model_cards import CARD, card_files, load_card, save_evaluated_card
 from recsys.stores.lake.dataset_files import save_info, save_report

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import ArtifactError
-from recsys.evaluation.tuning_report import best_rows, trial_rows, write_tuning_report
-from recsys.training.trial_record import StudyRecord, TrialRecord
+from recsys.training.tuning.records import StudyRecord, TrialRecord
+from recsys.training.tuning.report import best_rows, trial_rows, write_tuning_report
 
 STUDY = StudyRecord(
     "shop-retrieval",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recsys.dataset.interactions import Cases, Interactions, Vocabulary
 from recsys.errors import DataError
-from recsys.evaluation.verdict import TranslatedScorer, case_values, in_vocabulary, judge
+from recsys.evaluation.promotion_test import TranslatedScorer, case_values, in_vocabulary, judge
 
 
 def verdict(candidate: list[float], production: list[float], epsilon: float | None = None):

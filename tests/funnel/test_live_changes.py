@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from recsys.catalog import Item
 from recsys.config import ServingSettings
 from recsys.errors import RequestError, UnknownItemError
-from recsys.funnel.catalogue import Catalogue
+from recsys.funnel.catalog import Catalogue
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
-from recsys.models.extension import ItemChange, extended
+from recsys.models.bundle_update import ItemChange, extended
 from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_bundle
 
 SERVING = ServingSettings(diversity=0.0)

@@ -14,12 +14,12 @@ from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.funnel.candidates import CandidateSources
-from recsys.funnel.catalogue import Catalogue
+from recsys.funnel.catalog import Catalogue
 from recsys.funnel.offline import candidate_lists, candidate_signals, scores_of
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.models.bundle import Bundle
-from recsys.models.evidence import SIGNALS
+from recsys.models.signals import SIGNALS
 from recsys.retrieval.dense_index import DenseIndex
 from tests.fake_world import NOW, ShopFeatures, days_ago
 from tests.tiny_bundle import tiny_bundle

@@ -8,8 +8,8 @@ import pytest
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import FloatArray, Vocabulary
 from recsys.models.bundle import ItemTable
-from recsys.models.retriever import Retriever
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
+from recsys.models.retriever.retriever import Retriever
 
 ITEMS = 40
 

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from recsys.models.attributes import MAX_TOKENS, AttributeVocabulary, attribute_rows
+from recsys.models.retriever.attributes import MAX_TOKENS, AttributeVocabulary, attribute_rows
 
 ROWS = [
     {"colour": "red", "tags": ["new", "sale"], "grams": 10},

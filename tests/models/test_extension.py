@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from recsys.catalog import Item, stable_key
 from recsys.dataset.histories import histories_from_features
-from recsys.models.arrivals import borrowed_residuals, faded_residuals, read_alike
 from recsys.models.bundle import Bundle
-from recsys.models.extension import ItemChange, Room, extended
+from recsys.models.bundle_update import ItemChange, Room, extended
+from recsys.models.retriever.cold_start import borrowed_residuals, faded_residuals, read_alike
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from recsys.dataset.histories import Histories
 from recsys.errors import ArtifactMismatchError
-from recsys.models.evidence import (
+from recsys.models.fusion import Fusion, untrained
+from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
     OWN_LONG,
@@ -21,7 +22,6 @@ from recsys.models.evidence import (
     Evidence,
     moments_back,
 )
-from recsys.models.fusion import Fusion, untrained
 from tests.tiny_bundle import tiny_bundle
 
 amount = st.floats(0, 50, width=32)

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import sparse
 
-from recsys.models.graph_start import graph_start
+from recsys.models.retriever.graph_init import graph_start
 
 
 def two_groups() -> sparse.csr_matrix:

@@ -8,8 +8,8 @@ from scipy import sparse
 from recsys.config import RetrieverSettings
 from recsys.dataset.histories import Histories
 from recsys.errors import ArtifactMismatchError, ConfigError
-from recsys.models.retriever import Retriever
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
+from recsys.models.retriever.retriever import Retriever
 
 NOW = 1_700_000_000
 
@@ -118,7 +118,7 @@ def test_asking_a_model_in_training_uses_no_dropout_and_leaves_it_in_training(re
 def test_a_new_item_with_known_content_stands_where_the_same_item_without_residual_stands(
     retriever, catalogue, text_vectors
 ):
-    from recsys.models.attributes import attribute_rows
+    from recsys.models.retriever.attributes import attribute_rows
 
     with torch.no_grad():
         retriever.item_tower.residual[4] = 0

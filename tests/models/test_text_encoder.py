@@ -7,7 +7,7 @@ import torch
 
 from recsys.config import TextSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
-from recsys.models.text_encoder import TextEncoder, load_encoder, pool
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder, pool
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "shoe", "hat", "warm", "wool", "cap")
 TEXTS = ["red shoe", "blue wool hat", "warm", "red red red shoe hat cap wool warm", "cap"]

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.text_projection import TextProjection
+from recsys.models.retriever.text_projection import TextProjection
 
 
 def test_variances_are_half_whitened():

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.retrieval import likeness
-from recsys.retrieval.likeness import nearest_by_vector, nearest_by_words
+from recsys.retrieval import text_neighbours
+from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
 
 
 @given(st.integers(2, 30), st.integers(1, 5), st.integers(0, 10))
@@ -36,7 +36,7 @@ def test_an_item_without_text_is_near_nothing() -> None:
 
 
 def test_many_items_are_searched_by_cells_and_still_find_their_twin(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(likeness, "_EXACT_UP_TO", 100)
+    monkeypatch.setattr(text_neighbours, "_EXACT_UP_TO", 100)
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(401, 8)).astype(np.float32)
     vectors[201:] = vectors[1:201]  # everybody has a twin
@@ -59,5 +59,5 @@ def test_who_shares_rare_words_is_nearer() -> None:
 def test_words_that_join_everything_are_left_out_where_pairs_are_too_many(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     texts = ["", *(f"oz brand{number // 2}" for number in range(20)), "lamp", "pen"]
     assert (nearest_by_words(texts, 5)[0][1] > 0).sum() == 5
-    monkeypatch.setattr(likeness, "_MOST_PAIRS", 100)
+    monkeypatch.setattr(text_neighbours, "_MOST_PAIRS", 100)
     assert nearest_by_words(texts, 5)[0][1].tolist() == [2, 0, 0, 0, 0]

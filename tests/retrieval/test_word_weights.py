@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from recsys.retrieval.word_weights import tfidf, words
+from recsys.retrieval.tfidf import tfidf, words
 
 
 def test_words_are_lower_case_and_chinese_is_cut_by_character() -> None:

@@ -14,9 +14,9 @@ from recsys.funnel.recommender import Recommender
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.stores.registry.records import BundleRecord
 from serving.app import create_app
-from serving.bundle_watch import BundleWatch
-from serving.collection import Collection
 from serving.deployment import Deployment
+from serving.events.collector import Collection
+from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle

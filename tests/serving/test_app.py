@@ -14,7 +14,7 @@ from recsys import errors
 from recsys.funnel.recommender import Recommender
 from serving.deployment import is_loopback, require_key_beyond_loopback
 from serving.errors import ANSWERS
-from serving.schemas import SlateAnswer
+from serving.schemas.recommendations import SlateAnswer
 
 
 def error_of(response: Any) -> dict[str, str]:

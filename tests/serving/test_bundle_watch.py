@@ -11,7 +11,7 @@ import pytest
 from recsys.config import ServingSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
-from serving.bundle_watch import RETRY_REFUSED_SECONDS, BundleWatch
+from serving.live.bundle_watch import RETRY_REFUSED_SECONDS, BundleWatch
 from tests.fake_world import Clock, regulars, shop_bundle
 
 

@@ -19,7 +19,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.home import HomePaths
-from recsys.models.extension import ItemChange
+from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
 from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
 from recsys.stores.catalog.history import CatalogueHistory
@@ -29,9 +29,9 @@ from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
 from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.redis_stream import RedisEventStream
-from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
-from serving.bundle_watch import BundleWatch
-from serving.live_catalogue import LiveCatalogue, LiveFeeds
+from recsys.streaming.catalog_worker import CatalogueDoors, CatalogueWorker
+from serving.live.bundle_watch import BundleWatch
+from serving.live.catalog_watch import LiveCatalogue, LiveFeeds
 from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
 from tests.serving.conftest import OpenShop, Shop, record
 

@@ -10,9 +10,9 @@ import pytest
 
 from recsys.errors import BacklogError, StoreUnavailableError
 from recsys.streaming.stream import PartitionStatus
-from serving.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
-from serving.reopened import Reopened
-from serving.visibility import POLL_SECONDS, Visibility
+from serving.events.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
+from serving.events.visibility import POLL_SECONDS, Visibility
+from serving.live.reconnecting import Reopened
 from tests.fake_world import Clock
 
 

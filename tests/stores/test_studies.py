@@ -11,7 +11,7 @@ from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.studies import Objective, Pruning, Report, Study, studies_url
-from recsys.training.trial_record import StudyRecord
+from recsys.training.tuning.records import StudyRecord
 from recsys.tuning_space import Range
 from tests.postgres import fresh_database, running_postgres
 

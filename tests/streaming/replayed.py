@@ -13,7 +13,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import Aggregated, aggregate, expire
-from recsys.streaming.item_tiles import ItemTiles, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import ItemTiles, added, decode_tiles, encode_tiles, item_rows
 from tests.features.worlds import category_keys
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

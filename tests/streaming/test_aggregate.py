@@ -16,7 +16,7 @@ from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import stamped
 from recsys.streaming.categories import categories_of
-from recsys.streaming.item_tiles import decode_tiles
+from recsys.streaming.item_counters import decode_tiles
 from recsys.streaming.user_log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical, micros

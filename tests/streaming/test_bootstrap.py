@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from recsys import columns
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
-from recsys.streaming.item_tiles import added, decode_tiles, encode_tiles
+from recsys.streaming.item_counters import added, decode_tiles, encode_tiles
 from tests.features.worlds import EVENTS, numbered
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical
 

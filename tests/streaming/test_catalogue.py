@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recsys.catalog import Item, User
 from recsys.errors import InvalidEventError
 from recsys.events import ItemUpsert, UserUpsert
-from recsys.streaming.catalogue import merged_item, merged_user
+from recsys.streaming.upserts import merged_item, merged_user
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 TEA = Item("tea", "Tea", "Tea", "drinks", "leaf", 2_000_000, True, {"size": 500.0}, NOON)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.catalog import Item, User
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.models.extension import ItemChange
-from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
+from recsys.models.bundle_update import ItemChange
+from recsys.streaming.catalog_worker import CatalogueDoors, CatalogueWorker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from recsys.config import RetrieverSettings
 from recsys.dataset.batches import MICROS, TrainingData, histories_of, training_data, training_windows
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.models.bundle import ItemTable
-from recsys.models.retriever import Retriever
-from recsys.models.untrained import build_retriever
+from recsys.models.retriever.build import build_retriever
+from recsys.models.retriever.retriever import Retriever
 
 ITEMS, USERS, LENGTH = 12, 40, 6
 

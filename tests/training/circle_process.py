@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.progress import Advance
-from recsys.training.followers import follow, release
-from recsys.training.retriever import train_retriever
-from recsys.training.team import assembled
+from recsys.training.retriever.distributed import assembled
+from recsys.training.retriever.loop import train_retriever
+from recsys.training.retriever.workers import follow, release
 from tests.training.circle import cycle, data_of, hit_rate, model_of, settings
 
 

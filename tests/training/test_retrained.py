@@ -10,8 +10,8 @@ from recsys.errors import DataError
 from recsys.models.bundle import Bundle
 from recsys.training.curves import CURVES_FILE
 from recsys.training.pipeline import Job, train_bundle
-from recsys.training.retrained import before_test, retrained
 from recsys.training.scorers import bundle_scorers
+from recsys.training.with_validation import before_test, retrained
 from tests.training.test_pipeline import NOW, SETTINGS, job, two_tastes
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.config import FusionSettings
-from recsys.models.evidence import ITEM_EVENTS, SIGNALS
 from recsys.models.fusion import Fusion, untrained
+from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.training.fusion import train_fusion
 from recsys.training.prior_weights import beats, climb, ndcg_values
 

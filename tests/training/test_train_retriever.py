@@ -14,10 +14,10 @@ from recsys.config import RetrieverSettings
 from recsys.dataset.batches import MICROS, batch_of
 from recsys.dataset.interactions import Interactions
 from recsys.errors import ArtifactMismatchError, DataError, TrainingStoppedError
-from recsys.models.retriever import Retriever
+from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Advance, Progress
-from recsys.training.retriever import train_retriever
-from recsys.training.retriever_steps import batch_loss
+from recsys.training.retriever.loop import train_retriever
+from recsys.training.retriever.steps import batch_loss
 from recsys.training.schedule import adamw
 from tests.training.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 

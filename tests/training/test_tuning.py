@@ -9,8 +9,8 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
-from recsys.training.remembered_features import RememberedFeatures
-from recsys.training.tuning import (
+from recsys.training.tuning.cached_features import RememberedFeatures
+from recsys.training.tuning.objectives import (
     check_space,
     first_stage_objective,
     open_trials,

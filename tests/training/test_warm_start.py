@@ -11,9 +11,14 @@ from recsys.dataset.batches import training_windows
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.models.attributes import attribute_rows
 from recsys.models.bundle import ItemTable
-from recsys.training.warm_start import incremental_settings, new_and_replayed, trained_until, warm_start
+from recsys.models.retriever.attributes import attribute_rows
+from recsys.training.retriever.warm_start import (
+    incremental_settings,
+    new_and_replayed,
+    trained_until,
+    warm_start,
+)
 from tests.tiny_bundle import NOW, tiny_bundle
 from tests.training.test_pipeline import DAY, two_tastes
 

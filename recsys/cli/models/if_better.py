@@ -15,7 +15,7 @@ from recsys.progress import Progress
 if TYPE_CHECKING:
     from recsys.dataset.interactions import Cases
     from recsys.dataset.shop import Shop
-    from recsys.evaluation.verdict import Floats, Verdict
+    from recsys.evaluation.promotion_test import Floats, Verdict
     from recsys.models.bundle import Manifest
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.registry.records import BundleRecord
@@ -99,8 +99,8 @@ def _verdict(
 ) -> "Verdict":
     import numpy as np
 
+    from recsys.evaluation.promotion_test import judge
     from recsys.evaluation.slices import had_before, restrict
-    from recsys.evaluation.verdict import judge
     from recsys.stores.bundles.bundles import load_manifest
     from recsys.stores.features.build import build_features
     from recsys.stores.features.offline import OfflineFeatures
@@ -156,7 +156,7 @@ def _values(
     progress: Progress,
 ) -> "Floats":
     """(U,) NDCG@10 of the bundle's last stage, as served."""
-    from recsys.evaluation.verdict import TranslatedScorer, case_values, in_vocabulary
+    from recsys.evaluation.promotion_test import TranslatedScorer, case_values, in_vocabulary
     from recsys.stores.bundles.bundles import load_bundle, load_manifest
     from recsys.training.scorers import bundle_scorers
 

@@ -17,7 +17,7 @@ _NOT_IN_TIME = "text vectors, features, graph, validation, fusion and ranker"
 
 def dry_run(settings: Settings, protocol: str | None, as_json: bool) -> None:
     """Prints what `recsys train` would do and need; a few steps are tried, nothing is written."""
-    from recsys.models.text_encoder import encoder_dimensions
+    from recsys.models.encoders.text_encoder import encoder_dimensions
     from recsys.stores.lake.shop import open_shop
     from recsys.training.estimate import memory_bytes, peak_bytes, probed
 
@@ -74,7 +74,7 @@ def dry_run(settings: Settings, protocol: str | None, as_json: bool) -> None:
 
 def warn_of_memory(job: "Job") -> None:
     """Says on stderr if this training may need more memory than is free."""
-    from recsys.models.text_encoder import encoder_dimensions
+    from recsys.models.encoders.text_encoder import encoder_dimensions
     from recsys.training.estimate import memory_bytes, peak_bytes, rough_sizes
 
     free, settings = free_bytes(), job.settings

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recsys.stores.registry.records import BundleRecord
     from recsys.stores.registry.registry import Registry
     from recsys.training.pipeline import Job
-    from recsys.training.team import Team
+    from recsys.training.retriever.distributed import Team
 
 RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
 
@@ -65,8 +65,8 @@ def train(
             raise typer.BadParameter("is about a training from the start", param_hint="--dry-run")
         say(settings, protocol, as_json)
         return
-    from recsys.training.followers import follow, release
-    from recsys.training.team import assembled
+    from recsys.training.retriever.distributed import assembled
+    from recsys.training.retriever.workers import follow, release
 
     with assembled() as team:
         if not team.leads:
@@ -130,7 +130,7 @@ def run_training(
     from recsys.stores.bundles.model_cards import card_files
     from recsys.stores.registry.registry import Registry
     from recsys.training.pipeline import SECTIONS, train_bundle
-    from recsys.training.team import ALONE
+    from recsys.training.retriever.distributed import ALONE
 
     revision, now = git_revision(settings), datetime.now(UTC)
     kind = "train-incremental" if incremental else "train"
@@ -164,7 +164,7 @@ def _broken_off(registry: "Registry", settings: Settings, kind: str) -> Path:
     Raises:
         ArtifactNotFoundError: there is none.
     """
-    from recsys.training.checkpoint import STATE_FILE
+    from recsys.training.retriever.checkpoint import STATE_FILE
 
     for run in registry.list_runs():
         folder = settings.paths.runs / run.run_id / RETRIEVER

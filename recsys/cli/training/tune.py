@@ -15,7 +15,7 @@ from recsys.progress import Progress, silent
 
 if TYPE_CHECKING:
     from recsys.training.pipeline import Job
-    from recsys.training.trial_record import StudyRecord, TrialRecord
+    from recsys.training.tuning.records import StudyRecord, TrialRecord
 
 Stage = Literal["retrieval", "ranking"]
 _SHOWN, _TRIAL_COLUMNS = 10, 5  # trials on the screen, and what is said of each before its settings
@@ -78,8 +78,8 @@ def _report(
     settings: Settings, record: "StudyRecord", facts: dict[str, Any], out: Path | None, as_json: bool
 ) -> None:
     """Writes the study's report and the best settings, and shows both."""
-    from recsys.evaluation.tuning_report import write_tuning_report
-    from recsys.training.tuning import values_of
+    from recsys.training.tuning.objectives import values_of
+    from recsys.training.tuning.report import write_tuning_report
 
     best = _best(record)
     today = values_of(settings, best.values)
@@ -108,7 +108,7 @@ def _best(record: "StudyRecord") -> "TrialRecord":
 
 
 def _show(record: "StudyRecord", best: "TrialRecord", today: dict[str, Any]) -> None:
-    from recsys.evaluation.tuning_report import best_rows, trial_rows
+    from recsys.training.tuning.report import best_rows, trial_rows
 
     shown = [{name: row[name] for name in list(row)[:_TRIAL_COLUMNS]} for row in trial_rows(record)[:_SHOWN]]
     print_rows(shown, as_json=False, title=f"trials of {record.name}, best first")
@@ -133,7 +133,7 @@ def run_study(
         DataError: there is no ranker to tune, or too few users.
     """
     from recsys.stores.registry.studies import Pruning, Study
-    from recsys.training.tuning import (
+    from recsys.training.tuning.objectives import (
         check_space,
         first_stage_objective,
         open_trials,
@@ -178,7 +178,7 @@ def write_tuned(best: "TrialRecord", out: Path, title: str) -> None:
 def _job(settings: Settings, protocol: str | None) -> "Job":
     """What `recsys train` would train on; the store answers each question once for all trials."""
     from recsys.cli.training.train import open_job
-    from recsys.training.remembered_features import RememberedFeatures
+    from recsys.training.tuning.cached_features import RememberedFeatures
 
     job = open_job(settings, protocol, bars, None, False)
     return replace(

@@ -14,7 +14,7 @@ from recsys.stores.encoders.text_vectors import Encoder, TextVectors
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.shop import open_shop
-from recsys.training.text_pairs import TextPairs, query_choices, text_pairs
+from recsys.training.encoders.text_pairs import TextPairs, query_choices, text_pairs
 
 _NEEDED = (
     columns.KIND,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from recsys.config import Settings
 
 if TYPE_CHECKING:
-    from recsys.models.text_encoder import TextEncoder
+    from recsys.models.encoders.text_encoder import TextEncoder
 
 
 def loaded(settings: Settings, encoder: str | None, precision: str = "float32") -> "TextEncoder":
     """The encoder of that name in this home, else of that path or name, else the one of the settings."""
-    from recsys.models.text_encoder import load_encoder
+    from recsys.models.encoders.text_encoder import load_encoder
 
     changed = {"precision": precision, "encoder": _place(settings, encoder)}
     return load_encoder(settings.text.model_copy(update=changed))
@@ -20,7 +20,7 @@ def loaded(settings: Settings, encoder: str | None, precision: str = "float32") 
 
 def licence_of(settings: Settings, encoder: str | None) -> str:
     """The licence that the encoder's own card states; what is made of its weights inherits it."""
-    from recsys.models.encoder_licence import encoder_licence
+    from recsys.models.encoders.encoder_licence import encoder_licence
 
     return encoder_licence(_place(settings, encoder))
 

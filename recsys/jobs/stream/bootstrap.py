@@ -20,7 +20,7 @@ from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
-from recsys.streaming.item_tiles import encode_tiles
+from recsys.streaming.item_counters import encode_tiles
 from recsys.streaming.parsing import event_id_hashes
 from recsys.streaming.state import DUE, IntArray, ItemState, Origin, UserState
 from recsys.streaming.stream import EventStream, partition_of

@@ -9,7 +9,7 @@ from recsys.stores.encoders.upsert_texts import UpsertTexts
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.redis.client import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
-from recsys.streaming.catalogue_worker import CatalogueDoors, CatalogueWorker
+from recsys.streaming.catalog_worker import CatalogueDoors, CatalogueWorker
 
 
 def open_catalogue_worker(settings: Settings) -> CatalogueWorker:

@@ -26,7 +26,7 @@ from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
-from recsys.streaming.item_tiles import decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import decode_tiles, encode_tiles, item_rows
 
 VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 ROWS_AT_ONCE = 1000

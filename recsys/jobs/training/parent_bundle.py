@@ -9,7 +9,7 @@ from recsys.models.bundle import Bundle
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
-from recsys.training.warm_start import nothing_new, trained_until
+from recsys.training.retriever.warm_start import nothing_new, trained_until
 
 _ANEW = "Run `recsys train` without --incremental."
 

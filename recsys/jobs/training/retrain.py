@@ -39,7 +39,7 @@ def retrained_scorer(
         DataError: it goes on from another bundle, or its learning curves are gone.
     """
     from recsys.evaluation.compare import RETRAINED
-    from recsys.training.retrained import retrained
+    from recsys.training.with_validation import retrained
 
     epochs = best_epoch(settings, record)
     note(f"training the network of {record.bundle_id} again with validation events, {epochs} epochs")

@@ -299,7 +299,7 @@ def _checked(name: str, what: str) -> str:
 
 
 def _retriever() -> Rebuildable:
-    from recsys.models.retriever import Retriever
+    from recsys.models.retriever.retriever import Retriever
 
     return Retriever
 

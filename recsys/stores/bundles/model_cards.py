@@ -18,7 +18,7 @@ CARD, CARD_TEXT = "card.json", "model-card.md"
 
 def card_files(bundle: Bundle, paths: HomePaths) -> dict[str, Callable[[Path], None]]:
     """The two files of the card of a bundle that is about to be saved, see `save_bundle`'s extras."""
-    from recsys.models.encoder_licence import encoder_licence
+    from recsys.models.encoders.encoder_licence import encoder_licence
 
     card = card_of(
         bundle.manifest,

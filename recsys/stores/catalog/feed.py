@@ -21,7 +21,7 @@ import redis
 
 from recsys.catalog import Item
 from recsys.dataset.catalog_rows import attributes_json, attributes_of
-from recsys.models.extension import ItemChange
+from recsys.models.bundle_update import ItemChange
 from recsys.stores.redis.client import redis_errors
 
 _PREFIX = "recsys:{catalogue}:"

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.models.encoder_licence import UNKNOWN
-from recsys.models.onnx_model import INPUTS, ONNX_FILE, OUTPUT, OnnxModel
-from recsys.models.text_encoder import TextEncoder
+from recsys.models.encoders.encoder_licence import UNKNOWN
+from recsys.models.encoders.onnx_model import INPUTS, ONNX_FILE, OUTPUT, OnnxModel
+from recsys.models.encoders.text_encoder import TextEncoder
 
 FORMATS = ("float32", "int8", "bfloat16")
 CARD, FACTS = "README.md", "encoder.json"

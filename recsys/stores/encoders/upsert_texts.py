@@ -46,7 +46,7 @@ class UpsertTexts:
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:
-            from recsys.models.text_encoder import load_encoder  # torch
+            from recsys.models.encoders.text_encoder import load_encoder  # torch
 
             self._encoder = load_encoder(self._settings.text)
         return self._encoder

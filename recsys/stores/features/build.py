@@ -120,7 +120,7 @@ class _Build:
         return (built,) if isinstance(built, pa.Table) else built
 
     def _text(self) -> pa.Table:
-        from recsys.models.text_encoder import load_encoder  # torch
+        from recsys.models.encoders.text_encoder import load_encoder  # torch
         from recsys.stores.encoders.text_vectors import TextVectors
 
         texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]

@@ -28,7 +28,7 @@ from recsys.stores.registry.database import (
     make_folder,
     open_engine,
 )
-from recsys.training.trial_record import State, StudyRecord, TrialRecord
+from recsys.training.tuning.records import State, StudyRecord, TrialRecord
 from recsys.tuning_space import Space
 
 SCHEMA = "studies"

@@ -1,0 +1,190 @@
+"""A bundle that knows items which are new or have changed since it was trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys import columns
+from recsys.catalog import Item
+from recsys.dataset.catalog_rows import attributes_json
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.item_vectors import ready_row
+from recsys.models.bundle import Bundle, ItemTable
+from recsys.models.retriever.attributes import attribute_row
+from recsys.models.retriever.cold_start import read_alike
+
+_LIKENESS = ("text_neighbours", "text_scores")
+LEAST_ROOM = 1024  # rows; more for a large catalogue
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """The newest row of an item.
+
+    Attributes:
+        text_vector: (E,) of its text; None where the text is the one that was imported.
+    """
+
+    item: Item
+    text_vector: FloatArray | None = None
+
+
+class Room:
+    """Room behind a bundle's arrays, so that adding items to it again and again copies nothing.
+
+    No array that was handed out is ever written to: new rows go where only the newest bundle looks, and an
+    array whose known rows change is copied. Safe for many threads: of two that extend one bundle, one copies.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._used: dict[str, int] = {}
+
+    def with_rows(
+        self, name: str, array: npt.NDArray[Any], size: int, index: IntArray, rows: npt.NDArray[Any]
+    ) -> npt.NDArray[Any]:
+        """`array` with `size` rows: those at `index` replaced by `rows`, the other new ones 0."""
+        if size == len(array) and not len(index):
+            return array
+        grown = self._grown(name, array, size, copied=bool((index < len(array)).any()))
+        grown[index] = rows
+        return grown
+
+    def _grown(self, name: str, array: npt.NDArray[Any], size: int, copied: bool) -> npt.NDArray[Any]:
+        with self._lock:
+            buffer = self._buffers.get(name)
+            fits = buffer is not None and array.base is buffer and size <= len(buffer)
+            if buffer is None or copied or not fits or self._used[name] != len(array):
+                buffer = np.zeros((size + max(LEAST_ROOM, size // 16), *array.shape[1:]), array.dtype)
+                buffer[: len(array)] = array
+                self._buffers[name] = buffer
+            self._used[name] = size
+            return buffer[:size]
+
+
+def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = None) -> Bundle:
+    """`bundle` with these items: known ones get their new rows, new ones are appended in the given order.
+
+    Indexes never move, and `bundle` itself stays as it is. A new item has the vector of its content, no
+    popularity and only those it reads like as neighbours; a known one keeps what its buyers taught the model,
+    on its new content.
+    Every array of the bundle that has a row an item is carried along; rows of new items are 0 there.
+
+    Args:
+        changes: at most one an item.
+        room: the same for all extensions of one bundle, where there are many.
+    """
+    if not changes:
+        return bundle
+    room = room or Room()
+    items = _items(bundle.items, [change.item for change in changes], room)
+    index = items.vocabulary.indexes([change.item.item_id for change in changes])
+    text = _text_vectors(bundle, index, changes)
+    retexted = _differs(bundle.text_vectors, index, text)
+    moved = retexted | _content_differs(bundle.items, items, index)
+    vectors = bundle.retriever.content_vectors(
+        index[moved], text[moved], [_content(items, place) for place in index[moved].tolist()]
+    )
+    rows = {"text_vectors": (index[retexted], text[retexted]), "item_vectors": (index[moved], vectors)}
+    arrays = {field.name: getattr(bundle, field.name) for field in fields(bundle)}
+    grown: dict[str, Any] = {
+        name: room.with_rows(name, array, len(items), *rows.get(name, (index[:0], array[:0])))
+        for name, array in arrays.items()
+        if isinstance(array, np.ndarray) and len(array) == len(bundle.items)
+        if not (retexted.any() and name in _LIKENESS)  # many of their rows change: see below
+    }
+    if retexted.any():
+        cosines = bundle.retriever.text_cosines(text[retexted])
+        grown["text_neighbours"], grown["text_scores"] = read_alike(
+            bundle.text_neighbours, bundle.text_scores, len(items), index[retexted], cosines
+        )
+    return replace(bundle, items=items, **grown)
+
+
+def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
+    new = tuple(item.item_id for item in items if not table.vocabulary.index(item.item_id))
+    vocabulary = table.vocabulary.extended(new)
+    index = vocabulary.indexes([item.item_id for item in items])
+    size = len(vocabulary)
+
+    def texts(column: tuple[str, ...], values: list[str]) -> tuple[str, ...]:
+        tail = [""] * (size - len(column))
+        known: dict[int, str] = {}
+        for place, value in zip(index.tolist(), values, strict=True):
+            if place >= len(column):
+                tail[place - len(column)] = value
+            elif column[place] != value:
+                known[place] = value
+        if known:  # every place of a tuple is walked over in Python only if it has to be
+            rows = list(column)
+            for place, value in known.items():
+                rows[place] = value
+            column = tuple(rows)
+        return column + tuple(tail)
+
+    def numbers(name: str, column: npt.NDArray[Any], values: list[Any]) -> npt.NDArray[Any]:
+        rows = np.array(values, column.dtype)
+        differs = _differs(column, index, rows)
+        return room.with_rows(name, column, size, index[differs], rows[differs])
+
+    vectors = table.vectors
+    if vectors is not None:
+        rows = [ready_row(item.vectors, table.vector_layout) for item in items]
+        vectors = numbers(columns.VECTORS, vectors, rows)
+    prices = [item.price_micros or 0 for item in items]  # 0: unknown, as the feature store writes it
+    return ItemTable(
+        vocabulary=vocabulary,
+        titles=texts(table.titles, [item.title for item in items]),
+        categories=texts(table.categories, [item.category or "" for item in items]),
+        brands=texts(table.brands, [item.brand or "" for item in items]),
+        price_micros=numbers("price_micros", table.price_micros, prices),
+        available=numbers("available", table.available, [item.available for item in items]),
+        attributes=texts(table.attributes, [attributes_json(item.attributes) for item in items]),
+        vectors=vectors,
+        vector_layout=table.vector_layout,
+    )
+
+
+def _text_vectors(bundle: Bundle, index: IntArray, changes: Sequence[ItemChange]) -> FloatArray:
+    """(K, E) text vectors of the changed items: the given one, else the bundle's, else 0."""
+    width = bundle.text_vectors.shape[1]
+    text = np.zeros((len(changes), width), np.float32)
+    known = index < len(bundle.text_vectors)
+    text[known] = bundle.text_vectors[index[known]]
+    for place, change in enumerate(changes):
+        # Another width: of another encoder, which says nothing to this bundle's networks.
+        if change.text_vector is not None and change.text_vector.shape == (width,):
+            text[place] = change.text_vector
+    return text
+
+
+def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """(K,) whether the row of `array` at `index` is another than the one of `rows`; true behind its end."""
+    differs = index >= len(array)
+    known = np.flatnonzero(~differs)
+    unequal = array[index[known]] != rows[known]
+    differs[known] = unequal.any(1) if unequal.ndim > 1 else unequal
+    return differs
+
+
+def _content(items: ItemTable, place: int) -> dict[str, Any]:
+    """The attribute row of an item, with its ready vectors where the shop has some."""
+    row = dict(attribute_row(items, place))
+    return row if items.vectors is None else row | {columns.VECTORS: items.vectors[place]}
+
+
+def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> npt.NDArray[np.bool_]:
+    """(K,) whether the item is new, or its category, brand, price, attributes or vectors are others."""
+    size = len(before)
+    differs = _differs(before.ready_vectors, index, after.ready_vectors[index])
+    changed = [
+        place >= size or attribute_row(after, place) != attribute_row(before, place)
+        for place in index.tolist()
+    ]
+    out: npt.NDArray[np.bool_] = differs | np.array(changed, bool)
+    return out

@@ -1,0 +1,1 @@
+"""The two towers of the retriever and their parts."""

@@ -1,0 +1,271 @@
+"""y = f(P_u, P_m): two towers whose dot product ranks the whole catalogue."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys import columns
+from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.dataset.item_vectors import Layout
+from recsys.errors import ArtifactMismatchError
+from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
+from recsys.models.retriever.cold_start import borrowed_residuals, faded_residuals
+from recsys.models.retriever.item_tower import ItemTower
+from recsys.models.retriever.ready_vectors import ReadyProjection
+from recsys.models.retriever.text_projection import TextProjection
+from recsys.models.retriever.time_encoder import TimeEncoder
+from recsys.models.retriever.user_tower import UserTower
+
+_ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
+_ITEMS_AT_ONCE = 65_536
+FIRST_SCALE = 12.0
+
+
+@dataclass(frozen=True)
+class RetrieverShape:
+    """The sizes that a retriever is built with.
+
+    Attributes:
+        items: N. text_dimensions: E. text: T, the projected text's width.
+        tokens: A, attribute tokens an item at most. width: D.
+        clock: whether instants mean anything; if not, there is no T_u and no time in attention.
+        season: whether T_u knows the day of the year.
+        vectors: of each ready vector its name, its width and R_i, the width of its projection.
+    """
+
+    items: int
+    text_dimensions: int
+    text: int
+    tokens: int
+    width: int
+    layers: int
+    heads: int
+    history_length: int
+    dropout: float
+    clock: bool
+    season: bool
+    vectors: tuple[tuple[str, int, int], ...] = ()
+
+
+class Retriever(nn.Module):
+    """Item vectors P_m and user vectors P_u, both of unit length; the score is their dot product.
+
+    P_u = normalise(W_K K_u + T_u): K_u is the user tower's last state, T_u the time vector; this is
+    [K_u ; T_u] under one linear map, with the time half of it folded into the time encoder's last layer.
+    Training multiplies the cosine by a learned scale.
+    """
+
+    def __init__(self, shape: RetrieverShape, attributes: AttributeVocabulary) -> None:
+        super().__init__()
+        self.shape = shape
+        self.attributes = attributes
+        numbers = 2 * len(attributes.numbers) + sum(kept for _, _, kept in shape.vectors)
+        self.ready_projection = ReadyProjection([(width, kept) for _, width, kept in shape.vectors])
+        self.text_projection = TextProjection(shape.text_dimensions, shape.text)
+        self.item_tower = ItemTower(
+            shape.items, shape.text, shape.tokens, len(attributes.tokens), numbers, shape.width
+        )
+        self.user_tower = UserTower(
+            shape.width, shape.layers, shape.heads, shape.history_length, shape.dropout, shape.clock
+        )
+        self.time_encoder = TimeEncoder(shape.width, shape.season) if shape.clock else None
+        self.behaviour_out = nn.Linear(shape.width, shape.width, bias=False)  # W_K
+        nn.init.eye_(self.behaviour_out.weight)
+        self._contents: Tensor | None = None
+        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_scale.device
+
+    @property
+    def scale(self) -> Tensor:
+        """What the cosine is multiplied with to make a logit; at most 100."""
+        return self.log_scale.exp().clamp(max=100.0)
+
+    def states(self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor) -> Tensor:
+        """(B, L, D) behaviour states K from item vectors (B, L, D), kinds and instants (B, L)."""
+        out: Tensor = self.user_tower(vectors, kinds, at_seconds)
+        return out
+
+    def users(self, states: Tensor, request_at: Tensor, last_at: Tensor) -> Tensor:
+        """(S, D) unit P_u from states (S, D), the request's instant and the last action's (S,), seconds."""
+        vectors = self.behaviour_out(states).float()
+        if self.time_encoder is not None:
+            vectors = vectors + self.time_encoder(request_at, last_at).float()
+        return nn.functional.normalize(vectors, dim=-1)
+
+    def user_vectors(self, histories: Histories, item_vectors: FloatArray | None = None) -> FloatArray:
+        """(B, D) float32 unit rows; a zero row for a user without any known action.
+
+        Args:
+            item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work.
+        """
+        length = self.shape.history_length
+        out = np.zeros((len(histories), self.shape.width), np.float32)
+        by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
+        with _answering(self):
+            for start in range(0, len(histories), _ROWS_AT_ONCE):
+                rows = by_length[start : start + _ROWS_AT_ONCE]
+                out[rows] = self._user_vectors(histories.take(rows), length, item_vectors)
+        return out
+
+    def _user_vectors(self, histories: Histories, length: int, item_vectors: FloatArray | None) -> FloatArray:
+        columns = max(1, min(length, int((histories.kinds > 0).sum(1).max(initial=0))))
+        items, kinds, at = (
+            torch.from_numpy(np.ascontiguousarray(part[:, -columns:])).to(self.device)
+            for part in (histories.items, histories.kinds, histories.at_seconds)
+        )
+        request_at = torch.from_numpy(histories.request_at_seconds).to(self.device)
+        if item_vectors is None:
+            distinct, place = torch.unique(items, return_inverse=True)
+            vectors = self.item_tower(distinct)[place]  # (B, L, D)
+        else:
+            vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
+        states = self.user_tower(vectors, kinds, at, slice(-1, None))[:, 0]  # (B, D): only the last
+        users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
+        out: FloatArray = users.float().cpu().numpy()
+        return out
+
+    def item_vectors(self) -> FloatArray:
+        """(N + 1, D) float32 unit rows, row 0 zero."""
+        with _answering(self):
+            index = torch.arange(self.shape.items + 1, device=self.device)
+            parts = [self.item_tower(part).float().cpu() for part in torch.split(index, _ITEMS_AT_ONCE)]
+            out: FloatArray = torch.cat(parts).numpy()
+        return out
+
+    def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
+        """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
+        with _answering(self):
+            content = self._content(text_vectors, attributes)
+            out: FloatArray = nn.functional.normalize(content, dim=-1).float().cpu().numpy()
+        return out
+
+    def content_vectors(
+        self, index: IntArray, text_vectors: FloatArray, attributes: Sequence[Attributes]
+    ) -> FloatArray:
+        """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
+
+        An item that training knew keeps its residual e_m; one with an index above N borrows one, see
+        `recsys.models.retriever.cold_start`.
+        """
+        new = torch.from_numpy(index > self.shape.items).to(self.device)
+        known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
+        with _answering(self):
+            content = self._content(text_vectors, attributes)
+            residual = self.item_tower.residual[known]
+            if bool(new.any()):
+                residual[new] = borrowed_residuals(
+                    content[new], self._known_contents(), self.item_tower.residual
+                )
+            out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
+        return out
+
+    def fade(self, events: FloatArray) -> None:
+        """Lets the residuals of items that few have met fade, see `arrivals.faded_residuals`.
+
+        Args:
+            events: (N + 1,) training events.
+        """
+        tower = self.item_tower
+        with torch.no_grad():
+            content = tower.content(tower.text, tower.tokens, tower.numbers)
+            counts = torch.from_numpy(events).to(self.device)
+            tower.residual.copy_(faded_residuals(content, tower.residual, counts))
+
+    def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
+        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
+        with _answering(self):
+            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+            out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
+        return out
+
+    def train(self, mode: bool = True) -> "Retriever":
+        """As every module; what was computed from the weights is forgotten when they may change."""
+        if mode:
+            self._contents = None
+        return super().train(mode)
+
+    @property
+    def vector_layout(self) -> Layout:
+        """Names and widths of the ready vectors that it reads."""
+        return tuple((name, width) for name, width, _ in self.shape.vectors)
+
+    def numbers(self, numbers: FloatArray, vectors: FloatArray | None) -> Tensor:
+        """x (n, X): numeric attributes (n, 2 F), and behind them what ready vectors (n, V) project to."""
+        inputs = torch.from_numpy(numbers).to(self.device)
+        if not self.shape.vectors:
+            return inputs
+        if vectors is None:
+            vectors = np.zeros((len(numbers), sum(width for _, width, _ in self.shape.vectors)), np.float32)
+        return torch.cat([inputs, self.ready_projection(torch.from_numpy(vectors).to(self.device))], dim=-1)
+
+    def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> Tensor:
+        bags, values = self.attributes.encode(attributes)
+        tokens = torch.from_numpy(bags).to(self.device)
+        numbers = self.numbers(values, _vectors_of(attributes, self.vector_layout))
+        text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        return self.item_tower.content(text, tokens, numbers)
+
+    def _known_contents(self) -> Tensor:
+        """(N + 1, D) unit rows, what text and attributes of the items of training say; row 0 zero."""
+        if self._contents is None:
+            tower = self.item_tower
+            columns = (tower.text, tower.tokens, tower.numbers)
+            rows = zip(*(torch.split(column, _ITEMS_AT_ONCE) for column in columns), strict=True)
+            contents = [nn.functional.normalize(tower.content(*part), dim=-1) for part in rows]
+            self._contents = torch.cat(contents)
+            self._contents[0] = 0
+        return self._contents
+
+    def describe(self) -> dict[str, Any]:
+        """What `rebuild` needs besides the tensors, as JSON."""
+        return {"shape": asdict(self.shape), "attributes": self.attributes.describe()}
+
+    @classmethod
+    def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Retriever":
+        """The retriever that `describe` and `state_dict` were taken from, ready to answer.
+
+        Raises:
+            ArtifactMismatchError: tensors and description do not belong together.
+        """
+        try:
+            sizes = description["shape"]
+            vectors = tuple((name, width, kept) for name, width, kept in sizes.get("vectors", ()))
+            shape = RetrieverShape(**(sizes | {"vectors": vectors}))
+            retriever = cls(shape, AttributeVocabulary.rebuild(description["attributes"]))
+            retriever.load_state_dict(dict(tensors))
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ArtifactMismatchError(
+                f"The retriever's tensors do not fit its description: {error}. Train the bundle again."
+            ) from error
+        return retriever.eval()
+
+
+def _vectors_of(rows: Sequence[Attributes], layout: Layout) -> FloatArray | None:
+    """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
+    if not layout:
+        return None
+    nothing = np.zeros(sum(width for _, width in layout), np.float32)
+    return np.stack([nothing, *(row.get(columns.VECTORS, nothing) for row in rows)])[1:]
+
+
+@contextmanager
+def _answering(model: nn.Module) -> Iterator[None]:
+    """No gradients and no dropout inside; a model that was in training goes back to it."""
+    training = model.training
+    if training:
+        model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if training:
+            model.train()

@@ -1,0 +1,1 @@
+"""Training of the retriever: loop, steps, checkpoints, several processes."""

@@ -1,0 +1,226 @@
+"""The retriever's steps: what one batch teaches, computed in parts by one process or by several."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recsys.config import RetrieverSettings
+from recsys.dataset.batches import Batch, TrainingData, batch_of, batch_rows, targets_of
+from recsys.dataset.interactions import IntArray
+from recsys.models.losses import (
+    binary_cross_entropy,
+    even_log_odds,
+    inclusion_log_probability,
+    positive_exponent,
+    sampled_softmax,
+)
+from recsys.models.retriever.retriever import Retriever
+from recsys.training.retriever.distributed import ALONE, Team
+from recsys.training.schedule import adamw, learning_rate, set_rate
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is: `step` steps of epoch `epoch` (from 1) are done.
+
+    Attributes:
+        loss: the sum of those steps' losses. seconds: what they took.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+AfterStep = Callable[[int, Tensor], None]  # steps done in this epoch, the sum of their losses
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """A model, what it learns from and how, in one process of a team."""
+
+    model: Retriever
+    optimizer: torch.optim.Optimizer
+    data: TrainingData
+    settings: RetrieverSettings
+    frequency: Tensor  # (N + 1,) on the model's device
+    team: Team
+
+    @classmethod
+    def of(
+        cls, model: Retriever, data: TrainingData, settings: RetrieverSettings, team: Team = ALONE
+    ) -> "Lessons":
+        """Puts the model on this process's device and gives it an optimizer."""
+        torch.set_num_threads(max(1, settings.threads // team.on_machine))
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        optimizer = adamw(model, settings.learning_rate, settings.weight_decay)
+        frequency = torch.from_numpy(data.frequency).to(model.device)
+        return cls(model, optimizer, data, settings, frequency, team)
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return -(-int((np.diff(self.data.state_offsets) > 0).sum()) // self.settings.batch_size)
+
+    @property
+    def parts(self) -> int:
+        """Parts that a batch is computed in: as many for each process, `accumulate` at least."""
+        size = self.team.size
+        return -(-self.settings.accumulate // size) * size
+
+
+def train_epoch(lessons: Lessons, position: Position, after_step: AfterStep) -> float:
+    """What is left of an epoch; the mean loss of all of its steps. Leaves the model ready to answer."""
+    settings, steps_an_epoch = lessons.settings, lessons.steps_an_epoch
+    groups = batch_rows(lessons.data, settings.batch_size, _generator(settings, position))
+    done, steps = (position.epoch - 1) * steps_an_epoch, settings.epochs * steps_an_epoch
+    total = torch.tensor(position.loss, dtype=torch.float64, device=lessons.model.device)
+    lessons.model.train()
+    for step in range(position.step, len(groups)):
+        rate = learning_rate(done + step, steps, settings.learning_rate, settings.warmup_steps)
+        set_rate(lessons.optimizer, rate)
+        total = total + _train_step(lessons, groups[step], replace(position, step=step))
+        after_step(step + 1, total)
+    lessons.model.eval()
+    return float(total) / steps_an_epoch  # read once an epoch: reading waits for the device
+
+
+def _train_step(lessons: Lessons, rows: IntArray, position: Position) -> Tensor:
+    """One step on the batch of these rows; its loss.
+
+    The batch's parts share columns and normaliser, so the sum of their gradients is the batch's. Every
+    part has a seed of its own, so that dropout does not depend on who computes it.
+    """
+    model, settings, data = lessons.model, lessons.settings, lessons.data
+    rng = _generator(settings, position, position.step + 1)
+    negatives = rng.integers(1, data.items + 1, settings.negatives)
+    seeds = rng.integers(0, 1 << 62, lessons.parts)
+    targets, weight = targets_of(data, rows)
+    loss = torch.zeros((), device=model.device)
+    lessons.optimizer.zero_grad(set_to_none=True)
+    for part in range(lessons.team.rank, lessons.parts, lessons.team.size):
+        own = rows[part :: lessons.parts]  # rows are sorted by length: the parts are about as long
+        if not len(own):
+            continue
+        torch.manual_seed(int(seeds[part]))
+        batch = batch_of(data, own)
+        share = float(batch.weight.sum()) / weight
+        part_loss = batch_loss(model, batch, negatives, lessons.frequency, settings, targets) * share
+        part_loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss + part_loss.detach()
+    loss = _add_up(model, loss, lessons.team)
+    nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+    lessons.optimizer.step()
+    return loss
+
+
+def _add_up(model: nn.Module, loss: Tensor, team: Team) -> Tensor:
+    """Sums loss and gradients over the team, in one message."""
+    if team.size == 1:
+        return loss
+    weights = list(model.parameters())
+    # A weight that no process touched must stay without a gradient, or it would decay.
+    touched = torch.tensor([weight.grad is not None for weight in weights], dtype=loss.dtype)
+    gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+    message = torch.cat([g.flatten() for g in gradients] + [touched.to(loss.device), loss.view(1)])
+    team.add_up(message)
+    anyone = message[-1 - len(weights) : -1].tolist()
+    start = 0
+    for weight, count in zip(weights, anyone, strict=True):
+        summed = message[start : start + weight.numel()].view_as(weight)
+        weight.grad = summed if count else None
+        start += weight.numel()
+    return message[-1].clone()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The C items that the states of a batch are scored against.
+
+    Attributes:
+        items: (C,) indexes, ascending.
+        drawn: (C,) bool, which were drawn as negatives; the others are targets only.
+        rate: the share of the catalogue that was drawn; at 1 every item is a column.
+    """
+
+    items: IntArray
+    drawn: npt.NDArray[np.bool_]
+    rate: float
+
+    @classmethod
+    def of(cls, targets: IntArray, negatives: IntArray, catalogue: int) -> "Columns":
+        """The distinct targets and negatives; all items where as many negatives are asked for."""
+        if len(negatives) >= catalogue:
+            return cls(np.arange(1, catalogue + 1), np.ones(catalogue, bool), 1.0)
+        items = np.unique(np.concatenate([targets, negatives]))
+        among = np.zeros(catalogue + 1, bool)
+        among[negatives] = True
+        return cls(items, among[items], float(among.sum() / catalogue))
+
+
+def batch_loss(
+    model: Retriever,
+    batch: Batch,
+    negatives: IntArray,
+    frequency: Tensor,
+    settings: RetrieverSettings,
+    targets: IntArray | None = None,
+) -> Tensor:
+    """The loss of one batch by `settings.loss`, over its targets and `negatives` (n,) as columns.
+
+    The softmax sets a target against all columns; BCE against the negatives alone, whose share of the
+    catalogue is the rate that gBCE corrects for.
+
+    Args:
+        targets: those of the whole batch, where `batch` is a part of it.
+    """
+    device, catalogue = model.device, model.shape.items
+    targets = batch.target if targets is None else targets
+    if settings.loss == "full-softmax":
+        negatives = np.arange(1, catalogue + 1)
+    columns = Columns.of(targets, negatives, catalogue)
+    users, candidates = _vectors(model, batch, columns.items)
+    users = model.scale * users
+    places = np.searchsorted(columns.items, batch.target)
+    state, column, weight = (_tensor(part, device) for part in (batch.pair_state, places, batch.weight))
+    if settings.loss in ("bce", "gbce"):
+        beta = positive_exponent(settings.gbce_t, columns.rate) if settings.loss == "gbce" else 1.0
+        offset = even_log_odds(int(columns.drawn.sum()), beta)
+        drawn = _tensor(columns.drawn, device)
+        return binary_cross_entropy(users, candidates, drawn, state, column, weight, beta, offset)
+    if columns.rate == 1:
+        log_probability = torch.zeros(catalogue, device=device)
+    else:
+        chosen = frequency[_tensor(columns.items, device)]
+        log_probability = inclusion_log_probability(chosen, len(targets), len(negatives), catalogue)
+    return sampled_softmax(users, candidates, log_probability, state, column, weight)
+
+
+def _vectors(model: Retriever, batch: Batch, columns: IntArray) -> tuple[Tensor, Tensor]:
+    """(S, D) users of the batch's states and (C, D) vectors of `columns`.
+
+    Only items that the batch touches pass the item tower: those of the columns and of the histories.
+    """
+    device = model.device
+    needed, place = np.unique(np.concatenate([columns, batch.items.ravel()]), return_inverse=True)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        vectors = model.item_tower(_tensor(needed, device))  # (V, D)
+        history = vectors[_tensor(place[len(columns) :], device)].view(*batch.items.shape, -1)  # (B, L, D)
+        states = model.states(history, _tensor(batch.kinds, device), _tensor(batch.at_seconds, device))
+        row, position = _tensor(batch.state_row, device), _tensor(batch.state_position, device)
+        last_at = _tensor(batch.at_seconds[batch.state_row, batch.state_position], device)
+        users = model.users(states[row, position], _tensor(batch.state_at_seconds, device), last_at)
+    return users, vectors[_tensor(place[: len(columns)], device)]
+
+
+def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+
+def _generator(settings: RetrieverSettings, position: Position, step: int = 0) -> np.random.Generator:
+    """Seeded by place alone, so that going on after an interruption needs no stored state."""
+    return np.random.default_rng([settings.seed, position.epoch, step])

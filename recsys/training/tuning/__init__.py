@@ -1,0 +1,1 @@
+"""Tuning: objectives, records and report of a study."""

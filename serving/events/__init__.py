@@ -1,0 +1,1 @@
+"""What becomes of events that come over HTTP."""

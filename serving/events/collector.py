@@ -1,0 +1,162 @@
+"""The service's side of the event stream: takes events in, and knows when they are visible."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import uuid4
+
+from recsys.config import StreamSettings
+from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
+from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.streaming.intake import Intake, Verdict, read_rows, take
+from recsys.streaming.stream import EventStream, Progress
+from recsys.streaming.tokens import encode_token, offsets_of, parse_token
+from serving.events.backlog import Backlog
+from serving.events.metrics import Freshness, StreamMetrics
+from serving.events.visibility import Visibility
+from serving.live.reconnecting import Reopened
+
+THREADS = 8  # they wait for the transport, mostly
+SCRAPE_SECONDS = 1.0
+
+
+class MeasuredProgress(Progress, Protocol):
+    """The workers' progress, and how fresh it keeps the features."""
+
+    def freshness(self) -> Freshness: ...
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The answer to a body of events.
+
+    Attributes:
+        token: for `POST /v1/recommend`; None where nothing was accepted.
+        verdicts: of rows that were refused, or got an id.
+    """
+
+    accepted: int
+    refused: int
+    token: str | None
+    verdicts: tuple[Verdict, ...]
+
+
+class Collection:
+    """Takes events to the stream, in threads of its own: whoever asks for a slate waits for none of them.
+
+    Args:
+        open_stream, open_progress: called when first needed, and again after a failure.
+        rules: the shop's, for clocks that cannot be true.
+        timeout_seconds: for one body. clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        rules: CleaningRules,
+        open_stream: Callable[[], EventStream],
+        open_progress: Callable[[], MeasuredProgress],
+        metrics: StreamMetrics,
+        now: Callable[[], datetime],
+        timeout_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._metrics = metrics
+        self._now = now
+        self._timeout = timeout_seconds
+        self._pool = ThreadPoolExecutor(THREADS, "stream")
+        self._stream = Reopened(open_stream, lambda stream: stream.close())
+        self._progress = Reopened(open_progress, lambda progress: None)
+        self._backlog = Backlog(
+            lambda: self._stream.ask(lambda stream: stream.status()),
+            self._pool.submit,
+            settings.max_lag,
+            clock,
+        )
+        self._visibility = Visibility(self._reached, self._pool.submit)
+
+    async def collect(self, body: bytes, lines: bool) -> Collected:
+        """Accepts or refuses each event of `body`; those accepted are durable when this returns.
+
+        Args:
+            lines: the body is one JSON value a line.
+
+        Raises:
+            MalformedBodyError, RequestError: the body as a whole is not understood.
+            BacklogError: too many events wait already.
+            StoreUnavailableError: the transport is away.
+            TimeoutError: it took too long. After either, some events may be there: with ids of their own
+                they may be sent again.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._collect, body, lines)
+        return await asyncio.wait_for(future, self._timeout)
+
+    async def visible(self, token: Mapping[int, int]) -> bool:
+        """Whether the events of `token` are visible online, or became so within the settings' time."""
+        started, outcome = time.perf_counter(), "visible"
+        try:
+            if not await self._visibility.wait(token, self._settings.wait_for_token_seconds):
+                outcome = "not_yet"
+        except StoreUnavailableError:
+            outcome = "unknown"
+        self._metrics.token_seconds.labels(outcome).observe(time.perf_counter() - started)
+        return outcome == "visible"
+
+    def offsets(self, token: str) -> dict[int, int]:
+        """What `token` stands for.
+
+        Raises:
+            RequestError: it is none of ours.
+        """
+        return parse_token(token, self._settings.partitions)
+
+    async def observe(self) -> None:
+        """Looks at lag and freshness for /metrics; what cannot be known in a moment stays as it was."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._observe)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(future, SCRAPE_SECONDS)
+
+    def refresh_backlog(self) -> None:
+        """Looks at the backlog now; otherwise that happens beside the requests."""
+        self._backlog.refresh()
+
+    def close(self) -> None:
+        """Lets running appends end and closes what is open."""
+        self._pool.shutdown(wait=True)
+        self._stream.close()
+        self._progress.close()
+
+    def _collect(self, body: bytes, lines: bool) -> Collected:
+        settings, now = self._settings, self._now()
+        intake = take(read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex)
+        token = self._append(intake, now) if intake.rows else None
+        self._metrics.collected(len(intake.rows), intake.refused)
+        return Collected(len(intake.rows), intake.refused, token, intake.verdicts)
+
+    def _append(self, intake: Intake, now: datetime) -> str:
+        partitions = [partition for partition, _ in intake.rows]
+        try:
+            self._backlog.check(partitions)
+        except BacklogError:
+            self._metrics.turned_away.inc()
+            raise
+        accepted_at = round(now.timestamp() * 1e6)
+        with self._metrics.append_seconds.time():
+            offsets = self._stream.ask(lambda stream: stream.append(intake.rows, accepted_at))
+        return encode_token(offsets_of(zip(partitions, offsets, strict=True)))
+
+    def _reached(self) -> Mapping[int, int]:
+        return self._progress.ask(lambda progress: progress.reached(range(self._settings.partitions + 1)))
+
+    def _observe(self) -> None:
+        self._backlog.refresh()
+        self._metrics.lags(self._backlog.status)
+        with suppress(RecsysError):
+            self._metrics.fresh(self._progress.ask(lambda progress: progress.freshness()))

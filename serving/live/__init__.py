@@ -1,0 +1,1 @@
+"""What follows the registry and the catalog while the service runs."""

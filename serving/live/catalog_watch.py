@@ -1,0 +1,144 @@
+"""Keeps what serves up with the catalogue and with what is popular, between promotions of bundles."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import TypeVar
+
+import redis
+
+from recsys.config import Settings
+from recsys.errors import StoreUnavailableError
+from recsys.funnel.recommender import Recommender
+from recsys.retrieval.popularity import live_popularity
+from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalog.popularity_feed import PopularityFeed
+from recsys.stores.redis.client import connect
+from serving.live.bundle_watch import BundleWatch
+
+log = logging.getLogger("recsys.serving")
+
+POPULAR = 5000  # items whose live score is read
+PROBLEM = "changes of the catalogue cannot be read, what is known serves on: %s"
+
+FEED_SECONDS = 5.0  # for an answer: a service that has just started reads much
+T = TypeVar("T")
+
+Changes = Callable[[int, str], CatalogueChanges]
+Scores = Callable[[int], dict[str, float]]
+
+
+class LiveFeeds:
+    """The feeds of the home's Redis, which need not be up yet and may come back elsewhere."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: redis.Redis | None = None
+
+    def changes(self, version: int, encoder: str) -> CatalogueChanges:
+        """As `CatalogueFeed.since`."""
+        return self._ask(lambda client: CatalogueFeed(client, FEED_SECONDS).since(version, encoder))
+
+    def scores(self, count: int) -> dict[str, float]:
+        """As `PopularityFeed.top`."""
+        return self._ask(lambda client: PopularityFeed(client, FEED_SECONDS).top(count))
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _ask(self, question: Callable[[redis.Redis], T]) -> T:
+        client = self._client
+        if client is None:
+            client = self._client = connect(self._settings, FEED_SECONDS)
+        try:
+            return question(client)
+        except StoreUnavailableError:
+            self.close()
+            raise
+
+
+class LiveCatalogue:
+    """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs.
+
+    Args:
+        changes: what came after a version, with vectors of an encoder; see `CatalogueFeed.since`.
+        scores: the most popular items, see `PopularityFeed.top`.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        changes: Changes,
+        scores: Scores,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._changes = changes
+        self._scores = scores
+        self._now = now
+        self._away = False
+        self._stop = Event()
+        self._thread: Thread | None = None
+
+    def caught_up(self, recommender: Recommender) -> Recommender:
+        """`recommender` with all that has changed since what it knows; itself if that cannot be read."""
+        try:
+            while True:
+                encoder = recommender.bundle.manifest.encoder
+                found = self._changes(recommender.version, encoder)
+                if found.version == recommender.version:
+                    self._away = False
+                    return recommender
+                recommender = recommender.extended(found.items, found.version)
+        except StoreUnavailableError as error:
+            self._note(error)
+            return recommender
+
+    def popular(self, recommender: Recommender) -> Recommender:
+        """`recommender` with the popularity of now; itself where nothing is known of it."""
+        try:
+            scores = self._scores(POPULAR)
+        except StoreUnavailableError as error:
+            self._note(error)
+            return recommender
+        if not scores:
+            return recommender
+        bundle = recommender.bundle
+        index = bundle.items.vocabulary.indexes(list(scores))
+        live = {place: score for place, score in zip(index.tolist(), scores.values(), strict=True) if place}
+        trained_at = round(bundle.manifest.data_end.timestamp() * 1e6)
+        now = round(self._now().timestamp() * 1e6)
+        return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
+
+    def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
+        """Looks every `seconds` from now on, in a thread of its own."""
+        self._thread = Thread(
+            target=self._run, args=(watch, seconds, popularity_seconds), name="live-catalogue", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; what serves stays."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def _run(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
+        popular_at = time.monotonic()
+        while not self._stop.wait(seconds):
+            try:
+                watch.revise(self.caught_up)
+                if time.monotonic() >= popular_at:
+                    watch.revise(self.popular)
+                    popular_at = time.monotonic() + popularity_seconds
+            except Exception:  # the thread must live: whatever it was may pass
+                log.exception("looking for changes of the catalogue failed")
+
+    def _note(self, error: StoreUnavailableError) -> None:
+        """Logs a store that is away once, not every second."""
+        if not self._away:
+            log.warning(PROBLEM, error)
+        self._away = True

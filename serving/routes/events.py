@@ -1,0 +1,29 @@
+"""The route that collects events."""
+
+import orjson
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from serving.deployment import Deployment
+from serving.schemas.events import NDJSON, request_body
+from serving.schemas.recommendations import CollectedAnswer
+
+
+def add_events(app: FastAPI, deployment: Deployment) -> None:
+    """Adds POST /v1/events."""
+
+    @app.post(
+        "/v1/events",
+        response_model=CollectedAnswer,
+        tags=["events"],
+        openapi_extra={"requestBody": request_body()},
+    )
+    async def events(request: Request) -> Response:
+        """Takes one event or up to 1,000; each is accepted or refused by itself, and accepted means durable.
+
+        An event that is sent again under its `event_id` counts once. The token makes /v1/recommend wait
+        until these events are visible.
+        """
+        lines = request.headers.get("Content-Type", "").partition(";")[0].strip().lower() == NDJSON
+        collected = await deployment.collection.collect(await request.body(), lines)
+        return Response(orjson.dumps(collected), media_type="application/json")
