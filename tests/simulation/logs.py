@@ -10,7 +10,7 @@ from recsys.simulation.page_events import Names
 from recsys.simulation.truth import Truth, TruthWriter, read_truth
 from recsys.simulation.visits import simulate
 from recsys.simulation.world import World, open_world
-from tests.simulation.catalogues import START, small_catalogue
+from tests.simulation.catalogs import START, small_catalogue
 
 DAYS = 7
 TIDY = {"bot_share": 0.0, "duplicate_share": 0.0, "late_share": 0.0, "skewed_share": 0.0}

@@ -22,7 +22,7 @@ from recsys.simulation.service import Answer, HttpService, Receipt
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter, read_truth
 from recsys.simulation.world import World, open_world
-from tests.simulation.catalogues import small_catalogue
+from tests.simulation.catalogs import small_catalogue
 
 
 class FakeService:

@@ -20,7 +20,7 @@ from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.rhythm import DAY
 from recsys.stores.lake.event_lake import EventLake
-from tests.simulation.catalogues import small_catalogue
+from tests.simulation.catalogs import small_catalogue
 from tests.simulation.logs import Log, make_log
 
 

@@ -11,7 +11,7 @@ import pytest
 from recsys.home import HomePaths
 from recsys.simulation.truth import read_truth
 from recsys.stores.lake.dataset_files import save_items
-from tests.simulation.catalogues import small_catalogue
+from tests.simulation.catalogs import small_catalogue
 
 ROOT = Path(__file__).parents[2]
 

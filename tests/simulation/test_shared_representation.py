@@ -29,7 +29,7 @@ from scripts.benchmarks.shared_representation_bench import (
     pooled,
     rows,
 )
-from tests.simulation.catalogues import small_catalogue
+from tests.simulation.catalogs import small_catalogue
 from tests.simulation.logs import TIDY, Log
 
 ITEMS = Vocabulary.of(["a", "b", "c"])

@@ -11,7 +11,7 @@ from recsys.simulation.habits import Habits
 from recsys.simulation.rhythm import DAY, HOUR, HOUR_SHAPE, WEEK_SHAPE, arrivals, rate_at
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.world import open_world
-from tests.simulation.catalogues import CATEGORIES, START, small_catalogue
+from tests.simulation.catalogs import CATEGORIES, START, small_catalogue
 
 
 def test_items_of_a_category_are_nearer_to_each_other_than_to_others() -> None:

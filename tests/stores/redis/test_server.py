@@ -150,7 +150,7 @@ def test_a_server_that_is_busy_is_not_started_twice(
 def test_the_server_outlives_the_process_that_started_it(settings: Settings) -> None:
     code = (
         "import sys; from pathlib import Path; from recsys.config import Settings;"
-        "from recsys.stores import redis_server;"
+        "from recsys.stores.redis import server as redis_server;"
         "print(redis_server.up(Settings(home=Path(sys.argv[1]))).pid)"
     )
     answer = subprocess.run(

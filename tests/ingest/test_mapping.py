@@ -78,7 +78,7 @@ def test_every_shipped_mapping_is_valid_and_described() -> None:
 
 
 def template() -> Path:
-    return Path(mapping_files.__file__).parent.parent / "mappings" / "template.toml"
+    return Path(mapping_files.__file__).parents[2] / "mappings" / "template.toml"
 
 
 def test_the_template_is_valid_as_it_is() -> None:

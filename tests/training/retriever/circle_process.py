@@ -18,7 +18,7 @@ from recsys.progress import Advance
 from recsys.training.retriever.distributed import assembled
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.workers import follow, release
-from tests.training.circle import cycle, data_of, hit_rate, model_of, settings
+from tests.training.retriever.circle import cycle, data_of, hit_rate, model_of, settings
 
 
 @contextmanager

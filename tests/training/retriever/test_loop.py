@@ -19,7 +19,7 @@ from recsys.progress import Advance, Progress
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import batch_loss
 from recsys.training.schedule import adamw
-from tests.training.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
+from tests.training.retriever.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 
 DAY = 86_400
 LOSSES = get_args(RetrieverSettings.model_fields["loss"].annotation)

@@ -307,7 +307,7 @@ def test_a_process_killed_while_writing_leaves_no_bundle(tmp_path: Path) -> None
         "from recsys.stores.bundles.bundles import save_bundle; from tests.tiny_bundle import tiny_bundle; "
         "save_bundle(tiny_bundle(), Path(sys.argv[1]), extras={'index': lambda path: os._exit(9)})"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=False)
     assert killed.returncode == 9
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []

@@ -64,7 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with ten events, its features applied and materialized into a server of its own."""
     home = tmp_path_factory.mktemp("home")
     given = {"RECSYS_HOME": str(home), "RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30"}
-    settings = load_settings(given, start=Path(__file__).parents[2])
+    settings = load_settings(given, start=Path(__file__).parents[3])
     items = [
         {
             columns.ITEM_ID: name,
