@@ -6,16 +6,13 @@ be resampled together. Relevance is binary; the best possible ranking has all ta
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 
 # -- rankings -----------------------------------------------------------------------------------
 
 
-def target_ranks(items: Ints, target_offsets: Ints, targets: Ints) -> Ints:
+def target_ranks(items: IntArray, target_offsets: IntArray, targets: IntArray) -> IntArray:
     """(T,) int64: the place of each target in its case's ranking, from 1; 0 where it is not there.
 
     Args:
@@ -37,7 +34,7 @@ def target_ranks(items: Ints, target_offsets: Ints, targets: Ints) -> Ints:
     return np.where(found, order[place] % items.shape[1] + 1, 0)
 
 
-def hits_at(ranks: Ints, target_offsets: Ints, places: int) -> Bools:
+def hits_at(ranks: IntArray, target_offsets: IntArray, places: int) -> BoolArray:
     """(U, places) bool from the places of the targets, see `target_ranks`.
 
     >>> hits_at(np.array([3, 0, 1]), np.array([0, 2, 3]), 3).astype(int)
@@ -51,7 +48,7 @@ def hits_at(ranks: Ints, target_offsets: Ints, places: int) -> Bools:
     return hits
 
 
-def hit_rate(hits: Bools, k: int) -> Floats:
+def hit_rate(hits: BoolArray, k: int) -> DoubleArray:
     """(U,): HR@k = 1 if any of the first k is a target, else 0.
 
     >>> hit_rate(np.array([[0, 1, 1], [0, 0, 0]], bool), 2)
@@ -60,7 +57,7 @@ def hit_rate(hits: Bools, k: int) -> Floats:
     return np.asarray(hits[:, :k].any(axis=1), np.float64)
 
 
-def recall(hits: Bools, targets: Ints, k: int) -> Floats:
+def recall(hits: BoolArray, targets: IntArray, k: int) -> DoubleArray:
     """(U,): recall@k = hits among the first k / number of targets.
 
     Args:
@@ -72,7 +69,7 @@ def recall(hits: Bools, targets: Ints, k: int) -> Floats:
     return np.asarray(hits[:, :k].sum(axis=1) / targets, np.float64)
 
 
-def precision(hits: Bools, k: int) -> Floats:
+def precision(hits: BoolArray, k: int) -> DoubleArray:
     """(U,): precision@k = hits among the first k / k.
 
     >>> precision(np.array([[0, 1, 1], [0, 0, 0]], bool), 2)
@@ -81,7 +78,7 @@ def precision(hits: Bools, k: int) -> Floats:
     return np.asarray(hits[:, :k].sum(axis=1) / k, np.float64)
 
 
-def ndcg(hits: Bools, targets: Ints, k: int) -> Floats:
+def ndcg(hits: BoolArray, targets: IntArray, k: int) -> DoubleArray:
     """(U,): NDCG@k = DCG@k / the DCG@k of a ranking with all targets first.
 
     DCG@k = sum over p <= k of hit_p / log2(p + 1)
@@ -96,7 +93,7 @@ def ndcg(hits: Bools, targets: Ints, k: int) -> Floats:
     return np.asarray(hits[:, :places] @ discount[:places] / ideal, np.float64)
 
 
-def reciprocal_rank(hits: Bools, k: int) -> Floats:
+def reciprocal_rank(hits: BoolArray, k: int) -> DoubleArray:
     """(U,): 1 / place of the first target among the first k, 0 if there is none; its mean is MRR@k.
 
     >>> reciprocal_rank(np.array([[0, 1, 1], [0, 0, 0]], bool), 3)
@@ -106,7 +103,7 @@ def reciprocal_rank(hits: Bools, k: int) -> Floats:
     return np.where(head.any(axis=1), 1 / (head.argmax(axis=1) + 1.0), 0.0)
 
 
-def average_precision(hits: Bools, targets: Ints, k: int) -> Floats:
+def average_precision(hits: BoolArray, targets: IntArray, k: int) -> DoubleArray:
     """(U,): AP@k = sum over hit places p <= k of precision@p / number of targets; its mean is MAP@k.
 
     >>> average_precision(np.array([[1, 0, 1]], bool), np.array([2]), 3).round(4)  # (1 + 2/3) / 2
@@ -120,7 +117,7 @@ def average_precision(hits: Bools, targets: Ints, k: int) -> Floats:
 # -- lists --------------------------------------------------------------------------------------
 
 
-def coverage(items: Ints, catalogue: int) -> float:
+def coverage(items: IntArray, catalogue: int) -> float:
     """The share of `catalogue` items that at least one list shows; 0 in `items` is no item.
 
     >>> coverage(np.array([[1, 2], [2, 0]]), 4)
@@ -130,7 +127,7 @@ def coverage(items: Ints, catalogue: int) -> float:
     return float((shown > 0).sum() / catalogue)
 
 
-def self_information(counts: Ints) -> Floats:
+def self_information(counts: IntArray) -> DoubleArray:
     """(N + 1,): -log2 of each item's share of all actions, an item without any counted as if it had one.
 
     >>> self_information(np.array([0, 4, 3, 1]))[1:].round(3)  # shares 1/2, 3/8, 1/8
@@ -140,7 +137,7 @@ def self_information(counts: Ints) -> Floats:
     return -np.log2(np.maximum(counts, 1) / total)
 
 
-def novelty(items: Ints, information: Floats) -> Floats:
+def novelty(items: IntArray, information: DoubleArray) -> DoubleArray:
     """(U,): the mean self-information, in bits, of a list's items; high = seldom chosen by others.
 
     >>> novelty(np.array([[1, 3], [1, 0]]), np.array([0.0, 1.0, 1.4, 3.0]))
@@ -151,7 +148,7 @@ def novelty(items: Ints, information: Floats) -> Floats:
     return np.asarray(total / np.maximum(some.sum(axis=1), 1), np.float64)
 
 
-def intra_list_diversity(items: Ints, categories: Ints) -> Floats:
+def intra_list_diversity(items: IntArray, categories: IntArray) -> DoubleArray:
     """(U,): the share of pairs of a list's items that differ in category; 0 for fewer than two items.
 
     Args:
@@ -174,7 +171,7 @@ def intra_list_diversity(items: Ints, categories: Ints) -> Floats:
 # -- probabilities --------------------------------------------------------------------------------
 
 
-def auc(labels: Bools, scores: Floats) -> float:
+def auc(labels: BoolArray, scores: DoubleArray) -> float:
     """The probability that a positive is scored above a negative, a tie counting one half.
 
     AUC = (sum of the positives' mid-ranks - P (P + 1) / 2) / (P Q); NaN without both kinds.
@@ -191,7 +188,7 @@ def auc(labels: Bools, scores: Floats) -> float:
     return (total - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def log_loss(labels: Bools, probabilities: Floats) -> float:
+def log_loss(labels: BoolArray, probabilities: DoubleArray) -> float:
     """The mean of -log p(what happened), in nats, p kept 1e-15 away from 0 and 1.
 
     >>> round(log_loss(np.array([True, False]), np.array([0.5, 0.5])), 4)  # log 2
@@ -201,7 +198,7 @@ def log_loss(labels: Bools, probabilities: Floats) -> float:
     return float(-np.where(labels, np.log(p), np.log1p(-p)).mean())
 
 
-def expected_calibration_error(labels: Bools, probabilities: Floats, bins: int = 15) -> float:
+def expected_calibration_error(labels: BoolArray, probabilities: DoubleArray, bins: int = 15) -> float:
     """How far probabilities are from frequencies: sum over bins of n_b / n |mean p - mean label|.
 
     Bins hold (nearly) equally many rows, since click probabilities crowd near 0.

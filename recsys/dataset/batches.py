@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import history_ends
 
 MICROS = 1_000_000

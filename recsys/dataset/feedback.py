@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from recsys import columns
-from recsys.dataset.interactions import IntArray, Vocabulary
+from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.interactions import Vocabulary
 
 SHOWN_COLUMNS = (columns.REQUEST_ID, columns.USER_ID, columns.ITEM_ID, columns.POSITION, columns.AT)
 FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS)
@@ -22,7 +22,6 @@ PURCHASE_MICROS = 7 * 86_400_000_000
 # A view or a like that names the response is an opening of what it showed, as a click is.
 CLICKS = (columns.CLICK, columns.VIEW, columns.LIKE)
 
-BoolArray = npt.NDArray[np.bool_]
 _SHOWN_ITEM = [columns.REQUEST_ID, columns.ITEM_ID]
 _BUYER = [columns.USER_ID, columns.ITEM_ID]
 

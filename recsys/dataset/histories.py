@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.dataset.interactions import IntArray, Vocabulary
+from recsys.arrays import IntArray
+from recsys.dataset.interactions import Vocabulary
 
 
 @dataclass(frozen=True)

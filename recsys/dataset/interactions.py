@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user_index)
 
-    def take(self, mask: npt.NDArray[np.bool_]) -> "Interactions":
+    def take(self, mask: BoolArray) -> "Interactions":
         """Only the actions where `mask` (M,) holds; vocabularies stay whole."""
         return Interactions(
             self.users,

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from recsys.dataset.interactions import FloatArray
+from recsys.arrays import Column, FloatArray, combined
 from recsys.dataset.schemas import VECTOR_MAP
-from recsys.ingest.raw.cells import Column, combined
 
 Layout = tuple[tuple[str, int], ...]
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.interactions import IntArray, Interactions, Vocabulary
+from recsys.arrays import IntArray
+from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.errors import DataError, SchemaMismatchError
 
 _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.errors import DataError
 
 DAY_MICROS = 86_400_000_000
@@ -157,7 +158,7 @@ def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> t
     return test_start - validation_days * DAY_MICROS, test_start
 
 
-def _cases(interactions: Interactions, mask: npt.NDArray[np.bool_], at: int | None) -> Cases:
+def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> Cases:
     """One case for each user with an action in `mask`, asked at `at` or at that action's instant."""
     width = len(interactions.items)
     pairs = np.unique(interactions.user_index[mask] * width + interactions.item_index[mask])

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.arrays import FloatArray, IntArray
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import DAY_MICROS, Split, histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent

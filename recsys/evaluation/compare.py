@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys import metrics
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.evaluation.baselines import TEXT_NEIGHBOURS
@@ -18,7 +19,6 @@ from recsys.evaluation.rankings import Rankings, Seen, rank
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, slices_of
-from recsys.metrics import Bools, Floats
 from recsys.progress import Progress, silent
 
 RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
@@ -72,7 +72,7 @@ class Evaluation:
     item_events: IntArray
     rows: tuple[Row, ...]
     rankings: Mapping[str, Rankings]
-    values: Mapping[str, Mapping[str, Floats]]
+    values: Mapping[str, Mapping[str, DoubleArray]]
     seconds: Mapping[str, float]
     calibration: Reliability | None = None
 
@@ -152,9 +152,9 @@ def evaluate(
     )
 
 
-def ranking_metrics(hits: Bools, targets: IntArray, cutoffs: Sequence[int]) -> dict[str, Floats]:
+def ranking_metrics(hits: BoolArray, targets: IntArray, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
     """Metric name -> (U,) one value a case."""
-    values: dict[str, Floats] = {}
+    values: dict[str, DoubleArray] = {}
     for k in cutoffs:
         values[f"hr@{k}"] = metrics.hit_rate(hits, k)
         values[f"recall@{k}"] = metrics.recall(hits, targets, k)
@@ -180,7 +180,7 @@ def _compare(
     reference: str,
     settings: EvaluationSettings,
     progress: Progress,
-) -> tuple[list[Row], dict[str, dict[str, Floats]]]:
+) -> tuple[list[Row], dict[str, dict[str, DoubleArray]]]:
     """The rows of all slices, and the per-case values on all cases."""
     ranks = {
         model: metrics.target_ranks(ranking.items, cases.target_offsets, cases.targets)
@@ -188,7 +188,7 @@ def _compare(
     }
     rng = np.random.default_rng(settings.seed)
     rows: list[Row] = []
-    values: dict[str, dict[str, Floats]] = {}
+    values: dict[str, dict[str, DoubleArray]] = {}
     with progress("intervals", len(slices)) as advance:
         for part in slices:
             inside, _ = restrict(cases, part.targets)
@@ -209,7 +209,7 @@ def _compare(
 
 
 def _slice_rows(
-    measured: Mapping[str, Mapping[str, Floats]],
+    measured: Mapping[str, Mapping[str, DoubleArray]],
     name: str,
     reference: str,
     samples: int,

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recsys.arrays import FloatArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, FloatArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import Split
 from recsys.evaluation.baselines import (
     GRAPH_NEIGHBOURS,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from recsys.arrays import DoubleArray, IntArray
+
 _DRAWS_AT_ONCE = 4_000_000  # resampled cases held at a time
 
 
@@ -18,17 +18,17 @@ class Intervals:
         difference, difference_low, difference_high: (C,) of the column minus its reference column.
     """
 
-    mean: Floats
-    low: Floats
-    high: Floats
-    difference: Floats
-    difference_low: Floats
-    difference_high: Floats
+    mean: DoubleArray
+    low: DoubleArray
+    high: DoubleArray
+    difference: DoubleArray
+    difference_low: DoubleArray
+    difference_high: DoubleArray
 
 
 def paired_bootstrap(
-    values: Floats,
-    reference: npt.NDArray[np.int64],
+    values: DoubleArray,
+    reference: IntArray,
     samples: int,
     rng: np.random.Generator,
     confidence: float = 0.95,

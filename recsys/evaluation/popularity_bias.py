@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from recsys.dataset.interactions import IntArray
+from recsys.arrays import DoubleArray, IntArray
 from recsys.evaluation.slices import COLD_EVENTS, head_items
-from recsys.metrics import Floats
 
 TAKEN = "what people took"
 
 
-def popularity_percentiles(item_events: IntArray) -> Floats:
+def popularity_percentiles(item_events: IntArray) -> DoubleArray:
     """(N + 1,): the share of the catalogue with fewer training events than an item, ties counting half.
 
     >>> popularity_percentiles(np.array([0, 5, 1, 1, 9]))[1:]  # of four items

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys.dataset.interactions import Cases, FloatArray, Interactions, Vocabulary
+from recsys.arrays import DoubleArray, FloatArray
+from recsys.dataset.interactions import Cases, Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.rankings import Seen, rank
@@ -13,7 +13,6 @@ from recsys.evaluation.scorer import Scorer
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.progress import Progress, silent
 
-Floats = npt.NDArray[np.float64]
 METRIC = "ndcg@10"
 PLACES = 10
 LEAST_CASES = 20  # below that an interval says nothing
@@ -40,7 +39,11 @@ class Verdict:
 
 
 def judge(
-    candidate: Floats, production: Floats, epsilon: float | None, samples: int, rng: np.random.Generator
+    candidate: DoubleArray,
+    production: DoubleArray,
+    epsilon: float | None,
+    samples: int,
+    rng: np.random.Generator,
 ) -> Verdict:
     """The verdict on two bundles' values (U,) of the same cases.
 
@@ -83,7 +86,7 @@ def judge(
 
 def case_values(
     scorer: Scorer, cases: Cases, interactions: Interactions, seen: Seen, progress: Progress = silent
-) -> Floats:
+) -> DoubleArray:
     """(U,) NDCG@10 of each case, all items ranked."""
     found = rank(scorer, cases, interactions, PLACES, seen, progress=progress)
     places = target_ranks(found.items, cases.target_offsets, cases.targets)

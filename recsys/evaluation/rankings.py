@@ -8,7 +8,8 @@ import pyarrow as pa
 import torch
 
 from recsys import columns
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions, Vocabulary
+from recsys.arrays import FloatArray, IntArray
+from recsys.dataset.interactions import Cases, Interactions, Vocabulary
 from recsys.dataset.split import histories_before
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer

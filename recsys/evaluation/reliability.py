@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys import metrics
-from recsys.dataset.interactions import FloatArray
-from recsys.metrics import Bools
+from recsys.arrays import BoolArray, FloatArray
 
 BINS = 15  # as in `metrics.expected_calibration_error`
 _Z = 1.96  # of a 95% interval
@@ -47,7 +46,7 @@ class Reliability:
     bins: tuple[Bin, ...]
 
 
-def reliability(probabilities: FloatArray, labels: Bools) -> Reliability | None:
+def reliability(probabilities: FloatArray, labels: BoolArray) -> Reliability | None:
     """How far probabilities (n,) are from what came true (n,); None for no candidates."""
     if not len(labels):
         return None

@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from recsys.dataset.interactions import Cases, FloatArray
+from recsys.arrays import FloatArray
+from recsys.dataset.interactions import Cases
 
 
 class Scorer(Protocol):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import history_ends
 from recsys.evaluation.rankings import seen_items
 
@@ -16,8 +16,6 @@ HISTORY, CATEGORY = "history: ", "category: "  # how the names of these slices b
 HISTORY_LENGTHS = ((0, 0), (1, 5), (6, 20), (21, 50), (51, None))
 CATEGORIES_SHOWN = 8
 HEAD_SHARE = 0.5  # the head: the most wanted items that together take this share of training events
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Slice:
     """
 
     name: str
-    targets: Mask
+    targets: BoolArray
 
 
 def slices_of(
@@ -70,7 +68,7 @@ def slices_of(
     return tuple(Slice(name, mask) for name, mask in useful.items())
 
 
-def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> dict[str, Mask]:
+def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> dict[str, BoolArray]:
     """The targets of users with so many actions strictly before the case's instant."""
     users = cases.user_index
     length = history_ends(interactions, users, cases.at) - interactions.user_offsets[users]  # (U,)
@@ -82,7 +80,7 @@ def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> di
     return masks
 
 
-def _by_category(cases: Cases, categories: Sequence[str]) -> dict[str, Mask]:
+def _by_category(cases: Cases, categories: Sequence[str]) -> dict[str, BoolArray]:
     """The targets of each of the categories with most targets, the largest first."""
     if not any(categories):
         return {}
@@ -93,7 +91,7 @@ def _by_category(cases: Cases, categories: Sequence[str]) -> dict[str, Mask]:
     return {f"{CATEGORY}{names[code]}": asked == code for code in largest if counts[code]}
 
 
-def head_items(item_events: IntArray) -> Mask:
+def head_items(item_events: IntArray) -> BoolArray:
     """(N + 1,) bool: the most wanted items that together take half of all events.
 
     >>> head_items(np.array([0, 1, 6, 2, 1]))
@@ -106,7 +104,7 @@ def head_items(item_events: IntArray) -> Mask:
     return head
 
 
-def had_before(cases: Cases, interactions: Interactions) -> Mask:
+def had_before(cases: Cases, interactions: Interactions) -> BoolArray:
     """(T,) bool: whether the user acted on the target strictly before the case's instant."""
     width = len(interactions.items)
     row, item = seen_items(interactions, cases)
@@ -114,7 +112,7 @@ def had_before(cases: Cases, interactions: Interactions) -> Mask:
     return np.isin(owner * width + cases.targets, np.unique(row * width + item))
 
 
-def restrict(cases: Cases, targets: Mask) -> tuple[Cases, IntArray]:
+def restrict(cases: Cases, targets: BoolArray) -> tuple[Cases, IntArray]:
     """The cases that keep a target under the mask, with those targets only, and their old rows."""
     owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
     counts = np.bincount(owner[targets], minlength=len(cases))

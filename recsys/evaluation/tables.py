@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from recsys.dataset.interactions import IntArray
+from recsys.arrays import IntArray
 from recsys.evaluation.compare import Evaluation, Row
 from recsys.evaluation.popularity_bias import TAKEN, group_shares, popularity_percentiles
 from recsys.evaluation.reliability import Reliability

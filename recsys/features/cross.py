@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-
-FloatColumn = npt.NDArray[np.float32]
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 
 USER_INPUTS = (
     columns.AVERAGE_PRICE,
@@ -32,7 +31,7 @@ def cross_features(
     user: Mapping[str, npt.NDArray[Any]],
     items: Mapping[str, npt.NDArray[Any]],
     request_at_seconds: float,
-) -> dict[str, FloatColumn]:
+) -> dict[str, FloatArray]:
     """The CROSS_FEATURES of one user (columns of one row) and K items, each (K,) float32.
 
     - `price_to_user_mean`: the item's price over the mean price the user paid; NaN where either is unknown.
@@ -50,10 +49,10 @@ def cross_features(
 
 def cross_features_by_row(
     users: Mapping[str, npt.NDArray[Any]],
-    user_row: npt.NDArray[np.int64],
+    user_row: IntArray,
     items: Mapping[str, npt.NDArray[Any]],
     request_at_seconds: npt.NDArray[Any],
-) -> dict[str, FloatColumn]:
+) -> dict[str, FloatArray]:
     """The same for R rows: row r is user `user_row[r]` of U `users` and item r of R `items`."""
     padded = {
         name: _padded(users[name], dtype)
@@ -101,8 +100,8 @@ def cross_features_of_lists(inputs: Mapping[str, Sequence[Any]]) -> dict[str, li
 
 
 def _affinity(
-    padded: Mapping[str, npt.NDArray[Any]], user_row: npt.NDArray[np.int64], category: npt.NDArray[np.int64]
-) -> dict[str, FloatColumn]:
+    padded: Mapping[str, npt.NDArray[Any]], user_row: IntArray, category: IntArray
+) -> dict[str, FloatArray]:
     favourites = padded[columns.TOP_CATEGORIES][user_row]  # (R, 5)
     shares = padded[columns.TOP_CATEGORY_SHARES][user_row]  # (R, 5)
     share = np.where(favourites == category[:, None], shares, 0).sum(1)
@@ -112,10 +111,10 @@ def _affinity(
 
 def _recurrence(
     padded: Mapping[str, npt.NDArray[Any]],
-    user_row: npt.NDArray[np.int64],
-    item: npt.NDArray[np.int64],
-    at: npt.NDArray[np.float64],
-) -> dict[str, FloatColumn]:
+    user_row: IntArray,
+    item: IntArray,
+    at: DoubleArray,
+) -> dict[str, FloatArray]:
     times = np.zeros(len(item), np.float32)
     seen_at = np.zeros(len(item), np.int64)
     items, instants = padded[columns.HISTORY_ITEMS], padded[columns.HISTORY_AT]  # (U, L)
@@ -134,7 +133,7 @@ def _recurrence(
     }
 
 
-def _where(known: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> FloatColumn:
+def _where(known: BoolArray, values: npt.NDArray[Any]) -> FloatArray:
     return np.where(known, values, np.nan).astype(np.float32)
 
 

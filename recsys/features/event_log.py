@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
 from recsys.errors import SchemaMismatchError
-
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
 IS_ACTION = np.array([False, *(kind in columns.ACTION_KINDS for kind in columns.KINDS)])  # by kind's code

@@ -5,16 +5,16 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import Column, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.item_vectors import layout_of, layout_text, vector_rows
-from recsys.features.view_schemas import INSTANT, Column, lists, view_table
+from recsys.features.view_schemas import INSTANT, lists, view_table
 
 
-def keys_of(column: Column) -> npt.NDArray[np.int64]:
+def keys_of(column: Column) -> IntArray:
     """Stable keys of a column of texts, 0 where it is null or empty."""
     encoded = column.combine_chunks().dictionary_encode()
     keys = [stable_key(text) if text else 0 for text in encoded.dictionary.to_pylist()]
@@ -48,7 +48,7 @@ def item_content(items: pa.Table, start: int, created_at: int) -> pa.Table:
     ).sort_by(columns.EVENT_TIMESTAMP)
 
 
-def item_text(items: pa.Table, vectors: npt.NDArray[np.float32], start: int, created_at: int) -> pa.Table:
+def item_text(items: pa.Table, vectors: FloatArray, start: int, created_at: int) -> pa.Table:
     """One item_text row for each of `items`: its text vector, (N, E), and the hash of its text."""
     rows, width = vectors.shape
     texts: Sequence[str | None] = items[columns.TEXT].to_pylist()
@@ -95,7 +95,7 @@ def text_hash(text: str) -> str:
     return sha256(text.encode("utf-8")).hexdigest()
 
 
-def category_keys(items: pa.Table, item_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+def category_keys(items: pa.Table, item_ids: Sequence[str]) -> IntArray:
     """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown."""
     keys = dict(
         zip(items[columns.ITEM_ID].to_pylist(), keys_of(items[columns.CATEGORY]).tolist(), strict=True)

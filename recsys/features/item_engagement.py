@@ -7,10 +7,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog, IntArray
+from recsys.arrays import Column, FloatArray, IntArray
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
 from recsys.features.timeline import build_timeline, changes_of, latest
-from recsys.features.view_schemas import Column, instants, names_of, view_table
+from recsys.features.view_schemas import instants, names_of, view_table
 from recsys.features.windows import RATE_DAYS, SECOND_MICROS, TREND_DAYS
 
 COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
@@ -54,10 +55,10 @@ def engagement_table(
     return view_table(columns.ITEM_ENGAGEMENT, values)
 
 
-def rates(counts: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, npt.NDArray[np.float32]]:
+def rates(counts: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, FloatArray]:
     """The three rates out of the view's own counts, so that they agree wherever the counts were made."""
 
-    def total(kinds: tuple[str, ...], days: int) -> npt.NDArray[np.int64]:
+    def total(kinds: tuple[str, ...], days: int) -> IntArray:
         parts = [counts[f"item_{kind}_count_{days}d"] for kind in kinds]
         return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
 

@@ -4,9 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import IntArray
+from recsys.arrays import Column, IntArray
 from recsys.features.timeline import Changes, Instants, sums_over
-from recsys.features.view_schemas import Column
 
 
 def kind_counts(

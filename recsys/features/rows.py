@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
+
 
 @dataclass(frozen=True)
 class FeatureRows:
@@ -23,12 +25,12 @@ class FeatureRows:
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
-    missing: Mapping[str, npt.NDArray[np.bool_]]
-    event_at: Mapping[str, npt.NDArray[np.int64]]
+    missing: Mapping[str, BoolArray]
+    event_at: Mapping[str, IntArray]
     views: Mapping[str, str]
-    null: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    null: Mapping[str, BoolArray] = field(default_factory=dict)
 
-    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    def matrix(self, names: Sequence[str]) -> FloatArray:
         """(K, len(names)) float32, NaN where the feature's view is missing or its value is null."""
         rows = len(next(iter(self.columns.values())))
         out = np.empty((rows, len(names)), np.float32)

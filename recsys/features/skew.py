@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from recsys.arrays import DoubleArray
 
 FLOAT_TOLERANCE = 1e-6  # relative, of float32 features; whole numbers, keys, texts and flags must be equal
 EXAMPLES = 3  # kept of each feature
@@ -178,7 +179,7 @@ def _staleness(view: str, pairs: Sequence[tuple[ServedRow, Newer]]) -> Staleness
     )
 
 
-def _percentiles(seconds: npt.NDArray[np.float64]) -> dict[str, float]:
+def _percentiles(seconds: DoubleArray) -> dict[str, float]:
     if not len(seconds):
         return {}
     found = {f"p{share}": float(np.percentile(seconds, share)) for share in PERCENTILES}

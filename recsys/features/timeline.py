@@ -8,7 +8,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from recsys import columns
-from recsys.features.event_log import NEVER, BoolArray, EventLog, IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.features.event_log import NEVER, EventLog
 from recsys.features.windows import day_of, leaves_at
 
 

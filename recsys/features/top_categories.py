@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import IntArray
+from recsys.arrays import FloatArray, IntArray
 from recsys.features.timeline import Changes, Instants, Moments, Timeline
 from recsys.features.windows import PROFILE_DAYS, day_of, leaves_at
 
@@ -20,7 +19,7 @@ class TopCategories:
     """Row r of the timeline has `keys[offsets[r]:offsets[r + 1]]`, largest share first."""
 
     keys: IntArray
-    shares: npt.NDArray[np.float32]
+    shares: FloatArray
     offsets: IntArray
 
 
@@ -150,7 +149,7 @@ def _blocks(moving: _Counts) -> Iterator[tuple[int, int]]:
         yield first, len(moving.row_start) - 1
 
 
-def _block(moving: _Counts, first: int, last: int) -> tuple[IntArray, npt.NDArray[np.float32]]:
+def _block(moving: _Counts, first: int, last: int) -> tuple[IntArray, FloatArray]:
     """(V, 5) keys, largest count first, 0 where there are fewer, and their shares, of users first..last."""
     low, high = int(moving.row_start[first]), int(moving.row_start[last])
     steps = slice(*np.searchsorted(moving.step_row, [low, high]))

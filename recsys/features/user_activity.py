@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import CANCEL_CODE, PURCHASE_CODE, EventLog, IntArray
+from recsys.arrays import Column, IntArray
+from recsys.features.event_log import CANCEL_CODE, PURCHASE_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
 from recsys.features.timeline import (
     Changes,
@@ -19,7 +20,7 @@ from recsys.features.timeline import (
     validity,
 )
 from recsys.features.top_categories import top_categories
-from recsys.features.view_schemas import Column, instants, lists, names_of, view_table
+from recsys.features.view_schemas import instants, lists, names_of, view_table
 from recsys.features.windows import PROFILE_DAYS, SECOND_MICROS
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import CANCEL_CODE, BoolArray, EventLog, IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.features.event_log import CANCEL_CODE, EventLog
 from recsys.features.view_schemas import VIEW_SCHEMAS, instants, lists, names_of, view_table
 from recsys.features.windows import SECOND_MICROS
 

@@ -1,17 +1,16 @@
 """The Arrow schema of each feature view's rows, and how columns become such a table."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import Column, IntArray
 
 INSTANT = pa.timestamp("us", "UTC")
-
-Column: TypeAlias = Any  # a pyarrow Array or ChunkedArray; casts lose what their stubs know
 
 
 def _view(join_key: str, **features: Any) -> pa.Schema:
@@ -76,17 +75,17 @@ VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
 }
 
 
-def instants(micros: npt.NDArray[np.int64]) -> Column:
+def instants(micros: IntArray) -> Column:
     """`micros` since 1970 as aware UTC instants."""
     return pa.array(micros).cast(INSTANT)
 
 
-def lists(values: npt.NDArray[np.generic], offsets: npt.NDArray[np.int64], item_type: pa.DataType) -> Column:
+def lists(values: npt.NDArray[np.generic], offsets: IntArray, item_type: pa.DataType) -> Column:
     """Row r is `values[offsets[r]:offsets[r + 1]]`."""
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, item_type))
 
 
-def names_of(identifiers: tuple[str, ...], index: npt.NDArray[np.int64]) -> Column:
+def names_of(identifiers: tuple[str, ...], index: IntArray) -> Column:
     """The external ids at `index` (R,), as text."""
     indices: Column = pa.array(index)
     return pa.array(identifiers, pa.string()).take(indices)

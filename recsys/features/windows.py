@@ -14,10 +14,8 @@ Instants are int64 microseconds since 1970 UTC, days are int64 days since 1970.
 
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from recsys import columns
+from recsys.arrays import IntArray
 
 DAY_MICROS = 86_400_000_000
 SECOND_MICROS = 1_000_000
@@ -28,7 +26,7 @@ RATE_DAYS = 30  # click rate and conversion
 TREND_DAYS = 7  # trend: this many of the last RATE_DAYS
 PROFILE_DAYS = 90  # average price, active days, favourite categories
 
-Days = TypeVar("Days", int, npt.NDArray[np.int64])
+Days = TypeVar("Days", int, IntArray)
 
 
 def day_of(at: Days) -> Days:

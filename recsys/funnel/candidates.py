@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray, IntArray
-from recsys.funnel.catalog import Catalogue, Mask
+from recsys.funnel.catalog import Catalogue
 from recsys.models import signals as evidence
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS, Evidence
@@ -48,7 +48,7 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, rows: IntArray | Mask) -> "Candidates":
+    def take(self, rows: IntArray | BoolArray) -> "Candidates":
         return Candidates(self.index[rows], self.source[rows], self.evidence[rows])
 
     @classmethod
@@ -117,7 +117,9 @@ class CandidateSources:
         """What R histories of users with these vectors (R, D) say of all items."""
         return Evidence(self._experts, self._unit, histories, vectors, self._index.products(vectors))
 
-    def find(self, interests: Interests, allowed: Mask, count: int) -> tuple[Candidates, FloatArray | None]:
+    def find(
+        self, interests: Interests, allowed: BoolArray, count: int
+    ) -> tuple[Candidates, FloatArray | None]:
         """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
 
         Beside them their (K, S) signals. For somebody nobody knows popularity takes the place of fusion, and
@@ -137,7 +139,7 @@ class CandidateSources:
         found = Candidates.union([*context, chosen], count)
         return found, interests.voices.signals(found.index)
 
-    def around(self, item: int, allowed: Mask, count: int, alike: float = -1.0) -> Candidates:
+    def around(self, item: int, allowed: BoolArray, count: int, alike: float = -1.0) -> Candidates:
         """Neighbours of `item`, then up to `count` items by their cosine to it if that is `alike` or more.
 
         Never the item itself; nothing for item 0.
@@ -150,7 +152,7 @@ class CandidateSources:
         found = found[allowed[found] & (found > 0) & (found != item)]
         return _part(found, CONTEXT, evidence=item)
 
-    def _arrivals(self, items: IntArray, allowed: Mask) -> IntArray:
+    def _arrivals(self, items: IntArray, allowed: BoolArray) -> IntArray:
         """Items newer than the bundle whose text is most like one of `items`.
 
         The network has not met them and nobody has bought them: beside all others they would rarely be
@@ -165,7 +167,7 @@ class CandidateSources:
         found: IntArray = best[cosines[best] >= READS_ALIKE] + first
         return found
 
-    def _of_category(self, interests: Interests, allowed: Mask, count: int) -> Candidates:
+    def _of_category(self, interests: Interests, allowed: BoolArray, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""
         code = interests.context_category
         if not code:
@@ -176,7 +178,7 @@ class CandidateSources:
             found.insert(0, self._index.search(interests.voices.vectors[0], count // 2, inside)[0])
         return _part(np.concatenate(found), CATEGORY)
 
-    def fused(self, voices: Evidence, allowed: Mask, count: int, repeats: bool) -> Fused:
+    def fused(self, voices: Evidence, allowed: BoolArray, count: int, repeats: bool) -> Fused:
         """For each of R users the `count` best by fusion's first look at all that an expert brings.
 
         These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
@@ -210,7 +212,7 @@ class CandidateSources:
         source[own[cells]] = REPEAT
         return Fused(cells, signals, source)
 
-    def _near(self, voices: Evidence, allowed: Mask, count: int) -> Mask:
+    def _near(self, voices: Evidence, allowed: BoolArray, count: int) -> BoolArray:
         """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""
         if voices.cosines is not None:
             return nearest(voices.cosines, allowed, count).ravel()

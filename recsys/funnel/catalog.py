@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.interactions import IntArray
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle, ItemTable
 
-Mask = npt.NDArray[np.bool_]
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
 
 
@@ -39,7 +38,7 @@ class Labels:
             codes[place] = names.setdefault(texts[place], len(names))
         return Labels(names, codes)
 
-    def mask(self, wanted: Sequence[str]) -> Mask:
+    def mask(self, wanted: Sequence[str]) -> BoolArray:
         """(N + 1,) true where the item has one of `wanted`."""
         return np.isin(self.codes, [self.names[text] for text in wanted if text and text in self.names])
 
@@ -85,13 +84,13 @@ class Catalogue:
             other._by_category[code] = other.by_popularity[codes[other.by_popularity] == code]
         return other
 
-    def with_popularity(self, popularity: npt.NDArray[np.float64]) -> "Catalogue":
+    def with_popularity(self, popularity: DoubleArray) -> "Catalogue":
         """The same items in another order of popularity (N + 1,)."""
         other = copy(self)
         other._sort(popularity)
         return other
 
-    def _sort(self, popularity: npt.NDArray[np.float64]) -> None:
+    def _sort(self, popularity: DoubleArray) -> None:
         self.popularity = popularity
         order = np.argsort(-popularity, kind="stable")
         self.by_popularity: IntArray = order[order > 0]
@@ -124,7 +123,7 @@ class Catalogue:
             )
         return code
 
-    def popular(self, count: int, allowed: Mask, category: int = 0) -> IntArray:
+    def popular(self, count: int, allowed: BoolArray, category: int = 0) -> IntArray:
         """The up to `count` most popular items that are `allowed`, of one category if it is not 0."""
         order = self._by_category.get(category, np.zeros(0, np.int64)) if category else self.by_popularity
         first = order[:_FIRST_LOOK]
@@ -133,7 +132,7 @@ class Catalogue:
             found = order[allowed[order]][:count]
         return found
 
-    def passing(self, filters: Filters) -> Mask:
+    def passing(self, filters: Filters) -> BoolArray:
         """(N + 1,) true where an item of the catalogue passes `filters`, availability left aside.
 
         Raises:
@@ -151,7 +150,7 @@ class Catalogue:
             mask &= self._attribute_mask(name, value)
         return mask
 
-    def _attribute_mask(self, name: str, value: str | float) -> Mask:
+    def _attribute_mask(self, name: str, value: str | float) -> BoolArray:
         if name not in self._attribute_names:
             some = ", ".join(sorted(self._attribute_names)[:10]) or "none"
             raise RequestError(
@@ -162,7 +161,7 @@ class Catalogue:
         return mask
 
 
-def price_mask(price_micros: IntArray, filters: Filters) -> Mask:
+def price_mask(price_micros: IntArray, filters: Filters) -> BoolArray:
     """True where a price is known and within the bounds of `filters`; same shape as `price_micros`."""
     mask = price_micros >= max(filters.price_min_micros or 1, 1)  # 0 and below: unknown
     if filters.price_max_micros is not None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray
 
 POOL = 5  # times the slate's length: items that diversity chooses among
 SMALLEST_POOL = 50

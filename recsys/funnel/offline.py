@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.funnel.candidates import CandidateSources
-from recsys.funnel.catalog import Catalogue, Mask
+from recsys.funnel.catalog import Catalogue
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
@@ -102,7 +102,7 @@ def _blocks(histories: Histories, size: int) -> list[IntArray]:
     return np.split(known, range(count, len(known), count)) if len(known) else []
 
 
-def _allowed(size: int, seen: list[IntArray] | None, rows: int) -> Mask:
+def _allowed(size: int, seen: list[IntArray] | None, rows: int) -> BoolArray:
     """(rows, size) true but for padding and what each row has seen."""
     mask = np.ones((rows, size), bool)
     mask[:, 0] = False

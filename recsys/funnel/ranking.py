@@ -3,14 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys import columns
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.features.cross import cross_features
 from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import CATEGORY, Candidates
-from recsys.funnel.catalog import Mask
 from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 
@@ -32,7 +30,7 @@ class Ranked:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def take(self, places: IntArray | Mask) -> "Ranked":
+    def take(self, places: IntArray | BoolArray) -> "Ranked":
         return replace(
             self,
             candidates=self.candidates.take(places),
@@ -64,7 +62,7 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
 
 def opinion(
     bundle: Bundle,
-    popularity: npt.NDArray[np.float64],
+    popularity: DoubleArray,
     profile: Profile,
     candidates: Candidates,
     signals: FloatArray | None,

@@ -5,17 +5,16 @@ from copy import copy
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import Candidates, CandidateSources, Interests
-from recsys.funnel.catalog import Catalogue, Mask
+from recsys.funnel.catalog import Catalogue
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
 from recsys.funnel.explanation import slate_items
@@ -84,7 +83,7 @@ class Recommender:
             other._sources = self._sources.extended(other.bundle, other.catalogue, touched)
         return other
 
-    def with_popularity(self, popularity: npt.NDArray[np.float64]) -> "Recommender":
+    def with_popularity(self, popularity: DoubleArray) -> "Recommender":
         """The same with another popularity (N + 1,): what those get of whom nothing is known."""
         other = copy(self)
         other.catalogue = self.catalogue.with_popularity(popularity)
@@ -226,7 +225,7 @@ class Recommender:
         self,
         interests: Interests,
         profile: Profile,
-        allowed: Mask,
+        allowed: BoolArray,
         request: RecommendRequest,
         now: datetime,
         read: bool,

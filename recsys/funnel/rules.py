@@ -3,15 +3,15 @@
 import numpy as np
 
 from recsys import columns
-from recsys.dataset.interactions import IntArray
+from recsys.arrays import BoolArray, IntArray
 from recsys.features.rows import FeatureRows
-from recsys.funnel.catalog import Catalogue, Mask, price_mask
+from recsys.funnel.catalog import Catalogue, price_mask
 from recsys.funnel.requests import Filters
 
 
 def allowed_items(
     catalogue: Catalogue, filters: Filters, exclude: tuple[str, ...], removed: IntArray
-) -> Mask:
+) -> BoolArray:
     """(N + 1,) true for items that pass `filters` and are neither excluded nor `removed` (item indexes).
 
     Availability is left to `passes_now`, which knows more.
@@ -26,7 +26,9 @@ def allowed_items(
     return mask
 
 
-def passes_now(catalogue: Catalogue, index: IntArray, filters: Filters, rows: FeatureRows | None) -> Mask:
+def passes_now(
+    catalogue: Catalogue, index: IntArray, filters: Filters, rows: FeatureRows | None
+) -> BoolArray:
     """(K,) true for items (K,) that are available, and cost what `filters` ask, as of now.
 
     The online value counts; where there is none, the bundle's.

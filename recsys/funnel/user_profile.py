@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import FloatArray, IntArray, Vocabulary
+from recsys.dataset.interactions import Vocabulary
 from recsys.features.rows import FeatureRows
 
 _NO_NUMBER = np.zeros(1, np.int64)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
@@ -26,7 +27,7 @@ from recsys.ingest.cleaning.filters import plausible
 from recsys.ingest.event_summary import EventSummary
 from recsys.ingest.mapping.schema import EventSource, ItemSource, Mapping, Source
 from recsys.ingest.raw.batch import RawBatch, whole
-from recsys.ingest.raw.cells import MICROS, Column, as_text
+from recsys.ingest.raw.cells import MICROS, as_text
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.long_table import long_columns, widened
 from recsys.ingest.row_counts import TableAccount

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 
 from recsys import columns
+from recsys.arrays import combined
 from recsys.ingest.cleaning.hashing import hash_texts
-from recsys.ingest.raw.cells import combined
 
 MEMORY_ROWS = 8_000_000  # about 1.5 GB of canonical events
 PARTITIONS = 64  # so that each part of half a billion rows fits in memory again

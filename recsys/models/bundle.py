@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import Layout
@@ -72,17 +72,17 @@ class ItemTable:
     titles: tuple[str, ...]
     categories: tuple[str, ...]  # "" where unknown
     brands: tuple[str, ...]
-    price_micros: npt.NDArray[np.int64]  # -1 where unknown
-    available: npt.NDArray[np.bool_]
+    price_micros: IntArray  # -1 where unknown
+    available: BoolArray
     attributes: tuple[str, ...]  # JSON objects
-    vectors: npt.NDArray[np.float32] | None = None  # (N + 1, V) ready vectors in the layout; None = none
+    vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
     vector_layout: Layout = ()
 
     def __len__(self) -> int:
         return len(self.titles)
 
     @property
-    def ready_vectors(self) -> npt.NDArray[np.float32]:
+    def ready_vectors(self) -> FloatArray:
         """(N + 1, V), V = 0 where there are none."""
         return np.zeros((len(self), 0), np.float32) if self.vectors is None else self.vectors
 
@@ -107,16 +107,16 @@ class Bundle:
     manifest: Manifest
     items: ItemTable
     retriever: "Retriever"
-    item_vectors: npt.NDArray[np.float32]
-    text_vectors: npt.NDArray[np.float32]
-    popularity: npt.NDArray[np.float32]
-    neighbours: npt.NDArray[np.int64]
-    neighbour_scores: npt.NDArray[np.float32]
-    text_neighbours: npt.NDArray[np.int64]
-    text_scores: npt.NDArray[np.float32]
-    word_neighbours: npt.NDArray[np.int64]
-    word_scores: npt.NDArray[np.float32]
-    item_events: npt.NDArray[np.float32]
+    item_vectors: FloatArray
+    text_vectors: FloatArray
+    popularity: FloatArray
+    neighbours: IntArray
+    neighbour_scores: FloatArray
+    text_neighbours: IntArray
+    text_scores: FloatArray
+    word_neighbours: IntArray
+    word_scores: FloatArray
+    item_events: FloatArray
     fusion: "Fusion"
     ranker: "Ranker | None"
 

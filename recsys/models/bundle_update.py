@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import Item
 from recsys.dataset.catalog_rows import attributes_json
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.dataset.item_vectors import ready_row
 from recsys.models.bundle import Bundle, ItemTable
 from recsys.models.retriever.attributes import attribute_row
@@ -163,7 +163,7 @@ def _text_vectors(bundle: Bundle, index: IntArray, changes: Sequence[ItemChange]
     return text
 
 
-def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -> BoolArray:
     """(K,) whether the row of `array` at `index` is another than the one of `rows`; true behind its end."""
     differs = index >= len(array)
     known = np.flatnonzero(~differs)
@@ -178,7 +178,7 @@ def _content(items: ItemTable, place: int) -> dict[str, Any]:
     return row if items.vectors is None else row | {columns.VECTORS: items.vectors[place]}
 
 
-def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> npt.NDArray[np.bool_]:
+def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> BoolArray:
     """(K,) whether the item is new, or its category, brand, price, attributes or vectors are others."""
     size = len(before)
     differs = _differs(before.ready_vectors, index, after.ready_vectors[index])
@@ -186,5 +186,5 @@ def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> np
         place >= size or attribute_row(after, place) != attribute_row(before, place)
         for place in index.tolist()
     ]
-    out: npt.NDArray[np.bool_] = differs | np.array(changed, bool)
+    out: BoolArray = differs | np.array(changed, bool)
     return out

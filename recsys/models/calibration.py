@@ -1,14 +1,15 @@
 """From a ranking score to a probability."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
+
+from recsys.arrays import BoolArray, FloatArray
 
 Calibration = tuple[float, float]
 IDENTITY: Calibration = (1.0, 0.0)
 
 
-def fit_platt(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) -> Calibration:
+def fit_platt(scores: FloatArray, labels: BoolArray) -> Calibration:
     """(slope, offset) that maximise the likelihood of `labels` under sigmoid(slope * score + offset).
 
     Two parameters rather than isotonic steps: held-out positives are few, ties would lose the ranking,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.dataset.interactions import FloatArray
+from recsys.arrays import FloatArray
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from recsys import columns
-from recsys.dataset.interactions import FloatArray, Vocabulary
+from recsys.arrays import FloatArray
+from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import (
     Layout,
     common_layout,

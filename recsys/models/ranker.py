@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import FloatArray
 from recsys.columns import (
     CATEGORY_AFFINITY,
     ITEM_CLICK_RATE,
@@ -15,7 +16,6 @@ from recsys.columns import (
     RANKING_FEATURES,
     RETRIEVAL_SCORE,
 )
-from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactMismatchError
 
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray, IntArray
 
 LATEST = 100  # actions whose neighbours speak
 RECENCY = 0.8  # what one moment further back multiplies an action's voice by
@@ -39,9 +39,6 @@ SIGNALS = (
 )
 
 _LOUD = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
-
-Totals = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ class Evidence:
         self._cells = np.flatnonzero(mentioned)
         self._places = np.zeros(len(mentioned), np.int64)
         self._places[self._cells] = np.arange(1, len(self._cells) + 1)
-        columns: list[Totals] = []
+        columns: list[DoubleArray] = []
         for cells, (_, scores, factor, decays) in zip(found, tables, strict=True):
             columns += self._spread(self._places[cells], scores[speaking], spoken_back, factor, decays)
         own = self._places[self.own]
@@ -189,17 +186,17 @@ class Evidence:
         return out.T
 
     def _spread(
-        self, places: Places, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
-    ) -> list[Totals]:
+        self, places: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
+    ) -> list[DoubleArray]:
         """For each decay (P + 1,): the scores of neighbours at `places` (H M,), summed by place."""
         return [self._summed(places, (scores * (factor * decay**back)[:, None]).ravel()) for decay in decays]
 
-    def _summed(self, places: Places, weights: npt.NDArray[Any]) -> Totals:
+    def _summed(self, places: IntArray, weights: npt.NDArray[Any]) -> DoubleArray:
         return np.bincount(places, weights, len(self._cells) + 1).astype(np.float64, copy=False)
 
     def _habit(
-        self, own: Places, back: IntArray, at_seconds: IntArray, request_at: IntArray
-    ) -> tuple[Totals, Totals]:
+        self, own: IntArray, back: IntArray, at_seconds: IntArray, request_at: IntArray
+    ) -> tuple[DoubleArray, DoubleArray]:
         """(P + 1,) 1 / (1 + moments since the last action on own places (A,)), and how due the item is.
 
         due = log((time since the last) / (mean time between)), for an item taken at two instants or more;

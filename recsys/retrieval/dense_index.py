@@ -6,12 +6,9 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from recsys.dataset.interactions import FloatArray, IntArray
-
-Mask = npt.NDArray[np.bool_]
+from recsys.arrays import BoolArray, FloatArray, IntArray
 
 # Numbers to multiply for one exact answer, at most: 31,000 items of width 64 take a third of a millisecond.
 EXACT_UP_TO = 2_000_000
@@ -76,7 +73,7 @@ class DenseIndex:
         return out
 
     def search(
-        self, vector: FloatArray, count: int, allowed: Mask | None = None
+        self, vector: FloatArray, count: int, allowed: BoolArray | None = None
     ) -> tuple[IntArray, FloatArray]:
         """Up to `count` rows with the largest dot products with `vector` (D,), best first, and the products.
 
@@ -99,7 +96,7 @@ class DenseIndex:
         return rows[best], scores[best]
 
 
-def nearest(products: FloatArray, allowed: Mask, count: int) -> Mask:
+def nearest(products: FloatArray, allowed: BoolArray, count: int) -> BoolArray:
     """(R, N + 1) true for the `count` largest `allowed` products of each row, and equals of the last.
 
     >>> nearest(np.array([[0, 1, 3, 3, 2]], np.float32), np.array([[False, True, True, True, False]]), 1)
@@ -137,13 +134,13 @@ class _Delta:
     def none(cls, width: int) -> "_Delta":
         return cls(np.zeros(0, np.int64), np.zeros((0, width), np.float32))
 
-    def others(self, count: int, allowed: Mask | None) -> Mask:
+    def others(self, count: int, allowed: BoolArray | None) -> BoolArray:
         """(count + 1,) what is allowed of the main index: no row that lies here."""
         mask = np.ones(count + 1, bool) if allowed is None else allowed[: count + 1].copy()
         mask[self.rows[self.rows <= count]] = False
         return mask
 
-    def products(self, vector: FloatArray, allowed: Mask | None) -> tuple[IntArray, FloatArray]:
+    def products(self, vector: FloatArray, allowed: BoolArray | None) -> tuple[IntArray, FloatArray]:
         scores: FloatArray = self.vectors @ np.asarray(vector, np.float32)  # (C,)
         if allowed is None:
             return self.rows, scores
@@ -163,7 +160,9 @@ class _Main:
         if rows.size > exact_up_to:
             self.cells = _inverted_file(rows, self._index, seed)
 
-    def search(self, vector: FloatArray, count: int, allowed: Mask | None) -> tuple[IntArray, FloatArray]:
+    def search(
+        self, vector: FloatArray, count: int, allowed: BoolArray | None
+    ) -> tuple[IntArray, FloatArray]:
         """As `DenseIndex.search`."""
         count = min(count, self.count)
         blocked = 0 if allowed is None else self.count - int(np.count_nonzero(allowed[1:]))
@@ -180,7 +179,7 @@ class _Main:
         found = rows[0] >= 0
         return rows[0][found] + 1, scores[0][found]
 
-    def _parameters(self, allowed: Mask | None) -> Any:
+    def _parameters(self, allowed: BoolArray | None) -> Any:
         parameters: Any = faiss.SearchParameters()
         if self.cells is not None:
             parameters = faiss.SearchParametersIVF()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from recsys.dataset.interactions import FloatArray, IntArray, Interactions
+from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import moments_of
 from recsys.progress import Progress, silent
 
@@ -121,7 +121,7 @@ class _Pairs:
             reach -= 1  # in an ordered log the window alone bounds the distance
         return cls(interactions.item_index, place, reach, parameters)
 
-    def degrees(self, size: int) -> npt.NDArray[np.float64]:
+    def degrees(self, size: int) -> DoubleArray:
         """(size,) the summed weight of all pairs that lead to each item."""
         total, window = np.zeros(size), self.parameters.window
         for distance in range(1, self.reach + 1):

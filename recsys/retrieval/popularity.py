@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.interactions import FloatArray, Interactions
+from recsys.arrays import DoubleArray, FloatArray
+from recsys.dataset.interactions import Interactions
 
 _DAY_MICROS = 86_400_000_000
 POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
@@ -42,7 +43,7 @@ def item_events(interactions: Interactions) -> FloatArray:
 
 def live_popularity(
     trained: npt.NDArray[Any], trained_at: int, live: Mapping[int, float], now: int
-) -> npt.NDArray[np.float64]:
+) -> DoubleArray:
     """(N + 1,) what is popular at `now`: `live` scores over those that training found.
 
     A live score is forward-decayed, so that it only ever grows and nobody has to age it:
@@ -62,7 +63,7 @@ def live_popularity(
         live: item index -> score.
         now: microseconds.
     """
-    popularity: npt.NDArray[np.float64] = trained.astype(np.float64) * _worth(trained_at - now)
+    popularity: DoubleArray = trained.astype(np.float64) * _worth(trained_at - now)
     index = np.fromiter(live.keys(), np.int64, len(live))
     popularity[index] = np.fromiter(live.values(), np.float64, len(live)) * _worth(POPULARITY_ORIGIN - now)
     return popularity

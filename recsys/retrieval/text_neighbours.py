@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 from scipy import sparse
 
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import top_of_rows
 from recsys.retrieval.tfidf import tfidf

@@ -9,11 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.errors import DataError
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 WIDTH = 32
 _TOKENS = 1 << 14
@@ -39,14 +37,14 @@ class ItemSpace:
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
-    vectors: Floats
-    appeal: Floats
-    price_level: Floats
-    price_micros: Ints
-    category_of: Ints
+    vectors: FloatArray
+    appeal: FloatArray
+    price_level: FloatArray
+    price_micros: IntArray
+    category_of: IntArray
     categories: tuple[str, ...]
-    centres: Floats
-    exposure: Floats
+    centres: FloatArray
+    exposure: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,28 +95,28 @@ def item_space(items: pa.Table, rng: np.random.Generator) -> ItemSpace:
     )
 
 
-def _directions(directions: Floats, what: str, texts: Sequence[str]) -> Floats:
+def _directions(directions: FloatArray, what: str, texts: Sequence[str]) -> FloatArray:
     """(n, WIDTH): the direction of each text, none for an empty one."""
     rows = {text: stable_key(f"{what}:{text}") % _TOKENS for text in set(texts)}
     found = directions[[rows[text] for text in texts]]
     return np.asarray(found * np.array([bool(text) for text in texts])[:, None], np.float32)
 
 
-def _word_means(directions: Floats, texts: Sequence[str]) -> Floats:
+def _word_means(directions: FloatArray, texts: Sequence[str]) -> FloatArray:
     """(n, WIDTH): the direction of the words of each text, of unit length where there are any."""
-    means: dict[str, Floats] = {}
+    means: dict[str, FloatArray] = {}
     for text in set(texts):
         rows = [stable_key(word) % _TOKENS for word in _WORD.findall(text.lower())]
         means[text] = directions[rows].sum(0) if rows else np.zeros(WIDTH, np.float32)
     return _unit(np.stack([means[text] for text in texts]))
 
 
-def _unit(rows: npt.NDArray[np.floating]) -> Floats:
+def _unit(rows: npt.NDArray[np.floating]) -> FloatArray:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1), np.float32)
 
 
-def _price_levels(prices: Ints, category_of: Ints, categories: int) -> Floats:
+def _price_levels(prices: IntArray, category_of: IntArray, categories: int) -> FloatArray:
     """(N + 1,): z-scores of log price by category; 0 where a price is unknown or has no company."""
     known = prices > 0
     logs = np.log(np.maximum(prices, 1))

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import DataError
-from recsys.simulation.item_space import Floats, Ints
 from recsys.simulation.tastes import examination
 from recsys.simulation.truth import DAY, P_CLICK, PREDICTED, PRICE_LEVEL, VECTOR, Truth
 
-Chances = npt.NDArray[np.float64]
 _BINS = 15
 
 
@@ -35,7 +33,7 @@ class Calibration:
     rmse: float
 
 
-def calibration(predicted: Chances, true: Chances, bins: int = _BINS) -> Calibration:
+def calibration(predicted: DoubleArray, true: DoubleArray, bins: int = _BINS) -> Calibration:
     """Compares probabilities with probabilities: without the noise of single clicks.
 
     >>> calibration(np.array([0.1, 0.3]), np.array([0.2, 0.2]), bins=1).error
@@ -90,7 +88,7 @@ class Oracle:
         self._tastes = _matrix(truth.tastes, VECTOR)
         self._prices = truth.tastes[PRICE_LEVEL].to_numpy()
 
-    def attraction(self, user_id: str, day: int) -> Chances:
+    def attraction(self, user_id: str, day: int) -> DoubleArray:
         """(N,): the true chance that this user clicks each item when it is examined.
 
         Raises:
@@ -119,13 +117,13 @@ class Oracle:
         best = self.best(user_id, day, len(slate))
         return self.expected_clicks(user_id, day, best) - self.expected_clicks(user_id, day, slate)
 
-    def _numbers(self, slate: list[str]) -> Ints:
+    def _numbers(self, slate: list[str]) -> IntArray:
         unknown = [item for item in slate if item not in self._number]
         if unknown:
             raise DataError(f"the truth knows no item {unknown[0]!r}. Was it simulated over another shop?")
         return np.array([self._number[item] for item in slate], np.int64)
 
 
-def _matrix(table: pa.Table, name: str) -> Floats:
+def _matrix(table: pa.Table, name: str) -> FloatArray:
     lists: Any = table[name].combine_chunks()
     return np.asarray(lists.flatten().to_numpy().reshape(len(lists), -1), np.float32)

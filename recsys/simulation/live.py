@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from recsys.arrays import IntArray
 from recsys.events import encode_event
 from recsys.simulation.delivery import Arrivals, deliveries
-from recsys.simulation.item_space import Ints
 from recsys.simulation.page_events import Asked, Names, bot_events, page_events
 from recsys.simulation.pages import Pages, browse
 from recsys.simulation.rhythm import DAY, HOUR, arrivals, rate_at
@@ -194,7 +194,7 @@ class LiveTraffic:
         self._waiting.add(deliveries(world, happened))
         return int(pages.ends[0])
 
-    def _search(self, who: Ints) -> tuple[str | None, str | None]:
+    def _search(self, who: IntArray) -> tuple[str | None, str | None]:
         """Category and query, where the page begins with a search."""
         world = self._world
         if world.rng.random() >= world.habits.search_share:

@@ -7,8 +7,8 @@ from itertools import count
 
 import numpy as np
 
+from recsys.arrays import IntArray
 from recsys.events import Cancel, Cart, Click, Impression, Purchase, Search, UserEvent, View
-from recsys.simulation.item_space import Ints
 from recsys.simulation.pages import SECOND, Pages
 from recsys.simulation.world import World
 
@@ -84,7 +84,7 @@ def page_events(world: World, pages: Pages, asked: Asked, names: Names) -> Itera
 
 
 def bot_events(
-    world: World, shopper: int, items: Ints, at: int, names: Names, stop: int = 2**63 - 1
+    world: World, shopper: int, items: IntArray, at: int, names: Names, stop: int = 2**63 - 1
 ) -> Iterator[Happened]:
     """A machine looks at `items` one after the other, ten a second, from `at` until `stop`."""
     session = names.next("s")

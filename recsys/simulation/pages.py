@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys.simulation.item_space import Ints
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.simulation.tastes import examination
 from recsys.simulation.world import World
 
 SECOND = 1_000_000  # microseconds
-Chances = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,25 +25,25 @@ class Pages:
         quantity: (B, K) of what was bought.
     """
 
-    shoppers: Ints
-    at: Ints
-    ends: Ints
-    items: Ints
-    p_click: Chances
-    attraction: Chances
-    examined: Bools
-    clicked: Bools
-    carted: Bools
-    purchased: Bools
-    cancelled: Bools
-    click_at: Ints
-    cart_at: Ints
-    purchase_at: Ints
-    cancel_at: Ints
-    quantity: Ints
+    shoppers: IntArray
+    at: IntArray
+    ends: IntArray
+    items: IntArray
+    p_click: DoubleArray
+    attraction: DoubleArray
+    examined: BoolArray
+    clicked: BoolArray
+    carted: BoolArray
+    purchased: BoolArray
+    cancelled: BoolArray
+    click_at: IntArray
+    cart_at: IntArray
+    purchase_at: IntArray
+    cancel_at: IntArray
+    quantity: IntArray
 
 
-def browse(world: World, shoppers: Ints, items: Ints, at: Ints) -> Pages:
+def browse(world: World, shoppers: IntArray, items: IntArray, at: IntArray) -> Pages:
     """Lets `shoppers` (B,) see `items` (B, K) from `at` (B,) on.
 
     Each place is examined, or not, independently of the others: a click says nothing about the places
@@ -88,5 +85,5 @@ def browse(world: World, shoppers: Ints, items: Ints, at: Ints) -> Pages:
     )
 
 
-def _seconds(seconds: Chances) -> Ints:
+def _seconds(seconds: DoubleArray) -> IntArray:
     return np.asarray(seconds * SECOND, np.int64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.simulation.item_space import Floats, Ints
+from recsys.arrays import FloatArray, IntArray
 
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
@@ -19,7 +19,7 @@ def rate_at(at: int) -> float:
     return float(HOUR_SHAPE[at % DAY // HOUR] * WEEK_SHAPE[weekday])
 
 
-def arrivals(rates: Floats, start: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def arrivals(rates: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Who comes when in the hour from `start` on, in the order of time.
 
     Args:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from recsys.simulation.item_space import Floats, Ints, ItemSpace
+from recsys.arrays import FloatArray, IntArray
+from recsys.simulation.item_space import ItemSpace
 
 WHOLE_SHOP = -1
 _TRIES = 4  # draws for each place of a slate; what comes twice is shown once
@@ -21,7 +22,7 @@ class ShopFront:
         self._low = np.append(0.0, self._high[:-1])
         self._sold = self._high > self._low  # (categories,) bool: something of it is available
 
-    def slates(self, categories: Ints, size: int, rng: np.random.Generator) -> Ints:
+    def slates(self, categories: IntArray, size: int, rng: np.random.Generator) -> IntArray:
         """(B, size) distinct items of each category, or of the whole shop; 0 where there are too few."""
         everywhere = (categories == WHOLE_SHOP) | ~self._sold[categories]
         low = np.where(everywhere, 0.0, self._low[categories])
@@ -31,7 +32,7 @@ class ShopFront:
         items = self._items[np.searchsorted(self._reach, inside, side="right")]
         return _distinct(items)[:, :size]
 
-    def searches(self, near: Ints, rng: np.random.Generator) -> list[str]:
+    def searches(self, near: IntArray, rng: np.random.Generator) -> list[str]:
         """(B,) what people type who look for something of a category: its name, or the title of an item."""
         titles = self.slates(near, 1, rng)[:, 0]
         by_name = rng.random(len(near)) < 0.5
@@ -42,7 +43,7 @@ class ShopFront:
             for category, item, named in zip(near.tolist(), titles.tolist(), by_name.tolist(), strict=True)
         ]
 
-    def wanted(self, taste: Floats, rng: np.random.Generator) -> Ints:
+    def wanted(self, taste: FloatArray, rng: np.random.Generator) -> IntArray:
         """(B,) a category for each taste (B, WIDTH), near ones more often, among those that are sold."""
         liking = _FOCUS * (taste @ self._space.centres.T) + rng.gumbel(
             size=(len(taste), len(self._space.centres))
@@ -50,7 +51,7 @@ class ShopFront:
         return np.asarray(np.where(self._sold, liking, -np.inf).argmax(axis=1), np.int64)
 
 
-def _distinct(items: Ints) -> Ints:
+def _distinct(items: IntArray) -> IntArray:
     """Each row without what came in it before, in the order of first coming, filled up with 0.
 
     >>> _distinct(np.array([[5, 5, 3, 5, 4]])).tolist()

@@ -1,10 +1,10 @@
 """What shoppers truly like, drifting from day to day."""
 
 import numpy as np
-import numpy.typing as npt
 
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.simulation.habits import Habits
-from recsys.simulation.item_space import Floats, Ints, ItemSpace
+from recsys.simulation.item_space import ItemSpace
 
 _SPREAD = 1.5  # of the logits of a taste's interests: one of three has about two thirds
 _NEW_INTEREST = 0.1  # of the drift: a hobby is given up for another
@@ -44,16 +44,16 @@ class Tastes:
         self.vectors = self._mixed()
         self.day += 1
 
-    def top_categories(self, count: int) -> Ints:
+    def top_categories(self, count: int) -> IntArray:
         """(S, count): the categories nearest to each taste, nearest first."""
         near = self.vectors @ self._space.centres.T
         return np.asarray(np.argsort(-near, axis=1, kind="stable")[:, :count], np.int64)
 
-    def _some_items(self, shape: tuple[int, int]) -> Ints:
+    def _some_items(self, shape: tuple[int, int]) -> IntArray:
         drawn = self._rng.random(shape) * np.nextafter(self._chances[-1], 0)
         return np.asarray(np.searchsorted(self._chances, drawn, side="right"), np.int64)
 
-    def _mixed(self) -> Floats:
+    def _mixed(self) -> FloatArray:
         weights = np.exp(self._logits - self._logits.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         mixed = np.einsum("sk,skd->sd", weights, self._space.vectors[self._interests])  # (S, WIDTH)
@@ -62,8 +62,8 @@ class Tastes:
 
 
 def attraction(
-    habits: Habits, space: ItemSpace, taste: Floats, price_level: Floats, items: Ints
-) -> npt.NDArray[np.float64]:
+    habits: Habits, space: ItemSpace, taste: FloatArray, price_level: FloatArray, items: IntArray
+) -> DoubleArray:
     """(B, K): the true chance that a shopper who examines an item clicks it; 0 for item 0.
 
     Args:
@@ -76,7 +76,7 @@ def attraction(
     return np.where(items > 0, 1 / (1 + np.exp(-logit.astype(np.float64))), 0.0)
 
 
-def examination(habits: Habits, positions: int) -> npt.NDArray[np.float64]:
+def examination(habits: Habits, positions: int) -> DoubleArray:
     """(K,): the chance that each position is looked at, from the first on.
 
     >>> examination(Habits(position_exponent=1.0), 4).tolist()

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
+from recsys.arrays import FloatArray
 from recsys.dataset.schemas import INSTANT
 from recsys.errors import DataError
 from recsys.simulation.habits import Habits
-from recsys.simulation.item_space import Floats
 from recsys.simulation.page_events import Asked
 from recsys.simulation.pages import Pages
 from recsys.simulation.world import World
@@ -178,7 +178,7 @@ def _item_table(world: World) -> pa.Table:
     )
 
 
-def _lists(rows: Floats) -> pa.Array:
+def _lists(rows: FloatArray) -> pa.Array:
     offsets: Any = pa.array(np.arange(len(rows) + 1) * rows.shape[1], pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.array(rows.ravel()))
 

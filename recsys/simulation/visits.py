@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from recsys.arrays import IntArray
 from recsys.events import Cancel
 from recsys.simulation.delivery import Arrivals, Delivered, deliveries
-from recsys.simulation.item_space import Ints
 from recsys.simulation.page_events import Asked, Happened, Names, bot_events, page_events
 from recsys.simulation.pages import SECOND, browse
 from recsys.simulation.rhythm import DAY, HOUR, arrivals
@@ -41,7 +41,7 @@ def simulate(
     yield from waiting.due(NEVER)
 
 
-def page_counts(world: World, visits: int) -> Ints:
+def page_counts(world: World, visits: int) -> IntArray:
     """(visits,) how many pages each visit has, at least one."""
     return world.rng.geometric(1 / world.habits.pages, visits)
 
@@ -76,7 +76,7 @@ def _hour(
         shoppers, at, sessions, left = shoppers[on], pages.ends[on] + PAUSE, sessions[on], left[on]
 
 
-def bot_items(world: World) -> Ints:
+def bot_items(world: World) -> IntArray:
     """(bot_views,) what a machine looks at in one visit: anything."""
     return world.rng.integers(1, len(world.space), world.habits.bot_views)
 

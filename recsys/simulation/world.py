@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.simulation.habits import Habits
-from recsys.simulation.item_space import Floats, Ints, ItemSpace, item_space
+from recsys.simulation.item_space import ItemSpace, item_space
 from recsys.simulation.tastes import Tastes, attraction
 
 USER_PREFIX = "sim-"
@@ -27,12 +27,12 @@ class World:
     habits: Habits
     space: ItemSpace
     tastes: Tastes
-    rates: Floats
-    bots: npt.NDArray[np.bool_]
-    skew: Ints
+    rates: FloatArray
+    bots: BoolArray
+    skew: IntArray
     rng: np.random.Generator
 
-    def attraction(self, shoppers: Ints, items: Ints) -> npt.NDArray[np.float64]:
+    def attraction(self, shoppers: IntArray, items: IntArray) -> DoubleArray:
         """(B, K): the true chances of a click on what is examined, today."""
         taste, price = self.tastes.vectors[shoppers], self.tastes.price_level[shoppers]
         return attraction(self.habits, self.space, taste, price, items)

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import IMPRESSION_CODE, BoolArray, EventLog, IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.features.event_log import IMPRESSION_CODE, EventLog
 from recsys.features.user_activity import LatestActivity, latest_user_activity
 from recsys.features.user_history import latest_user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS, instants

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import BoolArray, IntArray, integers, kind_codes, says_something
+from recsys.features.event_log import integers, kind_codes, says_something
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
@@ -40,7 +40,7 @@ class Batch:
     sequence: IntArray
     quantity: IntArray
     value: IntArray
-    weight: npt.NDArray[np.float32]
+    weight: FloatArray
     counted: BoolArray
 
     def __len__(self) -> int:

@@ -18,9 +18,9 @@ import orjson
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import FloatArray
 from recsys.catalog import Item, User
 from recsys.dataset.catalog_rows import items_table
-from recsys.dataset.interactions import FloatArray
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.arrays import IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import IntArray
 
 BUCKET_BITS = 2  # buckets: at least 4 times the items, so that most hold one or none
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
-from recsys.features.event_log import BoolArray, IntArray
+from recsys.arrays import BoolArray, IntArray
 from recsys.ingest.cleaning.filters import (
     DUPLICATE,
     NEAR_DUPLICATE,
@@ -20,7 +20,6 @@ from recsys.ingest.cleaning.filters import (
 )
 from recsys.ingest.cleaning.hashing import HashArray, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import Mask
 from recsys.streaming.batch import Batch
 from recsys.streaming.user_log import UserLogs, looked_back_on
 
@@ -97,7 +96,7 @@ class _Columns:
     user: IntArray
     key: IntArray
 
-    def of_kinds(self, kinds: Collection[str]) -> Mask:
+    def of_kinds(self, kinds: Collection[str]) -> BoolArray:
         return _of_kinds(self.kind, kinds)
 
     def hashed(self, name: str, rows: IntArray) -> HashArray:
@@ -120,10 +119,10 @@ def _refuse_duplicates(events: pa.Table, codes: CodeArray) -> None:
         refuse(codes, again & (codes == 0), DUPLICATE)
 
 
-def _known(batch: Batch, old: int, bots: frozenset[str]) -> Mask | None:
+def _known(batch: Batch, old: int, bots: frozenset[str]) -> BoolArray | None:
     listed = np.fromiter((user in bots for user in batch.users), bool, len(batch.users))
     return np.concatenate([np.zeros(old, bool), listed[batch.user]]) if listed.any() else None
 
 
-def _of_kinds(kind: IntArray, kinds: Collection[str]) -> Mask:
+def _of_kinds(kind: IntArray, kinds: Collection[str]) -> BoolArray:
     return np.isin(kind, [columns.KIND_CODES[name] for name in kinds])

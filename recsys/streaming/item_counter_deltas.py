@@ -5,7 +5,8 @@ from collections.abc import Collection
 import numpy as np
 
 from recsys import columns
-from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER, BoolArray, IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import Batch

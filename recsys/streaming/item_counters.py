@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import DataError
-from recsys.features.event_log import NEVER, IntArray
+from recsys.features.event_log import NEVER
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
 from recsys.features.timeline import validity
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, SECOND_MICROS, first_day
@@ -23,8 +23,6 @@ TILE_VERSION = 1
 TILE_DTYPE = np.dtype([("day", "<i4"), ("counts", "<i4", (len(COUNTED_KINDS),))])
 _HEAD = struct.Struct("<Bqqd")  # version, newest_at, last_at, popularity
 
-
-FloatArray = npt.NDArray[np.float64]
 
 # By kind's code the column of `ItemTiles.counts`; -1 = not counted.
 TILE_COLUMNS = np.full(len(columns.KINDS) + 1, -1)
@@ -51,7 +49,7 @@ class ItemTiles:
     counts: IntArray
     newest_at: IntArray
     last_at: IntArray
-    popularity: FloatArray
+    popularity: DoubleArray
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,13 +68,13 @@ class ItemRows:
     expires: dict[str, int | None]
 
 
-def weight_at_origin(at: IntArray, weight: npt.NDArray[np.float32]) -> FloatArray:
+def weight_at_origin(at: IntArray, weight: FloatArray) -> DoubleArray:
     """(N,) what actions of `weight` at `at` add to a popularity."""
     age = (at - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY_MICROS)
     return np.asarray(weight * np.exp2(age), np.float64)
 
 
-def decayed(popularity: FloatArray, now: int) -> npt.NDArray[np.float32]:
+def decayed(popularity: DoubleArray, now: int) -> FloatArray:
     """Popularity at `now`, as `recsys.retrieval.popularity.decayed_popularity` defines it."""
     age = (now - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY_MICROS)
     return np.asarray(popularity * 2.0**-age, np.float32)
@@ -89,7 +87,7 @@ def summed(
     counts: IntArray,
     newest_at: IntArray,
     last_at: IntArray,
-    popularity: FloatArray,
+    popularity: DoubleArray,
 ) -> ItemTiles:
     """Tiles out of parts (K,) that may be about the same item and day; `items` in any order, distinct.
 

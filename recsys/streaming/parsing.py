@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
 from recsys.events import Event, UserEvent, parse_event
@@ -44,11 +44,11 @@ class Parsed:
     """
 
     events: pa.Table
-    accepted_at: npt.NDArray[np.int64]
-    id_hashes: npt.NDArray[np.int64]
+    accepted_at: IntArray
+    id_hashes: IntArray
     poison: list[tuple[Entry, str]]
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> "Parsed":
+    def take(self, rows: BoolArray) -> "Parsed":
         """The events at `rows` (N,)."""
         if rows.all():
             return self
@@ -81,7 +81,7 @@ def parse_entries(
     return Parsed(table, np.array(accepted, np.int64), event_id_hashes(table[columns.EVENT_ID]), poison)
 
 
-def event_id_hashes(ids: Any) -> npt.NDArray[np.int64]:
+def event_id_hashes(ids: Any) -> IntArray:
     """(N,) int64 hashes by which the state remembers event ids.
 
     Two ids among n share one with probability n^2 / 2^65: 3e-6 for ten million ids.

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import NEVER
 
 DUE = 0  # an expiry in the past: the first ticks write this entity's rows online
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class StreamState(Protocol):
         """Those of these users who are known to be machines."""
         ...
 
-    def seen(self, hashes: IntArray) -> npt.NDArray[np.bool_]:
+    def seen(self, hashes: IntArray) -> BoolArray:
         """(n,) which hashes of event ids were seen before."""
         ...
 

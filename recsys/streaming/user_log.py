@@ -12,17 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import BoolArray, IntArray
 from recsys.errors import DataError
-from recsys.features.event_log import (
-    CANCEL_CODE,
-    IS_ACTION,
-    NEVER,
-    PURCHASE_CODE,
-    BoolArray,
-    EventLog,
-    IntArray,
-    undone_at,
-)
+from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CODE, EventLog, undone_at
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.raw.cells import MICROS

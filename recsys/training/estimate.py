@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from recsys.arrays import FloatArray
 from recsys.columns import RANKING_FEATURES
 from recsys.config import Settings
 from recsys.dataset.batches import (
@@ -18,7 +19,7 @@ from recsys.dataset.batches import (
     training_data,
     training_windows,
 )
-from recsys.dataset.interactions import FloatArray, Interactions
+from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.models.bundle import ItemTable

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions, Vocabulary
+from recsys.dataset.interactions import Cases, Interactions, Vocabulary
 from recsys.models.bundle import ItemTable
 from recsys.models.item_table import item_table, text_matrix
 

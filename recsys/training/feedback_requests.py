@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import Cases, IntArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.funnel.offline import scores_of
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features

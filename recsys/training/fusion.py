@@ -4,23 +4,21 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.config import FusionSettings
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.models.fusion import Fusion
 from recsys.models.losses import listwise
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import Values, beats, by_user, climb, ndcg_values
+from recsys.training.prior_weights import beats, by_user, climb, ndcg_values
 from recsys.training.requests import held_out
 from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
 
-BoolArray = npt.NDArray[np.bool_]
 HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
 STATISTICS_ROWS = 1_000_000  # candidates that mean and deviation are taken from
@@ -129,7 +127,7 @@ def _weight(requests: _Requests, cold: float) -> Tensor:
     return 1 + cold * share
 
 
-def _ndcg(fusion: Fusion, requests: _Requests) -> Values:
+def _ndcg(fusion: Fusion, requests: _Requests) -> DoubleArray:
     with torch.inference_mode():
         scores = torch.cat([fusion(part) for part in torch.split(requests.signals, AT_ONCE)])
     return ndcg_values(scores, requests.labels, requests.mask, requests.targets)

@@ -10,10 +10,11 @@ import numpy as np
 from scipy import sparse
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank

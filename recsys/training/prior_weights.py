@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recsys.dataset.interactions import IntArray
+from recsys.arrays import DoubleArray, IntArray
 from recsys.models.fusion import Fusion, FusionShape
 
 # How far a first step goes; the positive weights move by factors, the others by sums.
@@ -16,8 +15,6 @@ SUMS = {"popularity": 0.08, "recent": 0.15, "cold": 0.3}
 ROUNDS = 3
 REQUESTS = 3000  # that steps are judged by
 K = 10
-
-Values = npt.NDArray[np.float64]
 
 
 def climb(
@@ -49,17 +46,19 @@ def climb(
     return shape
 
 
-def ndcg_values(scores: Tensor, labels: Tensor, mask: Tensor, targets: Tensor) -> Values:
+def ndcg_values(scores: Tensor, labels: Tensor, mask: Tensor, targets: Tensor) -> DoubleArray:
     """(R,) NDCG@10 of each request's candidates; targets that are no candidates count as missed."""
     top = scores.masked_fill(~mask, float("-inf")).topk(min(K, scores.shape[1]), dim=1).indices
     hits = torch.gather(labels & mask, 1, top).double()
     discount = 1 / torch.log2(torch.arange(2, K + 2, dtype=torch.float64))
     ideal = discount.cumsum(0)[targets.clamp(1, K) - 1]
-    values: Values = (hits @ discount[: top.shape[1]] / ideal).numpy()
+    values: DoubleArray = (hits @ discount[: top.shape[1]] / ideal).numpy()
     return values
 
 
-def _values(shape: FusionShape, signals: Tensor, labels: Tensor, mask: Tensor, targets: Tensor) -> Values:
+def _values(
+    shape: FusionShape, signals: Tensor, labels: Tensor, mask: Tensor, targets: Tensor
+) -> DoubleArray:
     with torch.inference_mode():
         return ndcg_values(Fusion(shape).prior_score(signals), labels, mask, targets)
 
@@ -71,18 +70,18 @@ def _moved(shape: FusionShape, name: str, step: float) -> FusionShape:
     return replace(shape, **{name: value + SUMS[name] * step})
 
 
-def beats(trial: Values, best: Values, errors: float = 1.0) -> bool:
+def beats(trial: DoubleArray, best: DoubleArray, errors: float = 1.0) -> bool:
     """Whether the mean gain of `trial` over `best` (R,), one by one, is above so many standard errors."""
     gain = trial - best
     return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)) and gain.mean() > 0)
 
 
-def by_user(values: Values, users: IntArray) -> Values:
+def by_user(values: DoubleArray, users: IntArray) -> DoubleArray:
     """(U,) the mean of each user's values (R,): several requests of one user are no independent evidence.
 
     >>> by_user(np.array([1.0, 0.0, 0.5]), np.array([7, 7, 3])).tolist()
     [0.5, 0.5]
     """
     _, place = np.unique(users, return_inverse=True)
-    means: Values = np.bincount(place, values) / np.bincount(place)
+    means: DoubleArray = np.bincount(place, values) / np.bincount(place)
     return means

@@ -6,24 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.columns import RANKING_FEATURES
 from recsys.config import RankerSettings
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.models.calibration import fit_platt
 from recsys.models.losses import listwise, pointwise
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import Values, beats, by_user, ndcg_values
+from recsys.training.prior_weights import beats, by_user, ndcg_values
 from recsys.training.requests import held_out
 from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
 
-BoolArray = npt.NDArray[np.bool_]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
 HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
 ERRORS = 1.0  # standard errors, by user, by which an epoch has to beat the first stage
@@ -39,7 +37,7 @@ class _Requests:
     labels: Tensor
     mask: Tensor
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "_Requests":
+    def take(self, rows: IntArray) -> "_Requests":
         index = torch.from_numpy(rows)
         return _Requests(self.features[index], self.labels[index], self.mask[index])
 
@@ -189,7 +187,7 @@ def _split(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, Int
     return np.flatnonzero(held), np.flatnonzero(~held)
 
 
-def _ndcg(ranker: Ranker, requests: _Requests) -> Values:
+def _ndcg(ranker: Ranker, requests: _Requests) -> DoubleArray:
     """(R,) NDCG@10 of the order of each request's candidates."""
     with torch.inference_mode():
         scores = ranker(requests.features)

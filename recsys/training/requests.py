@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import DAY_MICROS, Split
 
 WEEK_MICROS = 7 * DAY_MICROS
@@ -27,8 +28,8 @@ class RankingData:
     """
 
     features: FloatArray
-    labels: npt.NDArray[np.bool_]
-    mask: npt.NDArray[np.bool_]
+    labels: BoolArray
+    mask: BoolArray
     users: IntArray
 
 
@@ -105,7 +106,7 @@ def join_cases(parts: list[Cases]) -> Cases:
     )
 
 
-def labels_of(cases: Cases, candidates: IntArray) -> npt.NDArray[np.bool_]:
+def labels_of(cases: Cases, candidates: IntArray) -> BoolArray:
     """(R, C) bool, whether a candidate is among its case's targets; false for padding.
 
     >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))

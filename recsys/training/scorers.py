@@ -1,11 +1,11 @@
 """Trained models as scorers of the whole catalogue, next to the baselines."""
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
@@ -59,7 +59,7 @@ class ServedScorer:
         cases: Cases,
         candidates: IntArray,
         scores: FloatArray,
-        known: npt.NDArray[np.bool_],
+        known: BoolArray,
         p_click: FloatArray | None = None,
     ) -> None:
         self.name = name
@@ -127,7 +127,7 @@ def bundle_scorers(
     length = columns.HISTORY_LENGTH
     histories = read_histories(features, interactions, cases.user_index, cases.at, length)
     network = RetrieverScorer("network alone", bundle.retriever, cases, histories, bundle.popularity)
-    known: npt.NDArray[np.bool_] = np.any(histories.items > 0, axis=1)
+    known: BoolArray = np.any(histories.items > 0, axis=1)
     without = None if seen else seen_lists(interactions, cases)
     found, scores = candidate_lists(bundle, histories, without, candidates, progress)
     ranker = bundle.ranker

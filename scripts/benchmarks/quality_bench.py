@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ranx import Qrels, Run
 from ranx import evaluate as score_by_ranx
 
+from recsys.arrays import DoubleArray
 from recsys.cli.output import bars, note, print_rows
 from recsys.cli.training.evaluate import run_evaluation
 from recsys.config import Settings, load_settings
@@ -133,7 +133,7 @@ def export(actions: Interactions, path: Path) -> None:
     pq.write_table(pa.table(table), path)
 
 
-def _scores(interactions: Interactions, cases: Cases, lists: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+def _scores(interactions: Interactions, cases: Cases, lists: pa.Table) -> dict[str, DoubleArray]:
     """HR@10 and NDCG@10 of every case by ranx; a case without a list has 0."""
     users, items = interactions.users.ids, interactions.items.ids
     wanted = {
@@ -156,9 +156,7 @@ def _scores(interactions: Interactions, cases: Cases, lists: pa.Table) -> dict[s
     }
 
 
-def _print(
-    made: Mapping[str, Made], scores: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], title: str
-) -> None:
+def _print(made: Mapping[str, Made], scores: Mapping[str, Mapping[str, DoubleArray]], title: str) -> None:
     """One table of quality, of the paired difference of recsys from each, and of cost."""
     matrix = np.stack([found["ndcg@10"] for found in scores.values()], axis=1)
     place = list(scores).index("recsys")

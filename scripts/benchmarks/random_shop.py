@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import DoubleArray, FloatArray
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
@@ -122,7 +123,7 @@ def user_id(number: int) -> str:
     return f"user-{number:06d}"
 
 
-def _unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def _unit(rows: DoubleArray) -> FloatArray:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows[0] = 0
     return rows.astype(np.float32)

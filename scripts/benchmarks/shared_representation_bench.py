@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import BoolArray, DoubleArray
 from recsys.cli.output import bars, note, print_rows
 from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Interactions, Vocabulary
@@ -73,9 +73,6 @@ METRICS = ("ndcg@10", "hr@10")
 TRUE_CLICKS = "true clicks@10"
 AT_LEAST, AIM = 1.0, 1.1
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Traffic:
@@ -104,9 +101,9 @@ class Comparison:
         slices: name -> (U,) which questions.
     """
 
-    values: Mapping[str, Mapping[str, Floats]]
-    most: Floats
-    slices: Mapping[str, Mask]
+    values: Mapping[str, Mapping[str, DoubleArray]]
+    most: DoubleArray
+    slices: Mapping[str, BoolArray]
 
 
 def rows() -> list[dict[str, Any]]:
@@ -227,7 +224,7 @@ def judged(evaluation: Evaluation, traffic: Traffic, train: Interactions) -> Com
     items, who = np.array(train.items.ids, object), evaluation.cases.user_index
     users = [train.users.ids[user] for user in who.tolist()]
 
-    def true_clicks(slates: Sequence[list[str]]) -> Floats:
+    def true_clicks(slates: Sequence[list[str]]) -> DoubleArray:
         pairs = zip(users, slates, strict=True)
         return np.array([oracle.expected_clicks(user, day, slate) for user, slate in pairs])
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from recsys.arrays import FloatArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, FloatArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
 from recsys.evaluation.compare import Evaluation, evaluate

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from recsys.dataset.interactions import Cases, FloatArray, Interactions
+from recsys.arrays import FloatArray
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
 from recsys.evaluation.rankings import rank, top_k

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from recsys.arrays import FloatArray
 from recsys.config import RetrieverSettings
-from recsys.dataset.interactions import FloatArray, Vocabulary
+from recsys.dataset.interactions import Vocabulary
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever

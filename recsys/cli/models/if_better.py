@@ -13,9 +13,10 @@ from recsys.errors import ArtifactNotFoundError, DataError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
+    from recsys.arrays import DoubleArray
     from recsys.dataset.interactions import Cases
     from recsys.dataset.shop import Shop
-    from recsys.evaluation.promotion_test import Floats, Verdict
+    from recsys.evaluation.promotion_test import Verdict
     from recsys.models.bundle import Manifest
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.registry.records import BundleRecord
@@ -154,7 +155,7 @@ def _values(
     cases: "Cases",
     features: "OfflineFeatures",
     progress: Progress,
-) -> "Floats":
+) -> "DoubleArray":
     """(U,) NDCG@10 of the bundle's last stage, as served."""
     from recsys.evaluation.promotion_test import TranslatedScorer, case_values, in_vocabulary
     from recsys.stores.bundles.bundles import load_bundle, load_manifest

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray, Column, IntArray
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
@@ -29,7 +30,6 @@ from recsys.ingest.cleaning.filters import (
     REASON_CODES,
     REASONS,
     CodeArray,
-    IntArray,
     refuse,
     refuse_bots,
     refuse_clocks,
@@ -37,7 +37,7 @@ from recsys.ingest.cleaning.filters import (
 )
 from recsys.ingest.cleaning.hashing import HashArray, combine, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS, Column, Mask
+from recsys.ingest.raw.cells import MICROS
 
 DUPLICATE_REASONS = (DUPLICATE, NEAR_DUPLICATE, MERGED)
 CANCELLATION_REASONS = (CANCELLED, CANCELLATION)
@@ -114,7 +114,7 @@ def clean(
 class _Rows:
     """The columns that rules look at, as arrays; quantity and value may be changed by a rule."""
 
-    def __init__(self, table: pa.Table, derived: Mask) -> None:
+    def __init__(self, table: pa.Table, derived: BoolArray) -> None:
         self.table = table
         self.derived = derived
         self.at = table[columns.AT].cast(pa.int64()).to_numpy()
@@ -126,7 +126,7 @@ class _Rows:
     def __len__(self) -> int:
         return len(self.at)
 
-    def of_kinds(self, kinds: Collection[str]) -> Mask:
+    def of_kinds(self, kinds: Collection[str]) -> BoolArray:
         wanted = [code for code, name in enumerate(self.kind_names) if name in kinds]
         return np.isin(self.kinds, wanted)
 
@@ -225,7 +225,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
     return taken
 
 
-def _with_reasons(table: pa.Table, codes: CodeArray, refused: Mask) -> pa.Table:
+def _with_reasons(table: pa.Table, codes: CodeArray, refused: BoolArray) -> pa.Table:
     places = np.flatnonzero(refused)
     reasons = pa.array(REASONS, pa.string()).take(codes[places].astype(np.int64))
     return table.take(places).append_column("reason", reasons)

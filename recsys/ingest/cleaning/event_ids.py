@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import combined
 from recsys.ingest.cleaning.hashing import RowHashes, hash_numbers, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import combined
 
 
 def with_event_ids(events: pa.Table, rules: CleaningRules) -> pa.Table:

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.arrays import BoolArray, IntArray
 from recsys.ingest.cleaning.hashing import HashArray, combine
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS, Mask
+from recsys.ingest.raw.cells import MICROS
 
 FUTURE_TIME = "future_time"
 ABSURD_TIME = "absurd_time"
@@ -43,7 +44,6 @@ _MINUTE = 60 * MICROS
 _DAY = 86_400 * MICROS
 
 CodeArray = npt.NDArray[np.int8]
-IntArray = npt.NDArray[np.int64]
 
 
 class EventColumns(Protocol):
@@ -54,7 +54,7 @@ class EventColumns(Protocol):
         """(N,) microseconds."""
         ...
 
-    def of_kinds(self, kinds: Collection[str]) -> Mask:
+    def of_kinds(self, kinds: Collection[str]) -> BoolArray:
         """(N,) bool."""
         ...
 
@@ -63,12 +63,12 @@ class EventColumns(Protocol):
         ...
 
 
-def refuse(codes: CodeArray, rows: Mask | IntArray, reason: str) -> None:
+def refuse(codes: CodeArray, rows: BoolArray | IntArray, reason: str) -> None:
     """Writes the code of `reason` at `rows`."""
     codes[rows] = REASON_CODES[reason]
 
 
-def plausible(at: IntArray, rules: CleaningRules, now_micros: int | IntArray | None) -> Mask:
+def plausible(at: IntArray, rules: CleaningRules, now_micros: int | IntArray | None) -> BoolArray:
     """(N,) bool: instants that a clock may show."""
     if now_micros is None:
         return np.ones(len(at), bool)
@@ -104,7 +104,9 @@ def refuse_near_duplicates(rows: EventColumns, codes: CodeArray, rules: Cleaning
         refuse(codes, np.where((after < old) & (before >= old), before, after), NEAR_DUPLICATE)
 
 
-def refuse_bots(rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: Mask | None) -> IntArray:
+def refuse_bots(
+    rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: BoolArray | None
+) -> IntArray:
     """Refuses machines from the event on that betrays them.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recsys.ingest.raw.cells import Column, Mask, combined
+from recsys.arrays import BoolArray, Column, IntArray, combined
 
 HashArray = npt.NDArray[np.uint64]
 _NULL = np.uint64(0x9E3779B97F4A7C15)
@@ -65,13 +65,13 @@ def hash_texts(column: Column) -> HashArray:
     return hashes
 
 
-def _distinct(lengths: npt.NDArray[np.int64]) -> list[int]:
+def _distinct(lengths: IntArray) -> list[int]:
     if int(lengths.max()) > 1 << 16:
         return [int(length) for length in np.unique(lengths)]
     return [int(length) for length in np.flatnonzero(np.bincount(lengths))]
 
 
-def _words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], length: int) -> HashArray:
+def _words(text: npt.NDArray[np.uint8], starts: IntArray, length: int) -> HashArray:
     """(rows, words) uint64: `length` bytes from each start, padded with zeros to whole words."""
     width = -(-length // 8) * 8
     padded = np.zeros((len(starts), max(width, 8)), np.uint8)
@@ -105,7 +105,7 @@ class RowHashes:
         self._first = np.zeros(count, np.uint64)
         self._second = np.zeros(count, np.uint64)
 
-    def add(self, place: int, cells: HashArray, absent: Mask | None) -> None:
+    def add(self, place: int, cells: HashArray, absent: BoolArray | None) -> None:
         """Adds the column number `place`; `absent` (n,) marks cells to leave out."""
         if absent is not None:
             cells = np.where(absent, np.uint64(0), cells)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BeforeValidator
 
-from recsys.ingest.raw.cells import LIST_MARK, Column, Mask, as_text
+from recsys.arrays import BoolArray, Column
+from recsys.ingest.raw.cells import LIST_MARK, as_text
 
 _FIELD = re.compile(r"\{([^{}|\[\]]+)(?:\[(-?\d+)\])?(?:\|(title|lower|upper))?\}")
 _OPENING = re.compile(r"[(\[{\"'«“]+$")
@@ -115,7 +116,7 @@ def _parsed(value: Any) -> Any:
 Template = Annotated[ColumnTemplate, BeforeValidator(_parsed)]
 
 
-def _where(shown: Mask, literal: str) -> Column:
+def _where(shown: BoolArray, literal: str) -> Column:
     return pc.if_else(pa.array(shown), literal, "")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsys.arrays import IntArray
 from recsys.errors import SchemaMismatchError
 
 
@@ -34,7 +34,7 @@ class RawBatch:
 
     table: pa.Table
     files: tuple[tuple[str, int], ...]
-    rows: npt.NDArray[np.int64]
+    rows: IntArray
     malformed: tuple[Malformed, ...] = field(default=())
 
     @property
@@ -42,7 +42,7 @@ class RawBatch:
         """How many rows of the files this batch accounts for."""
         return len(self.table) + len(self.malformed)
 
-    def file_names(self, places: npt.NDArray[np.int64]) -> list[str]:
+    def file_names(self, places: IntArray) -> list[str]:
         """The file of each of the rows at `places`."""
         starts = np.array([start for _, start in self.files])
         found = np.searchsorted(starts, places, side="right") - 1

@@ -12,10 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.arrays import BoolArray, Column, IntArray, combined
 from recsys.errors import ConfigError
 
-Mask = npt.NDArray[np.bool_]
-Column = Any  # an Arrow array; the stubs of its kernels take neither literals nor numpy
 LIST_MARK = "\x1f"  # between the elements of a list inside a text cell: the ASCII unit separator
 MICROS = 1_000_000
 LARGEST_MICROS = 2**51  # up to here a float64 times a million rounds to the right integer
@@ -31,19 +30,12 @@ class Parsed:
     """Values of N cells. `missing` had nothing in them, `bad` something that cannot be read."""
 
     values: npt.NDArray[Any]
-    missing: Mask
-    bad: Mask
+    missing: BoolArray
+    bad: BoolArray
 
     @property
-    def ok(self) -> Mask:
+    def ok(self) -> BoolArray:
         return ~(self.missing | self.bad)
-
-
-def combined(column: Any) -> Column:
-    """`column` in one piece."""
-    if isinstance(column, pa.ChunkedArray):
-        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return column
 
 
 def as_text(column: Any) -> Column:
@@ -163,7 +155,7 @@ def _iso_cast(texts: Column) -> Column | None:
     return None
 
 
-def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[npt.NDArray[np.int64], Mask]:
+def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[IntArray, BoolArray]:
     """Instants of `texts` and which could be read; a text may name its zone or not."""
     series = texts.to_pandas()
     aware = pd.Series("%z" in form, series.index) if form else series.str.contains(_OFFSET)
@@ -179,7 +171,7 @@ def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[npt.NDArray
     return values, readable
 
 
-def _micros_of(instants: Column, zone: str) -> npt.NDArray[np.int64]:
+def _micros_of(instants: Column, zone: str) -> IntArray:
     """Microseconds of timestamps or dates, 0 where null; those without a zone are of `zone`."""
     tz = instants.type.tz if pa.types.is_timestamp(instants.type) else None
     array = instants.cast(pa.timestamp("us", tz), safe=False).cast(pa.int64()).fill_null(0)

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from recsys.dataset.interactions import FloatArray
-from recsys.ingest.raw.cells import LIST_MARK, Column, combined
+from recsys.arrays import Column, FloatArray, combined
+from recsys.ingest.raw.cells import LIST_MARK
 
 _BETWEEN = re.compile(rf"[\[\](),;\s{LIST_MARK}]+")
 

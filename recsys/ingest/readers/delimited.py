@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from recsys.arrays import IntArray
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.mapping.schema import Source
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
@@ -92,7 +92,7 @@ class _RowNumbers:
         self.file = file
         self.next = first
 
-    def take(self, count: int, bad: list[Any]) -> tuple[npt.NDArray[np.int64], tuple[Malformed, ...]]:
+    def take(self, count: int, bad: list[Any]) -> tuple[IntArray, tuple[Malformed, ...]]:
         """The numbers of the next `count` good rows, and the bad ones so far, which are taken off `bad`."""
         skipped = np.array([row.number for row in bad], np.int64)
         rows = np.arange(self.next, self.next + count + len(skipped))

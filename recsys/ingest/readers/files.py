@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from recsys.arrays import Column
 from recsys.errors import DataError
 from recsys.ingest.mapping.schema import Source
 from recsys.ingest.raw.batch import RawBatch, missing_column
-from recsys.ingest.raw.cells import LIST_MARK, Column, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_text
 from recsys.ingest.readers.delimited import read_delimited
 from recsys.ingest.readers.json_lines import read_json_lines
 

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.arrays import combined
 from recsys.ingest.mapping.schema import Long
 from recsys.ingest.raw.batch import Malformed, RawBatch
-from recsys.ingest.raw.cells import as_number, as_text, combined
+from recsys.ingest.raw.cells import as_number, as_text
 
 
 def long_columns(identifier: str, long: Long) -> list[str]:

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.arrays import BoolArray, Column
 from recsys.ingest.mapping.schema import Condition, KindRule, Reject
-from recsys.ingest.raw.cells import Column, Mask, as_number, as_text
+from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.tables.rejections import Verdicts
 
 
-def holds(condition: Condition, table: pa.Table) -> Mask:
+def holds(condition: Condition, table: pa.Table) -> BoolArray:
     """(N,) bool: the rows of `table` that meet `condition`."""
     column = table[condition.column]
     met = np.ones(len(table), bool)
@@ -34,7 +35,7 @@ def holds(condition: Condition, table: pa.Table) -> Mask:
     return met
 
 
-def all_hold(conditions: Iterable[Condition], table: pa.Table) -> Mask:
+def all_hold(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
     """(N,) bool: the rows that meet every condition."""
     met = np.ones(len(table), bool)
     for condition in conditions:
@@ -42,7 +43,7 @@ def all_hold(conditions: Iterable[Condition], table: pa.Table) -> Mask:
     return met
 
 
-def any_holds(conditions: Iterable[Condition], table: pa.Table) -> Mask:
+def any_holds(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
     """(N,) bool: the rows that meet at least one condition."""
     met = np.zeros(len(table), bool)
     for condition in conditions:

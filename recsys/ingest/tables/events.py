@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray, Column, FloatArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.mapping.schema import EventSource
-from recsys.ingest.raw.cells import MICROS, Column, Mask, Parsed, as_instant, as_micros, as_number, as_text
+from recsys.ingest.raw.cells import MICROS, Parsed, as_instant, as_micros, as_number, as_text
 from recsys.ingest.tables.conditions import apply_rejects, kinds_of
 from recsys.ingest.tables.rejections import Verdicts
 
@@ -107,7 +107,7 @@ def canonical_events(
     return StagedEvents(_kept(present, verdicts.kept), verdicts)
 
 
-def _kept(present: dict[str, Column], kept: Mask) -> pa.Table:
+def _kept(present: dict[str, Column], kept: BoolArray) -> pa.Table:
     """The kept rows in the canonical types, everything nullable: ids are made by the cleaning."""
     count = int(kept.sum())
     chosen = None if count == len(kept) else pa.array(kept)
@@ -121,7 +121,7 @@ def _kept(present: dict[str, Column], kept: Mask) -> pa.Table:
     return pa.table(arrays)
 
 
-def _null(array: Column) -> npt.NDArray[np.bool_]:
+def _null(array: Column) -> BoolArray:
     return np.asarray(array.is_null())
 
 
@@ -129,9 +129,7 @@ def _text(raw: pa.Table, name: str | None) -> Column:
     return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
 
 
-def _instants(
-    raw: pa.Table, source: EventSource, sequence: npt.NDArray[np.int64], verdicts: Verdicts
-) -> npt.NDArray[np.int64]:
+def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, verdicts: Verdicts) -> IntArray:
     time = source.time
     if time.unit == "order":
         steps = _number(raw, time.column, verdicts) if time.column else Parsed(sequence, *_none(len(raw)))
@@ -198,7 +196,7 @@ def _position(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> Column:
 
 def _weights(
     raw: pa.Table, source: EventSource, kinds: Column, weights: dict[str, float], verdicts: Verdicts
-) -> npt.NDArray[np.float32]:
+) -> FloatArray:
     if source.weight is not None:
         parsed = _number(raw, source.weight, verdicts)
         verdicts.refuse(parsed.values < 0, "bad_number", source.weight, "is a negative weight")

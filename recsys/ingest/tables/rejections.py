@@ -8,8 +8,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from recsys.arrays import BoolArray, Column
 from recsys.ingest.raw.batch import RawBatch
-from recsys.ingest.raw.cells import LIST_MARK, Column, Mask
+from recsys.ingest.raw.cells import LIST_MARK
 
 FILE = "_file"  # columns that ride along with staged events: which file and row they came from
 ROW = "_row"
@@ -40,11 +41,11 @@ class Verdicts:
         self._reasons = [_Reason("", None, "")]
 
     @property
-    def kept(self) -> Mask:
+    def kept(self) -> BoolArray:
         """(N,) bool: not refused so far."""
         return np.asarray(self._codes == 0)
 
-    def refuse(self, rows: Mask, reason: str, column: str | None = None, detail: str = "") -> None:
+    def refuse(self, rows: BoolArray, reason: str, column: str | None = None, detail: str = "") -> None:
         """Refuses `rows` for `reason`; `column` is whose value is at fault."""
         if rows.any():
             self._reasons.append(_Reason(reason, column, detail))
@@ -76,7 +77,7 @@ class Verdicts:
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
-def overwritten(ids: Column, open_rows: Mask) -> Mask:
+def overwritten(ids: Column, open_rows: BoolArray) -> BoolArray:
     """(N,) bool: rows whose id comes again in a later open row."""
     codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(open_rows)

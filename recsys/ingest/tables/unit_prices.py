@@ -1,11 +1,11 @@
 """What items cost according to what was paid for them."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import IntArray
 
 LATEST = 255  # purchases of an item that its price is taken from
 _COLUMNS = [columns.ITEM_ID, columns.AT, columns.QUANTITY, columns.VALUE_MICROS]
@@ -64,16 +64,14 @@ class UnitPrices:
         self._rows, self._count = [table], len(table)
 
 
-def _codes(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array]:
+def _codes(texts: pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
     encoded = texts.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     return np.asarray(encoded.indices.to_numpy(), np.int64), encoded.dictionary
 
 
-def _sorted_pairs(
-    codes: npt.NDArray[np.int64], prices: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _sorted_pairs(codes: IntArray, prices: IntArray) -> tuple[IntArray, IntArray]:
     """Both by code, then price; packed into one integer where they fit, which sorts ten times faster."""
     bits = int(prices.max(initial=0)).bit_length()
     if bits + int(codes.max(initial=0)).bit_length() < 63:
@@ -83,7 +81,7 @@ def _sorted_pairs(
     return codes[order], prices[order]
 
 
-def _groups(codes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _groups(codes: IntArray) -> tuple[IntArray, IntArray]:
     """Where each run of equal codes starts and how long it is."""
     if not len(codes):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

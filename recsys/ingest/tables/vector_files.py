@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.arrays import Column
 from recsys.ingest.mapping.schema import VectorSource
 from recsys.ingest.raw.batch import RawBatch, whole
-from recsys.ingest.raw.cells import Column, as_text
+from recsys.ingest.raw.cells import as_text
 from recsys.ingest.tables.rejections import Verdicts, overwritten
 
 

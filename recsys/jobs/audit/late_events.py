@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.features.event_log import EVENT_COLUMNS_READ, BoolArray, IntArray, read_log
+from recsys.arrays import BoolArray, IntArray
+from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
 from recsys.features.skew import ServedRow, Values, differing

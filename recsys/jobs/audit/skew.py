@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import DataError
-from recsys.features.event_log import IntArray
 from recsys.features.skew import (
     FeatureSkew,
     Newer,

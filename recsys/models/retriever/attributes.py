@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.columns import BRAND, CATEGORY, PRICE_MICROS
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.models.bundle import ItemTable
 
 MAX_TOKENS = 24  # of one item; more are cut off, rare ones first

@@ -7,8 +7,8 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import RetrieverSettings
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import ConfigError
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import AttributeVocabulary, attribute_rows

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.dataset.interactions import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray
 
 COLD_EVENTS = 5.0  # an item with so many training events is half cold
 ALIKE = 20  # items that are asked

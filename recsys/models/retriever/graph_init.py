@@ -1,11 +1,10 @@
 """Where item vectors start: the leading directions of the item graph."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from recsys.dataset.interactions import FloatArray
+from recsys.arrays import FloatArray
 from recsys.models.retriever.item_tower import ItemTower
 
 _OVERSAMPLING = 16
@@ -80,5 +79,5 @@ def _normalised(graph: sparse.csr_matrix) -> sparse.csr_matrix:
     """D^-1/2 (A + A^T) D^-1/2, whose eigenvalues lie in [-1, 1]."""
     symmetric = (graph + graph.T).tocsr()
     degree = np.asarray(symmetric.sum(1)).ravel()
-    root: npt.NDArray[np.float32] = np.where(degree > 0, np.maximum(degree, 1e-12) ** -0.5, 0)
+    root: FloatArray = np.where(degree > 0, np.maximum(degree, 1e-12) ** -0.5, 0)
     return (sparse.diags(root) @ symmetric @ sparse.diags(root)).tocsr().astype(np.float32)

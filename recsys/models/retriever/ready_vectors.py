@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.dataset.interactions import FloatArray
+from recsys.arrays import FloatArray
 from recsys.dataset.item_vectors import Layout
 from recsys.models.retriever.text_projection import TextProjection
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.dataset.item_vectors import Layout
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary

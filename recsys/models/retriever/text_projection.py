@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.dataset.interactions import FloatArray
+from recsys.arrays import FloatArray
 
 
 class TextProjection(nn.Module):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
+from recsys.arrays import FloatArray
 from recsys.config import ImageSettings
 from recsys.errors import StoreUnavailableError
 from recsys.ingest.background import ahead
@@ -26,7 +26,6 @@ from recsys.stores.encoders.vector_shards import SHARD_ROWS, VectorShards, conte
 
 VECTOR = "vector"
 SCHEMA = pa.schema([(columns.ITEM_ID, pa.string()), (VECTOR, pa.list_(pa.float32()))])
-Vectors = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
@@ -35,7 +34,7 @@ class Encoder(Protocol):
     name: str
     dimensions: int
 
-    def encode(self, pictures: Sequence[Picture]) -> Vectors: ...
+    def encode(self, pictures: Sequence[Picture]) -> FloatArray: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class ImageColumn:
     """
 
     item_ids: tuple[str, ...]
-    vectors: Vectors
+    vectors: FloatArray
     refused: tuple[RefusedImage, ...]
     encoded: int
 
@@ -170,10 +169,10 @@ def _encoded(
     shards: VectorShards,
     settings: ImageSettings,
     progress: Progress,
-) -> tuple[dict[bytes, Unreadable], dict[bytes, Vectors]]:
+) -> tuple[dict[bytes, Unreadable], dict[bytes, FloatArray]]:
     """What is broken and the vectors of the rest, by content; shards are written as they fill."""
     broken: dict[bytes, Unreadable] = {}
-    fresh: dict[bytes, Vectors] = {}
+    fresh: dict[bytes, FloatArray] = {}
     waiting: list[bytes] = []
     try:
         with progress("encode images", len(files)) as advance:

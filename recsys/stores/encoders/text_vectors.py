@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from recsys.arrays import FloatArray
 from recsys.progress import Advance, Progress, silent
 from recsys.stores.encoders import vector_shards
 from recsys.stores.encoders.vector_shards import SHARD_ROWS, VectorShards
@@ -19,7 +19,7 @@ class Encoder(Protocol):
     name: str
     dimensions: int
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]: ...
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray: ...
 
 
 class TextVectors:
@@ -28,9 +28,7 @@ class TextVectors:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def vectors(
-        self, encoder: Encoder, texts: Sequence[str], progress: Progress = silent
-    ) -> npt.NDArray[np.float32]:
+    def vectors(self, encoder: Encoder, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
         """(n, E) float32 rows in the order of `texts`; only texts that are not on disk are encoded."""
         shards = VectorShards(self.root / encoder.name, encoder.dimensions)
         distinct = {content_hash(text): text for text in texts}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recsys.arrays import FloatArray
 from recsys.config import Settings
-from recsys.dataset.interactions import FloatArray
 from recsys.stores.encoders.text_vectors import Encoder, TextVectors
 
 MANY = 256  # texts from which reading the cache on disk pays

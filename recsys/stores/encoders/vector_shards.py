@@ -7,14 +7,13 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from safetensors.numpy import load, save
+
+from recsys.arrays import FloatArray
 
 SHARD_ROWS = 4096  # written as soon as encoded, so that an interrupted run keeps what it has
 _HASH_BYTES = 16
 _log = logging.getLogger(__name__)
-
-Vectors = npt.NDArray[np.float32]
 
 
 class VectorShards:
@@ -28,7 +27,7 @@ class VectorShards:
         self.folder = folder
         self.dimensions = dimensions
 
-    def known(self, wanted: Container[bytes]) -> dict[bytes, Vectors]:
+    def known(self, wanted: Container[bytes]) -> dict[bytes, FloatArray]:
         """The vector of each of the wanted hashes that is on disk."""
         return {
             key: row
@@ -37,7 +36,7 @@ class VectorShards:
             if key in wanted
         }
 
-    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+    def add(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
         """Writes one shard."""
         hashes = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _HASH_BYTES)
         content = save({"hashes": hashes, "vectors": np.ascontiguousarray(vectors, np.float32)})
@@ -50,7 +49,7 @@ class VectorShards:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _sound(self) -> Iterator[tuple[list[bytes], Vectors]]:
+    def _sound(self) -> Iterator[tuple[list[bytes], FloatArray]]:
         """The keys and vectors of each sound shard; an unsound one is set aside."""
         for path in sorted(self.folder.glob("*.safetensors")):
             content = path.read_bytes()

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import FloatArray, IntArray
 from recsys.errors import SchemaMismatchError
 from recsys.features.cross import ITEM_INPUTS, USER_INPUTS, cross_features_by_row
 
@@ -26,7 +27,7 @@ class EntityValues:
     """
 
     values: Mapping[str, npt.NDArray[Any]]
-    place: npt.NDArray[np.int64]
+    place: IntArray
 
     def spread(self, name: str) -> npt.NDArray[Any]:
         """(R,) values of one feature."""
@@ -78,7 +79,7 @@ def _arrays(column: Any) -> npt.NDArray[Any]:
     return out
 
 
-def crossed(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, npt.NDArray[np.float32]]:
+def crossed(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, FloatArray]:
     """The cross features of R rows, computed as the online funnel computes them."""
     seconds = at.astype("datetime64[us, UTC]").astype("int64").to_numpy() // 1_000_000
     users = {name: _filled(user.values[name]) for name in USER_INPUTS}

@@ -23,6 +23,7 @@ from feast.feature_view_projection import FeatureViewProjection
 from feast.on_demand_feature_view import OnDemandFeatureView
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
 from recsys.features import cross
@@ -181,9 +182,7 @@ class OfflineFeatures:
         wanted = {spec.name: added[spec.name] for spec in schema.features}
         return pd.concat([rows, pd.DataFrame(wanted, index=rows.index)], axis=1)
 
-    def values_as_of(
-        self, view: str, ids: Sequence[str], at: npt.NDArray[np.int64], names: Sequence[str]
-    ) -> pa.Table:
+    def values_as_of(self, view: str, ids: Sequence[str], at: IntArray, names: Sequence[str]) -> pa.Table:
         """Features `names` of one view, row i of `ids[i]` as known at `at[i]`, that instant included.
 
         For an audit, which compares a row with itself. A training set must not see its own instant: see

@@ -15,6 +15,7 @@ from feast import FeatureStore
 from feast.errors import FeastObjectNotFoundException
 from feast.on_demand_feature_view import OnDemandFeatureView
 
+from recsys.arrays import BoolArray
 from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
@@ -24,7 +25,7 @@ from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import Generations, pointer_key
 from recsys.stores.packed.keys import PackedView, packed_view
-from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS, Mask
+from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS
 from recsys.stores.packed.online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
 from recsys.stores.packed.rows import PackedRows
 
@@ -270,7 +271,7 @@ def _decoded(
 ) -> FeatureRows:
     now = time.time_ns() // 1000 if now_us is None else now_us
     rows: dict[str, PackedRows] = {}
-    null: dict[str, Mask] = {}
+    null: dict[str, BoolArray] = {}
     for place, view in enumerate(views):
         part = values[place * count : (place + 1) * count]
         found = rows[view.name] = PackedRows(view.packed.layout, part, view.packed.oldest(now))

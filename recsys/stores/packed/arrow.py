@@ -4,12 +4,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 
+from recsys.arrays import BoolArray, IntArray
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.stores.packed.layout import (
     ARRAYS,
@@ -18,7 +18,6 @@ from recsys.stores.packed.layout import (
     TEXTS,
     Blob,
     Layout,
-    Mask,
     ScalarColumn,
     join_texts,
     pack,
@@ -94,14 +93,12 @@ def _whole(table: pa.Table, name: str) -> ArrowColumn:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _instants(column: ArrowColumn) -> npt.NDArray[np.int64]:
+def _instants(column: ArrowColumn) -> IntArray:
     if pa.types.is_timestamp(column.type):
         column = pc.cast(column, pa.timestamp("us", column.type.tz), safe=False)
     else:
         column = pc.cast(column, pa.timestamp("us"))
-    values: npt.NDArray[np.int64] = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(
-        zero_copy_only=False
-    )
+    values: IntArray = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
     return values
 
 
@@ -134,7 +131,7 @@ def _scalars_of_arrow(column: ArrowColumn, kind: str) -> ScalarColumn:
     return values, null
 
 
-def _with_nan(null: Mask | None, column: ArrowColumn) -> tuple[Mask | None, ArrowColumn]:
+def _with_nan(null: BoolArray | None, column: ArrowColumn) -> tuple[BoolArray | None, ArrowColumn]:
     nan = pc.is_nan(column).to_numpy(zero_copy_only=False)
     if not nan.any():
         return null, column

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import BoolArray, IntArray
+
 # Kinds are the names of Feast's value types; anything that is in none of these tables is stored as
 # the serialized protobuf value.
 SCALARS: dict[str, np.dtype[Any]] = {
@@ -38,8 +40,7 @@ STAMP_BYTES = 16  # event_at and created_at: what the write script compares
 
 Blob = bytes | None
 Blobs = Sequence[Blob]
-Mask = npt.NDArray[np.bool_]
-ScalarColumn = tuple[npt.NDArray[Any], Mask | None]  # K values, and which are null (None: none is)
+ScalarColumn = tuple[npt.NDArray[Any], BoolArray | None]  # K values, and which are null (None: none is)
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def layout_of(view: str, keys: tuple[tuple[str, str], ...], fields: tuple[tuple[
 
 def pack(
     layout: Layout,
-    event_at: npt.NDArray[np.int64],
-    created_at: npt.NDArray[np.int64],
+    event_at: IntArray,
+    created_at: IntArray,
     scalars: Mapping[str, ScalarColumn],
     blobs: Mapping[str, Blobs],
 ) -> list[bytes]:

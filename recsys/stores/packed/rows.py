@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys.arrays import BoolArray, IntArray
 from recsys.errors import SchemaMismatchError
-from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, Mask, split_texts
+from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, split_texts
 
 
 class PackedRows(Mapping[str, npt.NDArray[Any]]):
@@ -51,12 +52,12 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
                 any_missing = True
                 self._rows = self._rows.copy()
                 self._rows[expired] = np.zeros((), layout.dtype)
-        self.missing: Mask = missing
+        self.missing: BoolArray = missing
         self._any_missing = any_missing
         self._nulls: npt.NDArray[np.uint8] | None = self._rows["nulls"] if self._rows["nulls"].any() else None
 
     @property
-    def event_at(self) -> npt.NDArray[np.int64]:
+    def event_at(self) -> IntArray:
         return np.ascontiguousarray(self._rows["event_at"])
 
     @property
@@ -64,7 +65,7 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
         """Whether any value of any row is null."""
         return self._nulls is not None
 
-    def null(self, name: str) -> Mask | None:
+    def null(self, name: str) -> BoolArray | None:
         """(K,) mask of null values of a feature; None where there are none."""
         if self._nulls is None:
             return None
@@ -166,7 +167,7 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
             f"to {lengths.max()}). Another program wrote to its keys: delete them and materialize again."
         )
 
-    def _scattered(self, missing: Mask) -> npt.NDArray[Any]:
+    def _scattered(self, missing: BoolArray) -> npt.NDArray[Any]:
         rows = np.zeros(len(missing), self.layout.dtype)
         there = [value for value in self._values if value is not None]
         if there:

@@ -15,20 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
-from recsys.streaming.state import (
-    Committed,
-    IntArray,
-    ItemState,
-    Origin,
-    Pending,
-    Step,
-    UserState,
-)
+from recsys.streaming.state import Committed, ItemState, Origin, Pending, Step, UserState
 
 STATE_FILE = "state.db"
 BUSY_SECONDS = 30.0
@@ -97,7 +89,7 @@ class SqliteStreamState:
         found = self._in("SELECT user_id FROM bots WHERE user_id IN", user_ids)
         return frozenset(user for (user,) in found)
 
-    def seen(self, hashes: IntArray) -> npt.NDArray[np.bool_]:
+    def seen(self, hashes: IntArray) -> BoolArray:
         found = self._in("SELECT hash FROM seen WHERE hash IN", hashes.tolist())
         return np.isin(hashes, np.fromiter((each for (each,) in found), np.int64))
 

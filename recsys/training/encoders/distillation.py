@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import EncoderSettings
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent

@@ -11,8 +11,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import EncoderSettings
-from recsys.dataset.interactions import FloatArray, IntArray
 from recsys.errors import ConfigError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent

@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import sparse
 
 from recsys import columns
-from recsys.dataset.interactions import IntArray, Interactions, Vocabulary
+from recsys.arrays import IntArray
+from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence

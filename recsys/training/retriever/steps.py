@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import BoolArray, IntArray
 from recsys.config import RetrieverSettings
 from recsys.dataset.batches import Batch, TrainingData, batch_of, batch_rows, targets_of
-from recsys.dataset.interactions import IntArray
 from recsys.models.losses import (
     binary_cross_entropy,
     even_log_odds,
@@ -148,7 +147,7 @@ class Columns:
     """
 
     items: IntArray
-    drawn: npt.NDArray[np.bool_]
+    drawn: BoolArray
     rate: float
 
     @classmethod

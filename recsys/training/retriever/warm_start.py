@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import IncrementalSettings, RetrieverSettings
 from recsys.dataset.batches import TrainingWindows
-from recsys.dataset.interactions import FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Interactions
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.item_table import in_layout

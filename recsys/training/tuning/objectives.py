@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from recsys import columns
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import Settings
-from recsys.dataset.interactions import Cases, FloatArray, IntArray, Interactions
+from recsys.dataset.interactions import Cases, Interactions
 from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.slices import had_before, restrict
@@ -186,15 +186,15 @@ def _smaller(settings: Settings, sample: float) -> Settings:
     return settings.model_copy(update={"fusion": fusion, "ranker": ranker})
 
 
-def _withheld(job: Job, judges: IntArray) -> npt.NDArray[np.bool_]:
+def _withheld(job: Job, judges: IntArray) -> BoolArray:
     """(M,) which actions of the shop no trial may know: the test's, and what judges did to be guessed."""
     interactions, split = job.shop.interactions, job.split
     judging = np.isin(interactions.user_index, judges)
     if split.train_end is None:
         parts = leave_one_out_parts(interactions)
-        held: npt.NDArray[np.bool_] = (parts == TEST) | ((parts == VALIDATION) & judging)
+        held: BoolArray = (parts == TEST) | ((parts == VALIDATION) & judging)
         return held
-    asked: npt.NDArray[np.bool_] = (interactions.at >= split.train_end) & judging
+    asked: BoolArray = (interactions.at >= split.train_end) & judging
     return asked | (interactions.at >= test_start(interactions, split))
 
 
