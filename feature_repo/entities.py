@@ -18,6 +18,6 @@ item = Entity(
     name="item",
     join_keys=[columns.ITEM_ID],
     value_type=ValueType.STRING,
-    description="A thing of the catalogue, by the shop's own id.",
+    description="A thing of the catalog, by the shop's own id.",
     owner="recsys",
 )

@@ -25,7 +25,7 @@ catalog = FeatureService(
     name=columns.CATALOG_SERVICE,
     features=[item_content, item_text, item_vectors],
     description="The item side of retrieval: what the item tower reads.",
-    tags={"stage": "catalogue"},
+    tags={"stage": "catalog"},
     owner="recsys",
 )
 

@@ -128,8 +128,8 @@ item_content = FeatureView(
         Field(name=columns.BRAND, dtype=String, description='Brand; "" = none.'),
         Field(name=columns.ATTRIBUTES, dtype=String, description="All other attributes, a JSON object."),
     ],
-    description="What the catalogue says of an item.",
-    tags={"stage": "catalogue, ranking"},
+    description="What the catalog says of an item.",
+    tags={"stage": "catalog, ranking"},
     owner="recsys",
 )
 
@@ -143,7 +143,7 @@ item_text = FeatureView(
         Field(name=columns.TEXT_HASH, dtype=String, description="SHA-256 of the text it stands for."),
     ],
     description="The text of an item as its pretrained encoder sees it.",
-    tags={"stage": "catalogue"},
+    tags={"stage": "catalog"},
     owner="recsys",
 )
 
@@ -161,6 +161,6 @@ item_vectors = FeatureView(
         ),
     ],
     description="What other networks made of an item, of its image or its sound; apart, for its width.",
-    tags={"stage": "catalogue"},
+    tags={"stage": "catalog"},
     owner="recsys",
 )

@@ -34,9 +34,9 @@ def rows(view: str, description: str) -> FileSource:
 user_activity_rows = rows(columns.USER_ACTIVITY, "Rolling windows over what users did, from the event lake.")
 user_history_rows = rows(columns.USER_HISTORY, "Last actions of users, from the event lake.")
 item_engagement_rows = rows(columns.ITEM_ENGAGEMENT, "Rolling windows over what was done with items.")
-item_content_rows = rows(columns.ITEM_CONTENT, "The catalogue.")
-item_text_rows = rows(columns.ITEM_TEXT, "Text vectors of the catalogue.")
-item_vectors_rows = rows(columns.ITEM_VECTORS, "Ready vectors of the catalogue, of images for example.")
+item_content_rows = rows(columns.ITEM_CONTENT, "The catalog.")
+item_text_rows = rows(columns.ITEM_TEXT, "Text vectors of the catalog.")
+item_vectors_rows = rows(columns.ITEM_VECTORS, "Ready vectors of the catalog, of images for example.")
 
 
 def pushed(batch_source: FileSource, description: str) -> PushSource:

@@ -31,7 +31,7 @@ from recsys.errors import (
 )
 from recsys.events import Click, Event, Impression, encode_event
 from recsys.funnel.slate import Slate
-from recsys.streaming.intake import MAX_ROWS, Verdict
+from recsys.streaming.intake import MAX_ROWS, EventResult
 from recsys.streaming.tokens import encode_token, offsets_of
 
 MAX_BYTES = 900_000  # of one body; the service takes a million unless told otherwise
@@ -50,7 +50,7 @@ class Sent:
     """
 
     accepted: int
-    refused: tuple[Verdict, ...]
+    refused: tuple[EventResult, ...]
     token: str | None
 
 
@@ -106,13 +106,13 @@ class RecsysClient:
             InvalidEventError: a mapping holds what JSON does not have.
         """
         accepted, first = 0, 0
-        refused: list[Verdict] = []
+        refused: list[EventResult] = []
         offsets: list[tuple[int, int]] = []
         for body, count in _bodies(_row(event) for event in events):
             answer = self._post("/v1/events", body)
             accepted += answer["accepted"]
             refused += [
-                Verdict(first + verdict["index"], "refused", verdict["event_id"], verdict["message"])
+                EventResult(first + verdict["index"], "refused", verdict["event_id"], verdict["message"])
                 for verdict in answer["verdicts"]
                 if verdict["verdict"] == "refused"
             ]
@@ -140,7 +140,7 @@ class RecsysClient:
         """Items that could stand in for one.
 
         Raises:
-            UnknownItemError: the catalogue has no such item.
+            UnknownItemError: the catalog has no such item.
             StoreUnavailableError: as `recommend`.
         """
         body = {"item_id": item_id, "k": k, **options}

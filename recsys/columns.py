@@ -70,7 +70,7 @@ LIKE = "like"
 # A kind's code is its place in this tuple, from 1 (0 = padding). Append only: codes are stored.
 KINDS = (SEARCH, IMPRESSION, VIEW, CLICK, CART, PURCHASE, CANCEL, LIKE)
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
-# Changes of the catalogue and of what is known of users: no events of a history, so they have no code.
+# Changes of the catalog and of what is known of users: no events of a history, so they have no code.
 ITEM_UPSERT = "item_upsert"
 USER_UPSERT = "user_upsert"
 # What a person did with an item: the kinds that enter a history and can be a label.

@@ -8,7 +8,7 @@
     |  `- FutureLeakError      a training row would see what happened after its label
     |- ArtifactError           a bundle or checkpoint is wrong
     |  |- ArtifactNotFoundError
-    |  `- ArtifactMismatchError   made for another feature schema, catalogue or version
+    |  `- ArtifactMismatchError   made for another feature schema, catalog or version
     |- RequestError            the caller of the service asked for something impossible
     |  |- UnknownItemError
     |  `- MalformedBodyError   the body is not what its type says
@@ -53,7 +53,7 @@ class ArtifactNotFoundError(ArtifactError):
 
 
 class ArtifactMismatchError(ArtifactError):
-    """A bundle made for another feature schema, catalogue or version."""
+    """A bundle made for another feature schema, catalog or version."""
 
 
 class RequestError(RecsysError):
@@ -61,7 +61,7 @@ class RequestError(RecsysError):
 
 
 class UnknownItemError(RequestError):
-    """The request names an item that the catalogue does not have."""
+    """The request names an item that the catalog does not have."""
 
 
 class MalformedBodyError(RequestError):

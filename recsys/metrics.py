@@ -117,14 +117,14 @@ def average_precision(hits: BoolArray, targets: IntArray, k: int) -> DoubleArray
 # -- lists --------------------------------------------------------------------------------------
 
 
-def coverage(items: IntArray, catalogue: int) -> float:
-    """The share of `catalogue` items that at least one list shows; 0 in `items` is no item.
+def coverage(items: IntArray, catalog: int) -> float:
+    """The share of `catalog` items that at least one list shows; 0 in `items` is no item.
 
     >>> coverage(np.array([[1, 2], [2, 0]]), 4)
     0.5
     """
     shown = np.unique(items)
-    return float((shown > 0).sum() / catalogue)
+    return float((shown > 0).sum() / catalog)
 
 
 def self_information(counts: IntArray) -> DoubleArray:

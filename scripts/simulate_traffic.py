@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Simulated shoppers over an imported catalogue: a log to import, or live traffic for a running service."""
+"""Simulated shoppers over an imported catalog: a log to import, or live traffic for a running service."""
 
 import asyncio
 import logging
@@ -75,7 +75,7 @@ def main(
 def _write(
     world: "World", items: "pa.Table", out: Path, days: int, truth: Path | None, start: str
 ) -> dict[str, Any]:
-    """A log over whole days, and the catalogue beside it."""
+    """A log over whole days, and the catalog beside it."""
     from recsys.simulation.log_files import write_items, write_log
     from recsys.simulation.page_events import Names
     from recsys.simulation.truth import TruthWriter

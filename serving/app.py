@@ -16,9 +16,9 @@ from recsys import __version__
 from recsys.errors import RecsysError
 from recsys.funnel.requests import LANGUAGES
 from serving.deployment import Deployment
-from serving.errors import answer_of, error_response
+from serving.errors import error_response, response_for
 from serving.metrics import CONTENT_TYPE
-from serving.middleware import REQUEST_ID, Door
+from serving.middleware import REQUEST_ID, GuardMiddleware
 from serving.routes.events import add_events
 from serving.schemas.recommendations import (
     ErrorAnswer,
@@ -70,7 +70,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     _add_operations(app, deployment)
     _add_errors(app)
     _describe_key(app, deployment)
-    app.add_middleware(Door, deployment=deployment)
+    app.add_middleware(GuardMiddleware, deployment=deployment)
     if deployment.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -99,7 +99,7 @@ def _add_recommendations(app: FastAPI, deployment: Deployment) -> None:
 def _add_facts(app: FastAPI, deployment: Deployment) -> None:
     @app.get("/v1/items/{item_id:path}", response_model=ItemAnswer, tags=["facts"])
     async def item(item_id: Identifier) -> Response:
-        """What the catalogue and the online features say of an item."""
+        """What the catalog and the online features say of an item."""
         return _json(await deployment.ask(lambda shop: shop.item(item_id)))
 
     @app.get("/v1/history", response_model=HistoryAnswer, tags=["facts"])
@@ -138,7 +138,7 @@ def _add_operations(app: FastAPI, deployment: Deployment) -> None:
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RecsysError)
     async def known(request: Request, error: RecsysError) -> Response:
-        answer = answer_of(error)
+        answer = response_for(error)
         return _error(request)(answer.status, str(error), code=answer.code, retry=answer.retry)
 
     @app.exception_handler(RequestValidationError)

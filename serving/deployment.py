@@ -37,7 +37,7 @@ from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
 from serving.events.collector import Collection
 from serving.live.bundle_watch import BundleWatch
-from serving.live.catalog_watch import LiveCatalogue, LiveFeeds
+from serving.live.catalog_watch import CatalogWatch, LiveFeeds
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -119,7 +119,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
-    live = LiveCatalogue(feeds.changes, feeds.scores)
+    live = CatalogWatch(feeds.changes, feeds.scores)
     watch = BundleWatch(
         production=registry.production,
         load=lambda record: live.caught_up(load(record)),

@@ -70,7 +70,7 @@ CODES = {
 }
 
 
-def answer_of(error: RecsysError) -> Answer:
+def response_for(error: RecsysError) -> Answer:
     """How `error` is told: by its own class, else by the nearest one above."""
     return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
 

@@ -19,7 +19,7 @@ OPEN_PATHS = frozenset({"/", "/livez", "/readyz"})  # no key, no concurrency lim
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Door:
+class GuardMiddleware:
     """Wraps an ASGI application; every answer carries a request id, every refusal the one error shape.
 
     A request id from the client is kept if it is 1 to 64 letters, digits, dots, dashes or underscores.

@@ -26,8 +26,8 @@ from recsys.config import load_settings
 from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.deployment import Deployment, open_deployment, require_key_beyond_loopback
-from serving.errors import answer_of
-from serving.middleware import Door
+from serving.errors import response_for
+from serving.middleware import GuardMiddleware
 from serving.schemas.recommendations import RecommendBody
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
@@ -46,20 +46,20 @@ class Opened:
     app: ASGIApp | None = None
 
 
-class FrontDoor:
+class PathSplitter:
     """Leads each request to the application, and those of BentoML's own client to BentoML."""
 
     def __init__(self, bento: ASGIApp, opened: Opened) -> None:
         self._bento = bento
         self._opened = opened
-        self._guarded: Door | None = None
+        self._guarded: GuardMiddleware | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opened = self._opened
         if scope["type"] != "http" or opened.app is None or opened.deployment is None:
             await self._bento(scope, receive, send)
         elif scope["path"] in BENTO_PATHS:
-            self._guarded = self._guarded or Door(self._bento, opened.deployment)
+            self._guarded = self._guarded or GuardMiddleware(self._bento, opened.deployment)
             await self._guarded(scope, receive, send)
         else:
             await opened.app(scope, receive, send)
@@ -75,7 +75,7 @@ class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has n
         super().inject_config()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        return FrontDoor(super().to_asgi(is_main=is_main), _opened)
+        return PathSplitter(super().to_asgi(is_main=is_main), _opened)
 
 
 _opened = Opened()
@@ -140,5 +140,5 @@ def _bento_errors() -> Iterator[None]:
         yield
     except RecsysError as error:
         refusal = BentoMLException(str(error))
-        refusal.error_code = HTTPStatus(answer_of(error).status)
+        refusal.error_code = HTTPStatus(response_for(error).status)
         raise refusal from error

@@ -33,7 +33,7 @@ class FakeTrainingFeatures:
         self.asked.append(service)
         out = rows.copy()
         if service == columns.CATALOG_SERVICE:
-            return self._catalogue(out)
+            return self._catalog(out)
         histories = [self._before(user, at) for user, at in zip(rows["user_id"], rows["at"], strict=True)]
         if service == columns.RETRIEVAL_SERVICE:
             ids = self._interactions.items.ids
@@ -58,7 +58,7 @@ class FakeTrainingFeatures:
         instant = at.value // 1000
         return np.flatnonzero((data.user_index == data.users.index(user_id)) & (data.at < instant))[-50:]
 
-    def _catalogue(self, out: pd.DataFrame) -> pd.DataFrame:
+    def _catalog(self, out: pd.DataFrame) -> pd.DataFrame:
         ids = out["item_id"]
         out[columns.TITLE] = [f"title of {i}" for i in ids]
         out[columns.CATEGORY] = [self._categories[i] for i in ids]

@@ -12,7 +12,7 @@ class FakeEventStream:
     """`EventStream` in memory; set `away` and every method raises as if the transport did not answer.
 
     Args:
-        partitions: of users; the catalogue's is one more.
+        partitions: of users; the catalog's is one more.
     """
 
     def __init__(self, partitions: int = 2) -> None:

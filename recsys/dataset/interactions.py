@@ -113,7 +113,7 @@ class Interactions:
 
 
 @dataclass(frozen=True)
-class Cases:
+class EvalCases:
     """U questions to a recommender: a user at an instant, and the items that came next.
 
     What happened strictly before `at` may be used for the answer, nothing else.
@@ -136,10 +136,10 @@ class Cases:
     def targets_of(self, case: int) -> IntArray:
         return self.targets[self.target_offsets[case] : self.target_offsets[case + 1]]
 
-    def take(self, rows: IntArray) -> "Cases":
+    def take(self, rows: IntArray) -> "EvalCases":
         """Only these cases, in this order."""
         lists = [self.targets_of(int(row)) for row in rows]
-        return Cases(
+        return EvalCases(
             self.user_index[rows],
             self.at[rows],
             np.cumsum([0, *(len(targets) for targets in lists)]).astype(np.int64),

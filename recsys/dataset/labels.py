@@ -16,9 +16,9 @@ _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.S
 
 
 def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
-    """The actions of `kinds` that say something (weight above 0) about an item of the catalogue.
+    """The actions of `kinds` that say something (weight above 0) about an item of the catalog.
 
-    The item vocabulary is the whole catalogue, the user vocabulary everybody with such an action.
+    The item vocabulary is the whole catalog, the user vocabulary everybody with such an action.
 
     Args:
         events: canonical events, in any order.
@@ -30,16 +30,16 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
         DataError: a kind is unknown, or no event is left.
     """
     _check(events, items, kinds)
-    catalogue = Vocabulary.of(identifier for identifier in items[columns.ITEM_ID].to_pylist() if identifier)
-    item = _indexes(events[columns.ITEM_ID], catalogue.ids[1:])
+    catalog = Vocabulary.of(identifier for identifier in items[columns.ITEM_ID].to_pylist() if identifier)
+    item = _indexes(events[columns.ITEM_ID], catalog.ids[1:])
     kind = _indexes(events[columns.KIND], columns.KINDS)
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)  # null reads as NaN
     wanted = np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
     kept = wanted & (weight > 0) & (item > 0) & events[columns.USER_ID].is_valid().to_numpy()
     if not kept.any():
         raise DataError(
-            f"none of {len(events)} events is a {' or '.join(sorted(kinds))} of an item of the catalogue "
-            f"({len(catalogue) - 1} items). Check the kinds and item ids of the mapping."
+            f"none of {len(events)} events is a {' or '.join(sorted(kinds))} of an item of the catalog "
+            f"({len(catalog) - 1} items). Check the kinds and item ids of the mapping."
         )
     names = events[columns.USER_ID].filter(pa.array(kept))
     users = Vocabulary.of(name for name in names.unique().to_pylist() if name is not None)
@@ -48,7 +48,7 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
     order = np.lexsort((events[columns.SEQUENCE].to_numpy()[kept], at, user))
     return Interactions(
         users=users,
-        items=catalogue,
+        items=catalog,
         user_index=user[order],
         item_index=item[kept][order],
         kind=kind[kept][order],

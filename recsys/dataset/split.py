@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, IntArray
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.errors import DataError
 
 DAY_MICROS = 86_400_000_000
@@ -33,8 +33,8 @@ class Split:
 
     protocol: str
     train: Interactions
-    validation: Cases
-    test: Cases
+    validation: EvalCases
+    test: EvalCases
     train_end: int | None
 
 
@@ -138,7 +138,7 @@ def history_ends(interactions: Interactions, user_index: IntArray, at: IntArray)
     return low
 
 
-def histories_before(interactions: Interactions, cases: Cases) -> tuple[IntArray, IntArray]:
+def histories_before(interactions: Interactions, cases: EvalCases) -> tuple[IntArray, IntArray]:
     """Every action that came before its case's instant: rows of `cases` and rows of `interactions`.
 
     Case by case, oldest first; a user without history has none.
@@ -158,14 +158,14 @@ def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> t
     return test_start - validation_days * DAY_MICROS, test_start
 
 
-def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> Cases:
+def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> EvalCases:
     """One case for each user with an action in `mask`, asked at `at` or at that action's instant."""
     width = len(interactions.items)
     pairs = np.unique(interactions.user_index[mask] * width + interactions.item_index[mask])
     users, counts = np.unique(pairs // width, return_counts=True)
     instants = np.zeros(len(interactions.users), np.int64)
     instants[interactions.user_index[mask]] = interactions.at[mask] if at is None else at
-    return Cases(
+    return EvalCases(
         user_index=users,
         at=instants[users],
         target_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),

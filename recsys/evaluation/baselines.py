@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import DAY_MICROS, Split, histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
@@ -71,7 +71,7 @@ class Popularity:
     def __init__(self, train: Interactions) -> None:
         self._counts = np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         return np.broadcast_to(self._counts, (len(cases), len(self._counts)))
 
 
@@ -88,7 +88,7 @@ class RecentPopularity:
         self._size = len(interactions.items)
         self._half_life = half_life_days * DAY_MICROS
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         # A time split asks at one instant; leave-one-out at many, which are rounded down to their day.
         instants = cases.at if len(np.unique(cases.at)) == 1 else cases.at // DAY_MICROS * DAY_MICROS
         days, which = np.unique(instants, return_inverse=True)
@@ -120,7 +120,7 @@ class PersonalFrequency:
         self._interactions = interactions
         self._decay = decay
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         own = recent_history(self._interactions, cases, None, self._decay)
         return np.asarray(own.toarray() + self._rest, np.float32)
 
@@ -141,10 +141,10 @@ class ItemNeighbours:
     decay: float = 0.8
     name: str = "kNN"
 
-    def history(self, cases: Cases) -> sparse.csr_matrix:
+    def history(self, cases: EvalCases) -> sparse.csr_matrix:
         return recent_history(self.interactions, cases, self.moments, self.decay)
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         scores = (self.history(cases) @ self.graph).toarray()
         scores += self.rest
         return np.asarray(scores, np.float32)
@@ -169,7 +169,7 @@ class NeighboursAndText:
     vector_weight: float = 0.25
     name: str = TEXT_NEIGHBOURS
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         history = self.neighbours.history(cases)
         itself = history.copy()
         itself.data *= self._own_likeness[itself.indices]
@@ -196,7 +196,7 @@ class NeighboursAndText:
 
 
 def recent_history(
-    interactions: Interactions, cases: Cases, moments: int | None, decay: float
+    interactions: Interactions, cases: EvalCases, moments: int | None, decay: float
 ) -> sparse.csr_matrix:
     """(U, N + 1) sparse float32: decay^m summed over a case's actions on an item, m moments from its last.
 

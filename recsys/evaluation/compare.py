@@ -9,7 +9,7 @@ import numpy as np
 from recsys import metrics
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.evaluation.baselines import TEXT_NEIGHBOURS
@@ -67,7 +67,7 @@ class Evaluation:
     reference: str
     served: str
     cutoffs: tuple[int, ...]
-    cases: Cases
+    cases: EvalCases
     without_targets: int
     item_events: IntArray
     rows: tuple[Row, ...]
@@ -103,7 +103,7 @@ def evaluate(
     served: str | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Ranks the whole catalogue by each scorer for each case of `part` and compares the results.
+    """Ranks the whole catalog by each scorer for each case of `part` and compares the results.
 
     With `seen="remove"` the question is which new items come next: targets that the user had before
     are no targets, and a case without others is not asked.
@@ -163,7 +163,7 @@ def ranking_metrics(hits: BoolArray, targets: IntArray, cutoffs: Sequence[int]) 
     return values
 
 
-def _check(names: Sequence[str], cases: Cases, asked: int) -> None:
+def _check(names: Sequence[str], cases: EvalCases, asked: int) -> None:
     if not names or len(set(names)) < len(names):
         raise DataError(f"scorers must have names of their own (got {', '.join(names) or 'none'}).")
     if not len(cases):
@@ -175,7 +175,7 @@ def _check(names: Sequence[str], cases: Cases, asked: int) -> None:
 
 def _compare(
     rankings: Mapping[str, Rankings],
-    cases: Cases,
+    cases: EvalCases,
     slices: Sequence[Slice],
     reference: str,
     settings: EvaluationSettings,
@@ -244,7 +244,7 @@ def _row(model: str, name: str, metric: str, place: int, found: Intervals, cases
 
 
 def _list_rows(
-    rankings: Mapping[str, Rankings], cases: Cases, events: IntArray, categories: Sequence[str], k: int
+    rankings: Mapping[str, Rankings], cases: EvalCases, events: IntArray, categories: Sequence[str], k: int
 ) -> list[Row]:
     """What the lists of the first `k` are like, whoever they were right for."""
     information = metrics.self_information(events)

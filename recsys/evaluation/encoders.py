@@ -7,7 +7,7 @@ import numpy as np
 
 from recsys.arrays import FloatArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split
 from recsys.evaluation.baselines import (
     GRAPH_NEIGHBOURS,
@@ -43,7 +43,7 @@ class TextNeighbours:
     moments: int = 50
     decay: float = 0.8
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         history = recent_history(self.interactions, cases, self.moments, self.decay)
         likeness = (history @ self.vectors) @ self.vectors.T
         dense = likeness.toarray() if hasattr(likeness, "toarray") else likeness
@@ -101,7 +101,7 @@ def compare_encoders(
     return EncoderComparison(asked(alone), asked(added))
 
 
-def _sampled(cases: Cases, most: int, seed: int) -> Cases:
+def _sampled(cases: EvalCases, most: int, seed: int) -> EvalCases:
     if len(cases) <= most:
         return cases
     return cases.take(np.sort(np.random.default_rng(seed).choice(len(cases), most, replace=False)))

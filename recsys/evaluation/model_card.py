@@ -186,7 +186,7 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
         "The place at which something was shown is not corrected for: what stood on top looks too good.",
         "What it measures is clicks and purchases to come, not satisfaction, fairness or profit. Nothing was "
         "done to treat groups of users or sellers alike.",
-        "Scores are for the shop as it was until the end of the data; tastes and catalogue move on. Train "
+        "Scores are for the shop as it was until the end of the data; tastes and catalog move on. Train "
         "anew as `recsys schedule` says.",
     ]
     if ranker is not False:

@@ -71,7 +71,7 @@ def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: 
 
 
 def popularity_plot(evaluation: Evaluation) -> bytes:
-    """What the lists are made of: head, middle, cold; and how much of the catalogue they reach."""
+    """What the lists are made of: head, middle, cold; and how much of the catalog they reach."""
     first, models = min(evaluation.cutoffs), evaluation.models
     shares = group_shares(shown_items(evaluation), evaluation.item_events)
     from matplotlib.ticker import PercentFormatter
@@ -98,7 +98,7 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
     right.margins(x=0.25)
     for axes in (left, right):
         axes.xaxis.set_major_formatter(PercentFormatter(1))
-    right.set_title("share of the catalogue shown to anyone", loc="left", fontsize=10)
+    right.set_title("share of the catalog shown to anyone", loc="left", fontsize=10)
     return png_bytes(figure)
 
 

@@ -12,7 +12,7 @@ TAKEN = "what people took"
 
 
 def popularity_percentiles(item_events: IntArray) -> DoubleArray:
-    """(N + 1,): the share of the catalogue with fewer training events than an item, ties counting half.
+    """(N + 1,): the share of the catalog with fewer training events than an item, ties counting half.
 
     >>> popularity_percentiles(np.array([0, 5, 1, 1, 9]))[1:]  # of four items
     array([0.625, 0.25 , 0.25 , 0.875])

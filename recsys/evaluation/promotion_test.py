@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.rankings import Seen, rank
@@ -19,7 +19,7 @@ LEAST_CASES = 20  # below that an interval says nothing
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """The comparison on the same cases.
 
     Attributes:
@@ -44,7 +44,7 @@ def judge(
     epsilon: float | None,
     samples: int,
     rng: np.random.Generator,
-) -> Verdict:
+) -> Comparison:
     """The verdict on two bundles' values (U,) of the same cases.
 
     Args:
@@ -70,7 +70,7 @@ def judge(
         what += " on average, " + ("significantly so" if low > 0 or high < 0 else "but not significantly")
     else:
         what = f"{'not' if promote else 'perhaps'} worse by more than {epsilon:g}"
-    return Verdict(
+    return Comparison(
         promote=promote,
         reason=f"{METRIC} {found.mean[1]:.4f} against {found.mean[0]:.4f} on {cases} users, difference "
         f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]: {what}",
@@ -85,7 +85,7 @@ def judge(
 
 
 def case_values(
-    scorer: Scorer, cases: Cases, interactions: Interactions, seen: Seen, progress: Progress = silent
+    scorer: Scorer, cases: EvalCases, interactions: Interactions, seen: Seen, progress: Progress = silent
 ) -> DoubleArray:
     """(U,) NDCG@10 of each case, all items ranked."""
     found = rank(scorer, cases, interactions, PLACES, seen, progress=progress)
@@ -111,7 +111,7 @@ class TranslatedScorer:
         self._scorer = scorer
         self._column = own.indexes(items.ids)  # (N + 1,)
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         """(U, N + 1) float32, -inf for items that the scorer does not know."""
         scores: FloatArray = np.asarray(self._scorer.score(cases), np.float32)[:, self._column]
         return np.where(self._column > 0, scores, np.float32(-np.inf))

@@ -1,4 +1,4 @@
-"""The whole catalogue ranked for every case; never a sample of it."""
+"""The whole catalog ranked for every case; never a sample of it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ import torch
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import histories_before
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
@@ -52,14 +52,14 @@ class Rankings:
 
 def rank(
     scorer: Scorer,
-    cases: Cases,
+    cases: EvalCases,
     interactions: Interactions,
     k: int,
     seen: Seen = "remove",
     batch: int | None = None,
     progress: Progress = silent,
 ) -> Rankings:
-    """The `k` best items of the whole catalogue for each case; equal scores by item index.
+    """The `k` best items of the whole catalog for each case; equal scores by item index.
 
     Args:
         interactions: all actions; with `seen="remove"` a case's items from strictly before its
@@ -90,7 +90,7 @@ def rank(
     return Rankings(cases.user_index, items, scores)
 
 
-def seen_items(interactions: Interactions, cases: Cases) -> tuple[IntArray, IntArray]:
+def seen_items(interactions: Interactions, cases: EvalCases) -> tuple[IntArray, IntArray]:
     """What each case's user acted on strictly before its instant: rows of `cases` and item indexes."""
     case, action = histories_before(interactions, cases)
     return case, interactions.item_index[action]
@@ -120,13 +120,13 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     return np.where(np.isneginf(values), 0, items), values
 
 
-def _scored(scorer: Scorer, cases: Cases, size: int) -> FloatArray:
+def _scored(scorer: Scorer, cases: EvalCases, size: int) -> FloatArray:
     """The scorer's matrix, checked and fit to be written to, without the padding column's score."""
     matrix = np.array(scorer.score(cases), np.float32, order="C")
     if matrix.shape != (len(cases), size):
         raise DataError(
             f"{scorer.name} scored {matrix.shape}, expected {(len(cases), size)}: one row a case, one column "
-            "an item index, padding included. Rebuild it for this catalogue."
+            "an item index, padding included. Rebuild it for this catalog."
         )
     matrix[:, 0] = -np.inf
     return matrix

@@ -105,7 +105,7 @@ def sections(
     parts: list[Section] = [
         (
             "All cases",
-            "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalogue that the "
+            "In brackets: 95% bootstrap interval over cases. Coverage is the share of the catalog that the "
             f"first {first} places show to anyone; novelty is the mean of -log2 of an item's share of "
             "training events, in bits; popularity bias: see below; seconds are for ranking all cases, "
             "a bundle's search for candidates not counted." + apart,
@@ -124,7 +124,7 @@ def sections(
         parts.append(("Over seeds", text, seed_rows(seeds), []))
     parts += _slice_sections(evaluation)
     text = (
-        f"The first {first} places, and what people took. An item's percentile is the share of the catalogue "
+        f"The first {first} places, and what people took. An item's percentile is the share of the catalog "
         "with fewer training events; bias is how much more popular what is shown is than what people took."
     )
     parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import BoolArray, IntArray
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import history_ends
 from recsys.evaluation.rankings import seen_items
 
@@ -23,7 +23,7 @@ class Slice:
     """Some of the targets; a case belongs to the slice if it has such a target, and is asked for those only.
 
     Attributes:
-        targets: (T,) bool over `Cases.targets`.
+        targets: (T,) bool over `EvalCases.targets`.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Slice:
 
 
 def slices_of(
-    cases: Cases, train: Interactions, interactions: Interactions, categories: Sequence[str] = ()
+    cases: EvalCases, train: Interactions, interactions: Interactions, categories: Sequence[str] = ()
 ) -> tuple[Slice, ...]:
     """The slices that are not empty, `all` first.
 
@@ -68,7 +68,7 @@ def slices_of(
     return tuple(Slice(name, mask) for name, mask in useful.items())
 
 
-def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> dict[str, BoolArray]:
+def _by_history(cases: EvalCases, interactions: Interactions, owner: IntArray) -> dict[str, BoolArray]:
     """The targets of users with so many actions strictly before the case's instant."""
     users = cases.user_index
     length = history_ends(interactions, users, cases.at) - interactions.user_offsets[users]  # (U,)
@@ -80,7 +80,7 @@ def _by_history(cases: Cases, interactions: Interactions, owner: IntArray) -> di
     return masks
 
 
-def _by_category(cases: Cases, categories: Sequence[str]) -> dict[str, BoolArray]:
+def _by_category(cases: EvalCases, categories: Sequence[str]) -> dict[str, BoolArray]:
     """The targets of each of the categories with most targets, the largest first."""
     if not any(categories):
         return {}
@@ -104,7 +104,7 @@ def head_items(item_events: IntArray) -> BoolArray:
     return head
 
 
-def had_before(cases: Cases, interactions: Interactions) -> BoolArray:
+def had_before(cases: EvalCases, interactions: Interactions) -> BoolArray:
     """(T,) bool: whether the user acted on the target strictly before the case's instant."""
     width = len(interactions.items)
     row, item = seen_items(interactions, cases)
@@ -112,10 +112,10 @@ def had_before(cases: Cases, interactions: Interactions) -> BoolArray:
     return np.isin(owner * width + cases.targets, np.unique(row * width + item))
 
 
-def restrict(cases: Cases, targets: BoolArray) -> tuple[Cases, IntArray]:
+def restrict(cases: EvalCases, targets: BoolArray) -> tuple[EvalCases, IntArray]:
     """The cases that keep a target under the mask, with those targets only, and their old rows."""
     owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
     counts = np.bincount(owner[targets], minlength=len(cases))
     rows = np.flatnonzero(counts)
     offsets = np.concatenate([[0], np.cumsum(counts[rows])]).astype(np.int64)
-    return Cases(cases.user_index[rows], cases.at[rows], offsets, cases.targets[targets]), rows
+    return EvalCases(cases.user_index[rows], cases.at[rows], offsets, cases.targets[targets]), rows

@@ -175,5 +175,5 @@ def headline(evaluation: Evaluation) -> str:
     )
     return (
         f"Protocol {evaluation.protocol}: {cases:,} cases with {targets:,} targets, each ranked against all "
-        f"{len(evaluation.item_events) - 1:,} items of the catalogue. {seen}.{left}"
+        f"{len(evaluation.item_events) - 1:,} items of the catalog. {seen}.{left}"
     )

@@ -1,4 +1,4 @@
-"""The item_content, item_text and item_vectors views: what the catalogue says of an item."""
+"""The item_content, item_text and item_vectors views: what the catalog says of an item."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.funnel.catalog import Catalogue
+from recsys.funnel.catalog import Catalog
 from recsys.models import signals as evidence
 from recsys.models.bundle import Bundle
-from recsys.models.signals import SIGNALS, Evidence
+from recsys.models.signals import SIGNALS, UserSignals
 from recsys.retrieval.dense_index import DenseIndex, best_first, nearest
 
 # A source's code is its place here; where several found an item, the first of this order names it.
@@ -69,7 +69,7 @@ class Fused:
     """What fusion chose for R users: user after user, each one's best first.
 
     Attributes:
-        cells: (K,) as those of `Evidence`. signals: (K, S). source: (K,) int8 codes of SOURCES.
+        cells: (K,) as those of `UserSignals`. signals: (K, S). source: (K,) int8 codes of SOURCES.
     """
 
     cells: IntArray
@@ -78,7 +78,7 @@ class Fused:
 
 
 @dataclass(frozen=True)
-class Interests:
+class CandidateContext:
     """What is known of who asks, as indexes.
 
     Attributes:
@@ -87,7 +87,7 @@ class Interests:
         repeats: whether the history's own items may be recommended.
     """
 
-    voices: Evidence | None
+    voices: UserSignals | None
     context_item: int = 0
     context_category: int = 0
     repeats: bool = False
@@ -96,8 +96,8 @@ class Interests:
 class CandidateSources:
     """All sources of one bundle."""
 
-    def __init__(self, bundle: Bundle, catalogue: Catalogue, index: DenseIndex | None = None) -> None:
-        self._catalogue = catalogue
+    def __init__(self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None) -> None:
+        self._catalog = catalog
         self._experts = bundle.experts
         self._unit = self._experts.unit
         self._vectors = bundle.item_vectors
@@ -107,18 +107,18 @@ class CandidateSources:
         self._trained = len(bundle.items)
         self._index = DenseIndex(bundle.item_vectors) if index is None else index
 
-    def extended(self, bundle: Bundle, catalogue: Catalogue, index: IntArray) -> "CandidateSources":
+    def extended(self, bundle: Bundle, catalog: Catalog, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
-        other = CandidateSources(bundle, catalogue, self._index.extended(bundle.item_vectors, index))
+        other = CandidateSources(bundle, catalog, self._index.extended(bundle.item_vectors, index))
         other._trained, other._unit = self._trained, self._unit
         return other
 
-    def voices(self, histories: Histories, vectors: FloatArray) -> Evidence:
+    def voices(self, histories: Histories, vectors: FloatArray) -> UserSignals:
         """What R histories of users with these vectors (R, D) say of all items."""
-        return Evidence(self._experts, self._unit, histories, vectors, self._index.products(vectors))
+        return UserSignals(self._experts, self._unit, histories, vectors, self._index.products(vectors))
 
     def find(
-        self, interests: Interests, allowed: BoolArray, count: int
+        self, interests: CandidateContext, allowed: BoolArray, count: int
     ) -> tuple[Candidates, FloatArray | None]:
         """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
 
@@ -130,7 +130,7 @@ class CandidateSources:
             self._of_category(interests, allowed, count),
         ]
         if interests.voices is None:
-            popular = _part(self._catalogue.popular(count, allowed), POPULAR)
+            popular = _part(self._catalog.popular(count, allowed), POPULAR)
             return Candidates.union([*context, popular], count), None
         fused = self.fused(interests.voices, allowed[None], count, interests.repeats)
         chosen = Candidates(fused.cells, fused.source, np.zeros(len(fused.cells), np.int64))
@@ -167,18 +167,18 @@ class CandidateSources:
         found: IntArray = best[cosines[best] >= READS_ALIKE] + first
         return found
 
-    def _of_category(self, interests: Interests, allowed: BoolArray, count: int) -> Candidates:
+    def _of_category(self, interests: CandidateContext, allowed: BoolArray, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""
         code = interests.context_category
         if not code:
             return _part(np.zeros(0, np.int64), CATEGORY)
-        inside = allowed & (self._catalogue.categories.codes == code)
-        found = [self._catalogue.popular(count // 2, inside, code)]
+        inside = allowed & (self._catalog.categories.codes == code)
+        found = [self._catalog.popular(count // 2, inside, code)]
         if interests.voices is not None:
             found.insert(0, self._index.search(interests.voices.vectors[0], count // 2, inside)[0])
         return _part(np.concatenate(found), CATEGORY)
 
-    def fused(self, voices: Evidence, allowed: BoolArray, count: int, repeats: bool) -> Fused:
+    def fused(self, voices: UserSignals, allowed: BoolArray, count: int, repeats: bool) -> Fused:
         """For each of R users the `count` best by fusion's first look at all that an expert brings.
 
         These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
@@ -195,7 +195,7 @@ class CandidateSources:
         pool = near | own
         pool[voices.found(SPOKEN_FOR * count)] = True
         for user, mask in enumerate(allowed):
-            pool[user * voices.size + self._catalogue.popular(POPULAR_COUNT, mask)] = True
+            pool[user * voices.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
             pool[user * voices.size + self._arrivals(voices.latest(user, LATEST_READ), mask)] = True
         pool &= allowed.ravel()
         cells = np.flatnonzero(pool)
@@ -212,7 +212,7 @@ class CandidateSources:
         source[own[cells]] = REPEAT
         return Fused(cells, signals, source)
 
-    def _near(self, voices: Evidence, allowed: BoolArray, count: int) -> BoolArray:
+    def _near(self, voices: UserSignals, allowed: BoolArray, count: int) -> BoolArray:
         """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""
         if voices.cosines is not None:
             return nearest(voices.cosines, allowed, count).ravel()

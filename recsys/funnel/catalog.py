@@ -18,32 +18,32 @@ _FIRST_LOOK = 4096  # popular items looked at before all of them are
 
 
 @dataclass(frozen=True)
-class Labels:
-    """One text column of the catalogue as codes: `codes` (N + 1,) int32 into `names`; 0 = unknown."""
+class CategoricalColumn:
+    """One text column of the catalog as codes: `codes` (N + 1,) int32 into `names`; 0 = unknown."""
 
     names: Mapping[str, int]
     codes: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> "Labels":
+    def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
         names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
         return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
 
-    def extended(self, texts: Sequence[str], index: IntArray) -> "Labels":
+    def extended(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
         """The labels of `texts`, which differ from before at `index` and behind the end only; codes stay."""
         names = dict(self.names)
         codes = np.zeros(len(texts), np.int32)
         codes[: len(self.codes)] = self.codes
         for place in index.tolist():
             codes[place] = names.setdefault(texts[place], len(names))
-        return Labels(names, codes)
+        return CategoricalColumn(names, codes)
 
     def mask(self, wanted: Sequence[str]) -> BoolArray:
         """(N + 1,) true where the item has one of `wanted`."""
         return np.isin(self.codes, [self.names[text] for text in wanted if text and text in self.names])
 
 
-class Catalogue:
+class Catalog:
     """Items by index with everything that rules and fallbacks look up. Immutable.
 
     Attributes:
@@ -56,14 +56,14 @@ class Catalogue:
         items = bundle.items
         self.items = items
         self.ids = np.array(items.vocabulary.ids, object)
-        self.categories = Labels.of(items.categories)
-        self.brands = Labels.of(items.brands)
+        self.categories = CategoricalColumn.of(items.categories)
+        self.brands = CategoricalColumn.of(items.brands)
         self._with_attribute = _postings(items.attributes)
         self._attribute_names = {name for name, _ in self._with_attribute}
         self._sort(bundle.popularity.astype(np.float64))
 
-    def extended(self, items: ItemTable, index: IntArray) -> "Catalogue":
-        """The catalogue of `items`: this one's but for those at `index`, and new ones, popular with nobody.
+    def extended(self, items: ItemTable, index: IntArray) -> "Catalog":
+        """The catalog of `items`: this one's but for those at `index`, and new ones, popular with nobody.
 
         Costs little more than the copies of what changes; all new indexes must be in `index`.
         """
@@ -84,7 +84,7 @@ class Catalogue:
             other._by_category[code] = other.by_popularity[codes[other.by_popularity] == code]
         return other
 
-    def with_popularity(self, popularity: DoubleArray) -> "Catalogue":
+    def with_popularity(self, popularity: DoubleArray) -> "Catalog":
         """The same items in another order of popularity (N + 1,)."""
         other = copy(self)
         other._sort(popularity)
@@ -103,12 +103,12 @@ class Catalogue:
         """The index of `item_id`.
 
         Raises:
-            UnknownItemError: the catalogue of this bundle lacks it.
+            UnknownItemError: the catalog of this bundle lacks it.
         """
         index = self.items.vocabulary.index(item_id)
         if not index:
             raise UnknownItemError(
-                f"no item {item_id!r} in the catalogue of the bundle that serves. "
+                f"no item {item_id!r} in the catalog of the bundle that serves. "
                 "Check the id, or train again if the item is new."
             )
         return index
@@ -133,7 +133,7 @@ class Catalogue:
         return found
 
     def passing(self, filters: Filters) -> BoolArray:
-        """(N + 1,) true where an item of the catalogue passes `filters`, availability left aside.
+        """(N + 1,) true where an item of the catalog passes `filters`, availability left aside.
 
         Raises:
             RequestError: no item has an attribute of that name.

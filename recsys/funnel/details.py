@@ -20,7 +20,7 @@ _NOT_SHOWN = frozenset(
 
 
 def item_details(bundle: Bundle, popularity: float, index: int, rows: FeatureRows | None) -> ItemDetails:
-    """The catalogue's facts of item `index`, and the online values where `rows` (one row) has them."""
+    """The catalog's facts of item `index`, and the online values where `rows` (one row) has them."""
     items = bundle.items
     online = {} if rows is None else _values(rows)
     price = int(online.get(columns.PRICE_MICROS, items.price_micros[index]))

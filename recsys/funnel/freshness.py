@@ -8,7 +8,7 @@ from recsys import columns
 from recsys.features.rows import FeatureRows
 from recsys.funnel.slate import FeatureStatus, ViewStatus
 
-# A view of the catalogue is as old as the item: that says nothing about the pipeline.
+# A view of the catalog is as old as the item: that says nothing about the pipeline.
 CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -8,13 +8,13 @@ import numpy as np
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
 from recsys.funnel.candidates import CandidateSources
-from recsys.funnel.catalog import Catalogue
+from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
 
 _ROWS_AT_ONCE = 64  # requests; more would leave the processor's cache
-_CELLS_AT_ONCE = 4_000_000  # of theirs and the catalogue's, which bounds the memory
+_CELLS_AT_ONCE = 4_000_000  # of theirs and the catalog's, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ def candidate_lists(
     Args:
         seen: for each request the items that must not come back; None where repeats are welcome.
     """
-    catalogue = Catalogue(bundle)
+    catalog = Catalog(bundle)
     found = np.zeros((len(histories), count), np.int64)
     scores = np.zeros((len(histories), count), np.float32)
-    for part in _first_stage(bundle, catalogue, histories, seen, count, progress):
+    for part in _first_stage(bundle, catalog, histories, seen, count, progress):
         found[part.row, part.column] = part.items
         scores[part.row, part.column] = bundle.fusion.score(part.signals)
     for row in np.flatnonzero(~histories.items.any(axis=1)).tolist():
-        index = catalogue.popular(count, _allowed(len(catalogue), seen and [seen[row]], 1)[0])
+        index = catalog.popular(count, _allowed(len(catalog), seen and [seen[row]], 1)[0])
         found[row, : len(index)], scores[row, : len(index)] = index, np.nan
     return found, scores
 
@@ -66,7 +66,7 @@ def candidate_signals(
     """
     found = np.zeros((len(histories), count), np.int64)
     signals = np.zeros((len(histories), count, len(SIGNALS)), np.float32)
-    for part in _first_stage(bundle, Catalogue(bundle), histories, seen, count, progress):
+    for part in _first_stage(bundle, Catalog(bundle), histories, seen, count, progress):
         found[part.row, part.column] = part.items
         signals[part.row, part.column] = part.signals
     return found, signals
@@ -74,14 +74,14 @@ def candidate_signals(
 
 def _first_stage(
     bundle: Bundle,
-    catalogue: Catalogue,
+    catalog: Catalog,
     histories: Histories,
     seen: list[IntArray] | None,
     count: int,
     progress: Progress,
 ) -> Iterator[_Found]:
     """The candidates of all requests with a history, a few requests at a time."""
-    sources, size = CandidateSources(bundle, catalogue), len(catalogue)
+    sources, size = CandidateSources(bundle, catalog), len(catalog)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)  # (R, D)
     blocks = _blocks(histories, size)
     with progress("candidates", sum(map(len, blocks))) as advance:
@@ -113,7 +113,7 @@ def _allowed(size: int, seen: list[IntArray] | None, rows: int) -> BoolArray:
 
 def scores_of(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
     """(R, C) fused scores of given candidates (R, C), as `candidate_lists` has them; 0 for padding."""
-    sources, size = CandidateSources(bundle, Catalogue(bundle)), len(bundle.items)
+    sources, size = CandidateSources(bundle, Catalog(bundle)), len(bundle.items)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)
     scores = np.where(candidates > 0, np.float32(np.nan), np.float32(0))
     for rows in _blocks(histories, size):

@@ -60,7 +60,7 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
     )
 
 
-def opinion(
+def score_candidates(
     bundle: Bundle,
     popularity: DoubleArray,
     profile: Profile,
@@ -87,7 +87,7 @@ def opinion(
     return scores, bundle.ranker.calibrated(logits)
 
 
-def in_order(ranked: Ranked, known: bool) -> Ranked:
+def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     """`ranked`, best first: what belongs to the context before the rest, and by score within each.
 
     For somebody nobody knows the sources' own order stands: nearness to the context, then popularity.

@@ -13,14 +13,14 @@ from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
-from recsys.funnel.candidates import Candidates, CandidateSources, Interests
-from recsys.funnel.catalog import Catalogue
+from recsys.funnel.candidates import CandidateContext, Candidates, CandidateSources
+from recsys.funnel.catalog import Catalog
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
 from recsys.funnel.explanation import slate_items
 from recsys.funnel.feature_source import FeatureSource
 from recsys.funnel.freshness import feature_status
-from recsys.funnel.ranking import Ranked, in_order, opinion
+from recsys.funnel.ranking import Ranked, score_candidates, sort_candidates
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
@@ -28,7 +28,7 @@ from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, Room, extended
-from recsys.models.signals import Evidence
+from recsys.models.signals import UserSignals
 
 SIMILAR_POOL = 200
 
@@ -43,7 +43,7 @@ class Recommender:
         snapshots: takes what each recommendation read; None where nobody audits it.
 
     Attributes:
-        version: changes of the catalogue up to this one are known, 0 = none; see `extended`.
+        version: changes of the catalog up to this one are known, 0 = none; see `extended`.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Recommender:
         snapshots: SnapshotLog | None = None,
     ) -> None:
         self.bundle = bundle
-        self.catalogue = Catalogue(bundle)
+        self.catalog = Catalog(bundle)
         self._features = features
         self._settings = settings
         self._snapshots = snapshots
-        self._sources = CandidateSources(bundle, self.catalogue)
+        self._sources = CandidateSources(bundle, self.catalog)
         self._room = Room()
         self.version = 0
 
@@ -74,27 +74,27 @@ class Recommender:
         if changes:
             other.bundle = extended(self.bundle, changes, self._room)
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
-            other.catalogue = self.catalogue.extended(other.bundle.items, index)
+            other.catalog = self.catalog.extended(other.bundle.items, index)
             # Only vectors that differ: an index is no place for prices.
             new = index >= len(self.bundle.items)
             known = index[~new]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
-            other._sources = self._sources.extended(other.bundle, other.catalogue, touched)
+            other._sources = self._sources.extended(other.bundle, other.catalog, touched)
         return other
 
     def with_popularity(self, popularity: DoubleArray) -> "Recommender":
         """The same with another popularity (N + 1,): what those get of whom nothing is known."""
         other = copy(self)
-        other.catalogue = self.catalogue.with_popularity(popularity)
-        other._sources = self._sources.extended(self.bundle, other.catalogue, np.zeros(0, np.int64))
+        other.catalog = self.catalog.with_popularity(popularity)
+        other._sources = self._sources.extended(self.bundle, other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
         """The slate for a user at a place of the shop.
 
         Raises:
-            UnknownItemError: the context item is not in the catalogue.
+            UnknownItemError: the context item is not in the catalog.
             RequestError: the context category or a filter's attribute is not.
         """
         context_item, context_category = self._context(request)
@@ -103,12 +103,12 @@ class Recommender:
         voices = self._voices(profile.histories)
         known = voices is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
-        interests = Interests(voices, context_item, context_category, repeats)
+        interests = CandidateContext(voices, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
-        allowed = allowed_items(self.catalogue, request.filters, request.exclude, removed)
+        allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
         ranked, rows = self._rank(interests, profile, allowed, request, now, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
-        chosen = self._diverse(in_order(ranked, known), request.k, diversity)
+        chosen = self._diverse(sort_candidates(ranked, known), request.k, diversity)
         return Slate(
             request_id=request.request_id,
             user_id=request.user_id,
@@ -125,11 +125,11 @@ class Recommender:
         """Items that could stand in for one, by the mean of behaviour's and text's cosine.
 
         Raises:
-            UnknownItemError: the item is not in the catalogue.
+            UnknownItemError: the item is not in the catalog.
             RequestError: a filter names an attribute that no item has.
         """
-        item = self.catalogue.index(request.item_id)
-        allowed = allowed_items(self.catalogue, request.filters, request.exclude, np.array([item]))
+        item = self.catalog.index(request.item_id)
+        allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         found = self._sources.around(item, allowed, SIMILAR_POOL)
         found = Candidates.union([found], len(found))
         vectors, texts = self.bundle.item_vectors, self.bundle.text_vectors
@@ -137,8 +137,8 @@ class Recommender:
         best = np.argsort(-scores, kind="stable")[: max(2 * request.k, SMALLEST_POOL)]
         index = found.index[best]
         rows = self._read_items(index, read=True)
-        ranked = Ranked(found.take(best), scores[best], None, prices_now(self.catalogue, index, rows))
-        ranked = ranked.take(passes_now(self.catalogue, index, request.filters, rows))
+        ranked = Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows))
+        ranked = ranked.take(passes_now(self.catalog, index, request.filters, rows))
         ranked = ranked.take(np.arange(min(request.k, len(ranked))))
         nobody = Profile.of(None, self.bundle.items.vocabulary, now)
         return Slate(
@@ -154,14 +154,14 @@ class Recommender:
         )
 
     def item(self, item_id: str) -> ItemDetails:
-        """What the catalogue and the online store say of an item.
+        """What the catalog and the online store say of an item.
 
         Raises:
-            UnknownItemError: the item is not in the catalogue.
+            UnknownItemError: the item is not in the catalog.
         """
-        index = self.catalogue.index(item_id)
+        index = self.catalog.index(item_id)
         rows = self._read_items(np.array([index]), read=True)
-        return item_details(self.bundle, float(self.catalogue.popularity[index]), index, rows)
+        return item_details(self.bundle, float(self.catalog.popularity[index]), index, rows)
 
     def history(self, user_id: str, count: int, now: datetime) -> tuple[HistoryEntry, ...]:
         """The user's last `count` actions on items that the bundle knows, the latest first.
@@ -174,7 +174,7 @@ class Recommender:
 
     def warm_up(self, now: datetime) -> None:
         """Runs every stage once, so that the first request is as quick as the others."""
-        item = int(self.catalogue.by_popularity[0]) if len(self.catalogue) > 1 else 0
+        item = int(self.catalog.by_popularity[0]) if len(self.catalog) > 1 else 0
         vocabulary = self.bundle.items.vocabulary
         keys = np.array([stable_key(vocabulary.ids[item])], np.int64)
         instants = np.array([int(now.timestamp())], np.int64)
@@ -192,11 +192,11 @@ class Recommender:
         """Index of the context item and code of the context category, 0 = none."""
         item, category = request.context_item_id, request.context_category
         return (
-            0 if item is None else self.catalogue.index(item),
-            0 if category is None else self.catalogue.category_code(category),
+            0 if item is None else self.catalog.index(item),
+            0 if category is None else self.catalog.category_code(category),
         )
 
-    def _voices(self, histories: Histories) -> Evidence | None:
+    def _voices(self, histories: Histories) -> UserSignals | None:
         """What the one history says of all items; None where it is empty."""
         if not histories.items.any():
             return None
@@ -217,13 +217,13 @@ class Recommender:
         if not read:
             return None
         try:
-            return self._features.read_items(self.catalogue.ids[index].tolist())
+            return self._features.read_items(self.catalog.ids[index].tolist())
         except StoreUnavailableError:
             return None
 
     def _rank(
         self,
-        interests: Interests,
+        interests: CandidateContext,
         profile: Profile,
         allowed: BoolArray,
         request: RecommendRequest,
@@ -239,16 +239,16 @@ class Recommender:
             pool = allowed & self.bundle.items.available if in_stock else allowed
             candidates, signals = self._sources.find(interests, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
-            scores, probabilities = opinion(
-                self.bundle, self.catalogue.popularity, profile, candidates, signals, rows
+            scores, probabilities = score_candidates(
+                self.bundle, self.catalog.popularity, profile, candidates, signals, rows
             )
-            prices = prices_now(self.catalogue, candidates.index, rows)
+            prices = prices_now(self.catalog, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)
-            ranked = ranked.take(passes_now(self.catalogue, candidates.index, request.filters, rows))
+            ranked = ranked.take(passes_now(self.catalog, candidates.index, request.filters, rows))
             if len(ranked) >= request.k or len(candidates) < self._settings.candidates:
                 break  # enough, or nothing more to be found
         if self._snapshots is not None and rows is not None:
-            ids, bundle_id = self.catalogue.ids[candidates.index], self.bundle.manifest.bundle_id
+            ids, bundle_id = self.catalog.ids[candidates.index], self.bundle.manifest.bundle_id
             self._snapshots.append(
                 FeatureSnapshot(request.request_id, now, bundle_id, request.user_id, profile.rows, ids, rows)
             )

@@ -34,7 +34,7 @@ class RecommendRequest:
         user_id: None for a visitor without an account; unknown users are answered likewise.
         context_item_id: what the user looks at: what goes with it comes first.
         context_category: where the user looks: its items come first.
-        exclude: item ids never to show; ids that the catalogue lacks are ignored.
+        exclude: item ids never to show; ids that the catalog lacks are ignored.
         allow_repeats: whether items of the user's own history may be shown; None: as the shop does.
         diversity: 0 = by score alone, 1 = as different as possible; None: the service's setting.
         language: of the reasons, see LANGUAGES.

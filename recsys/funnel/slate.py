@@ -102,7 +102,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class ItemDetails:
-    """One item: the catalogue's facts, and what the online store says of it now.
+    """One item: the catalog's facts, and what the online store says of it now.
 
     Attributes:
         features: online feature -> value; empty where the online store is away or has no row.

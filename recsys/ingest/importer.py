@@ -30,7 +30,7 @@ from recsys.ingest.raw.batch import RawBatch, whole
 from recsys.ingest.raw.cells import MICROS, as_text
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.long_table import long_columns, widened
-from recsys.ingest.row_counts import TableAccount
+from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
     canonical_items,
@@ -41,7 +41,7 @@ from recsys.ingest.tables.catalog import (
     user_columns,
 )
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, Verdicts, quarantined_events
+from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.progress import Progress, silent
@@ -121,15 +121,15 @@ class _Run:
         self.now = now if shop.mapping.clock == "time" else None
         self.quarantine = quarantine
         self.progress = progress
-        self.events = TableAccount()
-        self.item_rows = TableAccount()
-        self.user_rows = TableAccount()
-        self.vector_rows = TableAccount()
+        self.events = RowCounts()
+        self.item_rows = RowCounts()
+        self.user_rows = RowCounts()
+        self.vector_rows = RowCounts()
         self.files: dict[str, int] = {}
         self.sequence = 0  # events read so far
 
     def items(self) -> pa.Table:
-        """The catalogue's rows, before the events have their say."""
+        """The catalog's rows, before the events have their say."""
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())
@@ -140,8 +140,8 @@ class _Run:
             raw = self._batches(source, long_columns(source.id, source.long), "items", {})
             batch = widened(raw, source.id, source.long, wanted)
         joined = self._vectors(source, as_text(batch.table[source.id]))
-        items, verdicts, blanked = canonical_items(batch.table, source, joined)
-        self._account(self.item_rows, "items", batch, verdicts, len(items))
+        items, rejections, blanked = canonical_items(batch.table, source, joined)
+        self._account(self.item_rows, "items", batch, rejections, len(items))
         self.item_rows.blank(blanked)
         return items
 
@@ -152,7 +152,7 @@ class _Run:
             if vector.files:
                 batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
                 found = joined_vectors(batches, vector, item_ids)
-                self._account(self.vector_rows, "vectors", found.rows, found.verdicts, found.kept)
+                self._account(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
                 cells[name] = found.cells
         return cells
 
@@ -162,8 +162,8 @@ class _Run:
         if source is None:
             return None
         batch = self._read(source, user_columns(source), "users")
-        users, verdicts, blanked = canonical_users(batch.table, source)
-        self._account(self.user_rows, "users", batch, verdicts, len(users))
+        users, rejections, blanked = canonical_users(batch.table, source)
+        self._account(self.user_rows, "users", batch, rejections, len(users))
         self.user_rows.blank(blanked)
         return users
 
@@ -174,8 +174,8 @@ class _Run:
         latest = np.iinfo(np.int64).min
         for source in self.mapping.events:
             for batch, found in mapped(self._canonical(source, known), self._numbered(source)):
-                self._account(self.events, "events", batch, found.verdicts, 0)
-                kept = np.flatnonzero(found.verdicts.kept)
+                self._account(self.events, "events", batch, found.rejections, 0)
+                kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
@@ -207,7 +207,7 @@ class _Run:
         return found
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
-        """The catalogue with what only events know: unlisted items, unit prices, who was never touched."""
+        """The catalog with what only events know: unlisted items, unit prices, who was never touched."""
         source = self.mapping.items
         listed = set(items[columns.ITEM_ID].to_pylist())
         items = pa.concat_tables([items, items_without_rows(events.items - listed)])
@@ -273,7 +273,7 @@ class _Run:
             found = canonical_events(batch.table, source, weights, sequence, known)
             if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
                 return batch, found
-            return batch, StagedEvents(with_event_ids(found.events, rules), found.verdicts)
+            return batch, StagedEvents(with_event_ids(found.events, rules), found.rejections)
 
         return work
 
@@ -291,15 +291,15 @@ class _Run:
         return whole(list(self._batches(source, wanted, name, {})), wanted)
 
     def _account(
-        self, account: TableAccount, name: str, batch: RawBatch, verdicts: Verdicts, kept: int
+        self, account: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
     ) -> None:
         for file, rows in batch.rows_by_file():
             account.saw(file, rows)
         account.kept += kept
-        account.refused(verdicts.counts())
+        account.refused(rejections.counts())
         account.refused({"malformed_row": len(batch.malformed)} if batch.malformed else {})
-        if batch.malformed or not verdicts.kept.all():
-            self.quarantine.append(verdicts.quarantine(name, batch))
+        if batch.malformed or not rejections.kept.all():
+            self.quarantine.append(rejections.quarantine(name, batch))
 
 
 def _shifted(events: pa.Table, shift: int) -> pa.Table:
@@ -335,7 +335,7 @@ def _datetime(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
-def _nothing_left(account: TableAccount) -> str:
+def _nothing_left(account: RowCounts) -> str:
     worst = ", ".join(f"{reason} {count}" for reason, count in account.reasons.most_common(3))
     return (
         f"none of {account.rows} rows is an event ({worst or 'the files are empty'}). "

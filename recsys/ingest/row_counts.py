@@ -10,7 +10,7 @@ from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 
 
 @dataclass
-class TableAccount:
+class RowCounts:
     """Rows of one canonical table.
 
     Attributes:

@@ -11,7 +11,7 @@ from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import Layout
-from recsys.models.signals import Experts
+from recsys.models.signals import SignalTables
 
 if TYPE_CHECKING:
     from recsys.models.fusion import Fusion
@@ -66,7 +66,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class ItemTable:
-    """The catalogue by item index; row 0 is padding. All sequences have N + 1 entries."""
+    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries."""
 
     vocabulary: Vocabulary
     titles: tuple[str, ...]
@@ -121,9 +121,9 @@ class Bundle:
     ranker: "Ranker | None"
 
     @property
-    def experts(self) -> Experts:
+    def experts(self) -> SignalTables:
         """What fusion asks, as arrays by item index."""
-        return Experts(
+        return SignalTables(
             neighbours=self.neighbours,
             neighbour_scores=self.neighbour_scores,
             text_neighbours=self.text_neighbours,

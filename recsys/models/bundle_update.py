@@ -18,7 +18,7 @@ from recsys.models.retriever.attributes import attribute_row
 from recsys.models.retriever.cold_start import read_alike
 
 _LIKENESS = ("text_neighbours", "text_scores")
-LEAST_ROOM = 1024  # rows; more for a large catalogue
+LEAST_ROOM = 1024  # rows; more for a large catalog
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The fused score: all that speaks for an item as one number, by which the catalogue is ranked."""
+"""The fused score: all that speaks for an item as one number, by which the catalog is ranked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +68,8 @@ class Fusion(nn.Module):
                 + network scale z - popularity log(1 + n) + recent log(1 + p) + cold c,      c = 5 / (5 + n)
 
     z is the network's cosine, n the item's training events and p its decayed popularity; the neighbours'
-    sums are those of `Evidence`, with their weights. The sum inside the logarithm lets any one expert speak
-    for an item, the product with the network's softmax lets both have a say. c is the gate: it is 1 for an
+    sums are those of `UserSignals`, with their weights. The sum inside the logarithm lets any one signal lift
+    an item, the product with the network's softmax needs both. c is the gate: it is 1 for an
     item nobody met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
 
     The MLP sees all SIGNALS, counts and sums through a logarithm, standardised. It learns from the

@@ -1,4 +1,4 @@
-"""The catalogue by item index, from the item side of the feature store."""
+"""The catalog by item index, from the item side of the feature store."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +20,7 @@ from recsys.models.bundle import ItemTable
 
 
 def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
-    """The table of `vocabulary`'s items from rows of the catalogue service, one row an item in index order.
+    """The table of `vocabulary`'s items from rows of the catalog service, one row an item in index order.
 
     Args:
         rows: len(vocabulary) - 1 rows, row i describes item index i + 1.
@@ -46,7 +46,7 @@ def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
 
 
 def text_matrix(rows: pd.DataFrame) -> FloatArray:
-    """(N + 1, E) float32 text vectors of the catalogue service's rows; row 0 and items without text are 0.
+    """(N + 1, E) float32 text vectors of the catalog service's rows; row 0 and items without text are 0.
 
     Width 1 where no item has a vector, so that a shop without text vectors still trains.
     """

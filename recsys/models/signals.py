@@ -15,7 +15,7 @@ LATEST = 100  # actions whose neighbours speak
 RECENCY = 0.8  # what one moment further back multiplies an action's voice by
 NOW, LONG = 0.3, 0.97  # the same, for what is up right now and for the whole history
 
-# The columns of `Evidence.signals`, in this order.
+# The columns of `UserSignals.signals`, in this order.
 TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_long"
 TEXT, TEXT_NOW, WORDS, WORDS_NOW = "text", "text_now", "words", "words_now"
 OWN, OWN_LONG, OWN_MOMENTS, OWN_DUE = "own", "own_long", "own_moments", "own_due"
@@ -42,7 +42,7 @@ _LOUD = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
 
 
 @dataclass(frozen=True)
-class Experts:
+class SignalTables:
     """Arrays of a bundle by item index, all of N + 1 rows, and what they are scaled by.
 
     Attributes:
@@ -72,7 +72,7 @@ class Experts:
         return float(some.mean()) if len(some) else 1.0
 
 
-class Evidence:
+class UserSignals:
     """What the histories of R users say of all items; read out for as many candidates as are asked.
 
     With r_m = decay^m for an action m moments back and N_k(h, i) the k-th table of neighbours:
@@ -97,7 +97,7 @@ class Evidence:
 
     def __init__(
         self,
-        experts: Experts,
+        experts: SignalTables,
         unit: float,
         histories: Histories,
         vectors: FloatArray,

@@ -55,7 +55,7 @@ def nearest_by_words(
 ) -> tuple[IntArray, FloatArray]:
     """The `count` texts that share most with each by TF-IDF cosine: indexes and cosines, (len(texts), count).
 
-    Texts without a word are near nothing; index 0 is padding and is never found. In a large catalogue the
+    Texts without a word are near nothing; index 0 is padding and is never found. In a large catalog the
     commonest words, such as a unit of measure, are left out: they join everything with everything.
     """
     words = _rarer(tfidf(texts))

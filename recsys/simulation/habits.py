@@ -6,7 +6,7 @@ from recsys.config import Section
 
 
 class Habits(Section):
-    """Knobs of the simulation. Two runs with equal habits, catalogue and start are equal.
+    """Knobs of the simulation. Two runs with equal habits, catalog and start are equal.
 
     The truth, for shopper u, item i and position p (from 1), at some day:
 

@@ -1,4 +1,4 @@
-"""The latent space of a catalogue, in which tastes live: built from categories, brands, words and prices."""
+"""The latent space of a catalog, in which tastes live: built from categories, brands, words and prices."""
 
 import re
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class ItemSpace:
 
 
 def item_space(items: pa.Table, rng: np.random.Generator) -> ItemSpace:
-    """The space of a catalogue; items that share category, brand or words point the same way.
+    """The space of a catalog; items that share category, brand or words point the same way.
 
     Args:
         items: columns of `ITEM_SCHEMA`.
@@ -78,7 +78,7 @@ def item_space(items: pa.Table, rng: np.random.Generator) -> ItemSpace:
     appeal = np.append(0, rng.normal(0, 0.5, len(items))).astype(np.float32)
     available = np.array([False, *items[columns.AVAILABLE].to_pylist()])
     if not available.any():
-        raise DataError("no item of the catalogue is available. Import a shop with something to sell.")
+        raise DataError("no item of the catalog is available. Import a shop with something to sell.")
     # What is good is shown more often, but not only that.
     exposure = np.exp(2 * appeal + rng.normal(0, 1, len(appeal))) * available
     return ItemSpace(

@@ -46,7 +46,7 @@ def write_log(path: Path, arriving: Iterable[Delivered]) -> int:
 
 
 def write_items(folder: Path, items: pa.Table) -> None:
-    """Writes the catalogue beside the log; its attributes become a list of `name: value`.
+    """Writes the catalog beside the log; its attributes become a list of `name: value`.
 
     Args:
         items: columns of `ITEM_SCHEMA`.

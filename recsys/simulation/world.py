@@ -1,4 +1,4 @@
-"""The whole simulated world: a catalogue's space, and who comes to the shop."""
+"""The whole simulated world: a catalog's space, and who comes to the shop."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class World:
 
 
 def open_world(habits: Habits, items: pa.Table) -> World:
-    """The world of these habits over a catalogue; equal arguments give equal worlds.
+    """The world of these habits over a catalog; equal arguments give equal worlds.
 
     Args:
         items: columns of `ITEM_SCHEMA`, sorted by item id.

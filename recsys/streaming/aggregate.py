@@ -20,7 +20,7 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
-from recsys.streaming.item_counters import ItemTiles, or_none
+from recsys.streaming.item_counters import ItemCounters, or_none
 from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merged, trimmed
 
 Categories = Callable[[IntArray], IntArray]
@@ -62,7 +62,7 @@ class Aggregated:
     rejected: pa.Table
     logs: dict[str, bytes]
     rows: UserRows
-    deltas: ItemTiles
+    deltas: ItemCounters
     bots: frozenset[str]
 
 
@@ -97,23 +97,23 @@ def aggregate(
     accepted = np.full(len(batch), now) if accepted_at is None else accepted_at
     before = decode_logs(batch.users, logs)
     keys = about(events, batch)
-    verdicts = clean_batch(events, batch, keys, before, rules, accepted, bots)
-    kept = verdicts.codes == 0
+    cleaning = clean_batch(events, batch, keys, before, rules, accepted, bots)
+    kept = cleaning.codes == 0
     late = kept & (batch.at < accepted - lateness)
     kept &= ~late
     counted = kept & batch.counted
     for_users = counted & (batch.kind != IMPRESSION_CODE)
-    written = np.flatnonzero(for_users | (verdicts.remembered & ~late))
+    written = np.flatnonzero(for_users | (cleaning.remembered & ~late))
     after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
     for_features = after.counted()
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
-        rejected=_with_reasons(events, verdicts.codes),
+        rejected=_with_reasons(events, cleaning.codes),
         logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
         rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
-        bots=verdicts.bots,
+        bots=cleaning.bots,
     )
 
 

@@ -12,7 +12,7 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import about, read_batch
 from recsys.streaming.cleaning import looked_at
 from recsys.streaming.item_counter_deltas import item_deltas
-from recsys.streaming.item_counters import ItemTiles
+from recsys.streaming.item_counters import ItemCounters
 from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merged, trimmed
 
 BOOTSTRAP_COLUMNS = (
@@ -38,7 +38,7 @@ class Bootstrapped:
     """
 
     logs: dict[str, bytes]
-    tiles: ItemTiles
+    tiles: ItemCounters
 
 
 def bootstrap(

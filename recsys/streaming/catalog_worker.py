@@ -1,4 +1,4 @@
-"""The worker of the catalogue's partition: upserts become versions on disk, rows online, news for services.
+"""The worker of the catalog's partition: upserts become versions on disk, rows online, news for services.
 
     read -> merge -> version log (durable) -> online rows -> feed -> progress -> commit
 
@@ -37,7 +37,7 @@ FUTURE_TOLERANCE_MICROS = 300_000_000  # as cleaning has it: one wrong clock mus
 log = logging.getLogger("recsys.streaming")
 
 
-class CatalogueLog(Protocol):
+class CatalogLog(Protocol):
     """All versions of items and users, on disk."""
 
     def items(self, item_ids: Sequence[str]) -> dict[str, Item]:
@@ -103,25 +103,25 @@ class Texts(Protocol):
 
 
 @dataclass(frozen=True)
-class CatalogueDoors:
-    """Where a catalogue worker reads and writes."""
+class CatalogDoors:
+    """Where a catalog worker reads and writes."""
 
     stream: EventStream
-    log: CatalogueLog
+    log: CatalogLog
     online: OnlineRows
     feed: Feed
     texts: Texts
     progress: Progress
 
 
-class CatalogueWorker:
+class CatalogWorker:
     """Processes upserts one batch at a time. Only one may run: the owner of partition P.
 
     Args:
         clock: microseconds since 1970.
     """
 
-    def __init__(self, doors: CatalogueDoors, clock: Callable[[], int]) -> None:
+    def __init__(self, doors: CatalogDoors, clock: Callable[[], int]) -> None:
         self._doors = doors
         self._clock = clock
         self._reader: StreamReader | None = None
@@ -136,7 +136,7 @@ class CatalogueWorker:
             try:
                 self.run_once(WAIT_SECONDS)
             except StoreUnavailableError as error:
-                log.warning("the catalogue waits: %s", error)
+                log.warning("the catalog waits: %s", error)
                 self.close()
                 stop.wait(RETRY_SECONDS)
         self.close()
@@ -290,7 +290,7 @@ def _upsert(entry: Entry, now: int) -> ItemUpsert | UserUpsert:
         raise InvalidEventError(f"the body is a {type(row).__name__}, not an object with the event's fields.")
     event = parse_event(row)
     if not isinstance(event, ItemUpsert | UserUpsert):
-        raise InvalidEventError(f"{event.kind} belongs to a user's partition, not to the catalogue's.")
+        raise InvalidEventError(f"{event.kind} belongs to a user's partition, not to the catalog's.")
     if _micros(event.at) > now + FUTURE_TOLERANCE_MICROS:
         raise InvalidEventError(f"at {event.at.isoformat()} is in the future. Set the clock that sent it.")
     return event

@@ -13,10 +13,10 @@ from recsys.ingest.cleaning.filters import (
     NEAR_DUPLICATE,
     REASON_CODES,
     CodeArray,
-    refuse,
-    refuse_bots,
-    refuse_clocks,
-    refuse_near_duplicates,
+    reject,
+    reject_bots,
+    reject_clocks,
+    reject_near_duplicates,
 )
 from recsys.ingest.cleaning.hashing import HashArray, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
@@ -25,7 +25,7 @@ from recsys.streaming.user_log import UserLogs, looked_back_on
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class CleaningResult:
     """What becomes of the N events of a batch.
 
     Attributes:
@@ -47,7 +47,7 @@ def clean_batch(
     rules: CleaningRules,
     clock: IntArray,
     bots: frozenset[str],
-) -> Verdicts:
+) -> CleaningResult:
     """The verdict on each event of `batch`; nothing is undone, cancellations stay events.
 
     Verdicts are given in the order of arrival and are final: an event that was kept stays kept when an
@@ -68,13 +68,13 @@ def clean_batch(
         key=np.concatenate([recent.rows["key"], keys]),
     )
     codes = np.zeros(old + len(batch), np.int8)
-    refuse_clocks(batch.at, codes[old:], rules, clock)
-    _refuse_duplicates(events, codes[old:])
-    refuse_near_duplicates(rows, codes, rules, old)
-    betrayals = refuse_bots(rows, codes, rules, _known(batch, old, bots))
+    reject_clocks(batch.at, codes[old:], rules, clock)
+    _reject_duplicates(events, codes[old:])
+    reject_near_duplicates(rows, codes, rules, old)
+    betrayals = reject_bots(rows, codes, rules, _known(batch, old, bots))
     codes = codes[old:]
     passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
-    return Verdicts(
+    return CleaningResult(
         codes,
         looked_at(batch.kind, rules) & passed,
         frozenset(batch.users[user] for user in rows.user[betrayals]),
@@ -110,13 +110,13 @@ def _recent(batch: Batch, logs: UserLogs, rules: CleaningRules) -> BoolArray:
     return np.asarray(logs.rows["at"] >= looked_back_on(earliest, rules)[logs.user])
 
 
-def _refuse_duplicates(events: pa.Table, codes: CodeArray) -> None:
+def _reject_duplicates(events: pa.Table, codes: CodeArray) -> None:
     hashes = hash_texts(events[columns.EVENT_ID])
     _, first = np.unique(hashes, return_index=True)
     if len(first) < len(hashes):
         again = np.ones(len(hashes), bool)
         again[first] = False
-        refuse(codes, again & (codes == 0), DUPLICATE)
+        reject(codes, again & (codes == 0), DUPLICATE)
 
 
 def _known(batch: Batch, old: int, bots: frozenset[str]) -> BoolArray | None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.features.event_log import NEVER
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.streaming.item_counters import ItemTiles, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import ItemCounters, added, decode_tiles, encode_tiles, item_rows
 from recsys.streaming.state import ItemState
 
 
@@ -19,7 +19,7 @@ class ItemUpdate:
         popularity: item id -> forward-decayed popularity.
     """
 
-    def __init__(self, deltas: ItemTiles | None, now: int) -> None:
+    def __init__(self, deltas: ItemCounters | None, now: int) -> None:
         """Args:
         deltas: what a batch adds; None where only time has passed.
         now: microseconds at which the rows are valid.

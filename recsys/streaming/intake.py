@@ -20,7 +20,7 @@ Row = tuple[int, bytes]  # partition and body
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EventResult:
     """What became of a row that was refused, or accepted under an id that we made.
 
     Attributes:
@@ -46,7 +46,7 @@ class Intake:
 
     rows: tuple[Row, ...]
     refused: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[EventResult, ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def take(
         rules: say how far ahead of `now` a clock may be, and what is too old to be true.
     """
     accepted: list[Row] = []
-    verdicts: list[Verdict] = []
+    verdicts: list[EventResult] = []
     refused = 0
     for index, row in enumerate(rows):
         try:
@@ -101,11 +101,11 @@ def take(
             _check_clock(event.at, rules, now)
         except InvalidEventError as error:
             refused += 1
-            verdicts.append(Verdict(index, "refused", _id_of(row), str(error)))
+            verdicts.append(EventResult(index, "refused", _id_of(row), str(error)))
             continue
         accepted.append((_partition(event, partitions), orjson.dumps(encode_event(event))))
         if generated:
-            verdicts.append(Verdict(index, "generated", event.event_id, GENERATED))
+            verdicts.append(EventResult(index, "generated", event.event_id, GENERATED))
     return Intake(tuple(accepted), refused, tuple(verdicts))
 
 

@@ -10,11 +10,13 @@ from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, N
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import Batch
-from recsys.streaming.item_counters import TILE_COLUMNS, ItemTiles, summed, weight_at_origin
+from recsys.streaming.item_counters import TILE_COLUMNS, ItemCounters, summed, weight_at_origin
 from recsys.streaming.user_log import Rows, UserLogs, undone
 
 
-def item_deltas(batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Collection[str]) -> ItemTiles:
+def item_deltas(
+    batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Collection[str]
+) -> ItemCounters:
     """What the events of `batch` at `counted` add to tiles and popularity.
 
     An action adds 1 to its own day; a purchase that is undone from now on takes 1 back there, and one that

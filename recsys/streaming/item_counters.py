@@ -1,6 +1,6 @@
-"""What a stream remembers of items: additive tiles, a row a day, and a popularity that decays.
+"""What a stream remembers of items: additive counters, a row a day, and a popularity that decays.
 
-Tiles of several partitions add up in any order: `ItemTiles` are both the state and what a batch adds to it.
+Those of several partitions add up in any order: `ItemCounters` are both the state and what a batch adds.
 """
 
 import struct
@@ -24,13 +24,13 @@ TILE_DTYPE = np.dtype([("day", "<i4"), ("counts", "<i4", (len(COUNTED_KINDS),))]
 _HEAD = struct.Struct("<Bqqd")  # version, newest_at, last_at, popularity
 
 
-# By kind's code the column of `ItemTiles.counts`; -1 = not counted.
+# By kind's code the column of `ItemCounters.counts`; -1 = not counted.
 TILE_COLUMNS = np.full(len(columns.KINDS) + 1, -1)
 TILE_COLUMNS[[columns.KIND_CODES[kind] for kind in COUNTED_KINDS]] = np.arange(len(COUNTED_KINDS))
 
 
 @dataclass(frozen=True)
-class ItemTiles:
+class ItemCounters:
     """D items with T tiles, sorted by item and day; no (item, day) twice.
 
     Attributes:
@@ -88,7 +88,7 @@ def summed(
     newest_at: IntArray,
     last_at: IntArray,
     popularity: DoubleArray,
-) -> ItemTiles:
+) -> ItemCounters:
     """Tiles out of parts (K,) that may be about the same item and day; `items` in any order, distinct.
 
     Args:
@@ -106,7 +106,7 @@ def summed(
     first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
     tile = key[first]
     total = np.add.reduceat(counts[by_key], first) if len(first) else counts
-    return ItemTiles(
+    return ItemCounters(
         items=tuple(items[place] for place in order.tolist()),
         item=tile // width,
         day=tile % width + oldest,
@@ -117,7 +117,7 @@ def summed(
     )
 
 
-def added(stored: ItemTiles, deltas: ItemTiles) -> ItemTiles:
+def added(stored: ItemCounters, deltas: ItemCounters) -> ItemCounters:
     """The sum of both, of all their items; commutative and, but for the rounding of popularity, associative.
 
     Tiles that left every window before their item's newest event are forgotten.
@@ -141,7 +141,7 @@ def added(stored: ItemTiles, deltas: ItemTiles) -> ItemTiles:
     return summed(items, item[kept], day[kept], counts[kept], newest, last, popularity)
 
 
-def encode_tiles(tiles: ItemTiles) -> dict[str, bytes]:
+def encode_tiles(tiles: ItemCounters) -> dict[str, bytes]:
     """Item id -> its tiles as bytes, with a version."""
     rows = np.empty(len(tiles.day), TILE_DTYPE)
     rows["day"], rows["counts"] = tiles.day, tiles.counts
@@ -154,7 +154,7 @@ def encode_tiles(tiles: ItemTiles) -> dict[str, bytes]:
     }
 
 
-def decode_tiles(stored: Mapping[str, bytes]) -> ItemTiles:
+def decode_tiles(stored: Mapping[str, bytes]) -> ItemCounters:
     """What `encode_tiles` made; the items of `stored`.
 
     Raises:
@@ -171,7 +171,7 @@ def decode_tiles(stored: Mapping[str, bytes]) -> ItemTiles:
             )
     lengths = np.fromiter((len(blob) - _HEAD.size for blob in blobs), np.int64, len(blobs))
     rows = np.frombuffer(b"".join([memoryview(blob)[_HEAD.size :] for blob in blobs]), TILE_DTYPE)
-    return ItemTiles(
+    return ItemCounters(
         items=items,
         item=np.repeat(np.arange(len(items)), lengths // TILE_DTYPE.itemsize),
         day=rows["day"].astype(np.int64),
@@ -182,7 +182,7 @@ def decode_tiles(stored: Mapping[str, bytes]) -> ItemTiles:
     )
 
 
-def item_rows(tiles: ItemTiles, *, now: int, created: int) -> ItemRows:
+def item_rows(tiles: ItemCounters, *, now: int, created: int) -> ItemRows:
     """The item_engagement row of every item of `tiles` valid at `now`, as the batch table has it.
 
     Its event timestamp is the newest event's instant or the latest midnight up to `now` at which a window
@@ -212,6 +212,6 @@ def or_none(until: IntArray) -> list[int | None]:
     return [None if at == NEVER else at for at in until.tolist()]
 
 
-def _starts(tiles: ItemTiles) -> IntArray:
+def _starts(tiles: ItemCounters) -> IntArray:
     """(D + 1,) first tile of each item."""
     return np.searchsorted(tiles.item, np.arange(len(tiles) + 1))

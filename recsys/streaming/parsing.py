@@ -96,7 +96,7 @@ def _user_event(entry: Entry, partitions: int) -> UserEvent:
     event: Event = parse_event(row)
     if not isinstance(event, UserEvent):
         raise InvalidEventError(
-            f"{event.kind} belongs to the catalogue's partition {partitions}, not to {entry.partition}."
+            f"{event.kind} belongs to the catalog's partition {partitions}, not to {entry.partition}."
         )
     right = _partition_of(event.user_id, partitions)
     if right != entry.partition:

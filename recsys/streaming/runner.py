@@ -29,8 +29,8 @@ class Ownership(Protocol):
         ...
 
 
-class CatalogueTask(Protocol):
-    """What works on the catalogue's partition while this worker owns it."""
+class CatalogTask(Protocol):
+    """What works on the catalog's partition while this worker owns it."""
 
     def run_once(self) -> int:
         """Processes what has come; returns how many entries that were."""
@@ -51,17 +51,17 @@ class Runner:
         partitions: int,
         is_current: Callable[[], bool],
         clock: Callable[[], float],
-        catalogue: Callable[[], CatalogueTask] | None = None,
+        catalog: Callable[[], CatalogTask] | None = None,
     ) -> None:
         """Args:
-        partitions: of users; the one after them is the catalogue's.
+        partitions: of users; the one after them is the catalog's.
         is_current: whether the shop is still the one that the worker began with; asked at times.
         clock: seconds, of any origin.
-        catalogue: makes what works on the catalogue's partition.
+        catalog: makes what works on the catalog's partition.
         """
         self._worker, self._ownership, self._partitions = worker, ownership, partitions
         self._is_current, self._clock = is_current, clock
-        self._catalogue = _CatalogueThread(catalogue)
+        self._catalog = _CatalogThread(catalog)
         self._balance_at = 0.0
 
     def run(self, stop: Event) -> bool:
@@ -77,14 +77,14 @@ class Runner:
             self._worker.close()
             return True
         finally:
-            self._catalogue.stop()
+            self._catalog.stop()
 
     def drain(self) -> int:
         """Processes what is there now in the partitions that are free; returns how many entries of users."""
         done = 0
         self._share()
         if self._partitions in self._ownership.owned:
-            self._catalogue.drain()
+            self._catalog.drain()
         while read := self._worker.run_once():
             done += read
         self._worker.close()
@@ -99,14 +99,14 @@ class Runner:
             return False
         self._share()
         if self._partitions in self._ownership.owned:
-            self._catalogue.start()
+            self._catalog.start()
         return not self._worker.outdated
 
     def _share(self) -> None:
         wanted, own = self._ownership.wanted(), self._ownership
         if leaving := own.owned - wanted:  # between two batches: nothing of them is under way
             if self._partitions in leaving:
-                self._catalogue.stop()
+                self._catalog.stop()
             self._worker.flush()
             self._ownership.release(leaving)
         own.acquire(wanted)
@@ -115,10 +115,10 @@ class Runner:
             self._worker.take(users)
 
 
-class _CatalogueThread:
-    """The catalogue's task in a thread of its own; an error of it surfaces at the next call."""
+class _CatalogThread:
+    """The catalog's task in a thread of its own; an error of it surfaces at the next call."""
 
-    def __init__(self, make: Callable[[], CatalogueTask] | None) -> None:
+    def __init__(self, make: Callable[[], CatalogTask] | None) -> None:
         self._make = make
         self._stop = Event()
         self._thread: Thread | None = None
@@ -129,7 +129,7 @@ class _CatalogueThread:
             raise self._error
         if self._make is not None and self._thread is None:
             self._stop.clear()
-            self._thread = Thread(target=self._run, name="catalogue", daemon=True)
+            self._thread = Thread(target=self._run, name="catalog", daemon=True)
             self._thread.start()
 
     def drain(self) -> None:

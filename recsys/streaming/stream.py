@@ -1,6 +1,6 @@
 """The event stream as its users see it: partitions, offsets, dead letters, and how far workers have got.
 
-Partitions 0 .. P - 1 hold what users did, each user's events in one of them; partition P, the catalogue's,
+Partitions 0 .. P - 1 hold what users did, each user's events in one of them; partition P, the catalog's,
 holds upserts of items and users. Offsets grow within a partition and are never used twice.
 """
 
@@ -76,7 +76,7 @@ class EventStream(Protocol):
 
     @property
     def partitions(self) -> int:
-        """P, how many partitions users have; P itself is the number of the catalogue's."""
+        """P, how many partitions users have; P itself is the number of the catalog's."""
         ...
 
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
@@ -88,7 +88,7 @@ class EventStream(Protocol):
         ...
 
     def status(self) -> tuple[PartitionStatus, ...]:
-        """One status a partition, the catalogue's last."""
+        """One status a partition, the catalog's last."""
         ...
 
     def put_aside(self, entries: Sequence[tuple[Entry, str]], at: int) -> None:

@@ -35,7 +35,7 @@ def parse_token(token: str, partitions: int) -> dict[int, int]:
     """What `encode_token` wrote.
 
     Args:
-        partitions: of users; the catalogue's is numbered behind them.
+        partitions: of users; the catalog's is numbered behind them.
 
     Raises:
         RequestError: it is no token of this service.

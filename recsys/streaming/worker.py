@@ -55,7 +55,7 @@ class PopularityWriter(Protocol):
 
 @dataclass(frozen=True)
 class ShopRules:
-    """What the shop's mapping and catalogue say of events.
+    """What the shop's mapping and catalog say of events.
 
     Attributes:
         weights: kind -> how much an event of it says.
@@ -69,7 +69,7 @@ class ShopRules:
 
 
 @dataclass(frozen=True)
-class Outlets:
+class Sinks:
     """Where a worker writes what it computes."""
 
     online: OnlineWriter
@@ -90,7 +90,7 @@ class Worker:
         self,
         stream: EventStream,
         state: StreamState,
-        outlets: Outlets,
+        outlets: Sinks,
         rules: ShopRules,
         settings: StreamSettings,
         clock: Callable[[], int],

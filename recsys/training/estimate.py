@@ -27,7 +27,7 @@ from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SIGNALS
 from recsys.training.pipeline import GRAPH_NEIGHBOURS
-from recsys.training.retriever.steps import Lessons, batch_loss
+from recsys.training.retriever.steps import TrainingState, batch_loss
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 _FLOAT, _INDEX = 4, 8  # bytes
@@ -173,7 +173,7 @@ def _random_text(rows: int, dimensions: int) -> FloatArray:
 def _seconds_a_step(model: Retriever, data: TrainingData, settings: Settings) -> float:
     section = settings.retriever
     threads = torch.get_num_threads()
-    lessons = Lessons.of(model.train(), data, section)
+    lessons = TrainingState.of(model.train(), data, section)
     rng, seconds = np.random.default_rng(0), []
     try:
         for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:

@@ -8,7 +8,7 @@ import pandas as pd
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.models.bundle import ItemTable
 from recsys.models.item_table import item_table, text_matrix
 
@@ -41,10 +41,8 @@ def read_histories(
     )
 
 
-def read_catalogue(
-    features: TrainingFeatures, vocabulary: Vocabulary, at: int
-) -> tuple[ItemTable, FloatArray]:
-    """The catalogue and its (N + 1, E) text vectors as known before `at` microseconds."""
+def read_catalog(features: TrainingFeatures, vocabulary: Vocabulary, at: int) -> tuple[ItemTable, FloatArray]:
+    """The catalog and its (N + 1, E) text vectors as known before `at` microseconds."""
     ids = np.asarray(vocabulary.ids[1:], object)
     rows = pd.DataFrame({columns.ITEM_ID: ids, columns.AT: instants(np.full(len(ids), at, np.int64))})
     found = features.training_set(rows, columns.CATALOG_SERVICE)
@@ -52,7 +50,7 @@ def read_catalogue(
 
 
 def read_ranking_features(
-    features: TrainingFeatures, interactions: Interactions, cases: Cases, candidates: IntArray
+    features: TrainingFeatures, interactions: Interactions, cases: EvalCases, candidates: IntArray
 ) -> FloatArray:
     """(R, C, F) float32 of C candidates for R cases: RANKING_FEATURES without the retrieval score.
 

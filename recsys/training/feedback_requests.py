@@ -7,7 +7,7 @@ import numpy as np
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.funnel.offline import scores_of
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
@@ -40,7 +40,7 @@ def feedback_data(
     users, at = feedback.user_index[rows], feedback.at[rows]
     asked = replace(interactions, users=feedback.users)  # who was answered may have done nothing else
     histories = read_histories(features, asked, users, at, columns.HISTORY_LENGTH)
-    cases = Cases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
+    cases = EvalCases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
     matrix = read_ranking_features(features, asked, cases, candidates)
     scores = scores_of(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)

@@ -15,7 +15,7 @@ from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import beats, by_user, climb, ndcg_values
+from recsys.training.prior_weights import beats, by_user, fit_prior_by_coordinate_ascent, ndcg_values
 from recsys.training.requests import held_out
 from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
 
@@ -52,10 +52,11 @@ def train_fusion(
 ) -> Curves:
     """Trains `fusion` in place and returns what happened; its prior stays where learning does not beat it.
 
-    First the few weights of the prior are fitted (`climb`), then the MLP learns what they leave. Its loss is
-    softmax cross-entropy among a request's candidates. A target that is no candidate is not put among them:
-    that would teach that what the prior ranks low is right. An epoch is taken if its NDCG@10 on held-out
-    users' requests, weighted in the same way, beats the prior's by a standard error.
+    First the few weights of the prior are fitted (`fit_prior_by_coordinate_ascent`), then the MLP learns what
+    they leave. Its loss is softmax cross-entropy among a request's candidates. A target outside the
+    candidates is not put among them: that would teach that what the prior ranks low is right. An epoch is
+    taken if its NDCG@10 on held-out users' requests, weighted in the same way, beats the prior's by a
+    standard error.
 
     Args:
         fusion: untrained.
@@ -73,7 +74,9 @@ def train_fusion(
     held = held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
     test, kept = requests.take(held), np.setdiff1d(useful, held)
     train = requests.take(kept)
-    fusion.shape = climb(fusion, train.signals, train.labels, train.mask, train.targets, settings.seed)
+    fusion.shape = fit_prior_by_coordinate_ascent(
+        fusion, train.signals, train.labels, train.mask, train.targets, settings.seed
+    )
     some = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
     fusion.fit_statistics(train.signals[some][train.mask[some]])
     optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)

@@ -14,7 +14,7 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
@@ -31,7 +31,7 @@ from recsys.retrieval.popularity import item_events, popularity_at_end
 from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
 from recsys.training.feature_reads import (
     TrainingFeatures,
-    read_catalogue,
+    read_catalog,
     read_histories,
     read_ranking_features,
 )
@@ -133,10 +133,10 @@ def with_untrained_fusion(
     """A bundle of all experts, trained; fusion answers by its prior, popularity is that of training's end.
 
     Args:
-        known: the catalogue is that of the instant after the last of these.
+        known: the catalog is that of the instant after the last of these.
     """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
-    items, text_vectors = read_catalogue(job.features, known.items, int(known.at.max()) + 1)
+    items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
     neighbours, neighbour_scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress)
     graph = neighbour_graph(neighbours, neighbour_scores)
     retriever = _trained_retriever(job, items, text_vectors, graph, validate, monitor)
@@ -241,7 +241,7 @@ def ranking_data(job: Job, bundle: Bundle) -> RankingData:
     return join_data([data, shown])
 
 
-def _as_of(job: Job, bundle: Bundle, cases: Cases) -> Iterator[tuple[IntArray, Bundle]]:
+def _as_of(job: Job, bundle: Bundle, cases: EvalCases) -> Iterator[tuple[IntArray, Bundle]]:
     """Rows of `cases`, in order, and the bundle with the popularity of their instant.
 
     Where every case has an instant of its own, as under leave-one-out, that of training's end does for all.

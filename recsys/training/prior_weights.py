@@ -17,7 +17,7 @@ REQUESTS = 3000  # that steps are judged by
 K = 10
 
 
-def climb(
+def fit_prior_by_coordinate_ascent(
     fusion: Fusion, signals: Tensor, labels: Tensor, mask: Tensor, targets: Tensor, seed: int = 0
 ) -> FusionShape:
     """The shape of `fusion` with weights that give a better mean NDCG@10 of the prior on these requests.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import DAY_MICROS, Split
 
 WEEK_MICROS = 7 * DAY_MICROS
@@ -63,7 +63,9 @@ def held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Gen
     return np.sort(useful[np.isin(asked, chosen[: int(len(chosen) * share)])])
 
 
-def ranking_cases(interactions: Interactions, split: Split, rng: np.random.Generator, count: int) -> Cases:
+def ranking_cases(
+    interactions: Interactions, split: Split, rng: np.random.Generator, count: int
+) -> EvalCases:
     """Up to `count` questions from the validation period.
 
     Under leave-one-out these are the validation cases. Under a cut through time the same window is
@@ -81,13 +83,13 @@ def ranking_cases(interactions: Interactions, split: Split, rng: np.random.Gener
     return cases
 
 
-def window_cases(interactions: Interactions, start: int, end: int) -> Cases:
+def window_cases(interactions: Interactions, start: int, end: int) -> EvalCases:
     """One case for each user who acted in [start, end) microseconds, asked at `start`."""
     inside = (interactions.at >= start) & (interactions.at < end)
     width = len(interactions.items)
     pairs = np.unique(interactions.user_index[inside] * width + interactions.item_index[inside])
     users, counts = np.unique(pairs // width, return_counts=True)
-    return Cases(
+    return EvalCases(
         user_index=users,
         at=np.full(len(users), start, np.int64),
         target_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -95,10 +97,10 @@ def window_cases(interactions: Interactions, start: int, end: int) -> Cases:
     )
 
 
-def join_cases(parts: list[Cases]) -> Cases:
+def join_cases(parts: list[EvalCases]) -> EvalCases:
     """The cases of all `parts`, one after the other."""
     counts = np.concatenate([np.diff(part.target_offsets) for part in parts])
-    return Cases(
+    return EvalCases(
         np.concatenate([part.user_index for part in parts]),
         np.concatenate([part.at for part in parts]),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -106,10 +108,10 @@ def join_cases(parts: list[Cases]) -> Cases:
     )
 
 
-def labels_of(cases: Cases, candidates: IntArray) -> BoolArray:
+def labels_of(cases: EvalCases, candidates: IntArray) -> BoolArray:
     """(R, C) bool, whether a candidate is among its case's targets; false for padding.
 
-    >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
+    >>> cases = EvalCases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
     >>> labels_of(cases, np.array([[5, 4, 0]])).tolist()
     [[True, False, False]]
     """
@@ -119,10 +121,10 @@ def labels_of(cases: Cases, candidates: IntArray) -> BoolArray:
     return out & (candidates > 0)
 
 
-def target_counts(cases: Cases, seen: list[IntArray] | None) -> IntArray:
+def target_counts(cases: EvalCases, seen: list[IntArray] | None) -> IntArray:
     """(R,) int64, how many targets each case has, less those of `seen` where that is given.
 
-    >>> cases = Cases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
+    >>> cases = EvalCases(np.array([1]), np.array([0]), np.array([0, 2]), np.array([3, 5]))
     >>> target_counts(cases, None).tolist(), target_counts(cases, [np.array([5, 7])]).tolist()
     ([2], [1])
     """

@@ -1,11 +1,11 @@
-"""Trained models as scorers of the whole catalogue, next to the baselines."""
+"""Trained models as scorers of the whole catalog, next to the baselines."""
 
 import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
@@ -25,7 +25,7 @@ class RetrieverScorer:
     """
 
     def __init__(
-        self, name: str, retriever: Retriever, cases: Cases, histories: Histories, popularity: FloatArray
+        self, name: str, retriever: Retriever, cases: EvalCases, histories: Histories, popularity: FloatArray
     ) -> None:
         self.name = name
         self._rows = CaseRows(cases)
@@ -33,7 +33,7 @@ class RetrieverScorer:
         self._item_vectors = retriever.item_vectors()  # (N + 1, D)
         self._popularity = popularity / max(float(popularity.max()), 1e-9)  # at most 1, like a cosine
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         """(U, N + 1) float32."""
         users = self._user_vectors[self._rows.of(cases)]
         scores: FloatArray = users @ self._item_vectors.T
@@ -56,7 +56,7 @@ class ServedScorer:
         self,
         name: str,
         network: RetrieverScorer,
-        cases: Cases,
+        cases: EvalCases,
         candidates: IntArray,
         scores: FloatArray,
         known: BoolArray,
@@ -70,7 +70,7 @@ class ServedScorer:
         self._scores = scores
         self._floor = float(scores[known].min(initial=0.0)) - 2.0  # cosines lie within 1: below every score
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         """(U, N + 1) float32."""
         out = self._network.score(cases) + np.float32(self._floor)
         rows = self._rows.of(cases)
@@ -79,7 +79,7 @@ class ServedScorer:
         out[row, candidates[row, place]] = scores[row, place]
         return out.astype(np.float32, copy=False)
 
-    def chances(self, cases: Cases) -> tuple[IntArray, FloatArray] | None:
+    def chances(self, cases: EvalCases) -> tuple[IntArray, FloatArray] | None:
         """(U, C) candidates, 0 = padding, and their (U, C) p_click; None without a ranker."""
         if self._p_click is None:
             return None
@@ -87,7 +87,7 @@ class ServedScorer:
         return self._candidates[rows], self._p_click[rows]
 
 
-def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
+def seen_lists(interactions: Interactions, cases: EvalCases) -> list[IntArray]:
     """For each case the items that its user acted on strictly before its instant."""
     ends = history_ends(interactions, cases.user_index, cases.at)
     starts = interactions.user_offsets[cases.user_index]
@@ -97,11 +97,11 @@ def seen_lists(interactions: Interactions, cases: Cases) -> list[IntArray]:
 class CaseRows:
     """Finds the place of a case among all cases by its user and instant."""
 
-    def __init__(self, cases: Cases) -> None:
+    def __init__(self, cases: EvalCases) -> None:
         keys = zip(cases.user_index.tolist(), cases.at.tolist(), strict=True)
         self._place = {key: place for place, key in enumerate(keys)}
 
-    def of(self, cases: Cases) -> IntArray:
+    def of(self, cases: EvalCases) -> IntArray:
         """(U,) places of `cases`."""
         keys = zip(cases.user_index.tolist(), cases.at.tolist(), strict=True)
         return np.fromiter((self._place[key] for key in keys), np.int64, len(cases))
@@ -110,7 +110,7 @@ class CaseRows:
 def bundle_scorers(
     bundle: Bundle,
     interactions: Interactions,
-    cases: Cases,
+    cases: EvalCases,
     features: TrainingFeatures,
     candidates: int,
     seen: bool,

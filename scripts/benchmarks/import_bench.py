@@ -1,7 +1,7 @@
 """import: the demo shop's 1,469,307 receipt lines as CSV into a clean home, beside pandas.read_csv.
 
 Reading the same file and doing nothing with it is the floor. Ours reads, cleans, validates and writes
-events by day, with the catalogue and the users, into a new home each time.
+events by day, with the catalog and the users, into a new home each time.
 """
 
 import gc

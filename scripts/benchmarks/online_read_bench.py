@@ -17,7 +17,7 @@ from online_repository import SCALARS, VECTOR, Pair, materialize, pair
 from recsys.stores.features.online_reader import FeatureReader
 
 ITEMS = 500
-CATALOGUE = 5000
+CATALOG = 5000
 ROUNDS = 12
 READS = 5  # of each store in a row, then it is the other's turn
 
@@ -31,7 +31,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def _row(name: str, vectors: bool, at_least: float, aim: float) -> dict[str, Any]:
-    with pair(users=100, items=CATALOGUE, vectors=vectors) as stores:
+    with pair(users=100, items=CATALOG, vectors=vectors) as stores:
         for store in (stores.ours, stores.peer):
             materialize(store)
         ours, peer = _measure(stores, vectors)
@@ -57,7 +57,7 @@ def _measure(stores: Pair, vectors: bool) -> tuple[float, float]:
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(ROUNDS):
         requests = [
-            (f"u{turn:07d}", [f"i{place:07d}" for place in rng.choice(CATALOGUE, ITEMS, replace=False)])
+            (f"u{turn:07d}", [f"i{place:07d}" for place in rng.choice(CATALOG, ITEMS, replace=False)])
             for _ in range(READS)
         ]
         ours = [_cpu(partial(_read, reader, *asked, vectors)) for asked in requests]

@@ -29,7 +29,7 @@ from recsys.arrays import DoubleArray
 from recsys.cli.output import bars, note, print_rows
 from recsys.cli.training.evaluate import run_evaluation
 from recsys.config import Settings, load_settings
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import histories_before
 from recsys.evaluation.baselines import Popularity, RecentPopularity
@@ -93,7 +93,7 @@ def run_peer(peer: str, folder: Path, k: int) -> dict[str, float]:
     return found
 
 
-def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[Cases, dict[str, Made]]:
+def _ours(settings: Settings, shop: Shop, protocol: str) -> tuple[EvalCases, dict[str, Made]]:
     """The cases asked, and the lists of a bundle trained now, of its network alone and of the baselines."""
     note("training recsys ...")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -133,7 +133,7 @@ def export(actions: Interactions, path: Path) -> None:
     pq.write_table(pa.table(table), path)
 
 
-def _scores(interactions: Interactions, cases: Cases, lists: pa.Table) -> dict[str, DoubleArray]:
+def _scores(interactions: Interactions, cases: EvalCases, lists: pa.Table) -> dict[str, DoubleArray]:
     """HR@10 and NDCG@10 of every case by ranx; a case without a list has 0."""
     users, items = interactions.users.ids, interactions.items.ids
     wanted = {

@@ -47,7 +47,7 @@ def open_stream_shop(settings: Settings, items: int, users: int, past: int) -> I
     """Opens the shop with `past` events of each user in the lake; its Redis runs as long as the block."""
     now = datetime.now(UTC)
     names = [item_id(number) for number in range(items)]
-    catalogue = {
+    catalog = {
         columns.ITEM_ID: names,
         columns.TITLE: names,
         columns.TEXT: names,
@@ -58,7 +58,7 @@ def open_stream_shop(settings: Settings, items: int, users: int, past: int) -> I
     }
     start = now - timedelta(days=PAST_DAYS)
     paths = settings.paths
-    save_items(paths, conform(pa.table(catalogue), ITEM_SCHEMA, "items"))
+    save_items(paths, conform(pa.table(catalog), ITEM_SCHEMA, "items"))
     people = [user_id(number) for number in range(users)]
     save_users(
         paths,

@@ -36,16 +36,16 @@ class Backlog:
     def check(self, partitions: Iterable[int]) -> None:
         """Raises BacklogError where too much waits before what goes to these partitions.
 
-        The catalogue's partition counts by itself: a slow text encoder shall not stop clicks.
+        The catalog's partition counts by itself: a slow text encoder shall not stop clicks.
         """
         if self._due():
             self._submit(self.refresh)
         if self._clock() - self._known_at > STALE_SECONDS:
             return
-        *users, catalogue = [status.lag for status in self.status]
+        *users, catalog = [status.lag for status in self.status]
         concerned = set(partitions)
         waiting = max(
-            catalogue if len(users) in concerned else 0,
+            catalog if len(users) in concerned else 0,
             sum(users) if concerned - {len(users)} else 0,
         )
         if waiting > self._most:

@@ -13,13 +13,13 @@ from uuid import uuid4
 from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.intake import Intake, Verdict, read_rows, take
+from recsys.streaming.intake import EventResult, Intake, read_rows, take
 from recsys.streaming.stream import EventStream, Progress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
 from serving.events.visibility import Visibility
-from serving.live.reconnecting import Reopened
+from serving.live.reconnecting import Reconnecting
 
 THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0
@@ -43,7 +43,7 @@ class Collected:
     accepted: int
     refused: int
     token: str | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[EventResult, ...]
 
 
 class Collection:
@@ -72,8 +72,8 @@ class Collection:
         self._now = now
         self._timeout = timeout_seconds
         self._pool = ThreadPoolExecutor(THREADS, "stream")
-        self._stream = Reopened(open_stream, lambda stream: stream.close())
-        self._progress = Reopened(open_progress, lambda progress: None)
+        self._stream = Reconnecting(open_stream, lambda stream: stream.close())
+        self._progress = Reconnecting(open_progress, lambda progress: None)
         self._backlog = Backlog(
             lambda: self._stream.ask(lambda stream: stream.status()),
             self._pool.submit,

@@ -1,4 +1,4 @@
-"""Keeps what serves up with the catalogue and with what is popular, between promotions of bundles."""
+"""Keeps what serves up with the catalog and with what is popular, between promotions of bundles."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.retrieval.popularity import live_popularity
-from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
+from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.redis.client import connect
 from serving.live.bundle_watch import BundleWatch
@@ -21,12 +21,12 @@ from serving.live.bundle_watch import BundleWatch
 log = logging.getLogger("recsys.serving")
 
 POPULAR = 5000  # items whose live score is read
-PROBLEM = "changes of the catalogue cannot be read, what is known serves on: %s"
+PROBLEM = "changes of the catalog cannot be read, what is known serves on: %s"
 
 FEED_SECONDS = 5.0  # for an answer: a service that has just started reads much
 T = TypeVar("T")
 
-Changes = Callable[[int, str], CatalogueChanges]
+Changes = Callable[[int, str], CatalogChanges]
 Scores = Callable[[int], dict[str, float]]
 
 
@@ -37,9 +37,9 @@ class LiveFeeds:
         self._settings = settings
         self._client: redis.Redis | None = None
 
-    def changes(self, version: int, encoder: str) -> CatalogueChanges:
-        """As `CatalogueFeed.since`."""
-        return self._ask(lambda client: CatalogueFeed(client, FEED_SECONDS).since(version, encoder))
+    def changes(self, version: int, encoder: str) -> CatalogChanges:
+        """As `CatalogFeed.since`."""
+        return self._ask(lambda client: CatalogFeed(client, FEED_SECONDS).since(version, encoder))
 
     def scores(self, count: int) -> dict[str, float]:
         """As `PopularityFeed.top`."""
@@ -61,11 +61,11 @@ class LiveFeeds:
             raise
 
 
-class LiveCatalogue:
+class CatalogWatch:
     """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs.
 
     Args:
-        changes: what came after a version, with vectors of an encoder; see `CatalogueFeed.since`.
+        changes: what came after a version, with vectors of an encoder; see `CatalogFeed.since`.
         scores: the most popular items, see `PopularityFeed.top`.
         now: the clock.
     """
@@ -116,7 +116,7 @@ class LiveCatalogue:
     def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
         """Looks every `seconds` from now on, in a thread of its own."""
         self._thread = Thread(
-            target=self._run, args=(watch, seconds, popularity_seconds), name="live-catalogue", daemon=True
+            target=self._run, args=(watch, seconds, popularity_seconds), name="live-catalog", daemon=True
         )
         self._thread.start()
 
@@ -135,7 +135,7 @@ class LiveCatalogue:
                     watch.revise(self.popular)
                     popular_at = time.monotonic() + popularity_seconds
             except Exception:  # the thread must live: whatever it was may pass
-                log.exception("looking for changes of the catalogue failed")
+                log.exception("looking for changes of the catalog failed")
 
     def _note(self, error: StoreUnavailableError) -> None:
         """Logs a store that is away once, not every second."""

@@ -10,7 +10,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Reopened(Generic[T]):
+class Reconnecting(Generic[T]):
     """Hands out one opened store to all threads; after a failure the next one who asks opens another.
 
     A server may come back at another address, so that a connection that failed is not worth keeping.

@@ -15,7 +15,7 @@ Micros = Annotated[int, Field(ge=0, le=10**15, description="millionths of the cu
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="how many items")]
 MAX_EXCLUDED = 1000
 MAX_VALUES = 100
-MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions and the catalogue's
+MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions and the catalog's
 
 
 class Body(BaseModel):
@@ -168,7 +168,7 @@ class SlateAnswer(BaseModel):
 
 
 class ItemAnswer(BaseModel):
-    """One item: the catalogue's facts and the online store's."""
+    """One item: the catalog's facts and the online store's."""
 
     item_id: str
     title: str

@@ -9,8 +9,8 @@ import redis
 from recsys.catalog import Item
 from recsys.errors import StoreUnavailableError
 from recsys.models.bundle_update import ItemChange
-from recsys.stores.catalog import feed as catalogue_feed
-from recsys.stores.catalog.feed import CatalogueFeed
+from recsys.stores.catalog import feed as catalog_feed
+from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.redis.client import open_url
 
@@ -25,12 +25,12 @@ def item(name: str) -> ItemChange:
     return ItemChange(Item(name, name, name, at=NOW))
 
 
-def ids(changes: catalogue_feed.CatalogueChanges) -> list[str]:
+def ids(changes: catalog_feed.CatalogChanges) -> list[str]:
     return [change.item.item_id for change in changes.items]
 
 
 def test_an_item_comes_back_as_it_was_with_its_vector(redis_client: redis.Redis) -> None:
-    feed = CatalogueFeed(redis_client)
+    feed = CatalogFeed(redis_client)
     feed.publish([ItemChange(TEA, VECTOR)], 1_750_000_000_000_000, "minilm")
     found = feed.since(0, "minilm")
     assert found.version == 1_750_000_000_000_000
@@ -39,23 +39,23 @@ def test_an_item_comes_back_as_it_was_with_its_vector(redis_client: redis.Redis)
 
 
 def test_only_what_came_after_a_version_is_told_and_each_item_once(redis_client: redis.Redis) -> None:
-    feed = CatalogueFeed(redis_client)
+    feed = CatalogFeed(redis_client)
     feed.publish([item("a"), item("b")], 10, "minilm")
     feed.publish([item("b"), item("c")], 11, "minilm")
     assert ids(feed.since(0, "minilm")) == ["a", "b", "c"]
     assert ids(feed.since(10, "minilm")) == ["b", "c"]
-    assert feed.since(11, "minilm") == catalogue_feed.CatalogueChanges(11, ())
+    assert feed.since(11, "minilm") == catalog_feed.CatalogChanges(11, ())
 
 
 def test_a_vector_stays_when_only_the_price_changes(redis_client: redis.Redis) -> None:
-    feed = CatalogueFeed(redis_client)
+    feed = CatalogFeed(redis_client)
     feed.publish([ItemChange(TEA, VECTOR)], 1, "minilm")
     feed.publish([ItemChange(TEA)], 2, "minilm")
     assert feed.since(1, "minilm").items[0].text_vector.tolist() == VECTOR.tolist()
 
 
 def test_vectors_of_another_encoder_are_not_told(redis_client: redis.Redis) -> None:
-    feed = CatalogueFeed(redis_client)
+    feed = CatalogFeed(redis_client)
     feed.publish([ItemChange(TEA, VECTOR)], 1, "minilm")
     assert feed.since(0, "another").items[0].text_vector is None
     assert (feed.version("minilm"), feed.version("another")) == (1, 0)
@@ -64,8 +64,8 @@ def test_vectors_of_another_encoder_are_not_told(redis_client: redis.Redis) -> N
 def test_many_changes_come_in_parts_and_none_is_missed(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue_feed, "READ_AT_ONCE", 3)
-    feed = CatalogueFeed(redis_client)
+    monkeypatch.setattr(catalog_feed, "READ_AT_ONCE", 3)
+    feed = CatalogFeed(redis_client)
     for version in range(1, 5):
         feed.publish([item(f"{version}{place}") for place in range(4)], version, "minilm")
     found, version = [], 0
@@ -76,7 +76,7 @@ def test_many_changes_come_in_parts_and_none_is_missed(
 
 
 def test_a_cleared_feed_has_nothing(redis_client: redis.Redis) -> None:
-    feed = CatalogueFeed(redis_client)
+    feed = CatalogFeed(redis_client)
     feed.publish([item("a")], 1, "minilm")
     feed.clear()
     assert feed.version("minilm") == 0
@@ -95,6 +95,6 @@ def test_the_most_popular_come_first_and_a_score_is_replaced(redis_client: redis
 def test_a_server_that_is_away_is_told_in_our_words() -> None:
     client = open_url("redis://127.0.0.1:9", timeout=0.2)
     with pytest.raises(StoreUnavailableError, match="recsys status"):
-        CatalogueFeed(client, 0.2).since(0, "minilm")
+        CatalogFeed(client, 0.2).since(0, "minilm")
     with pytest.raises(StoreUnavailableError, match="recsys status"):
         PopularityFeed(client, 0.2).top(10)

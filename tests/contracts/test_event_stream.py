@@ -11,8 +11,8 @@ from recsys.streaming.dead_letters import retry
 from recsys.streaming.stream import Entry, EventStream, StreamReader
 
 NOW = 1_790_000_000_000_000
-CATALOGUE = 2
-EVERYTHING = {0: 0, 1: 0, CATALOGUE: 0}
+CATALOG = 2
+EVERYTHING = {0: 0, 1: 0, CATALOG: 0}
 
 
 def drained(reader: StreamReader, expected: int, count: int = 1000) -> list[Entry]:
@@ -47,7 +47,7 @@ def test_entries_of_a_partition_come_in_order_with_growing_offsets(stream: Event
 
 def test_partitions_are_those_of_users(stream: EventStream) -> None:
     assert stream.partitions == 2
-    assert [status.partition for status in stream.status()] == [0, 1, CATALOGUE]
+    assert [status.partition for status in stream.status()] == [0, 1, CATALOG]
 
 
 def test_an_empty_stream_has_no_lag_and_gives_nothing(stream: EventStream) -> None:
@@ -137,8 +137,8 @@ def test_commits_never_go_back(stream: EventStream) -> None:
 
 
 def test_readers_of_other_partitions_do_not_meet(stream: EventStream) -> None:
-    one, other = stream.reader({0: 0}), stream.reader({1: 0, CATALOGUE: 0})
-    offsets = stream.append([(0, b"mine"), (1, b"yours"), (CATALOGUE, b"yours too")], NOW)
+    one, other = stream.reader({0: 0}), stream.reader({1: 0, CATALOG: 0})
+    offsets = stream.append([(0, b"mine"), (1, b"yours"), (CATALOG, b"yours too")], NOW)
     assert bodies(drained(one, 1)) == [b"mine"]
     assert set(bodies(drained(other, 2))) == {b"yours", b"yours too"}
     one.commit({0: offsets[0]})

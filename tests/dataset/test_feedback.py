@@ -121,7 +121,7 @@ def test_an_impression_reported_twice_counts_once_at_its_first_instant() -> None
     assert found.at.tolist() == [DAY]
 
 
-def test_items_that_left_the_catalogue_and_visitors_are_left_out() -> None:
+def test_items_that_left_the_catalog_and_visitors_are_left_out() -> None:
     found = feedback(
         [*shown("r1", 1, "gone", "tea"), *shown("r2", 1, "gone")], slate("r3", 0, "tea", user=None)
     )

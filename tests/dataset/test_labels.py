@@ -67,7 +67,7 @@ def test_other_kinds_worthless_unknown_and_itemless_events_are_left_out() -> Non
     assert found.at.tolist() == [1_000_000]
 
 
-def test_the_whole_catalogue_has_indexes_whether_it_was_acted_on_or_not() -> None:
+def test_the_whole_catalog_has_indexes_whether_it_was_acted_on_or_not() -> None:
     found = build_interactions(events(("u", "b", "view", 1, 1, 1.0)), ITEMS, ["view"])
     assert len(found.items) == 4
     assert found.item_index.tolist() == [found.items.index("b")]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import (
     DAY_MICROS,
     TEST,
@@ -39,7 +39,7 @@ logs = st.lists(
 ).map(lambda rows: actions(*rows))
 
 
-def case_of(cases: Cases, user: int) -> tuple[int, list[int]]:
+def case_of(cases: EvalCases, user: int) -> tuple[int, list[int]]:
     row = cases.user_index.tolist().index(user)
     return int(cases.at[row]) // DAY_MICROS, cases.targets_of(row).tolist()
 
@@ -146,7 +146,7 @@ def test_a_history_is_everything_strictly_before_the_instant(
 ) -> None:
     known = [(min(user, len(log.users) - 1), day * DAY_MICROS) for user, day in asked]
     user, at = np.array(known, np.int64).reshape(-1, 2).T
-    cases = Cases(user, at, np.zeros(len(user) + 1, np.int64), np.zeros(0, np.int64))
+    cases = EvalCases(user, at, np.zeros(len(user) + 1, np.int64), np.zeros(0, np.int64))
     ends = history_ends(log, user, at)
     rows, action = histories_before(log, cases)
     for case in range(len(cases)):

@@ -134,7 +134,7 @@ def test_choices_on_a_query_are_found_by_name_request_and_session() -> None:
         ("view", "u", "c", "s2", "r2", None, 4),  # of another request and session
         ("click", "v", "a", None, "r1", None, 5),  # of another user
         ("click", "v", "c", None, None, "red shoe", 6),
-        ("click", "v", "gone", None, None, "red shoe", 7),  # no item of the catalogue
+        ("click", "v", "gone", None, None, "red shoe", 7),  # no item of the catalog
     ]
     names = ["kind", "user_id", "item_id", "session_id", "request_id", "query", "at"]
     events = pd.DataFrame(rows, columns=names)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split, leave_one_out
 from recsys.evaluation.baselines import (
     PersonalFrequency,
@@ -19,9 +19,9 @@ from recsys.retrieval.popularity import decayed_popularity
 DAY = 86_400_000_000
 
 
-def asked(user: int, day: int) -> Cases:
+def asked(user: int, day: int) -> EvalCases:
     """One case without targets: scorers must not look at them anyway."""
-    return Cases(np.array([user]), np.array([day * DAY]), np.array([0, 0]), np.zeros(0, np.int64))
+    return EvalCases(np.array([user]), np.array([day * DAY]), np.array([0, 0]), np.zeros(0, np.int64))
 
 
 def split_of(shop: Interactions) -> Split:
@@ -50,14 +50,14 @@ def test_recent_popularity_sees_all_that_happened_before_the_case_and_nothing_af
 
 def test_recent_popularity_answers_cases_of_different_days_each_by_its_own(shop: Interactions) -> None:
     scorer = RecentPopularity(shop, half_life_days=1)
-    both = Cases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
+    both = EvalCases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
     expected = [scorer.score(asked(1, 1))[0].tolist(), scorer.score(asked(2, 2))[0].tolist()]
     assert scorer.score(both).tolist() == expected
 
 
 def test_recent_popularity_carried_from_day_to_day_is_what_counting_anew_gives(shop: Interactions) -> None:
     days = np.array([4, 1, 2, 3]) * DAY
-    cases = Cases(np.arange(1, 5), days, np.zeros(5, np.int64), np.zeros(0, np.int64))
+    cases = EvalCases(np.arange(1, 5), days, np.zeros(5, np.int64), np.zeros(0, np.int64))
     expected = [decayed_popularity(shop, int(day), 2.0) for day in days]
     assert RecentPopularity(shop, half_life_days=2).score(cases) == pytest.approx(np.stack(expected))
 

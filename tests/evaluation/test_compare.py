@@ -7,7 +7,7 @@ import pytest
 
 from recsys.arrays import FloatArray
 from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
 from recsys.evaluation.compare import Evaluation, evaluate
@@ -24,7 +24,7 @@ class Oracle:
     place: int
     name: str
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         scores = np.tile(-np.arange(6, dtype=np.float32), (len(cases), 1))
         for row, user in enumerate(cases.user_index):
             # Between the places `place - 1` and `place` of the items by index.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.promotion_test import TranslatedScorer, case_values, in_vocabulary, judge
 
@@ -71,7 +71,7 @@ class OldScorer:
 
     name = "old"
 
-    def score(self, cases: Cases) -> np.ndarray:
+    def score(self, cases: EvalCases) -> np.ndarray:
         return np.tile(np.array([0, 2, 1], np.float32), (len(cases), 1))
 
 
@@ -82,7 +82,9 @@ def test_an_old_bundle_is_asked_in_todays_vocabulary() -> None:
     interactions = Interactions(users, SHOP, one, item, one, np.ones(3, np.float32), np.arange(3))
     translated = in_vocabulary(interactions, OLD)
     assert [OLD.ids[index] for index in translated.item_index] == ["bread", "tea"]  # apple is not known to it
-    cases = Cases(np.array([1]), np.array([10]), np.array([0, 2]), np.array([3, 4]))  # milk and tea came next
+    cases = EvalCases(
+        np.array([1]), np.array([10]), np.array([0, 2]), np.array([3, 4])
+    )  # milk and tea came next
     scores = TranslatedScorer(OldScorer(), OLD, SHOP).score(cases)
     assert scores.tolist() == [[-np.inf, -np.inf, 1.0, -np.inf, 2.0]]
     # Tea is found first of two targets: 1 / (1 + 1 / log2(3)).

@@ -1,4 +1,4 @@
-"""The whole catalogue in order, the same order every time."""
+"""The whole catalog in order, the same order every time."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from recsys.arrays import FloatArray
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
 from recsys.evaluation.rankings import rank, top_k
@@ -22,7 +22,7 @@ class FixedScorer:
     scores: tuple[float, ...]
     name: str = "fixed"
 
-    def score(self, cases: Cases) -> FloatArray:
+    def score(self, cases: EvalCases) -> FloatArray:
         return np.tile(np.array(self.scores, np.float32), (len(cases), 1))
 
 
@@ -61,7 +61,7 @@ def test_the_table_has_external_ids_and_ranks_from_one(shop: Interactions) -> No
     ]
 
 
-def test_scores_of_another_catalogue_are_refused(shop: Interactions) -> None:
+def test_scores_of_another_catalog_are_refused(shop: Interactions) -> None:
     with pytest.raises(DataError, match=r"fixed scored \(4, 3\), expected \(4, 6\)"):
         rank(FixedScorer((0, 1, 2)), leave_one_out(shop).test, shop, 2)
 

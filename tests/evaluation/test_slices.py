@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.evaluation.slices import had_before, head_items, restrict, slices_of
 
@@ -31,7 +31,7 @@ def test_slices_that_hold_everything_or_nothing_are_left_out(shop: Interactions)
 def test_users_are_told_apart_by_what_they_did_before(shop: Interactions) -> None:
     # Asked at the first instant and long after the last: no action before it, and all four.
     day = 86_400_000_000
-    cases = Cases(np.array([1, 2]), np.array([0, 9 * day]), np.array([0, 1, 3]), np.array([1, 2, 3]))
+    cases = EvalCases(np.array([1, 2]), np.array([0, 9 * day]), np.array([0, 1, 3]), np.array([1, 2, 3]))
     found = {part.name: part.targets.tolist() for part in slices_of(cases, shop, shop)}
     assert found["history: none"] == [True, False, False]
     assert found["history: 1-5"] == [False, True, True]
@@ -47,7 +47,9 @@ def test_the_categories_most_asked_for_are_slices_and_the_unknown_one_is_not(sho
 
 
 def test_restricting_drops_targets_and_then_cases_without_any() -> None:
-    cases = Cases(np.array([1, 2, 3]), np.array([7, 8, 9]), np.array([0, 2, 3, 5]), np.array([1, 2, 3, 4, 5]))
+    cases = EvalCases(
+        np.array([1, 2, 3]), np.array([7, 8, 9]), np.array([0, 2, 3, 5]), np.array([1, 2, 3, 4, 5])
+    )
     found, rows = restrict(cases, np.array([False, True, False, True, True]))
     assert rows.tolist() == [0, 2]
     assert found.user_index.tolist() == [1, 3]

@@ -61,7 +61,7 @@ def test_a_missing_column_is_named() -> None:
         read_log(table([]).drop_columns([columns.WEIGHT]))
 
 
-def test_keys_of_items_are_those_of_the_catalogue(start: datetime) -> None:
+def test_keys_of_items_are_those_of_the_catalog(start: datetime) -> None:
     from recsys.catalog import stable_key
 
     log = read_log(table(numbered([event(columns.VIEW, start, item="tea")])))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recsys.catalog import Item
 from recsys.config import ServingSettings
 from recsys.errors import RequestError, UnknownItemError
-from recsys.funnel.catalog import Catalogue
+from recsys.funnel.catalog import Catalog
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
 from recsys.models.bundle_update import ItemChange, extended
@@ -101,8 +101,8 @@ def test_what_is_popular_now_comes_first_for_those_nobody_knows() -> None:
     live = shop().extended([pear()], 1)
     assert ids(live)[:2] == ["apple", "banana"]
     assert ids(live)[-1] == "pear", "nobody has wanted it yet"
-    popularity = live.catalogue.popularity.copy()
-    popularity[live.catalogue.index("pear")] = 100.0
+    popularity = live.catalog.popularity.copy()
+    popularity[live.catalog.index("pear")] = 100.0
     now_popular = live.with_popularity(popularity)
     slate = now_popular.recommend(RecommendRequest("r", None, k=3), NOW)
     assert [(item.item_id, item.score) for item in slate.items] == [
@@ -160,32 +160,30 @@ steps = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(steps)
-def test_a_catalogue_changed_step_by_step_equals_one_built_anew(changes: list[list[ItemChange]]) -> None:
+def test_a_catalog_changed_step_by_step_equals_one_built_anew(changes: list[list[ItemChange]]) -> None:
     bundle = shop_bundle()
-    catalogue = Catalogue(bundle)
+    catalog = Catalog(bundle)
     for step in changes:
         longer = extended(bundle, step)
         index = longer.items.vocabulary.indexes([change.item.item_id for change in step])
-        catalogue, bundle = catalogue.extended(longer.items, index), longer
-    anew = Catalogue(bundle)
+        catalog, bundle = catalog.extended(longer.items, index), longer
+    anew = Catalog(bundle)
     everything = np.ones(len(bundle.items), bool)
-    assert catalogue.ids.tolist() == anew.ids.tolist()
-    assert catalogue.by_popularity.tolist() == anew.by_popularity.tolist()
-    assert catalogue.popular(99, everything).tolist() == anew.popular(99, everything).tolist()
+    assert catalog.ids.tolist() == anew.ids.tolist()
+    assert catalog.by_popularity.tolist() == anew.by_popularity.tolist()
+    assert catalog.popular(99, everything).tolist() == anew.popular(99, everything).tolist()
     for category in {*bundle.items.categories} - {""}:
-        ours, right = (
-            each.popular(99, everything, each.category_code(category)) for each in (catalogue, anew)
-        )
+        ours, right = (each.popular(99, everything, each.category_code(category)) for each in (catalog, anew))
         assert ours.tolist() == right.tolist()
     wanted = [Filters(categories=("fruit", "exotic")), Filters(brands=("New", "Farm"))]
     wanted += [Filters(attributes={"organic": value}) for value in ("yes", "no")]
     wanted += [Filters(attributes={"tags": "red"}), Filters(attributes={"tags": "new"})]
     for filters in wanted:
-        assert passing(catalogue, filters) == passing(anew, filters)
+        assert passing(catalog, filters) == passing(anew, filters)
 
 
-def passing(catalogue: Catalogue, filters: Filters) -> list[bool] | str:
+def passing(catalog: Catalog, filters: Filters) -> list[bool] | str:
     try:
-        return catalogue.passing(filters).tolist()
+        return catalog.passing(filters).tolist()
     except RequestError as error:
         return str(error)

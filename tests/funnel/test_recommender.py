@@ -249,7 +249,7 @@ def test_similar_items_obey_filters_stock_and_exclusions() -> None:
     assert set(ids(shop.similar(asked, NOW))) == {"cheese", "yogurt"}
 
 
-def test_an_item_shows_catalogue_and_online_facts() -> None:
+def test_an_item_shows_catalog_and_online_facts() -> None:
     features = ShopFeatures(prices={"apple": 4_000_000}, clicks={"apple": 3}, sold_out=["apple"])
     item = recommender(features).item("apple")
     assert (item.title, item.category, item.price_micros, item.available) == (

@@ -14,7 +14,7 @@ from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.funnel.candidates import CandidateSources
-from recsys.funnel.catalog import Catalogue
+from recsys.funnel.catalog import Catalog
 from recsys.funnel.offline import candidate_lists, candidate_signals, scores_of
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
@@ -115,14 +115,14 @@ def test_many_requests_at_once_are_each_answered_as_if_alone(
         assert signals[row].any(axis=1).tolist() == (again[row] > 0).tolist()
 
 
-def test_a_catalogue_too_large_to_multiply_gives_the_same_candidates() -> None:
+def test_a_catalog_too_large_to_multiply_gives_the_same_candidates() -> None:
     bundle = trained_bundle()
-    asked, catalogue = histories(bundle), Catalogue(bundle)
+    asked, catalog = histories(bundle), Catalog(bundle)
     vectors = bundle.retriever.user_vectors(asked)
     allowed = np.array([[False, True, True, False, True]])
     chosen = []
     for index in (DenseIndex(bundle.item_vectors), DenseIndex(bundle.item_vectors, exact_up_to=0)):
-        sources = CandidateSources(bundle, catalogue, index)
+        sources = CandidateSources(bundle, catalog, index)
         chosen.append(sources.fused(sources.voices(asked, vectors), allowed, 2, repeats=True))
     assert chosen[0].cells.tolist() == chosen[1].cells.tolist()
     assert chosen[0].source.tolist() == chosen[1].source.tolist()

@@ -61,18 +61,18 @@ def test_a_template_may_name_a_list_that_is_an_attribute() -> None:
 def test_a_price_that_cannot_be_read_is_blank_and_counted() -> None:
     source = ItemSource.model_validate({"files": "i", "id": "id", "price": {"column": "p", "strip": "$"}})
     raw = pa.table({"id": ["1", "2", "3", "4"], "p": ["$1.99", "see shop", None, "-1"]})
-    found, verdicts, blanked = canonical_items(raw, source)
+    found, rejections, blanked = canonical_items(raw, source)
     assert found["price_micros"].to_pylist() == [1_990_000, None, None, None]
     assert blanked["price_micros"] == 2
-    assert verdicts.kept.all()
+    assert rejections.kept.all()
 
 
 def test_of_rows_with_one_id_the_last_counts() -> None:
     source = ItemSource.model_validate({"files": "i", "id": "id", "title": "t"})
     raw = pa.table({"id": ["1", "2", "1", None], "t": ["old", "x", "new", "?"]})
-    found, verdicts, _ = canonical_items(raw, source)
+    found, rejections, _ = canonical_items(raw, source)
     assert found["title"].to_pylist() == ["x", "new"]
-    assert verdicts.counts() == {"missing_item": 1, "duplicate": 1}
+    assert rejections.counts() == {"missing_item": 1, "duplicate": 1}
 
 
 def test_any_condition_makes_an_item_unavailable() -> None:

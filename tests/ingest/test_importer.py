@@ -146,7 +146,7 @@ def test_events_are_canonical(tmp_path: Path) -> None:
     assert [row["sequence"] for row in events] == sorted(row["sequence"] for row in events)
 
 
-def test_the_catalogue_takes_in_what_only_events_know_and_the_prices_paid(tmp_path: Path) -> None:
+def test_the_catalog_takes_in_what_only_events_know_and_the_prices_paid(tmp_path: Path) -> None:
     items = run(shop(tmp_path))[0].items
     assert items["item_id"].to_pylist() == ["cup", "jam", "mug", "oil", "tea"]
     assert items["title"].to_pylist() == ["Cup", "Jam", "Mug", "oil", "Green tea"]

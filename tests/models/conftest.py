@@ -1,4 +1,4 @@
-"""A small catalogue and retriever for the tests of the models."""
+"""A small catalog and retriever for the tests of the models."""
 
 import json
 
@@ -16,7 +16,7 @@ ITEMS = 40
 
 
 @pytest.fixture
-def catalogue() -> ItemTable:
+def catalog() -> ItemTable:
     """40 items in two categories, with a colour list, a weight and a price."""
     colours = ("red", "blue", "green", "black")
     return ItemTable(
@@ -49,11 +49,11 @@ def settings() -> RetrieverSettings:
 
 
 @pytest.fixture
-def retriever(settings: RetrieverSettings, catalogue: ItemTable, text_vectors: FloatArray) -> Retriever:
+def retriever(settings: RetrieverSettings, catalog: ItemTable, text_vectors: FloatArray) -> Retriever:
     """Untrained, but with every zero-initialised part made to count."""
     import torch
 
-    model = build_retriever(settings, catalogue, text_vectors, None, clock=True, season=True)
+    model = build_retriever(settings, catalog, text_vectors, None, clock=True, season=True)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in model.parameters():

@@ -15,7 +15,7 @@ from recsys.catalog import Item, stable_key
 from recsys.dataset.histories import histories_from_features
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, Room, extended
-from recsys.models.retriever.cold_start import borrowed_residuals, faded_residuals, read_alike
+from recsys.models.retriever.cold_start import knn_residuals, read_alike, shrink_residuals
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -107,18 +107,18 @@ def test_a_new_item_borrows_what_buyers_of_alike_items_taught() -> None:
     residual = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [9.0, 9.0]])
     # Cosines with the first: 0, 1, sqrt(1/2), -1; to the fourth: 0, 1, 1/4, 0. Nothing is like the second.
     expected = torch.tensor([[4 * 0.8, 4 * 0.2], [0.0, 0.0]])
-    torch.testing.assert_close(borrowed_residuals(content, known, residual), expected)
+    torch.testing.assert_close(knn_residuals(content, known, residual), expected)
 
 
 def test_what_was_learned_of_an_item_counts_as_far_as_it_had_events() -> None:
     content = torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     residual = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 8.0], [0.0, 8.0], [7.0, 7.0]])
     # The first item is familiar and lends: to a new one, to one with 5 events. The last one is like nobody.
-    faded = faded_residuals(content, residual, torch.tensor([0.0, 100.0, 0.0, 5.0, 3.0]))
+    faded = shrink_residuals(content, residual, torch.tensor([0.0, 100.0, 0.0, 5.0, 3.0]))
     expected = torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 0.0], [1.5, 4.0], [7 * 3 / 8, 7 * 3 / 8]])
     torch.testing.assert_close(faded, expected)
     nobody = torch.tensor([0.0, 2.0, 0.0, 5.0, 1.0])
-    assert faded_residuals(content, residual, nobody) is residual, "no familiar item that could lend"
+    assert shrink_residuals(content, residual, nobody) is residual, "no familiar item that could lend"
 
 
 def test_a_new_item_stands_beside_its_twin_of_the_bundle(bundle: Bundle) -> None:

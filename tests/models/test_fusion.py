@@ -19,7 +19,7 @@ from recsys.models.signals import (
     TEXT,
     TOGETHER,
     WORDS,
-    Evidence,
+    UserSignals,
     moments_back,
 )
 from tests.tiny_bundle import tiny_bundle
@@ -117,9 +117,9 @@ def histories(*users: tuple[list[int], list[int]], request_at: int = 1000) -> Hi
     return Histories(*rows, np.full(len(users), request_at))
 
 
-def evidence(items: list[int], at_seconds: list[int], request_at: int = 1000) -> Evidence:
+def evidence(items: list[int], at_seconds: list[int], request_at: int = 1000) -> UserSignals:
     asked = histories((items, at_seconds), request_at=request_at)
-    return Evidence(tiny_bundle().experts, 1.0, asked, np.zeros((1, 8), np.float32))
+    return UserSignals(tiny_bundle().experts, 1.0, asked, np.zeros((1, 8), np.float32))
 
 
 def column(rows: np.ndarray, name: str) -> list[float]:
@@ -161,10 +161,10 @@ def test_many_users_at_once_are_each_as_if_alone(users: list[list[tuple[int, int
     experts = tiny_bundle().experts
     vectors = np.random.default_rng(0).normal(size=(len(users), 8)).astype(np.float32)
     past = [([item for item, _ in one], sorted(at for _, at in one)) for one in users]
-    together = Evidence(experts, 2.0, histories(*past), vectors)
+    together = UserSignals(experts, 2.0, histories(*past), vectors)
     found = np.split(together.found(count), np.searchsorted(together.found(count), [5, 10, 15, 20]))
     for row, one in enumerate(past):
-        alone = Evidence(experts, 2.0, histories(one), vectors[row : row + 1])
+        alone = UserSignals(experts, 2.0, histories(one), vectors[row : row + 1])
         assert (found[row] - 5 * row).tolist() == alone.found(count).tolist()
         assert together.latest(row, 3).tolist() == one[0][-3:]
         signals = together.signals(np.arange(5) + 5 * row)

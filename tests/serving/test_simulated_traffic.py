@@ -19,7 +19,7 @@ from tests.fake_world import CATEGORIES, ITEMS, NOW, PRICES
 from tests.serving.conftest import OpenShop, Shop
 
 
-def catalogue() -> pa.Table:
+def catalog() -> pa.Table:
     rows = [
         {
             "item_id": item,
@@ -37,7 +37,7 @@ def catalogue() -> pa.Table:
 
 
 def visit(shop: Shop, folder: Path, api_key: str | None = None) -> Tally:
-    world = open_world(Habits(shoppers=30, slate=5, bot_share=0.1, bot_views=20), catalogue())
+    world = open_world(Habits(shoppers=30, slate=5, bot_share=0.1, bot_views=20), catalog())
     pace = start_pace(1.0, 1.0, int(NOW.timestamp() * 1e6))
     world = paced(world, pace, 400)
 

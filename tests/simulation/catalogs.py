@@ -1,4 +1,4 @@
-"""A small catalogue for simulated shoppers: six categories of forty items, two brands, rising prices."""
+"""A small catalog for simulated shoppers: six categories of forty items, two brands, rising prices."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ CATEGORIES = ("tea", "coffee", "bread", "cheese", "fruit", "wine")
 START = 1_767_571_200_000_000  # 2026-01-05, a Monday, in microseconds
 
 
-def small_catalogue(each: int = 40) -> pa.Table:
+def small_catalog(each: int = 40) -> pa.Table:
     rows = [
         {
             "item_id": f"{category}-{number:02d}",

@@ -10,7 +10,7 @@ from recsys.simulation.page_events import Names
 from recsys.simulation.truth import Truth, TruthWriter, read_truth
 from recsys.simulation.visits import simulate
 from recsys.simulation.world import World, open_world
-from tests.simulation.catalogs import START, small_catalogue
+from tests.simulation.catalogs import START, small_catalog
 
 DAYS = 7
 TIDY = {"bot_share": 0.0, "duplicate_share": 0.0, "late_share": 0.0, "skewed_share": 0.0}
@@ -28,7 +28,7 @@ class Log:
 
 
 def make_log(folder: Path, days: int = DAYS, **habits: Any) -> Log:
-    world = open_world(Habits(**{"shoppers": 300, "cancel_share": 0.2, **habits}), small_catalogue())
+    world = open_world(Habits(**{"shoppers": 300, "cancel_share": 0.2, **habits}), small_catalog())
     with TruthWriter(folder / "truth.parquet", world) as writer:
         arriving = list(simulate(world, START, days, Names("0"), writer))
     return Log(world, arriving, read_truth(folder / "truth.parquet"))

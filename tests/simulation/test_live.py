@@ -22,7 +22,7 @@ from recsys.simulation.service import Answer, HttpService, Receipt
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter, read_truth
 from recsys.simulation.world import World, open_world
-from tests.simulation.catalogs import small_catalogue
+from tests.simulation.catalogs import small_catalog
 
 
 class FakeService:
@@ -52,7 +52,7 @@ class FakeService:
 
 
 def play(folder: Path, seconds: float = 1.0, rate: float = 3000, **habits: Any) -> tuple[FakeService, Tally]:
-    world = open_world(Habits(**{"shoppers": 200, "bot_views": 50, **habits}), small_catalogue())
+    world = open_world(Habits(**{"shoppers": 200, "bot_views": 50, **habits}), small_catalog())
     pace = start_pace(seconds, 1.0, time.time_ns() // 1000)
     world = paced(world, pace, rate)
     service = FakeService(world)
@@ -78,7 +78,7 @@ def test_shoppers_report_what_they_did_with_the_slates_of_the_service(tmp_path: 
 
 def test_pages_that_are_read_when_the_run_ends_are_finished(tmp_path: Path) -> None:
     """Otherwise long pages, those with clicks, would be missing in the truth."""
-    world = open_world(Habits(shoppers=200, bot_share=0), small_catalogue())
+    world = open_world(Habits(shoppers=200, bot_share=0), small_catalog())
     pace = start_pace(1.0, None, time.time_ns() // 1000)  # real time: no page ends within a second
     service = FakeService(world)
     traffic = LiveTraffic(paced(world, pace, 3000), service, pace, Names("1"))
@@ -129,7 +129,7 @@ def test_virtual_time_ends_with_the_run_two_minutes_behind_real_time() -> None:
 def test_a_run_is_paced_to_the_rate_whatever_the_number_of_shoppers() -> None:
     pace = Pace(0, 7 * DAY, 7 * 86_400 / 60, 0.0)  # a week in a minute
     for shoppers in (10, 1000):
-        world = open_world(Habits(shoppers=shoppers, bot_share=0, duplicate_share=0), small_catalogue())
+        world = open_world(Habits(shoppers=shoppers, bot_share=0, duplicate_share=0), small_catalog())
         visits_in_a_minute = paced(world, pace, 118).rates.sum() * 7
         assert visits_in_a_minute * 2 * (11.5 + 0.3) == pytest.approx(118 * 60, rel=1e-3)
 
@@ -199,7 +199,7 @@ def test_a_failing_service_ends_the_run_with_its_error(tmp_path: Path) -> None:
                 raise StoreUnavailableError("service", "/v1/events", 0.1)
             return Receipt(0, 0, None, None)
 
-    world = open_world(Habits(), small_catalogue())
+    world = open_world(Habits(), small_catalog())
     pace = start_pace(0.5, 1.0, time.time_ns() // 1000)
     traffic = LiveTraffic(paced(world, pace, 1000), Broken(world), pace, Names("1"))
     with pytest.raises(StoreUnavailableError, match="/v1/events"):

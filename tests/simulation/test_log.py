@@ -20,7 +20,7 @@ from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.rhythm import DAY
 from recsys.stores.lake.event_lake import EventLake
-from tests.simulation.catalogs import small_catalogue
+from tests.simulation.catalogs import small_catalog
 from tests.simulation.logs import Log, make_log
 
 
@@ -134,7 +134,7 @@ def test_duplicates_late_events_and_wrong_clocks_come_in_the_stated_shares(untid
 def test_the_importer_takes_the_whole_log_and_finds_what_is_wrong_with_it(
     tmp_path: Path, untidy: Log
 ) -> None:
-    write_items(tmp_path / "source", small_catalogue())
+    write_items(tmp_path / "source", small_catalog())
     written = write_log(tmp_path / "source" / "events.jsonl.gz", iter(untidy.arriving))
     shop = ShopFiles(load_mapping("simulated"), "0", tmp_path / "source")
     imported = run_import(HomePaths(tmp_path / "home"), shop, "", datetime(2026, 3, 1, tzinfo=UTC))
@@ -154,7 +154,7 @@ def test_the_importer_takes_the_whole_log_and_finds_what_is_wrong_with_it(
 
 
 def test_amounts_survive_the_way_through_the_importer(tmp_path: Path, tidy: Log) -> None:
-    write_items(tmp_path / "source", small_catalogue())
+    write_items(tmp_path / "source", small_catalog())
     write_log(tmp_path / "source" / "events.jsonl", [(0, event) for event in tidy.events])
     shop = ShopFiles(load_mapping("simulated"), "0", tmp_path / "source")
     paths = HomePaths(tmp_path / "home")

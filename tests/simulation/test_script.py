@@ -11,15 +11,15 @@ import pytest
 from recsys.home import HomePaths
 from recsys.simulation.truth import read_truth
 from recsys.stores.lake.dataset_files import save_items
-from tests.simulation.catalogs import small_catalogue
+from tests.simulation.catalogs import small_catalog
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A home with a catalogue."""
-    save_items(HomePaths(tmp_path / "home"), small_catalogue())
+    """A home with a catalog."""
+    save_items(HomePaths(tmp_path / "home"), small_catalog())
     return tmp_path
 
 
@@ -29,7 +29,7 @@ def simulate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_log_with_its_truth_and_its_catalogue(shop: Path) -> None:
+def test_a_log_with_its_truth_and_its_catalog(shop: Path) -> None:
     words = ["--out", "log/events.jsonl", "--days", "2", "--truth", "log/truth.parquet", "--shoppers", "50"]
     result = simulate(shop, *words, "--habit", "drift=0.5", "--json")
     assert result.returncode == 0, result.stderr

@@ -29,7 +29,7 @@ from scripts.benchmarks.shared_representation_bench import (
     pooled,
     rows,
 )
-from tests.simulation.catalogs import small_catalogue
+from tests.simulation.catalogs import small_catalog
 from tests.simulation.logs import TIDY, Log
 
 ITEMS = Vocabulary.of(["a", "b", "c"])
@@ -118,7 +118,7 @@ def test_the_whole_way_on_a_tiny_world(home: Path) -> None:
     settings = load_settings().model_copy(update=small)
     available = 7  # of each kind; the next one is sold out
     habits = Habits(shoppers=60, sessions_per_day=0.5, search_share=0.5, **TIDY)
-    traffic = make_traffic(home, settings, small_catalogue(available), habits, weeks=3)
+    traffic = make_traffic(home, settings, small_catalog(available), habits, weeks=3)
     assert traffic.test_start - traffic.train_end == WEEK
     kinds = {
         name: set(open_lake(one.paths).read(columns=[columns.KIND])[columns.KIND].to_pylist())

@@ -11,18 +11,18 @@ from recsys.simulation.habits import Habits
 from recsys.simulation.rhythm import DAY, HOUR, HOUR_SHAPE, WEEK_SHAPE, arrivals, rate_at
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.world import open_world
-from tests.simulation.catalogs import CATEGORIES, START, small_catalogue
+from tests.simulation.catalogs import CATEGORIES, START, small_catalog
 
 
 def test_items_of_a_category_are_nearer_to_each_other_than_to_others() -> None:
-    space = open_world(Habits(), small_catalogue()).space
+    space = open_world(Habits(), small_catalog()).space
     near = space.vectors[1:] @ space.vectors[1:].T
     same = space.category_of[1:, None] == space.category_of[None, 1:]
     assert near[same].mean() > near[~same].mean() + 0.5
 
 
 def test_an_equal_seed_gives_an_equal_world_and_another_seed_another() -> None:
-    one, again, other = (open_world(Habits(seed=seed), small_catalogue()) for seed in (1, 1, 2))
+    one, again, other = (open_world(Habits(seed=seed), small_catalog()) for seed in (1, 1, 2))
     one.tastes.next_day()
     again.tastes.next_day()
     assert np.array_equal(one.tastes.vectors, again.tastes.vectors)
@@ -32,7 +32,7 @@ def test_an_equal_seed_gives_an_equal_world_and_another_seed_another() -> None:
 
 def test_tastes_drift_and_stand_still_without_drift() -> None:
     def likeness(drift: float, days: int) -> float:
-        tastes = open_world(Habits(drift=drift), small_catalogue()).tastes
+        tastes = open_world(Habits(drift=drift), small_catalog()).tastes
         before = tastes.vectors
         for _ in range(days):
             tastes.next_day()
@@ -43,7 +43,7 @@ def test_tastes_drift_and_stand_still_without_drift() -> None:
 
 
 def test_tastes_are_the_same_whatever_happens_in_the_shop() -> None:
-    quiet, busy = (open_world(Habits(), small_catalogue()) for _ in range(2))
+    quiet, busy = (open_world(Habits(), small_catalog()) for _ in range(2))
     busy.rng.random(1000)
     quiet.tastes.next_day()
     busy.tastes.next_day()
@@ -51,7 +51,7 @@ def test_tastes_are_the_same_whatever_happens_in_the_shop() -> None:
 
 
 def test_nobody_likes_anything_more_than_certainly_and_no_item_is_liked_by_nobody() -> None:
-    world = open_world(Habits(), small_catalogue())
+    world = open_world(Habits(), small_catalog())
     everything = np.tile(np.arange(len(world.space)), (world.habits.shoppers, 1))
     chances = world.attraction(np.arange(world.habits.shoppers), everything)
     assert chances[:, 0].max() == 0  # no item, no click
@@ -60,7 +60,7 @@ def test_nobody_likes_anything_more_than_certainly_and_no_item_is_liked_by_nobod
 
 
 def test_a_shop_with_nothing_to_sell_is_refused() -> None:
-    items = small_catalogue()
+    items = small_catalog()
     column = items.column_names.index("available")
     sold_out = items.set_column(column, items.schema.field(column), pa.array([False] * len(items)))
     with pytest.raises(DataError, match="available"):
@@ -68,7 +68,7 @@ def test_a_shop_with_nothing_to_sell_is_refused() -> None:
 
 
 def test_shops_without_categories_brands_or_prices_have_tastes_too() -> None:
-    items = small_catalogue()
+    items = small_catalog()
     for name in ("category", "brand", "price_micros"):
         column = items.column_names.index(name)
         items = items.set_column(column, items.schema.field(column), pa.nulls(len(items), items[name].type))
@@ -97,7 +97,7 @@ def test_night_is_quieter_than_evening_and_monday_than_saturday() -> None:
 
 @given(st.integers(1, 60), st.integers(0, 1000))
 def test_a_slate_shows_available_items_of_its_category_and_none_twice(size: int, seed: int) -> None:
-    space = open_world(Habits(), small_catalogue()).space
+    space = open_world(Habits(), small_catalog()).space
     wanted = np.array([WHOLE_SHOP, *range(1, len(space.categories))])
     slates = ShopFront(space).slates(wanted, size, np.random.default_rng(seed))
     for row, category in zip(slates.tolist(), wanted.tolist(), strict=True):
@@ -109,7 +109,7 @@ def test_a_slate_shows_available_items_of_its_category_and_none_twice(size: int,
 
 
 def test_people_search_for_what_they_like() -> None:
-    world = open_world(Habits(shoppers=500), small_catalogue())
+    world = open_world(Habits(shoppers=500), small_catalog())
     wanted = ShopFront(world.space).wanted(world.tastes.vectors, world.rng)
     favourite = world.tastes.top_categories(1)[:, 0]
     assert (wanted == favourite).mean() > 0.5 > 2 / len(CATEGORIES)

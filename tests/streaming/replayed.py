@@ -13,7 +13,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import Aggregated, aggregate, expire
-from recsys.streaming.item_counters import ItemTiles, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import ItemCounters, added, decode_tiles, encode_tiles, item_rows
 from tests.features.worlds import category_keys
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ class Replayed:
         self._write(columns.USER_HISTORY, columns.USER_ID, step.rows.history)
         return step
 
-    def items(self, deltas: ItemTiles, now: datetime) -> None:
+    def items(self, deltas: ItemCounters, now: datetime) -> None:
         """What a batch, of whichever partition, does to its items."""
         self.created += 1
         stored = decode_tiles({item: self.tiles[item] for item in deltas.items if item in self.tiles})
@@ -102,7 +102,7 @@ class Replayed:
         items = {item for item, at in self.item_expires.items() if at is not None and at <= micros(now)}
         self._write_items(decode_tiles({item: self.tiles[item] for item in items}), now)
 
-    def _write_items(self, tiles: ItemTiles, now: datetime) -> None:
+    def _write_items(self, tiles: ItemCounters, now: datetime) -> None:
         rows = item_rows(tiles, now=micros(now), created=self.created)
         self.item_expires |= rows.expires
         self._write(columns.ITEM_ENGAGEMENT, columns.ITEM_ID, rows.engagement)

@@ -12,7 +12,7 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.jobs.stream.run import drain_stream
-from recsys.stores.catalog.feed import CatalogueFeed
+from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.lake.dataset_files import load_items, load_users
 from recsys.stores.redis.client import connect
@@ -29,7 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def send(settings: Settings, **fields: Any) -> int:
-    """Puts an upsert into the catalogue's partition; returns its offset."""
+    """Puts an upsert into the catalog's partition; returns its offset."""
     row = {"event_id": f"e{time.time_ns()}", "at": datetime.now(UTC).isoformat(), **fields}
     stream = open_stream(settings)
     (offset,) = stream.append([(stream.partitions, json.dumps(row).encode())], time.time_ns() // 1000)
@@ -61,7 +61,7 @@ def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> 
     assert online.columns[columns.TITLE].tolist() == ["Thing i1", "Masala chai"]
     assert online.missing[columns.ITEM_TEXT].tolist() == [True, False], "only a changed text is encoded"
 
-    found = CatalogueFeed(connect(home)).since(0, home.text.encoder)
+    found = CatalogFeed(connect(home)).since(0, home.text.encoder)
     told = {change.item.item_id: change for change in found.items}
     assert set(told) == {"i1", "chai"}
     assert told["i1"].text_vector is None

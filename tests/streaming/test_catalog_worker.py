@@ -1,4 +1,4 @@
-"""The catalogue's worker on fakes: every upsert has its effect once, wherever the worker was killed."""
+"""The catalog's worker on fakes: every upsert has its effect once, wherever the worker was killed."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from recsys import columns
 from recsys.catalog import Item, User
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.models.bundle_update import ItemChange
-from recsys.streaming.catalog_worker import CatalogueDoors, CatalogueWorker
+from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ class Killed(BaseException):
 
 
 class FakeLog:
-    """`CatalogueLog` in memory, over one imported item: tea for 2."""
+    """`CatalogLog` in memory, over one imported item: tea for 2."""
 
     def __init__(self, power: Power) -> None:
         self.power = power
@@ -149,9 +149,9 @@ class World:
         self.now = NOON_MICROS
         self.sent = 0
 
-    def worker(self) -> CatalogueWorker:
-        doors = CatalogueDoors(self.stream, self.log, self.online, self.feed, self.texts, self.progress)
-        return CatalogueWorker(doors, self._tick)
+    def worker(self) -> CatalogWorker:
+        doors = CatalogDoors(self.stream, self.log, self.online, self.feed, self.texts, self.progress)
+        return CatalogWorker(doors, self._tick)
 
     def _tick(self) -> int:
         self.now += 1000

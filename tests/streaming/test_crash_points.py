@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recsys.config import StreamSettings
-from recsys.streaming.worker import Outlets, Worker
+from recsys.streaming.worker import Sinks, Worker
 from tests.streaming.test_worker import some_events
 from tests.streaming.worker_world import PARTITIONS, SECOND, World, differences, drain, rows_at
 
@@ -58,7 +58,7 @@ def mortal_worker(world: World, countdown: Countdown) -> Worker:
         Mortal(port, countdown)
         for port in (world.stream, world.state(), world.online, world.lake, world.progress)
     )
-    outlets = Outlets(online, lake, progress)
+    outlets = Sinks(online, lake, progress)
     return Worker(stream, state, outlets, world.rules, SETTINGS, world.clock)
 
 

@@ -57,7 +57,7 @@ def test_poison_is_told_apart_with_its_reason() -> None:
     assert "not an object" in reasons[2]
     assert "dance" in reasons[3]
     assert f"belongs to partition {partition_of('u', PARTITIONS)}" in reasons[4]
-    assert "catalogue" in reasons[5]
+    assert "catalog" in reasons[5]
     assert sorted(reasons) == [1, 2, 3, 4, 5]
 
 

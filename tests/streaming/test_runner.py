@@ -1,4 +1,4 @@
-"""The runner: partitions come and go between batches, the catalogue's with its own task."""
+"""The runner: partitions come and go between batches, the catalog's with its own task."""
 
 import threading
 from collections.abc import Collection, Iterator
@@ -11,7 +11,7 @@ from recsys.streaming.worker import Worker
 from tests.streaming.test_worker import some_events
 from tests.streaming.worker_world import PARTITIONS, World, differences, rows_at
 
-CATALOGUE = PARTITIONS
+CATALOG = PARTITIONS
 
 
 class FakeOwnership:
@@ -31,7 +31,7 @@ class FakeOwnership:
         self.owned -= set(partitions)
 
 
-class FakeCatalogue:
+class FakeCatalog:
     """Counts its starts and ends."""
 
     def __init__(self) -> None:
@@ -80,14 +80,14 @@ def untaken(world: World) -> Worker:
     return worker
 
 
-def runner(world: World, ownership: FakeOwnership, seconds: Seconds, catalogue: FakeCatalogue) -> Runner:
-    return Runner(untaken(world), ownership, PARTITIONS, lambda: True, seconds, lambda: catalogue)
+def runner(world: World, ownership: FakeOwnership, seconds: Seconds, catalog: FakeCatalog) -> Runner:
+    return Runner(untaken(world), ownership, PARTITIONS, lambda: True, seconds, lambda: catalog)
 
 
 def test_it_works_on_what_it_owns_until_it_is_stopped(world: World) -> None:
     world.send(*some_events(world))
     seconds = Seconds(3)
-    assert runner(world, FakeOwnership(0, 1), seconds, FakeCatalogue()).run(seconds.stop) is True
+    assert runner(world, FakeOwnership(0, 1), seconds, FakeCatalog()).run(seconds.stop) is True
     assert differences(world.online.rows, rows_at(world.lake.read(), world.clock.now)) == []
     assert len(world.lake.read()) == 8
 
@@ -104,24 +104,24 @@ def test_a_partition_that_leaves_is_flushed_before_somebody_else_may_have_it(wor
 
     ownership.release = noted  # type: ignore[method-assign]
     seconds.at[2] = lambda: ownership.want.discard(1)
-    one = runner(world, ownership, seconds, FakeCatalogue())
+    one = runner(world, ownership, seconds, FakeCatalog())
     one.run(seconds.stop)
     assert flushed == [8]
     assert ownership.owned == {0}
 
 
-def test_the_catalogues_task_runs_while_its_partition_is_owned(world: World) -> None:
-    seconds, ownership, catalogue = Seconds(5), FakeOwnership(0, CATALOGUE), FakeCatalogue()
-    seconds.at[3] = lambda: ownership.want.discard(CATALOGUE)
-    runner(world, ownership, seconds, catalogue).run(seconds.stop)
-    assert (catalogue.started, catalogue.ended) == (1, 1)
+def test_the_catalogs_task_runs_while_its_partition_is_owned(world: World) -> None:
+    seconds, ownership, catalog = Seconds(5), FakeOwnership(0, CATALOG), FakeCatalog()
+    seconds.at[3] = lambda: ownership.want.discard(CATALOG)
+    runner(world, ownership, seconds, catalog).run(seconds.stop)
+    assert (catalog.started, catalog.ended) == (1, 1)
 
 
-def test_an_error_of_the_catalogues_task_ends_the_run(world: World) -> None:
-    seconds, catalogue = Seconds(50), FakeCatalogue()
-    catalogue.failure = ValueError("no encoder")
+def test_an_error_of_the_catalogs_task_ends_the_run(world: World) -> None:
+    seconds, catalog = Seconds(50), FakeCatalog()
+    catalog.failure = ValueError("no encoder")
     with pytest.raises(ValueError, match="no encoder"):
-        runner(world, FakeOwnership(CATALOGUE), seconds, catalogue).run(seconds.stop)
+        runner(world, FakeOwnership(CATALOG), seconds, catalog).run(seconds.stop)
 
 
 def test_it_ends_when_the_shop_becomes_another_one(world: World) -> None:
@@ -133,11 +133,11 @@ def test_it_ends_when_the_shop_becomes_another_one(world: World) -> None:
 
 def test_draining_leaves_alone_what_others_own(world: World) -> None:
     world.send(*some_events(world))
-    ownership, catalogue = FakeOwnership(0, 1, CATALOGUE), FakeCatalogue()
-    ownership.taken = {1, CATALOGUE}
-    done = runner(world, ownership, Seconds(9), catalogue).drain()
+    ownership, catalog = FakeOwnership(0, 1, CATALOG), FakeCatalog()
+    ownership.taken = {1, CATALOG}
+    done = runner(world, ownership, Seconds(9), catalog).drain()
     assert done == len(world.stream.logs[0])
-    assert catalogue.left == 3
+    assert catalog.left == 3
     ownership.taken = set()
-    assert runner(world, ownership, Seconds(9), catalogue).drain() == len(world.stream.logs[1])
-    assert catalogue.left <= 0
+    assert runner(world, ownership, Seconds(9), catalog).drain() == len(world.stream.logs[1])
+    assert catalog.left <= 0

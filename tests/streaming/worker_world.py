@@ -25,7 +25,7 @@ from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
 from recsys.streaming.state import Origin
 from recsys.streaming.stream import partition_of
-from recsys.streaming.worker import Outlets, ShopRules, Worker
+from recsys.streaming.worker import ShopRules, Sinks, Worker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 PARTITIONS = 2
@@ -98,7 +98,7 @@ class World:
         return self.states[-1]
 
     def worker(self, partitions: Collection[int] = range(PARTITIONS)) -> Worker:
-        outlets = Outlets(self.online, self.lake, self.progress)
+        outlets = Sinks(self.online, self.lake, self.progress)
         worker = Worker(self.stream, self.state(), outlets, self.rules, self.settings, self.clock)
         worker.take(partitions)
         return worker

@@ -12,7 +12,7 @@ from recsys import columns
 from recsys.config import EvaluationSettings, RankerSettings, RetrieverSettings, Settings, load_settings
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, build_feedback
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.interactions import Cases, Interactions, Vocabulary
+from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
@@ -98,7 +98,7 @@ def test_a_shop_with_a_clock_becomes_a_bundle_with_both_stages(tmp_path: Path) -
     assert (tmp_path / "ranker" / "curves.json").exists()
 
 
-def own_half(scorer: Scorer, cases: Cases) -> float:
+def own_half(scorer: Scorer, cases: EvalCases) -> float:
     """The share of the best five that is of the user's own half."""
     scores = scorer.score(cases)
     scores[:, 0] = -np.inf

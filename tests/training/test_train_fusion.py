@@ -9,7 +9,7 @@ from recsys.config import FusionSettings
 from recsys.models.fusion import Fusion, untrained
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.training.fusion import train_fusion
-from recsys.training.prior_weights import beats, climb, ndcg_values
+from recsys.training.prior_weights import beats, fit_prior_by_coordinate_ascent, ndcg_values
 
 REQUESTS, CANDIDATES = 800, 20
 SETTINGS = FusionSettings(hidden=8, epochs=4, batch_size=32)
@@ -83,7 +83,7 @@ def test_an_expert_that_is_left_out_is_not_heard() -> None:
 def test_small_steps_find_a_weight_that_is_wrong() -> None:
     signals, labels, mask, targets = (torch.from_numpy(part) for part in world("words"))
     fusion = untrained(8)
-    shape = climb(fusion, signals, labels, mask, targets)
+    shape = fit_prior_by_coordinate_ascent(fusion, signals, labels, mask, targets)
     assert shape.words > fusion.shape.words or shape.network < fusion.shape.network
     with torch.inference_mode():
         before = ndcg_values(fusion.prior_score(signals), labels, mask, targets)

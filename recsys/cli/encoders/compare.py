@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Compare text encoders by what comes next: their vectors alone, and added to co-occurrence and words.
 
-    Nothing is trained. The whole catalogue is ranked for each case by how near an item's text is to those
+    Nothing is trained. The whole catalog is ranked for each case by how near an item's text is to those
     of the user's history. Differences are from the first encoder, on the same cases, with 95% intervals.
 
     \b

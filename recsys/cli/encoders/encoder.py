@@ -45,7 +45,7 @@ def train(
     """Fine-tune a text encoder on what people did: items that go together, queries and what was chosen.
 
     Learns from the training part only. A share of the items and queries is held back whole; recall of their
-    partners among the catalogue's texts is printed before and after. Nothing uses the result by itself: set
+    partners among the catalog's texts is printed before and after. Nothing uses the result by itself: set
     text.encoder to its folder if it is better.
 
     \b

@@ -14,9 +14,9 @@ from recsys.progress import Progress
 
 if TYPE_CHECKING:
     from recsys.arrays import DoubleArray
-    from recsys.dataset.interactions import Cases
+    from recsys.dataset.interactions import EvalCases
     from recsys.dataset.shop import Shop
-    from recsys.evaluation.promotion_test import Verdict
+    from recsys.evaluation.promotion_test import Comparison
     from recsys.models.bundle import Manifest
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.registry.records import BundleRecord
@@ -97,7 +97,7 @@ def _verdict(
     production: "BundleRecord",
     epsilon: float | None,
     progress: Progress,
-) -> "Verdict":
+) -> "Comparison":
     import numpy as np
 
     from recsys.evaluation.promotion_test import judge
@@ -125,7 +125,9 @@ def _verdict(
     return judge(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
 
 
-def unseen_cases(shop: "Shop", settings: Settings, candidate: "Manifest", production: "Manifest") -> "Cases":
+def unseen_cases(
+    shop: "Shop", settings: Settings, candidate: "Manifest", production: "Manifest"
+) -> "EvalCases":
     """Questions about what happened after both bundles' data: neither has learned from the answers.
 
     Raises:
@@ -152,7 +154,7 @@ def _values(
     settings: Settings,
     shop: "Shop",
     record: "BundleRecord",
-    cases: "Cases",
+    cases: "EvalCases",
     features: "OfflineFeatures",
     progress: Progress,
 ) -> "DoubleArray":

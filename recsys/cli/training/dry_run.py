@@ -143,7 +143,7 @@ def _time_text(seconds: float) -> str:
 
 
 def _items(settings: Settings, vocabulary: Any) -> "ItemTable":
-    """The catalogue as training will see it, without the feature store."""
+    """The catalog as training will see it, without the feature store."""
     from recsys import columns
     from recsys.models.item_table import item_table
     from recsys.stores.lake.dataset_files import load_items

@@ -13,7 +13,7 @@ from recsys.errors import ArtifactMismatchError, DataError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
-    from recsys.dataset.interactions import Cases
+    from recsys.dataset.interactions import EvalCases
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
     from recsys.evaluation.reliability import Reliability
@@ -227,7 +227,7 @@ def run_evaluation(
     return replace(found, calibration=calibration_of(ours[-1], found.cases))
 
 
-def calibration_of(served: "RetrieverScorer | ServedScorer", cases: "Cases") -> "Reliability | None":
+def calibration_of(served: "RetrieverScorer | ServedScorer", cases: "EvalCases") -> "Reliability | None":
     """p_click of the candidates beside what came true; None where there is no ranker."""
     from recsys.evaluation.reliability import reliability
     from recsys.training.requests import labels_of

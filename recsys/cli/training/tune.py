@@ -178,11 +178,11 @@ def write_tuned(best: "TrialRecord", out: Path, title: str) -> None:
 def _job(settings: Settings, protocol: str | None) -> "Job":
     """What `recsys train` would train on; the store answers each question once for all trials."""
     from recsys.cli.training.train import open_job
-    from recsys.training.tuning.cached_features import RememberedFeatures
+    from recsys.training.tuning.cached_features import CachedFeatures
 
     job = open_job(settings, protocol, bars, None, False)
     return replace(
-        job, features=RememberedFeatures(job.features), progress=silent
+        job, features=CachedFeatures(job.features), progress=silent
     )  # a trial's own bars would cover the study's
 
 

@@ -30,10 +30,10 @@ from recsys.ingest.cleaning.filters import (
     REASON_CODES,
     REASONS,
     CodeArray,
-    refuse,
-    refuse_bots,
-    refuse_clocks,
-    refuse_near_duplicates,
+    reject,
+    reject_bots,
+    reject_clocks,
+    reject_near_duplicates,
 )
 from recsys.ingest.cleaning.hashing import HashArray, combine, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
@@ -95,10 +95,10 @@ def clean(
     rows = _Rows(with_event_ids(table, rules), derived)
     codes = np.zeros(len(rows), np.int8)
     if now_micros is not None:
-        refuse_clocks(rows.at, codes, rules, now_micros)
-    _refuse_duplicates(rows, codes, rules)
-    refuse_near_duplicates(rows, codes, rules, old)
-    bots = _refuse_bots(rows, codes, rules, frozenset() if state is None else state.bots)
+        reject_clocks(rows.at, codes, rules, now_micros)
+    _reject_duplicates(rows, codes, rules)
+    reject_near_duplicates(rows, codes, rules, old)
+    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old
@@ -154,7 +154,7 @@ class _Rows:
         return table
 
 
-def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
+def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
     """Of events with one id the first to arrive stays."""
     open_rows = np.flatnonzero(codes == 0)
     hashes = rows.hashed(columns.EVENT_ID, open_rows)
@@ -164,7 +164,7 @@ def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
     order = np.argsort(hashes, kind="stable")
     repeated = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
     again = open_rows[order[repeated]]
-    refuse(codes, again, DUPLICATE)
+    reject(codes, again, DUPLICATE)
     if rules.repeated_lines == "sum":
         starts = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
         first = open_rows[order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]][repeated]
@@ -172,16 +172,16 @@ def _refuse_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
         for name in (columns.QUANTITY, columns.VALUE_MICROS):
             amounts = rows.amount(name)
             np.add.at(amounts, first[lines], amounts[again[lines]])
-        refuse(codes, again[lines], MERGED)
+        reject(codes, again[lines], MERGED)
 
 
-def _refuse_bots(
+def _reject_bots(
     rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str]
 ) -> frozenset[str]:
     """Refuses machines; returns all that are known now."""
     users = rows.table[columns.USER_ID]
     listed: Column = pc.is_in(users, value_set=pa.array(sorted(known))) if known else None
-    betrayals = refuse_bots(rows, codes, rules, None if listed is None else np.asarray(listed))
+    betrayals = reject_bots(rows, codes, rules, None if listed is None else np.asarray(listed))
     return known | set(users.take(pa.array(betrayals)).to_pylist())
 
 
@@ -207,7 +207,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
         if not cancels[row]:
             stack.append(row)
             continue
-        refuse(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
+        reject(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
         left = int(quantity[stack[-1]] if stack and whole[row] else quantity[row])
         while left > 0 and stack:
             purchase = stack[-1]
@@ -217,7 +217,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
             value[purchase] -= money
             left -= part
             if not quantity[purchase]:
-                refuse(codes, np.array([purchase]), CANCELLED)
+                reject(codes, np.array([purchase]), CANCELLED)
                 stack.pop()
             if purchase < old <= row:
                 before = taken.get(purchase, (0, 0))

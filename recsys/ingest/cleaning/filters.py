@@ -63,7 +63,7 @@ class EventColumns(Protocol):
         ...
 
 
-def refuse(codes: CodeArray, rows: BoolArray | IntArray, reason: str) -> None:
+def reject(codes: CodeArray, rows: BoolArray | IntArray, reason: str) -> None:
     """Writes the code of `reason` at `rows`."""
     codes[rows] = REASON_CODES[reason]
 
@@ -77,14 +77,14 @@ def plausible(at: IntArray, rules: CleaningRules, now_micros: int | IntArray | N
     return np.asarray((at <= latest) & (at >= earliest))
 
 
-def refuse_clocks(at: IntArray, codes: CodeArray, rules: CleaningRules, now_micros: int | IntArray) -> None:
+def reject_clocks(at: IntArray, codes: CodeArray, rules: CleaningRules, now_micros: int | IntArray) -> None:
     """Refuses instants that cannot be true; the clock is one for all rows or (N,) one each."""
     wrong = ~plausible(at, rules, now_micros)
-    refuse(codes, wrong & (at > now_micros), FUTURE_TIME)
-    refuse(codes, wrong & (at <= now_micros), ABSURD_TIME)
+    reject(codes, wrong & (at > now_micros), FUTURE_TIME)
+    reject(codes, wrong & (at <= now_micros), ABSURD_TIME)
 
 
-def refuse_near_duplicates(rows: EventColumns, codes: CodeArray, rules: CleaningRules, old: int = 0) -> None:
+def reject_near_duplicates(rows: EventColumns, codes: CodeArray, rules: CleaningRules, old: int = 0) -> None:
     """An event soon after one of the same user, item and kind says nothing new, however many follow.
 
     The first `old` rows have had their verdict: an event that comes late, soon before one of them, says
@@ -101,10 +101,10 @@ def refuse_near_duplicates(rows: EventColumns, codes: CodeArray, rules: Cleaning
         same = pair[order][1:] == pair[order][:-1]
         soon = np.diff(rows.at[chosen][order]) <= round(seconds * MICROS)
         before, after = chosen[order[:-1][same & soon]], chosen[order[1:][same & soon]]
-        refuse(codes, np.where((after < old) & (before >= old), before, after), NEAR_DUPLICATE)
+        reject(codes, np.where((after < old) & (before >= old), before, after), NEAR_DUPLICATE)
 
 
-def refuse_bots(
+def reject_bots(
     rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: BoolArray | None
 ) -> IntArray:
     """Refuses machines from the event on that betrays them.
@@ -118,7 +118,7 @@ def refuse_bots(
     limits = ((rules.bot_events_per_minute, _MINUTE), (rules.bot_events_per_day, _DAY))
     chosen = np.flatnonzero(rows.of_kinds(rules.bot_kinds) & (codes == 0))
     if known is not None:
-        refuse(codes, known & (codes == 0), BOT)
+        reject(codes, known & (codes == 0), BOT)
     betrayals = np.zeros(0, np.int64)
     if not len(chosen):
         return betrayals
@@ -153,4 +153,4 @@ def _refuse_from(rows: EventColumns, codes: CodeArray, betrayals: IntArray) -> N
     later = (rows.at[open_rows] > rows.at[since]) | (
         (rows.at[open_rows] == rows.at[since]) & (open_rows >= since)
     )
-    refuse(codes, open_rows[(machines[place] == users) & later], BOT)
+    reject(codes, open_rows[(machines[place] == users) & later], BOT)

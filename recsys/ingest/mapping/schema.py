@@ -248,7 +248,7 @@ class VectorSource(Source):
 
 
 class ItemSource(Source):
-    """The catalogue: one item a row, or one property a row (`long`). Without `files`, what events name."""
+    """The catalog: one item a row, or one property a row (`long`). Without `files`, what events name."""
 
     id: str = columns.ITEM_ID
     title: Template | None = None

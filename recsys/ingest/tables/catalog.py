@@ -17,8 +17,8 @@ from recsys.errors import DataError
 from recsys.ingest.mapping.schema import Attribute, ItemSource, UserSource
 from recsys.ingest.raw.cells import LIST_MARK, as_micros, as_number, as_text
 from recsys.ingest.raw.vector_cells import as_vectors
-from recsys.ingest.tables.conditions import any_holds, apply_rejects
-from recsys.ingest.tables.rejections import Verdicts, overwritten
+from recsys.ingest.tables.conditions import any_holds, apply_reject_rules
+from recsys.ingest.tables.rejections import RowRejections, overwritten
 
 
 def item_columns(source: ItemSource) -> list[str]:
@@ -43,7 +43,7 @@ def user_columns(source: UserSource) -> list[str]:
 
 def canonical_items(
     raw: pa.Table, source: ItemSource, joined: Mapping[str, Column] | None = None
-) -> tuple[pa.Table, Verdicts, dict[str, int]]:
+) -> tuple[pa.Table, RowRejections, dict[str, int]]:
     """Items of `raw` (without `at`), the fate of each raw row, and how many cells were blanked by column.
 
     Of rows with one id the last counts. A price or number that cannot be read is blanked, not refused:
@@ -52,12 +52,12 @@ def canonical_items(
     Args:
         joined: ready vectors that files of their own hold, by name; a cell for each row of `raw`.
     """
-    verdicts = Verdicts(len(raw))
-    apply_rejects(source.reject, raw, verdicts)
+    rejections = RowRejections(len(raw))
+    apply_reject_rules(source.reject, raw, rejections)
     ids = as_text(raw[source.id])
-    verdicts.refuse(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
-    verdicts.refuse(overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
-    kept = verdicts.kept
+    rejections.reject(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
+    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
+    kept = rejections.kept
     rows, ids = raw.filter(pa.array(kept)), ids.filter(pa.array(kept))
     cells = {name: raw[vector.column] for name, vector in source.vectors.items() if not vector.files}
     cells = {name: cell.filter(pa.array(kept)) for name, cell in (cells | dict(joined or {})).items()}
@@ -81,19 +81,19 @@ def canonical_items(
             columns.VECTORS: _vectors(cells, len(rows), blanked),
         }
     )
-    return table, verdicts, blanked
+    return table, rejections, blanked
 
 
-def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, Verdicts, dict[str, int]]:
+def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, RowRejections, dict[str, int]]:
     """Users of `raw` (without `at`); otherwise as `canonical_items`."""
-    verdicts = Verdicts(len(raw))
+    rejections = RowRejections(len(raw))
     ids = as_text(raw[source.id])
-    verdicts.refuse(np.asarray(ids.is_null()), "missing_user", source.id, "names no user")
-    verdicts.refuse(overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
-    kept = pa.array(verdicts.kept)
+    rejections.reject(np.asarray(ids.is_null()), "missing_user", source.id, "names no user")
+    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
+    kept = pa.array(rejections.kept)
     blanked: dict[str, int] = {}
     attributes, _ = _attributes(raw.filter(kept), source.attributes, blanked)
-    return pa.table({columns.USER_ID: ids.filter(kept), columns.ATTRIBUTES: attributes}), verdicts, blanked
+    return pa.table({columns.USER_ID: ids.filter(kept), columns.ATTRIBUTES: attributes}), rejections, blanked
 
 
 def items_without_rows(ids: Iterable[str]) -> pa.Table:

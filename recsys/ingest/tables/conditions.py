@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from recsys.arrays import BoolArray, Column
 from recsys.ingest.mapping.schema import Condition, KindRule, Reject
 from recsys.ingest.raw.cells import as_number, as_text
-from recsys.ingest.tables.rejections import Verdicts
+from recsys.ingest.tables.rejections import RowRejections
 
 
 def holds(condition: Condition, table: pa.Table) -> BoolArray:
@@ -51,15 +51,15 @@ def any_holds(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
     return met
 
 
-def apply_rejects(rejects: Iterable[Reject], table: pa.Table, verdicts: Verdicts) -> None:
+def apply_reject_rules(rejects: Iterable[Reject], table: pa.Table, rejections: RowRejections) -> None:
     """Refuses what the mapping's own rules refuse."""
     for rule in rejects:
-        verdicts.refuse(
+        rejections.reject(
             all_hold(rule.when, table), rule.reason, rule.when[0].column, "is refused by the mapping"
         )
 
 
-def kinds_of(rule: KindRule, table: pa.Table, verdicts: Verdicts) -> Column:
+def kinds_of(rule: KindRule, table: pa.Table, rejections: RowRejections) -> Column:
     """(N,) kinds as texts, null where refused."""
     count = len(table)
     if rule.fixed is not None:
@@ -79,5 +79,5 @@ def kinds_of(rule: KindRule, table: pa.Table, verdicts: Verdicts) -> Column:
             places[(places == 0) & holds(case, table)] = place
         column = rule.cases[0].column
     if rule.otherwise is None:
-        verdicts.refuse(places == 0, "unknown_kind", column, "has no kind in the mapping")
+        rejections.reject(places == 0, "unknown_kind", column, "has no kind in the mapping")
     return pa.array(names, pa.string()).take(places)

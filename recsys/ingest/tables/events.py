@@ -13,8 +13,8 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.mapping.schema import EventSource
 from recsys.ingest.raw.cells import MICROS, Parsed, as_instant, as_micros, as_number, as_text
-from recsys.ingest.tables.conditions import apply_rejects, kinds_of
-from recsys.ingest.tables.rejections import Verdicts
+from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
+from recsys.ingest.tables.rejections import RowRejections
 
 ORDER_START_MICROS = 946_684_800 * MICROS  # 2000-01-01: where the instants of data without a clock begin
 
@@ -29,7 +29,7 @@ class StagedEvents:
     """
 
     events: pa.Table
-    verdicts: Verdicts
+    rejections: RowRejections
 
 
 def event_columns(source: EventSource) -> list[str]:
@@ -66,29 +66,29 @@ def canonical_events(
     Args:
         raw: the columns of `event_columns(source)`.
         weights: kind -> weight, for every kind.
-        known_items: the catalogue's ids, where events of other items are to be refused.
+        known_items: the catalog's ids, where events of other items are to be refused.
 
     Raises:
         ConfigError: the mapping's time zone is unknown.
         DataError: an event says when it came but the order of the file is beyond 200 years of seconds.
     """
-    verdicts = Verdicts(len(raw))
-    apply_rejects(source.reject, raw, verdicts)
-    kinds = kinds_of(source.kind, raw, verdicts)
+    rejections = RowRejections(len(raw))
+    apply_reject_rules(source.reject, raw, rejections)
+    kinds = kinds_of(source.kind, raw, rejections)
     users = as_text(raw[source.user])
-    verdicts.refuse(_null(users), "missing_user", source.user, "names no user")
+    rejections.reject(_null(users), "missing_user", source.user, "names no user")
     items = _text(raw, source.item)
     if source.item is not None:
         needs_item = pc.not_equal(kinds, pa.scalar(columns.SEARCH)).fill_null(False)
-        verdicts.refuse(_null(items) & np.asarray(needs_item), "missing_item", source.item, "names no item")
+        rejections.reject(_null(items) & np.asarray(needs_item), "missing_item", source.item, "names no item")
     if known_items is not None:
         unlisted = np.asarray(items.is_valid()) & ~np.asarray(pc.is_in(items, value_set=known_items))
-        verdicts.refuse(unlisted, "unknown_item", source.item, "is not in the catalogue")
+        rejections.reject(unlisted, "unknown_item", source.item, "is not in the catalog")
     sequence = np.arange(first_sequence, first_sequence + len(raw))
-    at = _instants(raw, source, sequence, verdicts)
-    quantity, value = _amounts(raw, source, verdicts)
-    position = _position(raw, source, verdicts)
-    weight = _weights(raw, source, kinds, weights, verdicts)
+    at = _instants(raw, source, sequence, rejections)
+    quantity, value = _amounts(raw, source, rejections)
+    position = _position(raw, source, rejections)
+    weight = _weights(raw, source, kinds, weights, rejections)
     present = {
         columns.EVENT_ID: _text(raw, source.event_id),
         columns.KIND: kinds,
@@ -104,7 +104,7 @@ def canonical_events(
         columns.VALUE_MICROS: value,
         columns.WEIGHT: pa.array(weight),
     }
-    return StagedEvents(_kept(present, verdicts.kept), verdicts)
+    return StagedEvents(_kept(present, rejections.kept), rejections)
 
 
 def _kept(present: dict[str, Column], kept: BoolArray) -> pa.Table:
@@ -129,10 +129,10 @@ def _text(raw: pa.Table, name: str | None) -> Column:
     return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
 
 
-def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, verdicts: Verdicts) -> IntArray:
+def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, rejections: RowRejections) -> IntArray:
     time = source.time
     if time.unit == "order":
-        steps = _number(raw, time.column, verdicts) if time.column else Parsed(sequence, *_none(len(raw)))
+        steps = _number(raw, time.column, rejections) if time.column else Parsed(sequence, *_none(len(raw)))
         values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * MICROS
         if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
             raise DataError(
@@ -142,8 +142,8 @@ def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, verdicts: 
         parsed = Parsed(values, steps.missing, steps.bad)
     else:
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
-    verdicts.refuse(parsed.missing, "missing_time", time.column, "names no instant")
-    verdicts.refuse(parsed.bad, "bad_time", time.column, f"is no instant ({time.format or time.unit})")
+    rejections.reject(parsed.missing, "missing_time", time.column, "names no instant")
+    rejections.reject(parsed.bad, "bad_time", time.column, f"is no instant ({time.format or time.unit})")
     return parsed.values
 
 
@@ -151,21 +151,21 @@ def _none(count: int) -> tuple[Any, Any]:
     return np.zeros(count, bool), np.zeros(count, bool)
 
 
-def _number(raw: pa.Table, name: str, verdicts: Verdicts) -> Parsed:
+def _number(raw: pa.Table, name: str, rejections: RowRejections) -> Parsed:
     parsed = as_number(raw[name])
-    verdicts.refuse(parsed.bad, "bad_number", name, "is no number")
+    rejections.reject(parsed.bad, "bad_number", name, "is no number")
     return parsed
 
 
-def _amounts(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> tuple[Column, Column]:
+def _amounts(raw: pa.Table, source: EventSource, rejections: RowRejections) -> tuple[Column, Column]:
     """Quantity and the money of the whole line, each null where the source says nothing."""
     counts = np.ones(len(raw), np.int64)
     quantity: Column = pa.nulls(len(raw), pa.int64())
     if source.quantity is not None:
-        parsed = _number(raw, source.quantity.column, verdicts)
+        parsed = _number(raw, source.quantity.column, rejections)
         numbers = np.abs(parsed.values) if source.quantity.absolute else parsed.values
         detail = "is not a count from 1"
-        verdicts.refuse((numbers <= 0) & parsed.ok, "bad_quantity", source.quantity.column, detail)
+        rejections.reject((numbers <= 0) & parsed.ok, "bad_quantity", source.quantity.column, detail)
         if source.quantity.most is not None:
             numbers = np.where(numbers > source.quantity.most, 1, numbers)
         numbers = np.minimum(numbers, 2.0**53)  # beyond, a float does not count by ones
@@ -174,32 +174,32 @@ def _amounts(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> tuple[Co
     if source.value is None:
         return quantity, pa.nulls(len(raw), pa.int64())
     money = as_micros(raw[source.value.column], source.value.scale)
-    verdicts.refuse(money.bad, "bad_value", source.value.column, "is no amount of money")
+    rejections.reject(money.bad, "bad_value", source.value.column, "is no amount of money")
     per_unit = source.value.per == "unit"
     micros = money.values * counts if per_unit else money.values
     too_much = np.abs(money.values.astype(float)) * counts > 2.0**62 if per_unit else money.bad
-    verdicts.refuse(too_much, "bad_value", source.value.column, "is no credible amount of money")
+    rejections.reject(too_much, "bad_value", source.value.column, "is no credible amount of money")
     if source.quantity is not None and source.quantity.absolute:
         micros = np.abs(micros)
-    verdicts.refuse((micros < 0) & money.ok, "bad_value", source.value.column, "is negative")
+    rejections.reject((micros < 0) & money.ok, "bad_value", source.value.column, "is negative")
     return quantity, pa.array(micros, mask=~money.ok)
 
 
-def _position(raw: pa.Table, source: EventSource, verdicts: Verdicts) -> Column:
+def _position(raw: pa.Table, source: EventSource, rejections: RowRejections) -> Column:
     if source.position is None:
         return pa.nulls(len(raw), pa.int32())
-    parsed = _number(raw, source.position, verdicts)
+    parsed = _number(raw, source.position, rejections)
     inside = (parsed.values >= 1) & (parsed.values < 2**31)
-    verdicts.refuse(parsed.ok & ~inside, "bad_number", source.position, "is no position from 1")
+    rejections.reject(parsed.ok & ~inside, "bad_number", source.position, "is no position from 1")
     return pa.array(np.where(inside, parsed.values, 0).astype(np.int32), mask=~(parsed.ok & inside))
 
 
 def _weights(
-    raw: pa.Table, source: EventSource, kinds: Column, weights: dict[str, float], verdicts: Verdicts
+    raw: pa.Table, source: EventSource, kinds: Column, weights: dict[str, float], rejections: RowRejections
 ) -> FloatArray:
     if source.weight is not None:
-        parsed = _number(raw, source.weight, verdicts)
-        verdicts.refuse(parsed.values < 0, "bad_number", source.weight, "is a negative weight")
+        parsed = _number(raw, source.weight, rejections)
+        rejections.reject(parsed.values < 0, "bad_number", source.weight, "is a negative weight")
         return np.asarray(parsed.values, np.float32)
     names = list(weights)
     places: Column = pc.index_in(kinds, value_set=pa.array(names, pa.string()))

@@ -33,7 +33,7 @@ class _Reason:
     detail: str
 
 
-class Verdicts:
+class RowRejections:
     """The fate of N rows; the first reason of a row stays."""
 
     def __init__(self, count: int) -> None:
@@ -45,7 +45,7 @@ class Verdicts:
         """(N,) bool: not refused so far."""
         return np.asarray(self._codes == 0)
 
-    def refuse(self, rows: BoolArray, reason: str, column: str | None = None, detail: str = "") -> None:
+    def reject(self, rows: BoolArray, reason: str, column: str | None = None, detail: str = "") -> None:
         """Refuses `rows` for `reason`; `column` is whose value is at fault."""
         if rows.any():
             self._reasons.append(_Reason(reason, column, detail))

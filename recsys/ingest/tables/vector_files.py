@@ -1,4 +1,4 @@
-"""Ready vectors that lie in files of their own: joined to the catalogue's rows by item id."""
+"""Ready vectors that lie in files of their own: joined to the catalog's rows by item id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from recsys.arrays import Column
 from recsys.ingest.mapping.schema import VectorSource
 from recsys.ingest.raw.batch import RawBatch, whole
 from recsys.ingest.raw.cells import as_text
-from recsys.ingest.tables.rejections import Verdicts, overwritten
+from recsys.ingest.tables.rejections import RowRejections, overwritten
 
 
 @dataclass(frozen=True)
@@ -19,30 +19,30 @@ class JoinedVectors:
     """What a file of vectors gave.
 
     Attributes:
-        cells: the vector's cell for each row of the catalogue, null where the file has none.
+        cells: the vector's cell for each row of the catalog, null where the file has none.
         rows: what was read, without the vectors themselves. verdicts: the fate of each of its rows.
     """
 
     cells: Column
     rows: RawBatch
-    verdicts: Verdicts
+    rejections: RowRejections
 
     @property
     def kept(self) -> int:
-        return int(self.verdicts.kept.sum())
+        return int(self.rejections.kept.sum())
 
 
 def joined_vectors(batches: Sequence[RawBatch], source: VectorSource, item_ids: Column) -> JoinedVectors:
     """The vectors of `batches` at the rows whose ids are `item_ids`; of rows with one id the last counts."""
     batch = whole(batches, [source.id, source.column])
     ids = as_text(batch.table[source.id])
-    verdicts = Verdicts(len(ids))
-    verdicts.refuse(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
-    verdicts.refuse(overwritten(ids, verdicts.kept), "duplicate", source.id, "comes again further down")
+    rejections = RowRejections(len(ids))
+    rejections.reject(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
+    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
     known = pc.is_in(ids, value_set=pc.drop_null(item_ids))
-    verdicts.refuse(~np.asarray(known), "unknown_item", source.id, "is no item of the catalogue")
-    kept = pa.array(verdicts.kept)
+    rejections.reject(~np.asarray(known), "unknown_item", source.id, "is no item of the catalog")
+    kept = pa.array(rejections.kept)
     place = pc.index_in(item_ids, value_set=ids.filter(kept))  # null where the file has no such item
     cells = batch.table[source.column].filter(kept).take(place)
     rows = RawBatch(batch.table.select([source.id]), batch.files, batch.rows, batch.malformed)
-    return JoinedVectors(cells, rows, verdicts)
+    return JoinedVectors(cells, rows, rejections)

@@ -29,7 +29,7 @@ _NEEDED = (
 
 
 def shop_texts(settings: Settings) -> list[str]:
-    """The distinct texts of the catalogue, sorted; blank ones are left out.
+    """The distinct texts of the catalog, sorted; blank ones are left out.
 
     Raises:
         DataError: nothing was imported.

@@ -88,7 +88,7 @@ def shop_mapping(paths: HomePaths) -> Mapping:
 
 
 class ItemCategories:
-    """The categories of the catalogue by stable keys; `refresh` takes up changed items."""
+    """The categories of the catalog by stable keys; `refresh` takes up changed items."""
 
     def __init__(self, paths: HomePaths) -> None:
         self._paths = paths

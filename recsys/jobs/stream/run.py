@@ -9,7 +9,7 @@ from threading import Event, Thread
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs, epoch_of, shop_rules
-from recsys.jobs.stream.catalog_worker import open_catalogue_worker
+from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
@@ -18,7 +18,7 @@ from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_strea
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.runner import Runner
-from recsys.streaming.worker import Outlets, Worker
+from recsys.streaming.worker import Sinks, Worker
 
 COMPACT_SECONDS = 30.0
 COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
@@ -94,7 +94,7 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
         online = OnlineRows(settings)
         stack.callback(online.close)
         live = EventLake(paths.live)
-        outlets = Outlets(online, live, open_progress(settings), popularity)
+        outlets = Sinks(online, live, open_progress(settings), popularity)
         stack.enter_context(_compaction(live, say))
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
@@ -109,7 +109,7 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
             stream.partitions,
             is_current,
             time.monotonic,
-            lambda: open_catalogue_worker(settings),
+            lambda: open_catalog_worker(settings),
         )
 
 

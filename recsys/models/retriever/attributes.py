@@ -34,7 +34,7 @@ class NumberField:
 
 @dataclass(frozen=True)
 class AttributeVocabulary:
-    """What training knew of the catalogue's attributes; a value that it did not know says nothing.
+    """What training knew of the catalog's attributes; a value that it did not know says nothing.
 
     Attributes:
         tokens: `field=value`, the most frequent first; a token's code is its place from 1 (0 = padding).
@@ -46,7 +46,7 @@ class AttributeVocabulary:
 
     @classmethod
     def fit(cls, rows: Iterable[Attributes], min_count: int = 5) -> "AttributeVocabulary":
-        """The vocabulary of a catalogue: tokens of at least `min_count` items, numbers that vary."""
+        """The vocabulary of a catalog: tokens of at least `min_count` items, numbers that vary."""
         counts: Counter[str] = Counter()
         values: dict[str, list[float]] = {}
         total = 0

@@ -1,4 +1,4 @@
-"""A retriever for a catalogue, as it is before training."""
+"""A retriever for a catalog, as it is before training."""
 
 from collections.abc import Set
 
@@ -27,7 +27,7 @@ def build_retriever(
     clock: bool,
     season: bool = False,
 ) -> Retriever:
-    """A retriever for this catalogue, before training.
+    """A retriever for this catalog, before training.
 
     Args:
         text_vectors: (N + 1, E), zero rows where there is no text.
@@ -87,7 +87,7 @@ def fill_item_tower(
     numbers: FloatArray,
     vectors: FloatArray | None,
 ) -> None:
-    """Gives the item tower the catalogue that its vectors are made of, by the retriever's projections."""
+    """Gives the item tower the catalog that its vectors are made of, by the retriever's projections."""
     tower = retriever.item_tower
     tower.tokens.copy_(torch.from_numpy(tokens))
     tower.numbers.copy_(retriever.numbers(numbers, vectors))

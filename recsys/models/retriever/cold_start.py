@@ -12,7 +12,7 @@ _SHARPNESS = 4.0
 _ROWS_AT_ONCE = 256  # bounds the (rows, N) cosines
 
 
-def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tensor:
+def knn_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tensor:
     """(K, D) residuals for new items: the mean of those of the ALIKE known items with the most alike content.
 
         e_new = sum over j of w_j e_j / sum of w_j,    w_j = max(cos(content_new, content_j), 0)^4
@@ -33,14 +33,14 @@ def borrowed_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tens
     return torch.cat(parts)
 
 
-def faded_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tensor:
+def shrink_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tensor:
     """(N + 1, D) residuals after training, where those of items that few have met have faded.
 
         e'_m = n / (n + 5) e_m + 5 / (n + 5) e_new(m)
 
     A softmax teaches of an item without events only that it was never right. So what it learned counts as
     far as there were events n to learn from, and what is borrowed from familiar items with alike content
-    (`borrowed_residuals`) takes its place. Familiar items, those with more than 5 events, keep theirs.
+    (`knn_residuals`) takes its place. Familiar items, those with more than 5 events, keep theirs.
 
     Args:
         content: (N + 1, D). residual: (N + 1, D), row 0 zero. events: (N + 1,) training events.
@@ -51,7 +51,7 @@ def faded_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tensor
     if not familiar.any():
         return residual
     lenders = nn.functional.normalize(content[familiar], dim=-1)
-    borrowed = borrowed_residuals(content[faded], lenders, residual[familiar])
+    borrowed = knn_residuals(content[faded], lenders, residual[familiar])
     own = (events[faded] / (events[faded] + COLD_EVENTS)).unsqueeze(-1)
     out = residual.clone()
     out[faded] = own * residual[faded] + (1 - own) * borrowed

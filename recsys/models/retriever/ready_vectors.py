@@ -27,7 +27,7 @@ class ReadyProjection(nn.Module):
 
     @classmethod
     def fit(cls, vectors: FloatArray, layout: Layout, width: int) -> "ReadyProjection":
-        """The projection of a catalogue's ready vectors (N + 1, V); each keeps `width` directions at most."""
+        """The projection of a catalog's ready vectors (N + 1, V); each keeps `width` directions at most."""
         starts = np.cumsum([0, *(size for _, size in layout)]).tolist()
         parts = [
             TextProjection.fit(vectors[1:, start : start + size], width)

@@ -1,4 +1,4 @@
-"""y = f(P_u, P_m): two towers whose dot product ranks the whole catalogue."""
+"""y = f(P_u, P_m): two towers whose dot product ranks the whole catalog."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from recsys.dataset.histories import Histories
 from recsys.dataset.item_vectors import Layout
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
-from recsys.models.retriever.cold_start import borrowed_residuals, faded_residuals
+from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
@@ -162,14 +162,12 @@ class Retriever(nn.Module):
             content = self._content(text_vectors, attributes)
             residual = self.item_tower.residual[known]
             if bool(new.any()):
-                residual[new] = borrowed_residuals(
-                    content[new], self._known_contents(), self.item_tower.residual
-                )
+                residual[new] = knn_residuals(content[new], self._known_contents(), self.item_tower.residual)
             out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
         return out
 
     def fade(self, events: FloatArray) -> None:
-        """Lets the residuals of items that few have met fade, see `arrivals.faded_residuals`.
+        """Lets the residuals of items that few have met fade, see `arrivals.shrink_residuals`.
 
         Args:
             events: (N + 1,) training events.
@@ -178,7 +176,7 @@ class Retriever(nn.Module):
         with torch.no_grad():
             content = tower.content(tower.text, tower.tokens, tower.numbers)
             counts = torch.from_numpy(events).to(self.device)
-            tower.residual.copy_(faded_residuals(content, tower.residual, counts))
+            tower.residual.copy_(shrink_residuals(content, tower.residual, counts))
 
     def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
         """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""

@@ -10,7 +10,7 @@ from recsys.arrays import FloatArray
 class TextProjection(nn.Module):
     """Maps text vectors (n, E) to unit rows (n, T): normalise((x - mean) V diag(lambda^-1/4)).
 
-    V holds the leading T principal directions of the catalogue's text vectors and lambda their variances.
+    V holds the leading T principal directions of the catalog's text vectors and lambda their variances.
     Centring removes what all titles of a shop share; half-whitening (an exponent of -1/4 on variances
     rather than -1/2) keeps a few frequent topics from ruling the cosine without blowing up the noise.
     It is fitted once and frozen, and kept with the model so that a new item's text can be projected.
@@ -26,7 +26,7 @@ class TextProjection(nn.Module):
 
     @classmethod
     def fit(cls, text_vectors: FloatArray, width: int) -> "TextProjection":
-        """The projection of a catalogue's text vectors (n, E); all-zero rows (no text) do not count.
+        """The projection of a catalog's text vectors (n, E); all-zero rows (no text) do not count.
 
         T is `width`, or less where the vectors span fewer directions; 1 where there is no text at all.
         """

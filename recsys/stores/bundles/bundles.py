@@ -5,7 +5,7 @@
       description.json        how to rebuild the networks
       retriever.safetensors   fusion.safetensors   ranker.safetensors (where there is a ranker)
       arrays.safetensors      item and text vectors, popularity, events, neighbours of three kinds
-      items.parquet           the catalogue by item index, padding row included
+      items.parquet           the catalog by item index, padding row included
       ...                     extra files, for example a search index: see `extras`
 
 A folder under its final name is whole: it is written under another name, flushed and then renamed.
@@ -62,7 +62,7 @@ ARRAY_NAMES = (
     "item_events",
 )
 
-READY_VECTORS = "ready_vectors"  # only where the catalogue has some
+READY_VECTORS = "ready_vectors"  # only where the catalog has some
 
 Extras = Mapping[str, Callable[[Path], None]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -1,4 +1,4 @@
-"""The kinds of file in a bundle: safetensors for arrays and weights, Parquet for the catalogue."""
+"""The kinds of file in a bundle: safetensors for arrays and weights, Parquet for the catalog."""
 
 import hashlib
 import json
@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
 
 
 def write_items(items: ItemTable, path: Path) -> None:
-    """Writes the catalogue by item index, padding row included."""
+    """Writes the catalog by item index, padding row included."""
     table = pa.table(
         {
             ITEM_ID: pa.array(items.vocabulary.ids, pa.string()),
@@ -108,7 +108,7 @@ def write_items(items: ItemTable, path: Path) -> None:
 
 
 def read_items(path: Path) -> ItemTable:
-    """The catalogue that `write_items` wrote."""
+    """The catalog that `write_items` wrote."""
     try:
         table = pq.read_table(path)
         texts = {

@@ -1,4 +1,4 @@
-"""What changed in the catalogue, for services: the newest row of each item that the stream has changed.
+"""What changed in the catalog, for services: the newest row of each item that the stream has changed.
 
     recsys:{catalogue}:rows      item id -> its canonical row as JSON
     recsys:{catalogue}:vectors   item id -> its text vector, float32, where the stream has changed the text
@@ -30,14 +30,14 @@ READ_AT_ONCE = 5000  # items: about 10 MB with their vectors
 
 
 @dataclass(frozen=True)
-class CatalogueChanges:
+class CatalogChanges:
     """The items that changed after some version, those that changed last at the end; all up to `version`."""
 
     version: int
     items: tuple[ItemChange, ...]
 
 
-class CatalogueFeed:
+class CatalogFeed:
     """The feed on Redis; one process publishes, any number reads."""
 
     def __init__(self, client: redis.Redis, timeout: float | None = None) -> None:
@@ -49,7 +49,7 @@ class CatalogueFeed:
 
     def version(self, encoder: str) -> int:
         """The newest version, 0 = nothing published, or with vectors of another encoder."""
-        with redis_errors("read the version of the catalogue", self._timeout):
+        with redis_errors("read the version of the catalog", self._timeout):
             version, found = self._client.hmget(STATE, "version", "encoder")
         return int(version) if version and found == encoder.encode() else 0
 
@@ -82,10 +82,10 @@ class CatalogueFeed:
 
     def clear(self) -> None:
         """Forgets everything."""
-        with redis_errors("clear the feed of the catalogue", self._timeout):
+        with redis_errors("clear the feed of the catalog", self._timeout):
             self._client.delete(ROWS, VECTORS, ORDER, STATE)
 
-    def since(self, version: int, encoder: str) -> CatalogueChanges:
+    def since(self, version: int, encoder: str) -> CatalogChanges:
         """What changed after `version`; of many changes the earliest READ_AT_ONCE, the next call has more.
 
         Args:
@@ -94,10 +94,10 @@ class CatalogueFeed:
         Raises:
             StoreUnavailableError: Redis does not answer.
         """
-        with redis_errors("read what changed in the catalogue", self._timeout):
+        with redis_errors("read what changed in the catalog", self._timeout):
             found = self._client.zrangebyscore(ORDER, f"({version}", "+inf", 0, READ_AT_ONCE, withscores=True)
             if not found:
-                return CatalogueChanges(version, ())
+                return CatalogChanges(version, ())
             ids = [item for item, _ in found]
             newest = int(found[-1][1])
             if len(found) == READ_AT_ONCE:
@@ -110,7 +110,7 @@ class CatalogueFeed:
                 pipe.hget(STATE, "encoder")
                 rows, vectors, made_by = pipe.execute()
         usable = made_by == encoder.encode()
-        return CatalogueChanges(
+        return CatalogChanges(
             newest,
             tuple(
                 ItemChange(_decoded(row), _vector(vector) if usable else None)

@@ -1,4 +1,4 @@
-"""The items and users of a home as the catalogue's worker sees them: imported, and changed since."""
+"""The items and users of a home as the catalog's worker sees them: imported, and changed since."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from recsys.stores.lake.dataset_files import (
 from recsys.stores.lake.item_log import VERSION, item_log, user_log
 
 
-class CatalogueHistory:
+class CatalogHistory:
     """Newest versions in memory, the log (`item_log`) on disk. One process appends.
 
     Only what the stream has changed is held as objects; an imported row becomes one when it is asked for.

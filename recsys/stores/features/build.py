@@ -1,4 +1,4 @@
-"""Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalogue."""
+"""Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalog."""
 
 import hashlib
 import json

@@ -41,7 +41,7 @@ def load_info(paths: HomePaths) -> DatasetInfo:
 
 
 def load_items(paths: HomePaths) -> pa.Table:
-    """The catalogue as it is now, sorted by item id, as `ITEM_SCHEMA` has it.
+    """The catalog as it is now, sorted by item id, as `ITEM_SCHEMA` has it.
 
     That is what was imported, and what came by the stream since: the newest version of each item by `at`.
 
@@ -52,7 +52,7 @@ def load_items(paths: HomePaths) -> pa.Table:
 
 
 def load_imported_items(paths: HomePaths) -> pa.Table:
-    """The catalogue as it was imported, sorted by item id; raises as `load_items`."""
+    """The catalog as it was imported, sorted by item id; raises as `load_items`."""
     recover_import(paths)
     return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
 

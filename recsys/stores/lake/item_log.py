@@ -2,7 +2,7 @@
 
 A file holds what one batch of the stream changed, and its name is the number that the batch got:
 `<version>.parquet`, or `<first>-<last>.parquet` for the batches that compaction has merged. One process
-appends at a time (the worker that owns the catalogue's partition); readers may come at any time: a file
+appends at a time (the worker that owns the catalog's partition); readers may come at any time: a file
 appears whole or not at all, and one whose versions another file covers counts no more.
 """
 

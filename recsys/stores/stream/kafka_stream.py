@@ -33,7 +33,7 @@ class KafkaEventStream:
 
     Args:
         servers: `host:port[,host:port]`.
-        partitions: of users; the catalogue's is one more.
+        partitions: of users; the catalog's is one more.
         group: whose committed offsets are ours.
         keep_seconds: committed entries stay that long, to look at.
         timeout: seconds after which a broker counts as away.
@@ -163,7 +163,7 @@ class KafkaEventStream:
         if count != self.partitions + 1:
             raise ConfigError(
                 f"topic {TOPIC} has {count} partitions; stream.partitions = {self.partitions} needs "
-                f"{self.partitions + 1}, one for the catalogue. Set stream.partitions = {count - 1}, or use "
+                f"{self.partitions + 1}, one for the catalog. Set stream.partitions = {count - 1}, or use "
                 "another broker."
             )
 

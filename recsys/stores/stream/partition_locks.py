@@ -26,7 +26,7 @@ class PartitionLocks:
         """Joins the workers of `folder`.
 
         Args:
-            count: of partitions, the catalogue's included.
+            count: of partitions, the catalog's included.
             pinned: these partitions and no others; they are not shared.
 
         Raises:

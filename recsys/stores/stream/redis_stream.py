@@ -33,7 +33,7 @@ class RedisEventStream:
     """`EventStream` on Redis Streams; safe to share between threads.
 
     Args:
-        partitions: of users; the catalogue's is one more.
+        partitions: of users; the catalog's is one more.
         group: consumer group whose position is the committed offset.
         keep_seconds: committed entries stay that long, to look at.
     """

@@ -47,7 +47,7 @@ def distil(
     """
     kept = [place for place, text in enumerate(texts) if text.strip() and teacher[place].any()]
     if len(kept) < 20:
-        raise DataError(f"{len(kept)} texts are too few to distil on. Import a catalogue with texts.")
+        raise DataError(f"{len(kept)} texts are too few to distil on. Import a catalog with texts.")
     torch.set_num_threads(settings.threads)
     rng = np.random.default_rng(settings.seed)
     order = rng.permutation(np.array(kept))

@@ -21,7 +21,7 @@ from recsys.training.schedule import adamw, descend, learning_rate, set_rate
 
 FIRST_SCALE = 20.0
 CUT = 10  # recall at
-CANDIDATES = 2000  # of the catalogue, among which the partner is looked for
+CANDIDATES = 2000  # of the catalog, among which the partner is looked for
 HELD_OUT_PAIRS = 2000
 
 
@@ -118,7 +118,7 @@ def transformer_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
 
 
 def held_out_metrics(encoder: TextEncoder, pairs: TextPairs, seed: int) -> dict[str, float]:
-    """Recall@10 and MRR of the partner of held-out texts, looked for among a sample of the catalogue.
+    """Recall@10 and MRR of the partner of held-out texts, looked for among a sample of the catalog.
 
     Every other text that is known to belong to what is asked is left out of the sample.
     """

@@ -23,7 +23,7 @@ from recsys.training.retriever.checkpoint import (
 )
 from recsys.training.retriever.distributed import ALONE, Team
 from recsys.training.retriever.interruption import told_to_stop
-from recsys.training.retriever.steps import AfterStep, Lessons, Position, train_epoch
+from recsys.training.retriever.steps import AfterStep, Position, TrainingState, train_epoch
 from recsys.training.retriever.workers import begin_together
 from recsys.training.schedule import weights_of
 
@@ -59,7 +59,7 @@ def train_retriever(
         ArtifactMismatchError: `run_dir` holds a run of other settings or data, and `resume` is on.
         TrainingStoppedError: SIGTERM came; the checkpoint is written.
     """
-    lessons = Lessons.of(model, data, settings, team)
+    lessons = TrainingState.of(model, data, settings, team)
     if not lessons.steps_an_epoch:
         raise DataError(
             "no user acted at two instants, so there is no next action to learn. Import more events."
@@ -95,7 +95,7 @@ def train_retriever(
 
 
 def _finished_epoch(
-    lessons: Lessons,
+    lessons: TrainingState,
     position: Position,
     validate: Validate,
     keep: Callable[[Position], None],
@@ -138,7 +138,7 @@ def _watch(
     return after_step
 
 
-def _identity(lessons: Lessons) -> str:
+def _identity(lessons: TrainingState) -> str:
     """What must be equal for a run to go on: settings, parts, shape, data and starting point."""
     model, data = lessons.model, lessons.data
     return fingerprint(

@@ -40,7 +40,7 @@ AfterStep = Callable[[int, Tensor], None]  # steps done in this epoch, the sum o
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingState:
     """A model, what it learns from and how, in one process of a team."""
 
     model: Retriever
@@ -53,7 +53,7 @@ class Lessons:
     @classmethod
     def of(
         cls, model: Retriever, data: TrainingData, settings: RetrieverSettings, team: Team = ALONE
-    ) -> "Lessons":
+    ) -> "TrainingState":
         """Puts the model on this process's device and gives it an optimizer."""
         torch.set_num_threads(max(1, settings.threads // team.on_machine))
         model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -72,7 +72,7 @@ class Lessons:
         return -(-self.settings.accumulate // size) * size
 
 
-def train_epoch(lessons: Lessons, position: Position, after_step: AfterStep) -> float:
+def train_epoch(lessons: TrainingState, position: Position, after_step: AfterStep) -> float:
     """What is left of an epoch; the mean loss of all of its steps. Leaves the model ready to answer."""
     settings, steps_an_epoch = lessons.settings, lessons.steps_an_epoch
     groups = batch_rows(lessons.data, settings.batch_size, _generator(settings, position))
@@ -88,7 +88,7 @@ def train_epoch(lessons: Lessons, position: Position, after_step: AfterStep) -> 
     return float(total) / steps_an_epoch  # read once an epoch: reading waits for the device
 
 
-def _train_step(lessons: Lessons, rows: IntArray, position: Position) -> Tensor:
+def _train_step(lessons: TrainingState, rows: IntArray, position: Position) -> Tensor:
     """One step on the batch of these rows; its loss.
 
     The batch's parts share columns and normaliser, so the sum of their gradients is the batch's. Every
@@ -143,7 +143,7 @@ class Columns:
     Attributes:
         items: (C,) indexes, ascending.
         drawn: (C,) bool, which were drawn as negatives; the others are targets only.
-        rate: the share of the catalogue that was drawn; at 1 every item is a column.
+        rate: the share of the catalog that was drawn; at 1 every item is a column.
     """
 
     items: IntArray
@@ -151,14 +151,14 @@ class Columns:
     rate: float
 
     @classmethod
-    def of(cls, targets: IntArray, negatives: IntArray, catalogue: int) -> "Columns":
+    def of(cls, targets: IntArray, negatives: IntArray, catalog: int) -> "Columns":
         """The distinct targets and negatives; all items where as many negatives are asked for."""
-        if len(negatives) >= catalogue:
-            return cls(np.arange(1, catalogue + 1), np.ones(catalogue, bool), 1.0)
+        if len(negatives) >= catalog:
+            return cls(np.arange(1, catalog + 1), np.ones(catalog, bool), 1.0)
         items = np.unique(np.concatenate([targets, negatives]))
-        among = np.zeros(catalogue + 1, bool)
+        among = np.zeros(catalog + 1, bool)
         among[negatives] = True
-        return cls(items, among[items], float(among.sum() / catalogue))
+        return cls(items, among[items], float(among.sum() / catalog))
 
 
 def batch_loss(
@@ -172,16 +172,16 @@ def batch_loss(
     """The loss of one batch by `settings.loss`, over its targets and `negatives` (n,) as columns.
 
     The softmax sets a target against all columns; BCE against the negatives alone, whose share of the
-    catalogue is the rate that gBCE corrects for.
+    catalog is the rate that gBCE corrects for.
 
     Args:
         targets: those of the whole batch, where `batch` is a part of it.
     """
-    device, catalogue = model.device, model.shape.items
+    device, catalog = model.device, model.shape.items
     targets = batch.target if targets is None else targets
     if settings.loss == "full-softmax":
-        negatives = np.arange(1, catalogue + 1)
-    columns = Columns.of(targets, negatives, catalogue)
+        negatives = np.arange(1, catalog + 1)
+    columns = Columns.of(targets, negatives, catalog)
     users, candidates = _vectors(model, batch, columns.items)
     users = model.scale * users
     places = np.searchsorted(columns.items, batch.target)
@@ -192,10 +192,10 @@ def batch_loss(
         drawn = _tensor(columns.drawn, device)
         return binary_cross_entropy(users, candidates, drawn, state, column, weight, beta, offset)
     if columns.rate == 1:
-        log_probability = torch.zeros(catalogue, device=device)
+        log_probability = torch.zeros(catalog, device=device)
     else:
         chosen = frequency[_tensor(columns.items, device)]
-        log_probability = inclusion_log_probability(chosen, len(targets), len(negatives), catalogue)
+        log_probability = inclusion_log_probability(chosen, len(targets), len(negatives), catalog)
     return sampled_softmax(users, candidates, log_probability, state, column, weight)
 
 

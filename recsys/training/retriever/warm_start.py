@@ -24,7 +24,7 @@ CONTENT = ("item_tower.text", "item_tower.tokens", "item_tower.numbers")  # made
 
 
 def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Retriever:
-    """The parent's retriever over the catalogue of today, whatever its order.
+    """The parent's retriever over the catalog of today, whatever its order.
 
     Text projection and attribute vocabulary stay the parent's, so that its weights keep their meaning; a
     new item, and an item whose text or attributes changed, stands where its content says plus what the

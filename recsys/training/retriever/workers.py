@@ -16,7 +16,7 @@ from recsys.models.retriever.retriever import Retriever
 from recsys.training.curves import Curves
 from recsys.training.retriever.checkpoint import Checkpoint
 from recsys.training.retriever.distributed import Team
-from recsys.training.retriever.steps import Lessons, Position, train_epoch
+from recsys.training.retriever.steps import Position, TrainingState, train_epoch
 
 
 def follow(team: Team) -> None:
@@ -32,7 +32,7 @@ def follow(team: Team) -> None:
                 train_epoch(lessons, Position(epoch, team.announce()), lambda step, total: None)
 
 
-def begin_together(lessons: Lessons, checkpoint: Mapping[str, Tensor]) -> None:
+def begin_together(lessons: TrainingState, checkpoint: Mapping[str, Tensor]) -> None:
     """Gives the others what the first process trains, from `checkpoint` on."""
     if lessons.team.size == 1:
         return
@@ -56,23 +56,23 @@ def release(team: Team) -> None:
         team.hand_out({})
 
 
-def _lessons(tensors: Mapping[str, Tensor], team: Team) -> Lessons:
+def _lessons(tensors: Mapping[str, Tensor], team: Team) -> TrainingState:
     description = json.loads(tensors["description"].numpy().tobytes())
     state = _under("buffer.", tensors) | _under("checkpoint.weight.", tensors)
     model = Retriever.rebuild(description["model"], state)
     arrays = {name: value.numpy() for name, value in _under("data.", tensors).items()}
     histories = Histories(**{field.name: arrays.pop(field.name) for field in fields(Histories)})
-    data = TrainingData(histories=histories, items=int(arrays.pop("catalogue")[0]), **arrays)
-    lessons = Lessons.of(model, data, RetrieverSettings(**description["settings"]), team)
+    data = TrainingData(histories=histories, items=int(arrays.pop("catalog")[0]), **arrays)
+    lessons = TrainingState.of(model, data, RetrieverSettings(**description["settings"]), team)
     Checkpoint(_under("checkpoint.", tensors), Curves("", "")).restore(model, lessons.optimizer)
     return lessons
 
 
 def _arrays(data: TrainingData) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    """Every array of `data` by its name, and the size of the catalogue."""
+    """Every array of `data` by its name, and the size of the catalog."""
     arrays = {name: np.ascontiguousarray(value) for name, value in vars(data.histories).items()}
     own = {name: value for name, value in vars(data).items() if isinstance(value, np.ndarray)}
-    return arrays | own | {"catalogue": np.array([data.items])}
+    return arrays | own | {"catalog": np.array([data.items])}
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

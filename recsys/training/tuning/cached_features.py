@@ -8,7 +8,7 @@ from recsys import columns
 from recsys.training.feature_reads import TrainingFeatures
 
 
-class RememberedFeatures:
+class CachedFeatures:
     """Asks a feature store each question once. A `TrainingFeatures`.
 
     Args:

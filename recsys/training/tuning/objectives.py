@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import Settings
-from recsys.dataset.interactions import Cases, Interactions
+from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.slices import had_before, restrict
@@ -46,7 +46,7 @@ class Trials:
     """What the trials of a study share: a job that knows the teachers only, and the judges' questions."""
 
     job: Job
-    judges: Cases
+    judges: EvalCases
 
 
 def open_trials(job: Job, sample: float, seed: int) -> Trials:
@@ -206,7 +206,7 @@ def _first_stage(job: Job) -> Bundle:
     return replace(bundle, popularity=popularity_at_end(job.split.train))
 
 
-def _candidates(job: Job, bundle: Bundle, cases: Cases) -> tuple[IntArray, FloatArray]:
+def _candidates(job: Job, bundle: Bundle, cases: EvalCases) -> tuple[IntArray, FloatArray]:
     """(R, C) candidates as served and their fused scores."""
     known: Interactions = job.shop.interactions
     histories = read_histories(job.features, known, cases.user_index, cases.at, columns.HISTORY_LENGTH)
@@ -214,7 +214,7 @@ def _candidates(job: Job, bundle: Bundle, cases: Cases) -> tuple[IntArray, Float
     return candidate_lists(bundle, histories, seen, job.settings.serving.candidates, job.progress)
 
 
-def _ndcg(found: IntArray, scores: FloatArray, cases: Cases) -> float:
+def _ndcg(found: IntArray, scores: FloatArray, cases: EvalCases) -> float:
     """The mean NDCG@10 of candidates (R, C) in the order of their scores; NaN keeps the candidates' order."""
     order = np.argsort(np.where(found > 0, -np.nan_to_num(scores), np.inf), axis=1, kind="stable")[:, :CUTOFF]
     places = np.take_along_axis(found, order, axis=1)  # (R, 10)

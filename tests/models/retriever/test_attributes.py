@@ -59,8 +59,8 @@ def test_described_as_json_and_rebuilt_it_encodes_the_same():
     assert again == vocabulary
 
 
-def test_category_brand_and_price_count_as_attributes(catalogue):
-    rows = attribute_rows(catalogue)
+def test_category_brand_and_price_count_as_attributes(catalog):
+    rows = attribute_rows(catalog)
     assert rows[0] == {}
     assert rows[1]["category"] == "toys"
     assert rows[1]["price_micros"] == 1e6

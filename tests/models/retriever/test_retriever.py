@@ -79,8 +79,8 @@ def test_order_kinds_gaps_and_the_hour_all_matter(retriever):
         assert np.abs(retriever.user_vectors(other) - base).max() > 1e-4, name
 
 
-def test_without_a_clock_instants_mean_nothing(settings, catalogue, text_vectors):
-    model = build_retriever(settings, catalogue, text_vectors, None, clock=False)
+def test_without_a_clock_instants_mean_nothing(settings, catalog, text_vectors):
+    model = build_retriever(settings, catalog, text_vectors, None, clock=False)
     early, late = histories([ROW], 6), histories([[(3, 8, 9), (5, 3, 8), (7, 6, 7)]], 6, NOW + 50_000)
     np.testing.assert_array_equal(model.user_vectors(early), model.user_vectors(late))
 
@@ -116,30 +116,30 @@ def test_asking_a_model_in_training_uses_no_dropout_and_leaves_it_in_training(re
 
 
 def test_a_new_item_with_known_content_stands_where_the_same_item_without_residual_stands(
-    retriever, catalogue, text_vectors
+    retriever, catalog, text_vectors
 ):
     from recsys.models.retriever.attributes import attribute_rows
 
     with torch.no_grad():
         retriever.item_tower.residual[4] = 0
-    new = retriever.new_item_vectors(text_vectors[4:5], [attribute_rows(catalogue)[4]])
+    new = retriever.new_item_vectors(text_vectors[4:5], [attribute_rows(catalog)[4]])
     np.testing.assert_allclose(new, retriever.item_vectors()[4:5], atol=1e-5)
 
 
-def test_items_start_where_the_graph_puts_them(settings, catalogue, text_vectors):
+def test_items_start_where_the_graph_puts_them(settings, catalog, text_vectors):
     edges = [(a, a + 1) for a in range(1, 10)] + [(a, a + 1) for a in range(21, 30)]
     rows, columns = np.array(edges).T
     graph = sparse.csr_matrix((np.ones(len(edges), np.float32), (rows, columns)), shape=(41, 41))
-    vectors = build_retriever(settings, catalogue, text_vectors, graph, clock=True).item_vectors()
+    vectors = build_retriever(settings, catalog, text_vectors, graph, clock=True).item_vectors()
     # 5 and 6 are neighbours, 5 and 25 are in different components.
     assert vectors[5] @ vectors[6] > 0.5 > vectors[5] @ vectors[25]
 
 
-def test_a_catalogue_without_text_or_attributes_still_has_distinct_items(settings, catalogue):
+def test_a_catalog_without_text_or_attributes_still_has_distinct_items(settings, catalog):
     from dataclasses import replace
 
     bare = replace(
-        catalogue,
+        catalog,
         categories=("",) * 41,
         attributes=("{}",) * 41,
         price_micros=np.full(41, -1),
@@ -151,6 +151,6 @@ def test_a_catalogue_without_text_or_attributes_still_has_distinct_items(setting
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors()[1:], axis=1), 1, atol=1e-5)
 
 
-def test_a_width_that_the_heads_cannot_share_is_named(catalogue, text_vectors):
+def test_a_width_that_the_heads_cannot_share_is_named(catalog, text_vectors):
     with pytest.raises(ConfigError, match="width 10 does not divide"):
-        build_retriever(RetrieverSettings(width=10, heads=4), catalogue, text_vectors, None, clock=True)
+        build_retriever(RetrieverSettings(width=10, heads=4), catalog, text_vectors, None, clock=True)

@@ -31,7 +31,7 @@ def test_no_text_at_all_gives_zeros():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 20), st.integers(0, 9))
-def test_any_shape_of_catalogue_gives_finite_rows(items, dimensions, width, seed):
+def test_any_shape_of_catalog_gives_finite_rows(items, dimensions, width, seed):
     text = np.random.default_rng(seed).standard_normal((items, dimensions)).astype(np.float32)
     projected = TextProjection.fit(text, width)(torch.from_numpy(text))
     assert projected.shape[1] <= max(1, min(width, dimensions))

@@ -12,7 +12,7 @@ from recsys.errors import BacklogError, StoreUnavailableError
 from recsys.streaming.stream import PartitionStatus
 from serving.events.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
 from serving.events.visibility import POLL_SECONDS, Visibility
-from serving.live.reconnecting import Reopened
+from serving.live.reconnecting import Reconnecting
 from tests.fake_world import Clock
 
 
@@ -59,7 +59,7 @@ def test_the_backlog_is_looked_at_twice_a_second_however_many_ask() -> None:
         ((1, 1, 12), [0, 2], 12),
     ],
 )
-def test_all_users_partitions_count_together_and_the_catalogues_alone(
+def test_all_users_partitions_count_together_and_the_catalogs_alone(
     lags: tuple[int, ...], partitions: list[int], waiting: int | None
 ) -> None:
     backlog = Backlog(Looks(*lags), at_once, 10, Clock())
@@ -139,7 +139,7 @@ def test_what_was_seen_once_is_not_asked_again() -> None:
 
 def test_what_failed_is_closed_and_opened_anew_and_what_is_wrong_is_not() -> None:
     opened, closed = iter("abc"), []
-    door = Reopened(lambda: next(opened), closed.append)
+    door = Reconnecting(lambda: next(opened), closed.append)
 
     def away(_: str) -> Any:
         raise StoreUnavailableError("redis", "append", 0.2)

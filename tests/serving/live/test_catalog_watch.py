@@ -1,4 +1,4 @@
-"""What changed in the catalogue reaches the service between requests, whatever else happens meanwhile."""
+"""What changed in the catalog reaches the service between requests, whatever else happens meanwhile."""
 
 import json
 import time
@@ -21,17 +21,17 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.home import HomePaths
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
-from recsys.stores.catalog.feed import CatalogueChanges, CatalogueFeed
-from recsys.stores.catalog.history import CatalogueHistory
+from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
+from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.lake.dataset_files import save_items, save_users
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
 from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.redis_stream import RedisEventStream
-from recsys.streaming.catalog_worker import CatalogueDoors, CatalogueWorker
+from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
 from serving.live.bundle_watch import BundleWatch
-from serving.live.catalog_watch import LiveCatalogue, LiveFeeds
+from serving.live.catalog_watch import CatalogWatch, LiveFeeds
 from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
 from tests.serving.conftest import OpenShop, Shop, record
 
@@ -53,13 +53,13 @@ class Feeds:
         self.away = False
         self.asked = 0
 
-    def changes(self, version: int, encoder: str) -> CatalogueChanges:
+    def changes(self, version: int, encoder: str) -> CatalogChanges:
         self.asked += 1
         if self.away:
-            raise StoreUnavailableError("redis", "read what changed in the catalogue", 1.0)
+            raise StoreUnavailableError("redis", "read what changed in the catalog", 1.0)
         if version >= len(self.published):
-            return CatalogueChanges(version, ())
-        return CatalogueChanges(version + 1, tuple(self.published[version]))
+            return CatalogChanges(version, ())
+        return CatalogChanges(version + 1, tuple(self.published[version]))
 
     def scores(self, count: int) -> dict[str, float]:
         if self.away:
@@ -72,8 +72,8 @@ def feeds() -> Feeds:
     return Feeds()
 
 
-def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, LiveCatalogue]:
-    live = LiveCatalogue(feeds.changes, feeds.scores, lambda: NOW)
+def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, CatalogWatch]:
+    live = CatalogWatch(feeds.changes, feeds.scores, lambda: NOW)
     settings = Settings().serving
 
     def load(found: Any) -> Recommender:
@@ -85,7 +85,7 @@ def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, LiveCatalo
 
 
 def knows(watch: BundleWatch, item_id: str) -> bool:
-    return item_id in watch.recommender().catalogue.ids.tolist()
+    return item_id in watch.recommender().catalog.ids.tolist()
 
 
 def test_changes_are_swapped_in_and_a_request_in_flight_keeps_what_it_had(feeds: Feeds) -> None:
@@ -97,7 +97,7 @@ def test_changes_are_swapped_in_and_a_request_in_flight_keeps_what_it_had(feeds:
     assert knows(watch, "plum")
     assert watch.recommender().version == 2
     assert watch.recommender().item("pear").title == "Pear"
-    assert "pear" not in in_flight.catalogue.ids.tolist()
+    assert "pear" not in in_flight.catalog.ids.tolist()
 
 
 def test_without_changes_nothing_is_swapped(feeds: Feeds) -> None:
@@ -164,7 +164,7 @@ def test_the_thread_looks_by_itself_survives_an_error_and_stops(feeds: Feeds) ->
     watch, live = watching(feeds, ["one"])
     asked, broken = feeds.changes, [True]
 
-    def changes(version: int, encoder: str) -> CatalogueChanges:
+    def changes(version: int, encoder: str) -> CatalogChanges:
         if broken[0]:
             broken[0] = False
             raise RuntimeError("once")
@@ -211,12 +211,12 @@ def server(tmp_path: Any) -> Iterator[Settings]:
     redis_server.down(settings)
 
 
-def catalogue_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogueWorker:
+def catalog_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogWorker:
     silent = Silent()
-    doors = CatalogueDoors(
-        stream, CatalogueHistory(paths), silent, CatalogueFeed(client), silent, RedisProgress(client)
+    doors = CatalogDoors(
+        stream, CatalogHistory(paths), silent, CatalogFeed(client), silent, RedisProgress(client)
     )
-    return CatalogueWorker(doors, lambda: time.time_ns() // 1000)
+    return CatalogWorker(doors, lambda: time.time_ns() // 1000)
 
 
 def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, open_shop: OpenShop) -> None:
@@ -227,16 +227,16 @@ def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, op
     shop: Shop = open_shop()
     client = open_url(redis_server.redis_url(server))
     stream, stop = RedisEventStream(client, 2), Event()
-    worker = Thread(target=catalogue_worker(server.paths, client, stream).run, args=(stop,), daemon=True)
+    worker = Thread(target=catalog_worker(server.paths, client, stream).run, args=(stop,), daemon=True)
     worker.start()
     feeds, looks = LiveFeeds(server), []
 
-    def changes(version: int, encoder: str) -> CatalogueChanges:
+    def changes(version: int, encoder: str) -> CatalogChanges:
         found = feeds.changes(version, encoder)
         looks.append(found.version > version)
         return found
 
-    live = LiveCatalogue(changes, feeds.scores)
+    live = CatalogWatch(changes, feeds.scores)
     live.start(shop.deployment.bundles, server.serving.live_seconds, 0.1)
     try:
         row = {

@@ -61,7 +61,7 @@ def test_lines_are_rows_and_a_broken_one_costs_only_itself(shop) -> None:
     assert "the line is not JSON" in answer["verdicts"][0]["message"]
 
 
-def test_upserts_go_to_the_catalogues_partition(shop) -> None:
+def test_upserts_go_to_the_catalogs_partition(shop) -> None:
     assert (
         send(shop, [UPSERT, {"kind": "user_upsert", "event_id": "u2", "user_id": "ann"}]).json()["token"]
         == "8:2"
@@ -122,7 +122,7 @@ def test_past_the_bound_of_waiting_events_more_are_429(open_shop) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_events")
     assert answer.headers["Retry-After"] == "1"
     assert "4 events wait already" in answer.json()["error"]["message"]
-    assert send(shop, UPSERT).status_code == 200, "the catalogue counts by itself"
+    assert send(shop, UPSERT).status_code == 200, "the catalog counts by itself"
     assert send(shop, [UPSERT, VIEW]).status_code == 429
     for partition, log in enumerate(shop.stream.logs):
         shop.stream.committed[partition] = len(log)
@@ -130,7 +130,7 @@ def test_past_the_bound_of_waiting_events_more_are_429(open_shop) -> None:
     assert send(shop, VIEW).status_code == 200
 
 
-def test_a_slow_catalogue_does_not_stop_clicks(open_shop) -> None:
+def test_a_slow_catalog_does_not_stop_clicks(open_shop) -> None:
     shop = open_shop(stream=StreamSettings(max_lag=1))
     send(shop, [{**UPSERT, "event_id": f"u{number}"} for number in range(2)])
     known_backlog(shop)

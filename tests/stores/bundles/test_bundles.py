@@ -54,7 +54,7 @@ class Line(torch.nn.Module):
         return network
 
 
-def catalogue(ids: tuple[str, ...] = ("a", "b", "c")) -> ItemTable:
+def catalog(ids: tuple[str, ...] = ("a", "b", "c")) -> ItemTable:
     rows = len(ids) + 1
     return ItemTable(
         vocabulary=Vocabulary(("", *ids)),
@@ -70,7 +70,7 @@ def catalogue(ids: tuple[str, ...] = ("a", "b", "c")) -> ItemTable:
 def bundle(
     rng: np.random.Generator, *, ranker: bool = True, bundle_id: str = "shop-1", **changes: Any
 ) -> Bundle:
-    items = changes.pop("items", catalogue())
+    items = changes.pop("items", catalog())
     rows = len(items)
     manifest = Manifest(
         bundle_id=bundle_id,
@@ -177,7 +177,7 @@ def test_any_titles_and_any_float_bits_survive(
     titles: list[str], seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     rng = np.random.default_rng(seed)
-    items = replace(catalogue(tuple(str(i) for i in range(len(titles)))), titles=("", *titles))
+    items = replace(catalog(tuple(str(i) for i in range(len(titles)))), titles=("", *titles))
     bits = rng.integers(0, 2**32, (len(items), 3), dtype=np.uint32).view(
         np.float32
     )  # NaN, infinities and all
@@ -326,7 +326,7 @@ def test_an_extra_file_is_hashed_verified_and_found(rng: np.random.Generator, tm
         load(path)
 
 
-def test_arrays_of_another_catalogue_are_refused(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_arrays_of_another_catalog_are_refused(rng: np.random.Generator, tmp_path: Path) -> None:
     with pytest.raises(ArtifactMismatchError, match="popularity has 9 rows for 4 items"):
         save_bundle(bundle(rng, popularity=np.zeros(9, np.float32)), tmp_path)
     assert list(tmp_path.iterdir()) == []

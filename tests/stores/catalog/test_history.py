@@ -1,4 +1,4 @@
-"""The catalogue as its worker sees it: imported, changed by the stream, read again after an import."""
+"""The catalog as its worker sees it: imported, changed by the stream, read again after an import."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from recsys.catalog import Item, User
 from recsys.dataset.catalog_rows import items_table, users_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
-from recsys.stores.catalog.history import CatalogueHistory
+from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.lake.dataset_files import load_users, save_items, save_users
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -28,10 +28,10 @@ def paths(tmp_path: Path) -> HomePaths:
 
 
 def test_the_newest_version_of_an_item_is_known_before_and_after_a_restart(paths: HomePaths) -> None:
-    history = CatalogueHistory(paths)
+    history = CatalogHistory(paths)
     changes = [item("tea", 5, 1), item("cocoa", 3, 1), item("tea", 6, 2)]
     history.append(changes, [User("bob", {"n": 1.0}, NOON)], 7)
-    for known in (history, CatalogueHistory(paths)):
+    for known in (history, CatalogHistory(paths)):
         assert known.items(["tea", "coffee", "cocoa", "none"]) == {
             "coffee": item("coffee"),
             "tea": item("tea", 6, 2),
@@ -48,23 +48,23 @@ def test_the_newest_version_of_an_item_is_known_before_and_after_a_restart(paths
 
 
 def test_an_item_counts_under_the_version_that_changed_it_last(paths: HomePaths) -> None:
-    history = CatalogueHistory(paths)
+    history = CatalogHistory(paths)
     history.append([item("tea", 2, 1), item("cocoa", 3, 1)], [], 5)
     history.append([item("tea", 4, 2)], [], 6)
-    for known in (history, CatalogueHistory(paths)):
+    for known in (history, CatalogHistory(paths)):
         assert known.changed_after(0) == [(5, ["cocoa"]), (6, ["tea"])]
 
 
 def test_items_whose_text_was_ever_another_are_remembered(paths: HomePaths) -> None:
-    history = CatalogueHistory(paths)
+    history = CatalogHistory(paths)
     history.append([item("tea", 2, 1, text="hot"), item("coffee", 2, 1), item("cocoa", 2, 1)], [], 5)
     history.append([item("tea", 2, 2)], [], 6)
-    for known in (history, CatalogueHistory(paths)):
+    for known in (history, CatalogHistory(paths)):
         assert known.retexted(["tea", "coffee", "cocoa"]) == {"tea", "cocoa"}
 
 
 def test_another_import_is_taken_up_and_what_it_says_later_wins(paths: HomePaths) -> None:
-    history = CatalogueHistory(paths)
+    history = CatalogHistory(paths)
     history.append([item("tea", 5, 10), item("coffee", 5, 30)], [], 7)
     save_items(paths, items_table([item("coffee", 8, 20), item("milk", 2, 20), item("tea", 9, 20)]))
     assert history.items(["tea", "coffee", "milk"]) == {
@@ -76,4 +76,4 @@ def test_another_import_is_taken_up_and_what_it_says_later_wins(paths: HomePaths
 
 def test_before_an_import_the_error_names_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="recsys data import"):
-        CatalogueHistory(HomePaths(tmp_path))
+        CatalogHistory(HomePaths(tmp_path))

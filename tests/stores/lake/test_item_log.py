@@ -35,7 +35,7 @@ def prices(rows) -> list[tuple[str, int]]:
     return [(row[columns.ITEM_ID], row[columns.PRICE_MICROS] // 1_000_000) for row in rows.to_pylist()]
 
 
-def test_without_a_log_the_catalogue_is_what_was_imported(paths: HomePaths) -> None:
+def test_without_a_log_the_catalog_is_what_was_imported(paths: HomePaths) -> None:
     assert prices(load_items(paths)) == [("coffee", 3), ("tea", 2)]
     assert item_log(paths).last_version() == 0
 

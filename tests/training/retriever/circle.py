@@ -1,4 +1,4 @@
-"""People who walk a catalogue in a circle: a world in which the next item is certain."""
+"""People who walk a catalog in a circle: a world in which the next item is certain."""
 
 from collections.abc import Callable, Mapping
 

@@ -170,7 +170,7 @@ def test_curves_are_written_as_json_and_as_a_picture(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_negatives_of_the_whole_catalogue_make_the_full_softmax():
+def test_negatives_of_the_whole_catalog_make_the_full_softmax():
     log = cycle()
     data, model = data_of(log), model_of(log, settings(dropout=0.0)).eval()
     batch, frequency = batch_of(data, np.arange(16)), torch.from_numpy(data.frequency)

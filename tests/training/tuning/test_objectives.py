@@ -9,7 +9,7 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
-from recsys.training.tuning.cached_features import RememberedFeatures
+from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
     first_stage_objective,
@@ -85,7 +85,7 @@ def test_a_ranker_is_tried_over_one_first_stage(tmp_path: Path) -> None:
 
 def test_equal_questions_are_asked_of_the_store_once(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
-    remembered = RememberedFeatures(features)
+    remembered = CachedFeatures(features)
     objective = first_stage_objective(open_trials(replace(work, features=remembered), 1.0, 0))
     first = objective({}, lambda value: None)
     asked = len(features.asked)
