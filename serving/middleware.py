@@ -1,4 +1,4 @@
-"""The door: request ids, the API key, limits and metrics, before any route sees a request."""
+"""The guard: request ids, the API key, limits and metrics, before any route sees a request."""
 
 import asyncio
 import logging
@@ -9,7 +9,8 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.deployment import Deployment, is_loopback
+from recsys.addresses import is_loopback
+from serving.deployment import Deployment
 from serving.errors import error_response
 
 log = logging.getLogger("recsys.serving")
@@ -20,7 +21,7 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class GuardMiddleware:
-    """Wraps an ASGI application; every answer carries a request id, every refusal the one error shape.
+    """Wraps an ASGI application; every answer carries a request id, every rejection the one error shape.
 
     A request id from the client is kept if it is 1 to 64 letters, digits, dots, dashes or underscores.
     """
@@ -69,14 +70,14 @@ class GuardMiddleware:
     async def _admit(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
     ) -> None:
-        """Refuses, or hands on with the body read and bounded."""
+        """Rejects the request, or hands it on with the body read and bounded."""
         if scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
             await self._app(scope, receive, send)
             return
-        refusal = self._unauthorised(scope, headers)
-        if refusal is not None:
+        rejection = self._unauthorised(scope, headers)
+        if rejection is not None:
             asks = {"WWW-Authenticate": "Bearer"}
-            response = error_response(401, refusal[0], request_id, remedy=refusal[1], headers=asks)
+            response = error_response(401, rejection[0], request_id, remedy=rejection[1], headers=asks)
             await response(scope, receive, send)
             return
         limit = self._deployment.settings.max_concurrency
@@ -98,7 +99,7 @@ class GuardMiddleware:
             return "the service has no API key and answers this machine only", "Set RECSYS_API_KEY."
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         given = headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None)
-        if deployment.admits(given):
+        if deployment.accepts_key(given):
             return None
         problem = "the API key is wrong" if given else "an API key is needed"
         return problem, "Send it as X-API-Key, or as Authorization: Bearer."
@@ -106,7 +107,7 @@ class GuardMiddleware:
     async def _body(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
     ) -> bytes | None:
-        """The whole body; None where it was refused (too large, too slow) or the client is gone."""
+        """The whole body; None where it was rejected (too large, too slow) or the client is gone."""
         settings = self._deployment.settings
         limit = settings.max_body_bytes
         length = headers.get("Content-Length", "")
