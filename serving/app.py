@@ -14,7 +14,7 @@ from recsys import __version__
 from recsys.errors import RecsysError
 from serving.deployment import Deployment
 from serving.errors import error_response, response_for
-from serving.middleware import REQUEST_ID, GuardMiddleware
+from serving.middleware import REQUEST_ID, guard
 from serving.routes.events import add_events
 from serving.routes.items import add_items
 from serving.routes.operations import add_operations
@@ -54,7 +54,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_operations(app, deployment)
     _add_errors(app)
     _describe_key(app, deployment)
-    app.add_middleware(GuardMiddleware, deployment=deployment)
+    app.add_middleware(guard, deployment=deployment)
     if deployment.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -81,7 +81,7 @@ def _add_errors(app: FastAPI) -> None:
         return _error(request)(422, _complaint(first))
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
+    async def rejected(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         return _error(request)(error.status_code, str(error.detail), headers=headers)
 

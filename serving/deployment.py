@@ -83,7 +83,7 @@ class Deployment:
                 slate that was made without them says so.
 
         Raises:
-            RequestError: `seen` is no token.
+            RequestError: `seen` is not a token.
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
         slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))

@@ -6,7 +6,8 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys.addresses import is_loopback
@@ -20,11 +21,27 @@ OPEN_PATHS = frozenset({"/", "/livez", "/readyz"})  # no key, no concurrency lim
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class GuardMiddleware:
-    """Wraps an ASGI application; every answer carries a request id, every rejection the one error shape.
+def guard(app: ASGIApp, deployment: Deployment) -> ASGIApp:
+    """`app` behind the guard, every answer with a request id.
 
     A request id from the client is kept if it is 1 to 64 letters, digits, dots, dashes or underscores.
     """
+    return CorrelationIdMiddleware(
+        GuardMiddleware(app, deployment),
+        header_name=REQUEST_ID,
+        generator=new_request_id,
+        validator=None,  # it would log a line for each id that is replaced
+        transformer=lambda given: given if _GIVEN_ID.fullmatch(given) else new_request_id(),
+    )
+
+
+def new_request_id() -> str:
+    """A random id, 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+class GuardMiddleware:
+    """Checks key and limits before the application sees a request; rejections have the one error shape."""
 
     def __init__(self, app: ASGIApp, deployment: Deployment) -> None:
         self._app = app
@@ -36,8 +53,7 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get(REQUEST_ID, "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = correlation_id.get() or new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
@@ -46,7 +62,6 @@ class GuardMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
         metrics = self._deployment.metrics

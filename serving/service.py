@@ -28,7 +28,7 @@ from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
-from serving.middleware import GuardMiddleware
+from serving.middleware import guard
 from serving.schemas.recommendations import RecommendBody
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
@@ -46,14 +46,14 @@ class PathSplitter:
     def __init__(self, bento: ASGIApp, service: "ConfiguredService") -> None:
         self._bento = bento
         self._service = service
-        self._guarded: GuardMiddleware | None = None
+        self._guarded: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._service.app
         if scope["type"] != "http" or app is None:
             await self._bento(scope, receive, send)
         elif scope["path"] in BENTO_PATHS:
-            self._guarded = self._guarded or GuardMiddleware(self._bento, app.state.deployment)
+            self._guarded = self._guarded or guard(self._bento, app.state.deployment)
             await self._guarded(scope, receive, send)
         else:
             await app(scope, receive, send)
@@ -139,6 +139,6 @@ def _bento_errors() -> Iterator[None]:
     try:
         yield
     except RecsysError as error:
-        refusal = BentoMLException(str(error))
-        refusal.error_code = HTTPStatus(response_for(error).status)
-        raise refusal from error
+        told = BentoMLException(str(error))
+        told.error_code = HTTPStatus(response_for(error).status)
+        raise told from error

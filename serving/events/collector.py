@@ -47,7 +47,7 @@ class Collected:
 
 
 class EventCollector:
-    """Takes events to the stream, in threads of its own: whoever asks for a slate waits for none of them.
+    """Takes events to the stream, in threads of its own: a request for a slate waits for none of them.
 
     Args:
         open_stream, open_progress: called when first needed, and again after a failure.
@@ -113,7 +113,7 @@ class EventCollector:
         """What `token` stands for.
 
         Raises:
-            RequestError: it is none of ours.
+            RequestError: it is not a token of this service.
         """
         return parse_token(token, self._settings.partitions)
 

@@ -18,12 +18,12 @@ class BundleWatch:
     """Holds the recommender that serves; `current` is one reference that is replaced as a whole.
 
     A request takes the reference once and keeps it, so that a swap drops no request and mixes no two
-    bundles. A bundle that cannot be loaded is refused and the old one stays.
+    bundles. A bundle that cannot be loaded is rejected and the old one stays.
 
     Args:
         production: the bundle in production now, or None.
         load: makes a recommender that is warm, or raises RecsysError.
-        clock: monotonic seconds. taken, refused: are told of each swap and each refusal.
+        clock: monotonic seconds. on_swap, on_rejected: called at each swap and each rejection.
     """
 
     def __init__(
