@@ -18,7 +18,7 @@ from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CO
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.raw.cells import MICROS
-from recsys.streaming.batch import Batch
+from recsys.streaming.batch import EventBatch
 
 LOG_VERSION = 1
 LOG_DTYPE = np.dtype(
@@ -92,7 +92,7 @@ class UserLogs:
             at=rows["at"].copy(),
             quantity=rows["quantity"].copy(),
             value=rows["value"].copy(),
-            undone_at=undone(user, key, kind, rows["at"]),
+            undone_at=undone_instants(user, key, kind, rows["at"]),
         )
 
 
@@ -114,11 +114,11 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     return UserLogs(tuple(users), np.repeat(np.arange(len(users)), lengths), rows, np.zeros(len(rows), bool))
 
 
-def log_rows(batch: Batch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
+def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
     """(K,) the events of `batch` at `which` (K,) as rows of logs.
 
     Args:
-        keys: (N,) what each event of the batch is about, see `recsys.streaming.batch.about`.
+        keys: (N,) what each event of the batch is about, see `recsys.streaming.batch.event_keys`.
         counted: (K,) whether features of users count it.
     """
     rows = np.empty(len(which), LOG_DTYPE)
@@ -138,7 +138,7 @@ def encode_logs(logs: UserLogs) -> dict[str, bytes]:
     }
 
 
-def merged(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
+def merge_logs(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
     """`logs` with new `rows` (K,) of `logs.users[user]` (K,) in their places."""
     order = np.lexsort((rows["sequence"], rows["at"], user))
     user, rows = user[order], np.take(rows, order)
@@ -165,7 +165,7 @@ def _opaque(rows: Rows) -> Rows:
     return rows.view(f"V{LOG_DTYPE.itemsize}")
 
 
-def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
+def trim_logs(logs: UserLogs, rules: CleaningRules) -> UserLogs:
     """`logs` without what nothing will ask for again.
 
     Judged by each user's own newest event: whatever is left out leaves every window before that. A day more
@@ -190,14 +190,14 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
     return np.minimum(newest // DAY_MICROS * DAY_MICROS, newest - round(seconds * MICROS))
 
 
-def undone(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
     """`undone_at` for items that are known by their keys."""
     when = np.full(len(user), NEVER)
     cancels = np.flatnonzero(kind == CANCEL_CODE)
     if len(cancels):
         cancelled = np.zeros(int(user[-1]) + 1, bool)  # by user; few have ever cancelled anything
         cancelled[user[cancels]] = True
-        concerned = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
-        _, item = np.unique(key[concerned], return_inverse=True)
-        when[concerned] = undone_at(user[concerned], item, kind[concerned], at[concerned])
+        affected = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
+        _, item = np.unique(key[affected], return_inverse=True)
+        when[affected] = undone_at(user[affected], item, kind[affected], at[affected])
     return when

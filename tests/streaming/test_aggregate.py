@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +13,8 @@ from recsys.errors import DataError
 from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.aggregate import stamped
-from recsys.streaming.categories import categories_of
-from recsys.streaming.item_counters import decode_tiles
+from recsys.streaming.aggregate import stamp_rows
+from recsys.streaming.item_counters import decode_counters
 from recsys.streaming.user_log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical, micros
@@ -103,7 +101,7 @@ def test_a_cancel_takes_a_purchase_back_and_stays_an_event() -> None:
     assert item is not None
     assert (activity["purchase_count_7d"], activity["purchase_value_micros_7d"]) == (0, 0)
     assert item["item_purchase_count_7d"] == 0
-    assert decode_tiles(stream.tiles).popularity.tolist() == [0.0]
+    assert decode_counters(stream.counters).popularity.tolist() == [0.0]
 
 
 def test_a_late_purchase_that_a_cancel_meant_gives_the_other_one_back() -> None:
@@ -253,18 +251,9 @@ def test_a_log_of_another_version_is_refused_by_name() -> None:
         decode_logs(["u"], {"u": b"\x09" + bytes(LOG_DTYPE.itemsize)})
 
 
-def test_categories_are_found_by_key_and_the_last_of_an_item_counts() -> None:
-    categories = categories_of(
-        [("a", "tea"), ("b", None), ("a", "rye"), *((str(n), "x") for n in range(500))]
-    )
-    asked = np.array([stable_key(item) for item in ("a", "b", "499", "unknown")])
-    assert categories(asked).tolist() == [stable_key("rye"), 0, stable_key("x"), 0]
-    assert categories_of([])(asked).tolist() == [0, 0, 0, 0]
-
-
 def test_rows_can_be_stamped_when_the_commit_knows_its_instant(start: datetime) -> None:
     step = Replayed().process(numbered(event(columns.VIEW, NOON)), NOON)
-    rows = stamped(step.rows.activity, micros(start))
+    rows = stamp_rows(step.rows.activity, micros(start))
     assert rows[columns.CREATED_TIMESTAMP].to_pylist() == [start]
     assert rows.schema == step.rows.activity.schema
 
