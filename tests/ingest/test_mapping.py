@@ -60,7 +60,7 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(extra: str, par
         (HEAD + EVENTS + "header = false\n", "needs `names`"),
         (HEAD + EVENTS + "[items]\ntitle = 'x'\n", "no `files`"),
         (HEAD + EVENTS + "[items]\nfiles = 'p'\ntitle = '{x'\n", "is not a template"),
-        (HEAD + EVENTS + "[items]\nunknown = 'quarantine'\n", "would refuse every event"),
+        (HEAD + EVENTS + "[items]\nunknown = 'quarantine'\n", "would reject every event"),
         (HEAD + EVENTS + "[weights]\nbuy = 1\n", "'buy'"),
         (HEAD + EVENTS + EVENTS.replace('"t"', '{ unit = "order" }'), "all have unit"),
         ("name = ", "shop.toml: "),
