@@ -104,11 +104,15 @@ def refuse_near_duplicates(rows: EventColumns, codes: CodeArray, rules: Cleaning
         refuse(codes, np.where((after < old) & (before >= old), before, after), NEAR_DUPLICATE)
 
 
-def refuse_bots(rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: Mask | None) -> IntArray:
+def refuse_bots(
+    rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: Mask | None, old: int = 0
+) -> IntArray:
     """Refuses machines from the event on that betrays them.
 
     Args:
         known: (N,) events of users known to be machines.
+        old: how many of the first rows have had their verdict. A minute or a day of which all rows have had
+            it betrays nobody: what is still known of it may lack the event that another one repeated.
 
     Returns:
         The rows that betrayed a machine, one for each.
@@ -129,7 +133,11 @@ def refuse_bots(rows: EventColumns, codes: CodeArray, rules: CleaningRules, know
             window = at // width
             starts = np.r_[True, (users[1:] != users[:-1]) | (window[1:] != window[:-1])]
             rank = np.arange(len(at)) - np.maximum.accumulate(np.where(starts, np.arange(len(at)), 0))
-            over |= rank >= limit
+            crowded = rank >= limit
+            if old and crowded.any():
+                has_new = np.logical_or.reduceat(chosen[order] >= old, np.flatnonzero(starts))
+                crowded &= has_new[np.cumsum(starts) - 1]
+            over |= crowded
     if not over.any():
         return betrayals
     first = np.flatnonzero(over)

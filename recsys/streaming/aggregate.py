@@ -109,7 +109,7 @@ def aggregate(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
         rejected=_with_reasons(events, verdicts.codes),
-        logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
+        logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules, bots | verdicts.bots)),
         rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
         bots=verdicts.bots,

@@ -11,6 +11,7 @@ from recsys.dataset.cells import Mask
 from recsys.dataset.cleaning_rules import CleaningRules
 from recsys.dataset.hashing import HashArray, hash_texts
 from recsys.dataset.refusals import (
+    BOT,
     DUPLICATE,
     NEAR_DUPLICATE,
     REASON_CODES,
@@ -32,7 +33,7 @@ class Verdicts:
     Attributes:
         codes: (N,) places in `recsys.dataset.refusals.REASONS`, 0 = kept.
         remembered: (N,) events that a rule will look back on.
-        bots: users that the batch betrayed as machines.
+        bots: users that the batch betrayed as machines (new ones only).
     """
 
     codes: CodeArray
@@ -72,20 +73,29 @@ def clean_batch(
     refuse_clocks(batch.at, codes[old:], rules, clock)
     _refuse_duplicates(events, codes[old:])
     refuse_near_duplicates(rows, codes, rules, old)
-    betrayals = refuse_bots(rows, codes, rules, _known(batch, old, bots))
-    codes = codes[old:]
-    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    betrayals = refuse_bots(rows, codes, rules, _known(batch, old, bots), old)
     return Verdicts(
-        codes,
-        looked_at(batch.kind, rules) & passed,
-        frozenset(batch.users[user] for user in rows.user[betrayals]),
+        codes[old:],
+        _remembered(batch.kind, codes[old:], rules),
+        frozenset(batch.users[user] for user in rows.user[betrayals]) - bots,
     )
 
 
 def looked_at(kind: IntArray, rules: CleaningRules) -> BoolArray:
     """(N,) whether a rule looks back on events of this kind, by its code."""
-    spaced = {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
-    return _of_kinds(kind, spaced | set(rules.bot_kinds))
+    return _of_kinds(kind, _spaced(rules) | set(rules.bot_kinds))
+
+
+def _remembered(kind: IntArray, codes: CodeArray, rules: CleaningRules) -> BoolArray:
+    """(N,) events that a rule will look back on. Of a machine, known for ever, only near duplicates ask."""
+    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    by_machine = codes == REASON_CODES[BOT]
+    return (passed & looked_at(kind, rules)) | (by_machine & _of_kinds(kind, _spaced(rules)))
+
+
+def _spaced(rules: CleaningRules) -> set[str]:
+    """Kinds that have near duplicates."""
+    return {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
 
 
 @dataclass(frozen=True)
