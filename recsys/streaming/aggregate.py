@@ -48,7 +48,8 @@ class Aggregated:
 
     Attributes:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
-        late: clean events that came later than the lateness allows: for the lake, and counted, no more.
+        late: clean events that came later than the lateness allows: for the lake, and counted; features
+            never see them, only cleaning looks back on them.
         rejected: the others, with a column `reason` out of `recsys.dataset.refusals.REASONS`.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
@@ -102,7 +103,7 @@ def aggregate(
     kept &= ~late
     counted = kept & batch.counted
     for_users = counted & (batch.kind != IMPRESSION_CODE)
-    written = np.flatnonzero(for_users | (verdicts.remembered & ~late))
+    written = np.flatnonzero(for_users | verdicts.remembered)
     after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
     for_features = after.counted()
     return Aggregated(

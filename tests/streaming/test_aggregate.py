@@ -177,9 +177,11 @@ def test_a_machine_is_refused_from_the_event_that_betrays_it_and_for_ever() -> N
     assert activity["view_count_1d"] == 3
 
 
-def found_in_batches(rules: CleaningRules, events: list[dict[str, Any]], size: int) -> dict[int, str]:
+def found_in_batches(
+    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * DAY_MICROS
+) -> dict[int, str]:
     """Reasons by sequence, when `events` come by `size`."""
-    replayed = Replayed(rules)
+    replayed = Replayed(rules, lateness)
     found: dict[int, str] = {}
     for start in range(0, len(events), size):
         found |= reasons(replayed.process(events[start : start + size], NOON + DAY).rejected)
@@ -244,6 +246,15 @@ def test_a_near_duplicate_of_yesterday_does_not_count_today(size: int) -> None:
     )
     expected = {1: "near_duplicate", 4: "bot"}
     assert found_in_batches(rules, events, size) == expected
+    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_events_beyond_the_lateness_are_cleaned_like_others(size: int) -> None:
+    rules = CleaningRules(bot_events_per_minute=2, near_duplicate_seconds={columns.VIEW: 1.0})
+    events = numbered(*(event(columns.VIEW, NOON + second * SECOND) for second in (0, 1, 10, 20)))
+    expected = {1: "near_duplicate", 3: "bot"}
+    assert found_in_batches(rules, events, size, lateness=0) == expected
     assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
 
 
