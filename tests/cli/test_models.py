@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from recsys.cli.models import models
+from recsys.cli.app import app
 from recsys.config import load_settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.stores.bundles.bundles import save_bundle
@@ -17,7 +17,7 @@ from tests.tiny_bundle import tiny_bundle
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(models.app, list(arguments), catch_exceptions=False)
+    result = CliRunner().invoke(app, ["models", *arguments], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
 
@@ -80,7 +80,7 @@ def test_show_tells_the_manifest_and_the_history(trained: Callable[[str], Path])
 
 def test_show_works_without_the_files(trained: Callable[[str], Path]) -> None:
     (trained("one") / "manifest.json").unlink()
-    result = CliRunner().invoke(models.app, ["show", "one", "--json"])
+    result = CliRunner().invoke(app, ["models", "show", "one", "--json"])
     assert result.exit_code == 0
     assert "manifest.json is missing" in result.stderr
     assert json.loads(result.stdout)["bundle_id"] == "one"
@@ -139,6 +139,6 @@ def test_a_rollback_with_nothing_behind_is_refused(trained: Callable[[str], Path
 
 def test_features_that_cannot_be_compared_are_noted_on_stderr(trained: Callable[[str], Path]) -> None:
     trained("one")
-    result = CliRunner().invoke(models.app, ["promote", "one", "--json"])
+    result = CliRunner().invoke(app, ["models", "promote", "one", "--json"])
     assert "not applied yet" in result.stderr
     assert json.loads(result.stdout)["stage"] == "production"
