@@ -97,7 +97,7 @@ def scheduled_jobs(settings: Settings, programs: Path, hour: int, minute: int) -
         ScheduledJob(
             "recsys-train",
             "recsys: audit what was served, train on what is new, promote it if it is better",
-            # A failed audit does not stop the training: promotion asks for it.
+            # A failed audit does not stop the training: promotion requires one that passed.
             f"{recsys} features audit; {recsys} train --incremental && {recsys} models promote-if-better",
             hour,
             minute,

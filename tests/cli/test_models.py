@@ -1,4 +1,4 @@
-"""`recsys models`: what it prints, what it refuses and what it leaves behind."""
+"""`recsys models`: what it prints, what it rejects and what it leaves behind."""
 
 import json
 from collections.abc import Callable
@@ -86,9 +86,9 @@ def test_show_works_without_the_files(trained: Callable[[str], Path]) -> None:
     assert json.loads(result.stdout)["bundle_id"] == "one"
 
 
-def test_show_of_an_unknown_bundle_is_refused(home: Path) -> None:
-    with pytest.raises(ArtifactNotFoundError, match="'nobody'"):
-        run("show", "nobody")
+def test_show_of_an_unknown_bundle_is_rejected(home: Path) -> None:
+    with pytest.raises(ArtifactNotFoundError, match="'missing'"):
+        run("show", "missing")
 
 
 def test_promote_and_rollback_go_forward_and_back(trained: Callable[[str], Path]) -> None:
@@ -117,7 +117,7 @@ def test_a_damaged_bundle_is_never_promoted(trained: Callable[[str], Path], forc
     assert stages() == {"one": "candidate"}
 
 
-def test_a_rollback_to_a_bundle_that_is_gone_is_refused_and_production_stays(
+def test_a_rollback_to_a_bundle_that_is_gone_is_rejected_and_production_stays(
     trained: Callable[[str], Path],
 ) -> None:
     path = trained("one")
@@ -130,7 +130,7 @@ def test_a_rollback_to_a_bundle_that_is_gone_is_refused_and_production_stays(
     assert stages() == {"one": "archived", "two": "production"}
 
 
-def test_a_rollback_with_nothing_behind_is_refused(trained: Callable[[str], Path]) -> None:
+def test_a_rollback_with_nothing_behind_is_rejected(trained: Callable[[str], Path]) -> None:
     trained("one")
     run("promote", "one")
     with pytest.raises(ArtifactNotFoundError, match="first in production"):

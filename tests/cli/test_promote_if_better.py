@@ -1,4 +1,4 @@
-"""`recsys models promote-if-better`: which bundle is compared, and what is refused."""
+"""`recsys models promote-if-better`: which bundle is compared, and what is rejected."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def test_the_first_bundle_has_nothing_to_beat(trained: Callable[..., None]) -> N
         assert registry.history("one")[-1].changed_by.endswith("(if better)")
 
 
-def test_without_a_candidate_and_for_what_serves_already_there_is_nothing_to_judge(
+def test_without_a_candidate_and_for_what_serves_already_there_is_nothing_to_compare(
     trained: Callable[..., None],
 ) -> None:
     trained("one", promote=True)
