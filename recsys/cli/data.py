@@ -126,7 +126,7 @@ def compact(as_json: AsJson = False) -> None:
       recsys data compact
     """
     from recsys.cli.output import print_rows
-    from recsys.stores.lake.compaction import compact_lakes
+    from recsys.jobs.data.compact import compact_lakes
 
     rows = [asdict(report) for report in compact_lakes(load_settings().paths)]
     print_rows(rows, as_json=as_json, title="Event lake")
