@@ -20,7 +20,7 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         ConfigError: the feature repository was never applied.
         StoreUnavailableError: no Redis runs.
     """
-    doors = CatalogDoors(
+    deps = CatalogDoors(
         stream=open_stream(settings),
         log=CatalogHistory(settings.paths),
         online=OnlineRows(settings),
@@ -28,4 +28,4 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         texts=UpsertTexts(settings),
         progress=open_progress(settings),
     )
-    return CatalogWorker(doors, clock=lambda: time.time_ns() // 1000)
+    return CatalogWorker(deps, clock=lambda: time.time_ns() // 1000)
