@@ -10,10 +10,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from recsys.cli.doctor import doctor, examine, folded
+from recsys.cli.doctor import doctor, fold_packages
 from recsys.config import Settings, StreamSettings, TextSettings, load_settings
 from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, missing, ok
+from recsys.jobs.checks.examine import run_checks
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import connect
@@ -66,13 +67,13 @@ def test_a_check_that_breaks_does_not_hide_the_others() -> None:
     def broken(settings: Settings) -> Check:
         raise RuntimeError("odd")
 
-    found = examine(Settings(), [("one", broken), ("two", lambda settings: ok("two", "fine"))])
+    found = run_checks(Settings(), [("one", broken), ("two", lambda settings: ok("two", "fine"))])
     assert [(check.name, check.state) for check in found] == [("one", "warning"), ("two", "ok")]
     assert "RuntimeError: odd" in found[0].detail
 
 
 def test_packages_that_fit_are_one_row_and_others_stand_out() -> None:
-    rows = folded(
+    rows = fold_packages(
         [ok("python", "3.11"), ok("package a", "1"), ok("package b", "2"), missing("package c", "", "run")]
     )
     assert [(row.name, row.detail) for row in rows] == [
