@@ -1,56 +1,55 @@
-"""The demo's last act: the same household before and after five events, and how long that took."""
+"""The demo's last step: the same household before and after five events, and how long that took."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from recsys import columns
-from recsys.cli.output import note, print_rows
 from recsys.client import RecsysClient
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
+from recsys.jobs.results import JsonObject
+from recsys.stores.lake.dataset_files import load_items
+from recsys.stores.lake.event_lake import open_lake
 
 # The five events: which of two items, and what is done with it.
 STEPS = ((0, columns.VIEW), (0, columns.CART), (0, columns.PURCHASE), (1, columns.VIEW), (1, columns.CART))
-TAKEN_UP_SECONDS = 60.0
-PATIENCE_SECONDS = 10.0
+WORKER_START_SECONDS = 60.0
+VISIBLE_SECONDS = 10.0
 
 
-@contextmanager
-def stream_worker(settings: Settings) -> Iterator[None]:
-    """`recsys stream run` in a process group of its own, ready to process; stopped at the end."""
-    program = Path(sys.executable).parent / "recsys"
-    log = settings.paths.home / "stream.log"
-    note(f"$ recsys stream run  (log: {log})")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(program), "stream", "run"], stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            yield
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+@dataclass(frozen=True)
+class SentEvent:
+    """One of the five events."""
+
+    kind: str
+    item_id: str
 
 
-def something_new(settings: Settings, user_id: str) -> list[str]:
-    """Two items for five events: the most wanted of the most wanted category that the user never touched."""
-    from recsys.stores.lake.dataset_files import load_items
-    from recsys.stores.lake.event_lake import open_lake
+@dataclass(frozen=True)
+class SlateChange:
+    """A slate before and after five events; `milliseconds` from sending them to the second slate."""
 
+    user_id: str
+    events: tuple[SentEvent, ...]
+    milliseconds: float
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def to_json(self) -> JsonObject:
+        """The part `live` of what `recsys demo --json` prints."""
+        return asdict(self)
+
+
+def unfamiliar_items(settings: Settings, user_id: str) -> list[str]:
+    """Two items for five events: the most frequent of the most frequent category that the user never touched.
+
+    Raises:
+        RecsysError: the user knows every category.
+    """
     names = [columns.USER_ID, columns.ITEM_ID]
     events = open_lake(settings.paths).read(columns=names).to_pandas()
     items = load_items(settings.paths).select([columns.ITEM_ID, columns.CATEGORY]).to_pandas()
@@ -66,7 +65,7 @@ def something_new(settings: Settings, user_id: str) -> list[str]:
     return best
 
 
-def before_and_after(settings: Settings, address: str, user_id: str, items: Sequence[str]) -> dict[str, Any]:
+def before_and_after(settings: Settings, address: str, user_id: str, items: Sequence[str]) -> SlateChange:
     """What five events about two `items` change on one household's slate.
 
     Raises:
@@ -77,44 +76,30 @@ def before_and_after(settings: Settings, address: str, user_id: str, items: Sequ
         before = shop.recommend(user_id, k=10)
         # A search changes no feature: it tells when the worker has started, which is not to be measured.
         search = {"kind": columns.SEARCH, "user_id": user_id, "query": "something new"}
-        _knowing(shop, user_id, shop.send([_now(search)]).token, TAKEN_UP_SECONDS)
+        _slate_after(shop, user_id, shop.send([_dated(search)]).token, WORKER_START_SECONDS)
         events = [{"kind": kind, "user_id": user_id, "item_id": items[item]} for item, kind in STEPS]
         ago = range(len(events), 0, -1)
         started = time.monotonic()
-        sent = shop.send([_now(event, seconds) for event, seconds in zip(events, ago, strict=True)])
+        sent = shop.send([_dated(event, seconds) for event, seconds in zip(events, ago, strict=True)])
         if sent.refused:
-            raise RecsysError(f"an event was refused: {sent.refused[0].message}")
-        after = _knowing(shop, user_id, sent.token, PATIENCE_SECONDS)
+            raise RecsysError(f"an event was rejected: {sent.refused[0].message}")
+        after = _slate_after(shop, user_id, sent.token, VISIBLE_SECONDS)
         milliseconds = (time.monotonic() - started) * 1000
-    return {
-        "user_id": user_id,
-        "events": [{"kind": event["kind"], "item_id": event["item_id"]} for event in events],
-        "milliseconds": round(milliseconds, 1),
-        "before": _titles(before),
-        "after": _titles(after),
-    }
-
-
-def show_change(change: Mapping[str, Any]) -> None:
-    """Both slates side by side; what the five events brought in is marked."""
-    known = set(change["before"])
-    after = [title if title in known else f"+ {title}" for title in change["after"]]
-    rows = [
-        {"position": place, "before": before, "after": now}
-        for place, (before, now) in enumerate(zip(change["before"], after, strict=True), start=1)
-    ]
-    what = f"household {change['user_id']} before and after five events"
-    print_rows(
-        rows, as_json=False, title=f"{what}, {change['milliseconds']:.0f} ms from sending to the slate"
+    return SlateChange(
+        user_id=user_id,
+        events=tuple(SentEvent(event["kind"], event["item_id"]) for event in events),
+        milliseconds=round(milliseconds, 1),
+        before=_titles(before),
+        after=_titles(after),
     )
 
 
-def _now(event: Mapping[str, str], seconds_ago: int = 0) -> dict[str, str]:
+def _dated(event: Mapping[str, str], seconds_ago: int = 0) -> dict[str, str]:
     at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     return {**event, "event_id": f"demo-{uuid4().hex}", "at": at.isoformat()}
 
 
-def _knowing(shop: RecsysClient, user_id: str, token: str | None, seconds: float) -> Slate:
+def _slate_after(shop: RecsysClient, user_id: str, token: str | None, seconds: float) -> Slate:
     """The first slate that knows the events of `token`."""
     end = time.monotonic() + seconds
     while True:
@@ -127,5 +112,5 @@ def _knowing(shop: RecsysClient, user_id: str, token: str | None, seconds: float
             )
 
 
-def _titles(slate: Slate) -> list[str]:
-    return [f"{item.title} ({item.item_id})" for item in slate.items]
+def _titles(slate: Slate) -> tuple[str, ...]:
+    return tuple(f"{item.title} ({item.item_id})" for item in slate.items)
