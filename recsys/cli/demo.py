@@ -50,14 +50,17 @@ class _Screen:
     """Prints what the demo finds, as tables for people."""
 
     def show_evaluation(self, evaluation: "DemoEvaluation") -> None:
+        """The table of the evaluation, and where its report is."""
         title = f"evaluation of {evaluation.bundle_id} (report: {evaluation.folder})"
         print_rows(evaluation.rows, as_json=False, title=title)
 
     def show_households(self, households: Sequence["Household"]) -> None:
+        """Each household's latest purchases and its slate."""
         for household in households:
             _print_household(household)
 
     def show_change(self, change: "SlateChange") -> None:
+        """Both slates side by side; what the five events brought in is marked."""
         known = set(change.before)
         after = [title if title in known else f"+ {title}" for title in change.after]
         rows = [

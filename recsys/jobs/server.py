@@ -54,5 +54,5 @@ def stop_server(settings: Settings) -> StoppedServer:
 
 
 def server_status(settings: Settings) -> ServerReport:
-    """Asks the server what it holds; one that does not answer is not running, which is no error."""
+    """Asks the server what it holds; one that does not answer counts as not running."""
     return ServerReport(redis_server.status(settings))

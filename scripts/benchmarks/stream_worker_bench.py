@@ -53,7 +53,7 @@ def _round(settings: Settings, seed: int) -> tuple[float, float]:
         began, cpu = time.perf_counter(), time.process_time()
         done = runner.drain()
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    if done != EVENTS or len(lake.read([])) - before < 0.9 * EVENTS:  # near duplicates are refused
+    if done != EVENTS or len(lake.read([])) - before < 0.9 * EVENTS:  # near duplicates are rejected
         raise RuntimeError(f"{done} of {EVENTS} events processed, {len(lake.read([])) - before} in the lake")
     return EVENTS / took, 1e6 * cpu / EVENTS
 
