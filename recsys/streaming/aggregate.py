@@ -49,7 +49,8 @@ class Aggregated:
 
     Attributes:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
-        late: clean events that came later than the lateness allows: for the lake, and counted, no more.
+        late: clean events that came later than the lateness allows: for the lake, and counted; features
+            never see them, only cleaning looks back on them.
         rejected: the others, with a column `reason` out of `recsys.ingest.cleaning.filters.REASONS`.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
@@ -103,14 +104,14 @@ def aggregate(
     kept &= ~late
     counted = kept & batch.counted
     for_users = counted & (batch.kind != IMPRESSION_CODE)
-    written = np.flatnonzero(for_users | (cleaning.remembered & ~late))
+    written = np.flatnonzero(for_users | cleaning.remembered)
     after = merge_logs(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
     for_features = after.counted()
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
         rejected=_with_reasons(events, cleaning.codes),
-        logs=encode_logs(trim_logs(after.of_users(batch.user[written]), rules)),
+        logs=encode_logs(trim_logs(after.of_users(batch.user[written]), rules, bots | cleaning.bots)),
         rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
         bots=cleaning.bots,

@@ -9,6 +9,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.ingest.cleaning.filters import (
+    BOT,
     DUPLICATE,
     NEAR_DUPLICATE,
     REASON_CODES,
@@ -31,7 +32,7 @@ class CleaningResult:
     Attributes:
         codes: (N,) places in `recsys.ingest.cleaning.filters.REASONS`, 0 = kept.
         remembered: (N,) events that a rule will look back on.
-        bots: users that the batch revealed as bots.
+        bots: users that the batch revealed as bots (new ones only).
     """
 
     codes: CodeArray
@@ -71,20 +72,29 @@ def clean_batch(
     reject_clocks(batch.at, codes[old:], rules, clock)
     _reject_duplicates(events, codes[old:])
     reject_near_duplicates(rows, codes, rules, old)
-    bot_rows = reject_bots(rows, codes, rules, _known(batch, old, bots))
-    codes = codes[old:]
-    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    bot_rows = reject_bots(rows, codes, rules, _known(batch, old, bots), old)
     return CleaningResult(
-        codes,
-        looked_at(batch.kind, rules) & passed,
-        frozenset(batch.users[user] for user in rows.user[bot_rows]),
+        codes[old:],
+        _remembered(batch.kind, codes[old:], rules),
+        frozenset(batch.users[user] for user in rows.user[bot_rows]) - bots,
     )
 
 
 def looked_at(kind: IntArray, rules: CleaningRules) -> BoolArray:
     """(N,) whether a rule looks back on events of this kind, by its code."""
-    spaced = {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
-    return _of_kinds(kind, spaced | set(rules.bot_kinds))
+    return _of_kinds(kind, _spaced(rules) | set(rules.bot_kinds))
+
+
+def _remembered(kind: IntArray, codes: CodeArray, rules: CleaningRules) -> BoolArray:
+    """(N,) events that a rule will look back on. Of a bot, known for ever, only near duplicates are looked for."""
+    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    by_bot = codes == REASON_CODES[BOT]
+    return (passed & looked_at(kind, rules)) | (by_bot & _of_kinds(kind, _spaced(rules)))
+
+
+def _spaced(rules: CleaningRules) -> set[str]:
+    """Kinds that have near duplicates."""
+    return {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
 
 
 @dataclass(frozen=True)

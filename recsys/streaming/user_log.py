@@ -5,7 +5,7 @@ cleaning look back on. It only ever loses its beginning, so that a cancellation 
 as in the whole past (see `recsys.features.event_log.undone_at`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,11 +165,15 @@ def _opaque(rows: Rows) -> Rows:
     return rows.view(f"V{LOG_DTYPE.itemsize}")
 
 
-def trim_logs(logs: UserLogs, rules: CleaningRules) -> UserLogs:
+def trim_logs(logs: UserLogs, rules: CleaningRules, bots: Collection[str] = frozenset()) -> UserLogs:
     """`logs` without what nothing will ask for again.
 
     Judged by each user's own newest event: whatever is left out leaves every window before that. A day more
     than the longest window stays for events that come late beside a clock that runs ahead.
+
+    Args:
+        bots: their events are not counted any more, so that only near duplicates are still looked for, and
+            the log of a bot does not hold the whole day.
     """
     if not len(logs):
         return logs
@@ -181,13 +185,23 @@ def trim_logs(logs: UserLogs, rules: CleaningRules) -> UserLogs:
     to_come = done[last] - done + is_action  # actions from this row on
     recent = day_of(at) >= day_of(newest) - LONGEST_WINDOW - 1
     kept = counted & (recent | (to_come <= columns.HISTORY_LENGTH))
-    return logs.chosen(kept | (at >= looked_back_on(newest, rules)))
+    is_bot = np.fromiter((user in bots for user in logs.users), bool, len(logs.users))[logs.user]
+    since = np.where(is_bot, newest - _longest_repeat(rules), looked_back_on(newest, rules))
+    return logs.chosen(kept | (at >= since))
 
 
 def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
-    """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last."""
-    seconds = max(rules.near_duplicate_seconds.values(), default=0.0)
-    return np.minimum(newest // DAY_MICROS * DAY_MICROS, newest - round(seconds * MICROS))
+    """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last.
+
+    Its day counts for bots; and whether the first events of the day are near duplicates is told by what
+    was shortly before midnight.
+    """
+    return newest // DAY_MICROS * DAY_MICROS - _longest_repeat(rules)
+
+
+def _longest_repeat(rules: CleaningRules) -> int:
+    """Microseconds after which nothing is a near duplicate of an event."""
+    return round(max((0.0, *rules.near_duplicate_seconds.values())) * MICROS)
 
 
 def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:

@@ -98,7 +98,7 @@ def clean(
         reject_clocks(rows.at, codes, rules, now_micros)
     _reject_duplicates(rows, codes, rules)
     reject_near_duplicates(rows, codes, rules, old)
-    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots)
+    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots, old)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old
@@ -176,12 +176,12 @@ def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
 
 
 def _reject_bots(
-    rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str]
+    rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str], old: int
 ) -> frozenset[str]:
-    """Refuses machines; returns all that are known now."""
+    """Rejects bots; returns all that are known now."""
     users = rows.table[columns.USER_ID]
     listed: Column = pc.is_in(users, value_set=pa.array(sorted(known))) if known else None
-    bot_rows = reject_bots(rows, codes, rules, None if listed is None else np.asarray(listed))
+    bot_rows = reject_bots(rows, codes, rules, None if listed is None else np.asarray(listed), old)
     return known | set(users.take(pa.array(bot_rows)).to_pylist())
 
 

@@ -105,12 +105,14 @@ def reject_near_duplicates(rows: EventColumns, codes: CodeArray, rules: Cleaning
 
 
 def reject_bots(
-    rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: BoolArray | None
+    rows: EventColumns, codes: CodeArray, rules: CleaningRules, known: BoolArray | None, old: int = 0
 ) -> IntArray:
     """Rejects bots from the event on that reveals them.
 
     Args:
         known: (N,) events of users known to be machines.
+        old: how many of the first rows are decided. A minute or a day of which all rows are decided reveals
+            no bot: what is still known of it may lack the event that another one repeated.
 
     Returns:
         The rows that revealed a bot, one for each.
@@ -131,7 +133,11 @@ def reject_bots(
             window = at // width
             starts = np.r_[True, (users[1:] != users[:-1]) | (window[1:] != window[:-1])]
             rank = np.arange(len(at)) - np.maximum.accumulate(np.where(starts, np.arange(len(at)), 0))
-            over |= rank >= limit
+            crowded = rank >= limit
+            if old and crowded.any():
+                has_new = np.logical_or.reduceat(chosen[order] >= old, np.flatnonzero(starts))
+                crowded &= has_new[np.cumsum(starts) - 1]
+            over |= crowded
     if not over.any():
         return bot_rows
     first = np.flatnonzero(over)
