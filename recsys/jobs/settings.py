@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from recsys.config import Section, Settings, masked_url
+from recsys.addresses import masked_url
+from recsys.config import Section, Settings
 from recsys.jobs.results import JsonObject
 
 MASK = "***"

@@ -9,7 +9,7 @@ from recsys.config import Settings
 from recsys.jobs.results import JsonObject
 from recsys.jobs.stream.run import now_micros
 from recsys.stores.stream.open import open_stream
-from recsys.streaming.dead_letters import ALL, retry
+from recsys.streaming import dead_letters
 from recsys.streaming.stream import DeadLetter, EventStream
 
 
@@ -84,7 +84,7 @@ def retry_dead_letters(settings: Settings, ids: Sequence[str]) -> RetriedLetters
         StoreUnavailableError: Redis or Kafka.
     """
     with _stream(settings) as stream:
-        return RetriedLetters(retry(stream, ids, now_micros()))
+        return RetriedLetters(dead_letters.retry_dead_letters(stream, ids, now_micros()))
 
 
 def drop_dead_letters(settings: Settings, ids: Sequence[str]) -> DroppedLetters:
@@ -94,7 +94,9 @@ def drop_dead_letters(settings: Settings, ids: Sequence[str]) -> DroppedLetters:
         StoreUnavailableError: Redis or Kafka.
     """
     with _stream(settings) as stream:
-        return DroppedLetters(stream.drop(ids or [letter.letter_id for letter in stream.dead_letters(ALL)]))
+        return DroppedLetters(
+            stream.drop(ids or [letter.letter_id for letter in stream.dead_letters(dead_letters.ALL)])
+        )
 
 
 @contextmanager
