@@ -9,7 +9,7 @@ import typer
 from recsys import __version__
 from recsys.cli import data, features, server, stream
 from recsys.cli.config import config
-from recsys.cli.demo.demo import demo
+from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.models import models

@@ -15,7 +15,7 @@ from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactMismatchError, ConfigError, DataError
 from recsys.home import HomePaths
-from recsys.jobs.encoders.data import before_questions, cosines
+from recsys.jobs.encoders.data import cosine_summary, events_before_cases
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder
 from recsys.training.encoders.distillation import distil, distillation_loss, likeness
@@ -178,7 +178,7 @@ def test_an_exported_encoder_gives_the_same_vectors_nearly(save, form, least, tm
     folder = export_encoder(HomePaths(tmp_path / "home"), form, exact, form, {"form": form})
     other = load(folder)
     texts = [*ITEMS, "red", "warm old soft small tea cup nail"]
-    assert cosines(exact.encode(texts), other.encode(texts))["cosine min"] > least
+    assert cosine_summary(exact.encode(texts), other.encode(texts))["cosine min"] > least
     assert other.pooling == exact.pooling
     assert other.name != exact.name
     assert json.loads((folder / FACTS).read_text()) == {"form": form}
@@ -217,7 +217,7 @@ def test_nothing_from_the_moment_on_that_a_user_is_asked_about_is_learned_from()
     rows = [("u", 29), ("u", 30), ("u", 45), ("v", 60), ("stranger", 60)]
     events = pd.DataFrame(rows, columns=["user_id", "at"])
     events["at"] = pd.to_datetime(events["at"], unit="s", utc=True)
-    kept = before_questions(events, leave_one_out(log))
+    kept = events_before_cases(events, leave_one_out(log))
     assert kept["user_id"].tolist() == ["u", "v", "stranger"]
     cut = replace(leave_one_out(log), train_end=30_000_000)
-    assert before_questions(events, cut)["user_id"].tolist() == ["u"]
+    assert events_before_cases(events, cut)["user_id"].tolist() == ["u"]
