@@ -91,6 +91,22 @@ def split_at(interactions: Interactions, train_end: int, test_start: int) -> Spl
     )
 
 
+def known_before_test(interactions: Interactions, split: Split) -> Interactions:
+    """The actions that a model may have seen before the test: those of training and validation.
+
+    Under leave-one-out only the training part, which is the classic protocol: models are fitted without
+    any user's validation item.
+    """
+    if split.train_end is None:
+        return split.train
+    return interactions.take(interactions.at < test_start(interactions, split))
+
+
+def test_start(interactions: Interactions, split: Split) -> int:
+    """The instant, microseconds, at which the test of a cut through time begins; else the data's end."""
+    return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+
+
 def leave_one_out_parts(interactions: Interactions) -> PartArray:
     """(M,) int8: for each action TRAIN, VALIDATION or TEST under leave-one-out."""
     moments = moments_of(interactions)

@@ -26,8 +26,8 @@ from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SIGNALS
-from recsys.training.pipeline import GRAPH_NEIGHBOURS
 from recsys.training.retriever.steps import TrainingState, batch_loss
+from recsys.training.stages.first_stage import GRAPH_NEIGHBOURS
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 _FLOAT, _INDEX = 4, 8  # bytes

@@ -9,21 +9,18 @@ from dataclasses import replace
 from itertools import count
 
 from recsys.dataset.interactions import Interactions
-from recsys.dataset.split import TEST, Split, leave_one_out_parts
+from recsys.dataset.split import TEST, Split, known_before_test, leave_one_out_parts
 from recsys.errors import DataError
 from recsys.models.bundle import Bundle
 from recsys.models.retriever.retriever import Retriever
-from recsys.training.pipeline import (
-    Job,
-    known_before_test,
-    manifest_of,
-    with_untrained_fusion,
-)
+from recsys.training.job import TrainingJob
+from recsys.training.stages.first_stage import build_first_stage
+from recsys.training.stages.manifest import build_manifest
 
 _EPOCH = "epoch"  # what "validates" a network that has nothing left to be validated on
 
 
-def retrained(job: Job, evaluated: Bundle, epochs: int) -> Bundle:
+def retrained(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
     """`evaluated` with network, neighbours, counts and popularity learned from all that came before the test.
 
     The weights of fusion and the ranker are kept: validation is what they were learned from.
@@ -45,8 +42,8 @@ def retrained(job: Job, evaluated: Bundle, epochs: int) -> Bundle:
     settings = job.settings.model_copy(update={"retriever": network})
     job = replace(job, split=replace(job.split, train=known), settings=settings, parent=None)
     manifest = evaluated.manifest
-    made = manifest_of(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
-    bundle = with_untrained_fusion(job, known, made, _later_is_better(), _EPOCH)
+    made = build_manifest(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
+    bundle = build_first_stage(job, known, made, _later_is_better(), _EPOCH)
     return replace(bundle, fusion=evaluated.fusion, ranker=evaluated.ranker)
 
 

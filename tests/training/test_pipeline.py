@@ -16,9 +16,11 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
-from recsys.training.pipeline import Job, ranking_data, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import bundle_scorers
+from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures
 
 DAY = 86_400_000_000
@@ -73,13 +75,13 @@ SETTINGS = Settings(
 )
 
 
-def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[Job, FakeTrainingFeatures]:
+def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[TrainingJob, FakeTrainingFeatures]:
     rng = np.random.default_rng(1)
     ids = shop.interactions.items.ids[1:]
     categories = {identifier: "low" if place < 10 else "high" for place, identifier in enumerate(ids)}
     vectors = {identifier: rng.normal(size=12).astype(np.float32) for identifier in ids}
     features = FakeTrainingFeatures(shop.interactions, categories, vectors)
-    return Job(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
+    return TrainingJob(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
 
 
 def test_a_shop_with_a_clock_becomes_a_bundle_with_both_stages(tmp_path: Path) -> None:
@@ -136,13 +138,13 @@ def test_what_was_shown_is_learned_from_beside_the_questions(tmp_path: Path) -> 
     shop = two_tastes()
     work, _ = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
-    plain = ranking_data(work, bundle)
+    plain = build_ranking_set(work, bundle)
     shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY) for n in range(4)]
     shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY)]
     shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1)]
     events = pd.DataFrame(shown, columns=list(FEEDBACK_COLUMNS))
     feedback = build_feedback(events, events.iloc[:0][list(SHOWN_COLUMNS)], shop.interactions.items)
-    data = ranking_data(replace(work, feedback=feedback), bundle)
+    data = build_ranking_set(replace(work, feedback=feedback), bundle)
     assert len(data.labels) == len(plain.labels) + 4
     np.testing.assert_array_equal(data.features[: len(plain.labels)], plain.features)
     assert data.mask[-4:].sum(1).tolist() == [2, 1, 1, 1]

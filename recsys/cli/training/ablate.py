@@ -171,7 +171,8 @@ def _evaluated(
 
     from recsys.evaluation.compare import evaluate
     from recsys.stores.features.offline import OfflineFeatures
-    from recsys.training.pipeline import Job, train_bundle
+    from recsys.training.job import TrainingJob
+    from recsys.training.pipeline import train_bundle
     from recsys.training.scorers import bundle_scorers
 
     changed = without(settings, part)
@@ -183,7 +184,7 @@ def _evaluated(
     features = OfflineFeatures(changed)
     features.apply()
     network = part if part.startswith("network.") else "whole"
-    job = Job(shop, split, features, changed, Path(folder) / network, bars)
+    job = TrainingJob(shop, split, features, changed, Path(folder) / network, bars)
     bundle = train_bundle(job, "ablation", datetime.now(UTC))
     repeats, candidates = shop.info.repeats, changed.serving.candidates
     scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, bars)

@@ -9,7 +9,7 @@ from recsys.config import Settings
 
 if TYPE_CHECKING:
     from recsys.models.bundle import ItemTable
-    from recsys.training.pipeline import Job
+    from recsys.training.job import TrainingJob
 
 _LOADED_LATER = 150_000_000  # bytes, measured: Feast, DuckDB and what the text encoder leaves behind
 _NOT_IN_TIME = "text vectors, features, graph, validation, fusion and ranker"
@@ -72,7 +72,7 @@ def dry_run(settings: Settings, protocol: str | None, as_json: bool) -> None:
     _warn(peak, free)
 
 
-def warn_of_memory(job: "Job") -> None:
+def warn_of_memory(job: "TrainingJob") -> None:
     """Says on stderr if this training may need more memory than is free."""
     from recsys.models.encoders.text_encoder import encoder_dimensions
     from recsys.training.estimate import memory_bytes, peak_bytes, rough_sizes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recsys.models.bundle import Manifest
     from recsys.stores.registry.records import BundleRecord
     from recsys.stores.registry.registry import Registry
-    from recsys.training.pipeline import Job
+    from recsys.training.job import TrainingJob
     from recsys.training.retriever.distributed import Team
 
 RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
@@ -129,7 +129,8 @@ def run_training(
     from recsys.stores.bundles.bundles import new_bundle_id, save_bundle
     from recsys.stores.bundles.model_cards import card_files
     from recsys.stores.registry.registry import Registry
-    from recsys.training.pipeline import SECTIONS, train_bundle
+    from recsys.training.job import SECTIONS
+    from recsys.training.pipeline import train_bundle
     from recsys.training.retriever.distributed import ALONE
 
     revision, now = git_revision(settings), datetime.now(UTC)
@@ -182,14 +183,15 @@ def open_job(
     progress: Progress,
     production: "BundleRecord | None",
     incremental: bool,
-) -> "Job":
+) -> "TrainingJob":
     """What to train on, its features brought up to date."""
+    from recsys.dataset.split import test_start
     from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
     from recsys.stores.features.build import build_features
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.lake.shop import open_shop
     from recsys.stores.served.feedback_files import open_feedback
-    from recsys.training.pipeline import Job, test_start
+    from recsys.training.job import TrainingJob
 
     shop = open_shop(settings.paths)
     if incremental:
@@ -206,7 +208,7 @@ def open_job(
         if len(feedback):
             shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
             note(f"feedback: {len(feedback)} responses showed {shown} items, of which {chosen} were chosen")
-    return Job(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
+    return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
 
 
 def git_revision(settings: Settings) -> str | None:

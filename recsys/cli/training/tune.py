@@ -14,7 +14,7 @@ from recsys.errors import DataError
 from recsys.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from recsys.training.pipeline import Job
+    from recsys.training.job import TrainingJob
     from recsys.training.tuning.records import StudyRecord, TrialRecord
 
 Stage = Literal["retrieval", "ranking"]
@@ -116,7 +116,7 @@ def _show(record: "StudyRecord", best: "TrialRecord", today: dict[str, Any]) -> 
 
 
 def run_study(
-    job: "Job",
+    job: "TrainingJob",
     stage: Stage,
     *,
     trials: int,
@@ -175,7 +175,7 @@ def write_tuned(best: "TrialRecord", out: Path, title: str) -> None:
             note(f"warning: the variable {source} wins over {out}. Unset it to use {name} from there.")
 
 
-def _job(settings: Settings, protocol: str | None) -> "Job":
+def _job(settings: Settings, protocol: str | None) -> "TrainingJob":
     """What `recsys train` would train on; the store answers each question once for all trials."""
     from recsys.cli.training.train import open_job
     from recsys.training.tuning.cached_features import CachedFeatures
@@ -186,7 +186,7 @@ def _job(settings: Settings, protocol: str | None) -> "Job":
     )  # a trial's own bars would cover the study's
 
 
-def _default_name(job: "Job", stage: Stage) -> str:
+def _default_name(job: "TrainingJob", stage: Stage) -> str:
     name = re.sub(r"[^A-Za-z0-9._]+", "-", job.shop.info.name).strip("-._")[:60] or "shop"
     return f"{name}-{stage}"
 
@@ -199,12 +199,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _facts(job: "Job", stage: Stage, sample: float, seed: int) -> dict[str, Any]:
+def _facts(job: "TrainingJob", stage: Stage, sample: float, seed: int) -> dict[str, Any]:
     protocol = job.split.protocol if len(job.split.test) else "all"
     return {"stage": stage, "protocol": protocol, "sample": sample, "seed": seed}
 
 
-def _setup(job: "Job", facts: dict[str, Any], tuned: set[str]) -> str:
+def _setup(job: "TrainingJob", facts: dict[str, Any], tuned: set[str]) -> str:
     """What must be equal for two trials' scores to be comparable, as JSON."""
     sections = job.settings.model_dump(
         mode="json", include={"text", "retriever", "fusion", "ranker", "evaluation"}

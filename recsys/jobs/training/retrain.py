@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recsys.evaluation.compare import Evaluation
     from recsys.models.bundle import Bundle, Manifest
     from recsys.stores.registry.records import BundleRecord
-    from recsys.training.pipeline import Job
+    from recsys.training.job import TrainingJob
     from recsys.training.scorers import RetrieverScorer, ServedScorer
 
 _OF_TRAINING = ("text", "retriever", "fusion", "ranker")
@@ -89,25 +89,28 @@ def seed_evaluations(
     return found
 
 
-def job_of(settings: Settings, shop: "Shop", manifest: "Manifest", folder: Path, progress: Progress) -> "Job":
+def job_of(
+    settings: Settings, shop: "Shop", manifest: "Manifest", folder: Path, progress: Progress
+) -> "TrainingJob":
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
+    from recsys.dataset.split import test_start
     from recsys.stores.features.build import build_features
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.served.feedback_files import open_feedback
-    from recsys.training.pipeline import Job, test_start
+    from recsys.training.job import TrainingJob
 
     build_features(settings, progress)
     features = OfflineFeatures(settings)
     features.apply()
     split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
-    job = Job(shop, split, features, settings, folder, progress)
+    job = TrainingJob(shop, split, features, settings, folder, progress)
     if split.train_end is None:
         return job
     end = test_start(shop.interactions, split)
     return replace(job, feedback=open_feedback(settings.paths, shop.interactions.items, split.train_end, end))
 
 
-def served_scorer(job: "Job", bundle: "Bundle", repeats: bool) -> "RetrieverScorer | ServedScorer":
+def served_scorer(job: "TrainingJob", bundle: "Bundle", repeats: bool) -> "RetrieverScorer | ServedScorer":
     """The last stage of `bundle` for the test cases of `job`."""
     from recsys.training.scorers import bundle_scorers
 

@@ -18,7 +18,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts
+from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts, test_start
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.slices import had_before, restrict
 from recsys.funnel.offline import candidate_lists
@@ -26,9 +26,11 @@ from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.feature_reads import read_histories, read_ranking_features
-from recsys.training.pipeline import Job, ranking_data, test_start, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.ranker import train_ranker
 from recsys.training.scorers import seen_lists
+from recsys.training.stages.ranking_set import build_ranking_set
 from recsys.tuning_space import Range, Space
 
 JUDGES = 2000  # questions that judge a trial, sampled where there are more
@@ -45,11 +47,11 @@ Objective = Callable[[Values, Report], float]
 class Trials:
     """What the trials of a study share: a job that knows the teachers only, and the judges' questions."""
 
-    job: Job
+    job: TrainingJob
     judges: EvalCases
 
 
-def open_trials(job: Job, sample: float, seed: int) -> Trials:
+def open_trials(job: TrainingJob, sample: float, seed: int) -> Trials:
     """Teachers and judges of a study, the same for the same seed.
 
     Args:
@@ -110,7 +112,7 @@ def ranker_objective(trials: Trials) -> Objective:
     """NDCG@10 of the ranker by given settings, over one first stage of the settings that are not tuned."""
     job, judges = trials.job, trials.judges
     bundle = _first_stage(job)
-    lessons = ranking_data(job, bundle)
+    lessons = build_ranking_set(job, bundle)
     found, scores = _candidates(job, bundle, judges)
     matrix = read_ranking_features(job.features, job.shop.interactions, judges, found)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
@@ -186,7 +188,7 @@ def _smaller(settings: Settings, sample: float) -> Settings:
     return settings.model_copy(update={"fusion": fusion, "ranker": ranker})
 
 
-def _withheld(job: Job, judges: IntArray) -> BoolArray:
+def _withheld(job: TrainingJob, judges: IntArray) -> BoolArray:
     """(M,) which actions of the shop no trial may know: the test's, and what judges did to be guessed."""
     interactions, split = job.shop.interactions, job.split
     judging = np.isin(interactions.user_index, judges)
@@ -198,7 +200,7 @@ def _withheld(job: Job, judges: IntArray) -> BoolArray:
     return asked | (interactions.at >= test_start(interactions, split))
 
 
-def _first_stage(job: Job) -> Bundle:
+def _first_stage(job: TrainingJob) -> Bundle:
     """A bundle without a ranker, whose popularity knows nothing of the validation period."""
     job.run_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=job.run_dir) as folder:  # nobody goes on from a trial
@@ -206,7 +208,7 @@ def _first_stage(job: Job) -> Bundle:
     return replace(bundle, popularity=popularity_at_end(job.split.train))
 
 
-def _candidates(job: Job, bundle: Bundle, cases: EvalCases) -> tuple[IntArray, FloatArray]:
+def _candidates(job: TrainingJob, bundle: Bundle, cases: EvalCases) -> tuple[IntArray, FloatArray]:
     """(R, C) candidates as served and their fused scores."""
     known: Interactions = job.shop.interactions
     histories = read_histories(job.features, known, cases.user_index, cases.at, columns.HISTORY_LENGTH)
