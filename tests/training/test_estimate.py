@@ -3,12 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
-from recsys.cli.app import app
-from recsys.cli.training import dry_run
-from recsys.cli.training.dry_run import free_bytes, resident_bytes, size_text
 from recsys.training.curves import Curves
 from recsys.training.estimate import memory_bytes, peak_bytes, probed, rough_sizes
 from recsys.training.feature_reads import read_catalog
@@ -62,23 +56,3 @@ def test_memory_grows_with_what_it_is_for(tmp_path: Path) -> None:
     assert memory_bytes(wider, sizes, ranker=True)["fusion's lessons"] == 2 * parts["fusion's lessons"]
     assert peak_bytes(parts, process=1000) == 1000 + peak_bytes(parts, process=0)
     assert peak_bytes(parts, 0) < sum(parts.values())
-
-
-def test_too_little_memory_is_said_and_enough_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    work, _ = job(two_tastes(), "time-split", tmp_path)
-    for free, said in ((10**12, False), (1000, True), (None, False)):
-        monkeypatch.setattr(dry_run, "free_bytes", lambda free=free: free)
-        dry_run.warn_of_memory(work)
-        assert ("may need" in capsys.readouterr().err) is said
-
-
-def test_memory_of_this_machine_and_process_is_known() -> None:
-    assert (free_bytes() or 1) > 0
-    assert resident_bytes() > 10_000_000
-    assert size_text(1_500) == "1.5 kB"
-
-
-def test_a_dry_run_does_not_go_with_incremental(home: Path) -> None:
-    assert CliRunner().invoke(app, ["train", "--dry-run", "--incremental"]).exit_code == 2
