@@ -173,17 +173,17 @@ def _random_text(rows: int, dimensions: int) -> FloatArray:
 def _seconds_a_step(model: Retriever, data: TrainingData, settings: Settings) -> float:
     section = settings.retriever
     threads = torch.get_num_threads()
-    lessons = TrainingState.of(model.train(), data, section)
+    state = TrainingState.of(model.train(), data, section)
     rng, seconds = np.random.default_rng(0), []
     try:
         for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:
             started = time.perf_counter()
             negatives = rng.integers(1, data.items + 1, section.negatives)
-            loss = batch_loss(model, batch_of(data, rows), negatives, lessons.frequency, section)
-            lessons.optimizer.zero_grad(set_to_none=True)
+            loss = batch_loss(model, batch_of(data, rows), negatives, state.frequency, section)
+            state.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), section.clip_norm)
-            lessons.optimizer.step()
+            state.optimizer.step()
             float(loss.detach())  # waits for the device
             seconds.append(time.perf_counter() - started)
     finally:

@@ -12,7 +12,7 @@ from recsys.dataset.split import Split
 from recsys.models.bundle import Bundle
 from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures
-from recsys.training.retriever.distributed import ALONE, Team
+from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
 
 SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
 SECTIONS = {
@@ -35,7 +35,7 @@ class TrainingJob:
         parent: the bundle to go on from; None = begin anew.
         watch: gets the validation metrics after each epoch of the retriever; what it raises ends the run.
         with_ranker: whether there is to be a second stage, if the data has a clock.
-        team: the processes that share the retriever's steps.
+        processes: those that share the retriever's steps.
     """
 
     shop: Shop
@@ -48,4 +48,4 @@ class TrainingJob:
     parent: Bundle | None = None
     watch: Watch | None = None
     with_ranker: bool = True
-    team: Team = ALONE
+    processes: ProcessGroup = SINGLE_PROCESS

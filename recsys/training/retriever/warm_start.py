@@ -27,8 +27,8 @@ def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Re
     """The parent's retriever over the catalog of today, whatever its order.
 
     Text projection and attribute vocabulary stay the parent's, so that its weights keep their meaning; a
-    new item, and an item whose text or attributes changed, stands where its content says plus what the
-    parent learned of it.
+    new item, and an item whose text or attributes changed, gets the vector of its content plus what
+    the parent learned of it.
 
     Args:
         text_vectors: (N + 1, E) of the same encoder as the parent's.

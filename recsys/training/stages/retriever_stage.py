@@ -52,9 +52,16 @@ def train_retriever_stage(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    folder, team = job.run_dir / "retriever", job.team
+    folder = job.run_dir / "retriever"
     train_retriever(
-        retriever, data, settings, folder, validate, progress=job.progress, monitor=monitor, team=team
+        retriever,
+        data,
+        settings,
+        folder,
+        validate,
+        progress=job.progress,
+        monitor=monitor,
+        processes=job.processes,
     )
     retriever.fade(item_events(train))
     return retriever
