@@ -25,7 +25,7 @@ TEXT_NEIGHBOURS = "kNN + text"
 PERSONAL_FREQUENCY = "personal frequency"
 
 
-def baselines(
+def build_baselines(
     split: Split,
     interactions: Interactions,
     *,
@@ -54,11 +54,11 @@ def baselines(
     knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
     found.append(knn)
     if any(texts):
-        found.append(NeighboursAndText(knn, tfidf(texts), centred(text_vectors, len(texts))))
+        found.append(NeighboursAndText(knn, tfidf(texts), center_vectors(text_vectors, len(texts))))
     return tuple(found)
 
 
-def reference_for(repeats: bool) -> str:
+def reference_baseline(repeats: bool) -> str:
     """The baseline to beat: untrained neighbours beat most networks, and habit beats those in a grocery."""
     return PERSONAL_FREQUENCY if repeats else TEXT_NEIGHBOURS
 
@@ -222,7 +222,7 @@ def spare_popularity(train: Interactions, most: float) -> FloatArray:
     return np.asarray(most * counts / max(counts.max(), 1), np.float32)
 
 
-def centred(vectors: FloatArray | None, rows: int) -> FloatArray:
+def center_vectors(vectors: FloatArray | None, rows: int) -> FloatArray:
     """(rows, E) vectors less their mean, of unit length; the mean says what all texts of a shop share.
 
     Row 0 and rows of zeros (items without text) stay zero; None gives E = 0.

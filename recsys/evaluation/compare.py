@@ -14,11 +14,11 @@ from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.evaluation.baselines import TEXT_NEIGHBOURS
 from recsys.evaluation.intervals import Intervals, paired_bootstrap
-from recsys.evaluation.popularity_bias import bias_of
-from recsys.evaluation.rankings import Rankings, Seen, rank
+from recsys.evaluation.popularity_bias import measure_popularity_bias
+from recsys.evaluation.rankings import Rankings, Seen, rank_catalog
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.scorer import Scorer
-from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, slices_of
+from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
 from recsys.progress import Progress, silent
 
 RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
@@ -90,7 +90,7 @@ class Evaluation:
         return next((row for row in self.rows if (row.model, row.metric, row.slice) == wanted), None)
 
 
-def evaluate(
+def evaluate_scorers(
     scorers: Sequence[Scorer],
     split: Split,
     interactions: Interactions,
@@ -112,7 +112,7 @@ def evaluate(
         interactions: all actions, test included; nothing at or after a case's instant is shown.
         categories: (N + 1,) the category of each item, "" = unknown; for slices and the diversity of lists.
         part: `test` or `validation`.
-        reference: name of the scorer to compare with (see `baselines.reference_for`); the first scorer
+        reference: name of the scorer to compare with (see `baselines.reference_baseline`); the first scorer
             if there is none of that name.
         served: name of the scorer that is asked about; the last one by default.
 
@@ -122,7 +122,7 @@ def evaluate(
     cases = split.test if part == "test" else split.validation
     asked = len(cases)
     if seen == "remove":
-        cases, _ = restrict(cases, ~had_before(cases, interactions))
+        cases, _ = restrict_cases(cases, ~repeat_targets(cases, interactions))
     names = [scorer.name for scorer in scorers]
     _check(names, cases, asked)
     places = max(settings.cutoffs)
@@ -130,7 +130,7 @@ def evaluate(
     seconds: dict[str, float] = {}
     for scorer in scorers:
         start = time.perf_counter()
-        rankings[scorer.name] = rank(scorer, cases, interactions, places, seen, progress=progress)
+        rankings[scorer.name] = rank_catalog(scorer, cases, interactions, places, seen, progress=progress)
         seconds[scorer.name] = time.perf_counter() - start
     reference = reference if reference in names else names[0]
     events = np.bincount(split.train.item_index, minlength=len(split.train.items))
@@ -191,7 +191,7 @@ def _compare(
     values: dict[str, dict[str, DoubleArray]] = {}
     with progress("intervals", len(slices)) as advance:
         for part in slices:
-            inside, _ = restrict(cases, part.targets)
+            inside, _ = restrict_cases(cases, part.targets)
             offsets = inside.target_offsets
             measured = {
                 model: ranking_metrics(
@@ -255,7 +255,7 @@ def _list_rows(
         found = {
             "coverage": metrics.coverage(shown, len(events) - 1),
             "novelty": float(metrics.novelty(shown, information).mean()),
-            **bias_of(shown, cases.targets, events),
+            **measure_popularity_bias(shown, cases.targets, events),
         }
         if codes is not None:
             found["diversity"] = float(metrics.intra_list_diversity(shown, codes).mean())

@@ -13,11 +13,11 @@ from recsys.evaluation.baselines import (
     GRAPH_NEIGHBOURS,
     ItemNeighbours,
     NeighboursAndText,
-    centred,
+    center_vectors,
     recent_history,
     spare_popularity,
 )
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.rankings import Seen
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
@@ -88,15 +88,17 @@ def compare_encoders(
     words = tfidf(titles)
     neighbours, scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=progress)
     knn = ItemNeighbours(interactions, neighbour_graph(neighbours, scores), rest)
-    placed = {name: centred(rows, len(titles)) for name, rows in vectors.items()}
+    placed = {name: center_vectors(rows, len(titles)) for name, rows in vectors.items()}
     alone: list[Scorer] = [TextNeighbours(name, interactions, rows, rest) for name, rows in placed.items()]
     alone.append(TextNeighbours(WORDS, interactions, words, rest))
     added: list[Scorer] = [NeighboursAndText(knn, words, rows, name=name) for name, rows in placed.items()]
-    added.append(NeighboursAndText(knn, words, centred(None, len(titles)), name=WORDS))
+    added.append(NeighboursAndText(knn, words, center_vectors(None, len(titles)), name=WORDS))
 
     def asked(scorers: Sequence[Scorer]) -> Evaluation:
         first = scorers[0].name
-        return evaluate(scorers, split, interactions, settings, seen=seen, reference=first, progress=progress)
+        return evaluate_scorers(
+            scorers, split, interactions, settings, seen=seen, reference=first, progress=progress
+        )
 
     return EncoderComparison(asked(alone), asked(added))
 

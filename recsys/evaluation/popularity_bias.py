@@ -22,7 +22,7 @@ def popularity_percentiles(item_events: IntArray) -> DoubleArray:
     return np.asarray((below + upto) / (2 * max(len(counts), 1)), np.float64)
 
 
-def bias_of(items: IntArray, targets: IntArray, item_events: IntArray) -> dict[str, float]:
+def measure_popularity_bias(items: IntArray, targets: IntArray, item_events: IntArray) -> dict[str, float]:
     """How popular the items of lists are, from 0 to 1, and by how much more than those that people took.
 
     Returns:

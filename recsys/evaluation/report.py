@@ -12,13 +12,13 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
-from recsys.evaluation.seeds import OverSeeds, seed_rows
+from recsys.evaluation.seeds import SeedStatistics, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
     calibration_rows,
     difference_rows,
-    document,
-    headline,
+    evaluation_headline,
+    evaluation_json,
     metric_name,
     shown_rows,
     slice_groups,
@@ -58,7 +58,7 @@ def write_report(
     *,
     title: str,
     learning_curves: Sequence[Path] = (),
-    seeds: Sequence[OverSeeds] = (),
+    seeds: Sequence[SeedStatistics] = (),
     command: str = "",
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
@@ -72,7 +72,7 @@ def write_report(
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
     pictures = _pictures(evaluation)
-    summary = headline(evaluation) + (f" Made by: {command}" if command else "")
+    summary = evaluation_headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
         parts = sections(evaluation, tuple(curves), seeds)
@@ -81,7 +81,7 @@ def write_report(
             **curves,
             "report.md": render_markdown(title, summary, parts).encode(),
             "report.html": render_html(title, summary, parts, pictures | curves).encode(),
-            "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
+            "evaluation.json": _json(evaluation_json(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def write_report(
 
 
 def sections(
-    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[OverSeeds] = ()
+    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[SeedStatistics] = ()
 ) -> list[Section]:
     """What the report says, in order."""
     first = min(evaluation.cutoffs)

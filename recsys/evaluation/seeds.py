@@ -22,7 +22,7 @@ SLICES = (
 
 
 @dataclass(frozen=True)
-class OverSeeds:
+class SeedStatistics:
     """One metric of the served model on one slice, by seed.
 
     Attributes:
@@ -37,7 +37,7 @@ class OverSeeds:
     values: tuple[float, ...]
 
 
-def over_seeds(evaluations: Sequence[Evaluation]) -> tuple[OverSeeds, ...]:
+def measure_over_seeds(evaluations: Sequence[Evaluation]) -> tuple[SeedStatistics, ...]:
     """The headline metrics of each evaluation's served model, over two or more of the same questions."""
     first, last = min(evaluations[0].cutoffs), max(evaluations[0].cutoffs)
     metrics = dict.fromkeys((f"hr@{first}", f"ndcg@{first}", f"hr@{last}", f"recall@{last}"))
@@ -48,12 +48,14 @@ def over_seeds(evaluations: Sequence[Evaluation]) -> tuple[OverSeeds, ...]:
             values = tuple(row.value for row in rows if row)
             if values:
                 found.append(
-                    OverSeeds(name, metric, float(np.mean(values)), float(np.std(values, ddof=1)), values)
+                    SeedStatistics(
+                        name, metric, float(np.mean(values)), float(np.std(values, ddof=1)), values
+                    )
                 )
     return tuple(found)
 
 
-def seed_rows(found: Sequence[OverSeeds]) -> list[dict[str, Any]]:
+def seed_rows(found: Sequence[SeedStatistics]) -> list[dict[str, Any]]:
     """One row a slice: mean and standard deviation of each metric."""
     rows: dict[str, dict[str, Any]] = {}
     for part in found:

@@ -49,7 +49,7 @@ def slices_of(
     cold_item = item_events[cases.targets] <= COLD_EVENTS
     cold_user = user_events[cases.user_index][owner] <= COLD_EVENTS
     head = head_items(item_events)[cases.targets]
-    repeat = had_before(cases, interactions)
+    repeat = repeat_targets(cases, interactions)
     masks = {
         ALL_CASES: np.ones(len(cases.targets), np.bool_),
         "cold items": cold_item,
@@ -104,7 +104,7 @@ def head_items(item_events: IntArray) -> BoolArray:
     return head
 
 
-def had_before(cases: EvalCases, interactions: Interactions) -> BoolArray:
+def repeat_targets(cases: EvalCases, interactions: Interactions) -> BoolArray:
     """(T,) bool: whether the user acted on the target strictly before the case's instant."""
     width = len(interactions.items)
     row, item = seen_items(interactions, cases)
@@ -112,7 +112,7 @@ def had_before(cases: EvalCases, interactions: Interactions) -> BoolArray:
     return np.isin(owner * width + cases.targets, np.unique(row * width + item))
 
 
-def restrict(cases: EvalCases, targets: BoolArray) -> tuple[EvalCases, IntArray]:
+def restrict_cases(cases: EvalCases, targets: BoolArray) -> tuple[EvalCases, IntArray]:
     """The cases that keep a target under the mask, with those targets only, and their old rows."""
     owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
     counts = np.bincount(owner[targets], minlength=len(cases))

@@ -18,19 +18,21 @@ def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """One row a model: metrics with 95% intervals, what the lists are like, seconds."""
     first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
     shown = [f"hr@{first}", f"ndcg@{first}", f"mrr@{first}", f"recall@{last}"]
-    if many_targets(evaluation):
+    if has_many_targets(evaluation):
         shown.insert(1, f"recall@{first}")
     rows = []
     for model in evaluation.models:
         row: dict[str, Any] = {"model": model}
         for metric in shown:
             found = evaluation.row(model, metric)
-            row[metric_name(metric)] = with_interval(found) if metric[:2] in ("hr", "nd") else rounded(found)
+            row[metric_name(metric)] = (
+                format_interval(found) if metric[:2] in ("hr", "nd") else format_value(found)
+            )
         for metric in ("coverage", "novelty", "diversity"):
             found = evaluation.row(model, f"{metric}@{first}")
             if found:
-                row[metric] = rounded(found, 2 if metric == "novelty" else 4)
-        row["popularity bias"] = signed(evaluation.row(model, f"popularity_bias@{first}"))
+                row[metric] = format_value(found, 2 if metric == "novelty" else 4)
+        row["popularity bias"] = format_signed(evaluation.row(model, f"popularity_bias@{first}"))
         row["seconds"] = round(evaluation.seconds[model], 1)
         rows.append(row)
     return rows
@@ -62,7 +64,9 @@ def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> lis
     for name in names:
         found = {model: evaluation.row(model, metric, name) for model in evaluation.models}
         cases = max((row.cases for row in found.values() if row), default=0)
-        rows.append({"slice": name, "cases": cases} | {model: rounded(row) for model, row in found.items()})
+        rows.append(
+            {"slice": name, "cases": cases} | {model: format_value(row) for model, row in found.items()}
+        )
     return rows
 
 
@@ -89,8 +93,8 @@ def shown_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
         rows.append(
             {"lists of": model}
             | {group: f"{values[place]:.4f}" for group, values in shares.items()}
-            | {"mean percentile": f"{taken:.4f}" if model == TAKEN else rounded(found)}
-            | {"bias": signed(evaluation.row(model, f"popularity_bias@{first}"))}
+            | {"mean percentile": f"{taken:.4f}" if model == TAKEN else format_value(found)}
+            | {"bias": format_signed(evaluation.row(model, f"popularity_bias@{first}"))}
         )
     return rows
 
@@ -114,7 +118,7 @@ def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
     ]
 
 
-def document(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """Everything measured, as JSON; per-case values and rankings are left out."""
     return {
         "protocol": evaluation.protocol,
@@ -131,7 +135,7 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def many_targets(evaluation: Evaluation) -> bool:
+def has_many_targets(evaluation: Evaluation) -> bool:
     """Whether some case has several targets; with one, recall is the hit rate."""
     return len(evaluation.cases.targets) > len(evaluation.cases)
 
@@ -146,22 +150,22 @@ def metric_name(metric: str) -> str:
     return f"{NAMES.get(name, name)}@{place}"
 
 
-def with_interval(row: Row | None) -> str:
+def format_interval(row: Row | None) -> str:
     """`.1282 [.1253, .1311]` with leading zeros, or a dash."""
     if row is None or row.low is None or row.high is None:
-        return rounded(row)
+        return format_value(row)
     return f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]"
 
 
-def rounded(row: Row | None, digits: int = 4) -> str:
+def format_value(row: Row | None, digits: int = 4) -> str:
     return "-" if row is None else f"{row.value:.{digits}f}"
 
 
-def signed(row: Row | None) -> str:
+def format_signed(row: Row | None) -> str:
     return "-" if row is None else f"{row.value:+.4f}"
 
 
-def headline(evaluation: Evaluation) -> str:
+def evaluation_headline(evaluation: Evaluation) -> str:
     """One paragraph on what was asked."""
     cases, targets = len(evaluation.cases), len(evaluation.cases.targets)
     seen = {

@@ -79,7 +79,7 @@ def read_log(events: pa.Table) -> EventLog:
         raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
     events = events.select(EVENT_COLUMNS_READ)
     kind = kind_codes(events[columns.KIND])
-    kept = says_something(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
+    kept = is_counted(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
     kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     events = events.filter(pa.array(kept))
     at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -95,13 +95,13 @@ def read_log(events: pa.Table) -> EventLog:
         item=item,
         kind=kind,
         at=at[order],
-        quantity=integers(events[columns.QUANTITY], 1)[order],
-        value=integers(events[columns.VALUE_MICROS], -1)[order],
+        quantity=integer_column(events[columns.QUANTITY], 1)[order],
+        value=integer_column(events[columns.VALUE_MICROS], -1)[order],
         undone_at=undone_at(user, item, kind, at[order]),
     )
 
 
-def says_something(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
+def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
     return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
 
@@ -161,6 +161,6 @@ def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
     return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
 
 
-def integers(column: Any, missing: int) -> IntArray:
+def integer_column(column: Any, missing: int) -> IntArray:
     """(M,) the column's values, `missing` where it is null."""
     return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

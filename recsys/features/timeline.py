@@ -130,11 +130,13 @@ def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequenc
     """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a tile."""
     tile_entity, tile_day = _distinct_tiles(tiles)
     midnights = [leaves_at(tile_day, window) for window in days]
-    instants = distinct(np.concatenate([distinct(at), *(distinct(part) for part in midnights)]))
+    instants = distinct_values(
+        np.concatenate([distinct_values(at), *(distinct_values(part) for part in midnights)])
+    )
     width = len(instants)
-    keys = [distinct(entity * width + np.searchsorted(instants, at))]
+    keys = [distinct_values(entity * width + np.searchsorted(instants, at))]
     keys += [tile_entity * width + np.searchsorted(instants, part) for part in midnights]
-    rows = distinct(np.concatenate(keys))
+    rows = distinct_values(np.concatenate(keys))
     return Timeline(rows // width, instants[rows % width], instants, rows)
 
 
@@ -151,7 +153,7 @@ class Validity:
     until: IntArray
 
 
-def validity(newest: IntArray, tile_entity: IntArray, tile_day: IntArray, now: int) -> Validity:
+def find_validity(newest: IntArray, tile_entity: IntArray, tile_day: IntArray, now: int) -> Validity:
     """When the values of E entities at `now`, or at their newest event if that is later, began and end.
 
     Args:
@@ -174,11 +176,11 @@ def _distinct_tiles(tiles: Changes) -> tuple[IntArray, IntArray]:
         return tiles.entity, tiles.day
     oldest = int(tiles.day.min())
     width = int(tiles.day.max()) - oldest + 1
-    pairs = distinct(tiles.entity * width + (tiles.day - oldest))
+    pairs = distinct_values(tiles.entity * width + (tiles.day - oldest))
     return pairs // width, pairs % width + oldest
 
 
-def distinct(values: IntArray) -> IntArray:
+def distinct_values(values: IntArray) -> IntArray:
     """Sorted distinct values; on millions of them several times faster than the hashing `numpy.unique`."""
     values = np.sort(values)
     new: BoolArray = np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
@@ -263,7 +265,7 @@ class RollingSums:
         return self._leave[days]
 
 
-def latest(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
+def latest_values(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
     """(R,) the value set at the last of `rows` up to each row of the same entity; 0 before the first."""
     at_row = np.zeros(len(instants), np.int64)
     at_row[rows] = values

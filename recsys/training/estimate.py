@@ -71,7 +71,7 @@ def rough_sizes(settings: Settings, split: Split, interactions: Interactions, te
     )
 
 
-def probed(
+def probe_sizes(
     settings: Settings,
     split: Split,
     interactions: Interactions,

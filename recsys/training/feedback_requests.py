@@ -14,13 +14,13 @@ from recsys.training.feature_reads import TrainingFeatures, read_histories, read
 from recsys.training.requests import RankingData
 
 
-def sampled(feedback: Feedback, count: int, rng: np.random.Generator) -> IntArray:
+def sample_responses(feedback: Feedback, count: int, rng: np.random.Generator) -> IntArray:
     """Up to `count` responses, oldest first."""
     rows = np.arange(len(feedback))
     return rows if len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 
-def feedback_data(
+def feedback_ranking_data(
     features: TrainingFeatures,
     interactions: Interactions,
     feedback: Feedback,

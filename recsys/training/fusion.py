@@ -15,9 +15,14 @@ from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import beats, by_user, fit_prior_by_coordinate_ascent, ndcg_values
-from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
+from recsys.training.prior_weights import (
+    fit_prior_by_coordinate_ascent,
+    is_significantly_better,
+    mean_by_user,
+    ndcg_values,
+)
+from recsys.training.requests import choose_held_out
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
 FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
@@ -71,7 +76,7 @@ def train_fusion(
         return curves
     requests = _Requests(*(torch.from_numpy(part) for part in (signals, labels, mask, targets)))
     users = np.arange(len(labels)) if users is None else users
-    held = held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
+    held = choose_held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
     test, kept = requests.take(held), np.setdiff1d(useful, held)
     train = requests.take(kept)
     fusion.shape = fit_prior_by_coordinate_ascent(
@@ -79,18 +84,18 @@ def train_fusion(
     )
     some = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
     fusion.fit_statistics(train.signals[some][train.mask[some]])
-    optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
+    optimizer = build_adamw(fusion, settings.learning_rate, settings.weight_decay)
     worth = _weight(test, settings.cold_weight).numpy()
-    best, prior = weights_of(fusion), by_user(worth * _ndcg(fusion, test), users[held])
+    best, prior = weights_of(fusion), mean_by_user(worth * _ndcg(fusion, test), users[held])
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = by_user(worth * _ndcg(fusion, test), users[held])
+            values = mean_by_user(worth * _ndcg(fusion, test), users[held])
             metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and beats(values, prior):
+            if curves.best_epoch == number and is_significantly_better(values, prior):
                 best = weights_of(fusion)
     fusion.load_state_dict(best, strict=False)
     fusion.eval()
@@ -114,7 +119,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = listwise(fusion(batch.signals), batch.labels, batch.mask, _weight(batch, settings.cold_weight))
-        descend(optimizer, loss, fusion.parameters(), 1.0)
+        gradient_step(optimizer, loss, fusion.parameters(), 1.0)
         total += float(loss.detach())
         step += 1
         advance(1)

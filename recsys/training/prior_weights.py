@@ -39,7 +39,7 @@ def fit_prior_by_coordinate_ascent(
         for name in (*FACTORS, *SUMS):
             for direction in (size, -size):
                 trial = _moved(shape, name, direction)
-                while beats(values := _values(trial, *asked), best):
+                while is_significantly_better(values := _values(trial, *asked), best):
                     shape, best, moved = trial, values, True
                     trial = _moved(shape, name, direction)
         size = size if moved else size / 2
@@ -70,13 +70,13 @@ def _moved(shape: FusionShape, name: str, step: float) -> FusionShape:
     return replace(shape, **{name: value + SUMS[name] * step})
 
 
-def beats(trial: DoubleArray, best: DoubleArray, errors: float = 1.0) -> bool:
+def is_significantly_better(trial: DoubleArray, best: DoubleArray, errors: float = 1.0) -> bool:
     """Whether the mean gain of `trial` over `best` (R,), one by one, is above so many standard errors."""
     gain = trial - best
     return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)) and gain.mean() > 0)
 
 
-def by_user(values: DoubleArray, users: IntArray) -> DoubleArray:
+def mean_by_user(values: DoubleArray, users: IntArray) -> DoubleArray:
     """(U,) the mean of each user's values (R,): several requests of one user are no independent evidence.
 
     >>> by_user(np.array([1.0, 0.0, 0.5]), np.array([7, 7, 3])).tolist()

@@ -18,9 +18,9 @@ from recsys.models.losses import listwise, pointwise
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import beats, by_user, ndcg_values
-from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
+from recsys.training.prior_weights import is_significantly_better, mean_by_user, ndcg_values
+from recsys.training.requests import choose_held_out
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
 HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
@@ -83,17 +83,17 @@ def train_ranker(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
     ranker = _untrained(train, settings).to(device)
-    first_stage = by_user(_ndcg(ranker, test), users[held])
+    first_stage = mean_by_user(_ndcg(ranker, test), users[held])
     curves, best = Curves("ranker", MONITOR), None
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for epoch in _epochs(ranker, train, settings, _order_and_level, advance):
-            values = by_user(_ndcg(ranker, test), users[held])
+            values = mean_by_user(_ndcg(ranker, test), users[held])
             metrics = {
                 MONITOR: float(values.mean()),
                 f"{MONITOR} of the first stage": float(first_stage.mean()),
             }
             curves = curves.add(replace(epoch, metrics=metrics))
-            if curves.best_epoch == epoch.number and beats(values, first_stage, ERRORS):
+            if curves.best_epoch == epoch.number and is_significantly_better(values, first_stage, ERRORS):
                 best = weights_of(ranker)
     if best is None:
         ranker, best = _untrained(train, settings).to(device), _likeliest(train, test, settings, progress)
@@ -137,7 +137,7 @@ def _epochs(
     ranker: Ranker, train: _Requests, settings: RankerSettings, loss: Loss, advance: Advance
 ) -> Iterator[Epoch]:
     """Trains in place; after each epoch what it was like, without metrics."""
-    optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
+    optimizer = build_adamw(ranker, settings.learning_rate, settings.weight_decay)
     for number in range(1, settings.epochs + 1):
         started = time.perf_counter()
         value = _train_epoch(ranker, optimizer, train, settings, loss, number, advance)
@@ -164,7 +164,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size]).to(ranker.mean.device)
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = objective(ranker(batch.features), batch.labels, batch.mask)
-        descend(optimizer, loss, ranker.parameters(), 1.0)
+        gradient_step(optimizer, loss, ranker.parameters(), 1.0)
         total = total + loss.detach()
         step += 1
         advance(1)
@@ -181,7 +181,7 @@ def _split(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, Int
         )
     rng = np.random.default_rng(seed)
     can = np.isin(users, users[useful])  # the same share of users who can teach an order and of the others
-    parts = [held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in (can, ~can)]
+    parts = [choose_held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in (can, ~can)]
     held = np.zeros(len(useful), bool)
     held[np.concatenate(parts)] = True
     return np.flatnonzero(held), np.flatnonzero(~held)

@@ -33,7 +33,7 @@ class RankingData:
     users: IntArray
 
 
-def join_data(parts: list[RankingData]) -> RankingData:
+def join_ranking_data(parts: list[RankingData]) -> RankingData:
     """The requests of all `parts`, padded to the widest of them."""
     width = max(part.mask.shape[1] for part in parts)
 
@@ -49,7 +49,7 @@ def join_data(parts: list[RankingData]) -> RankingData:
     )
 
 
-def held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
+def choose_held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
     """Those of the requests `useful` (n,) that a `share` of their users asked, in order.
 
     Users are held out as a whole: one is asked several times about windows that overlap, and what is learned

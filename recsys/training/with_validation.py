@@ -20,7 +20,7 @@ from recsys.training.stages.manifest import build_manifest
 _EPOCH = "epoch"  # what "validates" a network that has nothing left to be validated on
 
 
-def retrained(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
+def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
     """`evaluated` with network, neighbours, counts and popularity learned from all that came before the test.
 
     The weights of fusion and the ranker are kept: validation is what they were learned from.
@@ -37,7 +37,7 @@ def retrained(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
             f"bundle {evaluated.manifest.bundle_id!r} goes on from {evaluated.manifest.parent!r}, which "
             "learned from events of its own. Retrain one that was trained from the start."
         )
-    known = before_test(job.shop.interactions, job.split)
+    known = training_and_validation(job.shop.interactions, job.split)
     network = job.settings.retriever.model_copy(update={"epochs": epochs, "patience": epochs})
     settings = job.settings.model_copy(update={"retriever": network})
     job = replace(job, split=replace(job.split, train=known), settings=settings, parent=None)
@@ -47,7 +47,7 @@ def retrained(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
     return replace(bundle, fusion=evaluated.fusion, ranker=evaluated.ranker)
 
 
-def before_test(interactions: Interactions, split: Split) -> Interactions:
+def training_and_validation(interactions: Interactions, split: Split) -> Interactions:
     """All actions of training and validation."""
     if split.train_end is None:
         return interactions.take(leave_one_out_parts(interactions) != TEST)

@@ -24,7 +24,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import split_at
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.slices import COLD_EVENTS
 from recsys.events import Impression
@@ -197,7 +197,7 @@ def compare(traffic: Traffic, run_dir: Path) -> Comparison:
         )
         network.name, served.name = NETWORK + name, name
         scorers += [network, served]
-    evaluation = evaluate(
+    evaluation = evaluate_scorers(
         scorers, questions, unasked, traffic.alone.evaluation, seen="keep", reference=ALONE, progress=bars
     )
     return judged(evaluation, traffic, questions.train)

@@ -9,10 +9,10 @@ from recsys.evaluation.baselines import (
     PersonalFrequency,
     Popularity,
     RecentPopularity,
-    baselines,
-    centred,
+    build_baselines,
+    center_vectors,
     recent_history,
-    reference_for,
+    reference_baseline,
 )
 from recsys.retrieval.popularity import decayed_popularity
 
@@ -71,21 +71,23 @@ def test_personal_frequency_puts_what_one_takes_again_first(shop: Interactions) 
 
 
 def test_neighbours_lead_on_along_the_chain_that_others_walked(shop: Interactions) -> None:
-    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False)}
+    by_name = {s.name: s for s in build_baselines(split_of(shop), shop, clock=False, repeats=False)}
     # Whoever had 1 then took 2 in training.
     assert by_name["kNN"].score(asked(1, 1)).argmax() == 2
 
 
 def test_a_user_without_history_gets_what_is_popular(shop: Interactions) -> None:
     split = split_of(shop)
-    for scorer in baselines(split, shop, clock=False, repeats=True, texts=["", *"abcde"]):
+    for scorer in build_baselines(split, shop, clock=False, repeats=True, texts=["", *"abcde"]):
         scores = scorer.score(asked(1, 0))[0]
         assert scores[1:].argmax() + 1 in (2, 3, 4), scorer.name
 
 
 def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
     texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
-    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False, texts=texts)}
+    by_name = {
+        s.name: s for s in build_baselines(split_of(shop), shop, clock=False, repeats=False, texts=texts)
+    }
     plain, with_text = by_name["kNN"].score(asked(1, 1))[0], by_name["kNN + text"].score(asked(1, 1))[0]
     assert plain[5] == 0  # item 5 is in no training event
     assert with_text[5] > 0.01
@@ -94,7 +96,7 @@ def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
 def test_the_text_of_an_item_does_not_recommend_the_item_itself(shop: Interactions) -> None:
     texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
     vectors = np.eye(6, 5, k=-1, dtype=np.float32)
-    *_, knn, with_text = baselines(
+    *_, knn, with_text = build_baselines(
         split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
     )
     # u1 had item 1 alone before day 1.
@@ -106,7 +108,7 @@ def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
     vectors = np.eye(6, 4, k=-1, dtype=np.float32)  # item 5 has no text vector
     vectors[4] = vectors[1]  # and item 4 means the same as item 1
     texts = ["", "a", "b", "c", "d", "e"]
-    *_, scorer = baselines(
+    *_, scorer = build_baselines(
         split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
     )
     scores = scorer.score(asked(1, 1))[0]
@@ -125,10 +127,10 @@ def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
 def test_only_baselines_that_the_data_has_the_means_for_are_made(
     shop: Interactions, clock: bool, repeats: bool, texts: list[str], names: list[str]
 ) -> None:
-    found = baselines(split_of(shop), shop, clock=clock, repeats=repeats, texts=texts)
+    found = build_baselines(split_of(shop), shop, clock=clock, repeats=repeats, texts=texts)
     assert [scorer.name for scorer in found] == names
     # With text there is always the reference; habit is the one to beat where people come back.
-    assert reference_for(repeats) in names or not texts
+    assert reference_baseline(repeats) in names or not texts
 
 
 @pytest.mark.parametrize("day", [0, 1, 2, 3])
@@ -146,13 +148,13 @@ def test_no_baseline_looks_at_or_after_the_instant(shop: Interactions, day: int)
         shop.at,
     )
     texts = ["", *"abcde"]
-    before = baselines(split, shop, clock=True, repeats=True, texts=texts)
-    after = baselines(split, changed, clock=True, repeats=True, texts=texts)
+    before = build_baselines(split, shop, clock=True, repeats=True, texts=texts)
+    after = build_baselines(split, changed, clock=True, repeats=True, texts=texts)
     for one, other in zip(before, after, strict=True):
         assert one.score(asked(1, day)).tolist() == other.score(asked(1, day)).tolist(), one.name
 
 
 def test_centring_takes_away_what_all_texts_share_and_leaves_empty_ones_alone() -> None:
     vectors = np.array([[0, 0], [3, 1], [3, -1], [0, 0]], np.float32)
-    assert centred(vectors, 4).tolist() == [[0, 0], [0, 1], [0, -1], [0, 0]]
-    assert centred(None, 4).shape == (4, 0)
+    assert center_vectors(vectors, 4).tolist() == [[0, 0], [0, 1], [0, -1], [0, 0]]
+    assert center_vectors(None, 4).shape == (4, 0)

@@ -10,7 +10,7 @@ from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.rankings import Seen
 
 SETTINGS = EvaluationSettings(cutoffs=(1, 3), bootstrap_samples=50)
@@ -36,7 +36,7 @@ def evaluated(shop: Interactions, seen: Seen = "keep", **options: object) -> Eva
     split = leave_one_out(shop)
     answers = dict(zip(split.test.user_index.tolist(), split.test.targets.tolist(), strict=True))
     scorers = [Oracle(answers, 1, "first"), Oracle(answers, 2, "second")]
-    return evaluate(scorers, split, shop, SETTINGS, seen=seen, **options)  # type: ignore[arg-type]
+    return evaluate_scorers(scorers, split, shop, SETTINGS, seen=seen, **options)  # type: ignore[arg-type]
 
 
 def value(evaluation: Evaluation, model: str, metric: str, part: str = "all") -> float:
@@ -118,12 +118,12 @@ def test_two_scorers_of_one_name_are_refused(shop: Interactions) -> None:
     split = leave_one_out(shop)
     twins = [Oracle({}, 1, "same"), Oracle({}, 2, "same")]
     with pytest.raises(DataError, match="same, same"):
-        evaluate(twins, split, shop, SETTINGS, seen="keep")
+        evaluate_scorers(twins, split, shop, SETTINGS, seen="keep")
 
 
 def test_the_validation_part_is_asked_when_wanted(shop: Interactions) -> None:
     split = leave_one_out(shop)
     answers = dict(zip(split.validation.user_index.tolist(), split.validation.targets.tolist(), strict=True))
-    found = evaluate([Oracle(answers, 1, "o")], split, shop, SETTINGS, seen="keep", part="validation")
+    found = evaluate_scorers([Oracle(answers, 1, "o")], split, shop, SETTINGS, seen="keep", part="validation")
     assert value(found, "o", "hr@1") == 1.0
     assert found.cases.at.tolist() == split.validation.at.tolist()

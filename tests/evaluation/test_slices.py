@@ -4,13 +4,13 @@ import numpy as np
 
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
-from recsys.evaluation.slices import had_before, head_items, restrict, slices_of
+from recsys.evaluation.slices import head_items, repeat_targets, restrict_cases, slices_of
 
 
 def test_a_target_that_the_user_had_before_is_a_repeat(shop: Interactions) -> None:
     cases = leave_one_out(shop).test
     assert cases.targets.tolist() == [4, 5, 1, 4]
-    assert had_before(cases, shop).tolist() == [False, False, False, True]
+    assert repeat_targets(cases, shop).tolist() == [False, False, False, True]
 
 
 def test_the_head_is_the_most_wanted_items_that_take_half_of_the_events() -> None:
@@ -50,7 +50,7 @@ def test_restricting_drops_targets_and_then_cases_without_any() -> None:
     cases = EvalCases(
         np.array([1, 2, 3]), np.array([7, 8, 9]), np.array([0, 2, 3, 5]), np.array([1, 2, 3, 4, 5])
     )
-    found, rows = restrict(cases, np.array([False, True, False, True, True]))
+    found, rows = restrict_cases(cases, np.array([False, True, False, True, True]))
     assert rows.tolist() == [0, 2]
     assert found.user_index.tolist() == [1, 3]
     assert found.at.tolist() == [7, 9]

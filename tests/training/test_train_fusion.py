@@ -9,7 +9,7 @@ from recsys.config import FusionSettings
 from recsys.models.fusion import Fusion, untrained
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.training.fusion import train_fusion
-from recsys.training.prior_weights import beats, fit_prior_by_coordinate_ascent, ndcg_values
+from recsys.training.prior_weights import fit_prior_by_coordinate_ascent, is_significantly_better, ndcg_values
 
 REQUESTS, CANDIDATES = 800, 20
 SETTINGS = FusionSettings(hidden=8, epochs=4, batch_size=32)
@@ -88,7 +88,7 @@ def test_small_steps_find_a_weight_that_is_wrong() -> None:
     with torch.inference_mode():
         before = ndcg_values(fusion.prior_score(signals), labels, mask, targets)
         after = ndcg_values(Fusion(shape).prior_score(signals), labels, mask, targets)
-    assert beats(after, before)
+    assert is_significantly_better(after, before)
 
 
 @given(st.integers(1, 12), st.integers(0, 5))

@@ -5,7 +5,7 @@ from recsys.columns import PRICE_RATIO, RANKING_FEATURES, RETRIEVAL_SCORE, TIMES
 from recsys.config import RankerSettings
 from recsys.errors import DataError
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import held_out
+from recsys.training.requests import choose_held_out
 
 REQUESTS, CANDIDATES = 600, 20
 RETRIEVAL, TIMES, PRICE = (
@@ -85,7 +85,7 @@ def test_probabilities_tell_requests_apart_where_the_first_stages_scores_do_not(
 def test_what_is_held_out_was_asked_by_nobody_who_is_learned_from():
     users = np.repeat(np.arange(100), 3)
     useful = np.flatnonzero(np.arange(300) % 7 > 0)
-    held = held_out(users, useful, 0.15, np.random.default_rng(0))
+    held = choose_held_out(users, useful, 0.15, np.random.default_rng(0))
     assert len(np.unique(users[held])) == 15
     assert not np.isin(users[np.setdiff1d(useful, held)], users[held]).any()
 

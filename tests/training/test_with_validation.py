@@ -12,7 +12,7 @@ from recsys.training.curves import CURVES_FILE
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import bundle_scorers
-from recsys.training.with_validation import before_test, retrained
+from recsys.training.with_validation import train_with_validation, training_and_validation
 from tests.training.test_pipeline import NOW, SETTINGS, job, two_tastes
 
 
@@ -22,7 +22,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingJob, Bund
     folder = tmp_path_factory.mktemp("runs")
     work, _ = job(two_tastes(), "time-split", folder / "first")
     bundle = train_bundle(work, "b1", NOW)
-    return work, bundle, retrained(replace(work, run_dir=folder / "again"), bundle, 2)
+    return work, bundle, train_with_validation(replace(work, run_dir=folder / "again"), bundle, 2)
 
 
 @pytest.mark.parametrize("protocol", ["time-split", "leave-one-out"])
@@ -34,7 +34,7 @@ def test_all_that_came_before_the_test_is_learned_from_and_nothing_of_it(protoco
         if protocol == "time-split"
         else leave_one_out_parts(shop.interactions)
     )
-    known = before_test(shop.interactions, split)
+    known = training_and_validation(shop.interactions, split)
     assert len(known) == (parts != TEST).sum()
     assert (parts == TRAIN).sum() == len(split.train) < len(known)
 
@@ -43,7 +43,7 @@ def test_neighbours_and_counts_know_the_validation_events(
     trained: tuple[TrainingJob, Bundle, Bundle],
 ) -> None:
     work, bundle, again = trained
-    known = before_test(work.shop.interactions, work.split)
+    known = training_and_validation(work.shop.interactions, work.split)
     assert bundle.item_events.sum() == len(work.split.train)
     assert again.item_events.sum() == len(known)
     assert again.neighbour_scores.sum() != bundle.neighbour_scores.sum()
@@ -82,4 +82,4 @@ def test_a_bundle_that_goes_on_from_another_is_refused(trained: tuple[TrainingJo
     work, bundle, _ = trained
     child = replace(bundle, manifest=bundle.manifest.model_copy(update={"parent": "b0"}))
     with pytest.raises(DataError, match="'b1' goes on from 'b0'"):
-        retrained(work, child, 2)
+        train_with_validation(work, child, 2)

@@ -102,7 +102,7 @@ def distil(
     from recsys.jobs.encoders.data import shop_texts
     from recsys.stores.encoders.encoder_files import save_encoder
     from recsys.stores.encoders.text_vectors import TextVectors
-    from recsys.training.encoders.distillation import distil as distilled
+    from recsys.training.encoders.distillation import distil_encoder as distilled
 
     settings = load_settings()
     _is_free(settings, name)

@@ -100,8 +100,8 @@ def _verdict(
 ) -> "Comparison":
     import numpy as np
 
-    from recsys.evaluation.promotion_test import judge
-    from recsys.evaluation.slices import had_before, restrict
+    from recsys.evaluation.promotion_test import compare_bundles
+    from recsys.evaluation.slices import repeat_targets, restrict_cases
     from recsys.stores.bundles.bundles import load_manifest
     from recsys.stores.features.build import build_features
     from recsys.stores.features.offline import OfflineFeatures
@@ -113,16 +113,16 @@ def _verdict(
     features.apply()
     cases = unseen_cases(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     if not shop.info.repeats:
-        cases, _ = restrict(cases, ~had_before(cases, shop.interactions))
+        cases, _ = restrict_cases(cases, ~repeat_targets(cases, shop.interactions))
     rng = np.random.default_rng(settings.evaluation.seed)
     if len(cases) > CASES:
         cases = cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
     if not len(cases):
-        return judge(np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng)
+        return compare_bundles(np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng)
     ours, theirs = (
         _values(settings, shop, record, cases, features, progress) for record in (candidate, production)
     )
-    return judge(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
+    return compare_bundles(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
 
 
 def unseen_cases(

@@ -20,7 +20,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
-from recsys.features.skew import ServedRow, Values, differing
+from recsys.features.skew import ServedRow, Values, differing_features
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
@@ -69,7 +69,7 @@ def _explained(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> 
     known = known.filter(pc.less_equal(known[columns.SEQUENCE], rows[0].at))
     there = _rows_at(rows, known, items)
     return [
-        not differing(row.values, values) or _in_flight(row, values, known, items)
+        not differing_features(row.values, values) or _in_flight(row, values, known, items)
         for row, values in zip(rows, there, strict=True)
     ]
 
@@ -83,7 +83,8 @@ def _in_flight(row: ServedRow, there: Values, events: pa.Table, items: pa.Table)
     kinds = own[columns.KIND].to_numpy(zero_copy_only=False)
     guesses = chain(_fewer_by_kind(row, there, kinds, sequence, flying), _fewer_by_one(sequence, flying))
     return any(
-        not differing(row.values, _rows_at([row], own.filter(pa.array(~away)), items)[0]) for away in guesses
+        not differing_features(row.values, _rows_at([row], own.filter(pa.array(~away)), items)[0])
+        for away in guesses
     )
 
 

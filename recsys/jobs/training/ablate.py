@@ -13,7 +13,7 @@ import numpy as np
 from recsys.config import EvaluationSettings, FusionSettings, RetrieverSettings, Settings
 from recsys.dataset.shop import Shop
 from recsys.errors import ConfigError
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.jobs.results import JsonObject
@@ -219,7 +219,7 @@ def _evaluate_without(
     bundle = train_bundle(job, "ablation", datetime.now(UTC))
     repeats, candidates = shop.info.repeats, changed.serving.candidates
     scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, progress)
-    return evaluate(
+    return evaluate_scorers(
         [scorers[0], scorers[-1]],
         split,
         shop.interactions,

@@ -13,7 +13,7 @@ from recsys.config import Settings
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate
+from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
 from recsys.models.bundle import Bundle, Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
@@ -25,7 +25,7 @@ from recsys.training.curves import CURVES_FILE, Curves
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
-from recsys.training.with_validation import retrained
+from recsys.training.with_validation import train_with_validation
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def retrained_scorer(
     log.info("training the network of %s again with validation events, %d epochs", record.bundle_id, epochs)
     with TemporaryDirectory(prefix="retrained-", dir=settings.paths.home) as folder:
         job = job_of(as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress)
-        again = retrained(job, bundle, epochs)
+        again = train_with_validation(job, bundle, epochs)
     scorer = served_scorer(job, again, repeats)
     scorer.name = RETRAINED
     return scorer
@@ -77,7 +77,7 @@ def seed_evaluations(
         bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
-            evaluate(
+            evaluate_scorers(
                 [served],
                 job.split,
                 shop.interactions,

@@ -20,11 +20,11 @@ from recsys.training.job import TrainingJob
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
+    current_values,
     first_stage_objective,
     open_trials,
     ranker_objective,
-    values_now,
-    values_of,
+    setting_values,
 )
 from recsys.training.tuning.records import StudyRecord, TrialRecord
 from recsys.training.tuning.report import best_rows, trial_rows, write_tuning_report
@@ -126,7 +126,7 @@ def tune_settings(
         progress=progress,
     )
     best = _best_trial(record)
-    today = values_of(settings, best.values)
+    today = setting_values(settings, best.values)
     folder = settings.paths.reports / f"tune-{record.name}"
     title, summary = f"tune: {record.name}", summary_of(record, scope)
     written = write_tuning_report(record, folder, title=title, summary=summary, today=today)
@@ -166,7 +166,7 @@ def run_study(
         if stage == "ranking":
             log.info("training the first stage that rankers are tried over")
         objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
-        now = values_now(settings, space)
+        now = current_values(settings, space)
         return found.run(space, objective, trials, first=now, timeout=timeout, progress=progress), scope
 
 

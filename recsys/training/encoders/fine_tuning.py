@@ -17,7 +17,7 @@ from recsys.errors import ConfigError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
 from recsys.training.encoders.text_pairs import TextPairs
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate
 
 FIRST_SCALE = 20.0
 CUT = 10  # recall at
@@ -161,7 +161,7 @@ def _fit(
     model, key = encoder.model, f"recall@{CUT}"
     log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE), device=encoder.device))
     moving = nn.ModuleDict({"model": _Moving(model), "scale": nn.ParameterList([log_scale])})
-    optimizer = adamw(moving, rate, settings.weight_decay)
+    optimizer = build_adamw(moving, rate, settings.weight_decay)
     rng = np.random.default_rng(settings.seed)
     tokens = encoder.tokenize(pairs.texts)
     count = min(settings.pairs, len(pairs.pairs))
@@ -177,7 +177,7 @@ def _fit(
                 left, right = (encoder.embed([tokens[text] for text in side]) for side in batch.T)
                 scale = log_scale.exp().clamp(max=100.0)
                 loss = in_batch_loss(left, right, scale, _related(pairs.related, batch).to(encoder.device))
-                descend(optimizer, loss, moving.parameters(), settings.clip_norm)
+                gradient_step(optimizer, loss, moving.parameters(), settings.clip_norm)
                 step += 1
                 advance(1)
             model.eval()

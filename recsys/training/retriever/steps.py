@@ -19,7 +19,7 @@ from recsys.models.losses import (
 )
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import build_adamw, learning_rate, set_rate
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrainingState:
         """Puts the model on this process's device and gives it an optimizer."""
         torch.set_num_threads(max(1, settings.threads // processes.local_size))
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        optimizer = adamw(model, settings.learning_rate, settings.weight_decay)
+        optimizer = build_adamw(model, settings.learning_rate, settings.weight_decay)
         frequency = torch.from_numpy(data.frequency).to(model.device)
         return cls(model, optimizer, data, settings, frequency, processes)
 

@@ -5,9 +5,9 @@ import numpy as np
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import read_ranking_features
-from recsys.training.feedback_requests import feedback_data, sampled
+from recsys.training.feedback_requests import feedback_ranking_data, sample_responses
 from recsys.training.job import TrainingJob
-from recsys.training.requests import RankingData, join_data, labels_of
+from recsys.training.requests import RankingData, join_ranking_data, labels_of
 from recsys.training.scorers import seen_lists
 from recsys.training.stages.validation_cases import bundles_as_of, read_validation_cases
 
@@ -41,8 +41,8 @@ def build_ranking_set(job: TrainingJob, bundle: Bundle) -> RankingData:
     )
     if job.feedback is None or not len(job.feedback):
         return data
-    rows = sampled(job.feedback, settings.requests, rng)
-    shown = feedback_data(
+    rows = sample_responses(job.feedback, settings.requests, rng)
+    shown = feedback_ranking_data(
         job.features, job.shop.interactions, job.feedback, rows, bundle, settings.candidates
     )
-    return join_data([data, shown])
+    return join_ranking_data([data, shown])

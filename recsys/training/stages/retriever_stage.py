@@ -14,8 +14,8 @@ from recsys.training.feature_reads import read_histories
 from recsys.training.job import TrainingJob
 from recsys.training.retriever.loop import MONITOR, Validate, train_retriever
 from recsys.training.retriever.warm_start import (
+    choose_windows,
     incremental_settings,
-    new_and_replayed,
     trained_until,
     warm_start,
 )
@@ -47,7 +47,7 @@ def train_retriever_stage(
         retriever = warm_start(job.parent, items, text_vectors)
         windows = training_windows(train, settings.history_length)
         since, replay = trained_until(job.parent.manifest), job.settings.incremental.replay
-        windows = new_and_replayed(windows, train, since, replay, np.random.default_rng(settings.seed))
+        windows = choose_windows(windows, train, since, replay, np.random.default_rng(settings.seed))
     histories = read_histories(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )

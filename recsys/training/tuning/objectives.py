@@ -20,7 +20,7 @@ from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts, test_start
 from recsys.errors import ConfigError, DataError
-from recsys.evaluation.slices import had_before, restrict
+from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.funnel.offline import candidate_lists
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
@@ -75,7 +75,7 @@ def open_trials(job: TrainingJob, sample: float, seed: int) -> Trials:
         )
     questions = split.validation.take(judges)
     if not job.shop.info.repeats:
-        questions, _ = restrict(questions, ~had_before(questions, interactions))
+        questions, _ = restrict_cases(questions, ~repeat_targets(questions, interactions))
     if len(questions) > JUDGES:
         questions = questions.take(np.sort(rng.choice(len(questions), JUDGES, replace=False)))
     if not len(questions):
@@ -164,12 +164,14 @@ def check_space(settings: Settings, space: Space) -> None:
             with_values(settings, {name: value})
 
 
-def values_now(settings: Settings, space: Space) -> dict[str, Any]:
+def current_values(settings: Settings, space: Space) -> dict[str, Any]:
     """What the tuned settings are today, as far as their ranges hold it."""
-    return {name: value for name, value in values_of(settings, space).items() if space[name].holds(value)}
+    return {
+        name: value for name, value in setting_values(settings, space).items() if space[name].holds(value)
+    }
 
 
-def values_of(settings: Settings, names: Iterable[str]) -> dict[str, Any]:
+def setting_values(settings: Settings, names: Iterable[str]) -> dict[str, Any]:
     """What settings are, by their dotted names."""
     document = settings.model_dump()
     return {name: document[name.partition(".")[0]][name.partition(".")[2]] for name in names}

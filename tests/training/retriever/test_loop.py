@@ -18,7 +18,7 @@ from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Advance, Progress
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import batch_loss
-from recsys.training.schedule import adamw
+from recsys.training.schedule import build_adamw
 from tests.training.retriever.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 
 DAY = 86_400
@@ -35,7 +35,7 @@ def test_one_batch_is_learnt_by_heart(loss):
     log = cycle()
     data, model = data_of(log), model_of(log, section)
     batch, frequency = batch_of(data, np.arange(len(data))), torch.from_numpy(data.frequency)
-    optimizer, rng = adamw(model, 1e-2, 0.0), np.random.default_rng(0)
+    optimizer, rng = build_adamw(model, 1e-2, 0.0), np.random.default_rng(0)
     model.train()
     first = None
     for _ in range(150):

@@ -14,8 +14,8 @@ from recsys.errors import ArtifactMismatchError, DataError
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import attribute_rows
 from recsys.training.retriever.warm_start import (
+    choose_windows,
     incremental_settings,
-    new_and_replayed,
     trained_until,
     warm_start,
 )
@@ -82,12 +82,12 @@ def test_all_new_windows_and_a_sample_of_the_others_are_trained_on() -> None:
     train = two_tastes().interactions
     windows = training_windows(train, 10)
     since = 110 * DAY
-    found = new_and_replayed(windows, train, since, 1.0, np.random.default_rng(0))
+    found = choose_windows(windows, train, since, 1.0, np.random.default_rng(0))
     new = train.at[found.stop - 1] > since
     assert new.sum() == (train.at[windows.stop - 1] > since).sum() > 0
     assert (~new).sum() == new.sum()  # one older window for each
-    assert len(new_and_replayed(windows, train, since, 0.0, np.random.default_rng(0))) == new.sum()
-    everything = new_and_replayed(windows, train, since, 1e9, np.random.default_rng(0))
+    assert len(choose_windows(windows, train, since, 0.0, np.random.default_rng(0))) == new.sum()
+    everything = choose_windows(windows, train, since, 1e9, np.random.default_rng(0))
     assert len(everything) == len(windows)
 
 
@@ -95,7 +95,7 @@ def test_nothing_new_is_refused_with_both_instants() -> None:
     train = two_tastes().interactions
     windows = training_windows(train, 10)
     with pytest.raises(DataError, match=r"nothing new.*learned until 1970-09-28.*ends at 1970-04-30"):
-        new_and_replayed(windows, train, 270 * DAY, 1.0, np.random.default_rng(0))
+        choose_windows(windows, train, 270 * DAY, 1.0, np.random.default_rng(0))
 
 
 def test_an_old_manifest_counts_from_the_end_of_its_data() -> None:

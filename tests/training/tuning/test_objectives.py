@@ -12,10 +12,10 @@ from recsys.errors import ConfigError, DataError
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
+    current_values,
     first_stage_objective,
     open_trials,
     ranker_objective,
-    values_now,
     with_values,
 )
 from recsys.tuning_space import FIRST_STAGE, RANKER, Range, space_of
@@ -108,7 +108,7 @@ def test_every_range_declared_is_one_that_settings_take() -> None:
 
 def test_the_settings_as_shipped_are_within_the_ranges_declared() -> None:
     for space in (FIRST_STAGE, RANKER):
-        assert set(values_now(Settings(), space)) == set(space)
+        assert set(current_values(Settings(), space)) == set(space)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_loss_is_tuned_where_a_shop_says_so() -> None:
     assert "retriever.loss" not in FIRST_STAGE
     space = space_of(own, FIRST_STAGE)
     check_space(Settings(), space)
-    assert values_now(Settings(), space)["retriever.loss"] == "sampled-softmax"
+    assert current_values(Settings(), space)["retriever.loss"] == "sampled-softmax"
     with pytest.raises(ConfigError, match=r"retriever\.loss.*hinge"):
         check_space(Settings(), {"retriever.loss": Range(choices=("hinge",))})
 
