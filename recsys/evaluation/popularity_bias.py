@@ -1,7 +1,6 @@
 """Whether lists show what is popular more than people take it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def measure_popularity_bias(items: IntArray, targets: IntArray, item_events: Int
     return values
 
 
-def group_shares(lists: Mapping[str, IntArray], item_events: IntArray) -> dict[str, Any]:
+def group_shares(lists: Mapping[str, IntArray], item_events: IntArray) -> dict[str, DoubleArray]:
     """Group of items -> (len(lists),) its share of each of `lists` of item indexes, 0 = no item."""
     head, cold = head_items(item_events), item_events <= COLD_EVENTS
     groups = {

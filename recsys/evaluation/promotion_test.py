@@ -1,4 +1,4 @@
-"""Whether a candidate is good enough to take the place of the bundle in production, and why."""
+"""Whether a candidate bundle is good enough to replace the one in production, and why."""
 
 from dataclasses import dataclass
 
@@ -45,11 +45,11 @@ def compare_bundles(
     samples: int,
     rng: np.random.Generator,
 ) -> Comparison:
-    """The verdict on two bundles' values (U,) of the same cases.
+    """Compares two bundles' values (U,) of the same cases.
 
     Args:
-        epsilon: None asks for a better mean. A number asks that the interval excludes a loss of more than
-            that, which lets a candidate pass that is as good and fresher.
+        epsilon: None requires a better mean. A number requires that the interval excludes a loss of more
+            than that, which lets a candidate pass that is as good and fresher.
 
     Raises:
         DataError: too few cases to tell.

@@ -1,4 +1,4 @@
-"""Parts of the test that deserve a look of their own, as masks over its targets."""
+"""Parts of the test that are measured apart, as masks over its targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HEAD_SHARE = 0.5  # the head: the most wanted items that together take this shar
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the targets; a case belongs to the slice if it has such a target, and is asked for those only.
+    """Some of the targets; a case belongs to the slice if it has such a target, and has only those there.
 
     Attributes:
         targets: (T,) bool over `EvalCases.targets`.
@@ -38,7 +38,7 @@ def slices_of(
     cold or warm items and users: at most or more than 5 training events. head or tail: whether the item
     is among the most wanted that take half of the training events. repeat or new: whether the user
     had the item before the case's instant. An item that is cold is in the tail as well. Then the users
-    by how many actions they had before, and the categories most asked for.
+    by how many actions they had before, and the categories with most targets.
 
     Args:
         categories: (N + 1,) the category of each item, "" = unknown; none for a shop without any.
@@ -85,10 +85,10 @@ def _by_category(cases: EvalCases, categories: Sequence[str]) -> dict[str, BoolA
     if not any(categories):
         return {}
     names, codes = np.unique(np.asarray(categories, np.str_), return_inverse=True)
-    asked = codes[cases.targets]
-    counts = np.bincount(asked, minlength=len(names)) * (names != "")
+    of_target = codes[cases.targets]
+    counts = np.bincount(of_target, minlength=len(names)) * (names != "")
     largest = np.argsort(-counts, kind="stable")[:CATEGORIES_SHOWN]
-    return {f"{CATEGORY}{names[code]}": asked == code for code in largest if counts[code]}
+    return {f"{CATEGORY}{names[code]}": of_target == code for code in largest if counts[code]}
 
 
 def head_items(item_events: IntArray) -> BoolArray:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from recsys.arrays import IntArray
 from recsys.evaluation.compare import Evaluation, Row
@@ -10,19 +12,20 @@ from recsys.evaluation.popularity_bias import TAKEN, group_shares, popularity_pe
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.slices import ALL_CASES, CATEGORY, HISTORY
 
-TableRow = Mapping[str, Any]
+Cell: TypeAlias = str | int | float
+TableRow: TypeAlias = Mapping[str, Cell]
 NAMES = {"hr": "HR", "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
 
 
-def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def table_rows(evaluation: Evaluation) -> list[TableRow]:
     """One row a model: metrics with 95% intervals, what the lists are like, seconds."""
     first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
     shown = [f"hr@{first}", f"ndcg@{first}", f"mrr@{first}", f"recall@{last}"]
     if has_many_targets(evaluation):
         shown.insert(1, f"recall@{first}")
-    rows = []
+    rows: list[TableRow] = []
     for model in evaluation.models:
-        row: dict[str, Any] = {"model": model}
+        row: dict[str, Cell] = {"model": model}
         for metric in shown:
             found = evaluation.row(model, metric)
             row[metric_name(metric)] = (
@@ -38,10 +41,10 @@ def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """One row a model and headline metric: the difference from the reference, its interval, the verdict."""
+def difference_rows(evaluation: Evaluation) -> list[TableRow]:
+    """One row a model and headline metric: its difference from the reference, with interval and verdict."""
     first = min(evaluation.cutoffs)
-    rows = []
+    rows: list[TableRow] = []
     for metric in (f"hr@{first}", f"ndcg@{first}"):
         for model in evaluation.models:
             found = evaluation.row(model, metric)
@@ -58,15 +61,14 @@ def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> list[dict[str, Any]]:
+def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> list[TableRow]:
     """One row for each of the slices `names`: its cases and `metric` of each model."""
-    rows = []
+    rows: list[TableRow] = []
     for name in names:
         found = {model: evaluation.row(model, metric, name) for model in evaluation.models}
         cases = max((row.cases for row in found.values() if row), default=0)
-        rows.append(
-            {"slice": name, "cases": cases} | {model: format_value(row) for model, row in found.items()}
-        )
+        values = {model: format_value(row) for model, row in found.items()}
+        rows.append({"slice": name, "cases": cases, **values})
     return rows
 
 
@@ -81,13 +83,13 @@ def slice_groups(evaluation: Evaluation) -> dict[str, list[str]]:
     return {group: names for group, names in groups.items() if names not in ([], [ALL_CASES])}
 
 
-def shown_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def shown_rows(evaluation: Evaluation) -> list[TableRow]:
     """One row a model, the last for what people took: groups of items, and how popular they are."""
     first = min(evaluation.cutoffs)
     shares = group_shares(shown_items(evaluation), evaluation.item_events)
     percentiles = popularity_percentiles(evaluation.item_events)
     taken = float(percentiles[evaluation.cases.targets].mean())
-    rows = []
+    rows: list[TableRow] = []
     for place, model in enumerate((*evaluation.models, TAKEN)):
         found = evaluation.row(model, f"popularity@{first}")
         rows.append(
@@ -106,7 +108,7 @@ def shown_items(evaluation: Evaluation) -> dict[str, IntArray]:
     return lists | {TAKEN: evaluation.cases.targets}
 
 
-def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
+def calibration_rows(calibration: Reliability) -> list[TableRow]:
     """One row a bin: candidates, mean p_click, how many came true with a 95% interval."""
     return [
         {
@@ -118,7 +120,7 @@ def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
     ]
 
 
-def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
     """Everything measured, as JSON; per-case values and rankings are left out."""
     return {
         "protocol": evaluation.protocol,
@@ -158,15 +160,17 @@ def format_interval(row: Row | None) -> str:
 
 
 def format_value(row: Row | None, digits: int = 4) -> str:
+    """The row's value, or a dash."""
     return "-" if row is None else f"{row.value:.{digits}f}"
 
 
 def format_signed(row: Row | None) -> str:
+    """The row's value with its sign, or a dash."""
     return "-" if row is None else f"{row.value:+.4f}"
 
 
 def evaluation_headline(evaluation: Evaluation) -> str:
-    """One paragraph on what was asked."""
+    """One paragraph on protocol, cases and catalog."""
     cases, targets = len(evaluation.cases), len(evaluation.cases.targets)
     seen = {
         "remove": "Items that a user had before are neither shown nor asked for",

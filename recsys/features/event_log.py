@@ -36,7 +36,7 @@ EVENT_COLUMNS_READ = (
 class EventLog:
     """M events that features are made of, each user's in order of instant and arrival; arrays are (M,) int64.
 
-    Actions of weight 0 say nothing and are left out; impressions and cancellations stay whatever they weigh.
+    Actions of weight 0 do not count and are left out; impressions and cancellations stay at any weight.
 
     Attributes:
         users: external ids; `user` indexes it.
@@ -65,6 +65,7 @@ class EventLog:
 
     @cached_property
     def is_action(self) -> BoolArray:
+        """(M,) whether an event is an action: neither an impression nor a cancellation."""
         return np.asarray(IS_ACTION[self.kind])
 
 
@@ -110,7 +111,7 @@ def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> I
     """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
 
     A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
-    beginning therefore says the same of the purchases that it holds.
+    beginning therefore gives the same for the purchases that it holds.
     """
     undone = np.full(len(at), NEVER, np.int64)
     cancels = kind == CANCEL_CODE
@@ -151,7 +152,7 @@ def _matched(pair: IntArray, cancels: BoolArray) -> tuple[IntArray, IntArray]:
 
 
 def kind_codes(column: Any) -> IntArray:
-    """(M,) codes of kinds by name, 0 = no kind of `recsys.columns.KINDS`."""
+    """(M,) codes of kinds by name, 0 = not one of `recsys.columns.KINDS`."""
     places = pc.index_in(column, value_set=pa.array(columns.KINDS, pa.string()))
     return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1
 

@@ -2,7 +2,7 @@
 
 A served row is compared with the recomputed one as of its own event timestamp, that instant included: a row
 holds every event up to its timestamp, so both must be equal however old the row was when it was read. That
-it was old is another question (freshness), which `measure_staleness` answers apart from it.
+it was old is a matter of freshness, which `measure_staleness` measures apart from it.
 """
 
 import math

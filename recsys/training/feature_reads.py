@@ -1,4 +1,4 @@
-"""What training asks of the feature store, always by FeatureService name."""
+"""What training reads from the feature store, always by FeatureService name."""
 
 from typing import Protocol
 
@@ -28,7 +28,7 @@ class TrainingFeatures(Protocol):
 def read_histories(
     features: TrainingFeatures, interactions: Interactions, user_index: IntArray, at: IntArray, length: int
 ) -> Histories:
-    """What the feature store knew of each user strictly before `at` (B,) microseconds."""
+    """Each user's history in the feature store strictly before `at` (B,) microseconds."""
     rows = pd.DataFrame(
         {columns.USER_ID: external_ids(interactions.users, user_index), columns.AT: instant_column(at)}
     )

@@ -1,7 +1,7 @@
-"""A bundle once more, its network and neighbours learned from the validation events too.
+"""A bundle trained again, with the validation events in the training data of network and neighbours.
 
-It says what a shop would get that holds nothing back, and is no fair row beside models that never saw
-those events: a report shows it apart.
+It measures what a shop would get that holds nothing back. Beside models that never saw those events the
+comparison would not be fair, so a report shows it apart.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,9 @@ from recsys.training.job import TrainingJob
 from recsys.training.stages.first_stage import build_first_stage
 from recsys.training.stages.manifest import build_manifest
 
-_EPOCH = "epoch"  # what "validates" a network that has nothing left to be validated on
+_EPOCH = (
+    "epoch"  # the "metric" of a network that has nothing left to be validated on: a later epoch is better
+)
 
 
 def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> Bundle:
@@ -27,7 +29,7 @@ def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> B
 
     Args:
         job: that of `evaluated`: its split, its settings.
-        epochs: as many as were best for the evaluated network; there is nothing left to stop by.
+        epochs: as many as were best for the evaluated network; nothing is left to stop early by.
 
     Raises:
         DataError: `evaluated` goes on from another bundle.
@@ -42,8 +44,8 @@ def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> B
     settings = job.settings.model_copy(update={"retriever": network})
     job = replace(job, split=replace(job.split, train=known), settings=settings, parent=None)
     manifest = evaluated.manifest
-    made = build_manifest(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
-    bundle = build_first_stage(job, known, made, _later_is_better(), _EPOCH)
+    retrained = build_manifest(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
+    bundle = build_first_stage(job, known, retrained, _count_epochs(), _EPOCH)
     return replace(bundle, fusion=evaluated.fusion, ranker=evaluated.ranker)
 
 
@@ -54,6 +56,6 @@ def training_and_validation(interactions: Interactions, split: Split) -> Interac
     return known_before_test(interactions, split)
 
 
-def _later_is_better() -> Callable[[Retriever], dict[str, float]]:
+def _count_epochs() -> Callable[[Retriever], dict[str, float]]:
     numbers = count(1)
     return lambda retriever: {_EPOCH: float(next(numbers))}

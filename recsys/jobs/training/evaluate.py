@@ -182,7 +182,7 @@ def run_evaluation(
 
 def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:
     """p_click of the candidates beside what came true; None where there is no ranker."""
-    chances = served.chances(cases) if isinstance(served, ServedScorer) else None
+    chances = served.probabilities(cases) if isinstance(served, ServedScorer) else None
     if chances is None:
         return None
     candidates, p_click = chances

@@ -21,7 +21,7 @@ COMPARED = 1000  # held-out texts that are compared with each other
 
 @dataclass(frozen=True)
 class Distilled:
-    """How like its teacher the student is on texts that it did not learn from, before and after."""
+    """Agreement of student and teacher on texts that the student did not learn from, before and after."""
 
     before: dict[str, float]
     after: dict[str, float]
@@ -39,8 +39,8 @@ def distil_encoder(
 
         loss = mean(1 - cos(W s_i, t_i)) + mean over i, j of (s_i . s_j - t_i . t_j)^2 / var(t . t)
 
-    W is there only where the widths differ, and only while training: what a shop uses of a vector is its
-    cosines with others, and those the second term asks for.
+    W is there only where the widths differ, and only while training: a shop uses the cosines of vectors with
+    each other, and those are what the second term fits.
 
     Raises:
         DataError: there are fewer than 20 distinct texts.
@@ -70,7 +70,7 @@ def distil_encoder(
 
 
 def encoder_agreement(student: FloatArray, teacher: FloatArray) -> dict[str, float]:
-    """How alike two encoders see the same texts: correlation of all cosines, and shared nearest ten."""
+    """Agreement of two encoders on the same texts: correlation of all cosines, and shared nearest ten."""
     mine, theirs = student @ student.T, teacher @ teacher.T
     upper = np.triu_indices(len(mine), 1)
     correlation = float(np.corrcoef(mine[upper], theirs[upper])[0, 1]) if len(upper[0]) > 1 else float("nan")
@@ -84,9 +84,9 @@ def encoder_agreement(student: FloatArray, teacher: FloatArray) -> dict[str, flo
 
 def distillation_loss(student: Tensor, projected: Tensor, teacher: Tensor) -> Tensor:
     """The loss above, of B unit rows each: student (B, S), projected (B, E), teacher (B, E)."""
-    apart = (1 - nn.functional.cosine_similarity(projected, teacher, dim=-1)).mean()
+    distance = (1 - nn.functional.cosine_similarity(projected, teacher, dim=-1)).mean()
     mine, theirs = student @ student.T, teacher @ teacher.T
-    return apart + (mine - theirs).square().mean() / theirs.var().clamp(min=1e-4)
+    return distance + (mine - theirs).square().mean() / theirs.var().clamp(min=1e-4)
 
 
 def _fit(

@@ -32,23 +32,23 @@ def test_what_judges_were_asked_and_all_of_the_test_is_unknown_to_trials(
     known = trials.job.shop.interactions
     last = np.full(len(known.users), -1)
     np.maximum.at(last, known.user_index, known.at)
-    assert (last[trials.judges.user_index] < trials.judges.at).all()
+    assert (last[trials.cases.user_index] < trials.cases.at).all()
     tests_at = dict(zip(work.split.test.user_index, work.split.test.at, strict=True))
     assert all(last[user] < at for user, at in tests_at.items())
     teachers = set(trials.job.split.validation.user_index)
-    assert teachers.isdisjoint(trials.judges.user_index)
-    assert len(teachers) + len(trials.judges) == USERS
+    assert teachers.isdisjoint(trials.cases.user_index)
+    assert len(teachers) + len(trials.cases) == USERS
 
 
 def test_a_sample_trains_on_its_share_of_users_and_asks_all(tmp_path: Path) -> None:
     work, _ = job(two_tastes(), "time-split", tmp_path)
     trials = open_trials(work, sample=0.25, seed=3)
     assert len(np.unique(trials.job.split.train.user_index)) == USERS / 4
-    assert len(trials.judges) + len(trials.job.split.validation) == USERS
+    assert len(trials.cases) + len(trials.job.split.validation) == USERS
     again = open_trials(work, sample=0.25, seed=3)
-    assert again.judges.user_index.tolist() == trials.judges.user_index.tolist()
+    assert again.cases.user_index.tolist() == trials.cases.user_index.tolist()
     other = open_trials(work, sample=0.25, seed=4)
-    assert other.judges.user_index.tolist() != trials.judges.user_index.tolist()
+    assert other.cases.user_index.tolist() != trials.cases.user_index.tolist()
     assert trials.job.settings.fusion.requests == work.settings.fusion.requests / 4
 
 
