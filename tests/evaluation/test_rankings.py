@@ -61,12 +61,12 @@ def test_the_table_has_external_ids_and_ranks_from_one(shop: Interactions) -> No
     ]
 
 
-def test_scores_of_another_catalog_are_refused(shop: Interactions) -> None:
+def test_scores_of_another_catalog_are_rejected(shop: Interactions) -> None:
     with pytest.raises(DataError, match=r"fixed scored \(4, 3\), expected \(4, 6\)"):
         rank_catalog(FixedScorer((0, 1, 2)), leave_one_out(shop).test, shop, 2)
 
 
-def test_scores_that_are_no_numbers_are_refused(shop: Interactions) -> None:
+def test_scores_that_are_no_numbers_are_rejected(shop: Interactions) -> None:
     with pytest.raises(DataError, match="not a number"):
         rank_catalog(FixedScorer((0, 1, 2, 3, float("nan"), 5)), leave_one_out(shop).test, shop, 2)
 

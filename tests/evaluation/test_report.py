@@ -64,7 +64,7 @@ def test_slices_are_rows_and_models_columns(evaluation: Evaluation) -> None:
 
 def test_slices_that_belong_together_share_a_table(evaluation: Evaluation) -> None:
     groups = slice_groups(evaluation)
-    # Everybody had 2 or 3 actions before: the length of the history tells nobody apart.
+    # Every user had 2 or 3 actions before: slices by the length of the history would all be the same.
     assert groups["categories"] == ["category: b", "category: a"]
     assert "history" not in groups
     assert groups["slices"][0] == "all"

@@ -15,7 +15,7 @@ from recsys.evaluation.seeds import measure_over_seeds, seed_rows
 
 @pytest.fixture
 def evaluations(shop: Interactions) -> list[Evaluation]:
-    """Three of the same questions, whose every number is .1, .2 and .6."""
+    """Three of the same cases, whose every number is .1, .2 and .6."""
     split = leave_one_out(shop)
     settings = EvaluationSettings(cutoffs=(2, 4), bootstrap_samples=10)
     found = evaluate_scorers([Popularity(split.train)], split, shop, settings, seen="keep")

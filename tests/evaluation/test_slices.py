@@ -38,7 +38,7 @@ def test_users_are_told_apart_by_what_they_did_before(shop: Interactions) -> Non
     assert "history: 6-20" not in found
 
 
-def test_the_categories_most_asked_for_are_slices_and_the_unknown_one_is_not(shop: Interactions) -> None:
+def test_the_categories_with_most_targets_are_slices_and_the_unknown_one_is_not(shop: Interactions) -> None:
     cases = leave_one_out(shop).test  # targets 4, 5, 1 and 4
     names = ["", "red", "red", "red", "blue", ""]
     found = [part for part in slices_of(cases, shop, shop, names) if part.name.startswith("category: ")]

@@ -83,7 +83,7 @@ def test_staleness_is_how_much_newer_the_lake_was_before_the_request() -> None:
         StoredRows(None, None),
     ]
     (found,) = measure_staleness(rows, stored)
-    # Lags 0, 30 and 0 (newer than the lake); one row was missing online, one user nobody knows.
+    # Lags 0, 30 and 0 (newer than the lake); one row was missing online, one user is unknown.
     assert (found.rows, found.behind, found.missing) == (5, 1, 1)
     assert (found.lag["max"], found.lag["p50"]) == (30.0, 0.0)
     # The request was at second 100, and the second row had been wrong since second 40.

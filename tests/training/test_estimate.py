@@ -1,4 +1,4 @@
-"""What is said before a training is what the training then is."""
+"""What is estimated before a training is what the training then is."""
 
 import json
 from pathlib import Path

@@ -134,7 +134,7 @@ def test_each_loss_that_a_settings_file_may_name_tells_the_tastes_apart(tmp_path
     assert own_half(network, work.split.test) > 0.95
 
 
-def test_what_was_shown_is_learned_from_beside_the_questions(tmp_path: Path) -> None:
+def test_what_was_shown_is_learned_from_beside_the_cases(tmp_path: Path) -> None:
     shop = two_tastes()
     work, _ = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
@@ -185,7 +185,7 @@ def test_data_with_only_an_order_is_not_cut_by_time() -> None:
         two_tastes("order").split("time-split", SETTINGS.evaluation)
 
 
-def test_an_unknown_protocol_is_refused_by_name() -> None:
+def test_an_unknown_protocol_is_rejected_by_name() -> None:
     with pytest.raises(DataError, match="'sideways'"):
         two_tastes().split("sideways", SETTINGS.evaluation)
 
@@ -196,7 +196,7 @@ def test_a_protocol_for_production_holds_out_no_test() -> None:
     assert len(split.validation) == USERS
 
 
-def test_the_rankers_questions_lie_in_the_validation_period() -> None:
+def test_the_rankers_cases_lie_in_the_validation_period() -> None:
     shop = two_tastes()
     split = shop.split("time-split", SETTINGS.evaluation)
     cases = ranking_cases(shop.interactions, split, np.random.default_rng(0), 10_000)
@@ -209,7 +209,7 @@ def test_the_rankers_questions_lie_in_the_validation_period() -> None:
 def test_a_window_holds_what_its_users_did_in_it_and_nothing_else() -> None:
     shop = two_tastes()
     cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
-    assert len(cases) == USERS  # everybody buys once in any three days
+    assert len(cases) == USERS  # every user buys once in any three days
     assert np.diff(cases.target_offsets).tolist() == [1] * USERS
 
 
@@ -220,7 +220,7 @@ def test_joined_cases_keep_their_own_targets() -> None:
     assert both.targets_of(USERS).tolist() == second.targets_of(0).tolist()
 
 
-def test_padding_is_never_a_right_answer() -> None:
+def test_padding_is_never_a_target() -> None:
     shop = two_tastes()
     cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
     target = int(cases.targets_of(0)[0])

@@ -1,4 +1,4 @@
-"""The evaluated bundle once more, with the validation events among its lessons."""
+"""The evaluated bundle trained again, with the validation events in its training data."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def test_fusion_and_ranker_are_those_of_the_evaluated_bundle(
     assert again.ranker is bundle.ranker
 
 
-def test_it_answers_through_the_same_funnel(trained: tuple[TrainingJob, Bundle, Bundle]) -> None:
+def test_it_recommends_through_the_same_funnel(trained: tuple[TrainingJob, Bundle, Bundle]) -> None:
     work, _, again = trained
     cases = work.split.test
     served = bundle_scorers(again, work.shop.interactions, cases, work.features, 15, True)[-1]
@@ -78,7 +78,7 @@ def test_it_answers_through_the_same_funnel(trained: tuple[TrainingJob, Bundle, 
     assert own_half.mean() > 0.95
 
 
-def test_a_bundle_that_goes_on_from_another_is_refused(trained: tuple[TrainingJob, Bundle, Bundle]) -> None:
+def test_a_bundle_that_goes_on_from_another_is_rejected(trained: tuple[TrainingJob, Bundle, Bundle]) -> None:
     work, bundle, _ = trained
     child = replace(bundle, manifest=bundle.manifest.model_copy(update={"parent": "b0"}))
     with pytest.raises(DataError, match="'b1' goes on from 'b0'"):
