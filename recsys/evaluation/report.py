@@ -26,7 +26,7 @@ from recsys.evaluation.tables import (
     table_rows,
 )
 
-__all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_report"]
+__all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
 # A section is a heading, a line to explain it, its table and the names of its pictures.
 Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
@@ -35,11 +35,11 @@ Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
 _GROUPS = {
     "slices": (
         "slice",
-        "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most wanted "
+        "A slice has some of the targets only. Cold: at most 5 training events. Head: the most wanted "
         "items that take half of the training events. Repeat: the user had the item before.",
     ),
-    "history": ("length of history", "By how many actions the user had before the question."),
-    "categories": ("category", "The categories most asked for."),
+    "history": ("length of history", "By how many actions the user had before the case."),
+    "categories": ("category", "The categories with most targets."),
 }
 
 
@@ -66,7 +66,7 @@ def write_report(
     summary = evaluation_headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
-        parts = sections(evaluation, tuple(curves), seeds)
+        parts = report_sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
@@ -83,7 +83,7 @@ def write_report(
         ) from error
 
 
-def sections(
+def report_sections(
     evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[SeedStatistics] = ()
 ) -> list[Section]:
     """What the report says, in order."""
@@ -141,8 +141,8 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
 
 def _calibration_section(model: str, found: Reliability) -> Section:
     text = (
-        f"p_click of {model} for {found.candidates:,} candidates of the test's questions, beside how many "
-        f"came true: {found.predicted:.5f} was said and {found.observed:.5f} came true on average. "
+        f"p_click of {model} for {found.candidates:,} candidates of the test cases, beside how many "
+        f"came true: {found.predicted:.5f} was predicted and {found.observed:.5f} came true on average. "
         f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
         "Bins hold about as many candidates each."
     )

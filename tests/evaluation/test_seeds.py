@@ -9,7 +9,7 @@ from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.evaluation.baselines import Popularity
 from recsys.evaluation.compare import Evaluation, evaluate_scorers
-from recsys.evaluation.report import sections
+from recsys.evaluation.report import report_sections
 from recsys.evaluation.seeds import measure_over_seeds, seed_rows
 
 
@@ -42,6 +42,8 @@ def test_a_row_is_a_slice(evaluations: list[Evaluation]) -> None:
 
 
 def test_the_report_shows_them(evaluations: list[Evaluation]) -> None:
-    headings = [heading for heading, *_ in sections(evaluations[0], (), measure_over_seeds(evaluations))]
+    headings = [
+        heading for heading, *_ in report_sections(evaluations[0], (), measure_over_seeds(evaluations))
+    ]
     assert "Over seeds" in headings
-    assert "Over seeds" not in [heading for heading, *_ in sections(evaluations[0])]
+    assert "Over seeds" not in [heading for heading, *_ in report_sections(evaluations[0])]
