@@ -38,7 +38,7 @@ class Comparison:
     cases: int
 
 
-def compare_bundles(
+def compare_case_values(
     candidate: DoubleArray,
     production: DoubleArray,
     epsilon: float | None,

@@ -112,5 +112,5 @@ def test_without_a_clock_there_is_no_ranker_to_tune(shop: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("arguments", [("--stage", "third"), ("--study", "../away")])
-def test_wrong_use_is_refused(shop: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_use_exits_2(shop: Path, arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(app, ["tune", *arguments]).exit_code == 2

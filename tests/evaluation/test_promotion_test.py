@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
-from recsys.evaluation.promotion_test import TranslatedScorer, case_values, compare_bundles, in_vocabulary
+from recsys.evaluation.promotion_test import TranslatedScorer, case_values, compare_case_values, in_vocabulary
 
 
 def compare(candidate: list[float], production: list[float], epsilon: float | None = None):
     rng = np.random.default_rng(0)
-    return compare_bundles(np.array(candidate), np.array(production), epsilon, 500, rng)
+    return compare_case_values(np.array(candidate), np.array(production), epsilon, 500, rng)
 
 
 def test_a_better_mean_is_promoted_and_the_reason_has_the_numbers() -> None:

@@ -25,7 +25,7 @@ def incremental_protocol(settings: Settings, protocol: str | None, info: Dataset
     if info.clock == "order" or protocol not in (TIME_SPLIT, ALL):
         raise DataError(
             f"{info.name} cannot be trained incrementally with protocol {protocol!r} and clock "
-            f"{info.clock!r}: what is new is told by time. {_ANEW}"
+            f"{info.clock!r}: what is new depends on time. {_ANEW}"
         )
     held = {"test_days": max(1, days.test_days), "validation_days": days.validation_days}
     return settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update=held)}), protocol

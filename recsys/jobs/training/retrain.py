@@ -48,7 +48,9 @@ def retrained_scorer(
     epochs = best_epoch(settings, record)
     log.info("training the network of %s again with validation events, %d epochs", record.bundle_id, epochs)
     with TemporaryDirectory(prefix="retrained-", dir=settings.paths.home) as folder:
-        job = job_of(as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress)
+        job = job_of_bundle(
+            settings_as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress
+        )
         again = train_with_validation(job, bundle, epochs)
     scorer = served_scorer(job, again, repeats)
     scorer.name = RETRAINED
@@ -70,10 +72,10 @@ def seed_evaluations(
     """
     manifest, found = load_manifest(record.path), [first]
     for step in range(1, seeds):
-        changed = with_seeds(as_trained(manifest, settings), step)
+        changed = shift_seeds(settings_as_trained(manifest, settings), step)
         log.info("training with seed %d, %d of %d", changed.retriever.seed, step + 1, seeds)
         folder = settings.paths.runs / (record.run_id or record.bundle_id) / f"seed-{step}"
-        job = job_of(changed, shop, manifest, folder, progress)
+        job = job_of_bundle(changed, shop, manifest, folder, progress)
         bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
@@ -89,7 +91,7 @@ def seed_evaluations(
     return found
 
 
-def job_of(
+def job_of_bundle(
     settings: Settings, shop: Shop, manifest: Manifest, folder: Path, progress: Progress
 ) -> TrainingJob:
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
@@ -112,7 +114,7 @@ def served_scorer(job: TrainingJob, bundle: Bundle, repeats: bool) -> RetrieverS
     ]
 
 
-def as_trained(manifest: Manifest, settings: Settings) -> Settings:
+def settings_as_trained(manifest: Manifest, settings: Settings) -> Settings:
     """`settings` with those of training as they were when the bundle was made; threads are this machine's.
 
     Raises:
@@ -134,7 +136,7 @@ def as_trained(manifest: Manifest, settings: Settings) -> Settings:
     return settings.model_copy(update=found)
 
 
-def with_seeds(settings: Settings, step: int) -> Settings:
+def shift_seeds(settings: Settings, step: int) -> Settings:
     """`settings` with every seed of training moved on by `step`."""
     parts = {name: getattr(settings, name) for name in ("retriever", "fusion", "ranker")}
     return settings.model_copy(

@@ -31,7 +31,7 @@ def test_parts_are_chosen_by_name() -> None:
 
 
 @pytest.mark.parametrize("parts", ["network.soul", "", "network"])
-def test_a_part_that_is_not_there_is_refused_with_those_that_are(parts: str) -> None:
+def test_a_part_that_is_not_there_is_rejected_with_those_that_are(parts: str) -> None:
     with pytest.raises(ConfigError, match=r"fusion\.together"):
         chosen_parts(parts)
 
