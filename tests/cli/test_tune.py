@@ -13,13 +13,13 @@ from recsys.cli.app import app
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, DataError
 from recsys.jobs.training import tune as job_module
-from recsys.training.pipeline import Job
+from recsys.training.job import TrainingJob
 from tests.training.test_pipeline import job, two_tastes
 
 FIXED = {"retriever.width": {"choices": [8, 16]}, "fusion.hidden": False}
 
 
-def tiny_job(settings: Settings, run_dir: Path, clock: str = "time") -> Job:
+def tiny_job(settings: Settings, run_dir: Path, clock: str = "time") -> TrainingJob:
     work, _ = job(two_tastes(clock), "time-split" if clock == "time" else "leave-one-out", run_dir)
     sections = {name: getattr(work.settings, name) for name in ("retriever", "ranker", "evaluation")}
     return replace(work, settings=settings.model_copy(update=sections))

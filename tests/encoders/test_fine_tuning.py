@@ -18,7 +18,7 @@ from recsys.home import HomePaths
 from recsys.jobs.encoders.data import cosine_summary, events_before_cases
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder
-from recsys.training.encoders.distillation import distil, distillation_loss, likeness
+from recsys.training.encoders.distillation import distil_encoder, distillation_loss, encoder_agreement
 from recsys.training.encoders.fine_tuning import in_batch_loss, train_text_encoder
 from recsys.training.encoders.text_pairs import TextPairs, query_choices, text_pairs
 from tests.encoders.tiny_models import save_bert, save_gpt2
@@ -157,7 +157,7 @@ def test_a_student_comes_to_see_texts_as_its_wider_teacher_does(tmp_path) -> Non
     student = load(save_bert(tmp_path / "student", WORDS, width=16, layers=1))
     texts = [f"{one} {two}" for one in ADJECTIVES for two in ITEMS]
     settings = SETTINGS.model_copy(update={"epochs": 8})
-    done = distil(student, texts, teacher.encode(texts), settings)
+    done = distil_encoder(student, texts, teacher.encode(texts), settings)
     assert done.after["cosine correlation"] > done.before["cosine correlation"] + 0.1
     assert student.dimensions == 16
 
@@ -167,7 +167,7 @@ def test_a_perfect_student_has_no_loss_and_shares_all_neighbours() -> None:
         torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), dim=1
     )
     assert float(distillation_loss(rows, rows, rows)) == pytest.approx(0, abs=1e-6)
-    same = likeness(rows.numpy(), rows.numpy())
+    same = encoder_agreement(rows.numpy(), rows.numpy())
     assert same == pytest.approx({"cosine correlation": 1.0, "shared nearest 10": 1.0})
 
 

@@ -1,10 +1,10 @@
-"""What is said before a training is what the training then is."""
+"""What is estimated before a training is what the training then is."""
 
 import json
 from pathlib import Path
 
 from recsys.training.curves import Curves
-from recsys.training.estimate import memory_bytes, peak_bytes, probed, rough_sizes
+from recsys.training.estimate import memory_bytes, peak_bytes, probe_sizes, rough_sizes
 from recsys.training.feature_reads import read_catalog
 from recsys.training.pipeline import train_bundle
 from tests.training.test_pipeline import NOW, SETTINGS, USERS, job, two_tastes
@@ -14,7 +14,7 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
     shop, split = work.shop.interactions, work.split
     items, text = read_catalog(features, shop.items, int(shop.at.max()) + 1)
-    sizes, seconds = probed(SETTINGS, split, shop, items, text.shape[1], clock=True)
+    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True)
     steps: list[int] = []
 
     class Bar:

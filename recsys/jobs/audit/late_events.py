@@ -20,7 +20,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
-from recsys.features.skew import ServedRow, Values, differing
+from recsys.features.skew import ServedRow, Values, differing_features
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
@@ -69,7 +69,7 @@ def _explained_rows(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table
     known = known.filter(pc.less_equal(known[columns.SEQUENCE], rows[0].at))
     recomputed = _rows_at(rows, known, items)
     return [
-        not differing(row.values, values) or _explained_in_flight(row, values, known, items)
+        not differing_features(row.values, values) or _explained_in_flight(row, values, known, items)
         for row, values in zip(rows, recomputed, strict=True)
     ]
 
@@ -85,7 +85,7 @@ def _explained_in_flight(row: ServedRow, recomputed: Values, events: pa.Table, i
         _without_last_by_kind(row, recomputed, kinds, sequence, in_flight), _without_last(sequence, in_flight)
     )
     return any(
-        not differing(row.values, _rows_at([row], own.filter(pa.array(~left_out)), items)[0])
+        not differing_features(row.values, _rows_at([row], own.filter(pa.array(~left_out)), items)[0])
         for left_out in masks
     )
 

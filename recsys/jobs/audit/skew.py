@@ -11,7 +11,14 @@ from recsys import columns
 from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import DataError
-from recsys.features.skew import Newer, ServedRow, Values, compare_rows, differing, staleness
+from recsys.features.skew import (
+    ServedRow,
+    StoredRows,
+    Values,
+    compare_rows,
+    differing_features,
+    measure_staleness,
+)
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.jobs.audit.late_events import explained_by_late_events
@@ -63,7 +70,7 @@ def audit_features(
     with progress("recompute", len(there)) as advance:
         recomputed = _recomputed(features, there)
         advance(len(there))
-    wrong = [place for place, row in enumerate(there) if differing(row.values, recomputed[place])]
+    wrong = [place for place, row in enumerate(there) if differing_features(row.values, recomputed[place])]
     late = {wrong[place] for place in explained_by_late_events(paths, [there[place] for place in wrong])}
     found = compare_rows(there, recomputed, late)
     worst = max((feature.share for feature in found), default=0.0)
@@ -80,7 +87,7 @@ def audit_features(
         damaged=snapshots.damaged,
         unknown=len(snapshots.rows) - len(known),
         features=found,
-        staleness=staleness(known, _stored(paths, known)),
+        staleness=measure_staleness(known, _stored(paths, known)),
     )
 
 
@@ -110,9 +117,9 @@ def _features_of(view: str, rows: Sequence[ServedRow]) -> list[str]:
     return [name for name in VIEW_SCHEMAS[view].names if name in served and name not in fixed]
 
 
-def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[Newer]:
+def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[StoredRows]:
     """For each row what the disk holds of its entity strictly before the request."""
-    found = [Newer(None, None)] * len(rows)
+    found = [StoredRows(None, None)] * len(rows)
     for view in dict.fromkeys(row.view for row in rows):
         places = [place for place, row in enumerate(rows) if row.view == view]
         stored = _instants(paths, view, sorted({rows[place].entity_id for place in places}))
@@ -120,7 +127,7 @@ def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[Newer]:
             row, at = rows[place], stored.get(rows[place].entity_id, _NEVER)
             before = at[: np.searchsorted(at, row.at)]
             after = before[np.searchsorted(before, row.event_at or 0, side="right") :]
-            found[place] = Newer(
+            found[place] = StoredRows(
                 int(before[-1]) if len(before) else None, int(after[0]) if len(after) else None
             )
     return found

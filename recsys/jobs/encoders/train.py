@@ -100,7 +100,7 @@ def distil_shop_encoder(
     taught_by = load_named_encoder(settings, teacher)
     vectors = TextVectors(settings.paths.text_vectors).vectors(taught_by, texts, progress)
     learner = load_named_encoder(settings, student)
-    done = distillation.distil(learner, texts, vectors, settings.encoder, progress)
+    done = distillation.distil_encoder(learner, texts, vectors, settings.encoder, progress)
     facts = {
         "teacher": teacher or settings.text.encoder,
         "student": student,

@@ -15,10 +15,10 @@ from recsys.evaluation.promotion_test import (
     Comparison,
     TranslatedScorer,
     case_values,
+    compare_case_values,
     in_vocabulary,
-    judge,
 )
-from recsys.evaluation.slices import had_before, restrict
+from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.models.bundle import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -44,7 +44,7 @@ def compare_bundles(
     """NDCG@10 of both on the same unseen cases, with a paired bootstrap interval of the difference.
 
     Args:
-        epsilon: see `judge`.
+        epsilon: see `compare_case_values`.
 
     Raises:
         DataError: no case is new to both bundles, or too few.
@@ -55,17 +55,19 @@ def compare_bundles(
     features.apply()
     cases = unseen_cases(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     if not shop.info.repeats:
-        cases, _ = restrict(cases, ~had_before(cases, shop.interactions))
+        cases, _ = restrict_cases(cases, ~repeat_targets(cases, shop.interactions))
     rng = np.random.default_rng(settings.evaluation.seed)
     if len(cases) > CASES:
         cases = cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
     if not len(cases):
-        return judge(np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng)
+        return compare_case_values(
+            np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng
+        )
     ours, theirs = (
         _bundle_values(settings, shop, record, cases, features, progress)
         for record in (candidate, production)
     )
-    return judge(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
+    return compare_case_values(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
 
 
 def unseen_cases(shop: Shop, settings: Settings, candidate: Manifest, production: Manifest) -> EvalCases:

@@ -13,7 +13,7 @@ import numpy as np
 from recsys.config import EvaluationSettings, FusionSettings, RetrieverSettings, Settings
 from recsys.dataset.shop import Shop
 from recsys.errors import ConfigError
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.jobs.results import JsonObject
@@ -21,7 +21,8 @@ from recsys.progress import Progress
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
-from recsys.training.pipeline import Job, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import bundle_scorers
 
 METRICS = ("ndcg@10", "hr@10")  # each with its difference from the whole model
@@ -214,11 +215,11 @@ def _evaluate_without(
     features = OfflineFeatures(changed)
     features.apply()
     network = part if part.startswith("network.") else "whole"
-    job = Job(shop, split, features, changed, folder / network, progress)
+    job = TrainingJob(shop, split, features, changed, folder / network, progress)
     bundle = train_bundle(job, "ablation", datetime.now(UTC))
     repeats, candidates = shop.info.repeats, changed.serving.candidates
     scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, progress)
-    return evaluate(
+    return evaluate_scorers(
         [scorers[0], scorers[-1]],
         split,
         shop.interactions,

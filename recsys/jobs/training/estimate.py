@@ -15,8 +15,8 @@ from recsys.models.encoders.text_encoder import encoder_dimensions
 from recsys.models.item_table import item_table
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.shop import open_shop
-from recsys.training.estimate import Sizes, memory_bytes, peak_bytes, probed, rough_sizes
-from recsys.training.pipeline import Job
+from recsys.training.estimate import Sizes, memory_bytes, peak_bytes, probe_sizes, rough_sizes
+from recsys.training.job import TrainingJob
 
 NOT_IN_SECONDS = "text vectors, features, graph, validation, fusion and ranker"
 _LOADED_LATER = 150_000_000  # bytes, measured: Feast, DuckDB and what the text encoder leaves behind
@@ -113,7 +113,7 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
     process, clock = resident_bytes() + _LOADED_LATER, shop.info.clock == "time"
     items = _catalog_items(settings, shop.interactions.items)
     dimensions = encoder_dimensions(settings.text)
-    sizes, step_seconds = probed(settings, split, shop.interactions, items, dimensions, clock=clock)
+    sizes, step_seconds = probe_sizes(settings, split, shop.interactions, items, dimensions, clock=clock)
     return TrainingEstimate(
         dataset=shop.info.name,
         protocol=protocol,
@@ -127,7 +127,7 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
     )
 
 
-def warn_of_memory(job: Job) -> None:
+def warn_of_memory(job: TrainingJob) -> None:
     """Logs a warning if this training may need more memory than is free."""
     free, settings = free_bytes(), job.settings
     if free is None:

@@ -11,11 +11,11 @@ from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
 from recsys.dataset.shop import ALL, Shop
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.evaluation.baselines import baselines, reference_for
-from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate
-from recsys.evaluation.reliability import Reliability, reliability
+from recsys.evaluation.baselines import build_baselines, reference_baseline
+from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
-from recsys.evaluation.seeds import OverSeeds, over_seeds, seed_rows
+from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
 from recsys.jobs.results import JsonObject
 from recsys.jobs.training.retrain import retrained_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
@@ -43,7 +43,7 @@ class EvaluationResult:
 
     bundle_id: str
     evaluation: Evaluation
-    seeds: tuple[OverSeeds, ...]
+    seeds: tuple[SeedStatistics, ...]
     folder: Path
     report: tuple[Path, ...]
 
@@ -91,7 +91,7 @@ def evaluate_bundle(
     repeats = shop.info.repeats if keep_seen is None else keep_seen
     evaluation = run_evaluation(settings, shop, record.path, repeats, progress, record if retrained else None)
     by_seed = seed_evaluations(settings, shop, record, evaluation, seeds, progress)
-    spread = over_seeds(by_seed) if seeds > 1 else ()
+    spread = measure_over_seeds(by_seed) if seeds > 1 else ()
     if rankings is not None:
         write_rankings(evaluation, shop, rankings)
     folder, written = _write_reports(settings, shop, record, evaluation, spread)
@@ -156,7 +156,7 @@ def run_evaluation(
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
     )
-    others = baselines(
+    others = build_baselines(
         split,
         shop.interactions,
         clock=shop.info.clock == "time",
@@ -166,14 +166,14 @@ def run_evaluation(
         progress=progress,
     )
     apart = [retrained_scorer(settings, shop, retrain, bundle, repeats, progress)] if retrain else []
-    found = evaluate(
+    found = evaluate_scorers(
         [*others, *ours, *apart],
         split,
         shop.interactions,
         settings.evaluation,
         seen="keep" if repeats else "remove",
         categories=bundle.items.categories,
-        reference=reference_for(repeats),
+        reference=reference_baseline(repeats),
         served=ours[-1].name,
         progress=progress,
     )
@@ -182,12 +182,12 @@ def run_evaluation(
 
 def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:
     """p_click of the candidates beside what came true; None where there is no ranker."""
-    chances = served.chances(cases) if isinstance(served, ServedScorer) else None
+    chances = served.probabilities(cases) if isinstance(served, ServedScorer) else None
     if chances is None:
         return None
     candidates, p_click = chances
     shown = candidates > 0
-    return reliability(p_click[shown], labels_of(cases, candidates)[shown])
+    return measure_reliability(p_click[shown], labels_of(cases, candidates)[shown])
 
 
 def write_rankings(evaluation: Evaluation, shop: Shop, path: Path) -> None:
@@ -208,7 +208,7 @@ def _write_reports(
     shop: Shop,
     record: BundleRecord,
     evaluation: Evaluation,
-    spread: Sequence[OverSeeds],
+    spread: Sequence[SeedStatistics],
 ) -> tuple[Path, tuple[Path, ...]]:
     """Writes the report and the model card; the folder and what is in it now."""
     folder = settings.paths.reports / record.bundle_id

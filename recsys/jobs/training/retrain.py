@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from recsys.config import Settings
 from recsys.dataset.shop import Shop
+from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate
+from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
 from recsys.models.bundle import Bundle, Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
@@ -21,9 +22,10 @@ from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.curves import CURVES_FILE, Curves
-from recsys.training.pipeline import Job, test_start, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
-from recsys.training.with_validation import retrained
+from recsys.training.with_validation import train_with_validation
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def retrained_scorer(
         job = job_of_bundle(
             settings_as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress
         )
-        again = retrained(job, bundle, epochs)
+        again = train_with_validation(job, bundle, epochs)
     scorer = served_scorer(job, again, repeats)
     scorer.name = RETRAINED
     return scorer
@@ -77,7 +79,7 @@ def seed_evaluations(
         bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
-            evaluate(
+            evaluate_scorers(
                 [served],
                 job.split,
                 shop.interactions,
@@ -91,20 +93,20 @@ def seed_evaluations(
 
 def job_of_bundle(
     settings: Settings, shop: Shop, manifest: Manifest, folder: Path, progress: Progress
-) -> Job:
+) -> TrainingJob:
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
     build_features(settings, progress)
     features = OfflineFeatures(settings)
     features.apply()
     split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
-    job = Job(shop, split, features, settings, folder, progress)
+    job = TrainingJob(shop, split, features, settings, folder, progress)
     if split.train_end is None:
         return job
     end = test_start(shop.interactions, split)
     return replace(job, feedback=open_feedback(settings.paths, shop.interactions.items, split.train_end, end))
 
 
-def served_scorer(job: Job, bundle: Bundle, repeats: bool) -> RetrieverScorer | ServedScorer:
+def served_scorer(job: TrainingJob, bundle: Bundle, repeats: bool) -> RetrieverScorer | ServedScorer:
     """The last stage of `bundle` for the test cases of `job`."""
     count, cases = job.settings.serving.candidates, job.split.test
     return bundle_scorers(bundle, job.shop.interactions, cases, job.features, count, repeats, job.progress)[

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys.config import Settings
+from recsys.dataset.split import test_start
 from recsys.errors import ArtifactNotFoundError
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.results import JsonObject
@@ -23,10 +24,11 @@ from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import Stage
 from recsys.stores.served.feedback_files import open_feedback
-from recsys.training.pipeline import SECTIONS, Job, test_start, train_bundle
+from recsys.training.job import SECTIONS, TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.retriever.checkpoint import STATE_FILE
-from recsys.training.retriever.distributed import ALONE, Team, assembled
-from recsys.training.retriever.workers import follow, release
+from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup, process_group
+from recsys.training.retriever.workers import run_worker, stop_workers
 
 RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
 
@@ -73,18 +75,18 @@ def train_and_promote(
     Raises:
         ArtifactError: it is to be promoted and the latest skew audit failed. Also see `run_training`.
     """
-    with assembled() as team:
-        if not team.leads:
-            follow(team)
+    with process_group() as processes:
+        if not processes.is_leader:
+            run_worker(processes)
             return None
         if promote:
             check_audit(settings.paths)
-        manifest = run_training(settings, protocol, progress, incremental, resume, team)
+        manifest = run_training(settings, protocol, progress, incremental, resume, processes)
         with Registry.open(settings) as registry:
             if promote or registry.production() is None:
                 registry.promote(manifest.bundle_id, changed_by="recsys train")
             stage = registry.get(manifest.bundle_id).stage
-        release(team)
+        stop_workers(processes)
     return TrainingResult(manifest, stage)
 
 
@@ -94,14 +96,14 @@ def run_training(
     progress: Progress,
     incremental: bool = False,
     resume: bool = False,
-    team: Team = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Manifest:
     """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest.
 
     Args:
         incremental: go on from the bundle in production instead of beginning anew.
         resume: go on from the checkpoint of the last run of this kind that did not end.
-        team: the processes that share the work.
+        processes: those that share the retriever's steps.
 
     Raises:
         ArtifactNotFoundError: nothing is in production to go on from, or no run to resume.
@@ -118,7 +120,7 @@ def run_training(
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run(kind, sections, revision)
         try:
-            job = replace(job, run_dir=settings.paths.runs / run_id, team=team)
+            job = replace(job, run_dir=settings.paths.runs / run_id, processes=processes)
             job.run_dir.mkdir(parents=True, exist_ok=True)
             warn_of_memory(job)
             if checkpoint is not None:
@@ -156,7 +158,7 @@ def open_job(
     progress: Progress,
     production: BundleRecord | None,
     incremental: bool,
-) -> Job:
+) -> TrainingJob:
     """What to train on, its features brought up to date."""
     shop = open_shop(settings.paths)
     if incremental:
@@ -178,7 +180,7 @@ def open_job(
                 shown,
                 chosen,
             )
-    return Job(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
+    return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
 
 
 def git_revision(settings: Settings) -> str | None:

@@ -16,15 +16,15 @@ from recsys.jobs.training.train import open_job
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import save_text
 from recsys.stores.registry.studies import Pruning, Study
-from recsys.training.pipeline import Job
+from recsys.training.job import TrainingJob
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
+    current_values,
     first_stage_objective,
     open_trials,
     ranker_objective,
-    values_now,
-    values_of,
+    setting_values,
 )
 from recsys.training.tuning.records import StudyRecord, TrialRecord
 from recsys.training.tuning.report import best_rows, trial_rows, write_tuning_report
@@ -126,7 +126,7 @@ def tune_settings(
         progress=progress,
     )
     best = _best_trial(record)
-    today = values_of(settings, best.values)
+    today = setting_values(settings, best.values)
     folder = settings.paths.reports / f"tune-{record.name}"
     title, summary = f"tune: {record.name}", summary_of(record, scope)
     written = write_tuning_report(record, folder, title=title, summary=summary, today=today)
@@ -136,7 +136,7 @@ def tune_settings(
 
 
 def run_study(
-    job: Job,
+    job: TrainingJob,
     stage: Stage,
     *,
     trials: int,
@@ -166,7 +166,7 @@ def run_study(
         if stage == "ranking":
             log.info("training the first stage that rankers are tried over")
         objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
-        now = values_now(settings, space)
+        now = current_values(settings, space)
         return found.run(space, objective, trials, first=now, timeout=timeout, progress=progress), scope
 
 
@@ -182,24 +182,24 @@ def write_tuned(best: TrialRecord, out: Path, title: str) -> None:
             log.warning("the variable %s wins over %s. Unset it to use %s from there.", source, out, name)
 
 
-def open_tuning_job(settings: Settings, protocol: str | None, progress: Progress) -> Job:
+def open_tuning_job(settings: Settings, protocol: str | None, progress: Progress) -> TrainingJob:
     """What `recsys train` would train on; each read of the feature store is made once for all trials."""
     job = open_job(settings, protocol, progress, None, False)
     # A trial's own bars would cover the study's.
     return replace(job, features=CachedFeatures(job.features), progress=silent)
 
 
-def _default_name(job: Job, stage: Stage) -> str:
+def _default_name(job: TrainingJob, stage: Stage) -> str:
     name = re.sub(r"[^A-Za-z0-9._]+", "-", job.shop.info.name).strip("-._")[:60] or "shop"
     return f"{name}-{stage}"
 
 
-def _scope_of(job: Job, stage: Stage, sample: float, seed: int) -> StudyScope:
+def _scope_of(job: TrainingJob, stage: Stage, sample: float, seed: int) -> StudyScope:
     protocol = job.split.protocol if len(job.split.test) else "all"
     return StudyScope(stage, protocol, sample, seed)
 
 
-def _setup_of(job: Job, scope: StudyScope, tuned: set[str]) -> str:
+def _setup_of(job: TrainingJob, scope: StudyScope, tuned: set[str]) -> str:
     """What must be equal for two trials' scores to be comparable, as JSON."""
     sections = job.settings.model_dump(
         mode="json", include={"text", "retriever", "fusion", "ranker", "evaluation"}

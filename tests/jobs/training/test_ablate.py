@@ -6,7 +6,7 @@ from recsys.config import EvaluationSettings, Settings
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ConfigError
 from recsys.evaluation.baselines import PersonalFrequency, Popularity
-from recsys.evaluation.compare import evaluate
+from recsys.evaluation.compare import evaluate_scorers
 from recsys.jobs.training.ablate import FUSION, WHAT, all_parts, chosen_parts, row_of, without_part
 from tests.training.test_pipeline import two_tastes
 
@@ -44,7 +44,7 @@ def test_what_is_left_is_set_against_the_whole_model_case_by_case() -> None:
     shop = two_tastes().interactions
     split, settings = leave_one_out(shop), EvaluationSettings(cutoffs=(10,), bootstrap_samples=50)
     own = PersonalFrequency(split.train, shop)
-    whole = evaluate([Popularity(split.train), own], split, shop, settings, seen="keep")
+    whole = evaluate_scorers([Popularity(split.train), own], split, shop, settings, seen="keep")
     whole_row = row_of("", whole, whole, whole.served, settings)
     first = whole_row.to_json()
     without_fusion = row_of(FUSION, whole, whole, "popularity", settings)
