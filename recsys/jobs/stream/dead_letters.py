@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from recsys.config import Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.jobs.stream.run import now_micros
 from recsys.stores.stream.open import open_stream
 from recsys.streaming import dead_letters

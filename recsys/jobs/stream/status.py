@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.jobs.stream.run import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import FreshnessSummary

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from recsys.config import Settings
 from recsys.dataset.split import test_start
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.jobs.audit.report import check_audit
-from recsys.jobs.results import JsonObject
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.models.bundle import Manifest
