@@ -2,14 +2,9 @@
 
 `RECSYS_HOME`, `REDIS_URL`, `DATABASE_URL` and `RECSYS_API_KEY` have names of their own; any other
 setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`.
-
-Read by these few functions and not by pydantic-settings: that passes over a variable of a section that does
-not exist, tells nothing of where a value came from, and its import takes 96 ms of CPU where the whole command
-line starts in 180.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
+from recsys.settings_sources import SETTINGS_FILE, read_sources
 from recsys.tuning_space import Range
 
-SETTINGS_FILE = "recsys.toml"
 FEATURE_REPO = "feature_repo"
 
 
@@ -235,14 +230,6 @@ class Settings(Section):
         return self.root / FEATURE_REPO
 
 
-_NAMED = {
-    "RECSYS_HOME": "home",
-    "REDIS_URL": "redis_url",
-    "DATABASE_URL": "database_url",
-    "RECSYS_API_KEY": "api_key",
-}
-
-
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that holds `feature_repo/` or `recsys.toml`, else `start`."""
     for folder in (start, *start.parents):
@@ -264,7 +251,7 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     root = find_root((start or Path.cwd()).resolve())
-    values, _ = _given(environment, file, root)
+    values, _ = read_sources(environment, file, root)
     values["home"] = root / Path(values.get("home", ".recsys")).expanduser()
     values["root"] = root
     try:
@@ -285,7 +272,7 @@ def setting_sources(
     Takes what `load_settings` takes and reads it in the same order.
     """
     environment = os.environ if environment is None else environment
-    return _given(environment, file, find_root((start or Path.cwd()).resolve()))[1]
+    return read_sources(environment, file, find_root((start or Path.cwd()).resolve()))[1]
 
 
 def file_values(
@@ -297,57 +284,4 @@ def file_values(
     """
     environment = os.environ if environment is None else environment
     named = {name: environment[name] for name in ("RECSYS_CONFIG",) if environment.get(name)}
-    return _given(named, file, find_root((start or Path.cwd()).resolve()))[0]
-
-
-def _given(
-    environment: Mapping[str, str], file: Path | None, root: Path
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that are not defaults, as `Settings` nests them, and where each came from by dotted name."""
-    path = file or Path(environment.get("RECSYS_CONFIG") or root / SETTINGS_FILE)
-    values: dict[str, Any] = {}
-    if path.exists():
-        values = _read_toml(path)
-    elif file is not None or environment.get("RECSYS_CONFIG"):
-        raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
-    sources = dict.fromkeys(_dotted(values), str(path))
-    for name, field in _NAMED.items():
-        if environment.get(name):
-            values[field] = environment[name]
-            sources[field] = name
-    for name, value in environment.items():
-        if name.startswith("RECSYS_") and "__" in name:
-            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
-            group = values.setdefault(section, {})
-            if not isinstance(group, dict):
-                raise ConfigError(
-                    f"{path}: {section!r} is a section; write [{section}] and its settings below."
-                )
-            group[field] = _parsed(value)
-            sources[f"{section}.{field}"] = name
-    return values, sources
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}. Mend the file or point RECSYS_CONFIG elsewhere.") from error
-
-
-def _dotted(values: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name}.{field}" if isinstance(value, Mapping) else name
-        for name, value in values.items()
-        for field in (value if isinstance(value, Mapping) else ("",))
-    ]
-
-
-def _parsed(value: str) -> Any:
-    """A list is written as in TOML, `[10, 100]`; anything else is text that pydantic casts."""
-    if not value.startswith("["):
-        return value
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value
+    return read_sources(named, file, find_root((start or Path.cwd()).resolve()))[0]
