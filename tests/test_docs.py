@@ -1,6 +1,7 @@
 """The documents are checked against the code: commands exist, links lead somewhere, both languages agree."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import typer.main
 from recsys.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "README.zh-CN.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+CURRENT_PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]  # that one names what was
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+FOLDERS = ("recsys", "serving", "feature_repo", "scripts")  # whose modules the architecture names
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -60,3 +64,59 @@ def test_shipped_mappings_are_named_in_the_mapping_page() -> None:
     page = (ROOT / "docs" / "mapping.md").read_text("utf-8")
     for mapping in (ROOT / "recsys" / "mappings").glob("*.toml"):
         assert mapping.stem in page, f"docs/mapping.md does not name {mapping.stem}"
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text below each `### folder/` heading of the architecture's page, by folder."""
+    parts = re.split(r"^#{2,4} +(.*)$", page.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return {title.rstrip("/"): text for title, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def modules_by_folder() -> dict[str, set[str]]:
+    """The modules, without `__init__`, of each folder that has some."""
+    found: dict[str, set[str]] = {}
+    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        if path.name != "__init__.py":
+            found.setdefault(path.parent.relative_to(ROOT).as_posix(), set()).add(path.name)
+    return found
+
+
+@pytest.mark.parametrize(("folder", "modules"), modules_by_folder().items())
+def test_every_module_is_named_below_its_folder_in_the_architecture(folder: str, modules: set[str]) -> None:
+    listed = set(re.findall(r"^- `(\w+\.py)`", sections(ARCHITECTURE).get(folder, ""), re.MULTILINE))
+    assert listed == modules
+
+
+def test_every_folder_of_the_architecture_answers_one_question() -> None:
+    for folder, text in sections(ARCHITECTURE).items():
+        if (ROOT / folder).is_dir():
+            question = text.strip().splitlines()[0]
+            assert re.fullmatch(r"\*[A-Z].*\?\*", question), f"{folder}: {question}"
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    tops = "recsys|serving|tests|scripts|feature_repo|migrations|docs"
+    for name in re.findall(rf"`((?:{tops})/[\w./-]+)`", page.read_text("utf-8")):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=lambda page: page.name)
+def test_every_dotted_name_that_a_page_names_exists(page: Path) -> None:
+    for dotted in re.findall(r"`(recsys(?:\.\w+)+)`", page.read_text("utf-8")):
+        module, rest = ROOT, dotted.split(".")
+        while rest and (module / rest[0]).is_dir():
+            module /= rest.pop(0)
+        if rest and (module / f"{rest[0]}.py").exists():
+            source = (module / f"{rest.pop(0)}.py").read_text("utf-8")
+            assert all(re.search(rf"\b{name}\b", source) for name in rest), f"{page.name} names {dotted}"
+        else:
+            assert rest in ([], ["toml"], ["db"]), f"{page.name} names {dotted}"
+
+
+def test_the_layers_of_the_architecture_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [line for contract in contracts if contract["type"] == "layers" for line in contract["layers"]]
+    assert "\n".join(["```", *layers, "```"]) in ARCHITECTURE.read_text("utf-8")
