@@ -9,7 +9,7 @@ with RecsysClient("http://127.0.0.1:3000") as shop:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,7 @@ from recsys.errors import (
 )
 from recsys.events import Click, Event, Impression, encode_event
 from recsys.funnel.slate import Slate
+from recsys.instants import utc_now
 from recsys.streaming.intake import MAX_ROWS, EventResult
 from recsys.streaming.tokens import encode_token, offsets_of
 
@@ -194,7 +195,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
     Raises:
         RequestError: nobody is known to have seen it.
     """
-    when = at or datetime.now(UTC)
+    when = at or utc_now()
     shown = f"{slate.request_id}-{slate.at.timestamp():.6f}"
     return [
         Impression(
@@ -225,7 +226,7 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
         )
     return Click(
         event_id=uuid4().hex,
-        at=at or datetime.now(UTC),
+        at=at or utc_now(),
         user_id=_somebody(slate, user_id),
         request_id=slate.request_id,
         item_id=item.item_id,

@@ -9,6 +9,7 @@ import typer
 
 from recsys.config import load_settings
 from recsys.errors import DataError
+from recsys.instants import utc_now
 
 app = typer.Typer(
     help="Import a shop's own files and look at what was imported.",
@@ -150,7 +151,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 def _instant(text: str | None) -> datetime:
     if text is None:
-        return datetime.now(UTC)
+        return utc_now()
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:

@@ -1,12 +1,12 @@
 """`recsys features`: builds the feature store's rows, shows what a service holds, audits what was served."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.instants import utc_now
 
 if TYPE_CHECKING:
     from recsys.features.skew import Mismatch
@@ -89,7 +89,7 @@ def audit(
     from recsys.jobs.audit.skew import audit_features
 
     settings = load_settings()
-    found = audit_features(settings, sample, threshold, datetime.now(UTC), bars)
+    found = audit_features(settings, sample, threshold, utc_now(), bars)
     file = save_audit(settings.paths, found)
     if as_json:
         print_json(audit_document(found))

@@ -10,6 +10,7 @@ import typer
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.errors import ConfigError, DataError
+from recsys.instants import from_micros, now_micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -107,7 +108,6 @@ def retry(ids: LetterIds = None, everything: All = False, as_json: AsJson = Fals
     Example:
       recsys stream dlq retry --all
     """
-    from recsys.jobs.stream.run import now_micros
     from recsys.stores.stream.open import open_stream
     from recsys.streaming.dead_letters import retry as put_back
 
@@ -162,7 +162,6 @@ def replay(
     from dataclasses import asdict
 
     from recsys.jobs.stream.replay import replay as rebuild
-    from recsys.jobs.stream.run import now_micros
 
     window = (_instant("--from", start), _instant("--to", end))
     done = rebuild(load_settings(), now_micros(), *window, bars)
@@ -210,12 +209,11 @@ def _wanted(ids: list[str] | None, everything: bool) -> list[str]:
 
 
 def _letter_row(letter: "DeadLetter") -> dict[str, Any]:
-    from datetime import UTC, datetime
 
     return {
         "id": letter.letter_id,
         "partition": letter.entry.partition,
-        "at": datetime.fromtimestamp(letter.at / 1e6, UTC),
+        "at": from_micros(letter.at),
         "reason": letter.reason,
         "body": letter.entry.body.decode("utf-8", "replace"),
     }

@@ -10,7 +10,6 @@ upsert once. So a kill at any point has no effect but delay.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Event as Signal
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from recsys.dataset.catalog_rows import items_table
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
+from recsys.instants import SECOND, to_micros
 from recsys.models.bundle_update import ItemChange
 from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
@@ -32,7 +32,7 @@ BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 MOST_LETTERS = 1_000_000
-FUTURE_TOLERANCE_MICROS = 300_000_000  # as cleaning has it: one wrong clock must not have the last word
+FUTURE_TOLERANCE_MICROS = 300 * SECOND  # as cleaning has it: one wrong clock must not have the last word
 
 log = logging.getLogger("recsys.streaming")
 
@@ -291,10 +291,6 @@ def _upsert(entry: Entry, now: int) -> ItemUpsert | UserUpsert:
     event = parse_event(row)
     if not isinstance(event, ItemUpsert | UserUpsert):
         raise InvalidEventError(f"{event.kind} belongs to a user's partition, not to the catalog's.")
-    if _micros(event.at) > now + FUTURE_TOLERANCE_MICROS:
+    if to_micros(event.at) > now + FUTURE_TOLERANCE_MICROS:
         raise InvalidEventError(f"at {event.at.isoformat()} is in the future. Set the clock that sent it.")
     return event
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)

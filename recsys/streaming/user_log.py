@@ -15,9 +15,9 @@ from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CODE, EventLog, undone_at
-from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
+from recsys.features.windows import LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS
+from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import Batch
 
 LOG_VERSION = 1
@@ -187,7 +187,7 @@ def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
 def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
     """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last."""
     seconds = max(rules.near_duplicate_seconds.values(), default=0.0)
-    return np.minimum(newest // DAY_MICROS * DAY_MICROS, newest - round(seconds * MICROS))
+    return np.minimum(newest // DAY * DAY, newest - round(seconds * SECOND))
 
 
 def undone(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.shop import Shop
-from recsys.dataset.split import DAY_MICROS, Split
+from recsys.dataset.split import Split
 from recsys.evaluation.rankings import rank
 from recsys.funnel.offline import candidate_lists, candidate_signals
+from recsys.instants import DAY, from_micros
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
@@ -53,7 +54,7 @@ SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_
 SECTIONS = {"text", "retriever", "fusion", "ranker", "evaluation"}  # that a bundle depends on
 GRAPH_NEIGHBOURS = 100
 VALIDATION_CASES = 2000
-YEAR_MICROS = 365 * DAY_MICROS
+YEAR_MICROS = 365 * DAY
 
 Validate = Callable[[Retriever], dict[str, float]]
 Watch = Callable[[Mapping[str, float]], None]
@@ -337,8 +338,8 @@ def manifest_of(
         protocol=job.split.protocol if len(job.split.test) else "all",
         repeats=job.shop.info.repeats,
         services={service: job.features.schema_hash(service) for service in SERVICES},
-        data_start=datetime.fromtimestamp(int(known.at.min()) / 1e6, UTC),
-        data_end=datetime.fromtimestamp(int(known.at.max()) / 1e6, UTC),
+        data_start=from_micros(int(known.at.min())),
+        data_end=from_micros(int(known.at.max())),
         users=len(np.unique(known.user_index)),
         items=len(known.items) - 1,
         encoder=job.settings.text.encoder,
@@ -346,5 +347,5 @@ def manifest_of(
         metrics={},
         git_revision=git_revision,
         parent=job.parent.manifest.bundle_id if job.parent else None,
-        trained_until=datetime.fromtimestamp(int(job.split.train.at.max()) / 1e6, UTC),
+        trained_until=from_micros(int(job.split.train.at.max())),
     )

@@ -12,6 +12,7 @@ from served_process import cpu_seconds
 from stream_shop import append, bodies
 
 from recsys.config import Settings
+from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.streaming.stream import Progress
 
@@ -93,7 +94,7 @@ def cpu_of(pids: Sequence[int]) -> float:
 
 def _begin(settings: Settings, started: Sequence["subprocess.Popen[bytes]"]) -> None:
     stream, progress = open_stream(settings), open_progress(settings)
-    last = append(stream, bodies(50 * stream.partitions, 100, 1000, seed=99), time.time_ns() // 1000)
+    last = append(stream, bodies(50 * stream.partitions, 100, 1000, seed=99), now_micros())
     stream.close()
     end = time.monotonic() + START_SECONDS
     while True:

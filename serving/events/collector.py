@@ -13,6 +13,7 @@ from uuid import uuid4
 from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import to_micros
 from recsys.streaming.intake import EventResult, Intake, read_rows, take
 from recsys.streaming.stream import EventStream, Progress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
@@ -147,7 +148,7 @@ class Collection:
         except BacklogError:
             self._metrics.turned_away.inc()
             raise
-        accepted_at = round(now.timestamp() * 1e6)
+        accepted_at = to_micros(now)
         with self._metrics.append_seconds.time():
             offsets = self._stream.ask(lambda stream: stream.append(intake.rows, accepted_at))
         return encode_token(offsets_of(zip(partitions, offsets, strict=True)))

@@ -13,12 +13,13 @@ from recsys.cli.models import models
 from recsys.cli.models.if_better import unseen_cases
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, DataError
+from recsys.instants import DAY
 from recsys.models.bundle import Manifest
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.lake.dataset_files import save_text
 from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
-from tests.training.test_pipeline import DAY, DAYS, two_tastes
+from tests.training.test_pipeline import DAYS, two_tastes
 
 
 def run(*arguments: str) -> Any:

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.features.skew import Newer, ServedRow, compare_rows, differing, equal, staleness
-
-SECOND = 1_000_000
+from recsys.instants import SECOND
 
 
 def row(values: dict, event_at: int | None = 10 * SECOND, view: str = "user_activity") -> ServedRow:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from recsys.config import Settings
+from recsys.instants import utc_now
 from recsys.stores.redis.server import down, up
 from recsys.stores.stream.open import open_stream
 from scripts.benchmarks.random_shop import open_shop as random_shop
@@ -55,7 +55,7 @@ def wait_for(what: str, true: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def another(settings: Settings, bundle_id: str) -> None:
-    bundle = random_bundle(60, settings, datetime.now(UTC), bundle_id, np.random.default_rng(1))
+    bundle = random_bundle(60, settings, utc_now(), bundle_id, np.random.default_rng(1))
     promote(settings, bundle)
 
 

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import columns
+from recsys import columns, instants
 from recsys.catalog import stable_key
 from recsys.errors import DataError
-from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import to_micros
 from recsys.streaming.aggregate import stamped
 from recsys.streaming.categories import categories_of
 from recsys.streaming.item_counters import decode_tiles
 from recsys.streaming.user_log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
-from tests.streaming.replayed import EVERYTHING, Replayed, canonical, micros
+from tests.streaming.replayed import EVERYTHING, Replayed, canonical
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 NOON = START + 12 * HOUR
@@ -51,7 +51,7 @@ def test_a_count_falls_at_each_midnight_that_a_window_ends_with() -> None:
     seen = []
     while (due := stream.user_expires["u1"]) is not None:
         assert stream.item_expires["i1"] == due
-        midnight = START + timedelta(microseconds=due - micros(START))
+        midnight = START + timedelta(microseconds=due - to_micros(START))
         stream.tick(midnight + HOUR)
         activity, at = stream.features(columns.USER_ACTIVITY, "u1")
         assert activity is not None
@@ -61,7 +61,7 @@ def test_a_count_falls_at_each_midnight_that_a_window_ends_with() -> None:
 
 
 def test_a_late_event_counts_on_its_own_day_and_the_row_keeps_its_instant() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     stream.process(numbered(event(columns.VIEW, NOON)), NOON)
     stream.process(numbered(event(columns.VIEW, NOON - 3 * DAY, item="i2"), first=1), NOON + HOUR)
     activity, at = stream.features(columns.USER_ACTIVITY, "u1")
@@ -69,12 +69,12 @@ def test_a_late_event_counts_on_its_own_day_and_the_row_keeps_its_instant() -> N
     assert (activity["view_count_1d"], activity["view_count_7d"], at) == (1, 2, NOON)
     history, at = stream.features(columns.USER_HISTORY, "u1")
     assert history is not None
-    seconds = micros(NOON) // 1_000_000
+    seconds = to_micros(NOON) // instants.SECOND
     assert (history[columns.HISTORY_AT], at) == ([seconds - 3 * 86_400, seconds], NOON)
 
 
 def test_an_event_beyond_the_lateness_goes_to_the_lake_and_nowhere_else() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     step = stream.process(numbered(event(columns.VIEW, NOON - 8 * DAY), event(columns.VIEW, NOON)), NOON)
     assert step.late[columns.SEQUENCE].to_pylist() == [0]
     assert step.kept[columns.SEQUENCE].to_pylist() == [1]
@@ -86,7 +86,7 @@ def test_an_event_beyond_the_lateness_goes_to_the_lake_and_nowhere_else() -> Non
 
 
 def test_lateness_is_judged_by_when_an_event_was_accepted_and_not_by_a_worker_that_was_away() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     accepted = {**event(columns.VIEW, NOON), "arrives": NOON + HOUR}
     assert len(stream.process(numbered(accepted), NOON + 30 * DAY).late) == 0
 
@@ -203,7 +203,7 @@ def test_a_stream_in_order_of_time_is_cleaned_like_an_import(rows: list[dict[str
             row[columns.ITEM_ID] = None
         else:
             row[columns.QUERY] = None
-    imported = clean(canonical(events), rules, micros(NOON + HOUR))
+    imported = clean(canonical(events), rules, to_micros(NOON + HOUR))
     stream = Replayed(rules)
     found: dict[int, str] = {}
     for start in range(0, len(events), size):
@@ -264,7 +264,7 @@ def test_categories_are_found_by_key_and_the_last_of_an_item_counts() -> None:
 
 def test_rows_can_be_stamped_when_the_commit_knows_its_instant(start: datetime) -> None:
     step = Replayed().process(numbered(event(columns.VIEW, NOON)), NOON)
-    rows = stamped(step.rows.activity, micros(start))
+    rows = stamped(step.rows.activity, to_micros(start))
     assert rows[columns.CREATED_TIMESTAMP].to_pylist() == [start]
     assert rows.schema == step.rows.activity.schema
 

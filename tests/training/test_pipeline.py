@@ -16,12 +16,12 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
+from recsys.instants import DAY
 from recsys.training.pipeline import Job, ranking_data, train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import bundle_scorers
 from tests.fake_features import FakeTrainingFeatures
 
-DAY = 86_400_000_000
 USERS, ITEMS, DAYS = 40, 20, 120
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

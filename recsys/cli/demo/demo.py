@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from recsys.cli.demo.live import before_and_after, show_change, something_new, s
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import Settings, load_settings
 from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.instants import utc_now
 
 DEMO = "complete-journey"
 READY_SECONDS = 120.0
@@ -78,7 +78,7 @@ def _prepare(settings: Settings, quiet: bool) -> None:
     if not imported:
         _run(["recsys", "data", "import", "--mapping", DEMO], quiet)
     _run(["recsys", "features", "build"], quiet)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
     _run(["feast", "-c", str(settings.feature_repo), "apply"], True)
     _run(["feast", "-c", str(settings.feature_repo), "materialize-incremental", now], True)
 

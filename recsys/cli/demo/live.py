@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +18,7 @@ from recsys.client import RecsysClient
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
+from recsys.instants import utc_now
 
 # The five events: which of two items, and what is done with it.
 STEPS = ((0, columns.VIEW), (0, columns.CART), (0, columns.PURCHASE), (1, columns.VIEW), (1, columns.CART))
@@ -110,7 +111,7 @@ def show_change(change: Mapping[str, Any]) -> None:
 
 
 def _now(event: Mapping[str, str], seconds_ago: int = 0) -> dict[str, str]:
-    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    at = utc_now() - timedelta(seconds=seconds_ago)
     return {**event, "event_id": f"demo-{uuid4().hex}", "at": at.isoformat()}
 
 

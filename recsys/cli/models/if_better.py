@@ -1,7 +1,6 @@
 """`recsys models promote-if-better`: candidate and production on what neither has seen."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from recsys.cli.models.promotion import SkipAudit, audited, check, who
 from recsys.cli.output import bars, note, print_facts
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactNotFoundError, DataError
+from recsys.instants import from_micros, to_micros
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ def unseen_cases(
             f"--protocol {production.protocol}."
         )
     seen = max(candidate.data_end, production.data_end)
-    start = round(seen.timestamp() * 1_000_000) + 1
-    note(f"asked about: what happened after {datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%d %H:%M} UTC")
+    start = to_micros(seen) + 1
+    note(f"asked about: what happened after {from_micros(start):%Y-%m-%d %H:%M} UTC")
     return window_cases(shop.interactions, start, int(shop.interactions.at.max()) + 1)
 
 

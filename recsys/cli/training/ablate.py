@@ -11,6 +11,7 @@ import typer
 from recsys.cli.output import bars, note, print_rows
 from recsys.config import EvaluationSettings, FusionSettings, RetrieverSettings, Settings, load_settings
 from recsys.errors import ConfigError
+from recsys.instants import utc_now
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
@@ -165,7 +166,6 @@ def _evaluated(
 
     Networks keep their checkpoints in `folder`, so that leaving out an expert does not train one again.
     """
-    from datetime import UTC, datetime
 
     import numpy as np
 
@@ -184,7 +184,7 @@ def _evaluated(
     features.apply()
     network = part if part.startswith("network.") else "whole"
     job = Job(shop, split, features, changed, Path(folder) / network, bars)
-    bundle = train_bundle(job, "ablation", datetime.now(UTC))
+    bundle = train_bundle(job, "ablation", utc_now())
     repeats, candidates = shop.info.repeats, changed.serving.candidates
     scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, bars)
     return evaluate(

@@ -2,7 +2,6 @@
 
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from recsys.cli.output import bars, note, print_facts
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactNotFoundError
+from recsys.instants import utc_now
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def run_training(
     from recsys.training.pipeline import SECTIONS, train_bundle
     from recsys.training.retriever.distributed import ALONE
 
-    revision, now = git_revision(settings), datetime.now(UTC)
+    revision, now = git_revision(settings), utc_now()
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
         job = open_job(

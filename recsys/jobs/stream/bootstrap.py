@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import numpy as np
@@ -17,6 +17,7 @@ from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import Mapping
+from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.stream.state import SqliteStreamState
@@ -123,7 +124,7 @@ def _origin(
     mapping = shop_mapping(settings.paths)
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
-    since = datetime.fromtimestamp(now / 1e6, UTC) - timedelta(days=settings.stream.lateness_days + 1)
+    since = from_micros(now) - timedelta(days=settings.stream.lateness_days + 1)
     recent = lake.read([columns.EVENT_ID], start=since)
     sequences = lake.read([columns.SEQUENCE])[columns.SEQUENCE].to_numpy()
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.

@@ -1,8 +1,7 @@
 """Opens the catalog's worker on the stores of a home."""
 
-import time
-
 from recsys.config import Settings
+from recsys.instants import now_micros
 from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.encoders.upsert_texts import UpsertTexts
@@ -28,4 +27,4 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         texts=UpsertTexts(settings),
         progress=open_progress(settings),
     )
-    return CatalogWorker(doors, clock=lambda: time.time_ns() // 1000)
+    return CatalogWorker(doors, clock=now_micros)

@@ -9,6 +9,7 @@ from datetime import datetime
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import DataError
+from recsys.instants import to_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository
@@ -73,7 +74,7 @@ def replay(
         begin_generation(client, store.project, [view.layout.view for view in views])
         try:
             begun, events, created = _read(settings, now, start, end)
-            at = now if end is None else round(end.timestamp() * 1_000_000) - 1
+            at = now if end is None else to_micros(end) - 1
             _write(settings, begun, at, created, progress)
             switch_generation(client, store.project)
         except BaseException:

@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.instants import now_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
@@ -132,8 +133,3 @@ def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-def now_micros() -> int:
-    """The machine's clock."""
-    return time.time_ns() // 1000

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys.config import Settings
-from recsys.jobs.stream.run import now_micros
+from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.dead_letters import ALL

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from recsys.cli.output import note
 from recsys.config import Settings
 from recsys.errors import ArtifactMismatchError, DataError
+from recsys.instants import utc_now
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def seed_evaluations(
         note(f"training with seed {changed.retriever.seed}, {step + 1} of {seeds}")
         folder = settings.paths.runs / (record.run_id or record.bundle_id) / f"seed-{step}"
         job = job_of(changed, shop, manifest, folder, progress)
-        bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
+        bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", utc_now())
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
             evaluate(

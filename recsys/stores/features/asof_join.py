@@ -35,6 +35,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.instants import to_micros
 
 ROW = "__row"
 INSTANT = "__instant"
@@ -256,7 +257,7 @@ def _asof(join: _Join, at: str) -> str:
 def _latest(
     rows: _Rows, keys: Sequence[str], names: Sequence[str], start: datetime, end: datetime
 ) -> pa.Table:
-    low, high = (int(bound.astimezone(UTC).timestamp() * 1_000_000) for bound in (start, end))
+    low, high = (to_micros(bound.astimezone(UTC)) for bound in (start, end))
     query = f"""
         WITH last AS (
             SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}

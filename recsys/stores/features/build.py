@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.features.windows import DAY_MICROS
 from recsys.home import HomePaths
+from recsys.instants import DAY, to_micros, utc_now
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
@@ -58,7 +58,7 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
-    build = _Build(settings, now or datetime.now(UTC), progress)
+    build = _Build(settings, now or utc_now(), progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
@@ -74,7 +74,7 @@ class _Build:
 
     def __init__(self, settings: Settings, now: datetime, progress: Progress) -> None:
         self._settings = settings
-        self._created_at = int(now.timestamp() * 1_000_000)
+        self._created_at = to_micros(now)
         self._progress = progress
         self._read_items: pa.Table | None = None
         self._read_versions: pa.Table | None = None
@@ -130,7 +130,7 @@ class _Build:
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
-        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY_MICROS
+        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY
 
 
 def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table]) -> int:

@@ -4,7 +4,6 @@ The Feast registry is read once, when the reader is opened. A request then costs
 numpy views: no registry, no protobuf, no Python loop over features.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.features.rows import FeatureRows
+from recsys.instants import now_micros
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
@@ -269,7 +269,7 @@ def _decoded(
     count: int,
     now_us: int | None,
 ) -> FeatureRows:
-    now = time.time_ns() // 1000 if now_us is None else now_us
+    now = now_micros() if now_us is None else now_us
     rows: dict[str, PackedRows] = {}
     null: dict[str, BoolArray] = {}
     for place, view in enumerate(views):

@@ -24,11 +24,11 @@ from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
+from recsys.instants import DAY
 from recsys.stores.lake.day import ORDER, compact_day, in_order, names_of, opened, write_file
 
 _PREFIX = "day="
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
-_DAY_MICROS = 86_400_000_000
 
 
 class EventLake:
@@ -56,7 +56,7 @@ class EventLake:
         if not len(table):
             return
         table = in_order(table)
-        days = table[columns.AT].cast(pa.int64()).to_numpy() // _DAY_MICROS
+        days = table[columns.AT].cast(pa.int64()).to_numpy() // DAY
         starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
         ends = np.r_[starts[1:], len(days)]
 

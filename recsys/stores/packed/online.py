@@ -15,15 +15,15 @@ client's side.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 from feast import RepoConfig, utils
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 
+from recsys.instants import from_micros, now_micros
 from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
 from recsys.stores.packed.commands import (
     Progress,
@@ -40,7 +40,7 @@ from recsys.stores.packed.commands import (
 from recsys.stores.packed.connection import open_async_client, open_client
 from recsys.stores.packed.generations import Generations, pointer_key, read_generations
 from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
-from recsys.stores.packed.protos import EPOCH, entity_id, pack_protos, protos
+from recsys.stores.packed.protos import entity_id, pack_protos, protos
 from recsys.stores.packed.rows import PackedRows
 from recsys.stores.redis.client import redis_errors
 
@@ -67,7 +67,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         now: the clock that decides which rows have expired, in microseconds; a test or a replay sets its own.
     """
 
-    now: Callable[[], int] = staticmethod(lambda: time.time_ns() // 1000)
+    now: Callable[[], int] = staticmethod(now_micros)
     _row_getter: Any = None
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             (None, None)
             if missing[place]
             else (
-                EPOCH + timedelta(microseconds=at),
+                from_micros(at),
                 {n: c[place] for n, c in zip(names, columns, strict=True)},
             )
             for place, at in enumerate(event_at)

@@ -8,6 +8,7 @@ import numpy as np
 from feast.protos.feast.types import Value_pb2 as proto
 
 from recsys.errors import DataError
+from recsys.instants import to_micros
 from recsys.stores.packed.layout import (
     ARRAYS,
     SCALARS,
@@ -19,8 +20,6 @@ from recsys.stores.packed.layout import (
     pack,
 )
 from recsys.stores.packed.rows import PackedRows
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # kind -> (attribute of Value, message of a list)
 _ATTRIBUTES: dict[str, tuple[str, Any]] = {
@@ -48,8 +47,7 @@ def microseconds(at: datetime | None) -> int:
     """Microseconds since 1970; a naive instant is UTC, as in Feast; 0 for none (pandas' NaT too)."""
     if at is None or at != at:
         return 0
-    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def pack_protos(layout: Layout, data: Sequence[tuple[Any, Mapping[str, Any], Any, Any]]) -> list[bytes]:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError
+from recsys.instants import utc_now
 from recsys.models.bundle import Manifest
 from recsys.stores.registry.database import address, answering, database_url, open_engine, writing
 from recsys.stores.registry.migrations import current, upgrade
@@ -41,23 +42,19 @@ from recsys.stores.registry.tables import (
 )
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Registry:
     """The registry of one shop; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer.
     """
 
-    def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
         self._home = home
         self._clock = clock
 
     @classmethod
-    def open(cls, settings: Settings, clock: Callable[[], datetime] = _utc_now) -> "Registry":
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> "Registry":
         """The registry that `settings` name, its tables brought up to date.
 
         Raises:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
+from recsys.instants import DAY, SECOND
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
 from recsys.streaming.state import Committed, ItemState, Origin, Pending, Step, UserState
 
@@ -27,7 +28,7 @@ BUSY_SECONDS = 30.0
 QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
 SLICES = 64  # parts in which old event ids are forgotten, so that nobody waits for it
 MINUTES_KEPT = 60
-_MINUTE = 60_000_000
+_MINUTE = 60 * SECOND
 
 
 class SqliteStreamState:
@@ -145,7 +146,7 @@ class SqliteStreamState:
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
         db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
-        self._see(step.seen, now // (1440 * _MINUTE))
+        self._see(step.seen, now // (DAY))
         if events is not None:
             db.execute("INSERT INTO lake VALUES (?, NULL, ?)", (batch, events))
         users = (*step.users, *step.expiries)
@@ -206,7 +207,7 @@ class SqliteStreamState:
         """Events a second over the last minutes that are complete, and the one that is not."""
         minute = now // _MINUTE
         rows = self._rows("SELECT SUM(events) FROM minutes WHERE minute >= ?", (minute - 1,))
-        return int(rows[0][0] or 0) / ((now - (minute - 1) * _MINUTE) / 1e6)
+        return int(rows[0][0] or 0) / ((now - (minute - 1) * _MINUTE) / SECOND)
 
     def sizes(self) -> dict[str, int]:
         """Rows by table, of those that grow."""

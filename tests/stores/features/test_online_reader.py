@@ -19,13 +19,13 @@ from feast.on_demand_feature_view import on_demand_feature_view
 
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.instants import DAY, to_micros
 from recsys.stores.features.online_reader import FeatureReader, PackedColumns
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import connect
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NOON_US = int(NOON.timestamp()) * 1_000_000
-DAY_US = 86_400_000_000
+NOON_US = to_micros(NOON)
 PACKED = "recsys.stores.packed.online.PackedRedisOnlineStore"
 
 
@@ -165,7 +165,7 @@ def test_missing_rows_are_masked_per_view(shop: Settings, write: Callable[..., N
 def test_a_row_past_its_ttl_is_missing(shop: Settings, write: Callable[..., None]) -> None:
     write("spending", {"user_id": "u", "average_price": 2.5})
     reader = FeatureReader.open(shop, "ranking_v1")
-    end = NOON_US + 30 * DAY_US
+    end = NOON_US + 30 * DAY
     assert not reader.read_user("u", now_us=end).missing["spending"][0]
     late = reader.read_user("u", now_us=end + 1)
     assert late.missing["spending"].tolist() == [True]
