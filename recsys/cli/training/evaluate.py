@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.atomic import replacing
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactMismatchError, DataError
@@ -247,10 +248,9 @@ def write_rankings(evaluation: "Evaluation", shop: "Shop", path: Path) -> None:
 
     ours = evaluation.rankings[evaluation.served]
     table = ours.table(shop.interactions.users, shop.interactions.items)
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        pq.write_table(table, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            pq.write_table(table, partial)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
     note(f"rankings of {evaluation.served!r}: {path}, {len(table)} rows")

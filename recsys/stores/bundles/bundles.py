@@ -12,10 +12,8 @@ A folder under its final name is whole: it is written under another name, flushe
 """
 
 import json
-import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
+from recsys.atomic import creating_folder
 from recsys.dataset.item_vectors import layout_text, parse_layout
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
 from recsys.stores.bundles.files import (
     file_sha256,
-    flush,
     map_arrays,
     read_items,
     read_tensors,
@@ -234,21 +232,14 @@ def _write_parts(bundle: Bundle, draft: Path) -> None:
 @contextmanager
 def _whole_or_nothing(target: Path) -> Iterator[Path]:
     """A folder to write in, which becomes `target` when the block ends well and is gone otherwise."""
-    draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
-        draft.mkdir(parents=True)
-        yield draft
-        for path in (*sorted(draft.iterdir()), draft):
-            flush(path)
-        os.rename(draft, target)  # refuses a folder that is there, unless it is empty
-        flush(target.parent)
+        with creating_folder(target) as draft:
+            yield draft
     except OSError as error:
         raise ArtifactError(
             f"{target} could not be written: {error}. Make room or choose another RECSYS_HOME; "
             "nothing was left behind."
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:

@@ -1,9 +1,7 @@
 """Text encoders as plain Hugging Face folders in a home, each with a card that says what it is."""
 
 import json
-import os
 import re
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recsys.atomic import creating_folder, replacing
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.models.encoders.encoder_licence import UNKNOWN
@@ -115,15 +114,11 @@ def _saved(
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
     """A folder that becomes `target` when the block ends well, and is gone otherwise."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.mkdir(parents=True)
-        yield draft
-        draft.rename(target)
+        with creating_folder(target) as draft:
+            yield draft
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {target}", 0.0, f"{error}.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 class _States(nn.Module):
@@ -165,14 +160,13 @@ def _quantise(file: Path) -> None:
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    smaller = file.with_suffix(".int8")
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)  # it recommends a step that is for convolutions
     try:
-        quantize_dynamic(str(file), str(smaller), weight_type=QuantType.QInt8, per_channel=True)
+        with replacing(file) as smaller:
+            quantize_dynamic(str(file), str(smaller), weight_type=QuantType.QInt8, per_channel=True)
     finally:
         logging.getLogger().setLevel(level)
-    smaller.replace(file)
 
 
 def _needs_onnx() -> None:

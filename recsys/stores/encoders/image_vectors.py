@@ -1,7 +1,6 @@
 """Images of items as a ready vector column: each distinct image is encoded once for each encoder."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from recsys import columns
 from recsys.arrays import FloatArray
+from recsys.atomic import replacing
 from recsys.config import ImageSettings
 from recsys.errors import StoreUnavailableError
 from recsys.ingest.background import ahead
@@ -147,19 +147,16 @@ def save_image_column(found: ImageColumn, file: Path, encoder: str) -> Path | No
     vectors = pa.ListArray.from_arrays(ends, pa.array(found.vectors.ravel()))
     table = pa.table([pa.array(found.item_ids, pa.string()), vectors], schema=SCHEMA)
     lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in found.refused)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata({"encoder": encoder}), draft, compression="zstd")
-        draft.replace(file)
+        with replacing(file) as draft:
+            pq.write_table(table.replace_schema_metadata({"encoder": encoder}), draft, compression="zstd")
         if found.refused:
             refused.write_text(lines, "utf-8")
         else:
             refused.unlink(missing_ok=True)  # of a run before this one
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return refused if found.refused else None
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import columns, features
+from recsys import atomic, columns, features
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
@@ -145,19 +144,15 @@ def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table
     file, rows = paths.feature_rows(view), 0
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}")  # no *.parquet: a reader passes over it
-        try:
-            parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
-            first = next(parts, VIEW_SCHEMAS[view].empty_table())
-            with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
-                for table in chain((first,), parts):
-                    writer.write_table(table, ROW_GROUP)
-                    rows += len(table)
-            with partial.open("rb+") as written:
-                os.fsync(written.fileno())
-            os.replace(partial, file)
-        finally:
-            partial.unlink(missing_ok=True)
+        parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
+        first = next(parts, VIEW_SCHEMAS[view].empty_table())
+        with (
+            atomic.replacing(file) as partial,
+            pq.ParquetWriter(partial, first.schema, compression="zstd") as writer,
+        ):
+            for table in chain((first,), parts):
+                writer.write_table(table, ROW_GROUP)
+                rows += len(table)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return rows
@@ -196,8 +191,6 @@ def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:
 def _write_state(paths: HomePaths, state: dict[str, dict[str, Any]]) -> None:
     file = paths.features / STATE_FILE
     try:
-        partial = file.with_suffix(".writing")
-        partial.write_text(json.dumps(state, indent=2) + "\n", "utf-8")
-        os.replace(partial, file)
+        atomic.write_text(file, json.dumps(state, indent=2) + "\n")
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error

@@ -1,7 +1,6 @@
 """The files of an imported shop besides its events: items, users, and what is known about them."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from recsys import atomic
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
@@ -162,16 +162,10 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _write_bytes(path: Path, content: bytes | pa.Buffer) -> None:
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with hidden.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.replace(path)
+        atomic.write_bytes(path, content)
     except OSError as error:
-        hidden.unlink(missing_ok=True)
         raise StoreUnavailableError(
             "disk",
             f"write {path} ({error.strerror or error})",

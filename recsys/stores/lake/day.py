@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recsys import columns
+from recsys import atomic, columns
 from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 
@@ -47,9 +47,8 @@ def write_file(
     durable: bool = True,
     name: str | None = None,
 ) -> None:
-    """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
-    name = f"{name or uuid4().hex}.parquet"
-    hidden = folder / f".{name}.tmp"
+    """A new file of `folder`, there whole or not at all; on the disk when this returns, if `durable`."""
+    path = folder / f"{name or uuid4().hex}.parquet"
     if replaces:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
     try:
@@ -58,28 +57,11 @@ def write_file(
         pq.write_table(
             table, sink, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
         )
-        with hidden.open("wb") as file:
-            file.write(sink.getvalue())
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        hidden.rename(folder / name)
-        if durable:
-            _flush(folder)
+        atomic.write_bytes(path, sink.getvalue(), durable)
     except OSError as error:
-        with suppress(OSError):
-            hidden.unlink()
         raise StoreUnavailableError(
-            "event lake", f"write {folder / name} ({error.strerror or error})", 0.0, "Free some disk space."
+            "event lake", f"write {path} ({error.strerror or error})", 0.0, "Free some disk space."
         ) from error
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

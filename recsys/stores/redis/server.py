@@ -27,6 +27,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
+from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import open_url, redis_errors
@@ -305,10 +306,11 @@ def _read_address(settings: Settings) -> Address | None:
 
 def _write_private(path: Path, text: str) -> Path:
     """Writes a file that only its owner can read, whole or not at all."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with (
+        replacing(path) as partial,
+        os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
+    ):
         file.write(text)
-    draft.replace(path)
     return path
 
 
