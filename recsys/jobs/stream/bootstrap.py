@@ -1,6 +1,5 @@
 """What workers begin with: the shop's rules, and the state as if all imported events had been streamed."""
 
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from recsys.ingest.mapping.schema import Mapping
 from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.locks import wait_for_lock
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_tiles
@@ -147,11 +147,10 @@ def _origin(
 def _begin_lock(paths: HomePaths) -> Iterator[None]:
     try:
         paths.stream.mkdir(parents=True, exist_ok=True)
-        file = (paths.stream / "begin.lock").open("w")
+        file = wait_for_lock(paths.stream / "begin.lock")
     except OSError as error:
         raise StoreUnavailableError(
             "stream state", f"lock {paths.stream} ({error.strerror})", 0.0, "Mend the rights of the folder."
         ) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,5 @@
 """The files of one day of the event lake: written whole or not at all, read and merged while others write."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from recsys import atomic, columns
 from recsys.dataset.schemas import EVENT_SCHEMA, conform
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.stores.locks import try_lock
 
 _REPLACES = b"recsys.replaces"
 _LOCK = ".compaction.lock"
@@ -139,9 +139,10 @@ def _damaged(path: Path, error: Exception) -> DataError:
 def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
     if len(names_of(folder)) < files:
         return 0
-    with _compaction_lock(folder) as held:
-        if not held:
-            return 0
+    lock = try_lock(folder / _LOCK)
+    if lock is None:  # another process compacts this day
+        return 0
+    with lock:
         with opened(folder) as day:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
             standing = {name: file for name, file in day.files.items() if name not in gone}
@@ -156,15 +157,3 @@ def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> 
 
 def _bytes(path: Path) -> int:
     return path.stat().st_size
-
-
-@contextmanager
-def _compaction_lock(folder: Path) -> Iterator[bool]:
-    """True if this process is the only one that compacts `folder`; the kernel frees it at a crash."""
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -9,7 +9,6 @@ The server process inherits a locked file (`server.lock`) and holds it as long a
 never two servers on one append-only file, not even while the first is too busy to answer.
 """
 
-import fcntl
 import importlib.util
 import json
 import os
@@ -30,6 +29,7 @@ import redis
 from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.stores.locks import is_locked, wait_for_lock
 from recsys.stores.redis.client import open_url, redis_errors
 
 STARTUP_SECONDS = 120.0  # a large append-only file is read at some 100 MB/s
@@ -182,8 +182,7 @@ def _launch(program: Path, address: Address, settings: Settings) -> bool:
     """Starts the server as a daemon that holds `server.lock`; whether its program took the settings."""
     folder = settings.paths.redis
     config = _write_private(folder / "redis.conf", _configuration(address, folder))
-    with (folder / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with wait_for_lock(folder / LOCK) as lock:
         began = subprocess.run(
             [program, config],
             stdin=subprocess.DEVNULL,
@@ -231,14 +230,7 @@ def _answers_soon(address: Address, settings: Settings) -> bool:
 
 def _holds_lock(settings: Settings) -> bool:
     """Whether a server process of this home lives, answering or not."""
-    try:
-        with (settings.paths.redis / LOCK).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(settings.paths.redis / LOCK)
 
 
 def _is_ours(address: Address, settings: Settings) -> bool:
@@ -318,8 +310,7 @@ def _write_private(path: Path, text: str) -> Path:
 def _lock(settings: Settings) -> Iterator[None]:
     """One `up` or `down` at a time; the kernel lets go of the lock when its holder dies."""
     settings.paths.redis.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.paths.redis / "command.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with wait_for_lock(settings.paths.redis / "command.lock"):
         yield
 
 

@@ -5,7 +5,6 @@ n workers in the order of their names take every n-th partition; a partition's o
 never own one, not even while they disagree about n.
 """
 
-import fcntl
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO
 from uuid import uuid4
 
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.stores.locks import try_lock
 
 
 class PartitionLocks:
@@ -36,9 +36,9 @@ class PartitionLocks:
         if wrong:
             raise ConfigError(f"there is no partition {wrong[0]}: they are 0 to {count - 1}. Pass others.")
         self._folder, self._count, self._pinned = folder, count, frozenset(pinned)
-        self._files: dict[int, IO[str]] = {}
+        self._files: dict[int, IO[bytes]] = {}
         self._name = ""
-        self._member: IO[str] | None = None
+        self._member: IO[bytes] | None = None
         if not pinned:
             self._name, self._member = _joined(folder / "workers")
 
@@ -75,7 +75,7 @@ class PartitionLocks:
             self._member = None
 
 
-def _joined(folder: Path) -> tuple[str, IO[str]]:
+def _joined(folder: Path) -> tuple[str, IO[bytes]]:
     """A locked file of one's own: its name, and the open file."""
     while True:
         name = f"{os.getpid()}-{uuid4().hex}.lock"
@@ -86,21 +86,15 @@ def _joined(folder: Path) -> tuple[str, IO[str]]:
             file.close()
 
 
-def _locked(path: Path) -> IO[str] | None:
+def _locked(path: Path) -> IO[bytes] | None:
     """The open file with its lock, or None if another process holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        return try_lock(path)
     except OSError as error:
         raise StoreUnavailableError(
             "stream state", f"lock {path} ({error.strerror})", 0.0, "Mend the rights of the folder."
         ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _living(folder: Path, own: str) -> list[str]:

@@ -5,11 +5,9 @@ from; if they are no longer those of the state, somebody else has done it and no
 batch counts once, whoever is killed and whatever is delivered again.
 """
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +18,7 @@ import pyarrow as pa
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.instants import DAY, SECOND
+from recsys.stores.locks import try_lock, wait_for_lock
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
 from recsys.streaming.state import Committed, ItemState, Origin, Pending, Step, UserState
 
@@ -40,7 +39,6 @@ class SqliteStreamState:
         self._slice = 0
         with _disk("open", folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / "state.lock", os.O_WRONLY | os.O_CREAT)
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
@@ -173,13 +171,10 @@ class SqliteStreamState:
 
     @contextmanager
     def flushing(self, wait: bool = False) -> Iterator[bool]:
-        with (self._folder / "flush.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        path = self._folder / "flush.lock"
+        file = wait_for_lock(path) if wait else try_lock(path)
+        with file or nullcontext():
+            yield file is not None
 
     def waiting(self) -> list[tuple[str, pa.Table]]:
         # Which batches a file holds is settled before it is written: whoever writes it again after a crash
@@ -220,13 +215,13 @@ class SqliteStreamState:
                 with self._transaction("close"):
                     self._forget_written()
             self._db.close()
-            os.close(self._lock)
 
     # -- statements -------------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[None]:
-        with _disk(operation, self._folder), _turn(self._lock):
+        # One transaction at a time: SQLite alone would look again only after a nap of up to 100 ms.
+        with _disk(operation, self._folder), wait_for_lock(self._folder / "state.lock"):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -271,16 +266,6 @@ class SqliteStreamState:
     def _forget_written(self) -> None:
         self._db.executemany("DELETE FROM pending WHERE batch = ?", ((each,) for each in self._written))
         self._written.clear()
-
-
-@contextmanager
-def _turn(lock: int) -> Iterator[None]:
-    """One transaction at a time: SQLite alone would look again only after a nap of up to 100 ms."""
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 @contextmanager
