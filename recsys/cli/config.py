@@ -8,8 +8,9 @@ import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from recsys.addresses import masked_url
 from recsys.cli.output import print_json, print_rows
-from recsys.config import Section, Settings, load_settings, masked_url, setting_sources
+from recsys.config import Section, Settings, load_settings, setting_sources
 
 MASK = "***"
 _UNSET = {"root": "the nearest folder above with recsys.toml or feature_repo/"}

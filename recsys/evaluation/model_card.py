@@ -3,13 +3,15 @@
 A card is plain data, so that programs can read it (`card.json`); `render_card` writes it for people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
 from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.rendering import render
 from recsys.evaluation.slices import ALL_CASES
+from recsys.evaluation.tables import TableRow
 from recsys.models.bundle import Manifest
 
 Card = Mapping[str, Any]
@@ -98,39 +100,17 @@ def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
 
 def render_card(card: Card) -> str:
     """The card as Markdown."""
-    data, training = card["data"], card["training"]
-    facts = [
-        ("bundle", card["bundle_id"]),
-        ("made at", card["created_at"]),
-        ("code", card["git_revision"] or "unknown"),
-        ("goes on from", card["parent"] or "nothing: trained from the start"),
-    ]
-    parts = [
-        f"# Model card: {card['bundle_id']}",
-        _list(facts),
-        "## Use",
-        card["use"]["intended"],
-        card["use"]["not_for"],
-        "## Data",
-        _list([(name, value) for name, value in data.items() if name != "cleaning"]),
-        _cleaning_text(data["cleaning"]),
-        "## Training",
-        _list(
-            [("protocol", training["protocol"]), ("learned until", training["trained_until"] or "unknown")]
-        ),
-        "\n".join(f"{place}. {stage}" for place, stage in enumerate(training["stages"], 1)),
-        _settings_table(training["settings"]),
-        "## Features",
-        "Read from the feature store by these services, each with the hash of its schema:",
-        _list(card["features"].items()),
-        "## Results",
-        *_results(card),
-        "## Limits",
-        "\n".join(f"- {limit}" for limit in card["limits"]),
-        "## Licences",
-        _list(card["licences"].items()),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    test = card["test"] or {"metrics": (), "slices": ()}
+    return render(
+        "model_card.md",
+        card=card,
+        not_evaluated=NOT_EVALUATED,
+        cleaning=_cleaning_rows(card["data"]["cleaning"]),
+        settings=_setting_rows(card["training"]["settings"]),
+        validation=[{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()],
+        metrics=[_metric_row(row) for row in test["metrics"]],
+        slices=[{"slice": row["slice"], **_metric_row(row)} for row in test["slices"]],
+    )
 
 
 def _data(
@@ -220,65 +200,25 @@ def _calibration(found: Reliability | None) -> dict[str, float] | None:
     return {name: getattr(found, name) for name in names}
 
 
-def _results(card: Card) -> list[str]:
-    validation = [{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()]
-    parts = ["Validation, by the network alone:", _table(validation)] if validation else []
-    test = card["test"]
-    if test is None:
-        return [*parts, f"Test: {NOT_EVALUATED}."]
-    parts += [
-        f"Test, protocol {test['protocol']}, {test['cases']:,} cases, all items ranked, items that a user "
-        f"had before: {test['seen']}. In brackets: 95% bootstrap interval over cases.",
-        _table([_shown(row) for row in test["metrics"]]),
-    ]
-    if found := test.get("calibration"):
-        parts.append(
-            f"Of {found['candidates']:,} candidates {found['observed']:.5f} came true, where p_click said "
-            f"{found['predicted']:.5f} on average: expected calibration error {found['error']:.5f}, "
-            f"log loss {found['log_loss']:.5f}, AUC {found['auc']:.4f}."
-        )
-    if test["slices"]:
-        parts += ["By slice:", _table([{"slice": row["slice"]} | _shown(row) for row in test["slices"]])]
-    return parts
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _metric_row(row: Mapping[str, Any]) -> TableRow:
     value = f"{row['value']:.4f}"
     if row["low"] is not None and row["high"] is not None:
         value += f" [{row['low']:.4f}, {row['high']:.4f}]"
     return {"model": row["model"], "metric": row["metric"], "value": value, "cases": row["cases"]}
 
 
-def _cleaning_text(cleaning: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
+def _cleaning_rows(cleaning: Mapping[str, Mapping[str, Any]]) -> list[TableRow]:
+    return [
         {"table": table, **{name: f"{found[name]:,}" for name in _CLEANING if name in found}}
         | {"why": ", ".join(f"{reason} {count:,}" for reason, count in found["reasons"].items()) or "-"}
         for table, found in cleaning.items()
     ]
-    return "Cleaning at import:\n\n" + _table(rows) if rows else ""
 
 
-def _settings_table(settings: Mapping[str, Any]) -> str:
-    rows = [
+def _setting_rows(settings: Mapping[str, Any]) -> list[TableRow]:
+    return [
         {"setting": f"{section}.{name}", "value": value}
         for section, fields in settings.items()
         if isinstance(fields, Mapping)
         for name, value in fields.items()
     ]
-    return _table(rows)
-
-
-def _list(facts: Any) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    if not rows:
-        return ""
-    names = list(rows[0])
-    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|")

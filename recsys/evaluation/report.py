@@ -1,7 +1,6 @@
 """The report of an evaluation: Markdown for a repository, one HTML file for a browser, JSON for programs."""
 
 import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.rendering import render
 from recsys.evaluation.seeds import OverSeeds, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
@@ -41,15 +41,6 @@ _GROUPS = {
     "history": ("length of history", "By how many actions the user had before the question."),
     "categories": ("category", "The categories most asked for."),
 }
-_STYLE = """
-:root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p { max-width: 48rem; } img { max-width: 100%; height: auto; }
-div.table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px solid #999; font-weight: 600; }
-"""
 
 
 def write_report(
@@ -172,51 +163,13 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
 
 def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:
     """The report as Markdown that refers to its pictures by file name."""
-    lines = [f"# {title}", "", summary, ""]
-    for heading, text, rows, pictures in parts:
-        lines += [f"## {heading}", ""]
-        lines += [text, ""] if text else []
-        if rows:
-            names = list(rows[0])
-            lines += [_line(names), _line(["---", *("---:" for _ in names[1:])])]
-            lines += [_line([_cell(value) for value in row.values()]) for row in rows]
-            lines.append("")
-        for picture in pictures:
-            lines += [f"![{heading}]({picture})", ""]
-    return "\n".join(lines)
+    return render("report.md", title=title, summary=summary, sections=parts)
 
 
 def render_html(title: str, summary: str, parts: Sequence[Section], pictures: Mapping[str, bytes]) -> str:
     """The report as one HTML file with its pictures inside."""
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(summary)}</p>"]
-    for heading, text, rows, names in parts:
-        body.append(f"<h2>{html.escape(heading)}</h2>")
-        body += [f"<p>{html.escape(text)}</p>"] if text else []
-        body += [_html_table(rows)] if rows else []
-        for name in names:
-            data = base64.b64encode(pictures[name]).decode("ascii")
-            body.append(f'<img alt="{html.escape(heading)}" src="data:image/png;base64,{data}">')
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
-
-
-def _html_table(rows: Sequence[TableRow]) -> str:
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
-    lines = ["".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) for row in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
+    images = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
+    return render("report.html", title=title, summary=summary, sections=parts, images=images)
 
 
 def _json(value: object) -> bytes:

@@ -1,7 +1,7 @@
 """What clients send as events: rows out of a body, a verdict on each, and what goes into which partition."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ class EventResult:
         message: for a refused row the field, its value and the remedy.
     """
 
-    index: int
+    index: int = field(metadata={"description": "place in the body, from 0"})
     verdict: Literal["refused", "generated"]
     event_id: str | None
     message: str
