@@ -8,13 +8,12 @@ upsert once. So a kill at any point has no effect but delay.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event as Signal
 from typing import Protocol
 
 import orjson
-import pyarrow as pa
 
 from recsys import columns
 from recsys.arrays import FloatArray
@@ -25,8 +24,9 @@ from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
 from recsys.instants import SECOND, to_micros
 from recsys.models.bundle_update import ItemChange
-from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader
+from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
+from recsys.streaming.worker import OnlineWriter
 
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
@@ -65,14 +65,6 @@ class CatalogLog(Protocol):
         ...
 
 
-class OnlineRows(Protocol):
-    """The online store; of rows with one event timestamp the later created one wins."""
-
-    def write(self, tables: Mapping[str, pa.Table]) -> None:
-        """Writes rows by view."""
-        ...
-
-
 class Feed(Protocol):
     """Where services hear of changes."""
 
@@ -108,10 +100,10 @@ class CatalogDoors:
 
     stream: EventStream
     log: CatalogLog
-    online: OnlineRows
+    online: OnlineWriter
     feed: Feed
     texts: Texts
-    progress: Progress
+    progress: StreamProgress
 
 
 class CatalogWorker:

@@ -106,7 +106,7 @@ class EventStream(Protocol):
     def close(self) -> None: ...
 
 
-class Progress(Protocol):
+class StreamProgress(Protocol):
     """How far the online features are, for read-your-writes and for people."""
 
     def reached(self, partitions: Iterable[int]) -> dict[int, int]:

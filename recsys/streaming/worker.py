@@ -24,7 +24,7 @@ from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggrega
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import Parsed, parse_entries
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
-from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, partition_of
+from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader, partition_of
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
@@ -75,7 +75,7 @@ class Sinks:
 
     online: OnlineWriter
     lake: Lake
-    progress: Progress
+    progress: StreamProgress
     popularity: PopularityWriter | None = None
 
 

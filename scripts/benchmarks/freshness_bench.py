@@ -14,7 +14,7 @@ from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import PREFIX
 

@@ -14,7 +14,7 @@ from stream_shop import append, bodies
 from recsys.config import Settings
 from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
-from recsys.streaming.stream import Progress
+from recsys.streaming.stream import StreamProgress
 
 START_SECONDS = 120.0
 LONGEST_SECONDS = 120.0
@@ -71,7 +71,7 @@ def halted(pids: Sequence[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def wait_visible(progress: Progress, last: Mapping[int, int], seconds: float = LONGEST_SECONDS) -> None:
+def wait_visible(progress: StreamProgress, last: Mapping[int, int], seconds: float = LONGEST_SECONDS) -> None:
     """Returns when everything up to these offsets is visible online.
 
     Raises:

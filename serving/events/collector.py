@@ -15,7 +15,7 @@ from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
 from recsys.streaming.intake import EventResult, Intake, read_rows, take
-from recsys.streaming.stream import EventStream, Progress
+from recsys.streaming.stream import EventStream, StreamProgress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
@@ -26,7 +26,7 @@ THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0
 
 
-class MeasuredProgress(Progress, Protocol):
+class MeasuredProgress(StreamProgress, Protocol):
     """The workers' progress, and how fresh it keeps the features."""
 
     def freshness(self) -> Freshness: ...

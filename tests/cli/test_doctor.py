@@ -16,7 +16,7 @@ from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, missing, ok
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.registry.migrations import downgrade
 from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle

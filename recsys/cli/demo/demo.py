@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import typer
 
 from recsys.cli.demo.live import before_and_after, show_change, something_new, stream_worker
 from recsys.cli.output import note, print_json, print_rows
+from recsys.client import RecsysClient
 from recsys.config import Settings, load_settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.instants import utc_now
@@ -179,18 +178,8 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, log: Pat
 
 
 def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as response:
-            return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-def _post(address: str, path: str, body: dict[str, Any], key: str | None) -> Any:
-    headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
-    request = urllib.request.Request(f"{address}{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
+    with RecsysClient(address, timeout=2) as shop:
+        return shop.is_ready()
 
 
 def _households(settings: Settings, address: str) -> list[dict[str, Any]]:
@@ -209,7 +198,8 @@ def _households(settings: Settings, address: str) -> list[dict[str, Any]]:
     for share in (0.25, 0.5, 0.9):
         user_id = str(counts.index[int(share * (len(counts) - 1))])
         latest = events[events[columns.USER_ID] == user_id].tail(LATEST)
-        slate = _post(address, "/v1/recommend", {"user_id": user_id, "k": SHOWN}, key)
+        with RecsysClient(address, key, timeout=10) as shop:
+            slate = shop.post("/v1/recommend", {"user_id": user_id, "k": SHOWN})
         history = [
             {"at": at.isoformat(), "title": titles.get(item, item)}
             for at, item in zip(latest[columns.AT], latest[columns.ITEM_ID], strict=True)

@@ -45,7 +45,7 @@ WRITE_SHA = hashlib.sha1(WRITE_SCRIPT.encode(), usedforsecurity=False).hexdigest
 
 Keys = Sequence[bytes]
 Values = list[bytes | None]
-Progress = Callable[[int], Any] | None
+RowsDone = Callable[[int], Any] | None
 
 
 def row_getter(client: Any) -> Callable[[Keys], Values]:
@@ -81,7 +81,7 @@ async def read_rows_async(client: Any, keys: Keys) -> Values:
     return values
 
 
-def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress) -> int:
+def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone) -> int:
     """Writes each row unless a newer one is there; returns how many were written.
 
     Args:
@@ -104,7 +104,7 @@ def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int
 
 
 async def write_rows_async(
-    client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress
+    client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone
 ) -> int:
     """The same with an asyncio client."""
     written = 0

@@ -26,7 +26,7 @@ from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreCo
 from recsys.instants import from_micros, now_micros
 from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
 from recsys.stores.packed.commands import (
-    Progress,
+    RowsDone,
     Values,
     delete_matching,
     delete_rows,
@@ -77,7 +77,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: Progress) -> None:
+    def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: RowsDone) -> None:
         """Writes rows as Feast hands them over; an older row never replaces a newer one."""
         view = _view(config, table)
         self._announce(config, view)
@@ -88,7 +88,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
                 super().online_write_batch(config, table, data, None)
 
     async def online_write_batch_async(
-        self, config: RepoConfig, table: Any, data: list[Any], progress: Progress
+        self, config: RepoConfig, table: Any, data: list[Any], progress: RowsDone
     ) -> None:
         """The same without blocking the event loop."""
         client, view = await self._connected_async(config), _view(config, table)
@@ -108,7 +108,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             with redis_errors("write hashes"):
                 await super().online_write_batch_async(config, table, data, None)
 
-    def write_table(self, config: RepoConfig, table: Any, rows: pa.Table, progress: Progress = None) -> None:
+    def write_table(self, config: RepoConfig, table: Any, rows: pa.Table, progress: RowsDone = None) -> None:
         """Writes an Arrow table column by column: what our engine calls instead of online_write_batch.
 
         Raises:
@@ -128,7 +128,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         view: PackedView,
         entities: list[bytes],
         rows: Sequence[bytes],
-        progress: Progress,
+        progress: RowsDone,
     ) -> None:
         """Writes to the generation that is read and to one that is being built."""
         client = self._connected(config)

@@ -7,7 +7,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 
 READ_SIZE = 1 << 18  # bytes asked of the socket at once: a reply of 500 vectors is 0.8 MB
@@ -31,17 +30,6 @@ def open_url(url: str, timeout: float | None = None) -> redis.Redis:
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return client
-
-
-def connect(settings: Settings, timeout: float | None = None) -> redis.Redis:
-    """A client of REDIS_URL or of this home's embedded server.
-
-    Raises:
-        StoreUnavailableError: there is neither; the remedy is `recsys up`.
-    """
-    from recsys.stores.redis.server import redis_url  # it needs `open_url` from here
-
-    return open_url(redis_url(settings), timeout)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from typing import Any
 import redis
 
 from recsys.config import Settings
-from recsys.stores.redis.client import connect, redis_errors
+from recsys.stores.redis.client import redis_errors
+from recsys.stores.redis.server import connect
 
 TIMEOUT_SECONDS = 1.0
 

@@ -1,14 +1,11 @@
-"""Many commands in one packet and their replies as they come: a third of the CPU of redis-py's pipeline.
+"""Many commands in one packet and their replies as they come: a third of the CPU of redis-py's pipeline."""
 
-The connections, their timeouts and the parsing of replies are redis-py's own.
-"""
-
-import os
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import redis
+
+from recsys.stores.redis.thread_connection import ThreadConnection
 
 
 class Exchange:
@@ -18,8 +15,7 @@ class Exchange:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool = client.connection_pool
-        self._local = threading.local()
+        self._connection = ThreadConnection(client)
 
     def __call__(self, commands: bytes, replies: int) -> list[Any]:
         """The replies to `commands`, which must be as many.
@@ -27,7 +23,7 @@ class Exchange:
         Raises:
             redis.RedisError: the server refused one of them, or does not answer.
         """
-        connection = self._connection()
+        connection = self._connection.get()
         try:
             return _ask(connection, commands, replies)
         except redis.ConnectionError:
@@ -35,15 +31,7 @@ class Exchange:
 
     def close(self) -> None:
         """Closes the calling thread's connection."""
-        if getattr(self._local, "process", None) == os.getpid():
-            self._local.connection.disconnect()
-
-    def _connection(self) -> Any:
-        # A socket does not survive a fork: the child opens its own.
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.connection = self._pool.make_connection()
-            self._local.process = os.getpid()
-        return self._local.connection
+        self._connection.close()
 
 
 def packed(*words: bytes) -> bytes:

@@ -17,11 +17,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
@@ -91,6 +89,15 @@ def redis_url(settings: Settings) -> str:
             "redis", "connect", 0.0, "Run `recsys up`, or set REDIS_URL to a server of your own."
         )
     return address.url
+
+
+def connect(settings: Settings, timeout: float | None = None) -> redis.Redis:
+    """A client of the server at `redis_url`; `timeout` as in `open_url`.
+
+    Raises:
+        StoreUnavailableError: as `redis_url`.
+    """
+    return open_url(redis_url(settings), timeout)
 
 
 def up(settings: Settings) -> ServerStatus:
@@ -306,12 +313,10 @@ def _write_private(path: Path, text: str) -> Path:
     return path
 
 
-@contextmanager
-def _lock(settings: Settings) -> Iterator[None]:
+def _lock(settings: Settings) -> IO[bytes]:
     """One `up` or `down` at a time; the kernel lets go of the lock when its holder dies."""
     settings.paths.redis.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with wait_for_lock(settings.paths.redis / "command.lock"):
-        yield
+    return wait_for_lock(settings.paths.redis / "command.lock")
 
 
 def _is_free(port: int) -> bool:
