@@ -144,7 +144,7 @@ class SqliteStreamState:
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
         db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
-        self._see(step.seen, now // (DAY))
+        self._see(step.seen, now // DAY)
         if events is not None:
             db.execute("INSERT INTO lake VALUES (?, NULL, ?)", (batch, events))
         users = (*step.users, *step.expiries)
