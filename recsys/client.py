@@ -47,7 +47,7 @@ class Sent:
 
     Attributes:
         token: for `recommend`; None where nothing was accepted.
-        refused: verdicts of those that were not; `index` is the place among what was sent.
+        refused: results of those that were not; `index` is the place among what was sent.
     """
 
     accepted: int
@@ -205,7 +205,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
         at: when; default: now.
 
     Raises:
-        RequestError: nobody is known to have seen it.
+        RequestError: no user is known to have seen it.
     """
     when = at or utc_now()
     shown = f"{slate.request_id}-{slate.at.timestamp():.6f}"
@@ -213,7 +213,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
         Impression(
             event_id=f"impression-{shown}-{item.position}",
             at=when,
-            user_id=_somebody(slate, user_id),
+            user_id=_user_of(slate, user_id),
             request_id=slate.request_id,
             item_id=item.item_id,
             position=item.position,
@@ -229,7 +229,7 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
         user_id, at: as of `impressions`.
 
     Raises:
-        RequestError: the slate has no such position, or nobody is known to have seen it.
+        RequestError: the slate has no such position, or no user is known to have seen it.
     """
     item = next((item for item in slate.items if item.position == position), None)
     if item is None:
@@ -239,14 +239,14 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
     return Click(
         event_id=uuid4().hex,
         at=at or utc_now(),
-        user_id=_somebody(slate, user_id),
+        user_id=_user_of(slate, user_id),
         request_id=slate.request_id,
         item_id=item.item_id,
         position=position,
     )
 
 
-def _somebody(slate: Slate, user_id: str | None) -> str:
+def _user_of(slate: Slate, user_id: str | None) -> str:
     found = user_id or slate.user_id
     if found is None:
         raise RequestError("the slate was made for a visitor. Say by `user_id` who saw it.")

@@ -25,7 +25,7 @@ FEATURE_REPO = "feature_repo"
 
 
 class Section(BaseModel):
-    """A frozen group of settings that refuses names it does not know."""
+    """A frozen group of settings that rejects names it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,7 +63,7 @@ class EncoderSettings(Section):
 
 
 class ImageSettings(Section):
-    """How `recsys encoder images` looks at pictures, and which it refuses."""
+    """How `recsys encoder images` looks at pictures, and which it rejects."""
 
     pooling: Literal["auto", "pooler", "cls", "mean"] = Field(
         "auto", description="`auto`: the network's own, else its class token, else the mean of its states"
@@ -113,7 +113,7 @@ class FusionSettings(Section):
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1.0, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
-    cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer nobody met before")
+    cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer is a new item")
     candidates: int = Field(150, ge=2, description="candidates a training request")
     requests: int = Field(50_000, ge=1, description="training requests, sampled")
     seed: int = 0

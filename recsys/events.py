@@ -35,6 +35,8 @@ class UserEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Search(UserEvent):
+    """A query typed into the search box."""
+
     kind: ClassVar[str] = columns.SEARCH
     query: str
 
@@ -49,21 +51,29 @@ class ItemEvent(UserEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Impression(ItemEvent):
+    """An item was shown."""
+
     kind: ClassVar[str] = columns.IMPRESSION
 
 
 @dataclass(frozen=True, kw_only=True)
 class View(ItemEvent):
+    """An item's page was opened."""
+
     kind: ClassVar[str] = columns.VIEW
 
 
 @dataclass(frozen=True, kw_only=True)
 class Click(ItemEvent):
+    """An item on a slate or a list was clicked."""
+
     kind: ClassVar[str] = columns.CLICK
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cart(ItemEvent):
+    """An item was put into the cart."""
+
     kind: ClassVar[str] = columns.CART
     quantity: int = 1
     value_micros: int | None = None
@@ -71,6 +81,8 @@ class Cart(ItemEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Purchase(ItemEvent):
+    """An item was bought."""
+
     kind: ClassVar[str] = columns.PURCHASE
     quantity: int = 1
     value_micros: int | None = None
@@ -86,6 +98,8 @@ class Cancel(ItemEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Like(ItemEvent):
+    """An item was liked or rated well."""
+
     kind: ClassVar[str] = columns.LIKE
 
 
@@ -140,7 +154,7 @@ _SHOWN = 100  # characters of a wrong value that a message repeats
 
 
 def parse_event(row: Mapping[str, Any]) -> Event:
-    """The event that `row` describes; unknown keys and bad values are refused by name.
+    """The event that `row` describes; unknown keys and bad values are rejected by name.
 
     Raises:
         InvalidEventError: the message names the field, the value and the remedy.
@@ -275,7 +289,9 @@ def _instant(name: str, value: Any) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:  # the first or the last day that there is, seen from elsewhere
-        raise InvalidEventError(f"{name} {_shown(value)} is no instant of our calendar. {example}") from error
+        raise InvalidEventError(
+            f"{name} {_shown(value)} is not an instant of our calendar. {example}"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def retry(ids: LetterIds = None, everything: All = False, as_json: AsJson = Fals
       recsys stream dlq retry --all
     """
     from recsys.stores.stream.open import open_stream
-    from recsys.streaming.dead_letters import retry as put_back
+    from recsys.streaming.dead_letters import retry_dead_letters as put_back
 
     wanted = _wanted(ids, everything)
     stream = open_stream(load_settings())

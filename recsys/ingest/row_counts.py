@@ -25,15 +25,17 @@ class RowCounts:
     blanked: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
 
-    def saw(self, file: str, rows: int) -> None:
+    def count_rows(self, file: str, rows: int) -> None:
         """`rows` more were read from `file`."""
         self.rows += rows
         self.files[file] += rows
 
-    def refused(self, reasons: Mapping[str, int]) -> None:
+    def count_rejected(self, reasons: Mapping[str, int]) -> None:
+        """Rows by reason that were not kept."""
         self.reasons.update(reasons)
 
-    def blank(self, cells: Mapping[str, int]) -> None:
+    def count_blanked(self, cells: Mapping[str, int]) -> None:
+        """Cells by column that were left empty."""
         self.blanked.update({name: count for name, count in cells.items() if count})
 
     def report(self, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
-from recsys.streaming.intake import EventResult, Intake, read_rows, take
+from recsys.streaming.intake import EventResult, Intake, accept_rows, read_rows
 from recsys.streaming.stream import EventStream, StreamProgress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
@@ -29,7 +29,8 @@ SCRAPE_SECONDS = 1.0
 class MeasuredProgress(StreamProgress, Protocol):
     """The workers' progress, and how fresh it keeps the features."""
 
-    def freshness(self) -> Freshness: ...
+    def freshness(self) -> Freshness:
+        """How long the last events took until they were visible."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,9 @@ class EventCollector:
 
     def _collect(self, body: bytes, lines: bool) -> Collected:
         settings, now = self._settings, self._now()
-        intake = take(read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex)
+        intake = accept_rows(
+            read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex
+        )
         token = self._append(intake, now) if intake.rows else None
         self._metrics.collected(len(intake.rows), intake.refused)
         return Collected(len(intake.rows), intake.refused, token, intake.verdicts)

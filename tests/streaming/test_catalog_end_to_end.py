@@ -73,7 +73,7 @@ def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> 
     assert vector.tolist() == pytest.approx(online.columns[columns.TEXT_VECTOR][1].tolist())
 
     stream = open_stream(home)
-    assert [letter.reason for letter in stream.dead_letters()] == [
+    assert [dead_letter.reason for dead_letter in stream.dead_letters()] == [
         "item 'nameless' is new and needs a title. Send the whole item first, then its changes."
     ]
     assert stream.status()[-1].lag == 0

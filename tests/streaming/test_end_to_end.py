@@ -141,9 +141,9 @@ def test_dead_letters_are_listed_retried_and_dropped(home: Settings) -> None:
     stream.append([(wrong, body), (0, b"nonsense")], now_micros())
     stream.close()
     drain_stream(home, (), print)
-    letters = command("stream", "dlq", "list")
-    assert len(letters) == 2
-    (nonsense,) = [letter["id"] for letter in letters if letter["body"] == "nonsense"]
+    dead_letters = command("stream", "dlq", "list")
+    assert len(dead_letters) == 2
+    (nonsense,) = [dead_letter["id"] for dead_letter in dead_letters if dead_letter["body"] == "nonsense"]
     assert command("stream", "dlq", "drop", nonsense) == {"dropped": 1}
     assert command("stream", "dlq", "retry", "--all") == {"retried": 1}
     assert CliRunner().invoke(app, ["stream", "dlq", "drop"]).exit_code == 2

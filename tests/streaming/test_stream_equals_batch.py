@@ -17,7 +17,7 @@ from recsys.features.reference import item_engagement_as_of, user_activity_as_of
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
 from recsys.instants import to_micros
-from recsys.streaming.item_counters import decayed, decode_tiles
+from recsys.streaming.item_counters import decay_popularity, decode_counters
 from tests.features.worlds import CATEGORIES, EVENTS, category_keys, known, row_at, table
 from tests.streaming.replayed import Replayed, canonical
 
@@ -140,8 +140,8 @@ def test_popularity_is_the_decayed_weight_of_the_actions_that_stand(
         item: sum(2.0 ** -((now - log.at[place]) / (14 * instants.DAY)) for place in np.flatnonzero(of_item))
         for item, of_item in ((item, stands & (log.item == rank)) for rank, item in enumerate(log.items))
     }
-    tiles = decode_tiles(stream.tiles)
-    found = dict(zip(tiles.items, decayed(tiles.popularity, now).tolist(), strict=True))
+    counters = decode_counters(stream.counters)
+    found = dict(zip(counters.items, decay_popularity(counters.popularity, now).tolist(), strict=True))
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 

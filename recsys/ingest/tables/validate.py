@@ -1,6 +1,6 @@
 """The contract of the canonical tables, checked by pandera on whole columns without copying them.
 
-The cleaning has refused what a shop got wrong; what fails here is a fault of this package or of a caller
+The cleaning has rejected what a shop got wrong; what fails here is a fault of this package or of a caller
 who wrote canonical tables by hand.
 """
 
@@ -75,7 +75,7 @@ def _checks() -> dict[tuple[str, str], list[Any]]:
         ("events", columns.VALUE_MICROS): [pandera.Check.ge(0)],
         ("events", columns.WEIGHT): [
             pandera.Check.ge(0),
-            pandera.Check(_finite, error="is no finite number"),
+            pandera.Check(_finite, error="is not a finite number"),
         ],
         ("items", columns.ITEM_ID): key,
         ("items", columns.TITLE): [text],

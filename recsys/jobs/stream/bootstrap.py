@@ -22,9 +22,9 @@ from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.locks import wait_for_lock
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
-from recsys.streaming.item_counters import encode_tiles
+from recsys.streaming.item_counters import encode_counters
 from recsys.streaming.parsing import event_id_hashes
-from recsys.streaming.state import DUE, ItemState, Origin, UserState
+from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
 from recsys.streaming.worker import ShopRules
 
@@ -60,7 +60,7 @@ def begin_state(
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
         flush_waiting(state, EventLake(paths.live))
-        state.begin(_origin(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
+        state.begin(_initial_state(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
     return True
 
 
@@ -117,9 +117,9 @@ class ItemCategories:
         self._seen = seen
 
 
-def _origin(
+def _initial_state(
     settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
-) -> Origin:
+) -> InitialState:
     lake = open_lake(settings.paths)
     mapping = shop_mapping(settings.paths)
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
@@ -130,7 +130,7 @@ def _origin(
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
     committed = {each.partition: each.committed_offset for each in stream.status()}
     offsets = state.offsets(range(stream.partitions))
-    return Origin(
+    return InitialState(
         epoch=epoch,
         sequence=int(sequences.max(initial=0)) + 1,
         offsets={each: offset or committed.get(each, 0) for each, offset in offsets.items()},
@@ -138,7 +138,9 @@ def _origin(
             (user, UserState(partition_of(user, stream.partitions), log, DUE))
             for user, log in begun.logs.items()
         ),
-        items=((item, ItemState(tiles, DUE)) for item, tiles in encode_tiles(begun.tiles).items()),
+        items=(
+            (item, ItemState(counters, DUE)) for item, counters in encode_counters(begun.counters).items()
+        ),
         seen=np.unique(event_id_hashes(recent[columns.EVENT_ID])),
     )
 

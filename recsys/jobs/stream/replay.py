@@ -27,7 +27,7 @@ from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
-from recsys.streaming.item_counters import decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import decode_counters, encode_counters, item_rows
 
 VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 ROWS_AT_ONCE = 1000
@@ -82,7 +82,7 @@ def replay(
             raise
         retired = retire_generations(client, store.project, views)
     client.close()
-    return Replayed(events, len(begun.logs), len(begun.tiles), retired)
+    return Replayed(events, len(begun.logs), len(begun.counters), retired)
 
 
 def _read(
@@ -110,14 +110,14 @@ def _read(
 
 def _write(settings: Settings, begun: Bootstrapped, at: int, created: int, progress: Progress) -> None:
     online, categories = OnlineRows(settings, shadow=True), ItemCategories(settings.paths)
-    tiles = encode_tiles(begun.tiles)
-    with progress("rows online", len(begun.logs) + len(tiles)) as advance:
+    counters = encode_counters(begun.counters)
+    with progress("rows online", len(begun.logs) + len(counters)) as advance:
         for logs in _parts(begun.logs):
             rows = user_rows(logs, categories=categories, now=at, created=created)
             online.write({columns.USER_ACTIVITY: rows.activity, columns.USER_HISTORY: rows.history})
             advance(len(logs))
-        for part in _parts(tiles):
-            engagement = item_rows(decode_tiles(part), now=at, created=created).engagement
+        for part in _parts(counters):
+            engagement = item_rows(decode_counters(part), now=at, created=created).engagement
             online.write({columns.ITEM_ENGAGEMENT: engagement})
             advance(len(part))
     online.close()
