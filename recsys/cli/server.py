@@ -25,7 +25,7 @@ def up(as_json: Json = False) -> None:
     from recsys.config import load_settings
     from recsys.stores.redis import server as redis_server
 
-    _show(redis_server.up(load_settings()), as_json)
+    _show(redis_server.start_server(load_settings()), as_json)
 
 
 def down(as_json: Json = False) -> None:
@@ -41,7 +41,7 @@ def down(as_json: Json = False) -> None:
     settings = load_settings()
     if settings.redis_url is not None:
         note("REDIS_URL names a server that recsys did not start: it is left running.")
-    stopped = redis_server.down(settings)
+    stopped = redis_server.stop_server(settings)
     print_facts({"stopped": stopped}, as_json=as_json)
 
 
@@ -55,7 +55,7 @@ def status(as_json: Json = False) -> None:
     from recsys.config import load_settings
     from recsys.stores.redis import server as redis_server
 
-    now = redis_server.status(load_settings())
+    now = redis_server.server_status(load_settings())
     _show(now, as_json)
     if not now.running:
         note("Redis is down. `recsys up` starts it.")

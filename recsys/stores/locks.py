@@ -1,4 +1,4 @@
-"""Locks between processes, each on a file: the kernel frees one when nobody has the open file any more.
+"""Locks between processes, each on a file: the kernel frees one when no process has the open file any more.
 
 So a killed process loses its locks at once. To free a lock, close the file or leave its `with` block; a child
 process that inherited the file keeps the lock until it ends.
@@ -17,7 +17,7 @@ def wait_for_lock(path: Path) -> IO[bytes]:
 
 
 def try_lock(path: Path) -> IO[bytes] | None:
-    """The open file at `path`, made where there is none, with its lock; None where somebody else has it."""
+    """The open file at `path`, made where there is none, with its lock; None where another holder has it."""
     file = path.open("ab")
     if _lock(file, wait=False):
         return file
@@ -26,7 +26,7 @@ def try_lock(path: Path) -> IO[bytes] | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody has the lock of the file at `path`; false where there is no file."""
+    """Whether the lock of the file at `path` is held; false where there is no file."""
     try:
         with path.open("rb") as file:
             return not _lock(file, wait=False)

@@ -25,7 +25,7 @@ from recsys.models.retriever.build import build_retriever
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.offline import OfflineFeatures
-from recsys.stores.redis.server import down, up
+from recsys.stores.redis.server import start_server, stop_server
 from recsys.stores.registry.registry import Registry
 
 CATEGORIES = 200
@@ -40,7 +40,7 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
     rng = np.random.default_rng(0)
     before = {name: os.environ.pop(name, None) for name in ("RECSYS_HOME", "REDIS_URL", "DATABASE_URL")}
     os.environ["RECSYS_HOME"] = str(settings.paths.home)  # Feast's stores look there
-    up(settings)
+    start_server(settings)
     try:
         for view, table in _feature_rows(items, users, now, rng).items():
             write_rows(settings.paths, view, table)
@@ -51,7 +51,7 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
         promote(settings, random_bundle(items, settings, now, "random-1", rng))
         yield
     finally:
-        down(settings)
+        stop_server(settings)
         del os.environ["RECSYS_HOME"]
         os.environ.update({name: value for name, value in before.items() if value is not None})
 

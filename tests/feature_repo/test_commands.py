@@ -25,12 +25,12 @@ LATER = START + timedelta(days=30)
 @pytest.fixture(scope="module")
 def served(shop: Settings) -> Iterator[Settings]:
     """The shop with its embedded Redis running."""
-    from recsys.stores.redis.server import down, up
+    from recsys.stores.redis.server import start_server, stop_server
 
     write_world(shop.paths, seed=21)
-    up(shop)
+    start_server(shop)
     yield shop
-    down(shop)
+    stop_server(shop)
 
 
 def feast(settings: Settings, *arguments: str, folder: Path) -> str:

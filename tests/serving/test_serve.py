@@ -15,7 +15,7 @@ import pytest
 
 from recsys.config import Settings
 from recsys.instants import utc_now
-from recsys.stores.redis.server import down, up
+from recsys.stores.redis.server import start_server, stop_server
 from recsys.stores.stream.open import open_stream
 from scripts.benchmarks.random_shop import open_shop as random_shop
 from scripts.benchmarks.random_shop import promote, random_bundle, user_id
@@ -81,13 +81,13 @@ def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -
         sent = client.post("/v1/events", json=VIEW)
         assert (sent.status_code, sent.json()["accepted"]) == (200, 1)
 
-        down(settings)
+        stop_server(settings)
         refused = client.post("/v1/events", json=VIEW)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         degraded = recommend(client)
         assert degraded.status_code == 200
         assert degraded.json()["degraded"] == ["online_features_unavailable"]
-        up(settings)
+        start_server(settings)
         wait_for("features come back", lambda: recommend(client).json()["degraded"] == [])
         wait_for("events are taken", lambda: client.post("/v1/events", json=VIEW).status_code == 200)
         stream = open_stream(settings)

@@ -80,11 +80,11 @@ def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Se
     write_shop(settings.paths, events)
     before = dict(os.environ)
     os.environ.update(given)  # Feast's stores look there
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     try:
         OfflineFeatures(settings).apply()
         yield settings
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
         os.environ.clear()
         os.environ.update(before)

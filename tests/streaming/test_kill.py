@@ -116,10 +116,10 @@ def history() -> list[dict[str, Any]]:
 
 
 def kill_server(settings: Settings) -> None:
-    os.kill(redis_server.status(settings).pid, signal.SIGKILL)
-    while redis_server.status(settings).running:
+    os.kill(redis_server.server_status(settings).pid, signal.SIGKILL)
+    while redis_server.server_status(settings).running:
         time.sleep(0.01)
-    redis_server.up(settings)
+    redis_server.start_server(settings)
 
 
 def torment(settings: Settings) -> int:

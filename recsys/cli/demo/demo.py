@@ -130,9 +130,9 @@ def _run(command: Sequence[str], quiet: bool, settings: Mapping[str, str] | None
 @contextmanager
 def _redis(quiet: bool) -> Iterator[None]:
     """The embedded server; stopped at the end if it was started here."""
-    from recsys.stores.redis.server import status
+    from recsys.stores.redis.server import server_status
 
-    was_up = status(load_settings()).running
+    was_up = server_status(load_settings()).running
     _run(["recsys", "up"], quiet)
     try:
         yield

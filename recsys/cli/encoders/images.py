@@ -34,9 +34,9 @@ def images(
     from recsys.errors import DataError
     from recsys.models.encoders.image_encoder import load_image_encoder
     from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column
-    from recsys.stores.encoders.picture_files import needs_pillow
+    from recsys.stores.encoders.picture_files import require_pillow
 
-    needs_pillow()
+    require_pillow()
     settings = load_settings()
     wanted = item_images(items, item, column, delimiter)
     network = load_image_encoder(encoder, settings.image)

@@ -42,7 +42,7 @@ def save_encoder(paths: HomePaths, name: str, encoder: TextEncoder, facts: Mappi
     if isinstance(encoder.model, OnnxModel):
         raise ConfigError("an ONNX encoder is an end: name the encoder that it was exported from.")
     model: Any = encoder.model
-    return _saved(paths, name, encoder, facts, lambda folder: model.save_pretrained(folder))
+    return _write_encoder(paths, name, encoder, facts, lambda folder: model.save_pretrained(folder))
 
 
 def export_encoder(
@@ -73,23 +73,23 @@ def export_encoder(
         if form == "int8":
             _quantise(folder / ONNX_FILE)
 
-    return _saved(paths, name, encoder, facts, write)
+    return _write_encoder(paths, name, encoder, facts, write)
 
 
 def encoder_folder(paths: HomePaths, name: str) -> Path:
     """Where the encoder `name` lies or would lie.
 
     Raises:
-        ConfigError: it is no name.
+        ConfigError: it is not a valid name.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} is no name for an encoder: use up to 100 letters, digits, '.', '_' and '-'."
+            f"{name!r} is not a valid name for an encoder: use up to 100 letters, digits, '.', '_' and '-'."
         )
     return paths.encoders / name
 
 
-def _saved(
+def _write_encoder(
     paths: HomePaths,
     name: str,
     encoder: TextEncoder,
@@ -99,7 +99,7 @@ def _saved(
     target = encoder_folder(paths, name)
     if target.exists():
         raise ConfigError(f"{target} is there already. Choose another --name, or delete it.")
-    with _draft(target) as folder:
+    with _encoder_folder(target) as folder:
         write(folder)
         encoder.tokenizer.save_pretrained(folder)
         pooling = {key: mode == encoder.pooling for mode, key in _POOLING_KEYS.items()}
@@ -112,7 +112,7 @@ def _saved(
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
+def _encoder_folder(target: Path) -> Iterator[Path]:
     """A folder that becomes `target` when the block ends well, and is gone otherwise."""
     try:
         with creating_folder(target) as draft:
@@ -134,7 +134,7 @@ class _States(nn.Module):
 
 
 def _write_onnx(model: nn.Module, file: Path) -> None:
-    _needs_onnx()
+    _require_onnx()
     # Padding in the sample: without any the mask would be traced away.
     ids, mask = torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
     mask[1, 3:] = 0
@@ -169,7 +169,7 @@ def _quantise(file: Path) -> None:
         logging.getLogger().setLevel(level)
 
 
-def _needs_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

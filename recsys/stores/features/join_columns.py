@@ -80,7 +80,7 @@ def _arrays(column: Any) -> npt.NDArray[Any]:
     return out
 
 
-def crossed(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, FloatArray]:
+def cross_columns(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, FloatArray]:
     """The cross features of R rows, computed as the online funnel computes them."""
     seconds = at.astype("datetime64[us, UTC]").astype("int64").to_numpy() // SECOND
     users = {name: _filled(user.values[name]) for name in USER_INPUTS}

@@ -48,7 +48,7 @@ class _Placed:
     item_views: tuple[ServiceView, ...]
 
 
-def _moved(views: Sequence[ServiceView], generations: Generations) -> tuple[ServiceView, ...]:
+def _of_generations(views: Sequence[ServiceView], generations: Generations) -> tuple[ServiceView, ...]:
     return tuple(replace(view, packed=generations.reading(view.packed)) for view in views)
 
 
@@ -184,7 +184,9 @@ class FeatureReader:
                 return rows
             generations = Generations.parse(raw)
             self._placed = _Placed(
-                generations, _moved(self.user_views, generations), _moved(self.item_views, generations)
+                generations,
+                _of_generations(self.user_views, generations),
+                _of_generations(self.item_views, generations),
             )
 
     def _get_values(self, keys: list[bytes]) -> list[bytes | None]:
@@ -223,7 +225,7 @@ def _service_views(store: FeatureStore, service: str) -> list[ServiceView]:
 
 
 def _rank(packed: PackedView) -> Callable[[str], tuple[bool, str]]:
-    # Numbers first: whoever looks at one column to count the rows shall not decode texts.
+    # Numbers first: a caller that looks at one column to count the rows decodes no texts.
     return lambda name: (packed.layout.kinds[name] not in SCALARS, name)
 
 

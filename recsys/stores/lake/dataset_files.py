@@ -105,7 +105,7 @@ def save_items(paths: HomePaths, items: pa.Table) -> None:
     """Writes items.parquet, atomically.
 
     Raises:
-        SchemaMismatchError: `items` is no table of canonical items.
+        SchemaMismatchError: `items` is not a table of canonical items.
         StoreUnavailableError: the disk refused.
     """
     save_table(paths.data / ITEMS_FILE, conform(items, ITEM_SCHEMA, "items"))
@@ -115,7 +115,7 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
     """Writes users.parquet, atomically.
 
     Raises:
-        SchemaMismatchError: `users` is no table of canonical users.
+        SchemaMismatchError: `users` is not a table of canonical users.
         StoreUnavailableError: the disk refused.
     """
     save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
@@ -143,7 +143,7 @@ def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist. {_REMEDY}") from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no readable Parquet file: {error}. {_REMEDY}") from error
+        raise DataError(f"{path} is not a readable Parquet file: {error}. {_REMEDY}") from error
     try:
         return conform(table, schema, name)
     except SchemaMismatchError as error:

@@ -25,7 +25,7 @@ _REPETITIVE = [columns.KIND]  # ids of one day repeat too little for a dictionar
 _ATTEMPTS = 100
 
 
-def in_order(table: pa.Table) -> pa.Table:
+def sort_events(table: pa.Table) -> pa.Table:
     """`table` by (at, sequence); the common case, sorted already, costs one comparison a row."""
     at = table[columns.AT].cast(pa.int64()).to_numpy()
     sequence = table[columns.SEQUENCE].to_numpy()
@@ -33,14 +33,15 @@ def in_order(table: pa.Table) -> pa.Table:
     return table if later.all() else table.take(pc.sort_indices(table, sort_keys=ORDER))
 
 
-def names_of(folder: Path) -> frozenset[str]:
+def file_names(folder: Path) -> frozenset[str]:
+    """The names of the day's files; none where there is no folder."""
     try:
         return frozenset(entry.name for entry in os.scandir(folder) if entry.name.endswith(".parquet"))
     except FileNotFoundError:
         return frozenset()
 
 
-def write_file(
+def write_day_file(
     table: pa.Table,
     folder: Path,
     replaces: Sequence[str] = (),
@@ -85,11 +86,11 @@ class _OpenDay:
             if name not in replaced
         ]
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
-        return in_order(pa.concat_tables([schema.empty_table(), *tables]))
+        return sort_events(pa.concat_tables([schema.empty_table(), *tables]))
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[_OpenDay]:
+def open_day(folder: Path) -> Iterator[_OpenDay]:
     """All files of the day, open.
 
     A listing of a folder that changes meanwhile may show neither the old files nor the new one, so
@@ -97,12 +98,12 @@ def opened(folder: Path) -> Iterator[_OpenDay]:
     """
     for _ in range(_ATTEMPTS):
         with ExitStack() as stack:
-            names = names_of(folder)
+            names = file_names(folder)
             try:
                 files = {name: stack.enter_context(_open(folder / name)) for name in names}
             except FileNotFoundError:
                 continue  # compacted away between the listing and the opening
-            if names_of(folder) == names:
+            if file_names(folder) == names:
                 yield _OpenDay(files)
                 return
     raise StoreUnavailableError(
@@ -132,24 +133,27 @@ def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"{path} is no readable Parquet file: {error}. Move it away, or run `recsys data import` again."
+        f"{path} is not a readable Parquet file: {error}. Move it away, or run `recsys data import` again."
     )
 
 
 def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
-    if len(names_of(folder)) < files:
+    """Merges files of at most `largest_bytes` if there are at least `files`; returns how many are gone."""
+    if len(file_names(folder)) < files:
         return 0
     lock = try_lock(folder / _LOCK)
     if lock is None:  # another process compacts this day
         return 0
     with lock:
-        with opened(folder) as day:
+        with open_day(folder) as day:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
             standing = {name: file for name, file in day.files.items() if name not in gone}
             small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
             if len(small) >= files:
                 gone |= set(small)
-                write_file(_OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
+                write_day_file(
+                    _OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable
+                )
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)

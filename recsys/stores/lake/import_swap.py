@@ -1,4 +1,4 @@
-"""Putting a finished import in the place of the old data; whoever comes after a crash completes it."""
+"""Putting a finished import in the place of the old data; the next process after a crash completes it."""
 
 import shutil
 from collections.abc import Iterator

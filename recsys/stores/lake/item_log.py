@@ -166,7 +166,7 @@ def _span(path: Path) -> _Span:
     try:
         return _Span(int(first), int(last or first))
     except ValueError as error:
-        raise DataError(f"{path} is no file of this log. Move it out of {path.parent}.") from error
+        raise DataError(f"{path} is not a file of this log. Move it out of {path.parent}.") from error
 
 
 def _last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -190,4 +190,4 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is no readable Parquet file: {error}. Move it away; its changes are lost.")
+    return DataError(f"{path} is not a readable Parquet file: {error}. Move it away; its changes are lost.")

@@ -40,7 +40,7 @@ from recsys.stores.packed.commands import (
 from recsys.stores.packed.connection import open_async_client, open_client
 from recsys.stores.packed.generations import Generations, pointer_key, read_generations
 from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
-from recsys.stores.packed.protos import entity_id, pack_protos, protos
+from recsys.stores.packed.protos import entity_id, pack_protos, protos_of_rows
 from recsys.stores.packed.rows import PackedRows
 from recsys.stores.redis.client import redis_errors
 
@@ -175,23 +175,23 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         values = await self._fetch_async(config, [(view, entities)])
         return self._readings(view, values, requested_features)
 
-    def _fetch(self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]) -> Values:
+    def _fetch(self, config: RepoConfig, reads: Sequence[tuple[PackedView, list[bytes]]]) -> Values:
         """The rows of these entities, all of the generation that the pointer names at that instant."""
         while True:
             generations = self._generations
-            values = read_rows(self._getter(config), generations.keys(config.project, asked))
+            values = read_rows(self._getter(config), generations.keys(config.project, reads))
             if values[0] == generations.raw:
                 return values[1:]
             self._generations = Generations.parse(values[0])
 
     async def _fetch_async(
-        self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]
+        self, config: RepoConfig, reads: Sequence[tuple[PackedView, list[bytes]]]
     ) -> Values:
         """The same without blocking the event loop."""
         client = await self._connected_async(config)
         while True:
             generations = self._generations
-            values = await read_rows_async(client, generations.keys(config.project, asked))
+            values = await read_rows_async(client, generations.keys(config.project, reads))
             if values[0] == generations.raw:
                 return values[1:]
             self._generations = Generations.parse(values[0])
@@ -201,7 +201,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     ) -> list[Reading]:
         rows = PackedRows(view.layout, values, view.oldest(self.now()))
         names = [name for name in requested or list(rows) if name in view.layout.kinds]
-        columns = [protos(rows, name) for name in names]
+        columns = [protos_of_rows(rows, name) for name in names]
         event_at, missing = rows.event_at.tolist(), rows.missing.tolist()
         return [
             (None, None)
@@ -222,9 +222,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         *response: Any,
     ) -> None:
         """All views of a request in one MGET."""
-        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        values = self._fetch(config, [(view, entities) for view, _, _, entities, _ in asked])
-        self._respond(asked, values, *response)
+        reads = list(_planned_reads(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        values = self._fetch(config, [(view, entities) for view, _, _, entities, _ in reads])
+        self._respond(reads, values, *response)
 
     async def _read_features_per_fv_async(
         self,
@@ -234,20 +234,20 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         entity_name_to_join_key_map: Any,
         *response: Any,
     ) -> None:
-        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        values = await self._fetch_async(config, [(view, entities) for view, _, _, entities, _ in asked])
-        self._respond(asked, values, *response)
+        reads = list(_planned_reads(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        values = await self._fetch_async(config, [(view, entities) for view, _, _, entities, _ in reads])
+        self._respond(reads, values, *response)
 
     def _respond(
         self,
-        asked: list[Any],
+        reads: list[Any],
         values: Sequence[bytes | None],
         response: Any,
         full_names: bool,
         versions: bool,
     ) -> None:
         start = 0
-        for view, table, features, entities, (places, count) in asked:
+        for view, table, features, entities, (places, count) in reads:
             rows = self._readings(view, values[start : start + len(entities)], features)
             start += len(entities)
             utils._populate_response_from_feature_data(
@@ -330,7 +330,7 @@ def _view(config: RepoConfig, table: Any) -> PackedView:
     return packed_view(config.project, table, config.registry.enable_online_feature_view_versioning)
 
 
-def _asked(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
+def _planned_reads(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
     """For each view of a request: (packed view, Feast's view, features, entities, (output places, count))."""
     for table, features in grouped_refs:
         entities, places, count = utils._get_unique_entities(table, join_keys, names)

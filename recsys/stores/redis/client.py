@@ -17,7 +17,7 @@ def open_url(url: str, timeout: float | None = None) -> redis.Redis:
     """A thread-safe client with a pool of its own; nothing is connected before the first command.
 
     A pooled connection that the server has closed meanwhile is opened again once, at once. There is
-    no longer retry: whoever asks knows better what waiting is worth.
+    no longer retry: the caller knows better what waiting is worth.
 
     Args:
         timeout: seconds to wait for a connection and for each reply; None waits for ever.
@@ -37,7 +37,7 @@ def redis_errors(operation: str, timeout: float | None = None) -> Iterator[None]
     """Turns an error of Redis into StoreUnavailableError; wrap each operation in it.
 
     Args:
-        operation: what is being asked, for the message.
+        operation: what is being done, for the message.
         timeout: seconds after which the client gives up.
     """
     try:

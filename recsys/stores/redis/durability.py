@@ -26,7 +26,7 @@ class Durability:
     major: int
 
 
-def durability(settings: Settings) -> Durability:
+def read_durability(settings: Settings) -> Durability:
     """What the server of `settings` says of its append-only file.
 
     Raises:

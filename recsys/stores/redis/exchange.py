@@ -21,36 +21,36 @@ class Exchange:
         """The replies to `commands`, which must be as many.
 
         Raises:
-            redis.RedisError: the server refused one of them, or does not answer.
+            redis.RedisError: the server rejected one of them, or does not answer.
         """
         connection = self._connection.get()
         try:
-            return _ask(connection, commands, replies)
+            return _exchange(connection, commands, replies)
         except redis.ConnectionError:
-            return _ask(connection, commands, replies)
+            return _exchange(connection, commands, replies)
 
     def close(self) -> None:
         """Closes the calling thread's connection."""
         self._connection.close()
 
 
-def packed(*words: bytes) -> bytes:
+def pack_command(*words: bytes) -> bytes:
     r"""One command in Redis' protocol.
 
-    >>> packed(b"GET", b"key")
+    >>> pack_command(b"GET", b"key")
     b'*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n'
     """
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
-def raise_first(replies: Sequence[Any]) -> None:
-    """Raises the first refusal among `replies`, if there is one."""
+def raise_first_error(replies: Sequence[Any]) -> None:
+    """Raises the first error among `replies`, if there is one."""
     for reply in replies:
         if isinstance(reply, redis.ResponseError):
             raise reply
 
 
-def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
+def _exchange(connection: Any, commands: bytes, replies: int) -> list[Any]:
     found: list[Any] = []
     try:
         connection.send_packed_command([commands])
@@ -60,7 +60,7 @@ def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
             except redis.ResponseError as error:
                 found.append(error)  # raised below: the replies behind it must be read first
     except BaseException:
-        connection.disconnect()  # what is left unread would answer the next question
+        connection.disconnect()  # what is left unread would be taken for the reply to the next command
         raise
-    raise_first(found)
+    raise_first_error(found)
     return found

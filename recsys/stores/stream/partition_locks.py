@@ -40,24 +40,25 @@ class PartitionLocks:
         self._name = ""
         self._member: IO[bytes] | None = None
         if not pinned:
-            self._name, self._member = _joined(folder / "workers")
+            self._name, self._member = _join_workers(folder / "workers")
 
     @property
     def owned(self) -> frozenset[int]:
+        """The partitions whose locks this worker holds."""
         return frozenset(self._files)
 
     def wanted(self) -> frozenset[int]:
         """The partitions that this worker should own among those that live now."""
         if self._pinned:
             return self._pinned
-        names = sorted({self._name, *_living(self._folder / "workers", self._name)})
+        names = sorted({self._name, *_living_workers(self._folder / "workers", self._name)})
         place = names.index(self._name)
         return frozenset(range(place, self._count, len(names)))
 
     def acquire(self, partitions: Collection[int]) -> None:
-        """Takes those of `partitions` that nobody else owns."""
+        """Takes those of `partitions` that no other worker owns."""
         for partition in sorted(set(partitions) - set(self._files)):
-            file = _locked(self._folder / f"partition-{partition}.lock")
+            file = _try_lock(self._folder / f"partition-{partition}.lock")
             if file is not None:
                 self._files[partition] = file
 
@@ -75,18 +76,18 @@ class PartitionLocks:
             self._member = None
 
 
-def _joined(folder: Path) -> tuple[str, IO[bytes]]:
+def _join_workers(folder: Path) -> tuple[str, IO[bytes]]:
     """A locked file of one's own: its name, and the open file."""
     while True:
         name = f"{os.getpid()}-{uuid4().hex}.lock"
-        file = _locked(folder / name)
+        file = _try_lock(folder / name)
         if file is not None:
             if (folder / name).exists():  # another worker may have taken the new file for a dead one's
                 return name, file
             file.close()
 
 
-def _locked(path: Path) -> IO[bytes] | None:
+def _try_lock(path: Path) -> IO[bytes] | None:
     """The open file with its lock, or None if another process holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,13 +98,13 @@ def _locked(path: Path) -> IO[bytes] | None:
         ) from error
 
 
-def _living(folder: Path, own: str) -> list[str]:
+def _living_workers(folder: Path, own: str) -> list[str]:
     """Names of the other workers that live; files of dead ones are removed."""
     living = []
     for path in folder.glob("*.lock"):
         if path.name == own:
             continue
-        file = _locked(path)
+        file = _try_lock(path)
         if file is None:
             living.append(path.name)
         else:

@@ -86,10 +86,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     build_features(settings, with_text=False, now=NOW)
     features = OfflineFeatures(settings)
     features.apply()
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     features.materialize(NOW)
     yield settings
-    redis_server.down(settings)
+    redis_server.stop_server(settings)
 
 
 @pytest.fixture

@@ -204,9 +204,9 @@ def server(tmp_path: Any) -> Iterator[Settings]:
     settings = Settings(home=tmp_path / "home")
     save_items(settings.paths, items_table(Item(name, name.title(), name, at=NOW) for name in sorted(ITEMS)))
     save_users(settings.paths, users_table([]))
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     yield settings
-    redis_server.down(settings)
+    redis_server.stop_server(settings)
 
 
 def catalog_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogWorker:

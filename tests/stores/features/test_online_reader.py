@@ -40,9 +40,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         patch.setenv("RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS", "30.0")
         write_repository(root, PACKED)
         settings = load_settings(start=root)
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         yield settings
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
 
 
 def write_repository(root: Path, online: str) -> None:
@@ -236,19 +236,19 @@ def test_redis_away_is_an_error_at_once_and_back_is_noticed(tmp_path: Path) -> N
     reader = FeatureReader.open(settings, "ranking_v1")  # Redis need not be up
     with pytest.raises(StoreUnavailableError, match="recsys up"):
         reader.read_user("u")
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     try:
         assert reader.read_user("u").missing["spending"][0]
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError):
             reader.read_user("u")
         assert time.monotonic() - began < 10.0  # of 30 that it would wait for a server that hangs
         (settings.paths.redis / "server.json").unlink()  # it comes back at another address
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         assert reader.read_user("u").missing["spending"][0]
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
 
 
 def test_a_server_that_hangs_is_given_up_after_the_timeout(
@@ -260,7 +260,7 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(
     )
     reader = FeatureReader.open(quick, "narrow_v1")
     reader.read_items(["a"], now_us=NOON_US)
-    pid = redis_server.status(shop).pid
+    pid = redis_server.server_status(shop).pid
     waker = threading.Timer(
         60.0, os.kill, (pid, signal.SIGCONT)
     )  # only a reader that never gives up needs it
