@@ -6,6 +6,8 @@ A card is plain data, so that programs can read it (`card.json`); `render_card` 
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import JsonValue
+
 from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
 from recsys.evaluation.reliability import Reliability
@@ -36,7 +38,7 @@ def card_of(
     cleaning: Mapping[str, Mapping[str, Any]] | None = None,
     encoder_licence: str = "unknown",
     ranker: bool | None = None,
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     """The card of a bundle as it leaves training, before any test.
 
     Args:
@@ -53,13 +55,13 @@ def card_of(
         "training": {
             "protocol": manifest.protocol,
             "trained_until": manifest.trained_until.isoformat() if manifest.trained_until else None,
-            "stages": _stages(ranker),
+            "stages": [*_stages(ranker)],
             "settings": manifest.settings,
         },
-        "features": dict(manifest.services),
-        "validation": dict(manifest.metrics),
+        "features": {**manifest.services},
+        "validation": {**manifest.metrics},
         "test": None,
-        "limits": _limits(manifest, info, ranker),
+        "limits": [*_limits(manifest, info, ranker)],
         "licences": {
             "text encoder": f"{manifest.encoder}: {encoder_licence}",
             "data": "not recorded; the shop's own files",
@@ -67,7 +69,7 @@ def card_of(
     }
 
 
-def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
+def card_with_test(card: Card, evaluation: Evaluation) -> dict[str, JsonValue]:
     """The card with what a test found: the model beside the reference, with intervals, and by slice."""
     ours, reference = evaluation.served, evaluation.reference
     first = min(evaluation.cutoffs)
@@ -115,8 +117,8 @@ def render_card(card: Card) -> str:
 
 def _data(
     manifest: Manifest, info: DatasetInfo | None, cleaning: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+) -> dict[str, JsonValue]:
+    facts: dict[str, JsonValue] = {
         "shop": manifest.dataset,
         "from": manifest.data_start.isoformat(),
         "until": manifest.data_end.isoformat(),
@@ -131,7 +133,7 @@ def _data(
             "clock": "real instants" if info.clock == "time" else "an order only",
             "mapping": info.mapping_sha256,
         }
-    counts = {
+    counts: dict[str, JsonValue] = {
         table: {name: found[name] for name in _CLEANING if name in found}
         | {"reasons": dict(found.get("reasons", {}))}
         for table, found in cleaning.items()
@@ -144,8 +146,8 @@ def _stages(ranker: bool | None) -> list[str]:
     stages = [
         "The network (two towers over text, attributes and behaviour) learns the next moment of each user "
         "from training events, and stops by validation NDCG@10.",
-        "Fusion weighs the network, items bought together, texts and words alike, habit and popularity; it "
-        "learns from questions of the validation period, which the network has not seen.",
+        "Fusion weighs the network, items bought together, similar texts and words, habit and popularity; it "
+        "learns from cases of the validation period, which the network has not seen.",
     ]
     if ranker:
         stages.append(
@@ -162,7 +164,8 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
         "An item that nobody acted on is found by its text and attributes alone; if they say little, it is "
         "rarely shown. See the slice of cold items.",
         "It learns from what people did where the shop showed them something: what was never shown cannot be "
-        "learned, and what it shows becomes its next lessons (a feedback loop). Watch coverage over time.",
+        "learned, and what it shows becomes its next training data (a feedback loop). Watch coverage over "
+        "time.",
         "The place at which something was shown is not corrected for: what stood on top looks too good.",
         "What it measures is clicks and purchases to come, not satisfaction, fairness or profit. Nothing was "
         "done to treat groups of users or sellers alike.",
@@ -180,7 +183,7 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
     return limits
 
 
-def _measured(row: Row) -> dict[str, Any]:
+def _measured(row: Row) -> dict[str, JsonValue]:
     return {
         "model": row.model,
         "slice": row.slice,

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from recsys.evaluation.tables import TableRow
+from recsys.evaluation.tables import Cell, TableRow
 
 
 def render(template: str, **values: Any) -> str:
@@ -39,7 +39,7 @@ def markdown_table(rows: Sequence[TableRow], numbers: bool = False) -> str:
         return ""
     names = list(rows[0])
     rule = ["---", *(("---:" if numbers else "---") for _ in names[1:])]
-    lines = [names, rule, *([row[name] for name in names] for row in rows)]
+    lines: list[Sequence[Cell]] = [names, rule, *([row[name] for name in names] for row in rows)]
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
 
 

@@ -12,13 +12,13 @@ from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.rendering import render
-from recsys.evaluation.seeds import OverSeeds, seed_rows
+from recsys.evaluation.seeds import SeedStatistics, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
     calibration_rows,
     difference_rows,
-    document,
-    headline,
+    evaluation_headline,
+    evaluation_json,
     metric_name,
     shown_rows,
     slice_groups,
@@ -26,7 +26,7 @@ from recsys.evaluation.tables import (
     table_rows,
 )
 
-__all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_report"]
+__all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
 # A section is a heading, a line to explain it, its table and the names of its pictures.
 Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
@@ -35,11 +35,11 @@ Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
 _GROUPS = {
     "slices": (
         "slice",
-        "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most wanted "
+        "A slice has some of the targets only. Cold: at most 5 training events. Head: the most wanted "
         "items that take half of the training events. Repeat: the user had the item before.",
     ),
-    "history": ("length of history", "By how many actions the user had before the question."),
-    "categories": ("category", "The categories most asked for."),
+    "history": ("length of history", "By how many actions the user had before the case."),
+    "categories": ("category", "The categories with most targets."),
 }
 
 
@@ -49,7 +49,7 @@ def write_report(
     *,
     title: str,
     learning_curves: Sequence[Path] = (),
-    seeds: Sequence[OverSeeds] = (),
+    seeds: Sequence[SeedStatistics] = (),
     command: str = "",
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
@@ -63,16 +63,16 @@ def write_report(
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
     pictures = _pictures(evaluation)
-    summary = headline(evaluation) + (f" Made by: {command}" if command else "")
+    summary = evaluation_headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
-        parts = sections(evaluation, tuple(curves), seeds)
+        parts = report_sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
             "report.md": render_markdown(title, summary, parts).encode(),
             "report.html": render_html(title, summary, parts, pictures | curves).encode(),
-            "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
+            "evaluation.json": _json(evaluation_json(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,8 @@ def write_report(
         ) from error
 
 
-def sections(
-    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[OverSeeds] = ()
+def report_sections(
+    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[SeedStatistics] = ()
 ) -> list[Section]:
     """What the report says, in order."""
     first = min(evaluation.cutoffs)
@@ -141,8 +141,8 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
 
 def _calibration_section(model: str, found: Reliability) -> Section:
     text = (
-        f"p_click of {model} for {found.candidates:,} candidates of the test's questions, beside how many "
-        f"came true: {found.predicted:.5f} was said and {found.observed:.5f} came true on average. "
+        f"p_click of {model} for {found.candidates:,} candidates of the test cases, beside how many "
+        f"came true: {found.predicted:.5f} was predicted and {found.observed:.5f} came true on average. "
         f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
         "Bins hold about as many candidates each."
     )

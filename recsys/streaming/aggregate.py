@@ -14,7 +14,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import IMPRESSION_CODE, EventLog
 from recsys.features.user_activity import LatestActivity, latest_user_activity
 from recsys.features.user_history import latest_user_history
-from recsys.features.view_schemas import VIEW_SCHEMAS, instants
+from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column
 from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.batch import event_keys, read_batch
@@ -137,7 +137,7 @@ def user_rows(logs: Mapping[str, bytes], *, categories: Categories, now: int, cr
 def stamp_rows(rows: pa.Table, created: int) -> pa.Table:
     """Feature `rows` with another created timestamp, microseconds."""
     place = rows.column_names.index(columns.CREATED_TIMESTAMP)
-    return rows.set_column(place, columns.CREATED_TIMESTAMP, instants(np.full(len(rows), created)))
+    return rows.set_column(place, columns.CREATED_TIMESTAMP, instant_column(np.full(len(rows), created)))
 
 
 def _user_rows(logs: UserLogs, categories: Categories, now: int, created: int) -> UserRows:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import integers, kind_codes, says_something
+from recsys.features.event_log import integer_column, is_counted, kind_codes
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
@@ -67,10 +67,10 @@ def read_batch(events: pa.Table) -> EventBatch:
         kind=kind,
         at=events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
         sequence=events[columns.SEQUENCE].to_numpy(),
-        quantity=integers(events[columns.QUANTITY], 1),
-        value=integers(events[columns.VALUE_MICROS], -1),
+        quantity=integer_column(events[columns.QUANTITY], 1),
+        value=integer_column(events[columns.VALUE_MICROS], -1),
         weight=weight,
-        counted=says_something(kind, weight) & (item >= 0) & (user >= 0),
+        counted=is_counted(kind, weight) & (item >= 0) & (user >= 0),
     )
 
 

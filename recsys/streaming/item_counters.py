@@ -15,7 +15,7 @@ from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.features.event_log import NEVER
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
-from recsys.features.timeline import validity
+from recsys.features.timeline import find_validity
 from recsys.features.windows import LONGEST_WINDOW, first_day
 from recsys.instants import DAY, SECOND
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, POPULARITY_ORIGIN
@@ -194,7 +194,7 @@ def item_rows(counters: ItemCounters, *, now: int, created: int) -> ItemRows:
     Args:
         created: microseconds, the rows' created timestamp.
     """
-    valid = validity(counters.newest_at, counters.item, counters.day, now)
+    valid = find_validity(counters.newest_at, counters.item, counters.day, now)
     counts = {}
     for days in columns.WINDOW_DAYS:
         held = np.flatnonzero(counters.day >= first_day(valid.since, days)[counters.item])

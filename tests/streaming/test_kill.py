@@ -163,7 +163,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
             producer.join()
         assert killed >= 20
         assert counted(settings) > len(producer.sent) / 2, "hardly anything was done between the kills"
-        drain_stream(settings, (), print)
+        drain_stream(settings)
         now = now_micros()
 
         live = EventLake(settings.paths.live).read()

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from recsys import columns, instants
 from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
-from recsys.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
 from recsys.instants import to_micros
 from recsys.streaming.item_counters import decay_popularity, decode_counters
+from tests.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from tests.features.worlds import CATEGORIES, EVENTS, category_keys, known, row_at, table
 from tests.streaming.replayed import Replayed, canonical
 

@@ -14,7 +14,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import SchemaMismatchError
 
 
@@ -38,7 +38,7 @@ def validate_users(users: pa.Table) -> pa.Table:
 
 
 def _validate(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
-    table = conform(table, schema, name)
+    table = conform_table(table, schema, name)
     try:
         _contract(name).validate(table.to_pandas(types_mapper=pd.ArrowDtype))
     except pandera.errors.SchemaError as error:

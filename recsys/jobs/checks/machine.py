@@ -65,7 +65,7 @@ def free_disk(settings: Settings) -> Check:
 
 
 def judge_free_disk(free: int) -> Check:
-    """The verdict on so many free bytes."""
+    """The check of so many free bytes."""
     detail = f"{free / 1e9:.1f} GB free"
     remedy = "make room, or set RECSYS_HOME to another disk"
     if free < _NEEDED_BYTES:

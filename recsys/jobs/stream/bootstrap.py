@@ -30,7 +30,7 @@ from recsys.streaming.worker import ShopRules
 
 
 def epoch_of(paths: HomePaths, partitions: int) -> str:
-    """Names what a state is begun with: the import and the number of partitions of users.
+    """The name of what a state is begun with: the import and the number of partitions of users.
 
     Raises:
         DataError: nothing was imported.
@@ -43,7 +43,7 @@ def epoch_of(paths: HomePaths, partitions: int) -> str:
 def begin_state(
     settings: Settings, state: SqliteStreamState, stream: EventStream, now: int, anew: bool = False
 ) -> bool:
-    """Begins the state from the lake unless it belongs to the present import; whether it was begun.
+    """Begins the state from the lake unless it belongs to the present import; returns whether it was begun.
 
     Only one process does, others wait for it. What workers have processed since the last import is in the
     lake's live part, so a new import takes it along.
@@ -52,11 +52,11 @@ def begin_state(
         anew: begin it in any case.
     """
     paths, partitions = settings.paths, stream.partitions
-    if not anew and belongs(state.epoch(), epoch_of(paths, partitions)):
+    if not anew and belongs_to_import(state.epoch(), epoch_of(paths, partitions)):
         return False
     with _begin_lock(paths):
         epoch = epoch_of(paths, partitions)
-        if not anew and belongs(state.epoch(), epoch):
+        if not anew and belongs_to_import(state.epoch(), epoch):
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
         flush_waiting(state, EventLake(paths.live))
@@ -64,13 +64,13 @@ def begin_state(
     return True
 
 
-def belongs(epoch: str | None, origin: str) -> bool:
+def belongs_to_import(epoch: str | None, origin: str) -> bool:
     """Whether a state of `epoch` was begun with `origin`, see `epoch_of`; each begin has its own epoch."""
     return epoch is not None and epoch.partition(".")[0] == origin
 
 
 def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
-    """Brings to the lake whatever of it waits in the state."""
+    """Writes to the lake the events that wait for it in the state."""
     with state.flushing(wait=True):
         for name, events in state.waiting():
             live.append(events, name)
@@ -89,7 +89,7 @@ def shop_mapping(paths: HomePaths) -> Mapping:
 
 
 class ItemCategories:
-    """The categories of the catalog by stable keys; `refresh` takes up changed items."""
+    """The categories of the catalog by stable keys; `refresh` reads changed items."""
 
     def __init__(self, paths: HomePaths) -> None:
         self._paths = paths

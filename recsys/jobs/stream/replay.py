@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.instants import to_micros
+from recsys.jobs.results import JsonObject
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository
@@ -34,7 +35,7 @@ ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """What a replay did.
 
     Attributes:
@@ -47,14 +48,18 @@ class Replayed:
     items: int
     retired: int
 
+    def to_json(self) -> JsonObject:
+        """What `recsys stream replay` prints."""
+        return asdict(self)
 
-def replay(
+
+def replay_events(
     settings: Settings,
     now: int,
     start: datetime | None = None,
     end: datetime | None = None,
     progress: Progress = silent,
-) -> Replayed:
+) -> ReplayResult:
     """Computes the rows of the events with start <= at < end as of `end`, then all readers switch at once.
 
     Workers may run meanwhile: what they write goes to both generations. Without `start` and `end` their state
@@ -82,13 +87,13 @@ def replay(
             raise
         retired = retire_generations(client, store.project, views)
     client.close()
-    return Replayed(events, len(begun.logs), len(begun.counters), retired)
+    return ReplayResult(events, len(begun.logs), len(begun.counters), retired)
 
 
 def _read(
     settings: Settings, now: int, start: datetime | None, end: datetime | None
 ) -> tuple[Bootstrapped, int, int]:
-    """Logs and tiles of the lake's events, how many those are, and the created timestamp of rows of them."""
+    """Logs and counters of the lake's events, how many those are, and the created timestamp of their rows."""
     state = SqliteStreamState(settings.paths.stream)
     try:
         if start is None and end is None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from recsys import atomic
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.stores.lake.import_swap import recover_import
@@ -108,7 +108,7 @@ def save_items(paths: HomePaths, items: pa.Table) -> None:
         SchemaMismatchError: `items` is not a table of canonical items.
         StoreUnavailableError: the disk refused.
     """
-    save_table(paths.data / ITEMS_FILE, conform(items, ITEM_SCHEMA, "items"))
+    save_table(paths.data / ITEMS_FILE, conform_table(items, ITEM_SCHEMA, "items"))
 
 
 def save_users(paths: HomePaths, users: pa.Table) -> None:
@@ -118,7 +118,7 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
         SchemaMismatchError: `users` is not a table of canonical users.
         StoreUnavailableError: the disk refused.
     """
-    save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
+    save_table(paths.data / USERS_FILE, conform_table(users, USER_SCHEMA, "users"))
 
 
 def save_text(path: Path, text: str) -> None:
@@ -145,7 +145,7 @@ def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}. {_REMEDY}") from error
     try:
-        return conform(table, schema, name)
+        return conform_table(table, schema, name)
     except SchemaMismatchError as error:
         raise SchemaMismatchError(f"{path}: {error}") from error
 

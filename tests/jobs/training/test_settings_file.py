@@ -30,6 +30,6 @@ def test_a_table_inside_of_a_section_stays_on_its_line() -> None:
     assert settings_toml(space, "Mine.").splitlines()[-1] == line
 
 
-def test_what_a_file_cannot_hold_is_refused() -> None:
+def test_what_a_file_cannot_hold_is_rejected() -> None:
     with pytest.raises(ConfigError, match="cannot hold"):
         settings_toml({"when": date(2025, 1, 1)}, "")

@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect, open_url, redis_errors
+from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.server import connect
 
 
 @pytest.fixture
