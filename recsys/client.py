@@ -20,6 +20,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from recsys import columns
+from recsys.documents import JsonObject
 from recsys.errors import (
     BacklogError,
     ConfigError,
@@ -253,7 +254,7 @@ def _user_of(slate: Slate, user_id: str | None) -> str:
     return found
 
 
-def _row(event: Event | Mapping[str, Any]) -> dict[str, Any]:
+def _row(event: Event | Mapping[str, Any]) -> JsonObject:
     if isinstance(event, Event):
         return encode_event(event)
     return {**event, columns.EVENT_ID: event.get(columns.EVENT_ID) or uuid4().hex}

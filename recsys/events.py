@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from recsys import columns
 from recsys.catalog import AttributeValue
+from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
 
 
@@ -176,7 +177,7 @@ def parse_event(row: Mapping[str, Any]) -> Event:
     return form.cls(**values)
 
 
-def encode_event(event: Event) -> dict[str, Any]:
+def encode_event(event: Event) -> JsonObject:
     """`event` as a mapping that `parse_event` reads back; absent fields are left out.
 
     >>> row = {"kind": "view", "event_id": "e", "user_id": "u", "item_id": "i", "at": "2026-01-01T00:00:00Z"}

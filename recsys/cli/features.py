@@ -7,8 +7,8 @@ import typer
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.documents import JsonObject
 from recsys.instants import utc_now
-from recsys.jobs.results import JsonObject
 
 if TYPE_CHECKING:
     from recsys.features.skew import FeatureSkew, Mismatch, Staleness

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 
 
 def print_json(document: Any) -> None:

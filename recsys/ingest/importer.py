@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -19,13 +18,14 @@ from recsys import columns
 from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary
-from recsys.ingest.mapping.schema import EventSource, ItemSource, Mapping, Source
+from recsys.ingest.mapping.schema import EventSource, ItemSource, ShopMapping, Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
@@ -57,7 +57,7 @@ class ImportedShop:
     info: DatasetInfo
     items: pa.Table
     users: pa.Table
-    report: dict[str, Any]
+    report: JsonObject
     parts: int
 
 
@@ -65,7 +65,7 @@ class ImportedShop:
 class ShopFiles:
     """A shop's files and how to understand them."""
 
-    mapping: Mapping
+    mapping: ShopMapping
     mapping_sha256: str
     folder: Path
 
@@ -245,8 +245,8 @@ class _Run:
             mapping_sha256=self.shop.mapping_sha256,
         )
 
-    def report(self, shift: int) -> dict[str, Any]:
-        """The account of every row, checked."""
+    def report(self, shift: int) -> JsonObject:
+        """What import_report.json will say: where every row went, checked."""
         joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,

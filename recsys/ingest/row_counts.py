@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 
@@ -38,8 +38,8 @@ class RowCounts:
         """Cells by column that were left empty."""
         self.blanked.update({name: count for name, count in cells.items() if count})
 
-    def report(self, name: str) -> dict[str, Any]:
-        """The account as plain data.
+    def report(self, name: str) -> JsonObject:
+        """The counts as import_report.json has them.
 
         Raises:
             DataError: a row is missing from it, which is a fault of this package.

@@ -1,9 +1,8 @@
 """What jobs return."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
-JsonObject: TypeAlias = Mapping[str, Any]
+from recsys.documents import JsonObject
 
 
 class JobResult(Protocol):

@@ -4,7 +4,7 @@ import logging
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.server import ServerStatus
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from recsys.addresses import masked_url
 from recsys.config import Section, Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 
 MASK = "***"
 _UNSET = {"root": "the nearest folder above with recsys.toml or feature_repo/"}

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from recsys.arrays import IntArray
+from recsys.documents import JsonObject
 from recsys.events import encode_event
 from recsys.instants import DAY, SECOND
 from recsys.simulation.delivery import Arrivals, deliveries
@@ -34,7 +35,7 @@ class Service(Protocol):
         self, user_id: str, size: int, category: str | None = None, token: str | None = None
     ) -> Answer: ...
 
-    async def send(self, rows: Sequence[dict[str, Any]]) -> Receipt: ...
+    async def send(self, rows: Sequence[JsonObject]) -> Receipt: ...
 
 
 @dataclass(frozen=True)

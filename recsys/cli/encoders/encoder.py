@@ -11,7 +11,7 @@ from recsys.cli.encoders.images import images
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 
 if TYPE_CHECKING:
     from recsys.jobs.encoders.export import SavedEncoder

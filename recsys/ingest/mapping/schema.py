@@ -298,7 +298,7 @@ class Clock(Section):
     )
 
 
-class Mapping(Section):
+class ShopMapping(Section):
     """A whole mapping file."""
 
     name: str = Field(min_length=1)
@@ -328,7 +328,7 @@ class Mapping(Section):
         return weights
 
     @model_validator(mode="after")
-    def _one_clock(self) -> "Mapping":
+    def _one_clock(self) -> "ShopMapping":
         if len({source.time.unit == "order" for source in self.events}) > 1:
             raise ValueError('either all [[events]] have a clock or all have unit = "order"')
         return self

@@ -103,7 +103,7 @@ def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Tabl
     return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
-def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, Any]:
+def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, str | int]:
     return {"table": table, "file": file, "row": row, "reason": reason, "detail": detail, "raw": raw}
 
 

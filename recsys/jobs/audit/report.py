@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactError, DataError
 from recsys.features.skew import FeatureSkew, Staleness
 from recsys.home import HomePaths
-from recsys.jobs.results import JsonObject
 from recsys.stores.lake.dataset_files import save_text
 
 AUDIT_FILE = "audit.json"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, warning
-from recsys.jobs.results import JsonObject
 
 Probe = Callable[[Settings], Check | list[Check]]
 

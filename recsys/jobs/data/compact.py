@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from recsys.documents import JsonObject
 from recsys.home import HomePaths
-from recsys.jobs.results import JsonObject
 from recsys.stores.lake.event_lake import EventLake
 
 

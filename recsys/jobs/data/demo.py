@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.home import HomePaths
-from recsys.jobs.results import JsonObject
 from recsys.stores.lake.dataset_files import save_text
 
 DEMO_MAPPING = "complete-journey"

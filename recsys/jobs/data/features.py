@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures, ServiceSchema

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys.dataset.info import DatasetInfo
+from recsys.documents import JsonObject
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
@@ -22,7 +23,6 @@ from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapp
 from recsys.ingest.readers.files import find_files
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
-from recsys.jobs.results import JsonObject
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,

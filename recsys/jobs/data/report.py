@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 
 TABLES = ("events", "items", "users", "vectors")
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.info import DatasetInfo
+from recsys.documents import JsonObject
 from recsys.home import HomePaths
 from recsys.jobs.data.report import RejectedRows, rejected_rows
-from recsys.jobs.results import JsonObject
 from recsys.stores.lake.dataset_files import load_info, load_report
 from recsys.stores.lake.event_lake import open_lake
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from recsys import columns
 from recsys.client import RecsysClient
 from recsys.config import Settings
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 from recsys import columns
 from recsys.client import RecsysClient
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.instants import utc_now
-from recsys.jobs.results import JsonObject
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 

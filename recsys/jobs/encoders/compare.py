@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.evaluation.compare import Evaluation
 from recsys.evaluation.encoders import EncoderComparison, compare_encoders
 from recsys.jobs.encoders.data import sample_texts, shop_texts, shop_vectors
 from recsys.jobs.encoders.loading import load_named_encoder, time_encoding
-from recsys.jobs.results import JsonObject
 from recsys.progress import Progress, silent
 from recsys.stores.lake.shop import open_shop
 

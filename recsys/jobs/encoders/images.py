@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.jobs.results import JsonObject
 from recsys.models.encoders.image_encoder import load_image_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactError
 from recsys.evaluation.model_card import render_card
-from recsys.jobs.results import JsonObject
 from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.bundles.model_cards import load_card
 from recsys.stores.registry.records import BundleRecord, StageChange

@@ -5,13 +5,13 @@ import logging
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError, DataError
 from recsys.evaluation.promotion_test import Comparison
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.promotion.bundle_check import check_bundle
 from recsys.jobs.promotion.bundle_facts import BundleFacts
 from recsys.jobs.promotion.compare import compare_bundles
-from recsys.jobs.results import JsonObject
 from recsys.progress import Progress
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry

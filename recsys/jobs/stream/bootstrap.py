@@ -15,7 +15,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
-from recsys.ingest.mapping.schema import Mapping
+from recsys.ingest.mapping.schema import ShopMapping
 from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
@@ -83,7 +83,7 @@ def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
 
 
-def shop_mapping(paths: HomePaths) -> Mapping:
+def shop_mapping(paths: HomePaths) -> ShopMapping:
     """The mapping that the shop was imported by."""
     return load_mapping(str(paths.data / MAPPING_FILE))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.instants import from_micros, now_micros
-from recsys.jobs.results import JsonObject
 from recsys.stores.stream.open import open_stream
 from recsys.streaming import dead_letters
 from recsys.streaming.stream import DeadLetter, EventStream

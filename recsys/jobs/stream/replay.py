@@ -7,9 +7,9 @@ from datetime import datetime
 
 from recsys import columns
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.instants import to_micros
-from recsys.jobs.results import JsonObject
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.instants import now_micros
-from recsys.jobs.results import JsonObject
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed

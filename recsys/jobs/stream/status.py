@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.instants import now_micros
-from recsys.jobs.results import JsonObject
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import FreshnessSummary
 from recsys.stores.stream.state import SqliteStreamState

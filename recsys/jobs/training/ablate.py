@@ -11,12 +11,12 @@ import numpy as np
 
 from recsys.config import EvaluationSettings, FusionSettings, RetrieverSettings, Settings
 from recsys.dataset.shop import Shop
+from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.instants import utc_now
-from recsys.jobs.results import JsonObject
 from recsys.progress import Progress
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures

@@ -9,7 +9,7 @@ from pathlib import Path
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
-from recsys.jobs.results import JsonObject
+from recsys.documents import JsonObject
 from recsys.models.bundle import ItemTable
 from recsys.models.encoders.text_encoder import encoder_dimensions
 from recsys.models.item_table import item_table

@@ -11,13 +11,13 @@ from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
 from recsys.dataset.shop import ALL, Shop
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.baselines import build_baselines, reference_baseline
 from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
-from recsys.jobs.results import JsonObject
 from recsys.jobs.training.retrain import retrained_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.progress import Progress

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from recsys.config import Settings
 from recsys.dataset.split import test_start
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
-from recsys.jobs.results import JsonObject
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.models.bundle import Manifest

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recsys.config import Settings, file_values, setting_sources
+from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.jobs.results import JsonObject
 from recsys.jobs.training.settings_file import settings_toml
 from recsys.jobs.training.train import open_job
 from recsys.progress import Progress, silent

@@ -1,6 +1,7 @@
 """The files of an imported shop besides its events: items, users, and what is known about them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def save_info(paths: HomePaths, info: DatasetInfo) -> None:
     _write_bytes(paths.data / INFO_FILE, (info.model_dump_json(indent=2) + "\n").encode())
 
 
-def save_report(paths: HomePaths, report: dict[str, Any]) -> None:
+def save_report(paths: HomePaths, report: Mapping[str, Any]) -> None:
     """Writes report.json, atomically."""
     _write_bytes(paths.data / REPORT_FILE, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
 

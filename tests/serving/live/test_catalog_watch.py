@@ -29,7 +29,7 @@ from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
 from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.redis_stream import RedisEventStream
-from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
+from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch, LiveFeeds
 from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
@@ -211,10 +211,10 @@ def server(tmp_path: Any) -> Iterator[Settings]:
 
 def catalog_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogWorker:
     silent = Silent()
-    doors = CatalogDoors(
+    deps = CatalogDeps(
         stream, CatalogHistory(paths), silent, CatalogFeed(client), silent, RedisProgress(client)
     )
-    return CatalogWorker(doors, now_micros)
+    return CatalogWorker(deps, now_micros)
 
 
 def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, open_shop: OpenShop) -> None:
