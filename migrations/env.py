@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from recsys.config import load_settings
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
-from recsys.stores.registry.migrations import migrating
+from recsys.stores.registry.migrations import migration_transaction
 from recsys.stores.registry.tables import RunRow
 
 TABLES = (RunRow,)  # a module's tables count once it is imported
@@ -44,5 +44,5 @@ if context.is_offline_mode():
 elif handed_in is not None:
     migrate(handed_in)
 else:
-    with migrating(database_url(load_settings())) as opened:
+    with migration_transaction(database_url(load_settings())) as opened:
         migrate(opened)

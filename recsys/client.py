@@ -9,7 +9,7 @@ with RecsysClient("http://127.0.0.1:3000") as shop:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -32,13 +32,14 @@ from recsys.errors import (
 )
 from recsys.events import Click, Event, Impression, encode_event
 from recsys.funnel.slate import Slate
+from recsys.http import BUSY, json_headers, retry_after
+from recsys.instants import utc_now
 from recsys.streaming.intake import MAX_ROWS, EventResult
 from recsys.streaming.tokens import encode_token, offsets_of
 
 MAX_BYTES = 900_000  # of one body; the service takes a million unless told otherwise
 LONGEST_PAUSE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.2
-_PASSING = (429, 503)  # what passes by itself
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ class RecsysClient:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        headers = {"X-API-Key": api_key} if api_key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.Client(
+            base_url=url, headers=json_headers(api_key), timeout=timeout, transport=transport
+        )
         self._url = url
         self._timeout = timeout
         self._retries = retries
@@ -135,7 +137,7 @@ class RecsysClient:
             StoreUnavailableError: the service is away, or without a bundle, also after the last retry.
         """
         body = {"user_id": user_id, "k": k, "token": token, **options}
-        return _slates().validate_python(self._post("/v1/recommend", orjson.dumps(body)))
+        return _slates().validate_python(self.post("/v1/recommend", body))
 
     def similar(self, item_id: str, k: int = 10, **options: Any) -> Slate:
         """Items that could stand in for one.
@@ -145,14 +147,25 @@ class RecsysClient:
             StoreUnavailableError: as `recommend`.
         """
         body = {"item_id": item_id, "k": k, **options}
-        return _slates().validate_python(self._post("/v1/similar", orjson.dumps(body)))
+        return _slates().validate_python(self.post("/v1/similar", body))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer of a route as its JSON says it; raises as `recommend`."""
+        return self._post(path, orjson.dumps(body))
+
+    def is_ready(self) -> bool:
+        """Whether the service answers and has all that it needs to recommend."""
+        try:
+            return self._http.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
 
     def _post(self, path: str, body: bytes) -> Any:
         started = time.monotonic()
         for attempt in range(self._retries + 1):
             pause = FIRST_PAUSE_SECONDS * 2**attempt
             try:
-                response = self._http.post(path, content=body, headers={"Content-Type": "application/json"})
+                response = self._http.post(path, content=body)
             except httpx.TransportError as error:
                 failure: RecsysError = self._away(path, started, f"{type(error).__name__}: {error}")
                 failure.__cause__ = error
@@ -160,9 +173,9 @@ class RecsysClient:
                 if response.is_success:
                     return orjson.loads(response.content)
                 failure = self._failure(path, started, response)
-                if response.status_code not in _PASSING:
+                if response.status_code not in BUSY:
                     raise failure
-                pause = max(pause, _retry_after(response))
+                pause = max(pause, retry_after(response) or 0.0)
             if attempt < self._retries:
                 self._sleep(min(pause, LONGEST_PAUSE_SECONDS))
         raise failure
@@ -173,7 +186,7 @@ class RecsysClient:
         status = response.status_code
         if code == "too_many_events":
             return BacklogError(text)
-        if status in _PASSING:
+        if status in BUSY:
             return self._away(path, started, text)
         kinds = {401: ConfigError, 404: UnknownItemError}
         kind = kinds.get(status, RequestError if status < 500 else RecsysError)
@@ -195,7 +208,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
     Raises:
         RequestError: no user is known to have seen it.
     """
-    when = at or datetime.now(UTC)
+    when = at or utc_now()
     shown = f"{slate.request_id}-{slate.at.timestamp():.6f}"
     return [
         Impression(
@@ -226,7 +239,7 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
         )
     return Click(
         event_id=uuid4().hex,
-        at=at or datetime.now(UTC),
+        at=at or utc_now(),
         user_id=_user_of(slate, user_id),
         request_id=slate.request_id,
         item_id=item.item_id,
@@ -279,11 +292,6 @@ def _pairs(token: str | None) -> Sequence[tuple[int, int]]:
 def _slates() -> TypeAdapter[Slate]:
     """Makes slates of answers; fields that a newer service has are left out."""
     return TypeAdapter(Slate)
-
-
-def _retry_after(response: httpx.Response) -> float:
-    given = response.headers.get("Retry-After", "")
-    return float(given) if given.isdecimal() else 0.0
 
 
 def _complaint(response: httpx.Response) -> tuple[str, str]:

@@ -17,6 +17,7 @@ import typer
 from recsys.cli.output import note, print_facts
 from recsys.config import load_settings
 from recsys.errors import ConfigError, DataError, RecsysError
+from recsys.instants import now_micros, to_micros
 from recsys.simulation.habits import Habits
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _play(
     from recsys.simulation.truth import TruthWriter
 
     key = load_settings().api_key
-    now = time.time_ns() // 1000
+    now = now_micros()
     names = Names(f"{world.habits.seed}-{now:x}")  # another run is other events
 
     async def play() -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _midnight(text: str) -> int:
         day = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"--start {text!r} is no day. Write for example {MONDAY}.") from error
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+    return to_micros(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 if __name__ == "__main__":

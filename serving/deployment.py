@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import faiss
@@ -27,6 +27,7 @@ from recsys.funnel.slate_log import SlateLog
 from recsys.funnel.snapshot import SnapshotLog
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
+from recsys.instants import utc_now
 from recsys.jobs.promotion.bundle_check import schema_hashes
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader
@@ -161,11 +162,6 @@ def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollecto
         now=utc_now,
         timeout_seconds=settings.serving.timeout_seconds,
     )
-
-
-def utc_now() -> datetime:
-    """The clock."""
-    return datetime.now(UTC)
 
 
 class BundleLoader:

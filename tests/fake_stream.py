@@ -106,7 +106,7 @@ class FakeReader:
 
 
 class FakeProgress:
-    """`Progress` in memory; `waited` keeps every freshness it was told."""
+    """`StreamProgress` in memory; `waited` keeps every freshness it was told."""
 
     def __init__(self) -> None:
         self.visible: dict[int, int] = {}

@@ -19,6 +19,7 @@ from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
+from recsys.instants import to_micros
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 
@@ -190,7 +191,7 @@ class ShopFeatures:
             name: columns.USER_HISTORY if name in of_history else columns.USER_ACTIVITY for name in values
         }
         missing = np.array([history is None])
-        at = int(past[-1][2].timestamp() * 1e6) if past else 0
+        at = to_micros(past[-1][2]) if past else 0
         return FeatureRows(
             values,
             dict.fromkeys(USER_VIEWS, missing),
@@ -215,7 +216,7 @@ class ShopFeatures:
             name: columns.ITEM_CONTENT if name in content else columns.ITEM_ENGAGEMENT for name in values
         }
         missing = np.array([item in self.without_row for item in item_ids], bool)
-        at = np.where(missing, 0, int(days_ago(2).timestamp() * 1e6)).astype(np.int64)
+        at = np.where(missing, 0, to_micros(days_ago(2))).astype(np.int64)
         return FeatureRows(values, dict.fromkeys(ITEM_VIEWS, missing), dict.fromkeys(ITEM_VIEWS, at), views)
 
     def _ask(self, operation: str) -> None:

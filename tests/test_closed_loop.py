@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from recsys.instants import utc_now
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +69,7 @@ def write_shop(folder: Path) -> None:
         *(f"i{n},{title},{category}" for n, (category, title) in enumerate(goods)),
     ]
     (folder / "items.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    end = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    end = utc_now().replace(microsecond=0) - timedelta(days=1)
     orders = ["user,item,at,paid"]
     for user in range(USERS):
         for day in range(user % 3, DAYS, 3):

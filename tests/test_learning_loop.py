@@ -5,7 +5,7 @@ Every step is the command that a schedule runs, in a process of its own, on the 
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.instants import utc_now
 from recsys.stores.lake.event_lake import EventLake
 from tests.test_closed_loop import ITEMS, MAPPING, USERS, Shop, write_shop
 
@@ -69,7 +70,7 @@ def live_events(now: datetime) -> pa.Table:
 
 def test_a_shop_learns_from_what_it_showed_and_judges_the_result(shop: Shop) -> None:
     lake = EventLake(Settings(home=shop.home).paths.live)
-    events = live_events(datetime.now(UTC))
+    events = live_events(utc_now())
     for start in range(0, len(events), 300):
         lake.append(events.slice(start, 300))
     imported, live = json.loads(shop.type("recsys data compact --json"))

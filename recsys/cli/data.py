@@ -1,7 +1,6 @@
 """`recsys data`: bring a shop's files in, and say what came of them."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.instants import utc_now
 from recsys.jobs.data.report import rejected_rows, table_rows
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def import_(
     from recsys.jobs.data.import_shop import import_files
 
     paths = load_settings().paths
-    instant = datetime.now(UTC) if now is None else parse_instant("--now", now)
+    instant = utc_now() if now is None else parse_instant("--now", now)
     imported = import_files(paths, mapping, source, instant, bars)
     if as_json:
         print_json(imported.to_json())

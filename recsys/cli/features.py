@@ -1,6 +1,5 @@
 """`recsys features`: builds the feature store's rows, shows what a service holds, audits what was served."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.documents import JsonObject
+from recsys.instants import utc_now
 
 if TYPE_CHECKING:
     from recsys.features.skew import FeatureSkew, Mismatch, Staleness
@@ -83,7 +83,7 @@ def audit(
     """
     from recsys.jobs.audit.skew import run_audit
 
-    report = run_audit(load_settings(), sample, threshold, datetime.now(UTC), bars)
+    report = run_audit(load_settings(), sample, threshold, utc_now(), bars)
     if as_json:
         print_json(report.to_json())
     else:

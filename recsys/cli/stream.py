@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import time
 from threading import Event
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.errors import ConfigError
+from recsys.instants import now_micros
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
@@ -144,7 +144,7 @@ def replay(
 
     first = None if start is None else parse_instant("--from", start)
     last = None if end is None else parse_instant("--to", end)
-    replayed = replay_events(load_settings(), time.time_ns() // 1000, first, last, bars)
+    replayed = replay_events(load_settings(), now_micros(), first, last, bars)
     print_facts(replayed.to_json(), as_json=as_json, title="Replayed")
 
 

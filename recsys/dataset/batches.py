@@ -8,8 +8,8 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import history_ends
+from recsys.instants import SECOND
 
-MICROS = 1_000_000
 _SORTED_BATCHES = 32  # batches whose rows are sorted by length together
 
 
@@ -123,7 +123,7 @@ def training_data(histories: Histories, labels: Interactions, windows: TrainingW
     counts = windows.stop - windows.start
     row = np.repeat(np.arange(len(windows)), counts)  # (P,)
     label = np.arange(len(row)) + np.repeat(windows.start - np.cumsum(counts) + counts, counts)
-    seconds = labels.at[label] // MICROS
+    seconds = labels.at[label] // SECOND
     position = _last_before(histories.at_seconds, row, seconds)
     known = (position >= 0) & (labels.weight[label] > 0)
     known[known] = histories.items[row[known], position[known]] > 0
@@ -203,8 +203,8 @@ def histories_of(actions: Interactions, user_index: IntArray, at: IntArray, leng
     return Histories(
         items=column(actions.item_index),
         kinds=column(actions.kind),
-        at_seconds=column(actions.at // MICROS),
-        request_at_seconds=at // MICROS,
+        at_seconds=column(actions.at // SECOND),
+        request_at_seconds=at // SECOND,
     )
 
 

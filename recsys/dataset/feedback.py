@@ -15,10 +15,11 @@ import pandas as pd
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import Vocabulary
+from recsys.instants import DAY
 
 SHOWN_COLUMNS = (columns.REQUEST_ID, columns.USER_ID, columns.ITEM_ID, columns.POSITION, columns.AT)
 FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS)
-PURCHASE_MICROS = 7 * 86_400_000_000
+PURCHASE_MICROS = 7 * DAY
 # A view or a like that names the response is an opening of what it showed, as a click is.
 CLICKS = (columns.CLICK, columns.VIEW, columns.LIKE)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from recsys.arrays import Column, FloatArray, combined
 from recsys.dataset.schemas import VECTOR_MAP
 
-Layout = tuple[tuple[str, int], ...]
+VectorLayout = tuple[tuple[str, int], ...]
 
 
 def vector_map(vectors: Mapping[str, Sequence[FloatArray | None]], rows: int) -> Column:
@@ -34,7 +34,7 @@ def vector_map(vectors: Mapping[str, Sequence[FloatArray | None]], rows: int) ->
     return maps.take(pa.array([None if gone else row for row, gone in enumerate(none)], pa.int32()))
 
 
-def layout_of(column: Column) -> Layout:
+def layout_of(column: Column) -> VectorLayout:
     """The layout of a column of maps: every name with the width that most of its vectors have."""
     maps = combined(column)
     names = maps.keys.to_pylist()
@@ -42,7 +42,7 @@ def layout_of(column: Column) -> Layout:
     return common_layout(Counter(zip(names, widths, strict=True)))
 
 
-def common_layout(seen: Mapping[tuple[str, int], int]) -> Layout:
+def common_layout(seen: Mapping[tuple[str, int], int]) -> VectorLayout:
     """Of how often each name has each width: every name with its most frequent one."""
     best: dict[str, int] = {}
     for (name, width), count in sorted(seen.items()):
@@ -51,7 +51,7 @@ def common_layout(seen: Mapping[tuple[str, int], int]) -> Layout:
     return tuple(sorted(best.items()))
 
 
-def vector_rows(column: Column, layout: Layout) -> FloatArray:
+def vector_rows(column: Column, layout: VectorLayout) -> FloatArray:
     """(N, V) float32, V the sum of the layout's widths; zeros where a row has no vector of that width."""
     maps = combined(column).cast(VECTOR_MAP)
     rows = np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
@@ -67,7 +67,7 @@ def vector_rows(column: Column, layout: Layout) -> FloatArray:
     return out
 
 
-def layout_text(layout: Layout) -> str:
+def layout_text(layout: VectorLayout) -> str:
     """The layout as the feature store keeps it.
 
     >>> layout_text((("image", 512), ("speech", 128))), parse_layout("image:512 speech:128")
@@ -76,13 +76,15 @@ def layout_text(layout: Layout) -> str:
     return " ".join(f"{name}:{width}" for name, width in layout)
 
 
-def parse_layout(text: str) -> Layout:
+def parse_layout(text: str) -> VectorLayout:
     """What `layout_text` wrote."""
     parts = (part.rsplit(":", 1) for part in text.split())
     return tuple((name, int(width)) for name, width in parts)
 
 
-def ready_matrix(rows: Sequence[FloatArray] | FloatArray, texts: Sequence[str], layout: Layout) -> FloatArray:
+def ready_matrix(
+    rows: Sequence[FloatArray] | FloatArray, texts: Sequence[str], layout: VectorLayout
+) -> FloatArray:
     """(n, V) rows in `layout`, each vector of unit length, zeros where a row lacks one.
 
     Args:
@@ -100,7 +102,7 @@ def ready_matrix(rows: Sequence[FloatArray] | FloatArray, texts: Sequence[str], 
     return out
 
 
-def ready_row(vectors: Mapping[str, Sequence[float]], layout: Layout) -> FloatArray:
+def ready_row(vectors: Mapping[str, Sequence[float]], layout: VectorLayout) -> FloatArray:
     """(V,) of one item's vectors, as a row of `ready_matrix`."""
     given = tuple((name, len(vector)) for name, vector in sorted(vectors.items()))
     flat = [number for _, vector in sorted(vectors.items()) for number in vector]
@@ -108,7 +110,7 @@ def ready_row(vectors: Mapping[str, Sequence[float]], layout: Layout) -> FloatAr
     return row
 
 
-def _blocks(layout: Layout) -> dict[str, tuple[int, int]]:
+def _blocks(layout: VectorLayout) -> dict[str, tuple[int, int]]:
     ends = np.cumsum([0, *(width for _, width in layout)]).tolist()
     return {name: (ends[place], ends[place + 1]) for place, (name, _) in enumerate(layout)}
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.errors import DataError
+from recsys.instants import DAY
 
-DAY_MICROS = 86_400_000_000
 LEAVE_ONE_OUT = "leave-one-out"
 TIME_SPLIT = "time-split"
 TRAIN, VALIDATION, TEST = 0, 1, 2  # the codes of `*_parts`
@@ -71,7 +71,7 @@ def time_split(interactions: Interactions, test_days: int, validation_days: int)
     parts = time_parts(interactions, test_days, validation_days)
     for part, name in ((TRAIN, "training"), (VALIDATION, "validation")):
         if not (parts == part).any():
-            days = (int(interactions.at.max()) - int(interactions.at.min())) / DAY_MICROS
+            days = (int(interactions.at.max()) - int(interactions.at.min())) / DAY
             raise DataError(
                 f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
                 f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days."
@@ -170,8 +170,8 @@ def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> t
     """The end of training and the start of the test, microseconds."""
     if not len(interactions):
         raise DataError("there are no actions to split. Run `recsys data import` first.")
-    test_start = int(interactions.at.max()) + 1 - test_days * DAY_MICROS
-    return test_start - validation_days * DAY_MICROS, test_start
+    test_start = int(interactions.at.max()) + 1 - test_days * DAY
+    return test_start - validation_days * DAY, test_start
 
 
 def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> EvalCases:

@@ -14,8 +14,9 @@ from scipy import sparse
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import DAY_MICROS, Split, histories_before
+from recsys.dataset.split import Split, histories_before
 from recsys.evaluation.scorer import Scorer
+from recsys.instants import DAY
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.tfidf import tfidf
@@ -87,12 +88,12 @@ class RecentPopularity:
         self._items = interactions.item_index[order]
         self._weight = interactions.weight[order].astype(np.float64)
         self._size = len(interactions.items)
-        self._half_life = half_life_days * DAY_MICROS
+        self._half_life = half_life_days * DAY
 
     def score(self, cases: EvalCases) -> FloatArray:
         """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         # A time split has cases at one instant; leave-one-out at many, which are rounded down to their day.
-        instants = cases.at if len(np.unique(cases.at)) == 1 else cases.at // DAY_MICROS * DAY_MICROS
+        instants = cases.at if len(np.unique(cases.at)) == 1 else cases.at // DAY * DAY
         days, which = np.unique(instants, return_inverse=True)
         return self._popularity(days)[which]
 

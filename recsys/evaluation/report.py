@@ -2,11 +2,11 @@
 
 import base64
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from recsys import atomic
 from recsys.errors import ArtifactError
 from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
@@ -178,7 +178,5 @@ def _json(value: object) -> bytes:
 
 def _write(path: Path, content: bytes) -> Path:
     """Writes the file whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    atomic.write_bytes(path, content)
     return path

@@ -12,7 +12,8 @@ from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
 from recsys.features.timeline import build_timeline, changes_of, latest_values
 from recsys.features.view_schemas import instant_column, names_of, view_table
-from recsys.features.windows import RATE_DAYS, SECOND_MICROS, TREND_DAYS
+from recsys.features.windows import RATE_DAYS, TREND_DAYS
+from recsys.instants import SECOND
 
 COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
 COUNT_NAME = "item_{kind}_count_{days}d"
@@ -32,7 +33,7 @@ def item_engagement(log: EventLog, created_at: int) -> pa.Table:
     rows = timeline.rows_of(log.item[acts], log.at[acts])
     return engagement_table(
         kind_counts(timeline, changes, log.kind[changes.source], COUNTED_KINDS, COUNT_NAME),
-        latest_values(timeline, rows, log.at[acts] // SECOND_MICROS)[order],
+        latest_values(timeline, rows, log.at[acts] // SECOND)[order],
         names_of(log.items, timeline.entity[order]),
         timeline.at[order],
         created_at,

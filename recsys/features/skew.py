@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsys.arrays import DoubleArray
+from recsys.instants import SECOND
 
 FLOAT_TOLERANCE = 1e-6  # relative, of float32 features; whole numbers, keys, texts and flags must be equal
 EXAMPLES = 3  # kept of each feature
@@ -176,8 +177,8 @@ def _staleness(view: str, pairs: Sequence[tuple[ServedRow, StoredRows]]) -> Stal
         rows=len(pairs),
         behind=sum(lag > 0 for lag in lags),
         missing=sum(row.event_at is None and newer.newest is not None for row, newer in pairs),
-        lag=_percentiles(np.array(lags) / 1e6),
-        overdue=_percentiles(np.array(overdue) / 1e6),
+        lag=_percentiles(np.array(lags) / SECOND),
+        overdue=_percentiles(np.array(overdue) / SECOND),
     )
 
 

@@ -21,7 +21,8 @@ from recsys.features.timeline import (
 )
 from recsys.features.top_categories import top_categories
 from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
-from recsys.features.windows import PROFILE_DAYS, SECOND_MICROS
+from recsys.features.windows import PROFILE_DAYS
+from recsys.instants import SECOND
 
 
 def user_activity(log: EventLog, category: IntArray, created_at: int) -> pa.Table:
@@ -76,7 +77,7 @@ def _rows(
     active_days = sums_over(timeline, _visits(changes)).counts(PROFILE_DAYS)
     values |= {
         columns.ACTIVE_DAYS: pa.array(active_days[order]),
-        columns.LAST_EVENT_AT: pa.array(latest_values(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
+        columns.LAST_EVENT_AT: pa.array(latest_values(timeline, rows, log.at[acts] // SECOND)[order]),
         columns.TOP_CATEGORIES: list_column(top.keys, top.offsets, pa.int64()).take(pa.array(order)),
         columns.TOP_CATEGORY_SHARES: list_column(top.shares, top.offsets, pa.float32()).take(pa.array(order)),
         columns.USER_ID: names_of(log.users, timeline.entity[order]),

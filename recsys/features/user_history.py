@@ -10,7 +10,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, EventLog
 from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column, names_of, view_table
-from recsys.features.windows import SECOND_MICROS
+from recsys.instants import SECOND
 
 BLOCK_ROWS = 20_000  # rows made at once: each may hold HISTORY_LENGTH actions
 
@@ -79,7 +79,7 @@ def _table(log: EventLog, rows: _Ranges, created_at: int) -> pa.Table:
             columns.USER_ID: names_of(log.users, rows.user),
             columns.HISTORY_ITEMS: list_column(log.item_keys[log.item[place]], offsets, pa.int64()),
             columns.HISTORY_KINDS: list_column(log.kind[place].astype(np.int32), offsets, pa.int32()),
-            columns.HISTORY_AT: list_column(log.at[place] // SECOND_MICROS, offsets, pa.int64()),
+            columns.HISTORY_AT: list_column(log.at[place] // SECOND, offsets, pa.int64()),
             columns.EVENT_TIMESTAMP: instant_column(rows.at),
             columns.CREATED_TIMESTAMP: instant_column(np.full(len(rows.user), created_at)),
         },

@@ -16,9 +16,8 @@ from typing import TypeVar
 
 from recsys import columns
 from recsys.arrays import IntArray
+from recsys.instants import DAY
 
-DAY_MICROS = 86_400_000_000
-SECOND_MICROS = 1_000_000
 LONGEST_WINDOW = max(columns.WINDOW_DAYS)
 
 # The windows that features without a number of days in a tuple use.
@@ -32,16 +31,16 @@ Days = TypeVar("Days", int, IntArray)
 def day_of(at: Days) -> Days:
     """The day that holds the instant `at`.
 
-    >>> day_of(3 * DAY_MICROS - 1), day_of(3 * DAY_MICROS)
+    >>> day_of(3 * DAY - 1), day_of(3 * DAY)
     (2, 3)
     """
-    return at // DAY_MICROS
+    return at // DAY
 
 
 def first_day(at: Days, days: int) -> Days:
     """The oldest day that a window of `days` still holds at the instant `at`.
 
-    >>> first_day(10 * DAY_MICROS + 5, 7)
+    >>> first_day(10 * DAY + 5, 7)
     3
     """
     return day_of(at) - days
@@ -50,7 +49,7 @@ def first_day(at: Days, days: int) -> Days:
 def leaves_at(day: Days, days: int) -> Days:
     """The instant from which events of `day` are no longer in a window of `days`.
 
-    >>> leaves_at(3, 7) == 11 * DAY_MICROS
+    >>> leaves_at(3, 7) == 11 * DAY
     True
     """
-    return (day + days + 1) * DAY_MICROS
+    return (day + days + 1) * DAY

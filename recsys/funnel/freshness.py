@@ -1,16 +1,14 @@
 """How old the features were that an answer was made from."""
 
-from datetime import UTC, datetime, timedelta
-
-import numpy as np
+from datetime import datetime
 
 from recsys import columns
 from recsys.features.rows import FeatureRows
 from recsys.funnel.slate import FeatureStatus, ViewStatus
+from recsys.instants import from_micros
 
 # A view of the catalog is as old as the item: that says nothing about the pipeline.
 CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def feature_status(service: str, parts: tuple[FeatureRows | None, ...], now: datetime) -> FeatureStatus:
@@ -28,8 +26,4 @@ def _view_status(part: FeatureRows, view: str) -> ViewStatus:
     missing = len(part.missing[view]) - len(found)
     if not len(found):
         return ViewStatus(None, None, 0, missing)
-    return ViewStatus(_instant(found.min()), _instant(found.max()), len(found), missing)
-
-
-def _instant(micros: np.int64) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(micros))
+    return ViewStatus(from_micros(int(found.min())), from_micros(int(found.max())), len(found), missing)

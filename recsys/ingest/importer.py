@@ -6,7 +6,7 @@ knows where the results go: `lake` and `quarantine` are handed in.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary
 from recsys.ingest.mapping.schema import EventSource, ItemSource, ShopMapping, Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
-from recsys.ingest.raw.cells import MICROS, as_text
+from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.row_counts import RowCounts
@@ -44,9 +44,10 @@ from recsys.ingest.tables.events import StagedEvents, canonical_events, event_co
 from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
+from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
-WEEK_MICROS = 7 * 86_400 * MICROS
+WEEK_MICROS = 7 * DAY
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def import_shop(
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged, or no event is left.
     """
-    run = _Run(shop, round(now.timestamp() * MICROS), quarantine, progress)
+    run = _Run(shop, to_micros(now), quarantine, progress)
     items = run.items()
     users = run.users()
     staged = EventsByUser(scratch, memory_rows)
@@ -103,7 +104,7 @@ def import_shop(
             staged.close()
         if not run.events.kept:
             raise DataError(_nothing_left(run.events))
-        known_at = pa.scalar(events.start - MICROS, pa.int64()).cast(INSTANT)  # before the first event
+        known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = _dated(run.finished_items(items, events), known_at)
         users = _dated(_finished_users(users, events), known_at)
         refuse_key_collisions(items[columns.ITEM_ID].to_pylist())
@@ -238,8 +239,8 @@ class _Run:
             events=self.events.kept,
             users=len(users),
             items=len(items),
-            start=_datetime(events.start),
-            end=_datetime(events.end),
+            start=from_micros(events.start),
+            end=from_micros(events.end),
             imported_at=now,
             mapping_sha256=self.shop.mapping_sha256,
         )
@@ -249,7 +250,7 @@ class _Run:
         joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
-            "shift_days": shift // (86_400 * MICROS),
+            "shift_days": shift // DAY,
             "events": self.events.report("events"),
             "items": self.item_rows.report("items"),
             "users": self.user_rows.report("users"),
@@ -329,10 +330,6 @@ def _untouched(items: pa.Table) -> pa.Table:
         for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
     ]
     return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
-
-
-def _datetime(micros: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
 def _nothing_left(row_counts: RowCounts) -> str:

@@ -39,7 +39,7 @@ def start_server(settings: Settings) -> ServerReport:
     Raises:
         StoreUnavailableError: REDIS_URL does not answer, there is no server program, or it ends at once.
     """
-    return ServerReport(redis_server.up(settings))
+    return ServerReport(redis_server.start_server(settings))
 
 
 def stop_server(settings: Settings) -> StoppedServer:
@@ -50,9 +50,9 @@ def stop_server(settings: Settings) -> StoppedServer:
     """
     if settings.redis_url is not None:
         log.info("REDIS_URL names a server that recsys did not start: it is left running.")
-    return StoppedServer(redis_server.down(settings))
+    return StoppedServer(redis_server.stop_server(settings))
 
 
 def server_status(settings: Settings) -> ServerReport:
     """Asks the server what it holds; one that does not answer counts as not running."""
-    return ServerReport(redis_server.status(settings))
+    return ServerReport(redis_server.server_status(settings))

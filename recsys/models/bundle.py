@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Vocabulary
-from recsys.dataset.item_vectors import Layout
+from recsys.dataset.item_vectors import VectorLayout
 from recsys.models.signals import SignalTables
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ItemTable:
     available: BoolArray
     attributes: tuple[str, ...]  # JSON objects
     vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
-    vector_layout: Layout = ()
+    vector_layout: VectorLayout = ()
 
     def __len__(self) -> int:
         return len(self.titles)

@@ -10,7 +10,7 @@ from recsys import columns
 from recsys.arrays import FloatArray
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import (
-    Layout,
+    VectorLayout,
     common_layout,
     layout_text,
     parse_layout,
@@ -59,7 +59,7 @@ def text_matrix(rows: pd.DataFrame) -> FloatArray:
     return matrix
 
 
-def in_layout(items: ItemTable, layout: Layout) -> ItemTable:
+def in_layout(items: ItemTable, layout: VectorLayout) -> ItemTable:
     """`items` with ready vectors by another layout; zeros for what they do not have."""
     if items.vector_layout == layout:
         return items
@@ -67,7 +67,7 @@ def in_layout(items: ItemTable, layout: Layout) -> ItemTable:
     return replace(items, vectors=vectors if layout else None, vector_layout=layout)
 
 
-def _ready_vectors(rows: pd.DataFrame) -> tuple[Layout, FloatArray | None]:
+def _ready_vectors(rows: pd.DataFrame) -> tuple[VectorLayout, FloatArray | None]:
     """The layout that most rows agree on, and (N + 1, V) unit vectors by it; None where no item has any."""
     if columns.VECTOR_LAYOUT not in rows:
         return (), None

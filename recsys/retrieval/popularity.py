@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from recsys.arrays import DoubleArray, FloatArray
 from recsys.dataset.interactions import Interactions
+from recsys.instants import DAY
 
-_DAY_MICROS = 86_400_000_000
 POPULARITY_HALF_LIFE_DAYS = 14.0  # right for films and groceries alike, see docs/model.md
 # Live popularity is weighed as of this instant: every event can be weighed for it, whatever came before.
-POPULARITY_ORIGIN = 20_000 * _DAY_MICROS  # October 2024: a double carries what is counted from it until 2063
+POPULARITY_ORIGIN = 20_000 * DAY  # October 2024: a double carries what is counted from it until 2063
 
 
 def decayed_popularity(interactions: Interactions, now: int, half_life_days: float) -> FloatArray:
@@ -25,7 +25,7 @@ def decayed_popularity(interactions: Interactions, now: int, half_life_days: flo
         half_life_days: `math.inf` for plain popularity, also where the data has no clock.
     """
     past = interactions.at < now
-    age_days = (now - interactions.at[past]) / _DAY_MICROS
+    age_days = (now - interactions.at[past]) / DAY
     weight = interactions.weight[past] * np.exp2(-age_days / half_life_days)
     counts = np.bincount(interactions.item_index[past], weight, minlength=len(interactions.items))
     return counts.astype(np.float32)
@@ -71,4 +71,4 @@ def live_popularity(
 
 def _worth(micros: int) -> float:
     """What one action counts that is `micros` away, negative = in the past."""
-    return float(2.0 ** (micros / _DAY_MICROS / POPULARITY_HALF_LIFE_DAYS))
+    return float(2.0 ** (micros / DAY / POPULARITY_HALF_LIFE_DAYS))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from recsys.events import UserEvent
-from recsys.simulation.page_events import Happened, moment
-from recsys.simulation.pages import SECOND
+from recsys.instants import SECOND, from_micros
+from recsys.simulation.page_events import Happened
 from recsys.simulation.world import World
 
 _LATE = (60.0, 2 * 86_400.0)  # seconds, drawn evenly on a logarithmic scale
@@ -30,7 +30,7 @@ def deliveries(world: World, happened: Iterable[Happened]) -> Iterator[Delivered
     skew = world.skew.tolist()
     for one, wait, twice, more in zip(events, arrives, again.tolist(), retried, strict=True):
         wrong = skew[one.shopper]
-        event = replace(one.event, at=moment(one.at + wrong)) if wrong else one.event
+        event = replace(one.event, at=from_micros(one.at + wrong)) if wrong else one.event
         yield one.at + wait, event
         if twice:
             yield one.at + wait + more, event

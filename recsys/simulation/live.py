@@ -11,10 +11,11 @@ import numpy as np
 from recsys.arrays import IntArray
 from recsys.documents import JsonObject
 from recsys.events import encode_event
+from recsys.instants import DAY, SECOND
 from recsys.simulation.delivery import Arrivals, deliveries
 from recsys.simulation.page_events import Asked, Names, bot_events, page_events
 from recsys.simulation.pages import Pages, browse
-from recsys.simulation.rhythm import DAY, HOUR, arrivals, rate_at
+from recsys.simulation.rhythm import HOUR, arrivals, rate_at
 from recsys.simulation.service import Answer, Receipt
 from recsys.simulation.shop_front import ShopFront
 from recsys.simulation.truth import TruthWriter
@@ -55,11 +56,11 @@ class Pace:
     began: float
 
     def now(self) -> int:
-        return self.start + int((time.monotonic() - self.began) * self.speed * 1e6)
+        return self.start + int((time.monotonic() - self.began) * self.speed * SECOND)
 
     async def until(self, at: int) -> None:
         """Waits for a virtual instant; not at all where it has passed."""
-        await asyncio.sleep(max(0.0, (at - self.start) / self.speed / 1e6 + self.began - time.monotonic()))
+        await asyncio.sleep(max(0.0, (at - self.start) / self.speed / SECOND + self.began - time.monotonic()))
 
 
 def start_pace(seconds: float, days: float | None, now: int) -> Pace:
@@ -68,9 +69,9 @@ def start_pace(seconds: float, days: float | None, now: int) -> Pace:
     Args:
         now: microseconds of the wall clock.
     """
-    span = seconds * 1e6 if days is None else days * DAY
-    end = now + int(seconds * 1e6) - _BEHIND
-    return Pace(end - int(span), end, span / (seconds * 1e6), time.monotonic())
+    span = seconds * SECOND if days is None else days * DAY
+    end = now + int(seconds * SECOND) - _BEHIND
+    return Pace(end - int(span), end, span / (seconds * SECOND), time.monotonic())
 
 
 def paced(world: World, pace: Pace, events_per_second: float) -> World:

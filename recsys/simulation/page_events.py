@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import numpy as np
 
 from recsys.arrays import IntArray
 from recsys.events import Cancel, Cart, Click, Impression, Purchase, Search, UserEvent, View
-from recsys.simulation.pages import SECOND, Pages
+from recsys.instants import SECOND, from_micros
+from recsys.simulation.pages import Pages
 from recsys.simulation.world import World
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VIEW_AFTER = SECOND // 2  # the page of an item opens half a second after the click
 
 
@@ -72,7 +71,7 @@ def page_events(world: World, pages: Pages, asked: Asked, names: Names) -> Itera
                 shopper,
                 kind(
                     event_id=names.next("e"),
-                    at=moment(instant),
+                    at=from_micros(instant),
                     user_id=world.user_id(shopper),
                     session_id=asked.sessions[row],
                     request_id=asked.requests[row],
@@ -94,17 +93,12 @@ def bot_events(
             return
         event = View(
             event_id=names.next("e"),
-            at=moment(instant),
+            at=from_micros(instant),
             user_id=world.user_id(shopper),
             session_id=session,
             item_id=world.space.ids[item],
         )
         yield Happened(instant, shopper, event)
-
-
-def moment(micros: int) -> datetime:
-    """Aware UTC."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _searches(world: World, pages: Pages, asked: Asked, names: Names) -> Iterator[Happened]:
@@ -114,7 +108,7 @@ def _searches(world: World, pages: Pages, asked: Asked, names: Names) -> Iterato
         instant, shopper = int(pages.at[row]) - SECOND // 5, int(pages.shoppers[row])  # the answer took .2 s
         event = Search(
             event_id=names.next("e"),
-            at=moment(instant),
+            at=from_micros(instant),
             user_id=world.user_id(shopper),
             session_id=asked.sessions[row],
             request_id=asked.requests[row],

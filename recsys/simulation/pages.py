@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.instants import SECOND
 from recsys.simulation.tastes import examination
 from recsys.simulation.world import World
-
-SECOND = 1_000_000  # microseconds
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
+from recsys.instants import DAY
 
-HOUR = 3_600_000_000  # microseconds
-DAY = 24 * HOUR
+HOUR = DAY // 24
 # Relative rates, each with mean 1. Hours from midnight, days from Monday.
 _HOURS = np.array([3, 2, 1, 1, 1, 2, 5, 9, 12, 14, 15, 16, 17, 16, 15, 15, 17, 20, 24, 27, 26, 20, 12, 6])
 HOUR_SHAPE = _HOURS / _HOURS.mean()

@@ -12,10 +12,10 @@ import orjson
 
 from recsys.documents import JsonObject
 from recsys.errors import RequestError, StoreUnavailableError
+from recsys.http import BUSY, json_headers, retry_after
 
 _TRIES = 20
-_LONGEST_WAIT = 5.0  # seconds
-_BUSY = (429, 503)
+_SHORTEST_WAIT, _WAIT, _LONGEST_WAIT = 0.05, 1.0, 5.0  # seconds before the next try
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,9 @@ class HttpService:
     def __init__(
         self, url: str, api_key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         self._client = httpx.AsyncClient(
-            base_url=url, headers=headers, limits=limits, timeout=10, transport=transport
+            base_url=url, headers=json_headers(api_key), limits=limits, timeout=10, transport=transport
         )
         self.retries = 0
 
@@ -116,18 +115,12 @@ class HttpService:
                     time.monotonic() - began,
                     "Is `bentoml serve` running at this --url?",
                 ) from error
-            if response.status_code not in _BUSY:
+            if response.status_code not in BUSY:
                 return _document(path, response)
             self.retries += 1
-            await asyncio.sleep(min(_seconds(response.headers.get("Retry-After")), _LONGEST_WAIT))
+            asked = retry_after(response)
+            await asyncio.sleep(min(_WAIT if asked is None else max(asked, _SHORTEST_WAIT), _LONGEST_WAIT))
         raise StoreUnavailableError("service", path, time.monotonic() - began, "It stayed busy.")
-
-
-def _seconds(text: str | None) -> float:
-    try:
-        return max(0.05, float(text or 1))
-    except ValueError:
-        return 1.0  # a date
 
 
 def _document(path: str, response: httpx.Response) -> Any:

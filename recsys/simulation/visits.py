@@ -6,10 +6,11 @@ import numpy as np
 
 from recsys.arrays import IntArray
 from recsys.events import Cancel
+from recsys.instants import DAY, SECOND
 from recsys.simulation.delivery import Arrivals, Delivered, deliveries
 from recsys.simulation.page_events import Asked, Happened, Names, bot_events, page_events
-from recsys.simulation.pages import SECOND, browse
-from recsys.simulation.rhythm import DAY, HOUR, arrivals
+from recsys.simulation.pages import browse
+from recsys.simulation.rhythm import HOUR, arrivals
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter
 from recsys.simulation.world import World

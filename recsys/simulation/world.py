@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsys.instants import SECOND
 from recsys.simulation.habits import Habits
 from recsys.simulation.item_space import ItemSpace, item_space
 from recsys.simulation.tastes import Tastes, attraction
@@ -68,6 +69,6 @@ def open_world(habits: Habits, items: pa.Table) -> World:
         tastes=Tastes(habits, space, of_tastes),
         rates=(habits.sessions_per_day * activity).astype(np.float32),
         bots=bots,
-        skew=np.where(skewed, seconds * 1e6, 0).astype(np.int64),
+        skew=np.where(skewed, seconds * SECOND, 0).astype(np.int64),
         rng=of_events,
     )

@@ -1,1 +1,1 @@
-"""One door per vendor; a vendor's exception is translated at its door."""
+"""Adapters, one folder a thing that is stored; each translates the exceptions of its vendor."""

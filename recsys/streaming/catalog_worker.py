@@ -8,14 +8,12 @@ upsert once. So a kill at any point has no effect but delay.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Event as Signal
 from typing import Protocol
 
 import orjson
-import pyarrow as pa
 
 from recsys import columns
 from recsys.arrays import FloatArray
@@ -24,15 +22,17 @@ from recsys.dataset.catalog_rows import items_table
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
+from recsys.instants import SECOND, to_micros
 from recsys.models.bundle_update import ItemChange
-from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader
+from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
+from recsys.streaming.worker import OnlineWriter
 
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 MOST_DEAD_LETTERS = 1_000_000
-FUTURE_TOLERANCE_MICROS = 300_000_000  # as cleaning has it: one wrong clock must not have the last word
+FUTURE_TOLERANCE_MICROS = 300 * SECOND  # as cleaning has it: one wrong clock must not have the last word
 
 log = logging.getLogger("recsys.streaming")
 
@@ -62,14 +62,6 @@ class CatalogLog(Protocol):
 
     def append(self, items: Sequence[Item], users: Sequence[User], version: int) -> None:
         """Adds versions; returns when they are on the disk."""
-        ...
-
-
-class OnlineRows(Protocol):
-    """The online store; of rows with one event timestamp the later created one wins."""
-
-    def write(self, tables: Mapping[str, pa.Table]) -> None:
-        """Writes rows by view."""
         ...
 
 
@@ -108,10 +100,10 @@ class CatalogDeps:
 
     stream: EventStream
     log: CatalogLog
-    online: OnlineRows
+    online: OnlineWriter
     feed: Feed
     texts: Texts
-    progress: Progress
+    progress: StreamProgress
 
 
 class CatalogWorker:
@@ -291,10 +283,6 @@ def _upsert(entry: Entry, now: int) -> ItemUpsert | UserUpsert:
     event = parse_event(row)
     if not isinstance(event, ItemUpsert | UserUpsert):
         raise InvalidEventError(f"{event.kind} belongs to a user's partition, not to the catalog's.")
-    if _micros(event.at) > now + FUTURE_TOLERANCE_MICROS:
+    if to_micros(event.at) > now + FUTURE_TOLERANCE_MICROS:
         raise InvalidEventError(f"at {event.at.isoformat()} is in the future. Set the clock that sent it.")
     return event
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)

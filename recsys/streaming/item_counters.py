@@ -16,7 +16,8 @@ from recsys.errors import DataError
 from recsys.features.event_log import NEVER
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
 from recsys.features.timeline import find_validity
-from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, SECOND_MICROS, first_day
+from recsys.features.windows import LONGEST_WINDOW, first_day
+from recsys.instants import DAY, SECOND
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, POPULARITY_ORIGIN
 
 COUNTER_VERSION = 1
@@ -70,13 +71,13 @@ class ItemRows:
 
 def weight_at_origin(at: IntArray, weight: FloatArray) -> DoubleArray:
     """(N,) what actions of `weight` at `at` add to a popularity."""
-    age = (at - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY_MICROS)
+    age = (at - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY)
     return np.asarray(weight * np.exp2(age), np.float64)
 
 
 def decay_popularity(popularity: DoubleArray, now: int) -> FloatArray:
     """Popularity at `now`, as `recsys.retrieval.popularity.decayed_popularity` defines it."""
-    age = (now - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY_MICROS)
+    age = (now - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY)
     return np.asarray(popularity * 2.0**-age, np.float32)
 
 
@@ -204,7 +205,7 @@ def item_rows(counters: ItemCounters, *, now: int, created: int) -> ItemRows:
         for place, kind in enumerate(COUNTED_KINDS):
             counts[COUNT_NAME.format(kind=kind, days=days)] = pa.array(within[:, place])
     engagement = engagement_table(
-        counts, counters.last_at // SECOND_MICROS, pa.array(counters.items, pa.string()), valid.since, created
+        counts, counters.last_at // SECOND, pa.array(counters.items, pa.string()), valid.since, created
     )
     return ItemRows(engagement, dict(zip(counters.items, or_none(valid.until), strict=True)))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +15,9 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
 from recsys.events import Event, UserEvent, parse_event
 from recsys.ingest.cleaning.hashing import hash_texts
+from recsys.instants import to_micros
 from recsys.streaming.stream import Entry, partition_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _USERS_REMEMBERED = 1 << 17
 # Fields that some kinds of event have: absent ones are null.
 _OPTIONAL = (
@@ -118,7 +117,7 @@ def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: 
         columns.EVENT_ID: [event.event_id for event in events],
         columns.KIND: [event.kind for event in events],
         columns.USER_ID: [event.user_id for event in events],
-        columns.AT: [_micros(event.at) for event in events],
+        columns.AT: [to_micros(event.at) for event in events],
         columns.SEQUENCE: np.arange(sequence, sequence + len(events)),
         columns.WEIGHT: np.array([weights[event.kind] for event in events], np.float32),
     }
@@ -130,8 +129,3 @@ def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: 
         else:
             arrays.append(pa.array(values[field.name], field.type))
     return pa.Table.from_arrays(arrays, schema=EVENT_SCHEMA)
-
-
-def _micros(at: datetime) -> int:
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -108,7 +108,7 @@ class EventStream(Protocol):
         """Closes the connections."""
 
 
-class Progress(Protocol):
+class StreamProgress(Protocol):
     """How far the online features are, for read-your-writes and for people."""
 
     def reached(self, partitions: Iterable[int]) -> dict[int, int]:

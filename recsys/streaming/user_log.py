@@ -15,9 +15,9 @@ from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CODE, EventLog, undone_at
-from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
+from recsys.features.windows import LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS
+from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import EventBatch
 
 LOG_VERSION = 1
@@ -196,12 +196,12 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
     Its day counts for bots; and whether the first events of the day are near duplicates is told by what
     was shortly before midnight.
     """
-    return newest // DAY_MICROS * DAY_MICROS - _longest_repeat(rules)
+    return newest // DAY * DAY - _longest_repeat(rules)
 
 
 def _longest_repeat(rules: CleaningRules) -> int:
     """Microseconds after which nothing is a near duplicate of an event."""
-    return round(max((0.0, *rules.near_duplicate_seconds.values())) * MICROS)
+    return round(max((0.0, *rules.near_duplicate_seconds.values())) * SECOND)
 
 
 def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.config import StreamSettings
 from recsys.features.event_log import NEVER
-from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
+from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import DAY, SECOND
 from recsys.streaming.aggregate import (
     Aggregated,
     Categories,
@@ -31,7 +32,7 @@ from recsys.streaming.aggregate import (
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import ParsedEntries, parse_entries
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
-from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, partition_of
+from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader, partition_of
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
@@ -82,7 +83,7 @@ class Sinks:
 
     online: OnlineWriter
     lake: Lake
-    progress: Progress
+    progress: StreamProgress
     popularity: PopularityWriter | None = None
 
 
@@ -221,7 +222,7 @@ class Worker:
             now=now,
             created=now,  # the commit says better
             bots=self._state.bots(pc.unique(parsed.events[columns.USER_ID]).to_pylist()),
-            lateness=round(self._settings.lateness_days * DAY_MICROS),
+            lateness=round(self._settings.lateness_days * DAY),
             accepted_at=parsed.accepted_at,
             label_kinds=self._rules.label_kinds,
         )
@@ -337,7 +338,7 @@ class Worker:
 
     def _is_due(self, last: int, seconds: float) -> bool:
         """Whether that long has passed since `last`; a clock that was set back counts as well."""
-        return abs(self._clock() - last) >= seconds * SECOND_MICROS
+        return abs(self._clock() - last) >= seconds * SECOND
 
 
 def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:

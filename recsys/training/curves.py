@@ -1,13 +1,14 @@
 """Learning curves: loss and metrics of each epoch, as JSON and as a picture."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
+
+from recsys import atomic
 
 CURVES_FILE = "curves.json"
 PICTURE_FILE = "curves.png"
@@ -77,9 +78,7 @@ class Curves:
     def save(self, folder: Path) -> None:
         """Writes curves.json under `folder`, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{CURVES_FILE}.partial"
-        partial.write_text(json.dumps(self.describe(), indent=2) + "\n", "utf-8")
-        os.replace(partial, folder / CURVES_FILE)
+        atomic.write_text(folder / CURVES_FILE, json.dumps(self.describe(), indent=2) + "\n")
 
     def draw(self, folder: Path) -> Path | None:
         """Writes curves.png under `folder` and returns its path; None before the first epoch."""

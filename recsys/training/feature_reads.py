@@ -9,6 +9,7 @@ from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
+from recsys.instants import SECOND
 from recsys.models.bundle import ItemTable
 from recsys.models.item_table import item_table, text_matrix
 
@@ -37,7 +38,7 @@ def read_histories(
         found[columns.HISTORY_ITEMS].tolist(),
         found[columns.HISTORY_KINDS].tolist(),
         found[columns.HISTORY_AT].tolist(),
-        at // 1_000_000,
+        at // SECOND,
         interactions.items,
         length,
     )

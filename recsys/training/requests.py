@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import DAY_MICROS, Split
+from recsys.dataset.split import Split
+from recsys.instants import DAY
 
-WEEK_MICROS = 7 * DAY_MICROS
+WEEK_MICROS = 7 * DAY
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import asyncio
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from uuid import uuid4
@@ -14,6 +13,7 @@ import random_shop
 from served_process import serving
 
 from recsys.config import Settings, load_settings
+from recsys.instants import utc_now
 
 BATCH = 100
 CONNECTIONS = 4
@@ -76,7 +76,7 @@ async def _load(address: str, seconds: float) -> float:
 
 
 def _batch(number: int) -> bytes:
-    now = datetime.now(UTC).isoformat()
+    now = utc_now().isoformat()
     return orjson.dumps(
         [
             {

@@ -13,7 +13,8 @@ from stream_processes import wait_visible, workers
 from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, load_settings
-from recsys.stores.redis.client import connect
+from recsys.instants import now_micros
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import PREFIX
 
@@ -53,7 +54,7 @@ def _load(settings: Settings, seconds: float, seed: int) -> None:
     began = time.perf_counter()
     for number, first in enumerate(range(0, len(events), each)):
         time.sleep(max(0.0, began + number * TICK - time.perf_counter()))
-        last |= append(stream, events[first : first + each], time.time_ns() // 1000)
+        last |= append(stream, events[first : first + each], now_micros())
     took = time.perf_counter() - began
     if took > 1.1 * seconds:
         raise RuntimeError(f"the client took {took:.1f} s to send what was due in {seconds:.1f} s")

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from recsys.home import HomePaths
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
+from recsys.instants import utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
 from recsys.jobs.data.import_shop import run_import
 
@@ -65,7 +65,7 @@ def _measure(source: Path, home: Path) -> tuple[float, float]:
     shop = ShopFiles(parse_mapping(text, DEMO_MAPPING), mapping_sha256(text), source)
 
     def ours() -> None:
-        run_import(HomePaths(home), shop, text, datetime.now(UTC))
+        run_import(HomePaths(home), shop, text, utc_now())
 
     taken: list[tuple[float, float]] = []
     for _ in range(ROUNDS):

@@ -6,7 +6,7 @@ from typing import Any
 
 from online_repository import FEAST_ENGINE, PACKED_ENGINE, materialize, pair
 
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 
 ROWS = 200_000
 ROUNDS = 3

@@ -50,7 +50,7 @@ def pair(
         write_features(folder / "users.parquet", "user_id", users, vectors=False)
         write_features(folder / "items.parquet", "item_id", items, vectors=vectors)
         settings = load_settings({"RECSYS_HOME": str(folder / "home")}, start=folder)
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         try:
             url = redis_server.redis_url(settings)
             ours = _repository(folder / "ours" / "feature_repo", engine, _packed(url), vectors)
@@ -58,7 +58,7 @@ def pair(
             root = load_settings({"RECSYS_HOME": str(folder / "home")}, start=folder / "ours")
             yield Pair(folder, root, ours, peer)
         finally:
-            redis_server.down(settings)
+            redis_server.stop_server(settings)
 
 
 def materialize(store: Any, views: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
+from recsys.instants import utc_now
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.fusion import untrained
 from recsys.models.ranker import Ranker, RankerShape
@@ -24,7 +25,7 @@ from recsys.models.retriever.build import build_retriever
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.offline import OfflineFeatures
-from recsys.stores.redis.server import down, up
+from recsys.stores.redis.server import start_server, stop_server
 from recsys.stores.registry.registry import Registry
 
 CATEGORIES = 200
@@ -35,11 +36,11 @@ TEXT_WIDTH = 64
 @contextmanager
 def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
     """Opens the shop in the home of `settings`; its Redis runs as long as the block."""
-    now = datetime.now(UTC)
+    now = utc_now()
     rng = np.random.default_rng(0)
     before = {name: os.environ.pop(name, None) for name in ("RECSYS_HOME", "REDIS_URL", "DATABASE_URL")}
     os.environ["RECSYS_HOME"] = str(settings.paths.home)  # Feast's stores look there
-    up(settings)
+    start_server(settings)
     try:
         for view, table in _feature_rows(items, users, now, rng).items():
             write_rows(settings.paths, view, table)
@@ -50,7 +51,7 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
         promote(settings, random_bundle(items, settings, now, "random-1", rng))
         yield
     finally:
-        down(settings)
+        stop_server(settings)
         del os.environ["RECSYS_HOME"]
         os.environ.update({name: value for name, value in before.items() if value is not None})
 

@@ -5,7 +5,6 @@ keys, values and the server's own tables. A user has two rows, an item `item_eng
 """
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import random_shop
 from feature_rows import item_rows, user_rows
 
 from recsys.config import Settings, load_settings
+from recsys.instants import utc_now
 from recsys.stores.features.online_writer import OnlineRows
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 
 COUNT = 20_000
 AT_LEAST, AIM = 2048.0, 1024.0
@@ -24,7 +24,7 @@ AT_LEAST, AIM = 2048.0, 1024.0
 def rows() -> list[dict[str, object]]:
     """Two rows: bytes a user and bytes an item."""
     root = load_settings().root
-    now = datetime.now(UTC)
+    now = utc_now()
     with tempfile.TemporaryDirectory(prefix="recsys-bench-") as folder:
         settings = Settings(home=Path(folder), root=root)
         with random_shop.open_shop(settings, items=100, users=10):

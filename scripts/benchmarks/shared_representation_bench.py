@@ -31,6 +31,7 @@ from recsys.events import Impression
 from recsys.home import HomePaths
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
+from recsys.instants import DAY, from_micros, to_micros, utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo
 from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.channels import without_search
@@ -39,7 +40,6 @@ from recsys.simulation.habits import Habits
 from recsys.simulation.judge import Oracle
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.page_events import Names
-from recsys.simulation.rhythm import DAY
 from recsys.simulation.truth import TruthWriter, read_truth
 from recsys.simulation.visits import simulate
 from recsys.simulation.world import open_world
@@ -56,7 +56,7 @@ HABITS = Habits(shoppers=1000, sessions_per_day=0.7, bot_share=0.0)
 SEEDS = (0, 1, 2)
 WEEKS = 6  # the last one is asked about, the one before stops and fits
 WEEK = 7 * DAY
-START = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) * 1_000_000  # a Monday
+START = to_micros(datetime(2026, 1, 5, tzinfo=UTC))  # a Monday
 SLATE = 10
 SIMULATED = "SIMULATED traffic: no real shopper did any of this"
 
@@ -133,7 +133,7 @@ def rows() -> list[dict[str, Any]]:
 def demo_goods(folder: Path, count: int) -> pa.Table:
     """Some items that the demo shop has, chosen at random."""
     paths, shop = HomePaths(folder), ShopFiles(load_mapping(DEMO_MAPPING), "0", installed_demo())
-    run_import(paths, shop, "", datetime.now(UTC), bars)
+    run_import(paths, shop, "", utc_now(), bars)
     items = load_items(paths)
     items = items.filter(items[columns.AVAILABLE])
     return items.take(np.sort(np.random.default_rng(0).choice(len(items), count, replace=False)))
@@ -165,7 +165,7 @@ def _imported(
     source = home.with_name(f"{home.name}-files")
     write_items(source, items)
     write_log(source / "events.jsonl", log)
-    now = datetime.fromtimestamp((end + DAY) / 1e6, UTC)
+    now = from_micros(end + DAY)
     found = settings.model_copy(update={"home": home})
     run_import(found.paths, ShopFiles(load_mapping("simulated"), "0", source), "", now, bars)
     return found
@@ -191,7 +191,7 @@ def compare(traffic: Traffic, run_dir: Path) -> Comparison:
         run = run_dir / str(len(scorers))
         run.mkdir(parents=True)
         job = TrainingJob(Shop(whole.info, actions), split, features, settings, run, bars, with_ranker=False)
-        bundle = train_bundle(job, "simulated", datetime.now(UTC))
+        bundle = train_bundle(job, "simulated", utc_now())
         network, served = bundle_scorers(
             bundle, actions, questions.test, features, settings.serving.candidates, seen=True, progress=bars
         )

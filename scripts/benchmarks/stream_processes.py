@@ -12,8 +12,9 @@ from served_process import cpu_seconds
 from stream_shop import append, bodies
 
 from recsys.config import Settings
+from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
-from recsys.streaming.stream import Progress
+from recsys.streaming.stream import StreamProgress
 
 START_SECONDS = 120.0
 LONGEST_SECONDS = 120.0
@@ -70,7 +71,7 @@ def halted(pids: Sequence[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def wait_visible(progress: Progress, last: Mapping[int, int], seconds: float = LONGEST_SECONDS) -> None:
+def wait_visible(progress: StreamProgress, last: Mapping[int, int], seconds: float = LONGEST_SECONDS) -> None:
     """Returns when everything up to these offsets is visible online.
 
     Raises:
@@ -93,7 +94,7 @@ def cpu_of(pids: Sequence[int]) -> float:
 
 def _begin(settings: Settings, started: Sequence["subprocess.Popen[bytes]"]) -> None:
     stream, progress = open_stream(settings), open_progress(settings)
-    last = append(stream, bodies(50 * stream.partitions, 100, 1000, seed=99), time.time_ns() // 1000)
+    last = append(stream, bodies(50 * stream.partitions, 100, 1000, seed=99), now_micros())
     stream.close()
     end = time.monotonic() + START_SECONDS
     while True:

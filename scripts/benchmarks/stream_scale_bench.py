@@ -14,6 +14,7 @@ from stream_processes import cpu_of, halted, wait_visible, workers
 from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, StreamSettings, load_settings
+from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 
 ITEMS = 5000
@@ -68,7 +69,7 @@ def _measure(settings: Settings, shares: Sequence[str]) -> tuple[float, float]:
             stream = open_stream(settings)
             events = bodies(EVENTS, ITEMS, USERS, number)
             with halted(pids):
-                last = append(stream, events, time.time_ns() // 1000)
+                last = append(stream, events, now_micros())
                 cpu, began = cpu_of(pids), time.perf_counter()
             wait_visible(progress, last)
             took = time.perf_counter() - began

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
@@ -15,6 +15,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, ITEM_SCHEMA, conform_table
+from recsys.instants import DAY, SECOND, to_micros, utc_now
 from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.lake.event_lake import EventLake
 from recsys.streaming.stream import EventStream, partition_of
@@ -45,7 +46,7 @@ MIX = {
 @contextmanager
 def open_stream_shop(settings: Settings, items: int, users: int, past: int) -> Iterator[None]:
     """Opens the shop with `past` events of each user in the lake; its Redis runs as long as the block."""
-    now = datetime.now(UTC)
+    now = utc_now()
     names = [item_id(number) for number in range(items)]
     catalog = {
         columns.ITEM_ID: names,
@@ -90,7 +91,7 @@ def bodies(count: int, items: int, users: int, seed: int) -> list[tuple[str, byt
     """User ids and events of now, as the service puts them into the stream."""
     rng = np.random.default_rng(seed)
     kinds = rng.choice(list(MIX), count, p=list(MIX.values())).tolist()
-    at = datetime.now(UTC).isoformat()
+    at = utc_now().isoformat()
     found = []
     for kind, user, item in zip(
         kinds, rng.integers(0, users, count).tolist(), rng.integers(0, items, count).tolist(), strict=True
@@ -123,8 +124,8 @@ def append(stream: EventStream, events: Sequence[tuple[str, bytes]], accepted_at
 def _past(items: int, users: int, past: int, now: datetime) -> pa.Table:
     rng = np.random.default_rng(0)
     count = users * past
-    end = int(now.timestamp() * 1e6)
-    at = np.sort(rng.integers(end - PAST_DAYS * 86_400_000_000, end - 60_000_000, count))
+    end = to_micros(now)
+    at = np.sort(rng.integers(end - PAST_DAYS * DAY, end - 60 * SECOND, count))
     people = np.array([user_id(number) for number in range(users)])
     names = np.array([item_id(number) for number in range(items)])
     events = {

@@ -12,6 +12,7 @@ from statistics import median
 from stream_shop import append, bodies, open_stream_shop
 
 from recsys.config import Settings, load_settings
+from recsys.instants import now_micros
 from recsys.jobs.stream.run import drain_stream, open_runner
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.open import open_stream
@@ -45,7 +46,7 @@ def rows() -> list[dict[str, object]]:
 
 def _round(settings: Settings, seed: int) -> tuple[float, float]:
     stream = open_stream(settings)
-    append(stream, bodies(EVENTS, ITEMS, USERS, seed), time.time_ns() // 1000)
+    append(stream, bodies(EVENTS, ITEMS, USERS, seed), now_micros())
     stream.close()
     lake = EventLake(settings.paths.live)
     before = len(lake.read([]))

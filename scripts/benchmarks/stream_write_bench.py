@@ -7,7 +7,6 @@ worker has it, and from the data frame that `push` takes. Wall seconds, each upd
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +17,7 @@ from online_repository import feast_address
 
 from recsys import columns
 from recsys.config import Settings, load_settings
+from recsys.instants import utc_now
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.redis import server as redis_server
 
@@ -53,7 +53,7 @@ def rows() -> list[dict[str, object]]:
 def _measure(settings: Settings) -> tuple[float, float]:
     from feast.data_source import PushMode
 
-    now = datetime.now(UTC)
+    now = utc_now()
     tables = user_rows(USERS, now)
     online, feast = OnlineRows(settings), _feast(settings)
     times: tuple[list[float], list[float]] = ([], [])

@@ -13,8 +13,9 @@ from uuid import uuid4
 from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import to_micros
 from recsys.streaming.intake import EventResult, Intake, accept_rows, read_rows
-from recsys.streaming.stream import EventStream, Progress
+from recsys.streaming.stream import EventStream, StreamProgress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
@@ -25,7 +26,7 @@ THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0
 
 
-class MeasuredProgress(Progress, Protocol):
+class MeasuredProgress(StreamProgress, Protocol):
     """The workers' progress, and how fresh it keeps the features."""
 
     def freshness(self) -> Freshness:
@@ -150,7 +151,7 @@ class EventCollector:
         except BacklogError:
             self._metrics.turned_away.inc()
             raise
-        accepted_at = round(now.timestamp() * 1e6)
+        accepted_at = to_micros(now)
         with self._metrics.append_seconds.time():
             offsets = self._stream.call(lambda stream: stream.append(intake.rows, accepted_at))
         return encode_token(offsets_of(zip(partitions, offsets, strict=True)))

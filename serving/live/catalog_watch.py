@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event, Thread
 
 import redis
@@ -11,10 +11,11 @@ import redis
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
+from recsys.instants import to_micros, utc_now
 from recsys.retrieval.popularity import live_popularity
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from serving.live.bundle_watch import BundleWatch
 from serving.live.reconnecting import Reconnecting
 
@@ -63,7 +64,7 @@ class CatalogWatch:
         self,
         changes: Changes,
         scores: Scores,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._changes = changes
         self._scores = scores
@@ -98,8 +99,8 @@ class CatalogWatch:
         bundle = recommender.bundle
         index = bundle.items.vocabulary.indexes(list(scores))
         live = {place: score for place, score in zip(index.tolist(), scores.values(), strict=True) if place}
-        trained_at = round(bundle.manifest.data_end.timestamp() * 1e6)
-        now = round(self._now().timestamp() * 1e6)
+        trained_at = to_micros(bundle.manifest.data_end)
+        now = to_micros(self._now())
         return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
 
     def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:

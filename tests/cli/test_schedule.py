@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from recsys.cli.app import app
 from recsys.cli.schedule import ScheduledJob, crontab_text, systemd_units
 from recsys.config import Settings
+from recsys.instants import utc_now
 
 RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # of the five fields of a line of cron
 JOBS = ("recsys-features", "recsys-compact", "recsys-train")
@@ -63,7 +63,7 @@ def test_a_line_of_cron_runs_in_the_checkout_and_leaves_its_output_in_the_home(t
     job = ScheduledJob("j", "a job", "pwd; echo 100%; date -u +%Y", None, 0)
     [(_, command)] = parsed_crontab(crontab_text([job], settings))[1]
     subprocess.run(["/bin/sh", "-c", command], check=True, cwd="/")
-    year = str(datetime.now(UTC).year)
+    year = str(utc_now().year)
     assert (tmp_path / "a home" / "schedule.log").read_text().split("\n")[:2] == [str(tmp_path), "100%"]
     assert year in (tmp_path / "a home" / "schedule.log").read_text()
 

@@ -29,7 +29,7 @@ def app() -> typer.Typer:
 def shop(home: Path) -> Iterator[Path]:
     """A home whose server is stopped afterwards."""
     yield home
-    redis_server.down(load_settings())
+    redis_server.stop_server(load_settings())
 
 
 def test_up_status_down_and_their_exit_codes(app: typer.Typer, shop: Path) -> None:
@@ -54,7 +54,7 @@ def test_up_status_down_and_their_exit_codes(app: typer.Typer, shop: Path) -> No
 def test_a_table_for_people_shows_the_address_and_no_password(app: typer.Typer, shop: Path) -> None:
     up = CliRunner().invoke(app, ["up"])
     password = json.loads((shop / "redis" / "server.json").read_text())["password"]
-    assert redis_server.status(load_settings()).address in up.stdout
+    assert redis_server.server_status(load_settings()).address in up.stdout
     assert password not in up.output
 
 
@@ -121,7 +121,7 @@ def test_the_feast_command_works_after_up_with_nothing_exported(tmp_path: Path) 
     settings = load_settings({}, start=repository)
     assert settings.home == repository.parent / ".recsys"
     try:
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         call(FEAST, "apply", where=repository)
         call(FEAST, "materialize-incremental", "2026-01-03T00:00:00", where=repository)
         call(FEAST, "-c", "shop/feature_repo", "materialize", "2025-12-01", "2026-01-03", where=tmp_path)
@@ -130,4 +130,4 @@ def test_the_feast_command_works_after_up_with_nothing_exported(tmp_path: Path) 
         assert "3" in read
         assert "4" in read
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)

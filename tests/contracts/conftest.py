@@ -30,11 +30,11 @@ STORES = {
 def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.Address]:
     """Address of an embedded server with a home of its own."""
     settings = Settings(home=tmp_path_factory.mktemp("redis") / "home")
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     address = redis_server._read_address(settings)
     assert address is not None
     yield address
-    redis_server.down(settings)
+    redis_server.stop_server(settings)
 
 
 @pytest.fixture

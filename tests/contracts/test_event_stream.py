@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from recsys.streaming.dead_letters import retry
+from recsys.streaming.dead_letters import retry_dead_letters
 from recsys.streaming.stream import Entry, EventStream, StreamReader
 
 NOW = 1_790_000_000_000_000
@@ -199,9 +199,9 @@ def test_dropped_letters_are_forgotten(stream: EventStream) -> None:
 def test_retried_letters_are_appended_again(stream: EventStream) -> None:
     letters = [(Entry(0, 1, b"x", NOW), "bad"), (Entry(1, 1, b"y", NOW), "bad")]
     stream.put_aside(letters, NOW)
-    assert retry(stream, ["1-1"], NOW + 5) == 1
+    assert retry_dead_letters(stream, ["1-1"], NOW + 5) == 1
     assert [letter.letter_id for letter in stream.dead_letters()] == ["0-1"]
-    assert retry(stream, [], NOW + 6) == 1
+    assert retry_dead_letters(stream, [], NOW + 6) == 1
     assert stream.dead_letters() == []
     entries = drained(stream.reader(EVERYTHING), 2)
     assert sorted((e.partition, e.body, e.accepted_at) for e in entries) == [
@@ -213,5 +213,5 @@ def test_retried_letters_are_appended_again(stream: EventStream) -> None:
 @pytest.mark.parametrize("gone", ["9-9", "nonsense"])
 def test_retrying_an_unknown_letter_does_nothing(stream: EventStream, gone: str) -> None:
     stream.put_aside([(Entry(0, 1, b"x", NOW), "bad")], NOW)
-    assert retry(stream, [gone], NOW) == 0
+    assert retry_dead_letters(stream, [gone], NOW) == 0
     assert len(stream.dead_letters()) == 1

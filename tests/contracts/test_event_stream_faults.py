@@ -12,10 +12,11 @@ import redis
 from recsys.config import Settings, StreamSettings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect, open_url
+from recsys.stores.redis.client import open_url
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.kafka_stream import KafkaEventStream
 from recsys.stores.stream.open import open_progress, open_stream
-from recsys.stores.stream.redis_stream import LETTERS, RedisEventStream
+from recsys.stores.stream.redis_stream import DEAD_LETTERS, RedisEventStream
 from recsys.stores.stream.redis_stream_reader import entry_id, offset_of, partition_key
 from recsys.streaming.stream import Entry, EventStream, StreamReader
 from tests.fake_stream import FakeEventStream
@@ -28,9 +29,9 @@ NOW = 1_790_000_000_000_000
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """A home whose embedded server is up."""
     home = Settings(home=tmp_path / "home", stream=StreamSettings(partitions=2))
-    redis_server.up(home)
+    redis_server.start_server(home)
     yield home
-    redis_server.down(home)
+    redis_server.stop_server(home)
 
 
 def assert_away(stream: EventStream, reader: StreamReader, offset: int) -> None:
@@ -61,9 +62,9 @@ def test_redis_away_is_said_and_its_return_is_noticed(settings: Settings) -> Non
     with closing(open_stream(settings)) as stream:
         (offset,) = stream.append([(0, b"before")], NOW)
         reader = stream.reader({0: 0, 1: 0})
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
         assert_away(stream, reader, offset)
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         stream.append([(0, b"after")], NOW)
         assert [entry.body for entry in reader.read(10, 5.0)] == [b"before", b"after"]
         reader.commit({0: offset})
@@ -92,8 +93,8 @@ def test_appended_events_outlive_a_kill_of_the_server(settings: Settings) -> Non
         with closing(open_stream(settings)) as stream:
             texts = [b"%d-%d" % (attempt, number) for number in range(200)]
             expected += zip(stream.append([(0, text) for text in texts], NOW), texts, strict=True)
-            os.kill(redis_server.status(settings).pid, signal.SIGKILL)
-        redis_server.up(settings)
+            os.kill(redis_server.server_status(settings).pid, signal.SIGKILL)
+        redis_server.start_server(settings)
     with closing(open_stream(settings)) as stream, closing(stream.reader({0: 0})) as reader:
         entries = reader.read(1000, 5.0)
     assert [(entry.offset, entry.body) for entry in entries] == expected
@@ -106,8 +107,8 @@ def test_committed_offsets_and_letters_outlive_a_kill_of_the_server(settings: Se
             entries = reader.read(10, 5.0)
             reader.commit({0: offsets[0]})
         stream.put_aside([(entries[1], "bad")], NOW)
-        os.kill(redis_server.status(settings).pid, signal.SIGKILL)
-        redis_server.up(settings)
+        os.kill(redis_server.server_status(settings).pid, signal.SIGKILL)
+        redis_server.start_server(settings)
         status = stream.status()[0]
         assert (status.committed_offset, status.last_offset, status.lag) == (offsets[0], offsets[1], 1)
         assert [letter.entry for letter in stream.dead_letters()] == [entries[1]]
@@ -221,7 +222,7 @@ def test_a_refused_command_leaves_the_connection_in_step(redis_client: redis.Red
         stream.append([(0, b"a"), (1, b"b"), (0, b"c")], NOW)
     (offset,) = stream.append([(1, b"d")], NOW)
     assert offset > 0
-    redis_client.set(LETTERS, "not a hash")
+    redis_client.set(DEAD_LETTERS, "not a hash")
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
         stream.put_aside([(Entry(0, 1, b"x", NOW), "bad")], NOW)
 

@@ -14,6 +14,8 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
+from recsys.instants import DAY, to_micros
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORES = ("feast", "packed", "packed and dual")
 OURS = ("packed", "packed and dual")
@@ -251,10 +253,9 @@ def test_a_row_older_than_its_ttl_is_missing(make_repository: Callable[..., Any]
     store.apply(everything(repository.path, ttl=timedelta(days=1)))
     store.write_to_online_store("everything", df=frame(row("a", int64=1)))
     online = store._provider.online_store
-    day = 86_400_000_000
-    written = int(NOON.timestamp()) * 1_000_000
+    written = to_micros(NOON)
     answers = []
-    for now in (written + day, written + day + 1):
+    for now in (written + DAY, written + DAY + 1):
         online.now = lambda now=now: now
         answers.append(read(store, "a")["int64"])
     assert answers == [[1], [None]]  # as in the offline join the end of the TTL is inside

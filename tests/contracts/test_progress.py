@@ -9,12 +9,12 @@ import redis
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import open_url
 from recsys.stores.stream.progress import FreshnessSummary, RedisProgress
-from recsys.streaming.stream import Progress
+from recsys.streaming.stream import StreamProgress
 from tests.fake_stream import FakeProgress
 
 
 @pytest.fixture(params=["fake", "redis"])
-def progress(request: pytest.FixtureRequest) -> Iterator[Progress]:
+def progress(request: pytest.FixtureRequest) -> Iterator[StreamProgress]:
     """Progress of nobody yet."""
     if request.param == "fake":
         yield FakeProgress()
@@ -22,19 +22,19 @@ def progress(request: pytest.FixtureRequest) -> Iterator[Progress]:
         yield RedisProgress(request.getfixturevalue("redis_client"))
 
 
-def test_nothing_is_visible_at_first(progress: Progress) -> None:
+def test_nothing_is_visible_at_first(progress: StreamProgress) -> None:
     assert progress.reached([0, 5]) == {0: 0, 5: 0}
     assert progress.reached([]) == {}
 
 
-def test_each_partition_advances_on_its_own(progress: Progress) -> None:
+def test_each_partition_advances_on_its_own(progress: StreamProgress) -> None:
     progress.advance({0: 10, 1: 1_790_000_000_000 << 20}, [])
     progress.advance({2: 7}, [100, 200])
     assert progress.reached(iter([0, 1, 2])) == {0: 10, 1: 1_790_000_000_000 << 20, 2: 7}
 
 
 @pytest.mark.parametrize(("old", "new"), [(10, 9), (1 << 60, (1 << 60) - 1), (1000, 999), (5, 5)])
-def test_visible_offsets_never_go_back(progress: Progress, old: int, new: int) -> None:
+def test_visible_offsets_never_go_back(progress: StreamProgress, old: int, new: int) -> None:
     progress.advance({0: old}, [])
     progress.advance({0: new}, [])
     assert progress.reached([0]) == {0: old}

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.models.bundle import Manifest
-from recsys.stores.registry.database import database_url, open_engine, writing
+from recsys.stores.registry.database import database_url, open_engine, write_transaction
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import BundleRow, RunRow
 from tests.postgres import fresh_database, running_postgres
@@ -273,7 +273,7 @@ def test_the_database_itself_refuses_a_second_production_bundle(
     add("a")
     add("b")
     engine = open_engine(database_url(shop))
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(update(BundleRow).values(stage="production"))
     engine.dispose()
 
@@ -283,11 +283,11 @@ def test_the_database_itself_refuses_unknown_words_and_dangling_references(
 ) -> None:
     add("a")
     engine = open_engine(database_url(shop))
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(update(BundleRow).values(stage="retired"))
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(update(BundleRow).values(run_id="nobody"))
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+    with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(
             insert(RunRow).values(
                 run_id="r", kind="train", status="lost", started_at=START, settings={}, metrics={}

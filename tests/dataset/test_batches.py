@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset.batches import (
-    MICROS,
     Batch,
     TrainingData,
     batch_of,
@@ -15,6 +14,7 @@ from recsys.dataset.batches import (
     training_windows,
 )
 from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.instants import SECOND
 
 
 def log(rows: list[tuple[int, int, int]], users: int = 9, items: int = 60) -> Interactions:
@@ -28,7 +28,7 @@ def log(rows: list[tuple[int, int, int]], users: int = 9, items: int = 60) -> In
         item,
         item % 5 + 3,
         (1 + item % 3).astype(np.float32),
-        second * MICROS,
+        second * SECOND,
     )
 
 
@@ -179,6 +179,6 @@ def test_the_order_of_batches_is_the_generators(one, other, equal):
 
 def test_histories_are_right_aligned_and_strictly_before():
     actions = log([(1, 10, 5), (1, 20, 6), (1, 20, 7), (2, 15, 9)])
-    found = histories_of(actions, np.array([1, 1, 2, 3]), np.array([20, 21, 16, 99]) * MICROS, 3)
+    found = histories_of(actions, np.array([1, 1, 2, 3]), np.array([20, 21, 16, 99]) * SECOND, 3)
     assert found.items.tolist() == [[0, 0, 5], [5, 6, 7], [0, 0, 9], [0, 0, 0]]
     assert found.request_at_seconds.tolist() == [20, 21, 16, 99]

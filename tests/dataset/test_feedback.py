@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, build_feedback
 from recsys.dataset.interactions import Vocabulary
+from recsys.instants import DAY
 
-DAY = 86_400_000_000
 ITEMS = Vocabulary.of(["mug", "oil", "rye", "tea"])  # indexes 1 to 4
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import (
-    DAY_MICROS,
     TEST,
     TRAIN,
     VALIDATION,
@@ -20,6 +19,7 @@ from recsys.dataset.split import (
     time_split,
 )
 from recsys.errors import DataError
+from recsys.instants import DAY
 
 ITEM_COUNT = 6
 
@@ -31,7 +31,7 @@ def actions(*rows: tuple[int, int, int]) -> Interactions:
     users = Vocabulary(("", *(f"u{i}" for i in range(1, int(user.max()) + 1))))
     items = Vocabulary(("", *(f"i{i}" for i in range(1, ITEM_COUNT + 1))))
     weight = np.ones(len(user), np.float32)
-    return Interactions(users, items, user, item, np.full(len(user), 3), weight, day * DAY_MICROS)
+    return Interactions(users, items, user, item, np.full(len(user), 3), weight, day * DAY)
 
 
 logs = st.lists(
@@ -41,7 +41,7 @@ logs = st.lists(
 
 def case_of(cases: EvalCases, user: int) -> tuple[int, list[int]]:
     row = cases.user_index.tolist().index(user)
-    return int(cases.at[row]) // DAY_MICROS, cases.targets_of(row).tolist()
+    return int(cases.at[row]) // DAY, cases.targets_of(row).tolist()
 
 
 def test_leave_one_out_asks_for_the_last_action_and_validates_on_the_one_before() -> None:
@@ -79,8 +79,8 @@ def test_time_split_cuts_at_the_last_days_and_asks_at_the_cut() -> None:
     assert split.validation.targets.tolist() == [2]
     assert split.test.user_index.tolist() == [1, 2]
     assert split.test.targets.tolist() == [3, 5]
-    assert split.test.at.tolist() == [8 * DAY_MICROS + 1] * 2
-    assert split.train_end == 6 * DAY_MICROS + 1
+    assert split.test.at.tolist() == [8 * DAY + 1] * 2
+    assert split.train_end == 6 * DAY + 1
 
 
 def test_a_user_without_a_past_stays_in_a_time_split_as_a_cold_user() -> None:
@@ -144,7 +144,7 @@ def test_moments_count_the_distinct_instants_of_a_user(log: Interactions) -> Non
 def test_a_history_is_everything_strictly_before_the_instant(
     log: Interactions, pairs: list[tuple[int, int]]
 ) -> None:
-    known = [(min(user, len(log.users) - 1), day * DAY_MICROS) for user, day in pairs]
+    known = [(min(user, len(log.users) - 1), day * DAY) for user, day in pairs]
     user, at = np.array(known, np.int64).reshape(-1, 2).T
     cases = EvalCases(user, at, np.zeros(len(user) + 1, np.int64), np.zeros(0, np.int64))
     ends = history_ends(log, user, at)

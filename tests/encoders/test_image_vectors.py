@@ -15,7 +15,7 @@ from recsys.config import ImageSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError, DataError, SchemaMismatchError
 from recsys.models.encoders.image_encoder import ImageEncoder, load_image_encoder
 from recsys.stores.encoders.image_vectors import ImageColumn, image_column, item_images, save_image_column
-from recsys.stores.encoders.picture_files import SIDE, Picture, Unreadable, decoded
+from recsys.stores.encoders.picture_files import SIDE, Picture, UnreadablePicture, decode_picture
 from tests.encoders.tiny_models import save_bert, save_clip, save_resnet, save_vit
 
 SETTINGS = ImageSettings(batch_size=2)
@@ -83,7 +83,7 @@ def test_items_that_share_a_picture_share_its_vector_and_the_others_say_why_not(
     assert found.item_ids == ("a", "b", "c")
     assert found.vectors[0].tolist() == found.vectors[1].tolist() == pytest.approx(np.array(RED) / 255)
     assert found.encoded == sum(encoder.batches) == 2
-    assert {each.item_id: each.reason for each in found.refused} == {
+    assert {each.item_id: each.reason for each in found.rejected} == {
         "d": "broken_image",
         "e": "not_an_image",
         "f": "too_many_pixels",
@@ -93,7 +93,7 @@ def test_items_that_share_a_picture_share_its_vector_and_the_others_say_why_not(
         "j": "too_many_bytes",
     }
     assert sum(found.reasons.values()) + len(found.item_ids) == len(images)
-    assert "100 x 101" in next(each.detail for each in found.refused if each.item_id == "f")
+    assert "100 x 101" in next(each.detail for each in found.rejected if each.item_id == "f")
 
 
 def test_a_second_run_encodes_only_what_is_new_and_other_encoders_share_nothing(tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ def test_the_column_is_a_parquet_file_and_what_was_refused_lies_beside_it(tmp_pa
 
 
 def test_what_is_transparent_is_white_and_a_turned_photo_stands_upright() -> None:
-    clear = decoded(png((9, 9, 9, 0), mode="RGBA"), 100)
+    clear = decode_picture(png((9, 9, 9, 0), mode="RGBA"), 100)
     assert isinstance(clear, np.ndarray)
     assert clear.shape == (6, 8, 3)
     assert clear.min() == 255
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side
     Image.new("RGB", (8, 6)).save(out, "JPEG", exif=exif)
-    turned = decoded(out.getvalue(), 100)
+    turned = decode_picture(out.getvalue(), 100)
     assert isinstance(turned, np.ndarray)
     assert turned.shape == (8, 6, 3)
 
@@ -172,21 +172,21 @@ def test_what_is_transparent_is_white_and_a_turned_photo_stands_upright() -> Non
 )
 def test_every_mode_becomes_three_channels(mode: str, colour: int | tuple[int, ...]) -> None:
     form = "TIFF" if mode == "CMYK" else "PNG"
-    picture = decoded(png(colour, form=form, mode=mode), 100)  # type: ignore[arg-type]
+    picture = decode_picture(png(colour, form=form, mode=mode), 100)  # type: ignore[arg-type]
     assert isinstance(picture, np.ndarray)
     assert picture.shape == (6, 8, 3)
 
 
 def test_a_large_picture_is_made_smaller_and_a_bomb_is_refused_by_its_header() -> None:
-    wide = decoded(png(RED, (2 * SIDE, SIDE)), 10_000_000)
+    wide = decode_picture(png(RED, (2 * SIDE, SIDE)), 10_000_000)
     assert isinstance(wide, np.ndarray)
     assert wide.shape == (SIDE // 2, SIDE, 3)
     # 60,000 x 60,000 pixels in a header, and nothing behind it that could be unpacked.
     header = b"\x00\x00\x00\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
     bomb = b"\x89PNG\r\n\x1a\n" + header + zlib.crc32(header[4:]).to_bytes(4, "big") + b"\x00\x00\x00\x00IDAT"
-    refused = decoded(bomb, 50_000_000)
-    assert isinstance(refused, Unreadable)
-    assert refused.reason == "too_many_pixels"
+    rejected = decode_picture(bomb, 50_000_000)
+    assert isinstance(rejected, UnreadablePicture)
+    assert rejected.reason == "too_many_pixels"
 
 
 @pytest.mark.parametrize(

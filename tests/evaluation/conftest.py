@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.dataset.interactions import Interactions, Vocabulary
-
-DAY = 86_400_000_000
+from recsys.instants import DAY
 
 
 @pytest.fixture

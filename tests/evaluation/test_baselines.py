@@ -14,9 +14,8 @@ from recsys.evaluation.baselines import (
     recent_history,
     reference_baseline,
 )
+from recsys.instants import DAY
 from recsys.retrieval.popularity import decayed_popularity
-
-DAY = 86_400_000_000
 
 
 def case_of(user: int, day: int) -> EvalCases:

@@ -5,6 +5,7 @@ import numpy as np
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.evaluation.slices import head_items, repeat_targets, restrict_cases, slices_of
+from recsys.instants import DAY
 
 
 def test_a_target_that_the_user_had_before_is_a_repeat(shop: Interactions) -> None:
@@ -30,8 +31,7 @@ def test_slices_that_hold_everything_or_nothing_are_left_out(shop: Interactions)
 
 def test_users_are_told_apart_by_what_they_did_before(shop: Interactions) -> None:
     # Asked at the first instant and long after the last: no action before it, and all four.
-    day = 86_400_000_000
-    cases = EvalCases(np.array([1, 2]), np.array([0, 9 * day]), np.array([0, 1, 3]), np.array([1, 2, 3]))
+    cases = EvalCases(np.array([1, 2]), np.array([0, 9 * DAY]), np.array([0, 1, 3]), np.array([1, 2, 3]))
     found = {part.name: part.targets.tolist() for part in slices_of(cases, shop, shop)}
     assert found["history: none"] == [True, False, False]
     assert found["history: 1-5"] == [False, True, True]

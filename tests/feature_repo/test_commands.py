@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from recsys import columns
 from recsys.cli.app import app as recsys
 from recsys.config import Settings
+from recsys.instants import to_micros
 from tests.feature_repo.worlds import START, write_world
 
 ROOT = Path(__file__).parents[2]
@@ -24,12 +25,12 @@ LATER = START + timedelta(days=30)
 @pytest.fixture(scope="module")
 def served(shop: Settings) -> Iterator[Settings]:
     """The shop with its embedded Redis running."""
-    from recsys.stores.redis.server import down, up
+    from recsys.stores.redis.server import start_server, stop_server
 
     write_world(shop.paths, seed=21)
-    up(shop)
+    start_server(shop)
     yield shop
-    down(shop)
+    stop_server(shop)
 
 
 def feast(settings: Settings, *arguments: str, folder: Path) -> str:
@@ -67,7 +68,7 @@ def test_materialize_and_materialize_incremental_bring_rows_online(served: Setti
     early = int(reader.read_user("u1").event_at[columns.USER_HISTORY][0])
     feast(served, "-c", "feature_repo", "materialize-incremental", f"{LATER:%FT%T}", folder=ROOT)
     late = int(reader.read_user("u1").event_at[columns.USER_HISTORY][0])
-    assert early <= (START + 3 * day).timestamp() * 1_000_000 < late
+    assert early <= to_micros(START + 3 * day) < late
 
 
 @pytest.mark.slow

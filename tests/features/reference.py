@@ -6,20 +6,18 @@ are canonical rows as mappings, `at` an aware datetime; only those up to the giv
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.features.windows import PROFILE_DAYS, RATE_DAYS, SECOND_MICROS, TREND_DAYS, day_of, first_day
+from recsys.features.windows import PROFILE_DAYS, RATE_DAYS, TREND_DAYS, day_of, first_day
+from recsys.instants import SECOND, to_micros
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def user_activity_as_of(
@@ -74,7 +72,7 @@ def user_history_as_of(events: Sequence[Row], user: str, at: datetime) -> Values
     return {
         columns.HISTORY_ITEMS: [stable_key(event[columns.ITEM_ID]) for event in kept],
         columns.HISTORY_KINDS: [columns.KIND_CODES[event[columns.KIND]] for event in kept],
-        columns.HISTORY_AT: [_micros(event) // SECOND_MICROS for event in kept],
+        columns.HISTORY_AT: [_micros(event) // SECOND for event in kept],
     }
 
 
@@ -128,13 +126,13 @@ def _standing(past: Sequence[Row]) -> list[Row]:
 
 
 def _within(events: Sequence[Row], at: datetime, days: int) -> list[Row]:
-    oldest = first_day((at - _EPOCH) // _MICROSECOND, days)
+    oldest = first_day(to_micros(at), days)
     return [event for event in events if day_of(_micros(event)) >= oldest]
 
 
 def _last(events: Sequence[Row]) -> int:
     acted = [_micros(event) for event in events if event[columns.KIND] != columns.IMPRESSION]
-    return max(acted, default=0) // SECOND_MICROS
+    return max(acted, default=0) // SECOND
 
 
 def _count(events: Sequence[Row], *kinds: str) -> int:
@@ -150,4 +148,4 @@ def _share(part: int, whole: int) -> float:
 
 
 def _micros(event: Row) -> int:
-    return int((event[columns.AT] - _EPOCH) // _MICROSECOND)
+    return to_micros(event[columns.AT])

@@ -13,8 +13,7 @@ from recsys.features.skew import (
     measure_staleness,
     values_equal,
 )
-
-SECOND = 1_000_000
+from recsys.instants import SECOND
 
 
 def row(values: dict, event_at: int | None = 10 * SECOND, view: str = "user_activity") -> ServedRow:

@@ -13,6 +13,7 @@ from recsys.features.rows import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.snapshot import ITEMS, FeatureSnapshot, snapshot_line
+from recsys.instants import to_micros
 from recsys.stores.served.slate_log import snapshot_log
 from tests.fake_world import NOW, days_ago, regulars, shop_bundle
 
@@ -38,22 +39,18 @@ def snapshots(*users: str | None, away: bool = False, **features: Any) -> list[d
     return [orjson.loads(orjson.dumps(snapshot_line(record))) for record in kept.records]
 
 
-def micros(at: datetime) -> int:
-    return int(at.timestamp() * 1e6)
-
-
 def test_a_snapshot_holds_the_rows_of_the_user_and_of_candidates() -> None:
     (line,) = snapshots("ann")
     assert (line["request_id"], line["user_id"], line["bundle_id"]) == ("r0", "ann", "bundle-1")
     assert datetime.fromisoformat(line["at"]) == NOW
     history = line["user"][columns.USER_HISTORY]
-    assert history["event_at"] == micros(days_ago(2))
+    assert history["event_at"] == to_micros(days_ago(2))
     assert set(history["values"]) == {columns.HISTORY_ITEMS, columns.HISTORY_KINDS, columns.HISTORY_AT}
     assert history["values"][columns.HISTORY_KINDS] == [columns.KIND_CODES[columns.PURCHASE]] * 3
     assert len({item["item_id"] for item in line["items"]}) == len(line["items"]) == 9
     content = line["items"][0]["views"][columns.ITEM_CONTENT]
     assert content["values"][columns.AVAILABLE] is True
-    assert content["event_at"] == micros(days_ago(2))
+    assert content["event_at"] == to_micros(days_ago(2))
 
 
 def test_a_row_that_was_not_there_has_no_instant_and_no_values() -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
 from recsys.ingest.raw.cells import LIST_MARK, as_instant, as_micros, as_number, as_text
+from recsys.instants import to_micros
 
 
 def micros(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1_000_000  # type: ignore[arg-type, misc]
+    return to_micros(datetime(*parts, tzinfo=UTC))  # type: ignore[arg-type, misc]
 
 
 def test_texts_are_trimmed_and_nothing_is_null() -> None:

@@ -12,10 +12,10 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.ingest.cleaning.clean import Cleaned, CleaningState, clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import DAY, SECOND
 
 RULES = CleaningRules()
 NOW = 1_800_000_000_000_000
-SECOND = 1_000_000
 NULLABLE = pa.schema([pa.field(field.name, field.type) for field in EVENT_SCHEMA])
 
 
@@ -29,7 +29,7 @@ def table(*rows: dict[str, Any]) -> pa.Table:
                 columns.KIND: columns.VIEW,
                 columns.USER_ID: "u",
                 columns.ITEM_ID: "i",
-                columns.AT: NOW - 86_400 * SECOND + round(t * SECOND),
+                columns.AT: NOW - DAY + round(t * SECOND),
                 columns.SEQUENCE: place,
                 columns.WEIGHT: 1.0,
                 **row,

@@ -16,7 +16,13 @@ from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine
-from recsys.stores.registry.migrations import current, downgrade, migrating, migrations_folder, upgrade
+from recsys.stores.registry.migrations import (
+    downgrade_database,
+    migration_transaction,
+    migrations_folder,
+    read_revisions,
+    upgrade_database,
+)
 from recsys.stores.registry.registry import Registry
 from tests.postgres import fresh_database, running_postgres
 
@@ -46,18 +52,18 @@ def tables(shop: Settings) -> set[str]:
 
 
 def test_an_empty_database_gets_todays_tables(shop: Settings) -> None:
-    upgrade(database_url(shop), shop)
+    upgrade_database(database_url(shop), shop)
     assert tables(shop) == TABLES == {table.name for table in Tables.metadata.sorted_tables}
-    assert current(database_url(shop), shop).fit
+    assert read_revisions(database_url(shop), shop).fit
 
 
 def test_the_way_down_ends_at_nothing_and_up_again_works(shop: Settings) -> None:
     url = database_url(shop)
-    upgrade(url, shop)
-    downgrade(url, shop, "base")
+    upgrade_database(url, shop)
+    downgrade_database(url, shop, "base")
     assert tables(shop) == set()
-    assert current(url, shop).current is None
-    upgrade(url, shop)
+    assert read_revisions(url, shop).current is None
+    upgrade_database(url, shop)
     assert tables(shop) == TABLES
 
 
@@ -65,17 +71,17 @@ def test_every_revision_can_be_gone_and_taken_back(shop: Settings) -> None:
     url = database_url(shop)
     script = ScriptDirectory(str(migrations_folder(shop)))
     for revision in reversed([revision.revision for revision in script.walk_revisions()]):
-        upgrade(url, shop, revision)
-        downgrade(url, shop, "-1")
-        upgrade(url, shop, revision)
-        assert current(url, shop).current == revision
+        upgrade_database(url, shop, revision)
+        downgrade_database(url, shop, "-1")
+        upgrade_database(url, shop, revision)
+        assert read_revisions(url, shop).current == revision
 
 
 def test_models_and_migrations_agree(shop: Settings) -> None:
     assert registry_tables.RunRow.metadata is Tables.metadata
     url = database_url(shop)
-    upgrade(url, shop)
-    with migrating(url) as connection:
+    upgrade_database(url, shop)
+    with migration_transaction(url) as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Tables.metadata) == []
 
@@ -83,7 +89,7 @@ def test_models_and_migrations_agree(shop: Settings) -> None:
 def test_check_constraints_and_names_agree_too(shop: Settings) -> None:
     """Autogenerate does not compare these."""
     url = database_url(shop)
-    upgrade(url, shop)
+    upgrade_database(url, shop)
     engine = open_engine(url)
     found, wanted = inspect(engine), Tables.metadata.tables
     for name in TABLES:
@@ -100,7 +106,7 @@ def test_check_constraints_and_names_agree_too(shop: Settings) -> None:
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(shop: Settings) -> None:
     def fail() -> None:
-        with migrating(database_url(shop)) as connection:
+        with migration_transaction(database_url(shop)) as connection:
             connection.execute(text("CREATE TABLE half (id INTEGER)"))
             raise ZeroDivisionError
 
@@ -118,8 +124,8 @@ def test_data_survives_opening_again(shop: Settings) -> None:
 
 def test_tables_of_a_newer_version_are_left_alone(shop: Settings) -> None:
     url = database_url(shop)
-    upgrade(url, shop)
-    with migrating(url) as connection:
+    upgrade_database(url, shop)
+    with migration_transaction(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match=r"revision '9999'.*Upgrade recsys"):
         Registry.open(shop)

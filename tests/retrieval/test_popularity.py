@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.instants import DAY
 from recsys.retrieval.popularity import POPULARITY_ORIGIN, decayed_popularity, live_popularity
-
-DAY = 86_400_000_000
 
 
 def actions(*rows: tuple[int, int, float]) -> Interactions:

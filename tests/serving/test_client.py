@@ -22,6 +22,7 @@ from recsys.errors import (
 )
 from recsys.events import Click, Impression, View, parse_event
 from recsys.funnel.slate import Slate
+from recsys.http import retry_after
 from tests.fake_world import NOW
 from tests.serving.conftest import PATIENT
 
@@ -212,3 +213,23 @@ def test_the_client_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_service_is_ready_when_it_says_so() -> None:
+    script = Script(broken, refused(503), accepted)
+    assert [script.client().is_ready() for _ in range(3)] == [False, False, True]
+    assert script.pauses == []
+
+
+def test_an_answer_can_be_had_as_its_json() -> None:
+    script = Script(accepted)
+    assert script.client().post("/v1/new", {"k": 1})["token"] == "0:1"
+    assert script.bodies == [b'{"k":1}']
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("7", 7.0), ("0.5", 0.5), ("Fri, 31 Dec 1999", None), (None, None)]
+)
+def test_when_to_come_again_is_a_number_of_seconds(given: str | None, seconds: float | None) -> None:
+    headers = {} if given is None else {"Retry-After": given}
+    assert retry_after(httpx.Response(503, headers=headers)) == seconds

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,8 @@ import psutil
 import pytest
 
 from recsys.config import Settings
-from recsys.stores.redis.server import down, up
+from recsys.instants import utc_now
+from recsys.stores.redis.server import start_server, stop_server
 from recsys.stores.stream.open import open_stream
 from scripts.benchmarks.random_shop import open_shop as random_shop
 from scripts.benchmarks.random_shop import promote, random_bundle, user_id
@@ -55,7 +55,7 @@ def wait_for(what: str, true: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def another(settings: Settings, bundle_id: str) -> None:
-    bundle = random_bundle(60, settings, datetime.now(UTC), bundle_id, np.random.default_rng(1))
+    bundle = random_bundle(60, settings, utc_now(), bundle_id, np.random.default_rng(1))
     promote(settings, bundle)
 
 
@@ -81,13 +81,13 @@ def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -
         sent = client.post("/v1/events", json=VIEW)
         assert (sent.status_code, sent.json()["accepted"]) == (200, 1)
 
-        down(settings)
+        stop_server(settings)
         refused = client.post("/v1/events", json=VIEW)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         degraded = recommend(client)
         assert degraded.status_code == 200
         assert degraded.json()["degraded"] == ["online_features_unavailable"]
-        up(settings)
+        start_server(settings)
         wait_for("features come back", lambda: recommend(client).json()["degraded"] == [])
         wait_for("events are taken", lambda: client.post("/v1/events", json=VIEW).status_code == 200)
         stream = open_stream(settings)

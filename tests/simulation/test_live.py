@@ -13,11 +13,11 @@ import pytest
 
 from recsys.errors import RequestError, StoreUnavailableError
 from recsys.events import parse_event
+from recsys.instants import DAY, now_micros
 from recsys.simulation.habits import Habits
 from recsys.simulation.judge import Oracle, served_calibration
 from recsys.simulation.live import LiveTraffic, Pace, Tally, paced, start_pace
 from recsys.simulation.page_events import Names
-from recsys.simulation.rhythm import DAY
 from recsys.simulation.service import Answer, HttpService, Receipt
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter, read_truth
@@ -53,7 +53,7 @@ class FakeService:
 
 def play(folder: Path, seconds: float = 1.0, rate: float = 3000, **habits: Any) -> tuple[FakeService, Tally]:
     world = open_world(Habits(**{"shoppers": 200, "bot_views": 50, **habits}), small_catalog())
-    pace = start_pace(seconds, 1.0, time.time_ns() // 1000)
+    pace = start_pace(seconds, 1.0, now_micros())
     world = paced(world, pace, rate)
     service = FakeService(world)
     with TruthWriter(folder / "truth.parquet", world) as writer:
@@ -79,7 +79,7 @@ def test_shoppers_report_what_they_did_with_the_slates_of_the_service(tmp_path: 
 def test_pages_that_are_read_when_the_run_ends_are_finished(tmp_path: Path) -> None:
     """Otherwise long pages, those with clicks, would be missing in the truth."""
     world = open_world(Habits(shoppers=200, bot_share=0), small_catalog())
-    pace = start_pace(1.0, None, time.time_ns() // 1000)  # real time: no page ends within a second
+    pace = start_pace(1.0, None, now_micros())  # real time: no page ends within a second
     service = FakeService(world)
     traffic = LiveTraffic(paced(world, pace, 3000), service, pace, Names("1"))
     began = time.monotonic()
@@ -200,7 +200,7 @@ def test_a_failing_service_ends_the_run_with_its_error(tmp_path: Path) -> None:
             return Receipt(0, 0, None, None)
 
     world = open_world(Habits(), small_catalog())
-    pace = start_pace(0.5, 1.0, time.time_ns() // 1000)
+    pace = start_pace(0.5, 1.0, now_micros())
     traffic = LiveTraffic(paced(world, pace, 1000), Broken(world), pace, Names("1"))
     with pytest.raises(StoreUnavailableError, match="/v1/events"):
         asyncio.run(traffic.run())

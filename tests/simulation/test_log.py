@@ -16,9 +16,9 @@ from recsys.events import Cart, UserEvent
 from recsys.home import HomePaths
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
+from recsys.instants import DAY, to_micros
 from recsys.jobs.data.import_shop import run_import
 from recsys.simulation.log_files import write_items, write_log
-from recsys.simulation.rhythm import DAY
 from recsys.stores.lake.event_lake import EventLake
 from tests.simulation.catalogs import small_catalog
 from tests.simulation.logs import Log, make_log
@@ -123,7 +123,7 @@ def test_duplicates_late_events_and_wrong_clocks_come_in_the_stated_shares(untid
     count = len(first)
     assert within((len(untidy.arriving) - count) / count, 0.05, count)
     skew = dict(zip(map(untidy.world.user_id, range(300)), untidy.world.skew.tolist(), strict=True))
-    delays = np.array([at - event.at.timestamp() * 1e6 + skew[event.user_id] for at, event in first.values()])
+    delays = np.array([at - to_micros(event.at) + skew[event.user_id] for at, event in first.values()])
     assert within((delays > 60e6).mean(), 0.1, count)
     assert delays.min() > -1
     assert delays.max() < 2 * DAY + 60e6

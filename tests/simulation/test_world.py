@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import DataError
+from recsys.instants import DAY
 from recsys.simulation.habits import Habits
-from recsys.simulation.rhythm import DAY, HOUR, HOUR_SHAPE, WEEK_SHAPE, arrivals, rate_at
+from recsys.simulation.rhythm import HOUR, HOUR_SHAPE, WEEK_SHAPE, arrivals, rate_at
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.world import open_world
 from tests.simulation.catalogs import CATEGORIES, START, small_catalog

@@ -8,6 +8,7 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.instants import to_micros
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
@@ -63,7 +64,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | list):
         return [_plain(each) for each in value]
     if hasattr(value, "timestamp"):
-        return round(value.timestamp() * 1_000_000)
+        return to_micros(value)
     if isinstance(value, float | np.floating):
         return float(np.float32(value))
     return value.item() if isinstance(value, np.generic) else value

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
 from recsys.home import HomePaths
+from recsys.instants import utc_now
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.lake.event_lake import EventLake
@@ -42,7 +43,7 @@ CATEGORIES = {f"i{number}": ("tea", "tools", "books")[number % 3] for number in 
 
 def write_shop(paths: HomePaths, events: pa.Table) -> None:
     """What an import leaves: items, users, facts, mapping, and the imported events."""
-    now = datetime.now(UTC)
+    now = utc_now()
     items = [
         {
             columns.ITEM_ID: item,
@@ -79,11 +80,11 @@ def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Se
     write_shop(settings.paths, events)
     before = dict(os.environ)
     os.environ.update(given)  # Feast's stores look there
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     try:
         OfflineFeatures(settings).apply()
         yield settings
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
         os.environ.clear()
         os.environ.update(before)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import DAY, to_micros
 from recsys.streaming.aggregate import Aggregated, aggregate, expire
 from recsys.streaming.item_counters import (
     ItemCounters,
@@ -22,14 +22,9 @@ from recsys.streaming.item_counters import (
 )
 from tests.features.worlds import category_keys
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EVERYTHING = CleaningRules(near_duplicate_seconds={}, bot_events_per_minute=0, bot_events_per_day=0)
 KEYS = {columns.USER_ACTIVITY: columns.USER_ID, columns.USER_HISTORY: columns.USER_ID}
 Row = dict[str, Any]
-
-
-def micros(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def canonical(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -47,7 +42,7 @@ class Replayed:
     """
 
     rules: CleaningRules = EVERYTHING
-    lateness: int = 90 * DAY_MICROS
+    lateness: int = 90 * DAY
     logs: dict[str, bytes] = field(default_factory=dict)
     counters: dict[str, bytes] = field(default_factory=dict)
     bots: frozenset[str] = frozenset()
@@ -65,7 +60,7 @@ class Replayed:
     def users(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> Aggregated:
         """What a batch does to its users; the deltas of items wait. A row may say when it `arrives`."""
         self.created += 1
-        accepted = [micros(row.get("arrives", now)) for row in rows]
+        accepted = [to_micros(row.get("arrives", now)) for row in rows]
         events = canonical(rows)
         names = set(events[columns.USER_ID].to_pylist())
         step = aggregate(
@@ -73,7 +68,7 @@ class Replayed:
             {user: log for user, log in self.logs.items() if user in names},
             categories=category_keys,
             rules=self.rules,
-            now=micros(now),
+            now=to_micros(now),
             created=self.created,
             bots=self.bots,
             lateness=self.lateness,
@@ -100,18 +95,18 @@ class Replayed:
     def tick(self, now: datetime) -> None:
         """What a midnight does to entities whose rows have expired."""
         self.created += 1
-        users = {user for user, at in self.user_expires.items() if at is not None and at <= micros(now)}
+        users = {user for user, at in self.user_expires.items() if at is not None and at <= to_micros(now)}
         if users:
             logs = {user: self.logs[user] for user in users}
-            rows = expire(logs, categories=category_keys, now=micros(now), created=self.created)
+            rows = expire(logs, categories=category_keys, now=to_micros(now), created=self.created)
             assert set(rows.expires) == users
             self.user_expires |= rows.expires
             self._write(columns.USER_ACTIVITY, columns.USER_ID, rows.activity)
-        items = {item for item, at in self.item_expires.items() if at is not None and at <= micros(now)}
+        items = {item for item, at in self.item_expires.items() if at is not None and at <= to_micros(now)}
         self._write_items(decode_counters({item: self.counters[item] for item in items}), now)
 
     def _write_items(self, counters: ItemCounters, now: datetime) -> None:
-        rows = item_rows(counters, now=micros(now), created=self.created)
+        rows = item_rows(counters, now=to_micros(now), created=self.created)
         self.item_expires |= rows.expires
         self._write(columns.ITEM_ENGAGEMENT, columns.ITEM_ID, rows.engagement)
 

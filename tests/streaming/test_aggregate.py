@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import columns
+from recsys import columns, instants
 from recsys.catalog import stable_key
 from recsys.errors import DataError
-from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import to_micros
 from recsys.streaming.aggregate import stamp_rows
 from recsys.streaming.item_counters import decode_counters
 from recsys.streaming.user_log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
-from tests.streaming.replayed import EVERYTHING, Replayed, canonical, micros
+from tests.streaming.replayed import EVERYTHING, Replayed, canonical
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 NOON = START + 12 * HOUR
@@ -49,7 +49,7 @@ def test_a_count_falls_at_each_midnight_that_a_window_ends_with() -> None:
     seen = []
     while (due := stream.user_expires["u1"]) is not None:
         assert stream.item_expires["i1"] == due
-        midnight = START + timedelta(microseconds=due - micros(START))
+        midnight = START + timedelta(microseconds=due - to_micros(START))
         stream.tick(midnight + HOUR)
         activity, at = stream.features(columns.USER_ACTIVITY, "u1")
         assert activity is not None
@@ -59,7 +59,7 @@ def test_a_count_falls_at_each_midnight_that_a_window_ends_with() -> None:
 
 
 def test_a_late_event_counts_on_its_own_day_and_the_row_keeps_its_instant() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     stream.process(numbered(event(columns.VIEW, NOON)), NOON)
     stream.process(numbered(event(columns.VIEW, NOON - 3 * DAY, item="i2"), first=1), NOON + HOUR)
     activity, at = stream.features(columns.USER_ACTIVITY, "u1")
@@ -67,12 +67,12 @@ def test_a_late_event_counts_on_its_own_day_and_the_row_keeps_its_instant() -> N
     assert (activity["view_count_1d"], activity["view_count_7d"], at) == (1, 2, NOON)
     history, at = stream.features(columns.USER_HISTORY, "u1")
     assert history is not None
-    seconds = micros(NOON) // 1_000_000
+    seconds = to_micros(NOON) // instants.SECOND
     assert (history[columns.HISTORY_AT], at) == ([seconds - 3 * 86_400, seconds], NOON)
 
 
 def test_an_event_beyond_the_lateness_goes_to_the_lake_and_nowhere_else() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     step = stream.process(numbered(event(columns.VIEW, NOON - 8 * DAY), event(columns.VIEW, NOON)), NOON)
     assert step.late[columns.SEQUENCE].to_pylist() == [0]
     assert step.kept[columns.SEQUENCE].to_pylist() == [1]
@@ -84,7 +84,7 @@ def test_an_event_beyond_the_lateness_goes_to_the_lake_and_nowhere_else() -> Non
 
 
 def test_lateness_is_judged_by_when_an_event_was_accepted_and_not_by_a_worker_that_was_away() -> None:
-    stream = Replayed(lateness=7 * DAY_MICROS)
+    stream = Replayed(lateness=7 * instants.DAY)
     accepted = {**event(columns.VIEW, NOON), "arrives": NOON + HOUR}
     assert len(stream.process(numbered(accepted), NOON + 30 * DAY).late) == 0
 
@@ -176,7 +176,7 @@ def test_a_machine_is_refused_from_the_event_that_betrays_it_and_for_ever() -> N
 
 
 def found_in_batches(
-    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * DAY_MICROS
+    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * DAY
 ) -> dict[int, str]:
     """Reasons by sequence, when `events` come by `size`."""
     replayed = Replayed(rules, lateness)
@@ -211,7 +211,7 @@ def test_what_repeats_a_machine_is_a_near_duplicate_in_any_batch_as_in_an_import
     expected = {place: "bot" for place in (3, 6, 7, 10, 12, 13)}
     expected |= {place: "near_duplicate" for place in (4, 5, 8, 9, 11)}
     assert found_in_batches(rules, events, size) == expected
-    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+    assert reasons(clean(canonical(events), rules, to_micros(NOON + DAY)).rejected) == expected
 
 
 @pytest.mark.parametrize("size", [1, 100])
@@ -228,7 +228,7 @@ def test_a_machine_that_searches_repeats_itself_only_with_the_same_words(size: i
     )
     expected = {1: "bot", 2: "bot", 3: "bot", 4: "near_duplicate"}
     assert found_in_batches(rules, events, size) == expected
-    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+    assert reasons(clean(canonical(events), rules, to_micros(NOON + DAY)).rejected) == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
@@ -244,7 +244,7 @@ def test_a_near_duplicate_of_yesterday_does_not_count_today(size: int) -> None:
     )
     expected = {1: "near_duplicate", 4: "bot"}
     assert found_in_batches(rules, events, size) == expected
-    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+    assert reasons(clean(canonical(events), rules, to_micros(NOON + DAY)).rejected) == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
@@ -253,7 +253,7 @@ def test_events_beyond_the_lateness_are_cleaned_like_others(size: int) -> None:
     events = numbered(*(event(columns.VIEW, NOON + second * SECOND) for second in (0, 1, 10, 20)))
     expected = {1: "near_duplicate", 3: "bot"}
     assert found_in_batches(rules, events, size, lateness=0) == expected
-    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+    assert reasons(clean(canonical(events), rules, to_micros(NOON + DAY)).rejected) == expected
 
 
 def test_of_a_machine_no_more_is_remembered_than_near_duplicates_are_known_by() -> None:
@@ -295,7 +295,7 @@ def test_a_stream_in_order_of_time_is_cleaned_like_an_import(rows: list[dict[str
             row[columns.ITEM_ID] = None
         else:
             row[columns.QUERY] = None
-    imported = clean(canonical(events), rules, micros(NOON + HOUR))
+    imported = clean(canonical(events), rules, to_micros(NOON + HOUR))
     stream = Replayed(rules)
     found: dict[int, str] = {}
     for start in range(0, len(events), size):
@@ -347,7 +347,7 @@ def test_a_log_of_another_version_is_refused_by_name() -> None:
 
 def test_rows_can_be_stamped_when_the_commit_knows_its_instant(start: datetime) -> None:
     step = Replayed().process(numbered(event(columns.VIEW, NOON)), NOON)
-    rows = stamp_rows(step.rows.activity, micros(start))
+    rows = stamp_rows(step.rows.activity, to_micros(start))
     assert rows[columns.CREATED_TIMESTAMP].to_pylist() == [start]
     assert rows.schema == step.rows.activity.schema
 

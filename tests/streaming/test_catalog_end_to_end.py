@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings
+from recsys.instants import now_micros, utc_now
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.lake.dataset_files import load_items, load_users
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from tests.streaming.real_home import imported_events, open_home
 
@@ -30,9 +30,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 def send(settings: Settings, **fields: Any) -> int:
     """Puts an upsert into the catalog's partition; returns its offset."""
-    row = {"event_id": f"e{time.time_ns()}", "at": datetime.now(UTC).isoformat(), **fields}
+    row = {"event_id": f"e{time.time_ns()}", "at": utc_now().isoformat(), **fields}
     stream = open_stream(settings)
-    (offset,) = stream.append([(stream.partitions, json.dumps(row).encode())], time.time_ns() // 1000)
+    (offset,) = stream.append([(stream.partitions, json.dumps(row).encode())], now_micros())
     stream.close()
     return offset
 

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.catalog import Item, User
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.instants import to_micros
 from recsys.models.bundle_update import ItemChange
 from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
-NOON_MICROS = int(NOON.timestamp() * 1e6)
+NOON_MICROS = to_micros(NOON)
 PARTITION = 2
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from recsys.config import StreamSettings
+from recsys.instants import SECOND
 from recsys.streaming.worker import Sinks, Worker
 from tests.streaming.test_worker import some_events
-from tests.streaming.worker_world import PARTITIONS, SECOND, World, differences, drain, rows_at
+from tests.streaming.worker_world import PARTITIONS, World, differences, drain, rows_at
 
 SETTINGS = StreamSettings(partitions=PARTITIONS, batch_events=5, flush_seconds=0.001)
 # What has an effect outside of the worker; what only reads cannot leave anything half done.

@@ -24,8 +24,9 @@ from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.features.windows import DAY_MICROS, day_of
+from recsys.features.windows import day_of
 from recsys.home import HomePaths
+from recsys.instants import DAY
 from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
@@ -73,9 +74,9 @@ def days(events: pa.Table) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
     """The events of each day, as a client would have sent them, and the instant at which the day ends."""
     at = events[columns.AT].cast(pa.int64()).to_numpy()
     names = [name for name in columns.EVENT_COLUMNS if name not in (columns.SEQUENCE, columns.WEIGHT)]
-    first = int(at[0] // DAY_MICROS)
-    for day in range(first, int(at[-1] // DAY_MICROS) + 1):
-        low, high = np.searchsorted(at, [day * DAY_MICROS, (day + 1) * DAY_MICROS])
+    first = int(at[0] // DAY)
+    for day in range(first, int(at[-1] // DAY) + 1):
+        low, high = np.searchsorted(at, [day * DAY, (day + 1) * DAY])
         rows = events.slice(low, high - low).select(names).to_pylist()
         bodies = [
             (
@@ -84,7 +85,7 @@ def days(events: pa.Table) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
             )
             for row in rows
         ]
-        yield (day + 1) * DAY_MICROS - 1, bodies
+        yield (day + 1) * DAY - 1, bodies
 
 
 def batch_at(log: EventLog, full: Mapping[str, pa.Table], now: int) -> dict[str, pa.Table]:
@@ -132,8 +133,8 @@ def test_a_year_replayed_as_a_stream_equals_the_batch_for_every_feature(tmp_path
     sinks = Sinks(online, EventLake(tmp_path / "live", durable=False), FakeProgress())
     worker = Worker(stream, state, sinks, shop_rules(paths, categories), settings, clock)
     first, last = (int(at) for at in pc.min_max(events[columns.AT].cast(pa.int64())).as_py().values())
-    ends = np.arange(day_of(first) + 1, day_of(last) + 2) * DAY_MICROS - 1
-    long_after = int(ends[-1]) + 100 * DAY_MICROS
+    ends = np.arange(day_of(first) + 1, day_of(last) + 2) * DAY - 1
+    long_after = int(ends[-1]) + 100 * DAY
     checks = {*ends[np.linspace(20, len(ends) - 1, CHECKS).astype(int)].tolist(), long_after}
     clock.now = int(ends[0])
     worker.take(range(settings.partitions))

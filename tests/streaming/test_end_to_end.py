@@ -25,6 +25,7 @@ from recsys.cli.app import app
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.instants import DAY, now_micros, to_micros, utc_now
 from recsys.jobs.stream.replay import replay_events
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.features.build import build_features
@@ -33,20 +34,20 @@ from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.dataset_files import load_info, save_info
 from recsys.stores.lake.event_lake import EventLake, open_lake
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
-from tests.streaming.worker_world import differences, micros, rows_at
+from tests.streaming.worker_world import differences, rows_at
 
 USERS = ["ann", "bob", "new"]
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    now = datetime.now(UTC)
+    now = utc_now()
     events = [
         {
             columns.EVENT_ID: f"old-{number}",
@@ -87,18 +88,18 @@ def working(home: Settings) -> Settings:
 def send(settings: Settings, *events: dict[str, Any]) -> None:
     stream = open_stream(settings)
     rows = [(partition_of(each["user_id"], stream.partitions), json.dumps(each).encode()) for each in events]
-    stream.append(rows, time.time_ns() // 1000)
+    stream.append(rows, now_micros())
     stream.close()
 
 
 def event(name: str, user: str, item: str, kind: str = "view", ago: float = 5.0) -> dict[str, Any]:
-    at = datetime.now(UTC) - timedelta(seconds=ago)
+    at = utc_now() - timedelta(seconds=ago)
     return {"kind": kind, "event_id": name, "user_id": user, "item_id": item, "at": at.isoformat()}
 
 
 def assert_online_equals_batch(settings: Settings) -> None:
     online = online_rows(settings, USERS, [*CATEGORIES])
-    batch = rows_at(open_lake(settings.paths).read(), time.time_ns() // 1000, categories)
+    batch = rows_at(open_lake(settings.paths).read(), now_micros(), categories)
     assert differences(online, as_online(batch)) == []
 
 
@@ -138,7 +139,7 @@ def test_dead_letters_are_listed_retried_and_dropped(home: Settings) -> None:
     stream = open_stream(home)
     wrong = (partition_of("bob", 8) + 1) % 8
     body = json.dumps(event("misplaced", "bob", "i3")).encode()
-    stream.append([(wrong, body), (0, b"nonsense")], time.time_ns() // 1000)
+    stream.append([(wrong, body), (0, b"nonsense")], now_micros())
     stream.close()
     drain_stream(home)
     dead_letters = command("stream", "dlq", "list")
@@ -183,7 +184,7 @@ def test_feature_rows_that_are_built_know_the_live_events(working: Settings) -> 
 def test_an_older_row_never_replaces_a_newer_one_online(working: Settings) -> None:
     before = online_rows(working, USERS, [])
     writer = OnlineRows(working)
-    old = rows_at(open_lake(working.paths).read(), time.time_ns() // 1000 - 10 * 86_400_000_000, categories)
+    old = rows_at(open_lake(working.paths).read(), now_micros() - 10 * DAY, categories)
     table = pa.Table.from_pylist(list(old["user_activity"].values()), schema=VIEW_SCHEMAS["user_activity"])
     writer.write({"user_activity": table})
     writer.close()
@@ -207,7 +208,7 @@ def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(w
 
 def test_a_replay_replaces_rows_that_no_event_could(working: Settings) -> None:
     wrong = online_rows(working, ["ann"], [])["user_activity"]["ann"] | {"view_count_1d": 99}
-    ahead = datetime.now(UTC) + timedelta(days=300)  # no row of today wins against it
+    ahead = utc_now() + timedelta(days=300)  # no row of today wins against it
     wrong |= {columns.USER_ID: "ann", columns.EVENT_TIMESTAMP: ahead, columns.CREATED_TIMESTAMP: ahead}
     writer, reader = OnlineRows(working), FeatureReader.open(working, columns.RANKING_SERVICE)
     writer.write({"user_activity": pa.Table.from_pylist([wrong], schema=VIEW_SCHEMAS["user_activity"])})
@@ -230,9 +231,9 @@ def test_after_a_replay_workers_write_to_the_rows_that_are_read(working: Setting
 
 
 def test_a_replay_up_to_a_past_instant_brings_the_features_of_then(working: Settings) -> None:
-    then = datetime.now(UTC) - timedelta(days=30)
+    then = utc_now() - timedelta(days=30)
     command("stream", "replay", "--to", then.isoformat())
-    batch = rows_at(open_lake(working.paths).read(end=then), micros(then) - 1, categories)
+    batch = rows_at(open_lake(working.paths).read(end=then), to_micros(then) - 1, categories)
     found = online_rows(working, USERS, [*CATEGORIES])
     assert differences(found, as_online(batch)) == []
     assert "new" not in found["user_activity"]
@@ -263,7 +264,7 @@ def test_readers_and_workers_go_on_during_a_replay(working: Settings) -> None:
         thread.start()
     deadline, replays = time.monotonic() + 60, 0
     while replays < 3 or (len(seen) < 2 and time.monotonic() < deadline):  # until a new row was read
-        replay_events(working, time.time_ns() // 1000)
+        replay_events(working, now_micros())
         replays += 1
     stop.set()
     for thread in threads:
@@ -278,7 +279,7 @@ def test_a_replay_that_fails_leaves_readers_where_they_were(working: Settings) -
     before = online_rows(working, USERS, [*CATEGORIES])
     years = [datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2002)]
     with pytest.raises(DataError, match="no event from 2001"):
-        replay_events(working, time.time_ns() // 1000, *years)
+        replay_events(working, now_micros(), *years)
     assert online_rows(working, USERS, [*CATEGORIES]) == before
     send(working, event("v6", "bob", "i1", "click"))
     drain_stream(working)

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.instants import now_micros, to_micros, utc_now
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.redis import server as redis_server
@@ -29,7 +30,7 @@ from recsys.streaming.stream import partition_of
 from tests.streaming.nursery import Nursery
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
-from tests.streaming.worker_world import differences, micros, rows_at
+from tests.streaming.worker_world import differences, rows_at
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ class Producer(threading.Thread):
         self.sent: dict[str, dict[str, Any]] = {}
         self.poison = 0
         # Instants of their own for every event, so that none is a near duplicate of another.
-        self.at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=6)
+        self.at = utc_now().replace(microsecond=0) - timedelta(days=6)
 
     def run(self) -> None:
         stream = None
@@ -64,7 +65,7 @@ class Producer(threading.Thread):
             while rows:  # until it is accepted: what failed may have been accepted all the same
                 try:
                     stream = stream or open_stream(self.settings)
-                    stream.append(rows, time.time_ns() // 1000)
+                    stream.append(rows, now_micros())
                     rows = []
                 except StoreUnavailableError:
                     stream = None
@@ -98,7 +99,7 @@ class Producer(threading.Thread):
 
 
 def history() -> list[dict[str, Any]]:
-    now, rng = datetime.now(UTC), random.Random(2)
+    now, rng = utc_now(), random.Random(2)
     return [
         {
             columns.EVENT_ID: f"old-{number}",
@@ -115,10 +116,10 @@ def history() -> list[dict[str, Any]]:
 
 
 def kill_server(settings: Settings) -> None:
-    os.kill(redis_server.status(settings).pid, signal.SIGKILL)
-    while redis_server.status(settings).running:
+    os.kill(redis_server.server_status(settings).pid, signal.SIGKILL)
+    while redis_server.server_status(settings).running:
         time.sleep(0.01)
-    redis_server.up(settings)
+    redis_server.start_server(settings)
 
 
 def torment(settings: Settings) -> int:
@@ -163,7 +164,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
         assert killed >= 20
         assert counted(settings) > len(producer.sent) / 2, "hardly anything was done between the kills"
         drain_stream(settings)
-        now = time.time_ns() // 1000
+        now = now_micros()
 
         live = EventLake(settings.paths.live).read()
         ids = live[columns.EVENT_ID].to_pylist()
@@ -187,4 +188,4 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
         finally:
             state.close()
             stream.close()
-        assert max(micros(datetime.fromisoformat(row["at"])) for row in producer.sent.values()) <= now
+        assert max(to_micros(datetime.fromisoformat(row["at"])) for row in producer.sent.values()) <= now

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import columns
+from recsys import columns, instants
 from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
+from recsys.instants import to_micros
 from recsys.streaming.item_counters import decay_popularity, decode_counters
 from tests.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from tests.features.worlds import CATEGORIES, EVENTS, category_keys, known, row_at, table
-from tests.streaming.replayed import Replayed, canonical, micros
+from tests.streaming.replayed import Replayed, canonical
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 USERS = ("u1", "u2")
@@ -132,13 +133,11 @@ def test_popularity_is_the_decayed_weight_of_the_actions_that_stand(
     stream = Replayed()
     for part in batches(rows, cuts):
         stream.process(part, part[-1]["arrives"])
-    now = micros(rows[-1]["arrives"])
+    now = to_micros(rows[-1]["arrives"])
     log = read_log(table([{name: row[name] for name in table([]).column_names} for row in rows]))
     stands = log.is_action & (log.undone_at > now)
     expected = {
-        item: sum(
-            2.0 ** -((now - log.at[place]) / (14 * 86_400_000_000)) for place in np.flatnonzero(of_item)
-        )
+        item: sum(2.0 ** -((now - log.at[place]) / (14 * instants.DAY)) for place in np.flatnonzero(of_item))
         for item, of_item in ((item, stands & (log.item == rank)) for rank, item in enumerate(log.items))
     }
     counters = decode_counters(stream.counters)

@@ -10,16 +10,14 @@ import pytest
 from recsys import columns
 from recsys.config import StreamSettings
 from recsys.errors import StoreUnavailableError
+from recsys.instants import DAY, SECOND, to_micros
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import Worker
 from tests.streaming.worker_world import (
-    DAY,
     PARTITIONS,
-    SECOND,
     World,
     differences,
     drain,
-    micros,
     rows_at,
 )
 
@@ -107,8 +105,8 @@ def test_a_window_loses_its_days_at_midnight_without_an_event(world: World) -> N
         assert differences(world.online.rows, expected) == []
     activity = world.online.rows["user_activity"]["ann"]
     assert (activity["purchase_count_1d"], activity["purchase_count_90d"]) == (0, 0)
-    midnight = micros(datetime(2026, 6, 9, tzinfo=activity["event_timestamp"].tzinfo))
-    assert micros(activity["event_timestamp"]) == midnight  # 10 March + 91 days
+    midnight = to_micros(datetime(2026, 6, 9, tzinfo=activity["event_timestamp"].tzinfo))
+    assert to_micros(activity["event_timestamp"]) == midnight  # 10 March + 91 days
 
 
 def lake_now(world: World, worker: Worker) -> Any:

@@ -3,10 +3,11 @@
 from contextlib import closing
 from pathlib import Path
 
+from recsys.instants import SECOND
 from recsys.stores.stream.kafka_stream import KafkaEventStream
 from tests.kafka_broker import start_broker
 from tests.streaming.test_worker import some_events
-from tests.streaming.worker_world import PARTITIONS, SECOND, World, differences, rows_at
+from tests.streaming.worker_world import PARTITIONS, World, differences, rows_at
 
 WAIT_SECONDS = 5.0
 

@@ -20,6 +20,7 @@ from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
+from recsys.instants import SECOND, to_micros
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
@@ -31,20 +32,14 @@ from tests.fake_stream import FakeEventStream, FakeProgress
 PARTITIONS = 2
 CATEGORIES = {"tea-1": "tea", "tea-2": "tea", "saw": "tools", "nail": "tools", "gift": ""}
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 
 Event = dict[str, Any]
 Rows = dict[str, dict[str, dict[str, Any]]]  # view -> entity -> row
 
 
-def micros(at: datetime) -> int:
-    return round(at.timestamp() * SECOND)
-
-
 @dataclass
 class Clock:
-    now: int = micros(NOON)
+    now: int = to_micros(NOON)
 
     def __call__(self) -> int:
         return self.now
@@ -135,7 +130,7 @@ def rows_at(events: pa.Table, now: int, of: Categories = categories) -> Rows:
 def latest_rows(table: pa.Table, now: int) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in table.sort_by(columns.EVENT_TIMESTAMP).to_pylist():
-        if micros(row[columns.EVENT_TIMESTAMP]) <= now:
+        if to_micros(row[columns.EVENT_TIMESTAMP]) <= now:
             found[row[columns.USER_ID if columns.USER_ID in row else columns.ITEM_ID]] = row
     return found
 

@@ -16,6 +16,7 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
+from recsys.instants import DAY
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
@@ -23,7 +24,6 @@ from recsys.training.scorers import bundle_scorers
 from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures
 
-DAY = 86_400_000_000
 USERS, ITEMS, DAYS = 40, 20, 120
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

@@ -37,7 +37,7 @@ from recsys.ingest.cleaning.filters import (
 )
 from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS
+from recsys.instants import SECOND
 
 DUPLICATE_REASONS = (DUPLICATE, NEAR_DUPLICATE, MERGED)
 CANCELLATION_REASONS = (CANCELLED, CANCELLATION)
@@ -247,5 +247,5 @@ def _next_state(rows: _Rows, codes: CodeArray, bots: frozenset[str], horizon_sec
     )
     if not (~forgotten).any():
         return CleaningState(rows.table.slice(0, 0), bots)
-    since = int(rows.at[~forgotten].max()) - round(horizon_seconds * MICROS)
+    since = int(rows.at[~forgotten].max()) - round(horizon_seconds * SECOND)
     return CleaningState(rows.table.filter(pa.array(~forgotten & (rows.at >= since))), bots)

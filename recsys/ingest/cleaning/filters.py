@@ -13,7 +13,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.ingest.cleaning.hashing import HashArray, combine_hashes
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.raw.cells import MICROS
+from recsys.instants import DAY, SECOND, to_micros
 
 FUTURE_TIME = "future_time"
 ABSURD_TIME = "absurd_time"
@@ -40,8 +40,7 @@ REASONS = (
 )
 REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
 
-_MINUTE = 60 * MICROS
-_DAY = 86_400 * MICROS
+_MINUTE = 60 * SECOND
 
 CodeArray = npt.NDArray[np.int8]
 
@@ -72,8 +71,8 @@ def plausible_instants(at: IntArray, rules: CleaningRules, now_micros: int | Int
     """(N,) bool: instants that a clock may show."""
     if now_micros is None:
         return np.ones(len(at), bool)
-    latest = now_micros + round(rules.future_tolerance_seconds * MICROS)
-    earliest = round(rules.earliest.timestamp() * MICROS)
+    latest = now_micros + round(rules.future_tolerance_seconds * SECOND)
+    earliest = to_micros(rules.earliest)
     return np.asarray((at <= latest) & (at >= earliest))
 
 
@@ -99,7 +98,7 @@ def reject_near_duplicates(rows: EventColumns, codes: CodeArray, rules: Cleaning
             pair = combine_hashes(pair, rows.hashed(columns.QUERY, chosen))
         order = np.lexsort((rows.at[chosen], pair))
         same = pair[order][1:] == pair[order][:-1]
-        soon = np.diff(rows.at[chosen][order]) <= round(seconds * MICROS)
+        soon = np.diff(rows.at[chosen][order]) <= round(seconds * SECOND)
         before, after = chosen[order[:-1][same & soon]], chosen[order[1:][same & soon]]
         reject_rows(codes, np.where((after < old) & (before >= old), before, after), NEAR_DUPLICATE)
 
@@ -117,7 +116,7 @@ def reject_bots(
     Returns:
         The rows that revealed a bot, one for each.
     """
-    limits = ((rules.bot_events_per_minute, _MINUTE), (rules.bot_events_per_day, _DAY))
+    limits = ((rules.bot_events_per_minute, _MINUTE), (rules.bot_events_per_day, DAY))
     chosen = np.flatnonzero(rows.of_kinds(rules.bot_kinds) & (codes == 0))
     if known is not None:
         reject_rows(codes, known & (codes == 0), BOT)

@@ -12,11 +12,12 @@ from recsys.arrays import BoolArray, Column, FloatArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.mapping.schema import EventSource
-from recsys.ingest.raw.cells import MICROS, ParsedCells, as_instant, as_micros, as_number, as_text
+from recsys.ingest.raw.cells import ParsedCells, as_instant, as_micros, as_number, as_text
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
 from recsys.ingest.tables.rejections import RowRejections
+from recsys.instants import SECOND
 
-ORDER_START_MICROS = 946_684_800 * MICROS  # 2000-01-01: where the instants of data without a clock begin
+ORDER_START_MICROS = 946_684_800 * SECOND  # 2000-01-01: where the instants of data without a clock begin
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, rejections
         steps = (
             _number(raw, time.column, rejections) if time.column else ParsedCells(sequence, *_none(len(raw)))
         )
-        values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * MICROS
+        values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * SECOND
         if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
             raise DataError(
                 f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "

@@ -25,11 +25,12 @@ from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
+from recsys.instants import SECOND
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 
 MAX_UNEXPLAINED = 200  # rows that no lateness explains: something else is wrong, so the search ends
-IN_FLIGHT_MICROS = 2_000_000  # from taking an event up to its row being online, at most
+IN_FLIGHT_MICROS = 2 * SECOND  # from taking an event up to its row being online, at most
 MAX_IN_FLIGHT = 50  # events in flight that are left out, one after the other
 _VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 _LONGEST = columns.WINDOW_DAYS[-1]

@@ -7,9 +7,9 @@ from recsys.jobs.checks.check import Check, missing, ok, warning
 
 def redis(settings: Settings) -> Check:
     """Whether the online features' server answers, or can be started."""
-    from recsys.stores.redis.server import server_programs, status
+    from recsys.stores.redis.server import server_programs, server_status
 
-    found = status(settings)
+    found = server_status(settings)
     if found.running:
         return ok("redis", f"{found.kind}, {found.address}, version {found.version}")
     if settings.redis_url is not None:
@@ -24,12 +24,12 @@ def redis(settings: Settings) -> Check:
 
 def event_stream(settings: Settings) -> list[Check]:
     """Whether Redis, once it has taken an event, still has it after a crash; nothing where it is not up."""
-    from recsys.stores.redis.durability import durability
+    from recsys.stores.redis.durability import read_durability
 
     if settings.stream.transport != "redis":
         return []
     try:
-        found = durability(settings)
+        found = read_durability(settings)
     except StoreUnavailableError:
         return []  # `redis` says so
     external = settings.redis_url is not None
@@ -52,20 +52,20 @@ def judge_durability(append_only: bool, sync: str, major: int, external: bool) -
 
 def database(settings: Settings) -> Check:
     """Whether the registry's database answers and has today's tables."""
-    from recsys.stores.registry.database import address, database_url
-    from recsys.stores.registry.migrations import current
+    from recsys.stores.registry.database import database_url, shown_address
+    from recsys.stores.registry.migrations import read_revisions
 
     try:
         url = database_url(settings)
         if settings.database_url is None and not settings.paths.database.exists():
-            return ok("database", f"{address(url)}, made on first use")
-        found = current(url, settings, read_only=True)
+            return ok("database", f"{shown_address(url)}, made on first use")
+        found = read_revisions(url, settings, read_only=True)
     except RecsysError as error:
         return missing("database", str(error), "start it, or mend DATABASE_URL")
     if found.fit:
-        return ok("database", f"{address(url)}, revision {found.current}")
+        return ok("database", f"{shown_address(url)}, revision {found.current}")
     return warning(
         "database",
-        f"{address(url)} is at revision {found.current or 'none'}, the code needs {found.head}",
+        f"{shown_address(url)} is at revision {found.current or 'none'}, the code needs {found.head}",
         "the next use upgrades it; a newer revision than the code's needs a newer recsys",
     )

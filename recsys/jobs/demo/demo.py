@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError
+from recsys.instants import utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING
 from recsys.jobs.demo.households import USUAL, Household, sample_households
 from recsys.jobs.demo.live import SlateChange, before_and_after, unfamiliar_items
@@ -104,7 +104,7 @@ def _prepare_shop(settings: Settings, quiet: bool) -> None:
     if not imported:
         run_command(["recsys", "data", "import", "--mapping", DEMO_MAPPING], quiet)
     run_command(["recsys", "features", "build"], quiet)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
     run_command(["feast", "-c", str(settings.feature_repo), "apply"], True)
     run_command(["feast", "-c", str(settings.feature_repo), "materialize-incremental", now], True)
 

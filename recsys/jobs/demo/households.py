@@ -1,11 +1,9 @@
 """Three households of the demo shop: what they did last, and what is recommended to them."""
 
-import json
-import urllib.request
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from recsys import columns
+from recsys.client import RecsysClient
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.stores.lake.dataset_files import load_items
@@ -55,17 +53,11 @@ def sample_households(settings: Settings, address: str) -> tuple[Household, ...]
     for share in SHARES:
         user_id = str(counts.index[int(share * (len(counts) - 1))])
         latest = events[events[columns.USER_ID] == user_id].tail(LATEST)
-        slate = _post_json(address, "/v1/recommend", {"user_id": user_id, "k": SHOWN}, key)
+        with RecsysClient(address, key, timeout=10) as shop:
+            slate = shop.post("/v1/recommend", {"user_id": user_id, "k": SHOWN})
         history = tuple(
             Purchase(at.isoformat(), titles.get(item, item))
             for at, item in zip(latest[columns.AT], latest[columns.ITEM_ID], strict=True)
         )
         households.append(Household(user_id, int(counts[user_id]), history, slate))
     return tuple(households)
-
-
-def _post_json(address: str, path: str, body: JsonObject, key: str | None) -> Any:
-    headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
-    request = urllib.request.Request(f"{address}{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)

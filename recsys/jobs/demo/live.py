@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 from recsys import columns
@@ -12,6 +12,7 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
+from recsys.instants import utc_now
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 
@@ -95,7 +96,7 @@ def before_and_after(settings: Settings, address: str, user_id: str, items: Sequ
 
 
 def _dated(event: Mapping[str, str], seconds_ago: int = 0) -> dict[str, str]:
-    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    at = utc_now() - timedelta(seconds=seconds_ago)
     return {**event, "event_id": f"demo-{uuid4().hex}", "at": at.isoformat()}
 
 

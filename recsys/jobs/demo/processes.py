@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from recsys.client import RecsysClient
 from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
-from recsys.stores.redis.server import status
+from recsys.stores.redis.server import server_status
 
 READY_SECONDS = 120.0
 SERVICE_STOP_SECONDS = 20.0
@@ -48,7 +47,7 @@ def run_command(command: Sequence[str], quiet: bool, settings: Mapping[str, str]
 @contextmanager
 def running_redis(settings: Settings, quiet: bool) -> Iterator[None]:
     """The embedded server; stopped at the end if it was started here."""
-    was_up = status(settings).running
+    was_up = server_status(settings).running
     run_command(["recsys", "up"], quiet)
     try:
         yield
@@ -117,8 +116,5 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, file: Pa
 
 
 def _is_ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as response:
-            return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
+    with RecsysClient(address, timeout=2) as shop:
+        return shop.is_ready()

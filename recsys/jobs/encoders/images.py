@@ -10,7 +10,7 @@ from recsys.errors import DataError
 from recsys.models.encoders.image_encoder import load_image_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column
-from recsys.stores.encoders.picture_files import needs_pillow
+from recsys.stores.encoders.picture_files import require_pillow
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def encode_images(
         DataError: the file cannot be read, or no item has an image.
         StoreUnavailableError: the disk refused.
     """
-    needs_pillow()
+    require_pillow()
     wanted = item_images(file, columns.item, columns.image, columns.delimiter)
     network = load_image_encoder(encoder, settings.image)
     found = image_column(wanted, network, settings.paths.image_vectors, settings.image, progress)

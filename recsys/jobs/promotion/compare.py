@@ -1,7 +1,6 @@
 """A candidate and the bundle in production on the same cases, which neither has seen."""
 
 import logging
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from recsys.evaluation.promotion_test import (
     in_vocabulary,
 )
 from recsys.evaluation.slices import repeat_targets, restrict_cases
+from recsys.instants import from_micros, to_micros
 from recsys.models.bundle import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -85,8 +85,8 @@ def unseen_cases(shop: Shop, settings: Settings, candidate: Manifest, production
             f"--protocol {production.protocol}."
         )
     seen = max(candidate.data_end, production.data_end)
-    start = round(seen.timestamp() * 1_000_000) + 1
-    since = datetime.fromtimestamp(start / 1e6, UTC)
+    start = to_micros(seen) + 1
+    since = from_micros(start)
     log.info("compared on what happened after %s UTC", f"{since:%Y-%m-%d %H:%M}")
     return window_cases(shop.interactions, start, int(shop.interactions.at.max()) + 1)
 

@@ -1,10 +1,9 @@
 """What workers begin with: the shop's rules, and the state as if all imported events had been streamed."""
 
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import numpy as np
@@ -17,8 +16,10 @@ from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
+from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.locks import wait_for_lock
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_counters
@@ -123,7 +124,7 @@ def _initial_state(
     mapping = shop_mapping(settings.paths)
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
-    since = datetime.fromtimestamp(now / 1e6, UTC) - timedelta(days=settings.stream.lateness_days + 1)
+    since = from_micros(now) - timedelta(days=settings.stream.lateness_days + 1)
     recent = lake.read([columns.EVENT_ID], start=since)
     sequences = lake.read([columns.SEQUENCE])[columns.SEQUENCE].to_numpy()
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
@@ -148,11 +149,10 @@ def _initial_state(
 def _begin_lock(paths: HomePaths) -> Iterator[None]:
     try:
         paths.stream.mkdir(parents=True, exist_ok=True)
-        file = (paths.stream / "begin.lock").open("w")
+        file = wait_for_lock(paths.stream / "begin.lock")
     except OSError as error:
         raise StoreUnavailableError(
             "stream state", f"lock {paths.stream} ({error.strerror})", 0.0, "Mend the rights of the folder."
         ) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         yield

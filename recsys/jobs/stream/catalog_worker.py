@@ -1,13 +1,12 @@
 """Opens the catalog's worker on the stores of a home."""
 
-import time
-
 from recsys.config import Settings
+from recsys.instants import now_micros
 from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.encoders.upsert_texts import UpsertTexts
 from recsys.stores.features.online_writer import OnlineRows
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 
@@ -28,4 +27,4 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         texts=UpsertTexts(settings),
         progress=open_progress(settings),
     )
-    return CatalogWorker(deps, clock=lambda: time.time_ns() // 1000)
+    return CatalogWorker(deps, clock=now_micros)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.jobs.stream.run import now_micros
+from recsys.instants import from_micros, now_micros
 from recsys.stores.stream.open import open_stream
 from recsys.streaming import dead_letters
 from recsys.streaming.stream import DeadLetter, EventStream
@@ -29,7 +29,7 @@ class DeadLetterRow:
         return cls(
             letter.letter_id,
             letter.entry.partition,
-            datetime.fromtimestamp(letter.at / 1e6, UTC),
+            from_micros(letter.at),
             letter.reason,
             letter.entry.body.decode("utf-8", "replace"),
         )

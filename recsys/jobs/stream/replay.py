@@ -1,6 +1,5 @@
 """Rebuilds the online features of users and items from the lake beside those that are read, then switches."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,11 +9,13 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import DataError
+from recsys.instants import to_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake, open_lake
+from recsys.stores.locks import try_lock
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import (
     abandon_generation,
@@ -78,7 +79,7 @@ def replay_events(
         begin_generation(client, store.project, [view.layout.view for view in views])
         try:
             begun, events, created = _read(settings, now, start, end)
-            at = now if end is None else round(end.timestamp() * 1_000_000) - 1
+            at = now if end is None else to_micros(end) - 1
             _write(settings, begun, at, created, progress)
             switch_generation(client, store.project)
         except BaseException:
@@ -136,9 +137,8 @@ def _parts(values: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
 @contextmanager
 def _replay_lock(settings: Settings) -> Iterator[None]:
     settings.paths.stream.mkdir(parents=True, exist_ok=True)
-    with (settings.paths.stream / "replay.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError("another replay of this home is running. Wait for it to end.") from error
+    lock = try_lock(settings.paths.stream / "replay.lock")
+    if lock is None:
+        raise DataError("another replay of this home is running. Wait for it to end.")
+    with lock:
         yield

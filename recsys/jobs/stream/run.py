@@ -11,12 +11,13 @@ from threading import Event, Thread
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.instants import now_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.state import SqliteStreamState
@@ -149,8 +150,3 @@ def _compaction(lake: EventLake) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-def now_micros() -> int:
-    """The machine's clock."""
-    return time.time_ns() // 1000

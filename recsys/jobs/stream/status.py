@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.jobs.stream.run import now_micros
+from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import FreshnessSummary
 from recsys.stores.stream.state import SqliteStreamState

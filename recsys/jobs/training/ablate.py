@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
@@ -17,6 +16,7 @@ from recsys.errors import ConfigError
 from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
+from recsys.instants import utc_now
 from recsys.progress import Progress
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
@@ -216,7 +216,7 @@ def _evaluate_without(
     features.apply()
     network = part if part.startswith("network.") else "whole"
     job = TrainingJob(shop, split, features, changed, folder / network, progress)
-    bundle = train_bundle(job, "ablation", datetime.now(UTC))
+    bundle = train_bundle(job, "ablation", utc_now())
     repeats, candidates = shop.info.repeats, changed.serving.candidates
     scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, progress)
     return evaluate_scorers(

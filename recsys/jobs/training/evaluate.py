@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
 from recsys.dataset.shop import ALL, Shop
@@ -194,10 +195,9 @@ def write_rankings(evaluation: Evaluation, shop: Shop, path: Path) -> None:
     """Writes the lists of the bundle's last stage, so that any other tool can score them."""
     ours = evaluation.rankings[evaluation.served]
     table = ours.table(shop.interactions.users, shop.interactions.items)
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        pq.write_table(table, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            pq.write_table(table, partial)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
     log.info("rankings of %r: %s, %d rows", evaluation.served, path, len(table))

@@ -3,7 +3,6 @@
 import json
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +13,7 @@ from recsys.dataset.shop import Shop
 from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.instants import utc_now
 from recsys.models.bundle import Bundle, Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
@@ -76,7 +76,7 @@ def seed_evaluations(
         log.info("training with seed %d, %d of %d", changed.retriever.seed, step + 1, seeds)
         folder = settings.paths.runs / (record.run_id or record.bundle_id) / f"seed-{step}"
         job = job_of_bundle(changed, shop, manifest, folder, progress)
-        bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
+        bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", utc_now())
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
             evaluate_scorers(

@@ -3,13 +3,13 @@
 import logging
 import subprocess
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys.config import Settings
 from recsys.dataset.split import test_start
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
+from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
@@ -110,7 +110,7 @@ def run_training(
         ArtifactMismatchError: the run to resume was of other settings or data.
         DataError: nothing is new since it was trained.
     """
-    revision, now = git_revision(settings), datetime.now(UTC)
+    revision, now = git_revision(settings), utc_now()
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
         job = open_job(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.arrays import FloatArray
-from recsys.dataset.item_vectors import Layout
+from recsys.dataset.item_vectors import VectorLayout
 from recsys.models.retriever.text_projection import TextProjection
 
 
@@ -26,7 +26,7 @@ class ReadyProjection(nn.Module):
         self.parts = nn.ModuleList(TextProjection(width, kept) for width, kept in sizes)
 
     @classmethod
-    def fit(cls, vectors: FloatArray, layout: Layout, width: int) -> "ReadyProjection":
+    def fit(cls, vectors: FloatArray, layout: VectorLayout, width: int) -> "ReadyProjection":
         """The projection of a catalog's ready vectors (N + 1, V); each keeps `width` directions at most."""
         starts = np.cumsum([0, *(size for _, size in layout)]).tolist()
         parts = [

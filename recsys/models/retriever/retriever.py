@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories
-from recsys.dataset.item_vectors import Layout
+from recsys.dataset.item_vectors import VectorLayout
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
@@ -192,7 +192,7 @@ class Retriever(nn.Module):
         return super().train(mode)
 
     @property
-    def vector_layout(self) -> Layout:
+    def vector_layout(self) -> VectorLayout:
         """Names and widths of the ready vectors that it reads."""
         return tuple((name, width) for name, width, _ in self.shape.vectors)
 
@@ -247,7 +247,7 @@ class Retriever(nn.Module):
         return retriever.eval()
 
 
-def _vectors_of(rows: Sequence[Attributes], layout: Layout) -> FloatArray | None:
+def _vectors_of(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray | None:
     """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
     if not layout:
         return None

@@ -12,10 +12,8 @@ A folder under its final name is whole: it is written under another name, flushe
 """
 
 import json
-import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
+from recsys.atomic import creating_folder
 from recsys.dataset.item_vectors import layout_text, parse_layout
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
 from recsys.stores.bundles.files import (
     file_sha256,
-    flush,
     map_arrays,
     read_items,
     read_tensors,
@@ -71,7 +69,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class Rebuildable(Protocol):
     """A class of network that is rebuilt from its description and its tensors."""
 
-    def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any: ...
+    def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any:
+        """The network that was described so, with these tensors."""
 
 
 def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> Path:
@@ -84,13 +83,13 @@ def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> P
     Raises:
         ArtifactError: such a bundle exists already, its arrays do not fit each other, or the disk is full.
     """
-    target = folder / _checked(bundle.manifest.bundle_id, "bundle")
+    target = folder / _check_name(bundle.manifest.bundle_id, "bundle")
     for name in extras or {}:
-        _checked(name, "file")
+        _check_name(name, "file")
     _check_rows(bundle)
     if target.exists():
         raise ArtifactError(f"{target} exists already, and bundles never change. Choose another bundle id.")
-    with _whole_or_nothing(target) as draft:
+    with _bundle_folder(target) as draft:
         _write_parts(bundle, draft)
         for name, write in (extras or {}).items():
             write(draft / name)
@@ -208,7 +207,7 @@ def load_manifest(path: Path) -> Manifest:
 
 def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
     """The extra file `name` of the bundle at `path`; None if it was saved without."""
-    return path / _checked(name, "file") if name in manifest.files else None
+    return path / _check_name(name, "file") if name in manifest.files else None
 
 
 def _write_parts(bundle: Bundle, draft: Path) -> None:
@@ -232,23 +231,16 @@ def _write_parts(bundle: Bundle, draft: Path) -> None:
 
 
 @contextmanager
-def _whole_or_nothing(target: Path) -> Iterator[Path]:
+def _bundle_folder(target: Path) -> Iterator[Path]:
     """A folder to write in, which becomes `target` when the block ends well and is gone otherwise."""
-    draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
-        draft.mkdir(parents=True)
-        yield draft
-        for path in (*sorted(draft.iterdir()), draft):
-            flush(path)
-        os.rename(draft, target)  # refuses a folder that is there, unless it is empty
-        flush(target.parent)
+        with creating_folder(target) as draft:
+            yield draft
     except OSError as error:
         raise ArtifactError(
             f"{target} could not be written: {error}. Make room or choose another RECSYS_HOME; "
             "nothing was left behind."
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:
@@ -263,7 +255,7 @@ def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:
 
 
 def _check_file(path: Path, name: str, digest: str) -> None:
-    file = path / _checked(name, "file")
+    file = path / _check_name(name, "file")
     try:
         found = file_sha256(file)
     except OSError as error:
@@ -288,11 +280,11 @@ def _check_rows(bundle: Bundle) -> None:
             )
 
 
-def _checked(name: str, what: str) -> str:
+def _check_name(name: str, what: str) -> str:
     """`name`, if it names something in its own folder and nowhere else."""
     if not _NAME.fullmatch(name):
         raise ArtifactError(
-            f"{name!r} is no name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
+            f"{name!r} is not a valid name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit."
         )
     return name

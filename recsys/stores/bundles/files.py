@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +29,7 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     """Writes named arrays as safetensors."""
     from safetensors.numpy import save_file
 
-    with _writes(path):
+    with _write_errors(path):
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
 
@@ -47,7 +46,7 @@ def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         return {name: _map_array(path, entry, _HEADER_LENGTH + length) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactMismatchError(
-            f"{path} is no safetensors file: {error!r}. Run `recsys train`."
+            f"{path} is not a safetensors file: {error!r}. Run `recsys train`."
         ) from error
 
 
@@ -64,14 +63,14 @@ def write_tensors(tensors: Mapping[str, "Tensor"], path: Path) -> None:
     """Writes a network's state as safetensors; tied weights are written once each."""
     from safetensors.torch import save_file
 
-    with _writes(path):
+    with _write_errors(path):
         save_file(
             {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, path
         )
 
 
 @contextmanager
-def _writes(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
@@ -132,12 +131,3 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Waits until a file or a folder's entries are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,9 +1,7 @@
 """Text encoders as plain Hugging Face folders in a home, each with a card that says what it is."""
 
 import json
-import os
 import re
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recsys.atomic import creating_folder, replacing
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.models.encoders.encoder_licence import UNKNOWN
@@ -43,7 +42,7 @@ def save_encoder(paths: HomePaths, name: str, encoder: TextEncoder, facts: Mappi
     if isinstance(encoder.model, OnnxModel):
         raise ConfigError("an ONNX encoder is an end: name the encoder that it was exported from.")
     model: Any = encoder.model
-    return _saved(paths, name, encoder, facts, lambda folder: model.save_pretrained(folder))
+    return _write_encoder(paths, name, encoder, facts, lambda folder: model.save_pretrained(folder))
 
 
 def export_encoder(
@@ -74,23 +73,23 @@ def export_encoder(
         if form == "int8":
             _quantise(folder / ONNX_FILE)
 
-    return _saved(paths, name, encoder, facts, write)
+    return _write_encoder(paths, name, encoder, facts, write)
 
 
 def encoder_folder(paths: HomePaths, name: str) -> Path:
     """Where the encoder `name` lies or would lie.
 
     Raises:
-        ConfigError: it is no name.
+        ConfigError: it is not a valid name.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} is no name for an encoder: use up to 100 letters, digits, '.', '_' and '-'."
+            f"{name!r} is not a valid name for an encoder: use up to 100 letters, digits, '.', '_' and '-'."
         )
     return paths.encoders / name
 
 
-def _saved(
+def _write_encoder(
     paths: HomePaths,
     name: str,
     encoder: TextEncoder,
@@ -100,7 +99,7 @@ def _saved(
     target = encoder_folder(paths, name)
     if target.exists():
         raise ConfigError(f"{target} is there already. Choose another --name, or delete it.")
-    with _draft(target) as folder:
+    with _encoder_folder(target) as folder:
         write(folder)
         encoder.tokenizer.save_pretrained(folder)
         pooling = {key: mode == encoder.pooling for mode, key in _POOLING_KEYS.items()}
@@ -113,17 +112,13 @@ def _saved(
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
+def _encoder_folder(target: Path) -> Iterator[Path]:
     """A folder that becomes `target` when the block ends well, and is gone otherwise."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.mkdir(parents=True)
-        yield draft
-        draft.rename(target)
+        with creating_folder(target) as draft:
+            yield draft
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {target}", 0.0, f"{error}.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 class _States(nn.Module):
@@ -139,7 +134,7 @@ class _States(nn.Module):
 
 
 def _write_onnx(model: nn.Module, file: Path) -> None:
-    _needs_onnx()
+    _require_onnx()
     # Padding in the sample: without any the mask would be traced away.
     ids, mask = torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
     mask[1, 3:] = 0
@@ -165,17 +160,16 @@ def _quantise(file: Path) -> None:
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    smaller = file.with_suffix(".int8")
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)  # it recommends a step that is for convolutions
     try:
-        quantize_dynamic(str(file), str(smaller), weight_type=QuantType.QInt8, per_channel=True)
+        with replacing(file) as smaller:
+            quantize_dynamic(str(file), str(smaller), weight_type=QuantType.QInt8, per_channel=True)
     finally:
         logging.getLogger().setLevel(level)
-    smaller.replace(file)
 
 
-def _needs_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

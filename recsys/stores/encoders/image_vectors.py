@@ -1,7 +1,6 @@
 """Images of items as a ready vector column: each distinct image is encoded once for each encoder."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from recsys import columns
 from recsys.arrays import FloatArray
+from recsys.atomic import replacing
 from recsys.config import ImageSettings
 from recsys.errors import StoreUnavailableError
 from recsys.ingest.background import prefetch
@@ -21,20 +21,22 @@ from recsys.ingest.mapping.schema import Source
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
 from recsys.progress import Progress, silent
-from recsys.stores.encoders.picture_files import Picture, Unreadable, decoded
+from recsys.stores.encoders.picture_files import Picture, UnreadablePicture, decode_picture
 from recsys.stores.encoders.vector_shards import SHARD_ROWS, VectorShards, content_hash
 
 VECTOR = "vector"
 SCHEMA = pa.schema([(columns.ITEM_ID, pa.string()), (VECTOR, pa.list_(pa.float32()))])
 
 
-class Encoder(Protocol):
+class PictureEncoder(Protocol):
     """What turns a batch of pictures into vectors; `name` changes whenever the vectors would."""
 
     name: str
     dimensions: int
 
-    def encode(self, pictures: Sequence[Picture]) -> FloatArray: ...
+    def encode(self, pictures: Sequence[Picture]) -> FloatArray:
+        """(n, E) float32."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ItemImage:
 
 
 @dataclass(frozen=True)
-class RefusedImage:
+class RejectedImage:
     """An item without a vector, and why."""
 
     item_id: str
@@ -61,26 +63,26 @@ class ImageColumn:
 
     Attributes:
         item_ids: (M,) in the order of the file. vectors: (M, E) unit rows.
-        refused: the other items, and why they have none.
+        rejected: the other items, and why they have none.
         encoded: distinct images that were encoded now; the others were on disk.
     """
 
     item_ids: tuple[str, ...]
     vectors: FloatArray
-    refused: tuple[RefusedImage, ...]
+    rejected: tuple[RejectedImage, ...]
     encoded: int
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Refused items by reason, the most frequent first."""
-        return dict(Counter(each.reason for each in self.refused).most_common())
+        """Rejected items by reason, the most frequent first."""
+        return dict(Counter(each.reason for each in self.rejected).most_common())
 
 
 def item_images(file: Path, identifier: str, column: str, delimiter: str | None = None) -> list[ItemImage]:
     """The image of each item in a CSV, TSV, JSON Lines or Parquet file; of rows with one id the last counts.
 
     A relative path is relative to the folder of the file. Rows without an id are left out: an import
-    refuses them.
+    rejects them.
 
     Raises:
         SchemaMismatchError: the file lacks a column.
@@ -98,20 +100,20 @@ def item_images(file: Path, identifier: str, column: str, delimiter: str | None 
 
 def image_column(
     images: Sequence[ItemImage],
-    encoder: Encoder,
+    encoder: PictureEncoder,
     root: Path,
     settings: ImageSettings,
     progress: Progress = silent,
 ) -> ImageColumn:
     """The vectors of these images; only what is not in the cache below `root` is encoded."""
     shards = VectorShards(root / encoder.name, encoder.dimensions)
-    refused: dict[str, Unreadable] = {}
+    rejected: dict[str, UnreadablePicture] = {}
     keys: dict[str, bytes] = {}
     with progress("read images", len(images)) as advance:
         for image in images:
             content = _content(image.path, settings.max_bytes)
-            if isinstance(content, Unreadable):
-                refused[image.item_id] = content
+            if isinstance(content, UnreadablePicture):
+                rejected[image.item_id] = content
             else:
                 keys[image.item_id] = content_hash(content)
             advance(1)
@@ -120,65 +122,64 @@ def image_column(
     missing = {key: path for key, path in files.items() if key not in found and path}
     broken, fresh = _encoded(missing, encoder, shards, settings, progress)
     found |= fresh
-    refused |= {item_id: broken[key] for item_id, key in keys.items() if key in broken}
-    kept = [image.item_id for image in images if image.item_id not in refused]
+    rejected |= {item_id: broken[key] for item_id, key in keys.items() if key in broken}
+    kept = [image.item_id for image in images if image.item_id not in rejected]
     vectors = [found[keys[item_id]] for item_id in kept]
     return ImageColumn(
         tuple(kept),
         np.stack(vectors) if vectors else np.zeros((0, encoder.dimensions), np.float32),
         tuple(
-            RefusedImage(image.item_id, str(image.path or ""), why.reason, why.detail)
+            RejectedImage(image.item_id, str(image.path or ""), why.reason, why.detail)
             for image in images
-            if (why := refused.get(image.item_id))
+            if (why := rejected.get(image.item_id))
         ),
         len(fresh),
     )
 
 
 def save_image_column(found: ImageColumn, file: Path, encoder: str) -> Path | None:
-    """Writes `file` (Parquet: item_id, vector) and, beside it, what was refused; returns where that is.
+    """Writes `file` (Parquet: item_id, vector) and, beside it, what was rejected; returns where that is.
 
     Raises:
         StoreUnavailableError: the disk refused; what was there is as before.
     """
-    refused = file.with_name(f"{file.stem}.refused.jsonl")
+    rejected = file.with_name(f"{file.stem}.refused.jsonl")
     width = found.vectors.shape[1]
     ends = pa.array(np.arange(len(found.item_ids) + 1, dtype=np.int32) * width)
     vectors = pa.ListArray.from_arrays(ends, pa.array(found.vectors.ravel()))
     table = pa.table([pa.array(found.item_ids, pa.string()), vectors], schema=SCHEMA)
-    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in found.refused)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in found.rejected)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata({"encoder": encoder}), draft, compression="zstd")
-        draft.replace(file)
-        if found.refused:
-            refused.write_text(lines, "utf-8")
+        with replacing(file) as draft:
+            pq.write_table(table.replace_schema_metadata({"encoder": encoder}), draft, compression="zstd")
+        if found.rejected:
+            rejected.write_text(lines, "utf-8")
         else:
-            refused.unlink(missing_ok=True)  # of a run before this one
+            rejected.unlink(missing_ok=True)  # of a run before this one
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return refused if found.refused else None
+    return rejected if found.rejected else None
 
 
 def _encoded(
     files: dict[bytes, Path],
-    encoder: Encoder,
+    encoder: PictureEncoder,
     shards: VectorShards,
     settings: ImageSettings,
     progress: Progress,
-) -> tuple[dict[bytes, Unreadable], dict[bytes, FloatArray]]:
+) -> tuple[dict[bytes, UnreadablePicture], dict[bytes, FloatArray]]:
     """What is broken and the vectors of the rest, by content; shards are written as they fill."""
-    broken: dict[bytes, Unreadable] = {}
+    broken: dict[bytes, UnreadablePicture] = {}
     fresh: dict[bytes, FloatArray] = {}
     waiting: list[bytes] = []
     try:
         with progress("encode images", len(files)) as advance:
             for batch in prefetch(_batches(files, settings)):
-                pictures = {key: each for key, each in batch.items() if not isinstance(each, Unreadable)}
-                broken |= {key: each for key, each in batch.items() if isinstance(each, Unreadable)}
+                pictures = {
+                    key: each for key, each in batch.items() if not isinstance(each, UnreadablePicture)
+                }
+                broken |= {key: each for key, each in batch.items() if isinstance(each, UnreadablePicture)}
                 if pictures:
                     fresh.update(zip(pictures, encoder.encode(list(pictures.values())), strict=True))
                     waiting += pictures
@@ -194,7 +195,7 @@ def _encoded(
 
 def _batches(
     files: dict[bytes, Path], settings: ImageSettings
-) -> Iterator[dict[bytes, Picture | Unreadable]]:
+) -> Iterator[dict[bytes, Picture | UnreadablePicture]]:
     """Decoded pictures, `batch_size` at a time."""
     keys = list(files)
     for start in range(0, len(keys), settings.batch_size):
@@ -202,24 +203,24 @@ def _batches(
         yield {key: _decoded(key, files[key], settings) for key in part}
 
 
-def _decoded(key: bytes, path: Path, settings: ImageSettings) -> Picture | Unreadable:
+def _decoded(key: bytes, path: Path, settings: ImageSettings) -> Picture | UnreadablePicture:
     content = _content(path, settings.max_bytes)
-    if isinstance(content, Unreadable):
+    if isinstance(content, UnreadablePicture):
         return content
     if content_hash(content) != key:
-        return Unreadable("unreadable_file", "it was changed while being read")
-    return decoded(content, settings.max_pixels)
+        return UnreadablePicture("unreadable_file", "it was changed while being read")
+    return decode_picture(content, settings.max_pixels)
 
 
-def _content(path: Path | None, max_bytes: int) -> bytes | Unreadable:
+def _content(path: Path | None, max_bytes: int) -> bytes | UnreadablePicture:
     if path is None:
-        return Unreadable("no_path", "the cell is empty")
+        return UnreadablePicture("no_path", "the cell is empty")
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         reason = "no_file" if isinstance(error, FileNotFoundError) else "unreadable_file"
-        return Unreadable(reason, getattr(error, "strerror", None) or str(error))
+        return UnreadablePicture(reason, getattr(error, "strerror", None) or str(error))
     if len(content) > max_bytes:
-        return Unreadable("too_many_bytes", f"more than {max_bytes}")
+        return UnreadablePicture("too_many_bytes", f"more than {max_bytes}")
     return content

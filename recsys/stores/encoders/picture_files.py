@@ -1,4 +1,4 @@
-"""Pictures from files: the one door to Pillow, which lets no file take the machine down."""
+"""Pictures from files by Pillow, within limits that keep a hostile file from taking the machine down."""
 
 import io
 import warnings
@@ -19,14 +19,14 @@ Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadablePicture:
     """Why a file gives no picture."""
 
     reason: str
     detail: str
 
 
-def needs_pillow() -> None:
+def require_pillow() -> None:
     """Raises:
     ConfigError: Pillow is not installed.
     """
@@ -36,7 +36,7 @@ def needs_pillow() -> None:
         raise ConfigError("images need Pillow. Run `pip install 'recsys[images]'`.") from error
 
 
-def decoded(content: bytes, max_pixels: int) -> Picture | Unreadable:
+def decode_picture(content: bytes, max_pixels: int) -> Picture | UnreadablePicture:
     """(height, width, 3) uint8 RGB of an image file's content, or why there is none.
 
     Upright as the camera noted, what is transparent on white, no side above SIDE. Of several frames the
@@ -50,15 +50,15 @@ def decoded(content: bytes, max_pixels: int) -> Picture | Unreadable:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > max_pixels:
-                    return Unreadable("too_many_pixels", f"{width} x {height}, at most {max_pixels}")
+                    return UnreadablePicture("too_many_pixels", f"{width} x {height}, at most {max_pixels}")
                 image.thumbnail((SIDE, SIDE))
                 return _on_white(ImageOps.exif_transpose(image))
         except Image.DecompressionBombError as error:
-            return Unreadable("too_many_pixels", str(error))
+            return UnreadablePicture("too_many_pixels", str(error))
         except UnidentifiedImageError:
-            return Unreadable("not_an_image", f"none of {', '.join(FORMATS)}")
+            return UnreadablePicture("not_an_image", f"none of {', '.join(FORMATS)}")
         except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
-            return Unreadable("broken_image", str(error))
+            return UnreadablePicture("broken_image", str(error))
 
 
 def _on_white(picture: "Image") -> Picture:

@@ -19,7 +19,9 @@ class Encoder(Protocol):
     name: str
     dimensions: int
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray: ...
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
+        """(n, E) float32."""
+        ...
 
 
 class TextVectors:

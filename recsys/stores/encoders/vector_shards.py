@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
 
+from recsys import atomic
 from recsys.arrays import FloatArray
 
 SHARD_ROWS = 4096  # written as soon as encoded, so that an interrupted run keeps what it has
@@ -41,13 +41,7 @@ class VectorShards:
         hashes = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _HASH_BYTES)
         content = save({"hashes": hashes, "vectors": np.ascontiguousarray(vectors, np.float32)})
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{content_hash(content).hex()}.safetensors"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        atomic.write_bytes(self.folder / f"{content_hash(content).hex()}.safetensors", content)
 
     def _sound(self) -> Iterator[tuple[list[bytes], FloatArray]]:
         """The keys and vectors of each sound shard; an unsound one is set aside."""

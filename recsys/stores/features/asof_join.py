@@ -35,6 +35,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.instants import to_micros
 
 ROW = "__row"
 INSTANT = "__instant"
@@ -80,7 +81,7 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
         at = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
         instants = pd.Series(pd.to_datetime(entity_df[at], utc=True)).astype("datetime64[us, UTC]")
         joins = [_join_of(view, config, feature_refs, full_feature_names) for view in feature_views]
-        table = _joined(entity_df.assign(**{at: instants}), at, joins)
+        table = _join_features(entity_df.assign(**{at: instants}), at, joins)
         requested = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         metadata = RetrievalMetadata(
             features=feature_refs,
@@ -147,14 +148,17 @@ class ArrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
 
     @property
     def full_feature_names(self) -> bool:
+        """Whether columns are named `view__feature`."""
         return self._full_names
 
     @property
     def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Views that Feast computes from the joined table."""
         return self._on_demand
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
+        """What Feast keeps about the join."""
         return self._metadata
 
     def persist(
@@ -204,24 +208,24 @@ class _Join:
     ttl: timedelta | None
 
 
-def _joined(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> pa.Table:
-    asked = pa.Table.from_pandas(entities, preserve_index=False)
+def _join_features(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> pa.Table:
+    wanted = pa.Table.from_pandas(entities, preserve_index=False)
     with _connection() as connection:
-        connection.register("entities", asked.append_column(ROW, pa.array(range(len(asked)))))
+        connection.register("entities", wanted.append_column(ROW, pa.array(range(len(wanted)))))
         # The last created row of an event timestamp: 2^62 microseconds lie beyond any created timestamp.
         connection.execute(
-            "CREATE TABLE asked AS SELECT *, "
+            "CREATE TABLE wanted AS SELECT *, "
             f"epoch_us({_name(at)})::HUGEINT * {1 << 62} + {(1 << 62) - 1} AS {INSTANT} FROM entities"
         )
         for join in joins:
             with _reading(join.rows):
                 connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
             names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
-            query = f"SELECT {names} FROM asked LEFT JOIN found USING ({ROW}) ORDER BY asked.{ROW}"
+            query = f"SELECT {names} FROM wanted LEFT JOIN found USING ({ROW}) ORDER BY wanted.{ROW}"
             found = _in_utc(connection.sql(query).to_arrow_table())
             for name in found.column_names:
-                asked = asked.append_column(name, found[name])
-    return asked
+                wanted = wanted.append_column(name, found[name])
+    return wanted
 
 
 def _in_utc(table: pa.Table) -> pa.Table:
@@ -234,21 +238,23 @@ def _in_utc(table: pa.Table) -> pa.Table:
 
 
 def _asof(join: _Join, at: str) -> str:
-    """SQL: the row number of each asked row that has features, and those features."""
+    """SQL: the row number of each wanted row that has features, and those features."""
     rows = join.rows
-    same = " AND ".join(f"asked.{_name(ours)} = stored.{_name(theirs)}" for theirs, ours in join.keys.items())
+    same = " AND ".join(
+        f"wanted.{_name(ours)} = stored.{_name(theirs)}" for theirs, ours in join.keys.items()
+    )
     keys = ", ".join(_stored(name) for name in join.keys)
     ttl = (join.ttl or timedelta()) // timedelta(microseconds=1)
-    fresh = f"WHERE stored.fresh_until >= epoch_us(asked.{_name(at)})" if ttl else ""
+    fresh = f"WHERE stored.fresh_until >= epoch_us(wanted.{_name(at)})" if ttl else ""
     features = ", ".join(f"{_stored(name)} AS {_name(alias)}" for name, alias in join.features.items())
     return f"""
         WITH stamps AS (
             SELECT {keys}, {rows.place} AS place, {rows.instant} AS instant,
                    epoch_us({_stored(rows.at)}) + {ttl} AS fresh_until
-            FROM {rows.source} SEMI JOIN asked ON {same}
+            FROM {rows.source} SEMI JOIN wanted ON {same}
         ), picked AS (
-            SELECT asked.{ROW}, stored.place AS {PICKED}
-            FROM asked ASOF JOIN stamps AS stored ON {same} AND asked.{INSTANT} >= stored.instant {fresh}
+            SELECT wanted.{ROW}, stored.place AS {PICKED}
+            FROM wanted ASOF JOIN stamps AS stored ON {same} AND wanted.{INSTANT} >= stored.instant {fresh}
         )
         SELECT {ROW}, {features} FROM {rows.source} JOIN picked ON {rows.place} = {PICKED}"""
 
@@ -256,7 +262,7 @@ def _asof(join: _Join, at: str) -> str:
 def _latest(
     rows: _Rows, keys: Sequence[str], names: Sequence[str], start: datetime, end: datetime
 ) -> pa.Table:
-    low, high = (int(bound.astimezone(UTC).timestamp() * 1_000_000) for bound in (start, end))
+    low, high = (to_micros(bound.astimezone(UTC)) for bound in (start, end))
     query = f"""
         WITH last AS (
             SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}

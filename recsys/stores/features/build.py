@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import columns, features
+from recsys import atomic, columns, features
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
@@ -21,8 +20,8 @@ from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.features.windows import DAY_MICROS
 from recsys.home import HomePaths
+from recsys.instants import DAY, to_micros, utc_now
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
@@ -58,7 +57,7 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
-    build = _Build(settings, now or datetime.now(UTC), progress)
+    build = _Build(settings, now or utc_now(), progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
@@ -74,7 +73,7 @@ class _Build:
 
     def __init__(self, settings: Settings, now: datetime, progress: Progress) -> None:
         self._settings = settings
-        self._created_at = int(now.timestamp() * 1_000_000)
+        self._created_at = to_micros(now)
         self._progress = progress
         self._read_items: pa.Table | None = None
         self._read_versions: pa.Table | None = None
@@ -130,7 +129,7 @@ class _Build:
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
-        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY_MICROS
+        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY
 
 
 def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table]) -> int:
@@ -145,19 +144,15 @@ def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table
     file, rows = paths.feature_rows(view), 0
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}")  # no *.parquet: a reader passes over it
-        try:
-            parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
-            first = next(parts, VIEW_SCHEMAS[view].empty_table())
-            with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
-                for table in chain((first,), parts):
-                    writer.write_table(table, ROW_GROUP)
-                    rows += len(table)
-            with partial.open("rb+") as written:
-                os.fsync(written.fileno())
-            os.replace(partial, file)
-        finally:
-            partial.unlink(missing_ok=True)
+        parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
+        first = next(parts, VIEW_SCHEMAS[view].empty_table())
+        with (
+            atomic.replacing(file) as partial,
+            pq.ParquetWriter(partial, first.schema, compression="zstd") as writer,
+        ):
+            for table in chain((first,), parts):
+                writer.write_table(table, ROW_GROUP)
+                rows += len(table)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return rows
@@ -196,8 +191,6 @@ def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:
 def _write_state(paths: HomePaths, state: dict[str, dict[str, Any]]) -> None:
     file = paths.features / STATE_FILE
     try:
-        partial = file.with_suffix(".writing")
-        partial.write_text(json.dumps(state, indent=2) + "\n", "utf-8")
-        os.replace(partial, file)
+        atomic.write_text(file, json.dumps(state, indent=2) + "\n")
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error

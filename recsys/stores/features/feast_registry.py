@@ -1,7 +1,5 @@
 """Feast's registry in the work directory of the shop, found without an exported variable."""
 
-import os
-import uuid
 from pathlib import Path
 
 from feast import FeatureStore
@@ -9,6 +7,7 @@ from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig, load_repo_config
 
+from recsys.atomic import replacing
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError
 
@@ -57,10 +56,9 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
         folder = self._filepath.parent
         folder.mkdir(parents=True, exist_ok=True)
         target = self._filepath
-        self._filepath = folder / f".{target.name}.{uuid.uuid4().hex}"
-        try:
-            super()._write_registry(registry_proto)
-            os.replace(self._filepath, target)
-        finally:
-            self._filepath.unlink(missing_ok=True)
-            self._filepath = target
+        with replacing(target) as partial:
+            self._filepath = partial
+            try:
+                super()._write_registry(registry_proto)
+            finally:
+                self._filepath = target

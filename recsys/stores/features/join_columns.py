@@ -13,6 +13,7 @@ from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.errors import SchemaMismatchError
 from recsys.features.cross import ITEM_INPUTS, USER_INPUTS, cross_features_by_row
+from recsys.instants import SECOND
 
 KEY_FEATURES = (columns.ITEM_KEY, columns.CATEGORY_KEY)  # stable keys: as floats they would no longer match
 
@@ -79,9 +80,9 @@ def _arrays(column: Any) -> npt.NDArray[Any]:
     return out
 
 
-def crossed(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, FloatArray]:
+def cross_columns(user: EntityValues, item: EntityValues, at: pd.Series) -> dict[str, FloatArray]:
     """The cross features of R rows, computed as the online funnel computes them."""
-    seconds = at.astype("datetime64[us, UTC]").astype("int64").to_numpy() // 1_000_000
+    seconds = at.astype("datetime64[us, UTC]").astype("int64").to_numpy() // SECOND
     users = {name: _filled(user.values[name]) for name in USER_INPUTS}
     items = {name: _filled(item.spread(name)) for name in ITEM_INPUTS}
     return cross_features_by_row(users, user.place, items, seconds)

@@ -29,7 +29,7 @@ from recsys.errors import ConfigError, DataError
 from recsys.features import cross
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.features.feast_registry import open_repository
-from recsys.stores.features.join_columns import EntityValues, check_rows, column_of, crossed
+from recsys.stores.features.join_columns import EntityValues, check_rows, column_of, cross_columns
 from recsys.stores.redis.server import redis_url
 
 _ORDER = "__order"
@@ -178,7 +178,7 @@ class OfflineFeatures:
             if spec.entity:
                 added[spec.name] = values[spec.entity].spread(spec.name)
             elif spec.view == columns.USER_ITEM_CROSS and spec.name not in added:
-                added |= crossed(values[columns.USER_ID], values[columns.ITEM_ID], rows[columns.AT])
+                added |= cross_columns(values[columns.USER_ID], values[columns.ITEM_ID], rows[columns.AT])
         wanted = {spec.name: added[spec.name] for spec in schema.features}
         return pd.concat([rows, pd.DataFrame(wanted, index=rows.index)], axis=1)
 
@@ -196,23 +196,23 @@ class OfflineFeatures:
         """
         entity = VIEW_SCHEMAS[view].names[0]
         instants = pd.Series(pd.to_datetime(at, unit="us", utc=True)).astype("datetime64[us, UTC]")
-        asked = pd.DataFrame({entity: list(ids), columns.EVENT_TIMESTAMP: instants})
-        return self._historical(asked, [f"{view}:{name}" for name in names]).select(list(names))
+        wanted = pd.DataFrame({entity: list(ids), columns.EVENT_TIMESTAMP: instants})
+        return self._historical(wanted, [f"{view}:{name}" for name in names]).select(list(names))
 
     def _asked(self, schema: ServiceSchema, entity: str) -> tuple[FeatureSpec, ...]:
         """The features of `entity` in `schema`, and those that its cross features are computed from."""
-        asked = schema.of_entity(entity)
+        wanted = schema.of_entity(entity)
         if any(spec.view == columns.USER_ITEM_CROSS for spec in schema.features):
             view = self._store.get_on_demand_feature_view(columns.USER_ITEM_CROSS)
             sources = self._specs(view.source_feature_view_projections.values())
-            asked += tuple(spec for spec in sources if spec.entity == entity and spec not in asked)
-        return asked
+            wanted += tuple(spec for spec in sources if spec.entity == entity and spec not in wanted)
+        return wanted
 
     def _specs(self, projections: Iterable[FeatureViewProjection]) -> tuple[FeatureSpec, ...]:
         specs = []
         for projection in projections:
             view = self._store.registry.get_any_feature_view(projection.name, self._store.project)
-            # An on-demand view has a stand-in for an entity, which nobody should ask by.
+            # An on-demand view has a stand-in for an entity, which is not a key to join by.
             computed = isinstance(view, OnDemandFeatureView)
             entity = "" if computed else view.entity_columns[0].name
             specs += [
@@ -223,12 +223,12 @@ class OfflineFeatures:
 
     def _values_at(self, rows: pd.DataFrame, entity: str, specs: Sequence[FeatureSpec]) -> EntityValues:
         """`specs` at each distinct (entity, at) of `rows`."""
-        # A feature row holds the events at its own instant, the label among them: ask a moment earlier.
+        # A feature row holds the events at its own instant, the label among them: look a moment earlier.
         before = rows[columns.AT].astype("datetime64[us, UTC]") - pd.Timedelta(1, unit="us")
-        asked = pd.DataFrame({entity: rows[entity].astype(str), columns.EVENT_TIMESTAMP: before})
-        groups = asked.groupby([entity, columns.EVENT_TIMESTAMP], sort=False).ngroup()
+        wanted = pd.DataFrame({entity: rows[entity].astype(str), columns.EVENT_TIMESTAMP: before})
+        groups = wanted.groupby([entity, columns.EVENT_TIMESTAMP], sort=False).ngroup()
         place = np.asarray(groups, np.int64)
-        table = self._historical(asked.drop_duplicates(), [f"{spec.view}:{spec.name}" for spec in specs])
+        table = self._historical(wanted.drop_duplicates(), [f"{spec.view}:{spec.name}" for spec in specs])
         return EntityValues({spec.name: column_of(table[spec.name], spec.name) for spec in specs}, place)
 
     def _historical(self, entities: pd.DataFrame, features: list[str]) -> pa.Table:

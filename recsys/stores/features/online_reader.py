@@ -4,7 +4,6 @@ The Feast registry is read once, when the reader is opened. A request then costs
 numpy views: no registry, no protobuf, no Python loop over features.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.features.rows import FeatureRows
+from recsys.instants import now_micros
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
@@ -48,7 +48,7 @@ class _Placed:
     item_views: tuple[ServiceView, ...]
 
 
-def _moved(views: Sequence[ServiceView], generations: Generations) -> tuple[ServiceView, ...]:
+def _of_generations(views: Sequence[ServiceView], generations: Generations) -> tuple[ServiceView, ...]:
     return tuple(replace(view, packed=generations.reading(view.packed)) for view in views)
 
 
@@ -184,7 +184,9 @@ class FeatureReader:
                 return rows
             generations = Generations.parse(raw)
             self._placed = _Placed(
-                generations, _moved(self.user_views, generations), _moved(self.item_views, generations)
+                generations,
+                _of_generations(self.user_views, generations),
+                _of_generations(self.item_views, generations),
             )
 
     def _get_values(self, keys: list[bytes]) -> list[bytes | None]:
@@ -223,7 +225,7 @@ def _service_views(store: FeatureStore, service: str) -> list[ServiceView]:
 
 
 def _rank(packed: PackedView) -> Callable[[str], tuple[bool, str]]:
-    # Numbers first: whoever looks at one column to count the rows shall not decode texts.
+    # Numbers first: a caller that looks at one column to count the rows decodes no texts.
     return lambda name: (packed.layout.kinds[name] not in SCALARS, name)
 
 
@@ -269,7 +271,7 @@ def _decoded(
     count: int,
     now_us: int | None,
 ) -> FeatureRows:
-    now = time.time_ns() // 1000 if now_us is None else now_us
+    now = now_micros() if now_us is None else now_us
     rows: dict[str, PackedRows] = {}
     null: dict[str, BoolArray] = {}
     for place, view in enumerate(views):

@@ -14,9 +14,9 @@ from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
 from recsys.stores.packed.commands import (
     WRITE_SCRIPT,
     WRITE_SHA,
-    in_cluster,
-    parts,
+    is_cluster,
     retire_earlier_schemas,
+    split_keys,
     write_rows,
 )
 from recsys.stores.packed.connection import open_client
@@ -99,6 +99,7 @@ class OnlineRows:
         self._generations = generations
 
     def close(self) -> None:
+        """Closes the connections."""
         self._client.close()
 
     def _parts(self, rows: "_Packed", generations: Generations) -> Iterator[tuple[list[bytes], list[bytes]]]:
@@ -106,12 +107,12 @@ class OnlineRows:
         places = generations.shadow if self._shadow else generations.writing
         for view in places(rows.view):
             keys = view.keys(rows.entities)
-            for part in parts(self._client, keys):
+            for part in split_keys(self._client, keys):
                 yield [keys[row] for row in part], [rows.rows[row] for row in part]
 
     def _send(self, commands: list[tuple[list[bytes], list[bytes]]]) -> bytes | None:
         """Writes, and returns what the pointer to generations says afterwards."""
-        if in_cluster(self._client):
+        if is_cluster(self._client):
             for keys, packed in commands:
                 write_rows(self._client, keys, packed, self._live_seconds, None)
             return read_generations(self._client, self._store.project).raw

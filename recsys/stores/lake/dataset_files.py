@@ -1,7 +1,6 @@
 """The files of an imported shop besides its events: items, users, and what is known about them."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from recsys import atomic
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
@@ -106,7 +106,7 @@ def save_items(paths: HomePaths, items: pa.Table) -> None:
     """Writes items.parquet, atomically.
 
     Raises:
-        SchemaMismatchError: `items` is no table of canonical items.
+        SchemaMismatchError: `items` is not a table of canonical items.
         StoreUnavailableError: the disk refused.
     """
     save_table(paths.data / ITEMS_FILE, conform_table(items, ITEM_SCHEMA, "items"))
@@ -116,7 +116,7 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
     """Writes users.parquet, atomically.
 
     Raises:
-        SchemaMismatchError: `users` is no table of canonical users.
+        SchemaMismatchError: `users` is not a table of canonical users.
         StoreUnavailableError: the disk refused.
     """
     save_table(paths.data / USERS_FILE, conform_table(users, USER_SCHEMA, "users"))
@@ -144,7 +144,7 @@ def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist. {_REMEDY}") from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no readable Parquet file: {error}. {_REMEDY}") from error
+        raise DataError(f"{path} is not a readable Parquet file: {error}. {_REMEDY}") from error
     try:
         return conform_table(table, schema, name)
     except SchemaMismatchError as error:
@@ -163,16 +163,10 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _write_bytes(path: Path, content: bytes | pa.Buffer) -> None:
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with hidden.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.replace(path)
+        atomic.write_bytes(path, content)
     except OSError as error:
-        hidden.unlink(missing_ok=True)
         raise StoreUnavailableError(
             "disk",
             f"write {path} ({error.strerror or error})",

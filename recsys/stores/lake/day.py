@@ -1,10 +1,9 @@
 """The files of one day of the event lake: written whole or not at all, read and merged while others write."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recsys import columns
+from recsys import atomic, columns
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.stores.locks import try_lock
 
 _REPLACES = b"recsys.replaces"
 _LOCK = ".compaction.lock"
@@ -25,7 +25,7 @@ _REPETITIVE = [columns.KIND]  # ids of one day repeat too little for a dictionar
 _ATTEMPTS = 100
 
 
-def in_order(table: pa.Table) -> pa.Table:
+def sort_events(table: pa.Table) -> pa.Table:
     """`table` by (at, sequence); the common case, sorted already, costs one comparison a row."""
     at = table[columns.AT].cast(pa.int64()).to_numpy()
     sequence = table[columns.SEQUENCE].to_numpy()
@@ -33,23 +33,23 @@ def in_order(table: pa.Table) -> pa.Table:
     return table if later.all() else table.take(pc.sort_indices(table, sort_keys=ORDER))
 
 
-def names_of(folder: Path) -> frozenset[str]:
+def file_names(folder: Path) -> frozenset[str]:
+    """The names of the day's files; none where there is no folder."""
     try:
         return frozenset(entry.name for entry in os.scandir(folder) if entry.name.endswith(".parquet"))
     except FileNotFoundError:
         return frozenset()
 
 
-def write_file(
+def write_day_file(
     table: pa.Table,
     folder: Path,
     replaces: Sequence[str] = (),
     durable: bool = True,
     name: str | None = None,
 ) -> None:
-    """A new file of `folder`: hidden, flushed, then renamed, then the folder itself flushed."""
-    name = f"{name or uuid4().hex}.parquet"
-    hidden = folder / f".{name}.tmp"
+    """A new file of `folder`, there whole or not at all; on the disk when this returns, if `durable`."""
+    path = folder / f"{name or uuid4().hex}.parquet"
     if replaces:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
     try:
@@ -58,28 +58,11 @@ def write_file(
         pq.write_table(
             table, sink, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
         )
-        with hidden.open("wb") as file:
-            file.write(sink.getvalue())
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        hidden.rename(folder / name)
-        if durable:
-            _flush(folder)
+        atomic.write_bytes(path, sink.getvalue(), durable)
     except OSError as error:
-        with suppress(OSError):
-            hidden.unlink()
         raise StoreUnavailableError(
-            "event lake", f"write {folder / name} ({error.strerror or error})", 0.0, "Free some disk space."
+            "event lake", f"write {path} ({error.strerror or error})", 0.0, "Free some disk space."
         ) from error
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -103,11 +86,11 @@ class _OpenDay:
             if name not in replaced
         ]
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
-        return in_order(pa.concat_tables([schema.empty_table(), *tables]))
+        return sort_events(pa.concat_tables([schema.empty_table(), *tables]))
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[_OpenDay]:
+def open_day(folder: Path) -> Iterator[_OpenDay]:
     """All files of the day, open.
 
     A listing of a folder that changes meanwhile may show neither the old files nor the new one, so
@@ -115,12 +98,12 @@ def opened(folder: Path) -> Iterator[_OpenDay]:
     """
     for _ in range(_ATTEMPTS):
         with ExitStack() as stack:
-            names = names_of(folder)
+            names = file_names(folder)
             try:
                 files = {name: stack.enter_context(_open(folder / name)) for name in names}
             except FileNotFoundError:
                 continue  # compacted away between the listing and the opening
-            if names_of(folder) == names:
+            if file_names(folder) == names:
                 yield _OpenDay(files)
                 return
     raise StoreUnavailableError(
@@ -150,23 +133,27 @@ def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"{path} is no readable Parquet file: {error}. Move it away, or run `recsys data import` again."
+        f"{path} is not a readable Parquet file: {error}. Move it away, or run `recsys data import` again."
     )
 
 
 def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
-    if len(names_of(folder)) < files:
+    """Merges files of at most `largest_bytes` if there are at least `files`; returns how many are gone."""
+    if len(file_names(folder)) < files:
         return 0
-    with _compaction_lock(folder) as held:
-        if not held:
-            return 0
-        with opened(folder) as day:
+    lock = try_lock(folder / _LOCK)
+    if lock is None:  # another process compacts this day
+        return 0
+    with lock:
+        with open_day(folder) as day:
             gone = day.replaced & set(day.files)  # a compaction that died before it deleted them
             standing = {name: file for name, file in day.files.items() if name not in gone}
             small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
             if len(small) >= files:
                 gone |= set(small)
-                write_file(_OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable)
+                write_day_file(
+                    _OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable
+                )
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)
@@ -174,15 +161,3 @@ def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> 
 
 def _bytes(path: Path) -> int:
     return path.stat().st_size
-
-
-@contextmanager
-def _compaction_lock(folder: Path) -> Iterator[bool]:
-    """True if this process is the only one that compacts `folder`; the kernel frees it at a crash."""
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

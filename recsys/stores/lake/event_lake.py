@@ -24,18 +24,18 @@ from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
-from recsys.stores.lake.day import ORDER, compact_day, in_order, names_of, opened, write_file
+from recsys.instants import DAY
+from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
 
 _PREFIX = "day="
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
-_DAY_MICROS = 86_400_000_000
 
 
 class EventLake:
     """Events by UTC day under `root`; nothing is created before the first append."""
 
     def __init__(self, root: Path, durable: bool = True) -> None:
-        """Opens nothing; `durable=False` leaves the flushing to whoever writes a whole lake at once."""
+        """Opens nothing; `durable=False` leaves the flushing to a caller that writes a whole lake at once."""
         self.root = root
         self._durable = durable
 
@@ -55,15 +55,15 @@ class EventLake:
         table = conform_table(table, EVENT_SCHEMA, "events")
         if not len(table):
             return
-        table = in_order(table)
-        days = table[columns.AT].cast(pa.int64()).to_numpy() // _DAY_MICROS
+        table = sort_events(table)
+        days = table[columns.AT].cast(pa.int64()).to_numpy() // DAY
         starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
         ends = np.r_[starts[1:], len(days)]
 
         def write(start: int, end: int) -> None:
             day = date(1970, 1, 1) + timedelta(days=int(days[start]))
             part, folder = table.slice(start, end - start), self.root / _folder_name(day)
-            write_file(part, folder, durable=self._durable, name=name)
+            write_day_file(part, folder, durable=self._durable, name=name)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
             for _ in pool.map(write, starts.tolist(), ends.tolist()):
@@ -83,19 +83,19 @@ class EventLake:
             end: aware, to the end by default.
 
         Raises:
-            DataError: a file is no Parquet file of events; the message names it.
+            DataError: a file is not a Parquet file of events; the message names it.
         """
         names = list(EVENT_SCHEMA.names if columns is None else columns)
         needed = list(dict.fromkeys([*names, *(name for name, _ in ORDER)]))
         tables = [pa.schema([EVENT_SCHEMA.field(name) for name in needed]).empty_table()]
         for folder in self._folders(start, end):
-            with opened(folder) as day:
+            with open_day(folder) as day:
                 tables.append(day.read(needed, folder))
         return _between(pa.concat_tables(tables), start, end).select(names)
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
-        return [_day(folder) for folder in self._folders(None, None) if names_of(folder)]
+        return [_day(folder) for folder in self._folders(None, None) if file_names(folder)]
 
     def compact(self, files: int = 2, largest_bytes: int | None = None) -> int:
         """Merges the files of each day that has several; returns how many files that replaced.
@@ -155,7 +155,7 @@ def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
     arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
     joined = pa.concat_tables([imported, live.take(arrival)])
     _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
-    return in_order(joined if len(first) == len(joined) else joined.take(np.sort(first)))
+    return sort_events(joined if len(first) == len(joined) else joined.take(np.sort(first)))
 
 
 def _folder_name(day: date) -> str:
@@ -166,7 +166,9 @@ def _day(folder: Path) -> date:
     try:
         return date.fromisoformat(folder.name.removeprefix(_PREFIX))
     except ValueError as error:
-        raise DataError(f"{folder} is no day of the event lake. Move it out of {folder.parent}.") from error
+        raise DataError(
+            f"{folder} is not a day of the event lake. Move it out of {folder.parent}."
+        ) from error
 
 
 def _between(table: pa.Table, start: datetime | None, end: datetime | None) -> pa.Table:

@@ -1,6 +1,5 @@
-"""Putting a finished import in the place of the old data; whoever comes after a crash completes it."""
+"""Putting a finished import in the place of the old data; the next process after a crash completes it."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from uuid import uuid4
 
 from recsys.errors import ConfigError, DataError
 from recsys.home import HomePaths
+from recsys.stores.locks import try_lock, wait_for_lock
 
 READY = "import-ready"
 _OLD = "import-old"
@@ -24,16 +24,15 @@ def import_lock(paths: HomePaths, wait: bool = False) -> Iterator[None]:
     """
     try:
         paths.home.mkdir(parents=True, exist_ok=True)
-        file = (paths.home / _LOCK).open("w")
+        lock = paths.home / _LOCK
+        file = wait_for_lock(lock) if wait else try_lock(lock)
     except OSError as error:
         raise ConfigError(
             f"home {paths.home} cannot be written: {error.strerror}. Set RECSYS_HOME to a folder that can."
         ) from error
+    if file is None:
+        raise DataError(f"another import into {paths.home} is running. Wait for it to end.")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise DataError(f"another import into {paths.home} is running. Wait for it to end.") from error
         yield
 
 

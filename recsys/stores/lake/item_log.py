@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recsys import columns
+from recsys import atomic, columns
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
@@ -125,19 +125,12 @@ class VersionLog:
 
     def _write(self, table: pa.Table, span: "_Span") -> None:
         path = self._path(span)
-        hidden = path.with_name(f".{path.name}.tmp")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             sink = pa.BufferOutputStream()
             pq.write_table(table.select(self._schema.names).cast(self._schema), sink, compression="zstd")
-            with hidden.open("wb") as file:
-                file.write(sink.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-            hidden.rename(path)
-            _flush(self.root)
+            atomic.write_bytes(path, sink.getvalue())
         except OSError as error:
-            hidden.unlink(missing_ok=True)
             raise StoreUnavailableError(
                 "disk", f"write {path} ({error.strerror or error})", 0.0, "Free some disk space."
             ) from error
@@ -173,7 +166,7 @@ def _span(path: Path) -> _Span:
     try:
         return _Span(int(first), int(last or first))
     except ValueError as error:
-        raise DataError(f"{path} is no file of this log. Move it out of {path.parent}.") from error
+        raise DataError(f"{path} is not a file of this log. Move it out of {path.parent}.") from error
 
 
 def _last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -197,12 +190,4 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is no readable Parquet file: {error}. Move it away; its changes are lost.")
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return DataError(f"{path} is not a readable Parquet file: {error}. Move it away; its changes are lost.")

@@ -20,9 +20,9 @@ from recsys.stores.packed.layout import (
     Layout,
     ScalarColumn,
     join_texts,
-    pack,
+    pack_rows,
 )
-from recsys.stores.packed.protos import blob_of_proto, compose, encoded
+from recsys.stores.packed.protos import blob_of_proto, encode_text, join_ids
 
 # pyarrow's stubs know neither an array's `values` nor that a function of an array returns an array.
 ArrowColumn = Any
@@ -40,12 +40,12 @@ def pack_arrow(layout: Layout, table: pa.Table, event_column: str, created_colum
     """
     scalars: dict[str, ScalarColumn] = {}
     blobs: dict[str, list[Blob]] = {}
-    names = set(table.column_names)  # Arrow makes a new list each time that it is asked
+    names = set(table.column_names)  # Arrow makes a new list at each access
     for name, kind in layout.fields:
         if name not in names:
             raise SchemaMismatchError(
                 f"view {layout.view!r} declares the feature {name!r}, but its source has the columns "
-                f"{', '.join(table.column_names)}. Add the column or mend the view."
+                f"{', '.join(table.column_names)}. Add the column or correct the view."
             )
         column = _whole(table, name)
         try:
@@ -56,11 +56,11 @@ def pack_arrow(layout: Layout, table: pa.Table, event_column: str, created_colum
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
             raise SchemaMismatchError(
                 f"view {layout.view!r}, feature {name!r}: {column.type} does not fit {kind}: {error}. "
-                "Mend the source or the declared type."
+                "Correct the source or the declared type."
             ) from error
     event_at = _instants(_whole(table, event_column))
     created = _instants(_whole(table, created_column)) if created_column else np.zeros_like(event_at)
-    return pack(layout, event_at, created, scalars, blobs)
+    return pack_rows(layout, event_at, created, scalars, blobs)
 
 
 def entity_ids_of_arrow(layout: Layout, table: pa.Table) -> list[bytes]:
@@ -85,7 +85,7 @@ def entity_ids_of_arrow(layout: Layout, table: pa.Table) -> list[bytes]:
     if len(columns) == 1:
         ids: list[bytes] = columns[0]
         return ids
-    return [compose(parts) for parts in zip(*columns, strict=True)] if columns else [b""] * len(table)
+    return [join_ids(parts) for parts in zip(*columns, strict=True)] if columns else [b""] * len(table)
 
 
 def _whole(table: pa.Table, name: str) -> ArrowColumn:
@@ -146,7 +146,7 @@ def _blobs_of_arrow(column: ArrowColumn, kind: str) -> list[Blob]:
         return _arrays_of_arrow(column, kind)
     if kind in TEXT_LISTS:
         lists: list[list[str | bytes] | None] = column.to_pylist()
-        return [None if each is None else join_texts([encoded(text) for text in each]) for each in lists]
+        return [None if each is None else join_texts([encode_text(text) for text in each]) for each in lists]
     values = python_values_to_proto_values(column.to_numpy(zero_copy_only=False), ValueType[kind])
     return [blob_of_proto(value, kind) for value in values]
 

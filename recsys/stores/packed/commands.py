@@ -11,7 +11,7 @@ from recsys.stores.packed.keys import PackedView
 from recsys.stores.packed.mget import MultiGet
 from recsys.stores.redis.client import redis_errors
 
-WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers nobody else
+WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers no other client
 DELETE_KEYS = 1000
 RETIRED_SECONDS = 86_400  # that long rows of an earlier schema stay for services that still read them
 
@@ -45,12 +45,12 @@ WRITE_SHA = hashlib.sha1(WRITE_SCRIPT.encode(), usedforsecurity=False).hexdigest
 
 Keys = Sequence[bytes]
 Values = list[bytes | None]
-Progress = Callable[[int], Any] | None
+RowsDone = Callable[[int], Any] | None
 
 
 def row_getter(client: Any) -> Callable[[Keys], Values]:
     """A function that gets the values of keys in one round trip (in a cluster: one to each node)."""
-    if in_cluster(client):
+    if is_cluster(client):
         getter: Callable[[Keys], Values] = client.mget_nonatomic
         return getter
     return MultiGet(client)
@@ -77,11 +77,11 @@ async def read_rows_async(client: Any, keys: Keys) -> Values:
     if not keys:
         return []
     with redis_errors(f"read {len(keys)} rows"):
-        values: Values = await (client.mget_nonatomic(keys) if in_cluster(client) else client.mget(keys))
+        values: Values = await (client.mget_nonatomic(keys) if is_cluster(client) else client.mget(keys))
     return values
 
 
-def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress) -> int:
+def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone) -> int:
     """Writes each row unless a newer one is there; returns how many were written.
 
     Args:
@@ -92,7 +92,7 @@ def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int
     """
     written = 0
     with redis_errors("write rows"):
-        for part in parts(client, keys):
+        for part in split_keys(client, keys):
             arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
             try:
                 written += client.evalsha(WRITE_SHA, len(part), *arguments)
@@ -104,12 +104,12 @@ def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int
 
 
 async def write_rows_async(
-    client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: Progress
+    client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone
 ) -> int:
     """The same with an asyncio client."""
     written = 0
     with redis_errors("write rows"):
-        for part in parts(client, keys):
+        for part in split_keys(client, keys):
             arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
             try:
                 written += await client.evalsha(WRITE_SHA, len(part), *arguments)
@@ -123,13 +123,13 @@ async def write_rows_async(
 def delete_rows(client: Any, keys: Keys) -> int:
     """Deletes rows and returns how many there were."""
     with redis_errors("delete rows"):
-        return sum(int(client.unlink(*(keys[i] for i in part))) for part in parts(client, keys))
+        return sum(int(client.unlink(*(keys[i] for i in part))) for part in split_keys(client, keys))
 
 
 def delete_matching(client: Any, pattern: str) -> int:
     """Deletes every key that matches a SCAN pattern and returns how many there were.
 
-    It walks over all keys of the server, in steps that hold up nobody.
+    It walks over all keys of the server, in steps that do not hold up other clients.
     """
     deleted, found = 0, []
     with redis_errors(f"delete {pattern}"):
@@ -167,14 +167,14 @@ def retire_earlier_schemas(client: Any, view: PackedView, pattern: str) -> int:
     return retired
 
 
-def parts(client: Any, keys: Keys) -> Iterator[Sequence[int]]:
+def split_keys(client: Any, keys: Keys) -> Iterator[Sequence[int]]:
     """Places of keys that may go into one command: of one slot in a cluster, and not too many."""
-    for group in by_slot(keys) if in_cluster(client) else [range(len(keys))]:
+    for group in group_by_slot(keys) if is_cluster(client) else [range(len(keys))]:
         for start in range(0, len(group), WRITE_ROWS):
             yield group[start : start + WRITE_ROWS]
 
 
-def by_slot(keys: Keys) -> list[list[int]]:
+def group_by_slot(keys: Keys) -> list[list[int]]:
     """Places of keys, one list for each cluster slot."""
     slots: dict[int, list[int]] = {}
     for place, key in enumerate(keys):
@@ -182,6 +182,6 @@ def by_slot(keys: Keys) -> list[list[int]]:
     return list(slots.values())
 
 
-def in_cluster(client: Any) -> bool:
+def is_cluster(client: Any) -> bool:
     """Whether a command may name keys of one slot only."""
     return hasattr(client, "mget_nonatomic")

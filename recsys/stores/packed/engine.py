@@ -97,7 +97,7 @@ class _LatestNode(LocalDedupNode):  # type: ignore[misc]
         stamps = [info.timestamp_column, info.created_timestamp_column]
         stamps = [name for name in stamps if name in table.column_names]
         if info.join_keys_columns and len(table):
-            table = latest(table, list(info.join_keys_columns), stamps)
+            table = latest_rows(table, list(info.join_keys_columns), stamps)
         return _output(self, context, table)
 
 
@@ -118,7 +118,7 @@ class _PackedOutputNode(LocalOutputNode):  # type: ignore[misc]
         return _output(self, context, table)
 
 
-def latest(table: pa.Table, keys: list[str], stamps: list[str]) -> pa.Table:
+def latest_rows(table: pa.Table, keys: list[str], stamps: list[str]) -> pa.Table:
     """The last row of each entity by `stamps`, in the order of the table; of equal rows the last one.
 
     Args:

@@ -1,8 +1,8 @@
 """Generations of a view's rows: a replay builds a new one beside the one that is read, then all switch.
 
 One key of Redis, the pointer, says which generation of each view is read and which is being built. Readers
-get it in the same round trip as their rows and read again when it has changed; writers write to both, ask for
-it afterwards, and write again when it has changed. So nobody reads a half-built generation, and no row that
+get it in the same round trip as their rows and read again when it has changed; writers write to both, read it
+afterwards, and write again when it has changed. So no reader sees a half-built generation, and no row that
 is written during a replay is missing from the new one.
 """
 
@@ -48,9 +48,9 @@ class Generations:
         """`view` with the keys of the generation that is read."""
         return view.of_generation(self.current.get(view.layout.view, 0))
 
-    def keys(self, project: str, asked: Sequence[tuple[PackedView, list[bytes]]]) -> list[bytes]:
+    def keys(self, project: str, requests: Sequence[tuple[PackedView, list[bytes]]]) -> list[bytes]:
         """The pointer's key, then those of these entities' rows."""
-        rows = [key for view, entities in asked for key in self.reading(view).keys(entities)]
+        rows = [key for view, entities in requests for key in self.reading(view).keys(entities)]
         return [pointer_key(project), *rows]
 
     def writing(self, view: PackedView) -> list[PackedView]:
@@ -85,13 +85,13 @@ def begin_generation(client: Any, project: str, views: Collection[str]) -> Gener
 
 
 def switch_generation(client: Any, project: str) -> Generations:
-    """All readers read what was built, from their next question on."""
+    """All readers read what was built, from their next request on."""
     before = read_generations(client, project)
     return _point(client, project, Generations(None, {**before.current, **before.building}))
 
 
 def abandon_generation(client: Any, project: str) -> None:
-    """Nobody writes any more to what was being built."""
+    """Ends the writing to what was being built."""
     _point(client, project, replace(read_generations(client, project), building={}))
 
 

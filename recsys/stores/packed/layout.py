@@ -113,7 +113,7 @@ def layout_of(view: str, keys: tuple[tuple[str, str], ...], fields: tuple[tuple[
     return Layout(view, tuple(sorted(keys)), tuple(sorted(fields)))
 
 
-def pack(
+def pack_rows(
     layout: Layout,
     event_at: IntArray,
     created_at: IntArray,

@@ -1,24 +1,22 @@
 """MGET with nothing around it: one connection a thread, no pool and no liveness probe before each call.
 
 redis-py's own `client.mget` takes a connection from a pool, asks the socket whether something is left
-on it, records metrics and gives it back: more CPU than a read of 500 rows itself. The connection and its
-timeouts are redis-py's, so a reply that comes late or half closes it as usual.
+on it, records metrics and gives it back: more CPU than a read of 500 rows itself.
 """
 
-import os
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import redis
+
+from recsys.stores.redis.thread_connection import ThreadConnection
 
 
 class MultiGet:
     """Calls MGET on a connection of the calling thread; opens it again once if the server has closed it."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool = client.connection_pool
-        self._local = threading.local()
+        self._connection = ThreadConnection(client)
 
     def __call__(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of `keys`, None where there is none.
@@ -26,19 +24,12 @@ class MultiGet:
         Raises:
             redis.RedisError: as `client.mget` would.
         """
-        connection = self._connection()
+        connection = self._connection.get()
         try:
             return _ask(connection, keys)
         except redis.ConnectionError:
             connection.disconnect()
             return _ask(connection, keys)
-
-    def _connection(self) -> Any:
-        # A socket does not survive a fork: the child opens its own.
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.process = os.getpid()
-            self._local.connection = self._pool.make_connection()
-        return self._local.connection
 
 
 def _ask(connection: Any, keys: Sequence[bytes]) -> list[bytes | None]:

@@ -15,18 +15,18 @@ client's side.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 from feast import RepoConfig, utils
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 
+from recsys.instants import from_micros, now_micros
 from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
 from recsys.stores.packed.commands import (
-    Progress,
+    RowsDone,
     Values,
     delete_matching,
     delete_rows,
@@ -40,7 +40,7 @@ from recsys.stores.packed.commands import (
 from recsys.stores.packed.connection import open_async_client, open_client
 from recsys.stores.packed.generations import Generations, pointer_key, read_generations
 from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
-from recsys.stores.packed.protos import EPOCH, entity_id, pack_protos, protos
+from recsys.stores.packed.protos import entity_id, pack_protos, protos_of_rows
 from recsys.stores.packed.rows import PackedRows
 from recsys.stores.redis.client import redis_errors
 
@@ -67,7 +67,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         now: the clock that decides which rows have expired, in microseconds; a test or a replay sets its own.
     """
 
-    now: Callable[[], int] = staticmethod(lambda: time.time_ns() // 1000)
+    now: Callable[[], int] = staticmethod(now_micros)
     _row_getter: Any = None
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: Progress) -> None:
+    def online_write_batch(self, config: RepoConfig, table: Any, data: list[Any], progress: RowsDone) -> None:
         """Writes rows as Feast hands them over; an older row never replaces a newer one."""
         view = _view(config, table)
         self._announce(config, view)
@@ -88,7 +88,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
                 super().online_write_batch(config, table, data, None)
 
     async def online_write_batch_async(
-        self, config: RepoConfig, table: Any, data: list[Any], progress: Progress
+        self, config: RepoConfig, table: Any, data: list[Any], progress: RowsDone
     ) -> None:
         """The same without blocking the event loop."""
         client, view = await self._connected_async(config), _view(config, table)
@@ -108,7 +108,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             with redis_errors("write hashes"):
                 await super().online_write_batch_async(config, table, data, None)
 
-    def write_table(self, config: RepoConfig, table: Any, rows: pa.Table, progress: Progress = None) -> None:
+    def write_table(self, config: RepoConfig, table: Any, rows: pa.Table, progress: RowsDone = None) -> None:
         """Writes an Arrow table column by column: what our engine calls instead of online_write_batch.
 
         Raises:
@@ -128,7 +128,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         view: PackedView,
         entities: list[bytes],
         rows: Sequence[bytes],
-        progress: Progress,
+        progress: RowsDone,
     ) -> None:
         """Writes to the generation that is read and to one that is being built."""
         client = self._connected(config)
@@ -175,23 +175,23 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         values = await self._fetch_async(config, [(view, entities)])
         return self._readings(view, values, requested_features)
 
-    def _fetch(self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]) -> Values:
+    def _fetch(self, config: RepoConfig, reads: Sequence[tuple[PackedView, list[bytes]]]) -> Values:
         """The rows of these entities, all of the generation that the pointer names at that instant."""
         while True:
             generations = self._generations
-            values = read_rows(self._getter(config), generations.keys(config.project, asked))
+            values = read_rows(self._getter(config), generations.keys(config.project, reads))
             if values[0] == generations.raw:
                 return values[1:]
             self._generations = Generations.parse(values[0])
 
     async def _fetch_async(
-        self, config: RepoConfig, asked: Sequence[tuple[PackedView, list[bytes]]]
+        self, config: RepoConfig, reads: Sequence[tuple[PackedView, list[bytes]]]
     ) -> Values:
         """The same without blocking the event loop."""
         client = await self._connected_async(config)
         while True:
             generations = self._generations
-            values = await read_rows_async(client, generations.keys(config.project, asked))
+            values = await read_rows_async(client, generations.keys(config.project, reads))
             if values[0] == generations.raw:
                 return values[1:]
             self._generations = Generations.parse(values[0])
@@ -201,13 +201,13 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     ) -> list[Reading]:
         rows = PackedRows(view.layout, values, view.oldest(self.now()))
         names = [name for name in requested or list(rows) if name in view.layout.kinds]
-        columns = [protos(rows, name) for name in names]
+        columns = [protos_of_rows(rows, name) for name in names]
         event_at, missing = rows.event_at.tolist(), rows.missing.tolist()
         return [
             (None, None)
             if missing[place]
             else (
-                EPOCH + timedelta(microseconds=at),
+                from_micros(at),
                 {n: c[place] for n, c in zip(names, columns, strict=True)},
             )
             for place, at in enumerate(event_at)
@@ -222,9 +222,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         *response: Any,
     ) -> None:
         """All views of a request in one MGET."""
-        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        values = self._fetch(config, [(view, entities) for view, _, _, entities, _ in asked])
-        self._respond(asked, values, *response)
+        reads = list(_planned_reads(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        values = self._fetch(config, [(view, entities) for view, _, _, entities, _ in reads])
+        self._respond(reads, values, *response)
 
     async def _read_features_per_fv_async(
         self,
@@ -234,20 +234,20 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         entity_name_to_join_key_map: Any,
         *response: Any,
     ) -> None:
-        asked = list(_asked(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
-        values = await self._fetch_async(config, [(view, entities) for view, _, _, entities, _ in asked])
-        self._respond(asked, values, *response)
+        reads = list(_planned_reads(config, grouped_refs, join_key_values, entity_name_to_join_key_map))
+        values = await self._fetch_async(config, [(view, entities) for view, _, _, entities, _ in reads])
+        self._respond(reads, values, *response)
 
     def _respond(
         self,
-        asked: list[Any],
+        reads: list[Any],
         values: Sequence[bytes | None],
         response: Any,
         full_names: bool,
         versions: bool,
     ) -> None:
         start = 0
-        for view, table, features, entities, (places, count) in asked:
+        for view, table, features, entities, (places, count) in reads:
             rows = self._readings(view, values[start : start + len(entities)], features)
             start += len(entities)
             utils._populate_response_from_feature_data(
@@ -330,7 +330,7 @@ def _view(config: RepoConfig, table: Any) -> PackedView:
     return packed_view(config.project, table, config.registry.enable_online_feature_view_versioning)
 
 
-def _asked(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
+def _planned_reads(config: RepoConfig, grouped_refs: list[Any], join_keys: Any, names: Any) -> Iterator[Any]:
     """For each view of a request: (packed view, Feast's view, features, entities, (output places, count))."""
     for table, features in grouped_refs:
         entities, places, count = utils._get_unique_entities(table, join_keys, names)

@@ -8,6 +8,7 @@ import numpy as np
 from feast.protos.feast.types import Value_pb2 as proto
 
 from recsys.errors import DataError
+from recsys.instants import to_micros
 from recsys.stores.packed.layout import (
     ARRAYS,
     SCALARS,
@@ -16,11 +17,9 @@ from recsys.stores.packed.layout import (
     Layout,
     ScalarColumn,
     join_texts,
-    pack,
+    pack_rows,
 )
 from recsys.stores.packed.rows import PackedRows
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # kind -> (attribute of Value, message of a list)
 _ATTRIBUTES: dict[str, tuple[str, Any]] = {
@@ -44,12 +43,11 @@ _ATTRIBUTES: dict[str, tuple[str, Any]] = {
 _NULL = proto.Value()
 
 
-def microseconds(at: datetime | None) -> int:
+def feast_micros(at: datetime | None) -> int:
     """Microseconds since 1970; a naive instant is UTC, as in Feast; 0 for none (pandas' NaT too)."""
     if at is None or at != at:
         return 0
-    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def pack_protos(layout: Layout, data: Sequence[tuple[Any, Mapping[str, Any], Any, Any]]) -> list[bytes]:
@@ -62,9 +60,9 @@ def pack_protos(layout: Layout, data: Sequence[tuple[Any, Mapping[str, Any], Any
             scalars[name] = _scalars_of_protos(values, kind)
         else:
             blobs[name] = [blob_of_proto(value, kind) for value in values]
-    event_at = np.fromiter((microseconds(row[2]) for row in data), np.int64, len(data))
-    created_at = np.fromiter((microseconds(row[3]) for row in data), np.int64, len(data))
-    return pack(layout, event_at, created_at, scalars, blobs)
+    event_at = np.fromiter((feast_micros(row[2]) for row in data), np.int64, len(data))
+    created_at = np.fromiter((feast_micros(row[3]) for row in data), np.int64, len(data))
+    return pack_rows(layout, event_at, created_at, scalars, blobs)
 
 
 def _scalars_of_protos(values: Sequence[Any], kind: str) -> ScalarColumn:
@@ -77,6 +75,7 @@ def _scalars_of_protos(values: Sequence[Any], kind: str) -> ScalarColumn:
 
 
 def blob_of_proto(value: Any, kind: str) -> Blob:
+    """The bytes that a packed row holds for a value that is not a number; None for null."""
     if value.WhichOneof("val") is None:
         return None
     if kind not in _ATTRIBUTES:
@@ -86,15 +85,16 @@ def blob_of_proto(value: Any, kind: str) -> Blob:
     if kind in ARRAYS:
         return np.array(content.val, ARRAYS[kind]).tobytes()
     if kind in TEXT_LISTS:
-        return join_texts([encoded(text) for text in content.val])
-    return encoded(content)
+        return join_texts([encode_text(text) for text in content.val])
+    return encode_text(content)
 
 
-def encoded(text: str | bytes) -> bytes:
+def encode_text(text: str | bytes) -> bytes:
+    """`text` as UTF-8; bytes as they are."""
     return text.encode() if isinstance(text, str) else text
 
 
-def protos(rows: PackedRows, name: str) -> list[Any]:
+def protos_of_rows(rows: PackedRows, name: str) -> list[Any]:
     """K protobuf values of a feature, empty ones where it is null or its row is missing."""
     kind = rows.layout.kinds[name]
     if kind in SCALARS:
@@ -124,10 +124,10 @@ def entity_id(key: Any) -> bytes:
     if len(key.join_keys) == 1:
         return _id_bytes(key.entity_values[0])
     pairs = sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: str(pair[0]))
-    return compose([_id_bytes(value) for _, value in pairs])
+    return join_ids([_id_bytes(value) for _, value in pairs])
 
 
-def compose(parts: Sequence[bytes]) -> bytes:
+def join_ids(parts: Sequence[bytes]) -> bytes:
     """One unambiguous id of several: `1:a` + `2:bc` is never that of other parts."""
     return b"".join(b"%d:%b" % (len(part), part) for part in parts)
 

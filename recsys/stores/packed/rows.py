@@ -58,6 +58,7 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
 
     @property
     def event_at(self) -> IntArray:
+        """(K,) microseconds, 0 where there is no row."""
         return np.ascontiguousarray(self._rows["event_at"])
 
     @property

@@ -7,7 +7,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 
 READ_SIZE = 1 << 18  # bytes asked of the socket at once: a reply of 500 vectors is 0.8 MB
@@ -18,7 +17,7 @@ def open_url(url: str, timeout: float | None = None) -> redis.Redis:
     """A thread-safe client with a pool of its own; nothing is connected before the first command.
 
     A pooled connection that the server has closed meanwhile is opened again once, at once. There is
-    no longer retry: whoever asks knows better what waiting is worth.
+    no longer retry: the caller knows better what waiting is worth.
 
     Args:
         timeout: seconds to wait for a connection and for each reply; None waits for ever.
@@ -33,23 +32,12 @@ def open_url(url: str, timeout: float | None = None) -> redis.Redis:
     return client
 
 
-def connect(settings: Settings, timeout: float | None = None) -> redis.Redis:
-    """A client of REDIS_URL or of this home's embedded server.
-
-    Raises:
-        StoreUnavailableError: there is neither; the remedy is `recsys up`.
-    """
-    from recsys.stores.redis.server import redis_url  # it needs `open_url` from here
-
-    return open_url(redis_url(settings), timeout)
-
-
 @contextmanager
 def redis_errors(operation: str, timeout: float | None = None) -> Iterator[None]:
     """Turns an error of Redis into StoreUnavailableError; wrap each operation in it.
 
     Args:
-        operation: what is being asked, for the message.
+        operation: what is being done, for the message.
         timeout: seconds after which the client gives up.
     """
     try:

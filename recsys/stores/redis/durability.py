@@ -6,7 +6,8 @@ from typing import Any
 import redis
 
 from recsys.config import Settings
-from recsys.stores.redis.client import connect, redis_errors
+from recsys.stores.redis.client import redis_errors
+from recsys.stores.redis.server import connect
 
 TIMEOUT_SECONDS = 1.0
 
@@ -25,7 +26,7 @@ class Durability:
     major: int
 
 
-def durability(settings: Settings) -> Durability:
+def read_durability(settings: Settings) -> Durability:
     """What the server of `settings` says of its append-only file.
 
     Raises:

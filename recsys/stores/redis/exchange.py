@@ -1,14 +1,11 @@
-"""Many commands in one packet and their replies as they come: a third of the CPU of redis-py's pipeline.
+"""Many commands in one packet and their replies as they come: a third of the CPU of redis-py's pipeline."""
 
-The connections, their timeouts and the parsing of replies are redis-py's own.
-"""
-
-import os
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import redis
+
+from recsys.stores.redis.thread_connection import ThreadConnection
 
 
 class Exchange:
@@ -18,51 +15,42 @@ class Exchange:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool = client.connection_pool
-        self._local = threading.local()
+        self._connection = ThreadConnection(client)
 
     def __call__(self, commands: bytes, replies: int) -> list[Any]:
         """The replies to `commands`, which must be as many.
 
         Raises:
-            redis.RedisError: the server refused one of them, or does not answer.
+            redis.RedisError: the server rejected one of them, or does not answer.
         """
-        connection = self._connection()
+        connection = self._connection.get()
         try:
-            return _ask(connection, commands, replies)
+            return _exchange(connection, commands, replies)
         except redis.ConnectionError:
-            return _ask(connection, commands, replies)
+            return _exchange(connection, commands, replies)
 
     def close(self) -> None:
         """Closes the calling thread's connection."""
-        if getattr(self._local, "process", None) == os.getpid():
-            self._local.connection.disconnect()
-
-    def _connection(self) -> Any:
-        # A socket does not survive a fork: the child opens its own.
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.connection = self._pool.make_connection()
-            self._local.process = os.getpid()
-        return self._local.connection
+        self._connection.close()
 
 
-def packed(*words: bytes) -> bytes:
+def pack_command(*words: bytes) -> bytes:
     r"""One command in Redis' protocol.
 
-    >>> packed(b"GET", b"key")
+    >>> pack_command(b"GET", b"key")
     b'*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n'
     """
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
-def raise_first(replies: Sequence[Any]) -> None:
-    """Raises the first refusal among `replies`, if there is one."""
+def raise_first_error(replies: Sequence[Any]) -> None:
+    """Raises the first error among `replies`, if there is one."""
     for reply in replies:
         if isinstance(reply, redis.ResponseError):
             raise reply
 
 
-def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
+def _exchange(connection: Any, commands: bytes, replies: int) -> list[Any]:
     found: list[Any] = []
     try:
         connection.send_packed_command([commands])
@@ -72,7 +60,7 @@ def _ask(connection: Any, commands: bytes, replies: int) -> list[Any]:
             except redis.ResponseError as error:
                 found.append(error)  # raised below: the replies behind it must be read first
     except BaseException:
-        connection.disconnect()  # what is left unread would answer the next question
+        connection.disconnect()  # what is left unread would be taken for the reply to the next command
         raise
-    raise_first(found)
+    raise_first_error(found)
     return found

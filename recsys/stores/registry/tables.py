@@ -17,7 +17,7 @@ _IN_PRODUCTION = text("stage = 'production'")
 
 
 class RunRow(Tables):
-    """One training, evaluation or import: what was asked, what came out."""
+    """One training, evaluation or import: with which settings, and what came out."""
 
     __tablename__ = "runs"
     __table_args__ = (CheckConstraint("status IN ('running', 'finished', 'failed')", name="status"),)

@@ -1,7 +1,7 @@
 """Reads what labels from feedback are made of: events that name a response, and the service's slate log."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, b
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import DataError
 from recsys.home import HomePaths
+from recsys.instants import from_micros, to_micros
 from recsys.stores.lake.event_lake import open_lake
 
 PATTERN = "slates-*.jsonl"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> Feedback:
@@ -26,7 +26,7 @@ def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> 
     Raises:
         DataError: a file of the lake or the slate log cannot be read.
     """
-    low, high = (_EPOCH + timedelta(microseconds=bound) for bound in (start, end))
+    low, high = (from_micros(bound) for bound in (start, end))
     table = open_lake(paths).read(FEEDBACK_COLUMNS, low, high)
     at = table.schema.get_field_index(columns.AT)
     events = table.set_column(at, columns.AT, table[columns.AT].cast(pa.int64())).to_pandas()
@@ -63,7 +63,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _rows(line: dict[str, Any]) -> list[tuple[str, str | None, str, int, int]]:
-    at = round(datetime.fromisoformat(line[columns.AT]).timestamp() * 1_000_000)
+    at = to_micros(datetime.fromisoformat(line[columns.AT]))
     return [
         (line[columns.REQUEST_ID], line[columns.USER_ID], item[columns.ITEM_ID], item[columns.POSITION], at)
         for item in line["items"]

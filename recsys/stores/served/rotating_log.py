@@ -57,6 +57,7 @@ class RotatingLog(Generic[Record]):
         self._thread.start()
 
     def append(self, record: Record) -> None:
+        """Queues a record if it is drawn; drops it where the queue is full."""
         if self._share < 1 and self._draw() >= self._share:
             return
         try:

@@ -17,6 +17,7 @@ import orjson
 
 from recsys.errors import DataError
 from recsys.features.skew import ServedRow
+from recsys.instants import to_micros
 
 PATTERN = "features-*.jsonl"
 
@@ -64,7 +65,7 @@ def _newest_lines(folder: Path) -> Iterator[bytes]:
 
 
 def _rows(line: Mapping[str, Any]) -> list[ServedRow]:
-    request, at = str(line["request_id"]), _micros(line["at"])
+    request, at = str(line["request_id"]), to_micros(datetime.fromisoformat(line["at"]))
     owners: Iterable[tuple[str | None, Mapping[str, Any]]] = [
         (line["user_id"], line["user"] or {}),
         *((item["item_id"], item["views"]) for item in line["items"]),
@@ -79,10 +80,3 @@ def _rows(line: Mapping[str, Any]) -> list[ServedRow]:
 
 def _instant(event_at: int | None) -> int | None:
     return None if event_at is None else int(event_at)
-
-
-def _micros(text: str) -> int:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text} has no zone")
-    return round(instant.timestamp() * 1_000_000)

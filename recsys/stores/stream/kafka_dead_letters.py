@@ -1,4 +1,4 @@
-"""Reads the topic of dead letters from its beginning: the last word under each name counts."""
+"""Reads the topic of dead letters from its beginning: the last message of each name counts."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from recsys.streaming.stream import DeadLetter
 WAIT_MILLIS = 20  # everything is there already
 
 
-async def read_letters(address: KafkaAddress, place: Any) -> dict[str, DeadLetter]:
-    """Letters by name that no tombstone covers, of the topic's one partition `place`."""
+async def read_dead_letters(address: KafkaAddress, place: Any) -> dict[str, DeadLetter]:
+    """Dead letters by name that no tombstone covers, of the topic's one partition `place`."""
     consumer = client_library().AIOKafkaConsumer(
         enable_auto_commit=False, fetch_max_wait_ms=WAIT_MILLIS, **address.options
     )
@@ -23,13 +23,13 @@ async def read_letters(address: KafkaAddress, place: Any) -> dict[str, DeadLette
         while await consumer.position(place) < end:
             found = await consumer.getmany(timeout_ms=int(address.seconds * 1000))
             for message in found.get(place, ()):
-                _take(letters, message.key.decode(), message.value)
+                _apply_message(letters, message.key.decode(), message.value)
     finally:
         await consumer.stop()
     return letters
 
 
-def _take(letters: dict[str, DeadLetter], name: str, value: bytes | None) -> None:
+def _apply_message(letters: dict[str, DeadLetter], name: str, value: bytes | None) -> None:
     if value is None:
         letters.pop(name, None)
     else:

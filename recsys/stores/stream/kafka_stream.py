@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from recsys.errors import ConfigError
 from recsys.stores.stream.kafka_connection import KafkaAddress, LoopThread, client_library
-from recsys.stores.stream.kafka_dead_letters import read_letters
+from recsys.stores.stream.kafka_dead_letters import read_dead_letters
 from recsys.stores.stream.kafka_stream_reader import KafkaStreamReader, open_reader
 from recsys.streaming.dead_letters import encode_dead_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
@@ -23,7 +23,7 @@ T = TypeVar("T")
 Message = tuple[str, bytes | None, bytes | None, int, list[tuple[str, bytes]]]  # topic, value, key, partition
 
 TOPIC = "recsys-events"
-LETTERS = "recsys-events-dead"
+DEAD_LETTERS = "recsys-events-dead"
 EXISTS = 36
 BATCH_BYTES = 1_000_000  # just below what a broker takes unless told otherwise
 
@@ -84,24 +84,24 @@ class KafkaEventStream:
     def put_aside(self, entries: Sequence[tuple[Entry, str]], at: int) -> None:
         """Keeps dead letters under their names: a topic that is compacted by name."""
         messages: list[Message] = [
-            (LETTERS, encode_dead_letter(entry, reason, at), letter_id(entry).encode(), 0, [])
+            (DEAD_LETTERS, encode_dead_letter(entry, reason, at), letter_id(entry).encode(), 0, [])
             for entry, reason in entries
         ]
         self._call(f"put {len(entries)} entries aside", self._send(messages))
 
     def dead_letters(self, count: int = 1000) -> list[DeadLetter]:
-        """The `count` oldest letters."""
-        letters = self._call("read dead letters", self._letters())
+        """The `count` oldest dead letters."""
+        letters = self._call("read dead letters", self._read_dead_letters())
         return sorted(letters.values(), key=lambda letter: letter.at)[:count]
 
     def drop(self, letter_ids: Iterable[str]) -> int:
-        """Writes tombstones over letters; returns how many letters there were."""
+        """Writes tombstones over dead letters; returns how many there were."""
         wanted = set(letter_ids)
         if not wanted:
             return 0
         operation = f"drop {len(wanted)} dead letters"
-        there = wanted & self._call(operation, self._letters()).keys()
-        self._call(operation, self._send([(LETTERS, None, name.encode(), 0, []) for name in there]))
+        there = wanted & self._call(operation, self._read_dead_letters()).keys()
+        self._call(operation, self._send([(DEAD_LETTERS, None, name.encode(), 0, []) for name in there]))
         return len(there)
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class KafkaEventStream:
     async def _create_topics(self) -> None:
         admin = self._kafka.admin
         events = admin.NewTopic(TOPIC, self.partitions + 1, 1, topic_configs={"retention.ms": "-1"})
-        letters = admin.NewTopic(LETTERS, 1, 1, topic_configs={"cleanup.policy": "compact"})
+        letters = admin.NewTopic(DEAD_LETTERS, 1, 1, topic_configs={"cleanup.policy": "compact"})
         client = admin.AIOKafkaAdminClient(**self._address.options)
         try:
             await client.start()
@@ -195,6 +195,6 @@ class KafkaEventStream:
             for place, done in zip(self._topic_partitions, committed, strict=True)
         )
 
-    async def _letters(self) -> dict[str, DeadLetter]:
+    async def _read_dead_letters(self) -> dict[str, DeadLetter]:
         await self._start()
-        return await read_letters(self._address, self._kafka.TopicPartition(LETTERS, 0))
+        return await read_dead_letters(self._address, self._kafka.TopicPartition(DEAD_LETTERS, 0))

@@ -1,4 +1,4 @@
-"""Reads partitions of the Kafka topic, commits what is done, and deletes what nobody needs any more."""
+"""Reads partitions of the Kafka topic, commits what is done, and deletes what is not needed any more."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from recsys.streaming.stream import Entry
 log = logging.getLogger(__name__)
 
 WAIT_MILLIS = 25
-KNOCK_SECONDS = 1.0
+PROBE_SECONDS = 1.0
 TRIM_SECONDS = 60.0
 
 
@@ -77,8 +77,8 @@ class KafkaStreamReader:
         found = await self.consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=count)
         if found:
             self._heard_at = time.monotonic()
-        elif time.monotonic() - self._heard_at > KNOCK_SECONDS:
-            # The client looks for a lost broker for ever and says nothing; a question has to be answered.
+        elif time.monotonic() - self._heard_at > PROBE_SECONDS:
+            # The client looks for a lost broker for ever and says nothing: only a request has to be answered.
             await self.consumer.end_offsets(list(self._committed))
             self._heard_at = time.monotonic()
         return [_entry(message) for messages in found.values() for message in messages]

@@ -5,7 +5,6 @@ n workers in the order of their names take every n-th partition; a partition's o
 never own one, not even while they disagree about n.
 """
 
-import fcntl
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO
 from uuid import uuid4
 
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.stores.locks import try_lock
 
 
 class PartitionLocks:
@@ -36,28 +36,29 @@ class PartitionLocks:
         if wrong:
             raise ConfigError(f"there is no partition {wrong[0]}: they are 0 to {count - 1}. Pass others.")
         self._folder, self._count, self._pinned = folder, count, frozenset(pinned)
-        self._files: dict[int, IO[str]] = {}
+        self._files: dict[int, IO[bytes]] = {}
         self._name = ""
-        self._member: IO[str] | None = None
+        self._member: IO[bytes] | None = None
         if not pinned:
-            self._name, self._member = _joined(folder / "workers")
+            self._name, self._member = _join_workers(folder / "workers")
 
     @property
     def owned(self) -> frozenset[int]:
+        """The partitions whose locks this worker holds."""
         return frozenset(self._files)
 
     def wanted(self) -> frozenset[int]:
         """The partitions that this worker should own among those that live now."""
         if self._pinned:
             return self._pinned
-        names = sorted({self._name, *_living(self._folder / "workers", self._name)})
+        names = sorted({self._name, *_living_workers(self._folder / "workers", self._name)})
         place = names.index(self._name)
         return frozenset(range(place, self._count, len(names)))
 
     def acquire(self, partitions: Collection[int]) -> None:
-        """Takes those of `partitions` that nobody else owns."""
+        """Takes those of `partitions` that no other worker owns."""
         for partition in sorted(set(partitions) - set(self._files)):
-            file = _locked(self._folder / f"partition-{partition}.lock")
+            file = _try_lock(self._folder / f"partition-{partition}.lock")
             if file is not None:
                 self._files[partition] = file
 
@@ -75,41 +76,35 @@ class PartitionLocks:
             self._member = None
 
 
-def _joined(folder: Path) -> tuple[str, IO[str]]:
+def _join_workers(folder: Path) -> tuple[str, IO[bytes]]:
     """A locked file of one's own: its name, and the open file."""
     while True:
         name = f"{os.getpid()}-{uuid4().hex}.lock"
-        file = _locked(folder / name)
+        file = _try_lock(folder / name)
         if file is not None:
             if (folder / name).exists():  # another worker may have taken the new file for a dead one's
                 return name, file
             file.close()
 
 
-def _locked(path: Path) -> IO[str] | None:
+def _try_lock(path: Path) -> IO[bytes] | None:
     """The open file with its lock, or None if another process holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        return try_lock(path)
     except OSError as error:
         raise StoreUnavailableError(
             "stream state", f"lock {path} ({error.strerror})", 0.0, "Mend the rights of the folder."
         ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
-def _living(folder: Path, own: str) -> list[str]:
+def _living_workers(folder: Path, own: str) -> list[str]:
     """Names of the other workers that live; files of dead ones are removed."""
     living = []
     for path in folder.glob("*.lock"):
         if path.name == own:
             continue
-        file = _locked(path)
+        file = _try_lock(path)
         if file is None:
             living.append(path.name)
         else:

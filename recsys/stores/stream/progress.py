@@ -55,7 +55,7 @@ class FreshnessSummary:
 
 
 class RedisProgress:
-    """`Progress` in Redis, whatever the event stream's transport is; safe to share between threads.
+    """`StreamProgress` in Redis, whatever the event stream's transport is; safe to share between threads.
 
     Args:
         prefix: of the keys.

@@ -17,14 +17,14 @@ import redis
 
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import redis_errors
-from recsys.stores.redis.exchange import Exchange, packed, raise_first
+from recsys.stores.redis.exchange import Exchange, pack_command, raise_first_error
 from recsys.stores.stream.redis_stream_reader import RedisStreamReader, offset_of, partition_key
 from recsys.streaming.dead_letters import decode_dead_letter, encode_dead_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 
-LETTERS = b"recsys:{dead_letters}"
-LETTER_ORDER = b"recsys:{dead_letters}:order"
-MULTI, EXEC = packed(b"MULTI"), packed(b"EXEC")
+DEAD_LETTERS = b"recsys:{dead_letters}"
+DEAD_LETTER_ORDER = b"recsys:{dead_letters}:order"
+MULTI, EXEC = pack_command(b"MULTI"), pack_command(b"EXEC")
 SEQUENCE_BITS = (1 << 20) - 1
 CROWDED = 1 << 19  # entries of one millisecond: half of what an offset can tell apart
 
@@ -58,9 +58,9 @@ class RedisEventStream:
         tail = b"\r\n$1\r\nt\r\n$%d\r\n%b\r\n" % (len(instant), instant)
         commands = [self._heads[partition] + b"%d\r\n" % len(body) + body + tail for partition, body in rows]
         with redis_errors(f"append {len(rows)} events", self._timeout):
-            self._refuse_while_crowded()
+            self._reject_while_full()
             names = self._exchange(MULTI + b"".join(commands) + EXEC, len(rows) + 2)[-1]
-            raise_first(names)
+            raise_first_error(names)
         offsets = [offset_of(name) for name in names]
         newest = max(offsets, key=SEQUENCE_BITS.__and__)
         if newest & SEQUENCE_BITS >= CROWDED:
@@ -88,27 +88,27 @@ class RedisEventStream:
         """Keeps dead letters in a hash, with their order beside it."""
         pipe = self._client.pipeline(transaction=True)
         for entry, reason in entries:
-            pipe.hsetnx(LETTERS, letter_id(entry), encode_dead_letter(entry, reason, at))
-            pipe.zadd(LETTER_ORDER, {letter_id(entry): at}, nx=True)
+            pipe.hsetnx(DEAD_LETTERS, letter_id(entry), encode_dead_letter(entry, reason, at))
+            pipe.zadd(DEAD_LETTER_ORDER, {letter_id(entry): at}, nx=True)
         with redis_errors(f"put {len(entries)} entries aside", self._timeout):
             pipe.execute()
 
     def dead_letters(self, count: int = 1000) -> list[DeadLetter]:
-        """The `count` oldest letters."""
+        """The `count` oldest dead letters."""
         with redis_errors("read dead letters", self._timeout):
-            names: list[bytes] = self._client.zrange(LETTER_ORDER, 0, count - 1)
-            values = self._client.hmget(LETTERS, names) if names else []
+            names: list[bytes] = self._client.zrange(DEAD_LETTER_ORDER, 0, count - 1)
+            values = self._client.hmget(DEAD_LETTERS, names) if names else []
         pairs = zip(names, values, strict=True)
         return [decode_dead_letter(name.decode(), value) for name, value in pairs if value is not None]
 
     def drop(self, letter_ids: Iterable[str]) -> int:
-        """Deletes letters; returns how many there were."""
+        """Deletes dead letters; returns how many there were."""
         names = list(letter_ids)
         if not names:
             return 0
         pipe = self._client.pipeline(transaction=True)
-        pipe.zrem(LETTER_ORDER, *names)
-        pipe.hdel(LETTERS, *names)
+        pipe.zrem(DEAD_LETTER_ORDER, *names)
+        pipe.hdel(DEAD_LETTERS, *names)
         with redis_errors(f"drop {len(names)} dead letters", self._timeout):
             dropped: int = pipe.execute()[1]
         return dropped
@@ -128,7 +128,7 @@ class RedisEventStream:
         lag = max(0, stream["entries-added"] - (group["entries-read"] or 0))
         return PartitionStatus(partition, last, offset_of(group["last-delivered-id"]), lag)
 
-    def _refuse_while_crowded(self) -> None:
+    def _reject_while_full(self) -> None:
         # A clock that was set back lets the server number on within its last millisecond. Long before an
         # offset has no room for the number, appending stops until the clock has caught up.
         if not self._crowded_millis:

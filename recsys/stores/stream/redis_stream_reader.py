@@ -1,4 +1,4 @@
-"""Reads partitions of a Redis event stream, commits what is done, and trims what nobody needs any more."""
+"""Reads partitions of a Redis event stream, commits what is done, and trims what is not needed any more."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from recsys.stores.redis.client import redis_errors
-from recsys.stores.redis.exchange import Exchange, packed
+from recsys.stores.redis.exchange import Exchange, pack_command
 from recsys.streaming.stream import Entry
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class RedisStreamReader:
         self._exchange.close()
 
     def _read_now(self, count: int) -> list[Entry]:
-        """What is there, asked again only of partitions that had more than their share."""
+        """What is there; partitions that had more than their share are read again."""
         entries: list[Entry] = []
         keys = list(self._cursors)
         while keys and len(entries) < count:
@@ -144,7 +144,7 @@ class RedisStreamReader:
         share = count // len(keys)
         block = () if block_seconds is None else (b"BLOCK", b"%d" % max(1, int(block_seconds * 1000)))
         positions = (self._cursors[key].position for key in keys)
-        command = packed(b"XREAD", b"COUNT", b"%d" % share, *block, b"STREAMS", *keys, *positions)
+        command = pack_command(b"XREAD", b"COUNT", b"%d" % share, *block, b"STREAMS", *keys, *positions)
         (reply,) = self._exchange(command, 1)
         entries: list[Entry] = []
         full: list[bytes] = []

@@ -1,15 +1,13 @@
 """The workers' state in one SQLite file, `stream/state.db` of a home.
 
 A step of a worker is one transaction, on the disk before `commit` returns. It says which offsets it began
-from; if they are no longer those of the state, somebody else has done it and nothing is changed. So a
-batch counts once, whoever is killed and whatever is delivered again.
+from; if they are no longer those of the state, another worker has done it and nothing is changed. So a
+batch counts once, whichever worker is killed and whatever is delivered again.
 """
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,15 +17,17 @@ import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
+from recsys.instants import DAY, SECOND
+from recsys.stores.locks import try_lock, wait_for_lock
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
 from recsys.streaming.state import Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
 BUSY_SECONDS = 30.0
 QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
-SLICES = 64  # parts in which old event ids are forgotten, so that nobody waits for it
+SLICES = 64  # parts in which old event ids are forgotten, so that no worker waits for it
 MINUTES_KEPT = 60
-_MINUTE = 60_000_000
+_MINUTE = 60 * SECOND
 
 
 class SqliteStreamState:
@@ -39,7 +39,6 @@ class SqliteStreamState:
         self._slice = 0
         with _disk("open", folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / "state.lock", os.O_WRONLY | os.O_CREAT)
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
@@ -52,15 +51,18 @@ class SqliteStreamState:
     # -- begin ------------------------------------------------------------------------------------
 
     def epoch(self) -> str | None:
+        """Names the data that the state was begun with; None = there is none yet, or it is paused."""
         with _disk("read", self._folder):
             found = self._meta("epoch")
         return None if found is None else str(found)
 
     def pause(self) -> None:
+        """Lets no worker commit anything until the next `begin`."""
         with self._transaction("pause"):
             self._set("epoch", None)
 
     def begin(self, origin: InitialState) -> None:
+        """Replaces users, items and offsets by those of `origin`; what waits for the lake stays."""
         with self._transaction("begin"):
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
@@ -74,26 +76,32 @@ class SqliteStreamState:
     # -- reading ----------------------------------------------------------------------------------
 
     def offsets(self, partitions: Collection[int]) -> dict[int, int]:
+        """Partition -> offset up to which its events are in the state; 0 = none."""
         found = dict(self._rows("SELECT partition, offset FROM partitions"))
         return {partition: found.get(partition, 0) for partition in partitions}
 
     def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
+        """The states of those users that have one."""
         query = "SELECT user_id, partition, log, expires FROM users WHERE user_id IN"
         return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
+        """The states of those items that have one."""
         query = "SELECT item_id, tiles, expires FROM items WHERE item_id IN"
         return {item: ItemState(*values) for item, *values in self._in(query, item_ids)}
 
     def bots(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Those of these users who are known to be bots."""
         found = self._in("SELECT user_id FROM bots WHERE user_id IN", user_ids)
         return frozenset(user for (user,) in found)
 
     def seen(self, hashes: IntArray) -> BoolArray:
+        """(n,) which hashes of event ids were seen before."""
         found = self._in("SELECT hash FROM seen WHERE hash IN", hashes.tolist())
         return np.isin(hashes, np.fromiter((each for (each,) in found), np.int64))
 
     def due_users(self, partitions: Collection[int], now: int, count: int) -> dict[str, UserState]:
+        """Up to `count` users of these partitions whose features time alone has changed."""
         rows: list[Any] = []
         for partition in partitions:
             query = "SELECT user_id, partition, log, expires FROM users WHERE partition = ? AND expires <= ?"
@@ -101,10 +109,12 @@ class SqliteStreamState:
         return {user: UserState(*values) for user, *values in rows}
 
     def due_items(self, now: int, count: int) -> list[str]:
+        """Up to `count` items whose features time alone has changed."""
         rows = self._rows("SELECT item_id FROM items WHERE expires <= ? LIMIT ?", (now, count))
         return [item for (item,) in rows]
 
     def pending(self, partitions: Collection[int]) -> list[Pending]:
+        """Steps of these partitions whose rows may not be online, oldest first."""
         rows = self._rows("SELECT batch, partitions, users, items FROM pending ORDER BY batch")
         return [
             Pending(batch, _split(users), _split(items))
@@ -115,16 +125,19 @@ class SqliteStreamState:
     # -- changing ---------------------------------------------------------------------------------
 
     def reserve(self, count: int) -> int:
+        """The first of `count` sequence numbers that no other worker gets."""
         with self._transaction("reserve"):
             first = int(self._meta("sequence") or 0)
             self._set("sequence", first + count)
         return first
 
     def stamp(self, now: int) -> int:
+        """A created timestamp, larger than every one before."""
         with self._transaction("stamp"):
             return self._stamp(now)
 
     def commit(self, step: Step, now: int) -> Committed | None:
+        """Does all of `step`; nothing, and None, if another worker moved the state on meanwhile."""
         events = _encoded(step.events) if step.events is not None and len(step.events) else None
         try:
             with self._transaction("commit"):
@@ -145,7 +158,7 @@ class SqliteStreamState:
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
         db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
-        self._see(step.seen, now // (1440 * _MINUTE))
+        self._see(step.seen, now // DAY)
         if events is not None:
             db.execute("INSERT INTO lake VALUES (?, NULL, ?)", (batch, events))
         users = (*step.users, *step.expiries)
@@ -157,9 +170,11 @@ class SqliteStreamState:
         return Committed(batch, created, items)
 
     def written(self, batch: int) -> None:
+        """Notes that the rows of this step are online; on the disk with the next commit, or at the end."""
         self._written.append(batch)
 
     def forget(self, day: int) -> None:
+        """Forgets event ids that were seen before `day`, a part of them at each call."""
         width = (1 << 64) // SLICES
         first = -(1 << 63) + self._slice * width
         with self._transaction("forget"):
@@ -172,17 +187,16 @@ class SqliteStreamState:
 
     @contextmanager
     def flushing(self, wait: bool = False) -> Iterator[bool]:
-        with (self._folder / "flush.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        """The right to write events to the lake; false while another worker has it and `wait` is false."""
+        path = self._folder / "flush.lock"
+        file = wait_for_lock(path) if wait else try_lock(path)
+        with file or nullcontext():
+            yield file is not None
 
     def waiting(self) -> list[tuple[str, pa.Table]]:
-        # Which batches a file holds is settled before it is written: whoever writes it again after a crash
-        # writes the same.
+        """Events for the lake by the name of their file: the same, until they are `flushed`."""
+        # Which batches a file holds is settled before it is written, so that it is written again after a
+        # crash as it was.
         with self._transaction("flush"):
             number = int(self._meta("flush") or 0) + 1
             if self._db.execute("UPDATE lake SET flush = ? WHERE flush IS NULL", (number,)).rowcount:
@@ -193,10 +207,11 @@ class SqliteStreamState:
         return [(f"stream-{self._name}-{flush}", pa.concat_tables(files[flush])) for flush in files]
 
     def flushed(self, name: str) -> None:
+        """Notes that these events are in the lake."""
         with self._transaction("flush"):
             self._db.execute("DELETE FROM lake WHERE flush = ?", (int(name.rpartition("-")[2]),))
 
-    # -- people -----------------------------------------------------------------------------------
+    # -- status -----------------------------------------------------------------------------------
 
     def counters(self) -> dict[str, int]:
         """What all workers have counted since the state was made."""
@@ -206,7 +221,7 @@ class SqliteStreamState:
         """Events a second over the last minutes that are complete, and the one that is not."""
         minute = now // _MINUTE
         rows = self._rows("SELECT SUM(events) FROM minutes WHERE minute >= ?", (minute - 1,))
-        return int(rows[0][0] or 0) / ((now - (minute - 1) * _MINUTE) / 1e6)
+        return int(rows[0][0] or 0) / ((now - (minute - 1) * _MINUTE) / SECOND)
 
     def sizes(self) -> dict[str, int]:
         """Rows by table, of those that grow."""
@@ -214,18 +229,19 @@ class SqliteStreamState:
         return {name: int(self._rows(f"SELECT COUNT(*) FROM {name}")[0][0]) for name in names}
 
     def close(self) -> None:
+        """Notes what was `written` and closes the file."""
         with _disk("close", self._folder):
             if self._written:
                 with self._transaction("close"):
                     self._forget_written()
             self._db.close()
-            os.close(self._lock)
 
     # -- statements -------------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[None]:
-        with _disk(operation, self._folder), _turn(self._lock):
+        # One transaction at a time: SQLite alone would look again only after up to 100 ms.
+        with _disk(operation, self._folder), wait_for_lock(self._folder / "state.lock"):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -270,16 +286,6 @@ class SqliteStreamState:
     def _forget_written(self) -> None:
         self._db.executemany("DELETE FROM pending WHERE batch = ?", ((each,) for each in self._written))
         self._written.clear()
-
-
-@contextmanager
-def _turn(lock: int) -> Iterator[None]:
-    """One transaction at a time: SQLite alone would look again only after a nap of up to 100 ms."""
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from recsys import atomic
 from recsys.errors import ArtifactMismatchError
 from recsys.training.curves import Curves
 from recsys.training.retriever.steps import Position
@@ -75,8 +75,8 @@ def save_checkpoint(
         "position": asdict(position),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / WEIGHTS_FILE, content)
-    _replace(folder / STATE_FILE, (json.dumps(state, indent=2) + "\n").encode())
+    atomic.write_bytes(folder / WEIGHTS_FILE, content)
+    atomic.write_text(folder / STATE_FILE, json.dumps(state, indent=2) + "\n")
 
 
 def load_checkpoint(folder: Path, fingerprint: str) -> Checkpoint | None:
@@ -111,9 +111,3 @@ def fingerprint(*parts: object) -> str:
 
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)

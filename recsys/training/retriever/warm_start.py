@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from recsys.config import IncrementalSettings, RetrieverSettings
 from recsys.dataset.batches import TrainingWindows
 from recsys.dataset.interactions import Interactions
 from recsys.errors import ArtifactMismatchError, DataError
+from recsys.instants import from_micros, to_micros
 from recsys.models.bundle import Bundle, ItemTable, Manifest
 from recsys.models.item_table import in_layout
 from recsys.models.retriever.attributes import attribute_rows
@@ -65,7 +65,7 @@ def _copy(old: Mapping[str, Tensor], new: Mapping[str, Tensor], known: IntArray)
 
 def trained_until(manifest: Manifest) -> int:
     """Microseconds: the last action that the bundle's retriever learned from."""
-    return round((manifest.trained_until or manifest.data_end).timestamp() * 1_000_000)
+    return to_micros(manifest.trained_until or manifest.data_end)
 
 
 def incremental_settings(
@@ -104,7 +104,7 @@ def choose_windows(
 
 def nothing_new_message(since: int, until: int) -> str:
     """Why there is nothing to go on with, for an error."""
-    learned, last = (f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d %H:%M}" for at in (since, until))
+    learned, last = (f"{from_micros(at):%Y-%m-%d %H:%M}" for at in (since, until))
     return (
         f"nothing new to learn: the bundle in production learned until {learned}, and what is left after "
         f"holding back days to validate and to test ends at {last}. Wait for more events, or lower "

@@ -1,11 +1,12 @@
 """The manifest of a bundle in training: what it is made from."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
 from recsys.dataset.interactions import Interactions
+from recsys.instants import from_micros
 from recsys.models.bundle import Manifest
 from recsys.training.job import SECTIONS, SERVICES, TrainingJob
 
@@ -27,8 +28,8 @@ def build_manifest(
         protocol=job.split.protocol if len(job.split.test) else "all",
         repeats=job.shop.info.repeats,
         services={service: job.features.schema_hash(service) for service in SERVICES},
-        data_start=datetime.fromtimestamp(int(known.at.min()) / 1e6, UTC),
-        data_end=datetime.fromtimestamp(int(known.at.max()) / 1e6, UTC),
+        data_start=from_micros(int(known.at.min())),
+        data_end=from_micros(int(known.at.max())),
         users=len(np.unique(known.user_index)),
         items=len(known.items) - 1,
         encoder=job.settings.text.encoder,
@@ -36,5 +37,5 @@ def build_manifest(
         metrics={},
         git_revision=git_revision,
         parent=job.parent.manifest.bundle_id if job.parent else None,
-        trained_until=datetime.fromtimestamp(int(job.split.train.at.max()) / 1e6, UTC),
+        trained_until=from_micros(int(job.split.train.at.max())),
     )

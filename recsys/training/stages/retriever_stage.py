@@ -5,7 +5,7 @@ from scipy import sparse
 
 from recsys.arrays import FloatArray
 from recsys.dataset.batches import training_data, training_windows
-from recsys.dataset.split import DAY_MICROS
+from recsys.instants import DAY
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
@@ -20,7 +20,7 @@ from recsys.training.retriever.warm_start import (
     warm_start,
 )
 
-YEAR_MICROS = 365 * DAY_MICROS
+YEAR_MICROS = 365 * DAY
 
 
 def train_retriever_stage(

@@ -1,10 +1,10 @@
 """The report of a study: what was tried, how far it got and which settings mattered."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recsys import atomic
 from recsys.errors import ArtifactError
 from recsys.evaluation.plots import new_figure, png_bytes
 from recsys.evaluation.report import Section, render_html, render_markdown
@@ -134,7 +134,5 @@ def _short(values: Mapping[str, Any], name: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    atomic.write_bytes(path, content)
     return path

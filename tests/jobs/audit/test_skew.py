@@ -19,6 +19,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import ArtifactError, DataError
 from recsys.funnel.snapshot import FeatureSnapshot, snapshot_line
+from recsys.instants import to_micros
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.audit.skew import audit_features
 from recsys.stores.bundles.bundles import save_bundle
@@ -85,10 +86,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     build_features(settings, with_text=False, now=NOW)
     features = OfflineFeatures(settings)
     features.apply()
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     features.materialize(NOW)
     yield settings
-    redis_server.down(settings)
+    redis_server.stop_server(settings)
 
 
 @pytest.fixture
@@ -183,13 +184,9 @@ def test_promotion_refuses_after_a_failed_audit_unless_told_why_not(
         assert "audit skipped: a known sensor fault" in registry.history("candidate-1")[-1].changed_by
 
 
-def micros(at: datetime) -> int:
-    return int(at.timestamp() * 1_000_000)
-
-
 def test_an_event_that_came_after_the_answer_is_lateness_and_not_skew(served: Settings) -> None:
     # The newest rows of ann and tea are of days 8/3 and 3: this event is before them and was processed after.
-    after = micros(NOW + timedelta(hours=1))
+    after = to_micros(NOW + timedelta(hours=1))
     EventLake(served.paths.live).append(events((after, columns.VIEW, "ann", "tea", 2.1)))
     report = audit_features(served, 10, 0.0, NOW)
     assert (report.passed, report.mismatched) == (True, 0)
@@ -201,7 +198,7 @@ def test_an_event_that_came_after_the_answer_is_lateness_and_not_skew(served: Se
 
 
 def test_an_event_that_was_processed_long_before_the_answer_and_is_missing_is_skew(served: Settings) -> None:
-    before = micros(NOW - timedelta(minutes=1))
+    before = to_micros(NOW - timedelta(minutes=1))
     EventLake(served.paths.live).append(events((before, columns.VIEW, "ann", "tea", 2.1)))
     report = audit_features(served, 10, 0.0, NOW)
     assert not report.passed
@@ -210,7 +207,7 @@ def test_an_event_that_was_processed_long_before_the_answer_and_is_missing_is_sk
 
 
 def test_events_in_flight_at_the_answer_may_be_missing_from_either_worker(served: Settings) -> None:
-    taken = micros(NOW - timedelta(milliseconds=300))  # by one worker, and a little later by another
+    taken = to_micros(NOW - timedelta(milliseconds=300))  # by one worker, and a little later by another
     rows = [(taken, columns.VIEW, "ann", "tea", 2.1), (taken + 9, columns.CLICK, "bob", "tea", 2.2)]
     EventLake(served.paths.live).append(events(*rows))
     report = audit_features(served, 10, 0.0, NOW)
@@ -257,7 +254,7 @@ def test_the_newest_snapshots_are_taken_and_a_half_written_line_is_counted(tmp_p
     found = read_snapshots(tmp_path, 2)
     assert [row.request_id for row in found.rows] == ["r3", "r2"]
     assert (found.requests, found.damaged) == (2, 1)
-    assert found.rows[0].at == int(NOW.timestamp() * 1_000_000)
+    assert found.rows[0].at == to_micros(NOW)
 
 
 def test_without_snapshots_the_audit_says_what_makes_them(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect
-from recsys.stores.registry.migrations import downgrade
+from recsys.stores.redis.server import connect
+from recsys.stores.registry.migrations import downgrade_database
 from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
 
@@ -129,7 +129,7 @@ def test_a_redis_that_may_lose_accepted_events_is_a_warning(
 def test_the_embedded_server_keeps_what_it_accepts(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert servers.event_stream(settings) == []  # not up: `redis` says so
-    status = redis_server.up(settings)
+    status = redis_server.start_server(settings)
     try:
         assert [check.state for check in servers.event_stream(settings)] == ["ok"]
         kafka = StreamSettings(transport="kafka")
@@ -143,7 +143,7 @@ def test_the_embedded_server_keeps_what_it_accepts(tmp_path: Path) -> None:
         assert (check.state, status.running) == ("warning", True)
         assert "no append-only file" in check.detail
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
 
 
 def test_a_database_that_is_away_is_missing_without_its_password(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_database_behind_the_code_is_a_warning(tmp_path: Path) -> None:
     assert servers.database(settings).state == "ok"  # made on first use
     Registry.open(settings).close()
     assert servers.database(settings).detail.endswith("revision 0001")
-    downgrade(database_url(settings), settings, "base")
+    downgrade_database(database_url(settings), settings, "base")
     assert servers.database(settings).state == "warning"
 
 

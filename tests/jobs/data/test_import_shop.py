@@ -1,6 +1,5 @@
 """An import replaces a home's data in one step, or not at all."""
 
-import fcntl
 import json
 import shutil
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from recsys.jobs.data.import_shop import run_import
 from recsys.jobs.data.stats import dataset_stats
 from recsys.stores.lake.dataset_files import load_info, load_items, load_report, load_users
 from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.locks import wait_for_lock
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 MAPPING = """
@@ -189,10 +189,8 @@ def test_what_a_killed_import_left_is_cleared_away(tmp_path: Path, paths: HomePa
 def test_two_imports_at_once_are_refused(tmp_path: Path, paths: HomePaths) -> None:
     write(tmp_path / "shop", 6)
     paths.home.mkdir()
-    with (paths.home / "import.lock").open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match="another import"):
-            imported(paths, tmp_path / "shop")
+    with wait_for_lock(paths.home / "import.lock"), pytest.raises(DataError, match="another import"):
+        imported(paths, tmp_path / "shop")
 
 
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import DataError
+from recsys.instants import DAY
 from recsys.jobs.promotion.compare import unseen_cases
 from recsys.models.bundle import Manifest
 from tests.tiny_bundle import tiny_bundle
-from tests.training.test_pipeline import DAY, DAYS, two_tastes
+from tests.training.test_pipeline import DAYS, two_tastes
 
 
 def manifest(bundle_id: str, data_end_day: int, protocol: str = "time-split") -> Manifest:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any
 
@@ -19,6 +18,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.home import HomePaths
+from recsys.instants import DAY, now_micros, to_micros, utc_now
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
@@ -29,13 +29,11 @@ from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
 from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.redis_stream import RedisEventStream
-from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
+from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch, LiveFeeds
 from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
 from tests.serving.conftest import OpenShop, Shop, record
-
-DAY = 86_400_000_000
 
 
 def fruit(item_id: str, **facts: Any) -> ItemChange:
@@ -150,7 +148,7 @@ def test_a_feed_that_is_away_leaves_what_serves_and_is_noted_once(
 
 def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
     watch, live = watching(feeds, ["one"])
-    micros = int(NOW.timestamp() * 1e6)
+    micros = to_micros(NOW)
     # As many actions as it takes to pass apple's 9, all of them now; an unknown item does no harm.
     score = 10.0 * 2 ** ((micros - POPULARITY_ORIGIN) / DAY / 14)
     feeds.popular = {"toast": score, "nobody knows it": score}
@@ -206,17 +204,17 @@ def server(tmp_path: Any) -> Iterator[Settings]:
     settings = Settings(home=tmp_path / "home")
     save_items(settings.paths, items_table(Item(name, name.title(), name, at=NOW) for name in sorted(ITEMS)))
     save_users(settings.paths, users_table([]))
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     yield settings
-    redis_server.down(settings)
+    redis_server.stop_server(settings)
 
 
 def catalog_worker(paths: HomePaths, client: redis.Redis, stream: RedisEventStream) -> CatalogWorker:
     silent = Silent()
-    doors = CatalogDoors(
+    deps = CatalogDeps(
         stream, CatalogHistory(paths), silent, CatalogFeed(client), silent, RedisProgress(client)
     )
-    return CatalogWorker(doors, lambda: time.time_ns() // 1000)
+    return CatalogWorker(deps, now_micros)
 
 
 def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, open_shop: OpenShop) -> None:
@@ -246,13 +244,13 @@ def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, op
             "category": "fruit",
             "event_id": "e1",
         }
-        row["at"] = datetime.now(UTC).isoformat()
-        stream.append([(2, json.dumps(row).encode())], time.time_ns() // 1000)
+        row["at"] = utc_now().isoformat()
+        stream.append([(2, json.dumps(row).encode())], now_micros())
         assert within(60, lambda: "pear" in recommended(shop))
         assert server.serving.live_seconds * (looks.index(True) + 1) <= 3
         assert shop.client.get("/v1/items/pear").json()["title"] == "Pear"
         assert shop.client.post("/v1/similar", json={"item_id": "pear"}).status_code == 200
-        age = (time.time_ns() // 1000 - POPULARITY_ORIGIN) / DAY
+        age = (now_micros() - POPULARITY_ORIGIN) / DAY
         PopularityFeed(client).update({"pear": 1000 * 2 ** (age / 28)})
         assert within(60, lambda: recommended(shop, None)[0] == "pear")
     finally:

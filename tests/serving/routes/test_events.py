@@ -9,6 +9,7 @@ import pytest
 
 from recsys.config import StreamSettings
 from recsys.events import parse_event
+from recsys.instants import to_micros
 from tests.fake_world import NOW
 from tests.serving.conftest import PATIENT
 
@@ -36,7 +37,7 @@ def test_an_accepted_event_is_in_the_stream_and_its_token_names_where(shop) -> N
     assert answer.json() == {"accepted": 1, "refused": 0, "token": f"{partition}:1", "verdicts": []}
     assert stored(shop) == [parse_event(VIEW)]
     (entry,) = shop.stream.logs[partition]
-    assert entry.accepted_at == NOW.timestamp() * 1e6
+    assert entry.accepted_at == to_micros(NOW)
 
 
 def test_each_row_has_its_own_verdict(shop) -> None:

@@ -1,4 +1,5 @@
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,11 +91,11 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path, monkeypatch):
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(self: Path, target: Path) -> Path:
+    def full(partial: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(OSError, match="No space left"):
             TextVectors(tmp_path).vectors(LengthEncoder(), TEXTS)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -19,13 +19,13 @@ from feast.on_demand_feature_view import on_demand_feature_view
 
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.instants import DAY, to_micros
 from recsys.stores.features.online_reader import FeatureReader, PackedColumns
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect
+from recsys.stores.redis.server import connect
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NOON_US = int(NOON.timestamp()) * 1_000_000
-DAY_US = 86_400_000_000
+NOON_US = to_micros(NOON)
 PACKED = "recsys.stores.packed.online.PackedRedisOnlineStore"
 
 
@@ -40,9 +40,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         patch.setenv("RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS", "30.0")
         write_repository(root, PACKED)
         settings = load_settings(start=root)
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         yield settings
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
 
 
 def write_repository(root: Path, online: str) -> None:
@@ -165,7 +165,7 @@ def test_missing_rows_are_masked_per_view(shop: Settings, write: Callable[..., N
 def test_a_row_past_its_ttl_is_missing(shop: Settings, write: Callable[..., None]) -> None:
     write("spending", {"user_id": "u", "average_price": 2.5})
     reader = FeatureReader.open(shop, "ranking_v1")
-    end = NOON_US + 30 * DAY_US
+    end = NOON_US + 30 * DAY
     assert not reader.read_user("u", now_us=end).missing["spending"][0]
     late = reader.read_user("u", now_us=end + 1)
     assert late.missing["spending"].tolist() == [True]
@@ -236,19 +236,19 @@ def test_redis_away_is_an_error_at_once_and_back_is_noticed(tmp_path: Path) -> N
     reader = FeatureReader.open(settings, "ranking_v1")  # Redis need not be up
     with pytest.raises(StoreUnavailableError, match="recsys up"):
         reader.read_user("u")
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     try:
         assert reader.read_user("u").missing["spending"][0]
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError):
             reader.read_user("u")
         assert time.monotonic() - began < 10.0  # of 30 that it would wait for a server that hangs
         (settings.paths.redis / "server.json").unlink()  # it comes back at another address
-        redis_server.up(settings)
+        redis_server.start_server(settings)
         assert reader.read_user("u").missing["spending"][0]
     finally:
-        redis_server.down(settings)
+        redis_server.stop_server(settings)
 
 
 def test_a_server_that_hangs_is_given_up_after_the_timeout(
@@ -260,7 +260,7 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(
     )
     reader = FeatureReader.open(quick, "narrow_v1")
     reader.read_items(["a"], now_us=NOON_US)
-    pid = redis_server.status(shop).pid
+    pid = redis_server.server_status(shop).pid
     waker = threading.Timer(
         60.0, os.kill, (pid, signal.SIGCONT)
     )  # only a reader that never gives up needs it

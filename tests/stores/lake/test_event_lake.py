@@ -144,7 +144,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
     lake = EventLake(tmp_path)
     lake.append(events([START], 0))
     lake.append(events([START], 1))
-    real, calls = lake_day.names_of, []
+    real, calls = lake_day.file_names, []
 
     def names(folder: Path) -> frozenset[str]:
         found = real(folder)

@@ -123,5 +123,5 @@ def test_a_refusing_disk_adds_nothing(paths: HomePaths, monkeypatch: pytest.Monk
 def test_a_damaged_file_is_named(paths: HomePaths) -> None:
     paths.item_log.mkdir(parents=True)
     (paths.item_log / f"{7:020d}.parquet").write_bytes(b"no parquet")
-    with pytest.raises(DataError, match=r"00007\.parquet is no readable Parquet file"):
+    with pytest.raises(DataError, match=r"00007\.parquet is not a readable Parquet file"):
         load_items(paths)

@@ -13,7 +13,7 @@ from feast.value_type import ValueType
 
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.stores.packed.arrow import entity_ids_of_arrow, pack_arrow
-from recsys.stores.packed.engine import latest
+from recsys.stores.packed.engine import latest_rows
 from recsys.stores.packed.layout import Layout, layout_of
 from recsys.stores.packed.protos import entity_id, pack_protos
 from recsys.stores.packed.rows import PackedRows
@@ -145,5 +145,5 @@ def test_latest_keeps_the_last_row_of_each_entity() -> None:
             "row": np.arange(5),
         }
     )
-    assert latest(table, ["user_id", "item_id"], ["at", "created"])["row"].to_pylist() == [1, 2, 3]
-    assert latest(table, ["user_id"], ["at"])["row"].to_pylist() == [2, 3]
+    assert latest_rows(table, ["user_id", "item_id"], ["at", "created"])["row"].to_pylist() == [1, 2, 3]
+    assert latest_rows(table, ["user_id"], ["at"])["row"].to_pylist() == [2, 3]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import SchemaMismatchError
-from recsys.stores.packed.layout import ARRAYS, SCALARS, Layout, join_texts, layout_of, pack, split_texts
+from recsys.stores.packed.layout import ARRAYS, SCALARS, Layout, join_texts, layout_of, pack_rows, split_texts
 from recsys.stores.packed.rows import PackedRows
 
 KINDS = (*SCALARS, *ARRAYS, "STRING", "BYTES", "STRING_LIST", "BYTES_LIST")
@@ -26,7 +26,7 @@ def numbers(kind: str) -> st.SearchStrategy[Any]:
 
 
 def values(kind: str) -> st.SearchStrategy[Any]:
-    """A value of a kind as it goes into `pack`: a number, or bytes."""
+    """A value of a kind as it goes into `pack_rows`: a number, or bytes."""
     if kind in SCALARS:
         return numbers(kind)
     if kind in ARRAYS:
@@ -62,7 +62,7 @@ def packed(layout: Layout, rows: list[dict[str, Any]], at: int = 5, created: int
         else:
             blobs[name] = column
     stamps = np.full(len(rows), at, np.int64), np.full(len(rows), created, np.int64)
-    return pack(layout, *stamps, scalars, blobs)
+    return pack_rows(layout, *stamps, scalars, blobs)
 
 
 @settings(max_examples=200, deadline=None)

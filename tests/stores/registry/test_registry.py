@@ -10,7 +10,7 @@ import pytest
 from recsys.addresses import masked_url
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.stores.registry.database import BUSY_SECONDS, address, database_url
+from recsys.stores.registry.database import BUSY_SECONDS, database_url, shown_address
 from recsys.stores.registry.registry import Registry
 
 
@@ -133,4 +133,4 @@ def test_an_odd_path_is_a_path(tmp_path: Path) -> None:
 
 
 def test_an_address_is_shown_with_its_file(tmp_path: Path) -> None:
-    assert address(database_url(shop(None, tmp_path))) == f"sqlite:///{tmp_path}/recsys.db"
+    assert shown_address(database_url(shop(None, tmp_path))) == f"sqlite:///{tmp_path}/recsys.db"

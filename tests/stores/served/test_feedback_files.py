@@ -10,6 +10,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.instants import to_micros
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.feedback_files import open_feedback, read_slates
 
@@ -18,7 +19,7 @@ ITEMS = Vocabulary.of(["mug", "tea"])
 
 
 def micros(days: float) -> int:
-    return int((DAY + timedelta(days=days)).timestamp() * 1_000_000)
+    return to_micros(DAY + timedelta(days=days))
 
 
 def event(number: int, kind: str, days: float, item: str, request: str | None) -> dict:

@@ -12,11 +12,12 @@ from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.features.event_log import NEVER
+from recsys.instants import DAY
 from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.state import InitialState, ItemState, Step, UserState
 
 NOW = 1_700_000_000_000_000
-DAY = NOW // 86_400_000_000
+TODAY = NOW // DAY
 
 
 @pytest.fixture
@@ -98,9 +99,9 @@ def test_an_event_id_that_another_worker_saw_meanwhile_stops_the_step(state: Sql
 
 def test_event_ids_are_forgotten_by_the_day_on_which_they_came(state: SqliteStreamState) -> None:
     state.commit(step(0, 1, seen=hashes(-(1 << 62), 3)), NOW)
-    state.commit(step(1, 2, seen=hashes(9)), NOW + 86_400_000_000)
+    state.commit(step(1, 2, seen=hashes(9)), NOW + DAY)
     for _ in range(64):
-        state.forget(DAY + 1)
+        state.forget(TODAY + 1)
     assert state.seen(hashes(-(1 << 62), 3, 9)).tolist() == [False, False, True]
 
 

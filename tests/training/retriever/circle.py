@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from recsys.config import RetrieverSettings
-from recsys.dataset.batches import MICROS, TrainingData, histories_of, training_data, training_windows
+from recsys.dataset.batches import TrainingData, histories_of, training_data, training_windows
 from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.instants import SECOND
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
@@ -27,7 +28,7 @@ def cycle(seed: int = 0, gap: int = 1) -> Interactions:
         item_index=item,
         kind=np.full(len(rows), 8),
         weight=np.ones(len(rows), np.float32),
-        at=(1_700_000_000 + step * gap) * MICROS,
+        at=(1_700_000_000 + step * gap) * SECOND,
     )
 
 

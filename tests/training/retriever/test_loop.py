@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from recsys.config import RetrieverSettings
-from recsys.dataset.batches import MICROS, batch_of
+from recsys.dataset.batches import batch_of
 from recsys.dataset.interactions import Interactions
 from recsys.errors import ArtifactMismatchError, DataError, TrainingStoppedError
+from recsys.instants import SECOND
 from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Advance, Progress
 from recsys.training.retriever.loop import train_retriever
@@ -63,10 +64,10 @@ def test_the_hour_of_the_request_is_learnt(tmp_path):
     rng = np.random.default_rng(0)
     log = cycle(gap=DAY)
     evening = rng.random(len(log)) < 0.5
-    day = log.at // MICROS // DAY * DAY
+    day = log.at // SECOND // DAY * DAY
     log = Interactions(
         log.users, log.items, log.user_index, np.where(evening, 2, 1), log.kind, log.weight,
-        (day + np.where(evening, 20, 8) * 3600) * MICROS,
+        (day + np.where(evening, 20, 8) * 3600) * SECOND,
     )  # fmt: skip
     data = data_of(log)
     model = model_of(log, settings(), clock=True)

@@ -1,7 +1,7 @@
 """Going on from a bundle: what it knew stays, what is new stands where its content says."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from recsys.dataset.batches import training_windows
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import ArtifactMismatchError, DataError
+from recsys.instants import DAY, from_micros, to_micros
 from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import attribute_rows
 from recsys.training.retriever.warm_start import (
@@ -20,7 +21,7 @@ from recsys.training.retriever.warm_start import (
     warm_start,
 )
 from tests.tiny_bundle import NOW, tiny_bundle
-from tests.training.test_pipeline import DAY, two_tastes
+from tests.training.test_pipeline import two_tastes
 
 ORDER = ("bread", "apple", "butter", "cheese", "wine")  # apple is new
 
@@ -100,11 +101,11 @@ def test_nothing_new_is_rejected_with_both_instants() -> None:
 
 def test_an_old_manifest_counts_from_the_end_of_its_data() -> None:
     manifest = tiny_bundle().manifest
-    assert trained_until(manifest) == round(NOW.timestamp() * 1e6)
+    assert trained_until(manifest) == to_micros(NOW)
     earlier = manifest.model_copy(update={"trained_until": NOW - timedelta(days=30)})
-    assert trained_until(earlier) == round((NOW - timedelta(days=30)).timestamp() * 1e6)
+    assert trained_until(earlier) == to_micros(NOW - timedelta(days=30))
     assert NOW.tzinfo is UTC
-    assert datetime.fromtimestamp(trained_until(manifest) / 1e6, UTC) == NOW
+    assert from_micros(trained_until(manifest)) == NOW
 
 
 def test_training_goes_on_for_few_epochs_at_a_lower_rate_with_the_parents_histories() -> None:

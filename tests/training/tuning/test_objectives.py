@@ -9,6 +9,7 @@ import pytest
 
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
+from recsys.instants import DAY
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
@@ -19,7 +20,7 @@ from recsys.training.tuning.objectives import (
     with_values,
 )
 from recsys.tuning_space import FIRST_STAGE, RANKER, Range, space_of
-from tests.training.test_pipeline import DAY, DAYS, USERS, job, two_tastes
+from tests.training.test_pipeline import DAYS, USERS, job, two_tastes
 
 
 @pytest.mark.parametrize("protocol", ["time-split", "leave-one-out"])
