@@ -32,7 +32,7 @@ class PackedView:
         return self.schema_key.removesuffix(b"schema") + self.layout.fingerprint.encode()
 
     def of_generation(self, number: int) -> "PackedView":
-        """The same view with the keys of another generation; 0 is the first, see `packed_generations`."""
+        """The same view with the keys of another generation; 0 is the first, see `generations.py`."""
         mark = b".%d" % number if number else b""
         return replace(self, head=self.schema_head + mark + b":{")
 

@@ -9,9 +9,9 @@ Everything that Feast offers works as with its own Redis store: materialize, pus
 their async forms, apply and teardown. What differs is listed in docs/online-store.md.
 
 Keys are `project:view:fingerprint:{entity}`. The fingerprint is a hash of the view's schema: a changed
-view never reads old bytes. After a replay it carries a number too, see `packed_generations`. The braces are a
-cluster hash tag: all views of one entity share a slot, and a read of many entities is grouped by slot on the
-client's side.
+view never reads old bytes. After a replay it carries a number too, see `recsys.stores.packed.generations`.
+The braces are a cluster hash tag: all views of one entity share a slot, and a read of many entities is
+grouped by slot on the client's side.
 """
 
 import asyncio
