@@ -17,10 +17,12 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
 from recsys.features.rows import FeatureRows
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.bundle import Bundle
 from recsys.models.fusion import untrained
+from recsys.models.manifest import Manifest
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 ITEMS = ("apple", "banana", "cherry", "milk", "cheese", "yogurt", "bread", "bagel", "toast")

@@ -8,8 +8,10 @@ import numpy as np
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.dataset.item_table import ItemTable
+from recsys.models.bundle import Bundle
 from recsys.models.fusion import untrained
+from recsys.models.manifest import Manifest
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever.build import build_retriever
 

@@ -10,7 +10,7 @@ from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.slices import ALL_CASES
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 
 Card = Mapping[str, Any]
 NOT_EVALUATED = "not evaluated yet: run `recsys evaluate`"

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.requests import Filters
-from recsys.models.bundle import Bundle, ItemTable
+from recsys.models.bundle import Bundle
 
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
 

@@ -1,90 +1,14 @@
 """What training produces and serving loads: one immutable object, described by its manifest."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict
-
-from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.config import EvaluationSettings
-from recsys.dataset.interactions import Vocabulary
-from recsys.dataset.item_vectors import Layout
+from recsys.arrays import FloatArray, IntArray
+from recsys.dataset.item_table import ItemTable
+from recsys.models.fusion import Fusion
+from recsys.models.manifest import Manifest
+from recsys.models.ranker import Ranker
+from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SignalTables
-
-if TYPE_CHECKING:
-    from recsys.models.fusion import Fusion
-    from recsys.models.ranker import Ranker
-    from recsys.models.retriever.retriever import Retriever
-
-BUNDLE_FORMAT = 2
-
-
-class Manifest(BaseModel):
-    """What a bundle is, in words and numbers; written as manifest.json.
-
-    Attributes:
-        services: FeatureService name -> schema hash (see `recsys.stores.features.offline.schema_hash`).
-        protocol: the split that the training data ended with: `leave-one-out`, `time-split` or `all`.
-        data_start: first event used. data_end: last event used.
-        repeats: whether items that a user already had may be recommended again by default.
-        settings: the sections of the configuration that the models were built with.
-        parent: the bundle that training went on from, None where it began anew.
-        trained_until: last event that the retriever learned from, before those held back to validate.
-        files: file name -> SHA-256 hex digest.
-    """
-
-    # A metric of nothing is NaN, which JSON lacks: written as text, read back as a number.
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-    bundle_id: str
-    format: int = BUNDLE_FORMAT
-    created_at: datetime
-    dataset: str
-    protocol: str
-    repeats: bool
-    services: dict[str, str]
-    data_start: datetime
-    data_end: datetime
-    users: int
-    items: int
-    encoder: str
-    settings: dict[str, Any]
-    metrics: dict[str, float]
-    git_revision: str | None = None
-    parent: str | None = None
-    trained_until: datetime | None = None
-    files: dict[str, str] = {}
-
-    def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:
-        """`settings` with the days that the bundle's training held back: on others it might have learned."""
-        recorded = self.settings.get("evaluation", {})
-        days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
-        return settings.model_copy(update=days)
-
-
-@dataclass(frozen=True)
-class ItemTable:
-    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries."""
-
-    vocabulary: Vocabulary
-    titles: tuple[str, ...]
-    categories: tuple[str, ...]  # "" where unknown
-    brands: tuple[str, ...]
-    price_micros: IntArray  # -1 where unknown
-    available: BoolArray
-    attributes: tuple[str, ...]  # JSON objects
-    vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
-    vector_layout: Layout = ()
-
-    def __len__(self) -> int:
-        return len(self.titles)
-
-    @property
-    def ready_vectors(self) -> FloatArray:
-        """(N + 1, V), V = 0 where there are none."""
-        return np.zeros((len(self), 0), np.float32) if self.vectors is None else self.vectors
 
 
 @dataclass(frozen=True)
@@ -106,7 +30,7 @@ class Bundle:
 
     manifest: Manifest
     items: ItemTable
-    retriever: "Retriever"
+    retriever: Retriever
     item_vectors: FloatArray
     text_vectors: FloatArray
     popularity: FloatArray
@@ -117,8 +41,8 @@ class Bundle:
     word_neighbours: IntArray
     word_scores: FloatArray
     item_events: FloatArray
-    fusion: "Fusion"
-    ranker: "Ranker | None"
+    fusion: Fusion
+    ranker: Ranker | None
 
     @property
     def experts(self) -> SignalTables:

@@ -12,8 +12,9 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import Item
 from recsys.dataset.catalog_rows import attributes_json
+from recsys.dataset.item_table import ItemTable
 from recsys.dataset.item_vectors import ready_row
-from recsys.models.bundle import Bundle, ItemTable
+from recsys.models.bundle import Bundle
 from recsys.models.retriever.attributes import attribute_row
 from recsys.models.retriever.cold_start import read_alike
 

@@ -15,14 +15,15 @@ from recsys.config import Settings
 from recsys.dataset.batches import training_data, training_windows
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import EvalCases, Interactions
+from recsys.dataset.item_table import ItemTable, in_layout, item_words
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import DAY_MICROS, Split
 from recsys.evaluation.rankings import rank
 from recsys.funnel.offline import candidate_lists, candidate_signals
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.bundle import Bundle
 from recsys.models.fusion import untrained
-from recsys.models.item_table import in_layout, item_words
+from recsys.models.manifest import Manifest
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Progress, silent

@@ -16,9 +16,11 @@ from recsys.arrays import DoubleArray, FloatArray
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.bundle import Bundle
 from recsys.models.fusion import untrained
+from recsys.models.manifest import Manifest
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever.build import build_retriever
 from recsys.stores.bundles.bundles import save_bundle

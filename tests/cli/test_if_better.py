@@ -13,7 +13,7 @@ from recsys.cli.models import models
 from recsys.cli.models.if_better import unseen_cases
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, DataError
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.lake.dataset_files import save_text
 from recsys.stores.registry.registry import Registry

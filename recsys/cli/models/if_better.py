@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recsys.dataset.interactions import EvalCases
     from recsys.dataset.shop import Shop
     from recsys.evaluation.promotion_test import Comparison
-    from recsys.models.bundle import Manifest
+    from recsys.models.manifest import Manifest
     from recsys.stores.features.offline import OfflineFeatures
     from recsys.stores.registry.records import BundleRecord
     from recsys.stores.registry.registry import Registry

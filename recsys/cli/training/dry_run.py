@@ -8,7 +8,7 @@ from recsys.cli.output import note, print_facts, print_json
 from recsys.config import Settings
 
 if TYPE_CHECKING:
-    from recsys.models.bundle import ItemTable
+    from recsys.dataset.item_table import ItemTable
     from recsys.training.pipeline import Job
 
 _LOADED_LATER = 150_000_000  # bytes, measured: Feast, DuckDB and what the text encoder leaves behind
@@ -145,7 +145,7 @@ def _time_text(seconds: float) -> str:
 def _items(settings: Settings, vocabulary: Any) -> "ItemTable":
     """The catalog as training will see it, without the feature store."""
     from recsys import columns
-    from recsys.models.item_table import item_table
+    from recsys.dataset.item_table import item_table
     from recsys.stores.lake.dataset_files import load_items
 
     rows = load_items(settings.paths).to_pandas().set_index(columns.ITEM_ID)

@@ -14,7 +14,7 @@ from recsys.errors import ArtifactNotFoundError
 from recsys.progress import Progress
 
 if TYPE_CHECKING:
-    from recsys.models.bundle import Manifest
+    from recsys.models.manifest import Manifest
     from recsys.stores.registry.records import BundleRecord
     from recsys.stores.registry.registry import Registry
     from recsys.training.pipeline import Job

@@ -17,7 +17,8 @@ from recsys.progress import Progress
 if TYPE_CHECKING:
     from recsys.dataset.shop import Shop
     from recsys.evaluation.compare import Evaluation
-    from recsys.models.bundle import Bundle, Manifest
+    from recsys.models.bundle import Bundle
+    from recsys.models.manifest import Manifest
     from recsys.stores.registry.records import BundleRecord
     from recsys.training.pipeline import Job
     from recsys.training.scorers import RetrieverScorer, ServedScorer

@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.columns import BRAND, CATEGORY, PRICE_MICROS
-from recsys.models.bundle import ItemTable
+from recsys.dataset.item_table import ItemTable
 
 MAX_TOKENS = 24  # of one item; more are cut off, rare ones first
 MIN_NUMERIC_SHARE = 0.01  # of the items that must have a number for it to become a field

@@ -9,8 +9,8 @@ from torch import nn
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.config import RetrieverSettings
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ConfigError
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import AttributeVocabulary, attribute_rows
 from recsys.models.retriever.graph_init import graph_start, start_from_graph
 from recsys.models.retriever.ready_vectors import ReadyProjection

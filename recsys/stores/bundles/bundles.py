@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from recsys.dataset.item_vectors import layout_text, parse_layout
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
-from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
+from recsys.models.manifest import BUNDLE_FORMAT, Manifest
 from recsys.stores.bundles.files import (
     file_sha256,
     flush,
@@ -39,8 +39,10 @@ from recsys.stores.bundles.files import (
     write_tensors,
 )
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who only reads manifests needs no torch
     from torch import Tensor
+
+    from recsys.models.bundle import Bundle
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "description.json"
@@ -74,7 +76,7 @@ class Rebuildable(Protocol):
     def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any: ...
 
 
-def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> Path:
+def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) -> Path:
     """Writes `bundle` as `folder/<bundle_id>` and returns that path; all of it or nothing.
 
     Args:
@@ -117,7 +119,7 @@ def load_bundle(
     retriever: Rebuildable | None = None,
     fusion: Rebuildable | None = None,
     ranker: Rebuildable | None = None,
-) -> Bundle:
+) -> "Bundle":
     """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
 
     Args:
@@ -128,6 +130,11 @@ def load_bundle(
         ArtifactNotFoundError: no bundle there.
         ArtifactMismatchError: it was changed since it was written, or made by or for something else.
     """
+    from recsys.models.bundle import Bundle
+    from recsys.models.fusion import Fusion
+    from recsys.models.ranker import Ranker
+    from recsys.models.retriever.retriever import Retriever
+
     manifest = verify_bundle(path, expected)
     description = json.loads((path / DESCRIPTION).read_text("utf-8"))
     arrays = map_arrays(path / ARRAYS)
@@ -142,11 +149,9 @@ def load_bundle(
             vectors=arrays.get(READY_VECTORS),
             vector_layout=parse_layout(description.get("vector_layout", "")),
         ),
-        retriever=(retriever or _retriever()).rebuild(
-            description["retriever"], read_tensors(path / RETRIEVER)
-        ),
-        fusion=(fusion or _fusion()).rebuild(description["fusion"], read_tensors(path / FUSION)),
-        ranker=(ranker or _ranker()).rebuild(description["ranker"], read_tensors(path / RANKER))
+        retriever=(retriever or Retriever).rebuild(description["retriever"], read_tensors(path / RETRIEVER)),
+        fusion=(fusion or Fusion).rebuild(description["fusion"], read_tensors(path / FUSION)),
+        ranker=(ranker or Ranker).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
         **{name: arrays[name] for name in ARRAY_NAMES},
@@ -211,7 +216,7 @@ def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
     return path / _checked(name, "file") if name in manifest.files else None
 
 
-def _write_parts(bundle: Bundle, draft: Path) -> None:
+def _write_parts(bundle: "Bundle", draft: Path) -> None:
     description: dict[str, Any] = {
         "retriever": bundle.retriever.describe(),
         "fusion": bundle.fusion.describe(),
@@ -277,7 +282,7 @@ def _check_file(path: Path, name: str, digest: str) -> None:
         )
 
 
-def _check_rows(bundle: Bundle) -> None:
+def _check_rows(bundle: "Bundle") -> None:
     rows = len(bundle.items)
     for name in ARRAY_NAMES:
         found = len(getattr(bundle, name))
@@ -296,21 +301,3 @@ def _checked(name: str, what: str) -> str:
             "beginning with a letter or digit."
         )
     return name
-
-
-def _retriever() -> Rebuildable:
-    from recsys.models.retriever.retriever import Retriever
-
-    return Retriever
-
-
-def _ranker() -> Rebuildable:
-    from recsys.models.ranker import Ranker
-
-    return Ranker
-
-
-def _fusion() -> Rebuildable:
-    from recsys.models.fusion import Fusion
-
-    return Fusion

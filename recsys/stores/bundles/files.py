@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from recsys.columns import ATTRIBUTES, AVAILABLE, BRAND, CATEGORY, ITEM_ID, PRICE_MICROS, TITLE
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError
-from recsys.models.bundle import ItemTable
 
 if TYPE_CHECKING:
     from torch import Tensor

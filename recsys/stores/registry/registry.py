@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.stores.registry.database import address, answering, database_url, open_engine, writing
 from recsys.stores.registry.migrations import current, upgrade
 from recsys.stores.registry.records import (

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from recsys.columns import RANKING_FEATURES
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.stores.bundles.bundles import (
     ARRAY_NAMES,
     extra_file,
