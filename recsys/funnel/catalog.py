@@ -27,11 +27,12 @@ class CategoricalColumn:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
+        """The column of `texts`, one of each item."""
         names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
         return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
 
-    def extended(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
-        """The labels of `texts`, which differ from before at `index` and behind the end only; codes stay."""
+    def with_texts(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
+        """The column of `texts`, which differ from before at `index` and behind the end only; codes stay."""
         names = dict(self.names)
         codes = np.zeros(len(texts), np.int32)
         codes[: len(self.codes)] = self.codes
@@ -63,17 +64,17 @@ class Catalog:
         self._attribute_names = {name for name, _ in self._with_attribute}
         self._sort(bundle.popularity.astype(np.float64))
 
-    def extended(self, items: ItemTable, index: IntArray) -> "Catalog":
-        """The catalog of `items`: this one's but for those at `index`, and new ones, popular with nobody.
+    def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
+        """The catalog of `items`: this one's but for those at `index`, and new ones without popularity.
 
         Costs little more than the copies of what changes; all new indexes must be in `index`.
         """
         other = copy(self)
         other.items = items
         other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
-        other.categories = self.categories.extended(items.categories, index)
-        other.brands = self.brands.extended(items.brands, index)
-        other._with_attribute = _revised(self._with_attribute, self.items, items, index)
+        other.categories = self.categories.with_texts(items.categories, index)
+        other.brands = self.brands.with_texts(items.brands, index)
+        other._with_attribute = _update_postings(self._with_attribute, self.items, items, index)
         other._attribute_names = {name for name, _ in other._with_attribute}
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
@@ -187,7 +188,7 @@ def _postings(attributes: Sequence[str]) -> dict[tuple[str, str | float], npt.ND
     return {key: np.array(indexes, np.int32) for key, indexes in lists.items()}
 
 
-def _revised(
+def _update_postings(
     postings: Mapping[tuple[str, str | float], npt.NDArray[np.int32]],
     before: ItemTable,
     after: ItemTable,

@@ -5,11 +5,11 @@ import numpy as np
 from recsys import columns
 from recsys.funnel import reasons
 from recsys.funnel.candidates import (
-    ALIKE,
     CATEGORY,
     CONTEXT,
     DENSE,
     REPEAT,
+    SIMILAR_COSINE,
     SOURCES,
     TOGETHER,
 )
@@ -34,13 +34,13 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
             score=float(ranked.scores[place]),
             p_click=None if ranked.probabilities is None else float(ranked.probabilities[place]),
             source=SOURCES[source],
-            reason=_reason(bundle, profile, index, source, evidence, language),
+            reason=_reason(bundle, profile, index, source, because_of, language),
         )
-        for place, (index, source, evidence, price) in enumerate(
+        for place, (index, source, because_of, price) in enumerate(
             zip(
                 ranked.candidates.index.tolist(),
                 ranked.candidates.source.tolist(),
-                ranked.candidates.evidence.tolist(),
+                ranked.candidates.because_of.tolist(),
                 ranked.prices.tolist(),
                 strict=True,
             )
@@ -49,17 +49,18 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
 
 
 def _reason(
-    bundle: Bundle, profile: Profile, index: int, source: int, evidence: int, language: str
+    bundle: Bundle, profile: Profile, index: int, source: int, because_of: int, language: str
 ) -> Reason:
     items = bundle.items
     if source == REPEAT:
         return _repeat(bundle, profile, index, language)
     if source == TOGETHER:
-        evidence = _loudest(bundle, profile, index)
-    if source == TOGETHER or (source == CONTEXT and index in bundle.neighbours[evidence]):
-        return reason(reasons.TOGETHER, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
+        because_of = _strongest_neighbour(bundle, profile, index)
+    together = bundle.signal_tables.co_occurrence.index
+    if source == TOGETHER or (source == CONTEXT and index in together[because_of]):
+        return _of_item(reasons.TOGETHER, bundle, because_of, language)
     if source == CONTEXT:
-        return reason(reasons.SIMILAR, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
+        return _of_item(reasons.SIMILAR, bundle, because_of, language)
     if source == DENSE:
         return _nearest(bundle, profile, index, language)
     if source == CATEGORY:
@@ -76,11 +77,12 @@ def _repeat(bundle: Bundle, profile: Profile, index: int, language: str) -> Reas
     return reason(code, language, **dated)
 
 
-def _loudest(bundle: Bundle, profile: Profile, index: int) -> int:
-    """The item of the history that speaks loudest for `index` as a neighbour."""
+def _strongest_neighbour(bundle: Bundle, profile: Profile, index: int) -> int:
+    """The item of the history that `index` is the strongest neighbour of."""
     items, at_seconds = (part[-LATEST:] for part in (profile.items, profile.at_seconds))
-    voice = bundle.neighbour_scores[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
-    return int(items[np.where(bundle.neighbours[items] == index, voice, 0).max(axis=1).argmax()])
+    neighbours = bundle.signal_tables.co_occurrence
+    weighted = neighbours.score[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
+    return int(items[np.where(neighbours.index[items] == index, weighted, 0).max(axis=1).argmax()])
 
 
 def _nearest(bundle: Bundle, profile: Profile, index: int, language: str) -> Reason:
@@ -88,13 +90,12 @@ def _nearest(bundle: Bundle, profile: Profile, index: int, language: str) -> Rea
     history = profile.items
     cosines = bundle.item_vectors[history] @ bundle.item_vectors[index]  # (H,)
     best = int(np.argmax(cosines)) if len(history) else 0
-    if not len(history) or cosines[best] < ALIKE or history[best] == index:
+    if not len(history) or cosines[best] < SIMILAR_COSINE or history[best] == index:
         return reason(reasons.FOR_YOU, language)
-    evidence = int(history[best])
-    return reason(
-        reasons.SIMILAR, language, title=bundle.items.titles[evidence], item_id=_id(bundle, evidence)
-    )
+    return _of_item(reasons.SIMILAR, bundle, int(history[best]), language)
 
 
-def _id(bundle: Bundle, index: int) -> str:
-    return bundle.items.vocabulary.ids[index]
+def _of_item(code: str, bundle: Bundle, index: int, language: str) -> Reason:
+    """The reason that names item `index`."""
+    items = bundle.items
+    return reason(code, language, title=items.titles[index], item_id=items.vocabulary.ids[index])

@@ -25,7 +25,7 @@ class FeatureSource(Protocol):
 
 
 class CircuitBreaker:
-    """A FeatureSource that stops asking a store that is away: requests do not queue up behind its timeout.
+    """A FeatureSource that stops reading a store that is away: requests do not queue up behind its timeout.
 
     After a failure every read fails at once for `retry_seconds`; then one read is let through. Its
     success closes the circuit, its failure opens it again.
@@ -48,15 +48,17 @@ class CircuitBreaker:
         return self._failure is not None
 
     def read_user(self, user_id: str) -> FeatureRows:
+        """As the source; the last failure again while the circuit is open."""
         self._check()
-        return self._ask(lambda: self._source.read_user(user_id))
+        return self._read(lambda: self._source.read_user(user_id))
 
     def read_items(self, item_ids: Sequence[str]) -> FeatureRows:
+        """As the source; the last failure again while the circuit is open."""
         self._check()
-        return self._ask(lambda: self._source.read_items(item_ids))
+        return self._read(lambda: self._source.read_items(item_ids))
 
     def _check(self) -> None:
-        """Raises the last failure again, unless it is time that somebody tries."""
+        """Raises the last failure again, unless it is time for another try."""
         if self._failure is None:
             return
         with self._lock:
@@ -69,7 +71,7 @@ class CircuitBreaker:
                 raise StoreUnavailableError(failure.store, failure.operation, failure.seconds)
             self._retry_at = now + self._retry_seconds
 
-    def _ask(self, read: Callable[[], FeatureRows]) -> FeatureRows:
+    def _read(self, read: Callable[[], FeatureRows]) -> FeatureRows:
         try:
             rows = read()
         except StoreUnavailableError as error:

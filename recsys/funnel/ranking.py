@@ -1,4 +1,4 @@
-"""Second stage: the feature matrix of K candidates, the ranker's opinion of it, and the order it gives."""
+"""Second stage: the feature matrix of K candidates, the ranker's scores of it, and the order they give."""
 
 from dataclasses import dataclass, replace
 
@@ -31,6 +31,7 @@ class Ranked:
         return len(self.scores)
 
     def take(self, places: IntArray | BoolArray) -> "Ranked":
+        """Those at `places`, in that order."""
         return replace(
             self,
             candidates=self.candidates.take(places),
@@ -70,7 +71,7 @@ def score_candidates(
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
 
-    Without them the score is fusion's, and for somebody nobody knows the item's popularity.
+    Without them the score is fusion's, and for an unknown user the item's popularity.
 
     Args:
         popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
@@ -90,7 +91,7 @@ def score_candidates(
 def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     """`ranked`, best first: what belongs to the context before the rest, and by score within each.
 
-    For somebody nobody knows the sources' own order stands: nearness to the context, then popularity.
+    For an unknown user the sources' own order stands: nearness to the context, then popularity.
     """
     if not known:
         return ranked

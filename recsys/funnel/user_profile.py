@@ -1,4 +1,4 @@
-"""What the online features say of who asks."""
+"""What the online features say of the user of a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ _NO_NUMBER = np.zeros(1, np.int64)
 _NO_LIST = np.empty(1, object)
 _NO_LIST[0] = np.zeros(0, np.int64)
 
-# The columns of somebody nobody knows, as a feature reader gives them for a missing row.
-NOBODY: Mapping[str, npt.NDArray[Any]] = {
+# The columns of an unknown user, as a feature reader gives them for a missing row.
+UNKNOWN_USER: Mapping[str, npt.NDArray[Any]] = {
     columns.AVERAGE_PRICE: _NO_NUMBER,
     columns.LAST_EVENT_AT: _NO_NUMBER,
     columns.TOP_CATEGORIES: _NO_LIST,
@@ -44,7 +44,8 @@ class Profile:
 
     @classmethod
     def of(cls, rows: FeatureRows | None, vocabulary: Vocabulary, now: datetime) -> "Profile":
-        values = NOBODY if rows is None else rows.columns
+        """The profile by `rows` as of `now`."""
+        values = UNKNOWN_USER if rows is None else rows.columns
         histories = histories_from_features(
             list(values[columns.HISTORY_ITEMS]),
             list(values[columns.HISTORY_KINDS]),
@@ -58,7 +59,7 @@ class Profile:
     @property
     def columns(self) -> Mapping[str, npt.NDArray[Any]]:
         """Feature name -> (1,) array; as of a missing row where nothing was read."""
-        return NOBODY if self.rows is None else self.rows.columns
+        return UNKNOWN_USER if self.rows is None else self.rows.columns
 
     @property
     def items(self) -> IntArray:

@@ -22,10 +22,12 @@ from recsys.evaluation.rankings import rank
 from recsys.funnel.offline import candidate_lists, candidate_signals
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.bundle import Bundle
-from recsys.models.fusion import untrained
+from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest
+from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
+from recsys.models.signals import SignalTables
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import item_events, popularity_at_end
@@ -97,7 +99,7 @@ def train_bundle(job: Job, bundle_id: str, now: datetime, git_revision: str | No
     manifest = manifest_of(job, known, bundle_id, now, git_revision)
     # The lessons' first stage must know nothing of the period that they are from.
     early = with_untrained_fusion(job, known, manifest, _watched(validate, job.watch))
-    bundle = replace(early, popularity=popularity_at_end(known))
+    bundle = early.with_arrays(popularity=popularity_at_end(known))
     if "learning" not in job.settings.fusion.without:
         _train_fusion(job, early)
     if job.shop.info.clock == "time" and job.with_ranker:
@@ -138,29 +140,26 @@ def with_untrained_fusion(
     """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
     items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
-    neighbours, neighbour_scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress)
-    graph = neighbour_graph(neighbours, neighbour_scores)
+    together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
+    graph = neighbour_graph(together.index, together.score)
     retriever = _trained_retriever(job, items, text_vectors, graph, validate, monitor)
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
-    text_neighbours, text_scores = nearest_by_vector(
-        retriever.item_tower.text.cpu().numpy(), settings.neighbours, job.progress
+    texts = retriever.item_tower.text.cpu().numpy()
+    tables = SignalTables(
+        co_occurrence=together.first(settings.neighbours),
+        text=Neighbours(*nearest_by_vector(texts, settings.neighbours, job.progress)),
+        words=Neighbours(*nearest_by_words(item_words(items), settings.neighbours, job.progress)),
+        item_vectors=retriever.item_vectors(),
+        item_events=item_events(train),
+        popularity=popularity_at_end(train),
     )
-    word_neighbours, word_scores = nearest_by_words(item_words(items), settings.neighbours, job.progress)
     return Bundle(
         manifest=manifest,
         items=items,
         retriever=retriever,
-        item_vectors=retriever.item_vectors(),
         text_vectors=text_vectors,
-        popularity=popularity_at_end(train),
-        neighbours=neighbours[:, : settings.neighbours],
-        neighbour_scores=neighbour_scores[:, : settings.neighbours],
-        text_neighbours=text_neighbours,
-        text_scores=text_scores,
-        word_neighbours=word_neighbours,
-        word_scores=word_scores,
-        item_events=item_events(train),
-        fusion=untrained(
+        signal_tables=tables,
+        fusion=initial_fusion(
             settings.hidden,
             scale=float(retriever.scale.detach()),
             clock=info.clock == "time",
@@ -254,7 +253,7 @@ def _as_of(job: Job, bundle: Bundle, cases: EvalCases) -> Iterator[tuple[IntArra
         past = bundle
         if job.split.train_end is not None:
             before = job.shop.interactions.take(job.shop.interactions.at < cases.at[start])
-            past = replace(bundle, popularity=popularity_at_end(before))
+            past = bundle.with_arrays(popularity=popularity_at_end(before))
         yield np.arange(start, stop), past
 
 
@@ -285,7 +284,7 @@ def _trained_retriever(
     train_retriever(
         retriever, data, settings, folder, validate, progress=job.progress, monitor=monitor, team=team
     )
-    retriever.fade(item_events(train))
+    retriever.shrink_cold_residuals(item_events(train))
     return retriever
 
 

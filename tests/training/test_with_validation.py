@@ -41,9 +41,9 @@ def test_all_that_came_before_the_test_is_learned_from_and_nothing_of_it(protoco
 def test_neighbours_and_counts_know_the_validation_events(trained: tuple[Job, Bundle, Bundle]) -> None:
     work, bundle, again = trained
     known = before_test(work.shop.interactions, work.split)
-    assert bundle.item_events.sum() == len(work.split.train)
-    assert again.item_events.sum() == len(known)
-    assert again.neighbour_scores.sum() != bundle.neighbour_scores.sum()
+    assert bundle.signal_tables.item_events.sum() == len(work.split.train)
+    assert again.signal_tables.item_events.sum() == len(known)
+    assert again.arrays()["neighbour_scores"].sum() != bundle.arrays()["neighbour_scores"].sum()
     assert np.array_equal(again.popularity, bundle.popularity)  # it always was that of the test's day
 
 

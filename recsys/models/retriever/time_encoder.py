@@ -1,4 +1,4 @@
-"""T_u: when the question is asked, and how long ago things happened."""
+"""T_u: the instant of the request, and how long ago things happened."""
 
 import math
 from typing import Any
@@ -73,14 +73,14 @@ class RelativeBias(nn.Module):
         """(B or 1, H, L, L) additive bias; [.., i, j] is for query i and key j, of use where j <= i."""
         place = torch.arange(at_seconds.shape[1], device=at_seconds.device)
         apart = (place[:, None] - place).clamp(0, len(self.place) - 1)  # (L, L)
-        bias = _looked_up(apart.unsqueeze(0), self.place)  # (1, H, L, L)
+        bias = _lookup(apart.unsqueeze(0), self.place)  # (1, H, L, L)
         if self.gap is not None:
             gaps = gap_bucket(at_seconds[:, :, None] - at_seconds[:, None, :])  # (B, L, L)
-            bias = bias + _looked_up(gaps, self.gap)  # (B, H, L, L)
+            bias = bias + _lookup(gaps, self.gap)  # (B, H, L, L)
         return bias
 
 
-def _looked_up(index: Tensor, table: Tensor) -> Tensor:
+def _lookup(index: Tensor, table: Tensor) -> Tensor:
     """(B, H, L, L): row `index` (B, L, L) of `table` (G, H), a plane a head."""
     if table.device.type != "cpu":
         return nn.functional.embedding(index, table).permute(0, 3, 1, 2)

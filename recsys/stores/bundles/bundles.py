@@ -49,7 +49,7 @@ DESCRIPTION = "description.json"
 RETRIEVER = "retriever.safetensors"
 RANKER = "ranker.safetensors"
 ARRAYS = "arrays.safetensors"
-ITEMS = "items.parquet"
+ITEM_FILE = "items.parquet"
 FUSION = "fusion.safetensors"
 ARRAY_NAMES = (
     "item_vectors",
@@ -134,6 +134,7 @@ def load_bundle(
     from recsys.models.fusion import Fusion
     from recsys.models.ranker import Ranker
     from recsys.models.retriever.retriever import Retriever
+    from recsys.models.signals import SignalTables
 
     manifest = verify_bundle(path, expected)
     description = json.loads((path / DESCRIPTION).read_text("utf-8"))
@@ -145,7 +146,7 @@ def load_bundle(
     bundle = Bundle(
         manifest=manifest,
         items=replace(
-            read_items(path / ITEMS),
+            read_items(path / ITEM_FILE),
             vectors=arrays.get(READY_VECTORS),
             vector_layout=parse_layout(description.get("vector_layout", "")),
         ),
@@ -154,7 +155,8 @@ def load_bundle(
         ranker=(ranker or Ranker).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
-        **{name: arrays[name] for name in ARRAY_NAMES},
+        text_vectors=arrays["text_vectors"],
+        signal_tables=SignalTables.from_arrays(arrays),
     )
     _check_rows(bundle)
     return bundle
@@ -173,7 +175,7 @@ def verify_bundle(path: Path, expected: Mapping[str, str] | None = None) -> Mani
     manifest = load_manifest(path)
     if expected is not None:
         _check_services(manifest, expected)
-    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEMS}
+    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEM_FILE}
     for name in sorted(needed - set(manifest.files)):
         raise ArtifactMismatchError(f"the manifest of {path} does not list {name}. Run `recsys train`.")
     for name, digest in manifest.files.items():
@@ -229,11 +231,11 @@ def _write_parts(bundle: "Bundle", draft: Path) -> None:
         description["ranker"] = bundle.ranker.describe()
         write_tensors(bundle.ranker.state_dict(), draft / RANKER)
     (draft / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-    arrays = {name: getattr(bundle, name) for name in ARRAY_NAMES}
+    arrays = bundle.arrays()
     if bundle.items.vectors is not None:
         arrays[READY_VECTORS] = bundle.items.vectors
     write_arrays(arrays, draft / ARRAYS)
-    write_items(bundle.items, draft / ITEMS)
+    write_items(bundle.items, draft / ITEM_FILE)
 
 
 @contextmanager
@@ -284,11 +286,10 @@ def _check_file(path: Path, name: str, digest: str) -> None:
 
 def _check_rows(bundle: "Bundle") -> None:
     rows = len(bundle.items)
-    for name in ARRAY_NAMES:
-        found = len(getattr(bundle, name))
-        if found != rows:
+    for name, array in bundle.arrays().items():
+        if len(array) != rows:
             raise ArtifactMismatchError(
-                f"bundle {bundle.manifest.bundle_id!r}: {name} has {found} rows for {rows} items, "
+                f"bundle {bundle.manifest.bundle_id!r}: {name} has {len(array)} rows for {rows} items, "
                 "padding included. Run `recsys train`."
             )
 
@@ -297,7 +298,7 @@ def _checked(name: str, what: str) -> str:
     """`name`, if it names something in its own folder and nowhere else."""
     if not _NAME.fullmatch(name):
         raise ArtifactError(
-            f"{name!r} is no name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
+            f"{name!r} is not a valid name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit."
         )
     return name

@@ -203,7 +203,7 @@ def _first_stage(job: Job) -> Bundle:
     job.run_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=job.run_dir) as folder:  # nobody goes on from a trial
         bundle = train_bundle(replace(job, run_dir=Path(folder)), "trial", job.shop.info.imported_at)
-    return replace(bundle, popularity=popularity_at_end(job.split.train))
+    return bundle.with_arrays(popularity=popularity_at_end(job.split.train))
 
 
 def _candidates(job: Job, bundle: Bundle, cases: EvalCases) -> tuple[IntArray, FloatArray]:
