@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The modules that one `/v1/recommend` enters, from the route's function to its answer.
+"""The modules that one `/v1/recommend` enters, from the route's function to the finished slate.
 
     RECSYS_HOME=.recsys .venv/bin/python scripts/trace_request.py --user ann
     .venv/bin/python scripts/trace_request.py --json
@@ -26,10 +26,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.responses import Response
 
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import Settings, load_settings
+from recsys.funnel.slate import Slate
 from serving.app import create_app
 from serving.deployment import open_deployment
 
@@ -41,7 +41,7 @@ POOL = "answer"  # names of the threads that answers are computed in begin with 
 
 
 class CallTrace:
-    """Counts calls while the route's function runs, in its thread and in those that compute its answer.
+    """Counts calls from the route's function to the finished slate, in its thread and in those of the pool.
 
     Args:
         route: the code of the route's function, which waits for a thread of the pool.
@@ -54,14 +54,16 @@ class CallTrace:
         self.calls: Counter[str] = Counter()
         self._route = route
         self._inside = False  # the route's function
-        self._waiting = False  # for the answer
+        self._unfinished = False  # the slate
 
     def __call__(self, frame: FrameType, event: str, value: Any) -> None:
         """What `sys.setprofile` and `threading.setprofile` take."""
         code = frame.f_code
         if code is self._route:
+            self._unfinished = self._unfinished or (event == "call" and not self.calls)
             self._inside = event == "call"
-            self._waiting = event == "return" and not isinstance(value, Response)
+        if event == "return" and isinstance(value, Slate):
+            self._unfinished = False
         module = frame.f_globals.get("__name__", "")
         ours = module.partition(".")[0] in ("recsys", "serving") and not code.co_filename.startswith("<")
         if ours and event == "call" and self._answers():
@@ -70,9 +72,8 @@ class CallTrace:
     def _answers(self) -> bool:
         """Whether this thread is at work for the request."""
         thread = threading.current_thread()
-        if thread is threading.main_thread():
-            return self._inside
-        return self._waiting and thread.name.startswith(POOL)
+        at_work = self._inside if thread is threading.main_thread() else thread.name.startswith(POOL)
+        return self._unfinished and at_work
 
 
 def main() -> None:

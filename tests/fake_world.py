@@ -19,7 +19,7 @@ from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest

@@ -1,4 +1,4 @@
-"""The bundle's items as arrays made for serving: built once a bundle, read by every request."""
+"""The bundle's items as arrays made for serving, and what a request may show of them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
+from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle
 
@@ -46,7 +48,7 @@ class CategoricalColumn:
 
 
 class Catalog:
-    """Items by index with everything that rules and fallbacks look up. Immutable.
+    """Items by index with everything that rules and fallbacks look up; built once a bundle. Immutable.
 
     Attributes:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
@@ -99,7 +101,7 @@ class Catalog:
         self._by_category = _grouped(self.categories.codes, self.by_popularity)
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.ids)
 
     def index(self, item_id: str) -> int:
         """The index of `item_id`.
@@ -169,6 +171,47 @@ def price_mask(price_micros: IntArray, filters: Filters) -> BoolArray:
     if filters.price_max_micros is not None:
         mask &= price_micros <= filters.price_max_micros
     return mask
+
+
+def allowed_items(
+    catalog: Catalog, filters: Filters, exclude: tuple[str, ...], removed: IntArray
+) -> BoolArray:
+    """(N + 1,) true for items that pass `filters` and are neither excluded nor `removed` (item indexes).
+
+    Availability is left to `passes_now`, which knows more.
+
+    Raises:
+        RequestError: no item has an attribute that the filters name.
+    """
+    mask = catalog.passing(filters)
+    mask[removed] = False
+    if exclude:
+        mask[catalog.items.vocabulary.indexes(exclude)] = False
+    return mask
+
+
+def passes_now(catalog: Catalog, index: IntArray, filters: Filters, rows: FeatureRows | None) -> BoolArray:
+    """(K,) true for items (K,) that are available, and cost what `filters` ask, as of now.
+
+    The online value counts; where there is none, the bundle's.
+    """
+    available = catalog.items.available[index]
+    if rows is not None and columns.AVAILABLE in rows.columns:
+        online = rows.columns[columns.AVAILABLE].astype(bool)
+        available = np.where(rows.missing[rows.views[columns.AVAILABLE]], available, online)
+    mask = available | filters.include_unavailable
+    if filters.price_min_micros is not None or filters.price_max_micros is not None:
+        mask &= price_mask(prices_now(catalog, index, rows), filters)
+    return mask
+
+
+def prices_now(catalog: Catalog, index: IntArray, rows: FeatureRows | None) -> IntArray:
+    """(K,) prices in micros, 0 or less where unknown: the online value, else the bundle's."""
+    prices = catalog.items.price_micros[index]
+    if rows is None or columns.PRICE_MICROS not in rows.columns:
+        return prices
+    online = rows.columns[columns.PRICE_MICROS].astype(np.int64)
+    return np.where(rows.missing[rows.views[columns.PRICE_MICROS]], prices, online)
 
 
 def _grouped(codes: npt.NDArray[np.int32], order: IntArray) -> dict[int, IntArray]:

@@ -1,4 +1,4 @@
-"""The funnel: retrieve, read features, rank, apply the rules, diversify, explain."""
+"""The funnel: retrieve, read features, rank, apply the rules, diversify_items, explain."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -12,20 +12,22 @@ from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
-from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import CandidateContext, Candidates, CandidateSources
-from recsys.funnel.catalog import Catalog
+from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
-from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
 from recsys.funnel.explanation import slate_items
-from recsys.funnel.feature_source import FeatureSource
-from recsys.funnel.freshness import feature_status
-from recsys.funnel.ranking import Ranked, score_candidates, sort_candidates
+from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile, feature_status
+from recsys.funnel.ranking import (
+    POOL,
+    SMALLEST_POOL,
+    Ranked,
+    diversify_items,
+    score_candidates,
+    sort_candidates,
+)
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
-from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.signals import UserSignals
@@ -200,7 +202,8 @@ class Recommender:
         """What the one history says of all items; None where it is empty."""
         if not histories.items.any():
             return None
-        vectors = self.bundle.retriever.user_vectors(histories, self.bundle.item_vectors)  # (1, D)
+        item_vectors = self.bundle.signal_tables.item_vectors
+        vectors = self.bundle.retriever.user_vectors(histories, item_vectors)  # (1, D)
         return self._sources.user_signals(histories, vectors)
 
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
@@ -257,4 +260,5 @@ class Recommender:
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
         """`count` items of the best of `ranked`."""
         pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
-        return ranked.take(diversify(self.bundle.item_vectors[pool], count, strength))
+        vectors = self.bundle.signal_tables.item_vectors[pool]
+        return ranked.take(diversify_items(vectors, count, strength))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 
 SNAPSHOT_ITEMS = 20  # of the candidates, evenly from the first to the last
 

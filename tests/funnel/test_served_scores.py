@@ -121,7 +121,10 @@ def test_a_catalog_too_large_to_multiply_gives_the_same_candidates() -> None:
     vectors = bundle.retriever.user_vectors(asked)
     allowed = np.array([[False, True, True, False, True]])
     chosen = []
-    for index in (DenseIndex(bundle.item_vectors), DenseIndex(bundle.item_vectors, exact_up_to=0)):
+    for index in (
+        DenseIndex(bundle.item_vectors),
+        DenseIndex(bundle.item_vectors, exact_up_to=0),
+    ):
         sources = CandidateSources(bundle, catalog, index)
         chosen.append(sources.fused(sources.user_signals(asked, vectors), allowed, 2, repeats=True))
     assert chosen[0].flat.tolist() == chosen[1].flat.tolist()

@@ -9,7 +9,7 @@ import orjson
 
 from recsys import columns
 from recsys.config import ServingSettings
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.snapshot import SNAPSHOT_ITEMS, FeatureSnapshot, snapshot_line

@@ -19,8 +19,7 @@ from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
-from recsys.models.retriever.time_encoder import TimeEncoder
-from recsys.models.retriever.user_tower import UserTower
+from recsys.models.retriever.user_tower import TimeEncoder, UserTower
 
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
