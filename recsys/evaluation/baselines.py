@@ -18,7 +18,7 @@ from recsys.dataset.split import DAY_MICROS, Split, histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.tfidf import tfidf
+from recsys.retrieval.tfidf import tfidf_matrix
 
 GRAPH_NEIGHBOURS = 500
 TEXT_NEIGHBOURS = "kNN + text"
@@ -54,7 +54,7 @@ def baselines(
     knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
     found.append(knn)
     if any(texts):
-        found.append(NeighboursAndText(knn, tfidf(texts), centred(text_vectors, len(texts))))
+        found.append(NeighboursAndText(knn, tfidf_matrix(texts), centred(text_vectors, len(texts))))
     return tuple(found)
 
 

@@ -77,7 +77,7 @@ class Recommender:
             other.bundle = update_bundle(self.bundle, changes, self._spare)
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalog = self.catalog.with_items(other.bundle.items, index)
-            # Only vectors that differ: an index is no place for prices.
+            # Only vectors that differ: an index holds no prices.
             new = index >= len(self.bundle.items)
             known = index[~new]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)

@@ -33,7 +33,9 @@ class FeatureSnapshot:
 class SnapshotLog(Protocol):
     """Keeps a sample of snapshots; never makes a request wait and never fails it."""
 
-    def append(self, record: FeatureSnapshot) -> None: ...
+    def append(self, record: FeatureSnapshot) -> None:
+        """Keeps `record`, or leaves it out of the sample."""
+        ...
 
 
 def snapshot_line(snapshot: FeatureSnapshot) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def positive_exponent(t: float, rate: float) -> float:
 
 
 def even_log_odds(negatives: int, beta: float = 1.0) -> float:
-    """The logit with the least loss where all items look alike: beta sigmoid(-s) = negatives sigmoid(s).
+    """The logit with the least loss where all items look the same: beta sigmoid(-s) = negatives sigmoid(s).
 
     >>> round(even_log_odds(100), 3)
     -4.605

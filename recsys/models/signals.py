@@ -166,7 +166,7 @@ class UserSignals:
         columns += [_sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
         columns += _habit_signals(own, actions, histories.request_at_seconds[actions.user], clock, width)
         history_signals = np.stack(columns, dtype=np.float32)
-        history_signals[:, 0] = 0  # padding is no neighbour
+        history_signals[:, 0] = 0  # padding is not a neighbour
         return cls(
             tables, vectors, cosines, actions.flat, actions.counts, actions.ends, flat, slots, history_signals
         )
@@ -271,7 +271,7 @@ def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[Int
     mentioned = np.zeros(users * size, np.bool_)
     for flat in found:
         mentioned[flat] = True
-    mentioned[::size] = False  # padding is no item
+    mentioned[::size] = False  # padding is not an item
     distinct = np.flatnonzero(mentioned)
     slots = np.zeros(len(mentioned), np.int64)
     slots[distinct] = np.arange(1, len(distinct) + 1)

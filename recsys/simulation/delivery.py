@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from recsys.events import UserEvent
-from recsys.simulation.page_events import Happened, moment
+from recsys.simulation.page_events import Happened, utc_instant
 from recsys.simulation.pages import SECOND
 from recsys.simulation.world import World
 
@@ -16,7 +16,7 @@ _AGAIN = 30.0  # a retry comes within as many seconds
 Delivered = tuple[int, UserEvent]
 
 
-def deliveries(world: World, happened: Iterable[Happened]) -> Iterator[Delivered]:
+def deliver_events(world: World, happened: Iterable[Happened]) -> Iterator[Delivered]:
     """True instant of arrival and event, in the order of `happened`; a duplicate follows its original."""
     events = list(happened)
     habits, rng = world.habits, world.rng
@@ -30,7 +30,7 @@ def deliveries(world: World, happened: Iterable[Happened]) -> Iterator[Delivered
     skew = world.skew.tolist()
     for one, wait, twice, more in zip(events, arrives, again.tolist(), retried, strict=True):
         wrong = skew[one.shopper]
-        event = replace(one.event, at=moment(one.at + wrong)) if wrong else one.event
+        event = replace(one.event, at=utc_instant(one.at + wrong)) if wrong else one.event
         yield one.at + wait, event
         if twice:
             yield one.at + wait + more, event
@@ -47,6 +47,7 @@ class Arrivals:
         return len(self._waiting)
 
     def add(self, delivered: Iterable[Delivered]) -> None:
+        """Puts events on their way."""
         for at, event in delivered:
             heapq.heappush(self._waiting, (at, self._count, event))
             self._count += 1

@@ -97,10 +97,10 @@ def test_a_new_category_and_a_new_attribute_can_be_asked_for() -> None:
         ids(shop(), filters=Filters(attributes={"from": "Chile"}))
 
 
-def test_what_is_popular_now_comes_first_for_those_nobody_knows() -> None:
+def test_what_is_popular_now_comes_first_for_unknown_users() -> None:
     live = shop().with_changes([pear()], 1)
     assert ids(live)[:2] == ["apple", "banana"]
-    assert ids(live)[-1] == "pear", "nobody has wanted it yet"
+    assert ids(live)[-1] == "pear", "it has no events yet"
     popularity = live.catalog.popularity.copy()
     popularity[live.catalog.index("pear")] = 100.0
     now_popular = live.with_popularity(popularity)

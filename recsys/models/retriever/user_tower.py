@@ -173,7 +173,7 @@ def _lookup(index: Tensor, table: Tensor) -> Tensor:
 
 
 class _Lookup(torch.autograd.Function):
-    """An embedding of few rows that are asked for very often: its gradient is a sum by row, in one pass."""
+    """An embedding of few rows that are looked up very often: its gradient is a sum by row, in one pass."""
 
     @staticmethod
     def forward(ctx: Any, index: Tensor, table: Tensor) -> Tensor:

@@ -73,7 +73,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class Rebuildable(Protocol):
     """A class of network that is rebuilt from its description and its tensors."""
 
-    def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any: ...
+    def rebuild(self, description: dict[str, Any], tensors: dict[str, "Tensor"]) -> Any:
+        """The network that they describe."""
+        ...
 
 
 def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) -> Path:

@@ -47,7 +47,7 @@ def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         return {name: _map_array(path, entry, _HEADER_LENGTH + length) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactMismatchError(
-            f"{path} is no safetensors file: {error!r}. Run `recsys train`."
+            f"{path} is not a valid safetensors file: {error!r}. Run `recsys train`."
         ) from error
 
 
