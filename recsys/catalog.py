@@ -12,7 +12,7 @@ def stable_key(text: str) -> int:
     """A signed 64-bit key of `text`, the same on every machine, for ids inside numeric arrays.
 
     Never 0, which is padding. Two ids of one shop share a key with probability n^2 / 2^65
-    (3e-8 for a million items); the import checks its catalog and refuses a collision.
+    (3e-8 for a million items); the import checks its catalog and rejects a collision.
 
     >>> stable_key("a") == stable_key("a"), stable_key("a") == stable_key("b")
     (True, False)

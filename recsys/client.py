@@ -20,6 +20,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from recsys import columns
+from recsys.documents import JsonObject
 from recsys.errors import (
     BacklogError,
     ConfigError,
@@ -46,7 +47,7 @@ class Sent:
 
     Attributes:
         token: for `recommend`; None where nothing was accepted.
-        refused: verdicts of those that were not; `index` is the place among what was sent.
+        refused: results of those that were not; `index` is the place among what was sent.
     """
 
     accepted: int
@@ -192,7 +193,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
         at: when; default: now.
 
     Raises:
-        RequestError: nobody is known to have seen it.
+        RequestError: no user is known to have seen it.
     """
     when = at or datetime.now(UTC)
     shown = f"{slate.request_id}-{slate.at.timestamp():.6f}"
@@ -200,7 +201,7 @@ def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = 
         Impression(
             event_id=f"impression-{shown}-{item.position}",
             at=when,
-            user_id=_somebody(slate, user_id),
+            user_id=_user_of(slate, user_id),
             request_id=slate.request_id,
             item_id=item.item_id,
             position=item.position,
@@ -216,7 +217,7 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
         user_id, at: as of `impressions`.
 
     Raises:
-        RequestError: the slate has no such position, or nobody is known to have seen it.
+        RequestError: the slate has no such position, or no user is known to have seen it.
     """
     item = next((item for item in slate.items if item.position == position), None)
     if item is None:
@@ -226,21 +227,21 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
     return Click(
         event_id=uuid4().hex,
         at=at or datetime.now(UTC),
-        user_id=_somebody(slate, user_id),
+        user_id=_user_of(slate, user_id),
         request_id=slate.request_id,
         item_id=item.item_id,
         position=position,
     )
 
 
-def _somebody(slate: Slate, user_id: str | None) -> str:
+def _user_of(slate: Slate, user_id: str | None) -> str:
     found = user_id or slate.user_id
     if found is None:
         raise RequestError("the slate was made for a visitor. Say by `user_id` who saw it.")
     return found
 
 
-def _row(event: Event | Mapping[str, Any]) -> dict[str, Any]:
+def _row(event: Event | Mapping[str, Any]) -> JsonObject:
     if isinstance(event, Event):
         return encode_event(event)
     return {**event, columns.EVENT_ID: event.get(columns.EVENT_ID) or uuid4().hex}

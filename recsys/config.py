@@ -5,8 +5,6 @@ setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`
 """
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
+from recsys.settings_sources import SETTINGS_FILE, read_sources
 from recsys.tuning_space import Range
 
-SETTINGS_FILE = "recsys.toml"
 FEATURE_REPO = "feature_repo"
 
 
 class Section(BaseModel):
-    """A frozen group of settings that refuses names it does not know."""
+    """A frozen group of settings that rejects names it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +58,7 @@ class EncoderSettings(Section):
 
 
 class ImageSettings(Section):
-    """How `recsys encoder images` looks at pictures, and which it refuses."""
+    """How `recsys encoder images` looks at pictures, and which it rejects."""
 
     pooling: Literal["auto", "pooler", "cls", "mean"] = Field(
         "auto", description="`auto`: the network's own, else its class token, else the mean of its states"
@@ -110,7 +108,7 @@ class FusionSettings(Section):
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1.0, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
-    cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer nobody met before")
+    cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer is a new item")
     candidates: int = Field(150, ge=2, description="candidates a training request")
     requests: int = Field(50_000, ge=1, description="training requests, sampled")
     seed: int = 0
@@ -232,14 +230,6 @@ class Settings(Section):
         return self.root / FEATURE_REPO
 
 
-_NAMED = {
-    "RECSYS_HOME": "home",
-    "REDIS_URL": "redis_url",
-    "DATABASE_URL": "database_url",
-    "RECSYS_API_KEY": "api_key",
-}
-
-
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that holds `feature_repo/` or `recsys.toml`, else `start`."""
     for folder in (start, *start.parents):
@@ -261,7 +251,7 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     root = find_root((start or Path.cwd()).resolve())
-    values, _ = _given(environment, file, root)
+    values, _ = read_sources(environment, file, root)
     values["home"] = root / Path(values.get("home", ".recsys")).expanduser()
     values["root"] = root
     try:
@@ -282,7 +272,7 @@ def setting_sources(
     Takes what `load_settings` takes and reads it in the same order.
     """
     environment = os.environ if environment is None else environment
-    return _given(environment, file, find_root((start or Path.cwd()).resolve()))[1]
+    return read_sources(environment, file, find_root((start or Path.cwd()).resolve()))[1]
 
 
 def file_values(
@@ -294,72 +284,4 @@ def file_values(
     """
     environment = os.environ if environment is None else environment
     named = {name: environment[name] for name in ("RECSYS_CONFIG",) if environment.get(name)}
-    return _given(named, file, find_root((start or Path.cwd()).resolve()))[0]
-
-
-def masked_url(url: str) -> str:
-    """`url` with `***` for its password, fit for a log.
-
-    >>> masked_url("redis://user:hunter2@localhost:6379/0")
-    'redis://user:***@localhost:6379/0'
-    """
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        return "***"  # no address: who knows what was pasted here
-    login, at, host = rest.rpartition("@")  # the last one: a password may hold any character
-    user, colon, _ = login.partition(":")
-    host = re.sub(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*", r"\1***", host)
-    return f"{scheme}://{user}{':***' if colon else ''}{at}{host}"
-
-
-def _given(
-    environment: Mapping[str, str], file: Path | None, root: Path
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that are not defaults, as `Settings` nests them, and where each came from by dotted name."""
-    path = file or Path(environment.get("RECSYS_CONFIG") or root / SETTINGS_FILE)
-    values: dict[str, Any] = {}
-    if path.exists():
-        values = _read_toml(path)
-    elif file is not None or environment.get("RECSYS_CONFIG"):
-        raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
-    sources = dict.fromkeys(_dotted(values), str(path))
-    for name, field in _NAMED.items():
-        if environment.get(name):
-            values[field] = environment[name]
-            sources[field] = name
-    for name, value in environment.items():
-        if name.startswith("RECSYS_") and "__" in name:
-            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
-            group = values.setdefault(section, {})
-            if not isinstance(group, dict):
-                raise ConfigError(
-                    f"{path}: {section!r} is a section; write [{section}] and its settings below."
-                )
-            group[field] = _parsed(value)
-            sources[f"{section}.{field}"] = name
-    return values, sources
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}. Mend the file or point RECSYS_CONFIG elsewhere.") from error
-
-
-def _dotted(values: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name}.{field}" if isinstance(value, Mapping) else name
-        for name, value in values.items()
-        for field in (value if isinstance(value, Mapping) else ("",))
-    ]
-
-
-def _parsed(value: str) -> Any:
-    """A list is written as in TOML, `[10, 100]`; anything else is text that pydantic casts."""
-    if not value.startswith("["):
-        return value
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value
+    return read_sources(named, file, find_root((start or Path.cwd()).resolve()))[0]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from recsys import columns
 from recsys.catalog import AttributeValue
+from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
 
 
@@ -35,6 +36,8 @@ class UserEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Search(UserEvent):
+    """A query typed into the search box."""
+
     kind: ClassVar[str] = columns.SEARCH
     query: str
 
@@ -49,21 +52,29 @@ class ItemEvent(UserEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Impression(ItemEvent):
+    """An item was shown."""
+
     kind: ClassVar[str] = columns.IMPRESSION
 
 
 @dataclass(frozen=True, kw_only=True)
 class View(ItemEvent):
+    """An item's page was opened."""
+
     kind: ClassVar[str] = columns.VIEW
 
 
 @dataclass(frozen=True, kw_only=True)
 class Click(ItemEvent):
+    """An item on a slate or a list was clicked."""
+
     kind: ClassVar[str] = columns.CLICK
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cart(ItemEvent):
+    """An item was put into the cart."""
+
     kind: ClassVar[str] = columns.CART
     quantity: int = 1
     value_micros: int | None = None
@@ -71,6 +82,8 @@ class Cart(ItemEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Purchase(ItemEvent):
+    """An item was bought."""
+
     kind: ClassVar[str] = columns.PURCHASE
     quantity: int = 1
     value_micros: int | None = None
@@ -86,6 +99,8 @@ class Cancel(ItemEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Like(ItemEvent):
+    """An item was liked or rated well."""
+
     kind: ClassVar[str] = columns.LIKE
 
 
@@ -140,7 +155,7 @@ _SHOWN = 100  # characters of a wrong value that a message repeats
 
 
 def parse_event(row: Mapping[str, Any]) -> Event:
-    """The event that `row` describes; unknown keys and bad values are refused by name.
+    """The event that `row` describes; unknown keys and bad values are rejected by name.
 
     Raises:
         InvalidEventError: the message names the field, the value and the remedy.
@@ -162,7 +177,7 @@ def parse_event(row: Mapping[str, Any]) -> Event:
     return form.cls(**values)
 
 
-def encode_event(event: Event) -> dict[str, Any]:
+def encode_event(event: Event) -> JsonObject:
     """`event` as a mapping that `parse_event` reads back; absent fields are left out.
 
     >>> row = {"kind": "view", "event_id": "e", "user_id": "u", "item_id": "i", "at": "2026-01-01T00:00:00Z"}
@@ -275,7 +290,9 @@ def _instant(name: str, value: Any) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:  # the first or the last day that there is, seen from elsewhere
-        raise InvalidEventError(f"{name} {_shown(value)} is no instant of our calendar. {example}") from error
+        raise InvalidEventError(
+            f"{name} {_shown(value)} is not an instant of our calendar. {example}"
+        ) from error
 
 
 @dataclass(frozen=True)

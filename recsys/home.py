@@ -31,6 +31,7 @@ class HomePaths:
 
     @property
     def feast_registry(self) -> Path:
+        """Feast's registry file."""
         return self.home / "registry.db"
 
     @property
@@ -65,6 +66,7 @@ class HomePaths:
 
     @property
     def bundles(self) -> Path:
+        """Trained bundles, a folder each."""
         return self.home / "bundles"
 
     @property
@@ -99,4 +101,5 @@ class HomePaths:
 
     @property
     def reports(self) -> Path:
+        """Reports of evaluations, a folder a bundle."""
         return self.home / "reports"

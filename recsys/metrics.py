@@ -118,7 +118,7 @@ def average_precision(hits: BoolArray, targets: IntArray, k: int) -> DoubleArray
 
 
 def coverage(items: IntArray, catalog: int) -> float:
-    """The share of `catalog` items that at least one list shows; 0 in `items` is no item.
+    """The share of `catalog` items that at least one list shows; 0 in `items` is padding.
 
     >>> coverage(np.array([[1, 2], [2, 0]]), 4)
     0.5

@@ -1,42 +1,25 @@
-"""The routes: checked bodies in, the funnel's slates out."""
+"""The application: its routes, its guard, and how it tells errors."""
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import orjson
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from recsys import __version__
 from recsys.errors import RecsysError
-from recsys.funnel.requests import LANGUAGES
 from serving.deployment import Deployment
 from serving.errors import error_response, response_for
-from serving.metrics import CONTENT_TYPE
-from serving.middleware import REQUEST_ID, GuardMiddleware
+from serving.middleware import REQUEST_ID, guard
 from serving.routes.events import add_events
-from serving.schemas.recommendations import (
-    ErrorAnswer,
-    HealthAnswer,
-    HistoryAnswer,
-    Identifier,
-    ItemAnswer,
-    RecommendBody,
-    SimilarBody,
-    SlateAnswer,
-)
-
-PAGE = Path(__file__).parent / "web" / "index.html"
-# The page is one file: nothing is loaded from anywhere, and it talks to this service only.
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+from serving.routes.items import add_items
+from serving.routes.operations import add_operations
+from serving.routes.recommendations import add_recommendations
+from serving.schemas.answers import ErrorAnswer
 
 _SOMETIMES: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
@@ -64,13 +47,14 @@ def create_app(deployment: Deployment) -> FastAPI:
         redoc_url=None,
         responses=_SOMETIMES,
     )
-    _add_recommendations(app, deployment)
+    app.state.deployment = deployment
+    add_recommendations(app, deployment)
     add_events(app, deployment)
-    _add_facts(app, deployment)
-    _add_operations(app, deployment)
+    add_items(app, deployment)
+    add_operations(app, deployment)
     _add_errors(app)
     _describe_key(app, deployment)
-    app.add_middleware(GuardMiddleware, deployment=deployment)
+    app.add_middleware(guard, deployment=deployment)
     if deployment.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -80,59 +64,6 @@ def create_app(deployment: Deployment) -> FastAPI:
             expose_headers=[REQUEST_ID, "Retry-After"],
         )
     return app
-
-
-def _add_recommendations(app: FastAPI, deployment: Deployment) -> None:
-    @app.post("/v1/recommend", response_model=SlateAnswer, tags=["recommendations"])
-    async def recommend(body: RecommendBody, request: Request) -> Response:
-        """Items for a user at a place of the shop. An unknown user is answered by context and popularity."""
-        question = body.request(request.state.request_id, _language(request))
-        return _json(await deployment.recommend(question, body.token))
-
-    @app.post("/v1/similar", response_model=SlateAnswer, tags=["recommendations"])
-    async def similar(body: SimilarBody, request: Request) -> Response:
-        """Items that could stand in for one item."""
-        question = body.request(request.state.request_id, _language(request))
-        return _json(await deployment.similar(question))
-
-
-def _add_facts(app: FastAPI, deployment: Deployment) -> None:
-    @app.get("/v1/items/{item_id:path}", response_model=ItemAnswer, tags=["facts"])
-    async def item(item_id: Identifier) -> Response:
-        """What the catalog and the online features say of an item."""
-        return _json(await deployment.ask(lambda shop: shop.item(item_id)))
-
-    @app.get("/v1/history", response_model=HistoryAnswer, tags=["facts"])
-    async def history(user_id: Identifier, count: Annotated[int, Query(ge=1, le=50)] = 20) -> Response:
-        """A user's last actions as the service knows them, the latest first; none for an unknown user."""
-        entries = await deployment.ask(lambda shop: shop.history(user_id, count, deployment.now()))
-        return _json({"user_id": user_id, "entries": entries})
-
-
-def _add_operations(app: FastAPI, deployment: Deployment) -> None:
-    @app.get("/livez", response_model=HealthAnswer, tags=["operations"])
-    async def livez() -> Response:
-        """Whether the process runs."""
-        return _json({"status": "ok", "bundle_id": None})
-
-    @app.get("/readyz", response_model=HealthAnswer, tags=["operations"])
-    async def readyz() -> Response:
-        """Whether a bundle is in service; 503 says what is missing."""
-        return _json(
-            {"status": "ok", "bundle_id": deployment.bundles.recommender().bundle.manifest.bundle_id}
-        )
-
-    @app.get("/metrics", tags=["operations"], response_class=Response)
-    async def metrics() -> Response:
-        """Prometheus metrics."""
-        await deployment.collection.observe()
-        return Response(deployment.metrics.text(), media_type=CONTENT_TYPE)
-
-    page = PAGE.read_text("utf-8")
-
-    @app.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY})
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -150,7 +81,7 @@ def _add_errors(app: FastAPI) -> None:
         return _error(request)(422, _complaint(first))
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
+    async def rejected(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         return _error(request)(error.status_code, str(error.detail), headers=headers)
 
@@ -171,19 +102,6 @@ def _complaint(error: dict[str, Any]) -> str:
     place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
     given = "" if error["type"] == "missing" else f" (got {ascii(error.get('input'))[:100]})"
     return f"{'.'.join(place) or 'body'}: {error['msg']}{given}"
-
-
-def _json(answer: Any) -> Response:
-    return Response(orjson.dumps(answer), media_type="application/json")
-
-
-def _language(request: Request) -> str:
-    """The first language of Accept-Language that reasons are written in, else English."""
-    for part in request.headers.get("Accept-Language", "").split(","):
-        language = part.split(";")[0].strip().lower().split("-")[0]
-        if language in LANGUAGES:
-            return language
-    return "en"
 
 
 def _describe_key(app: FastAPI, deployment: Deployment) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import TypeVar
 
 import faiss
 import torch
 
 from recsys import columns
+from recsys.addresses import is_loopback
 from recsys.config import ServingSettings, Settings
 from recsys.errors import ConfigError
 from recsys.funnel.online_features import CircuitBreaker, FeatureSource
@@ -35,7 +35,7 @@ from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
-from serving.events.collector import Collection
+from serving.events.collector import EventCollector
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch, LiveFeeds
 from serving.metrics import ServiceMetrics
@@ -62,17 +62,17 @@ class Deployment:
     slate_log: SlateLog
     pool: ThreadPoolExecutor
     now: Callable[[], datetime]
-    collection: Collection
+    collector: EventCollector
 
-    async def ask(self, question: Callable[[Recommender], T]) -> T:
-        """The answer of the recommender that serves now, computed off the event loop.
+    async def run(self, compute: Callable[[Recommender], T]) -> T:
+        """What `compute` makes of the recommender that serves now, off the event loop.
 
         Raises:
             ArtifactNotFoundError: none serves.
             TimeoutError: it took longer than settings.timeout_seconds.
         """
         recommender = self.bundles.recommender()
-        future = asyncio.get_running_loop().run_in_executor(self.pool, question, recommender)
+        future = asyncio.get_running_loop().run_in_executor(self.pool, compute, recommender)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
 
     async def recommend(self, request: RecommendRequest, seen: str | None = None) -> Slate:
@@ -83,24 +83,24 @@ class Deployment:
                 slate that was made without them says so.
 
         Raises:
-            RequestError: `seen` is no token.
+            RequestError: `seen` is not a token.
         """
-        behind = seen is not None and not await self.collection.visible(self.collection.offsets(seen))
-        slate = await self.ask(lambda shop: shop.recommend(request, self.now()))
+        behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
+        slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
-        return self._served(slate)
+        return self._log_slate(slate)
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
-        return self._served(await self.ask(lambda shop: shop.similar(request, self.now())))
+        return self._log_slate(await self.run(lambda recommender: recommender.similar(request, self.now())))
 
-    def _served(self, slate: Slate) -> Slate:
+    def _log_slate(self, slate: Slate) -> Slate:
         self.metrics.served(slate)
         self.slate_log.append(slate)
         return slate
 
-    def admits(self, given: str | None) -> bool:
+    def accepts_key(self, given: str | None) -> bool:
         """Whether `given` is the API key, compared in constant time; true where none is asked for."""
         if self.api_key is None:
             return True
@@ -122,10 +122,10 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     live = CatalogWatch(feeds.changes, feeds.scores)
     watch = BundleWatch(
         production=registry.production,
-        load=lambda record: live.caught_up(load(record)),
+        load=lambda record: live.apply_changes(load(record)),
         clock=time.monotonic,
-        taken=lambda recommender: _taken(recommender, metrics),
-        refused=metrics.refused.inc,
+        on_swap=lambda recommender: _note_swap(recommender, metrics),
+        on_rejected=metrics.refused.inc,
     )
     pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
     set_threads(serving.threads)
@@ -133,13 +133,13 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     watch.start(serving.reload_seconds)
     live.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    collection = open_collection(settings, metrics)
-    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collection)
+    collector = open_collector(settings, metrics)
+    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector)
 
     def close() -> None:
         live.stop()
         watch.stop()
-        collection.close()
+        collector.close()
         feeds.close()
         pool.shutdown(wait=True)
         slates.close()
@@ -149,10 +149,10 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     return deployment, close
 
 
-def open_collection(settings: Settings, metrics: ServiceMetrics) -> Collection:
+def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollector:
     """Where events go; the transport and the workers' progress are opened with the first need of them."""
     mapping = settings.paths.data / MAPPING_FILE
-    return Collection(
+    return EventCollector(
         settings.stream,
         load_mapping(str(mapping)).cleaning if mapping.exists() else CleaningRules(),
         open_stream=lambda: open_stream(settings),
@@ -215,23 +215,7 @@ def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
-def _taken(recommender: Recommender, metrics: ServiceMetrics) -> None:
+def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:
     manifest = recommender.bundle.manifest
     metrics.taken(manifest.bundle_id, manifest.dataset)
     # A bundle lives long: the collector need not walk it on every pass, which costs tail latency.

@@ -28,7 +28,7 @@ RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class Answer:
+class ErrorResponse:
     """How an error is told to a client; `retry` sends Retry-After."""
 
     status: int
@@ -37,22 +37,22 @@ class Answer:
 
 
 # Every error that may leave the funnel, once. The caller's fault is 4xx; what passes by itself says so.
-ANSWERS: dict[type[RecsysError], Answer] = {
-    RecsysError: Answer(500, "internal"),
-    ConfigError: Answer(500, "misconfigured"),
-    DataError: Answer(500, "bad_data"),
-    InvalidEventError: Answer(422, "invalid_event"),
-    SchemaMismatchError: Answer(500, "schema_mismatch"),
-    FutureLeakError: Answer(500, "future_leak"),
-    ArtifactError: Answer(503, "bundle_unusable", retry=True),
-    ArtifactNotFoundError: Answer(503, "no_bundle", retry=True),
-    ArtifactMismatchError: Answer(503, "bundle_mismatch", retry=True),
-    RequestError: Answer(422, "invalid_request"),
-    UnknownItemError: Answer(404, "unknown_item"),
-    MalformedBodyError: Answer(400, "bad_request"),
-    TrainingStoppedError: Answer(500, "training_stopped"),
-    BacklogError: Answer(429, "too_many_events", retry=True),
-    StoreUnavailableError: Answer(503, "store_unavailable", retry=True),
+RESPONSES: dict[type[RecsysError], ErrorResponse] = {
+    RecsysError: ErrorResponse(500, "internal"),
+    ConfigError: ErrorResponse(500, "misconfigured"),
+    DataError: ErrorResponse(500, "bad_data"),
+    InvalidEventError: ErrorResponse(422, "invalid_event"),
+    SchemaMismatchError: ErrorResponse(500, "schema_mismatch"),
+    FutureLeakError: ErrorResponse(500, "future_leak"),
+    ArtifactError: ErrorResponse(503, "bundle_unusable", retry=True),
+    ArtifactNotFoundError: ErrorResponse(503, "no_bundle", retry=True),
+    ArtifactMismatchError: ErrorResponse(503, "bundle_mismatch", retry=True),
+    RequestError: ErrorResponse(422, "invalid_request"),
+    UnknownItemError: ErrorResponse(404, "unknown_item"),
+    MalformedBodyError: ErrorResponse(400, "bad_request"),
+    TrainingStoppedError: ErrorResponse(500, "training_stopped"),
+    BacklogError: ErrorResponse(429, "too_many_events", retry=True),
+    StoreUnavailableError: ErrorResponse(503, "store_unavailable", retry=True),
 }
 
 # Codes of errors that are ours by status alone.
@@ -70,9 +70,9 @@ CODES = {
 }
 
 
-def response_for(error: RecsysError) -> Answer:
+def response_for(error: RecsysError) -> ErrorResponse:
     """How `error` is told: by its own class, else by the nearest one above."""
-    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    return next(RESPONSES[kind] for kind in type(error).__mro__ if kind in RESPONSES)
 
 
 def error_response(

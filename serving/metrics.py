@@ -31,7 +31,7 @@ class ServiceMetrics:
             registry=registry,
         )
         self.cold_starts = Counter(
-            "recsys_cold_start_slates_total", "Slates for somebody nobody knows", registry=registry
+            "recsys_cold_start_slates_total", "Slates for unknown users", registry=registry
         )
         self.short = Counter("recsys_empty_slates_total", "Slates without an item", registry=registry)
         self.candidates = Histogram(

@@ -1,4 +1,4 @@
-"""The door: request ids, the API key, limits and metrics, before any route sees a request."""
+"""The guard: request ids, the API key, limits and metrics, before any route sees a request."""
 
 import asyncio
 import logging
@@ -6,10 +6,12 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.deployment import Deployment, is_loopback
+from recsys.addresses import is_loopback
+from serving.deployment import Deployment
 from serving.errors import error_response
 
 log = logging.getLogger("recsys.serving")
@@ -19,11 +21,27 @@ OPEN_PATHS = frozenset({"/", "/livez", "/readyz"})  # no key, no concurrency lim
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class GuardMiddleware:
-    """Wraps an ASGI application; every answer carries a request id, every refusal the one error shape.
+def guard(app: ASGIApp, deployment: Deployment) -> ASGIApp:
+    """`app` behind the guard, every answer with a request id.
 
     A request id from the client is kept if it is 1 to 64 letters, digits, dots, dashes or underscores.
     """
+    return CorrelationIdMiddleware(
+        GuardMiddleware(app, deployment),
+        header_name=REQUEST_ID,
+        generator=new_request_id,
+        validator=None,  # it would log a line for each id that is replaced
+        transformer=lambda given: given if _GIVEN_ID.fullmatch(given) else new_request_id(),
+    )
+
+
+def new_request_id() -> str:
+    """A random id, 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+class GuardMiddleware:
+    """Checks key and limits before the application sees a request; rejections have the one error shape."""
 
     def __init__(self, app: ASGIApp, deployment: Deployment) -> None:
         self._app = app
@@ -35,8 +53,7 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get(REQUEST_ID, "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = correlation_id.get() or new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
@@ -45,7 +62,6 @@ class GuardMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
         metrics = self._deployment.metrics
@@ -69,14 +85,14 @@ class GuardMiddleware:
     async def _admit(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
     ) -> None:
-        """Refuses, or hands on with the body read and bounded."""
+        """Rejects the request, or hands it on with the body read and bounded."""
         if scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
             await self._app(scope, receive, send)
             return
-        refusal = self._unauthorised(scope, headers)
-        if refusal is not None:
+        rejection = self._unauthorised(scope, headers)
+        if rejection is not None:
             asks = {"WWW-Authenticate": "Bearer"}
-            response = error_response(401, refusal[0], request_id, remedy=refusal[1], headers=asks)
+            response = error_response(401, rejection[0], request_id, remedy=rejection[1], headers=asks)
             await response(scope, receive, send)
             return
         limit = self._deployment.settings.max_concurrency
@@ -98,7 +114,7 @@ class GuardMiddleware:
             return "the service has no API key and answers this machine only", "Set RECSYS_API_KEY."
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         given = headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None)
-        if deployment.admits(given):
+        if deployment.accepts_key(given):
             return None
         problem = "the API key is wrong" if given else "an API key is needed"
         return problem, "Send it as X-API-Key, or as Authorization: Bearer."
@@ -106,7 +122,7 @@ class GuardMiddleware:
     async def _body(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
     ) -> bytes | None:
-        """The whole body; None where it was refused (too large, too slow) or the client is gone."""
+        """The whole body; None where it was rejected (too large, too slow) or the client is gone."""
         settings = self._deployment.settings
         limit = settings.max_body_bytes
         length = headers.get("Content-Length", "")

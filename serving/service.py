@@ -13,21 +13,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import bentoml
 import click
 import orjson
 from bentoml.exceptions import BentoMLException
+from fastapi import FastAPI
 from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
 from serving.app import create_app
-from serving.deployment import Deployment, open_deployment, require_key_beyond_loopback
+from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
-from serving.middleware import GuardMiddleware
+from serving.middleware import guard
 from serving.schemas.recommendations import RecommendBody
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
@@ -39,46 +40,44 @@ MAX_BATCH = 100
 BENTO_TIMEOUT_SECONDS = 30.0  # for a whole batch; the application has its own, shorter one
 
 
-class Opened:
-    """What the service's constructor opened, for the door that was built before it."""
-
-    deployment: Deployment | None = None
-    app: ASGIApp | None = None
-
-
 class PathSplitter:
-    """Leads each request to the application, and those of BentoML's own client to BentoML."""
+    """Leads each request to the open application, and those of BentoML's own client to BentoML."""
 
-    def __init__(self, bento: ASGIApp, opened: Opened) -> None:
+    def __init__(self, bento: ASGIApp, service: "ConfiguredService") -> None:
         self._bento = bento
-        self._opened = opened
-        self._guarded: GuardMiddleware | None = None
+        self._service = service
+        self._guarded: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opened = self._opened
-        if scope["type"] != "http" or opened.app is None or opened.deployment is None:
+        app = self._service.app
+        if scope["type"] != "http" or app is None:
             await self._bento(scope, receive, send)
         elif scope["path"] in BENTO_PATHS:
-            self._guarded = self._guarded or GuardMiddleware(self._bento, opened.deployment)
+            self._guarded = self._guarded or guard(self._bento, app.state.deployment)
             await self._guarded(scope, receive, send)
         else:
-            await opened.app(scope, receive, send)
+            await app(scope, receive, send)
 
 
 class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has no types
     """A BentoML service whose address comes from our settings: 127.0.0.1 unless told otherwise."""
 
+    app: FastAPI | None = None  # the instance opens it, after BentoML has built the ASGI application
+
+    def open_app(self, app: FastAPI | None) -> None:
+        """Leads requests to `app` from now on; None: to BentoML alone."""
+        self.app = app
+
     def inject_config(self) -> None:
+        """Sets host and port before BentoML reads them."""
         with _bento_errors():
             serving = load_settings().serving
         self.config["http"] = {"host": serving.host, "port": serving.port}
         super().inject_config()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        return PathSplitter(super().to_asgi(is_main=is_main), _opened)
-
-
-_opened = Opened()
+        """BentoML's ASGI application with ours before it."""
+        return PathSplitter(super().to_asgi(is_main=is_main), self)
 
 
 @bentoml.service(
@@ -95,7 +94,7 @@ class Recommender:
         settings = load_settings()
         logging.getLogger("recsys").setLevel(logging.INFO)
         self._deployment, self._close = open_deployment(settings)
-        _opened.deployment, _opened.app = self._deployment, create_app(self._deployment)
+        cast(ConfiguredService, Recommender).open_app(create_app(self._deployment))
         # What is alive now stays alive: the collector may look at the rest, and less often.
         gc.collect()
         gc.freeze()
@@ -114,7 +113,8 @@ class Recommender:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        _opened.app = _opened.deployment = None
+        """Stops taking requests and closes what is open."""
+        cast(ConfiguredService, Recommender).open_app(None)
         self._close()
 
     @bentoml.api  # type: ignore[untyped-decorator]
@@ -127,8 +127,8 @@ class Recommender:
         slates = []
         with _bento_errors():
             for place, body in enumerate(bodies):
-                question = body.request(f"{secrets.token_hex(8)}-{place}", "en")
-                slate = await self._deployment.recommend(question, body.token)
+                request = body.request(f"{secrets.token_hex(8)}-{place}", "en")
+                slate = await self._deployment.recommend(request, body.token)
                 slates.append(orjson.loads(orjson.dumps(slate)))
         return slates
 
@@ -139,6 +139,6 @@ def _bento_errors() -> Iterator[None]:
     try:
         yield
     except RecsysError as error:
-        refusal = BentoMLException(str(error))
-        refusal.error_code = HTTPStatus(response_for(error).status)
-        raise refusal from error
+        told = BentoMLException(str(error))
+        told.error_code = HTTPStatus(response_for(error).status)
+        raise told from error

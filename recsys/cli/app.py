@@ -9,11 +9,11 @@ import typer
 from recsys import __version__
 from recsys.cli import data, features, server, stream
 from recsys.cli.config import config
-from recsys.cli.demo.demo import demo
+from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.models import models
-from recsys.cli.output import note
+from recsys.cli.output import log_to_stderr, note
 from recsys.cli.schedule import schedule
 from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
@@ -38,11 +38,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Search, recommendation and ads for a shop: from its files to a served recommendation."""
+    context.with_resource(log_to_stderr())
 
 
 app.add_typer(data.app, name="data")

@@ -1,34 +1,18 @@
 """`recsys config`: the settings in effect, where each came from, and a file to start from."""
 
-import json
-from collections.abc import Iterator
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import print_json, print_rows
-from recsys.config import Section, Settings, load_settings, masked_url, setting_sources
-
-MASK = "***"
-_UNSET = {"root": "the nearest folder above with recsys.toml or feature_repo/"}
-_LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-_COMMENTS = {
-    "home": "where everything is kept, relative to the folder of this file",
-    "redis_url": "a Redis of your own; unset: `recsys up` starts one",
-    "database_url": "unset: an SQLite file in the home",
-    "api_key": "what callers of the service send; better in the environment, as RECSYS_API_KEY",
-}
-_PLACEHOLDERS = {
-    "redis_url": "redis://:password@localhost:6379/0",
-    "database_url": "postgresql://user:password@localhost/shop",
-    "api_key": "a long random text",
-}
+from recsys.config import load_settings, setting_sources
+from recsys.jobs.settings import effective_settings, example_toml
 
 
 def config(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
     example: Annotated[
         bool, typer.Option("--example", help="Print a commented recsys.toml that holds the defaults.")
     ] = False,
@@ -43,79 +27,12 @@ def config(
     if example:
         typer.echo(example_toml(), nl=False)
         return
-    rows = effective(load_settings(), setting_sources())
+    found = effective_settings(load_settings(), setting_sources())
     if as_json:
-        print_json({row.pop("name"): row for row in rows})
+        print_json(found.to_json())
     else:
-        print_rows([row | {"value": _shown(row["value"])} for row in rows], as_json=False)
+        print_rows([asdict(row) | {"value": _shown(row.value)} for row in found.settings], as_json=False)
 
 
-def effective(settings: Settings, sources: dict[str, str]) -> list[dict[str, Any]]:
-    """One row a setting: its dotted name, its value (secrets masked) and its source."""
-    return [
-        {"name": name, "value": _plain(name, value), "source": sources.get(name, _UNSET.get(name, "default"))}
-        for name, _, value in _leaves(settings)
-    ]
-
-
-def example_toml() -> str:
-    """A `recsys.toml` with every setting at its default, commented out, and what it means."""
-    lines = [
-        "# Settings of recsys. Uncomment what you change; `recsys config` shows what is in effect.",
-        "# The environment wins over this file: RECSYS_HOME, REDIS_URL, DATABASE_URL, RECSYS_API_KEY,",
-        "# and RECSYS_<SECTION>__<SETTING> for the rest, for example RECSYS_RETRIEVER__EPOCHS=3.",
-        "",
-    ]
-    section = ""
-    for name, field, value in _leaves(Settings()):
-        group, _, short = name.rpartition(".")
-        if name == "root":  # found, never set
-            continue
-        if group != section:
-            section = group
-            meaning = (type(getattr(Settings(), group)).__doc__ or "").splitlines()[0]
-            lines += ["", f"[{group}]  # {meaning}"]
-        about = _about(short if group == "" else "", field)
-        shown = json.dumps(_plain(name, value) if value is not None else _PLACEHOLDERS[name])
-        lines.append(f"# {short} = {shown}" + (f"  # {about}" if about else ""))
-    return "\n".join(lines) + "\n"
-
-
-def _leaves(settings: Section, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
-    """(dotted name, field, value) of every setting, those of the top level first."""
-    sections = []
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if isinstance(value, Section):
-            sections.append((name, value))
-        else:
-            yield prefix + name, field, value
-    for name, value in sections:
-        yield from _leaves(value, f"{prefix}{name}.")
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return masked_url(value.get_secret_value()) if name.endswith("_url") else MASK
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, dict):
-        return {
-            key: of if isinstance(of, bool) else of.model_dump(exclude_defaults=True)
-            for key, of in value.items()
-        }
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "-" if value is None else str(value)
-
-
-def _about(top_level_name: str, field: FieldInfo) -> str:
-    limits = [
-        f"{sign} {getattr(limit, name):g}"
-        for limit in field.metadata
-        for name, sign in _LIMITS.items()
-        if hasattr(limit, name)
-    ]
-    return "; ".join(filter(None, (field.description or _COMMENTS.get(top_level_name), " and ".join(limits))))

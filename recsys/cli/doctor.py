@@ -1,21 +1,17 @@
 """`recsys doctor`: what this machine and this shop have, what is missing, and how to mend it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
-from recsys.config import Settings, load_settings
-from recsys.jobs.checks.check import Check, warning
-
-Probe = Callable[[Settings], "Check | list[Check]"]
+from recsys.config import load_settings
+from recsys.jobs.checks.check import Check
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Check the machine and the shop, and say how to mend what is missing; exit 1 if anything is.
 
     Nothing is started and nothing is changed.
@@ -24,31 +20,19 @@ def doctor(
     Example:
       recsys doctor
     """
-    settings = load_settings()
-    checks = examine(settings, _probes())
-    lacking = [check for check in checks if check.state == "missing"]
+    from recsys.jobs.checks.examine import examine_shop
+
+    found = examine_shop(load_settings())
     if as_json:
-        print_json({"ok": not lacking, "checks": [asdict(check) for check in checks]})
+        print_json(found.to_json())
     else:
-        print_rows([asdict(check) for check in folded(checks)], as_json=False)
-        note(f"{len(lacking)} missing" if lacking else "nothing is missing")
-    if lacking:
+        print_rows([asdict(check) for check in fold_packages(found.checks)], as_json=False)
+        note(f"{found.missing} missing" if found.missing else "nothing is missing")
+    if found.missing:
         raise typer.Exit(1)
 
 
-def examine(settings: Settings, probes: Sequence[tuple[str, Probe]]) -> list[Check]:
-    """What each probe found; one that breaks is a warning and does not hide the others."""
-    checks: list[Check] = []
-    for name, probe in probes:
-        try:
-            found = probe(settings)
-        except Exception as error:  # a doctor outlives what is broken; the error is shown
-            found = warning(name, f"could not be checked: {type(error).__name__}: {error}", "see the cause")
-        checks += found if isinstance(found, list) else [found]
-    return checks
-
-
-def folded(checks: Sequence[Check]) -> list[Check]:
+def fold_packages(checks: Sequence[Check]) -> list[Check]:
     """The same with all packages that fit in one row."""
     fit = [check for check in checks if check.name.startswith("package ") and check.state == "ok"]
     rest = [check for check in checks if check not in fit]
@@ -56,24 +40,3 @@ def folded(checks: Sequence[Check]) -> list[Check]:
         return rest
     row = Check("packages", "ok", f"{len(fit)} as asked")
     return [*rest[:1], row, *rest[1:]]
-
-
-def _probes() -> list[tuple[str, Probe]]:
-    from recsys.jobs.checks import machine, packages, servers, shop
-
-    return [
-        ("packages", packages.python_and_packages),
-        ("compute", machine.compute),
-        ("text encoder", machine.text_encoder),
-        ("home", machine.home_writable),
-        ("disk", machine.free_disk),
-        ("redis", servers.redis),
-        ("event stream", servers.event_stream),
-        ("database", servers.database),
-        ("data", shop.data),
-        ("features", shop.features),
-        ("feature registry", shop.feature_registry),
-        ("production bundle", shop.production_bundle),
-        ("port", machine.port),
-        ("api key", machine.api_key),
-    ]

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.documents import JsonObject
 
 if TYPE_CHECKING:
-    from recsys.features.skew import Mismatch
-    from recsys.jobs.audit.skew import Audit
+    from recsys.features.skew import FeatureSkew, Mismatch, Staleness
+    from recsys.jobs.audit.report import SkewAudit
 
 app = typer.Typer(no_args_is_help=True, help="Feature rows and feature services.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
@@ -31,15 +31,13 @@ def build(
     Example:
         recsys features build
     """
-    from recsys.stores.features.build import build_features
-    from recsys.stores.features.offline import OfflineFeatures
+    from recsys.jobs.data.features import build_feature_rows
 
     settings = load_settings()
-    rows = build_features(settings, bars, with_text=not no_text)
-    OfflineFeatures(settings).apply()
+    built = build_feature_rows(settings, bars, with_text=not no_text)
     if not as_json:
         note(f"feature rows are in {settings.paths.features}, declared by {settings.feature_repo}")
-    print_facts(rows, as_json=as_json, title="rows")
+    print_facts(built.to_json(), as_json=as_json, title="rows")
 
 
 @app.command()
@@ -53,16 +51,14 @@ def show(
     Example:
         recsys features show ranking_v1
     """
-    from dataclasses import asdict
+    from recsys.jobs.data.features import describe_service
 
-    from recsys.stores.features.offline import OfflineFeatures
-
-    schema = OfflineFeatures(load_settings()).schema(service)
+    document = describe_service(load_settings(), service).to_json()
     if as_json:
-        print_json({**asdict(schema), "schema_hash": schema.schema_hash})
+        print_json(document)
         return
-    print_rows([asdict(feature) for feature in schema.features], as_json=False, title=service)
-    note(f"schema hash {schema.schema_hash}")
+    print_rows(document["features"], as_json=False, title=service)
+    note(f"schema hash {document['schema_hash']}")
 
 
 @app.command()
@@ -85,48 +81,26 @@ def audit(
     Example:
         recsys features audit --sample 200
     """
-    from recsys.jobs.audit.report import audit_document, save_audit
-    from recsys.jobs.audit.skew import audit_features
+    from recsys.jobs.audit.skew import run_audit
 
-    settings = load_settings()
-    found = audit_features(settings, sample, threshold, datetime.now(UTC), bars)
-    file = save_audit(settings.paths, found)
+    report = run_audit(load_settings(), sample, threshold, datetime.now(UTC), bars)
     if as_json:
-        print_json(audit_document(found))
+        print_json(report.to_json())
     else:
-        _print_audit(found)
-        note(f"report: {file}")
-    if not found.passed:
+        _print_audit(report.audit)
+        note(f"report: {report.file}")
+    if not report.audit.passed:
         raise typer.Exit(1)
 
 
-def _print_audit(found: "Audit") -> None:
+def _print_audit(found: "SkewAudit") -> None:
     wrong = [feature for feature in found.features if feature.mismatched]
-    print_rows(
-        [
-            {
-                "view": feature.view,
-                "feature": feature.feature,
-                "compared": feature.compared,
-                "wrong": feature.mismatched,
-                "share": feature.share,
-                "largest difference": feature.max_difference,
-            }
-            for feature in wrong
-        ],
-        as_json=False,
-        title="features that differ",
-    )
-    examples = [_example(feature.feature, example) for feature in wrong for example in feature.examples]
+    print_rows([_feature_row(feature) for feature in wrong], as_json=False, title="features that differ")
+    examples = [_example_row(feature.feature, example) for feature in wrong for example in feature.examples]
     if examples:
         print_rows(examples, as_json=False, title="examples")
     print_rows(
-        [
-            {"view": each.view, "rows": each.rows, "behind": each.behind, "missing": each.missing}
-            | {f"lag {name} s": seconds for name, seconds in each.lag.items()}
-            | {f"overdue {name} s": seconds for name, seconds in each.overdue.items() if name != "p90"}
-            for each in found.staleness
-        ],
+        [_staleness_row(view) for view in found.staleness],
         as_json=False,
         title="staleness: rows behind what the lake held before the request",
     )
@@ -134,11 +108,33 @@ def _print_audit(found: "Audit") -> None:
     facts |= {"wrong values": found.mismatched, "rows changed by late events": found.late}
     if found.damaged or found.unknown:
         facts |= {"unreadable lines": found.damaged, "rows of views there are no more": found.unknown}
-    verdict = "passed" if found.passed else "FAILED"
-    print_facts({**facts, "audit": verdict}, as_json=False, title="skew audit")
+    result = "passed" if found.passed else "FAILED"
+    print_facts({**facts, "audit": result}, as_json=False, title="skew audit")
 
 
-def _example(feature: str, example: "Mismatch") -> dict[str, Any]:
+def _feature_row(feature: "FeatureSkew") -> JsonObject:
+    return {
+        "view": feature.view,
+        "feature": feature.feature,
+        "compared": feature.compared,
+        "wrong": feature.mismatched,
+        "share": feature.share,
+        "largest difference": feature.max_difference,
+    }
+
+
+def _staleness_row(view: "Staleness") -> JsonObject:
+    return {
+        "view": view.view,
+        "rows": view.rows,
+        "behind": view.behind,
+        "missing": view.missing,
+        **{f"lag {name} s": seconds for name, seconds in view.lag.items()},
+        **{f"overdue {name} s": seconds for name, seconds in view.overdue.items() if name != "p90"},
+    }
+
+
+def _example_row(feature: str, example: "Mismatch") -> JsonObject:
     return {
         "feature": feature,
         "of": example.entity_id,

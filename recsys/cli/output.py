@@ -1,8 +1,9 @@
 """What a command prints: results on stdout as a table or one JSON document, progress and logs on stderr."""
 
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-Row = Mapping[str, Any]
+from recsys.documents import JsonObject
 
 
 def print_json(document: Any) -> None:
@@ -20,7 +21,7 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
-def print_rows(rows: Sequence[Row], *, as_json: bool, title: str | None = None) -> None:
+def print_rows(rows: Sequence[JsonObject], *, as_json: bool, title: str | None = None) -> None:
     """`rows` as a table for people, or as a JSON list."""
     if as_json:
         print_json(list(rows))
@@ -33,7 +34,7 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, title: str | None = None) 
     _console().print(table if rows else "nothing to show")
 
 
-def print_facts(facts: Row, *, as_json: bool, title: str | None = None) -> None:
+def print_facts(facts: JsonObject, *, as_json: bool, title: str | None = None) -> None:
     """`facts` as two columns for people, or as a JSON object."""
     if as_json:
         print_json(dict(facts))
@@ -44,6 +45,28 @@ def print_facts(facts: Row, *, as_json: bool, title: str | None = None) -> None:
 def note(message: str) -> None:
     """One line for people on stderr."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Prints what jobs log, INFO and up, as notes: the one place where the command line meets `logging`."""
+    logger, handler = logging.getLogger("recsys"), _NoteHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _NoteHandler(logging.Handler):
+    """A record is one note; what is worse than INFO says so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        grave = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        note(grave + self.format(record))
 
 
 @contextmanager
@@ -64,7 +87,7 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def _numeric(rows: Sequence[Row], name: str) -> bool:
+def _numeric(rows: Sequence[JsonObject], name: str) -> bool:
     return all(isinstance(row.get(name), int | float | None) for row in rows)
 
 

@@ -20,7 +20,7 @@ _NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 
 
 @dataclass(frozen=True)
-class Job:
+class ScheduledJob:
     """One thing to do again and again.
 
     Attributes:
@@ -61,8 +61,8 @@ def schedule(
         raise typer.BadParameter("only systemd has unit files", param_hint="--into")
     settings = load_settings()
     _warn_of_environment()
-    jobs = jobs_of(settings, Path(sys.executable).parent, *_time_of_day(at))
-    files = {"crontab": cron(jobs, settings)} if kind == "cron" else systemd(jobs, settings)
+    jobs = scheduled_jobs(settings, Path(sys.executable).parent, *_time_of_day(at))
+    files = {"crontab": crontab_text(jobs, settings)} if kind == "cron" else systemd_units(jobs, settings)
     if into is not None:
         _write(into, files)
     if as_json:
@@ -71,7 +71,7 @@ def schedule(
         sys.stdout.write("\n".join(_shown(name, text, kind) for name, text in files.items()))
 
 
-def jobs_of(settings: Settings, programs: Path, hour: int, minute: int) -> tuple[Job, ...]:
+def scheduled_jobs(settings: Settings, programs: Path, hour: int, minute: int) -> tuple[ScheduledJob, ...]:
     """The jobs of a shop; training at `hour`:`minute`, the lake's files merged an hour before.
 
     Args:
@@ -80,24 +80,24 @@ def jobs_of(settings: Settings, programs: Path, hour: int, minute: int) -> tuple
     recsys, feast = (shlex.quote(str(programs / name)) for name in ("recsys", "feast"))
     repo = shlex.quote(str(settings.feature_repo))
     return (
-        Job(
+        ScheduledJob(
             "recsys-features",
             "recsys: build features and bring them online",
             f"{recsys} features build && {feast} -c {repo} materialize-incremental {_NOW}",
             None,
             (minute + 30) % 60,
         ),
-        Job(
+        ScheduledJob(
             "recsys-compact",
             "recsys: merge the files of the event lake",
             f"{recsys} data compact",
             (hour - 1) % 24,
             minute,
         ),
-        Job(
+        ScheduledJob(
             "recsys-train",
             "recsys: audit what was served, train on what is new, promote it if it is better",
-            # A failed audit does not stop the training: promotion asks for it.
+            # A failed audit does not stop the training: promotion requires one that passed.
             f"{recsys} features audit; {recsys} train --incremental && {recsys} models promote-if-better",
             hour,
             minute,
@@ -105,7 +105,7 @@ def jobs_of(settings: Settings, programs: Path, hour: int, minute: int) -> tuple
     )
 
 
-def cron(jobs: Sequence[Job], settings: Settings) -> str:
+def crontab_text(jobs: Sequence[ScheduledJob], settings: Settings) -> str:
     """A crontab; `%` means a new line to cron, so it is escaped."""
     home, root = settings.paths.home, settings.root
     lines = [
@@ -121,7 +121,7 @@ def cron(jobs: Sequence[Job], settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def systemd(jobs: Sequence[Job], settings: Settings) -> dict[str, str]:
+def systemd_units(jobs: Sequence[ScheduledJob], settings: Settings) -> dict[str, str]:
     """File name -> unit: a service and a timer a job."""
     units = {}
     for job in jobs:
@@ -182,7 +182,7 @@ def _warn_of_environment() -> None:
 def _time_of_day(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text)
     if not found:
-        raise typer.BadParameter(f"{text!r} is no time of day such as 03:00", param_hint="--at")
+        raise typer.BadParameter(f"{text!r} is not a time of day such as 03:00", param_hint="--at")
     return int(found[1]), int(found[2])
 
 

@@ -1,19 +1,13 @@
 """`recsys up | down | status`: the Redis that holds this shop's online features."""
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts
-
-if TYPE_CHECKING:
-    from recsys.stores.redis.server import ServerStatus
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+from recsys.config import load_settings
 
 
-def up(as_json: Json = False) -> None:
+def up(as_json: AsJson = False) -> None:
     """Start this home's Redis server unless it runs already, and print its address.
 
     With REDIS_URL set nothing is started: the server it names is asked whether it answers.
@@ -22,42 +16,35 @@ def up(as_json: Json = False) -> None:
     Example:
       recsys up
     """
-    from recsys.config import load_settings
-    from recsys.stores.redis import server as redis_server
+    from recsys.jobs.server import start_server
 
-    _show(redis_server.up(load_settings()), as_json)
+    print_facts(start_server(load_settings()).to_json(), as_json=as_json)
 
 
-def down(as_json: Json = False) -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop this home's Redis server once its data is on disk; do nothing where none runs.
 
     \b
     Example:
       recsys down
     """
-    from recsys.config import load_settings
-    from recsys.stores.redis import server as redis_server
+    from recsys.jobs.server import stop_server
 
-    settings = load_settings()
-    if settings.redis_url is not None:
-        note("REDIS_URL names a server that recsys did not start: it is left running.")
-    stopped = redis_server.down(settings)
-    print_facts({"stopped": stopped}, as_json=as_json)
+    print_facts(stop_server(load_settings()).to_json(), as_json=as_json)
 
 
-def status(as_json: Json = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Tell whether Redis answers and what it holds; exit 0 if it does and 1 if not.
 
     \b
     Example:
       recsys status --json
     """
-    from recsys.config import load_settings
-    from recsys.stores.redis import server as redis_server
+    from recsys.jobs.server import server_status
 
-    now = redis_server.status(load_settings())
-    _show(now, as_json)
-    if not now.running:
+    report = server_status(load_settings())
+    print_facts(report.to_json(), as_json=as_json)
+    if not report.status.running:
         note("Redis is down. `recsys up` starts it.")
         raise typer.Exit(1)
 
@@ -66,7 +53,3 @@ def register(app: typer.Typer) -> None:
     """Adds `up`, `down` and `status` to the root command."""
     for command in (up, down, status):
         app.command()(command)
-
-
-def _show(status: "ServerStatus", as_json: bool) -> None:
-    print_facts(asdict(status), as_json=as_json)

@@ -2,25 +2,21 @@
 
 import signal
 import sys
+import time
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
-from recsys.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from recsys.streaming.stream import DeadLetter
+from recsys.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
 app.add_typer(dlq, name="dlq")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 LetterIds = Annotated[list[str] | None, typer.Argument(help="Ids that `recsys stream dlq list` shows.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
@@ -50,17 +46,17 @@ def run(
 
     settings = load_settings()
     if once:
-        print_facts({"events": drain_stream(settings, pinned, note)}, as_json=as_json)
+        print_facts(drain_stream(settings, pinned).to_json(), as_json=as_json)
         return
     stop = Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    run_stream(settings, pinned, stop, note)
+    run_stream(settings, pinned, stop)
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show how far the workers are: lag by partition, rate, what was kept and refused, and freshness.
+    """Show how far the workers are: lag by partition, rate, what was kept and rejected, and freshness.
 
     \b
     Example:
@@ -69,7 +65,7 @@ def status(as_json: AsJson = False) -> None:
     """
     from recsys.jobs.stream.status import stream_report
 
-    report = stream_report(load_settings())
+    report = stream_report(load_settings()).to_json()
     if as_json:
         print_json(report)
         return
@@ -80,7 +76,7 @@ def status(as_json: AsJson = False) -> None:
 
 
 @dlq.command("list")
-def list_letters(
+def list_(
     count: Annotated[int, typer.Option(help="At most that many, the oldest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -90,13 +86,10 @@ def list_letters(
     Example:
       recsys stream dlq list
     """
-    from recsys.stores.stream.open import open_stream
+    from recsys.jobs.stream.dead_letters import list_dead_letters
 
-    stream = open_stream(load_settings())
-    try:
-        print_rows([_letter_row(letter) for letter in stream.dead_letters(count)], as_json=as_json)
-    finally:
-        stream.close()
+    letters = list_dead_letters(load_settings(), count)
+    print_rows([letter.to_json() for letter in letters], as_json=as_json)
 
 
 @dlq.command()
@@ -107,16 +100,10 @@ def retry(ids: LetterIds = None, everything: All = False, as_json: AsJson = Fals
     Example:
       recsys stream dlq retry --all
     """
-    from recsys.jobs.stream.run import now_micros
-    from recsys.stores.stream.open import open_stream
-    from recsys.streaming.dead_letters import retry as put_back
+    from recsys.jobs.stream.dead_letters import retry_dead_letters
 
-    wanted = _wanted(ids, everything)
-    stream = open_stream(load_settings())
-    try:
-        print_facts({"retried": put_back(stream, wanted, now_micros())}, as_json=as_json)
-    finally:
-        stream.close()
+    wanted = _checked_ids(ids, everything)
+    print_facts(retry_dead_letters(load_settings(), wanted).to_json(), as_json=as_json)
 
 
 @dlq.command()
@@ -127,16 +114,10 @@ def drop(ids: LetterIds = None, everything: All = False, as_json: AsJson = False
     Example:
       recsys stream dlq drop 3-1700000000000000
     """
-    from recsys.stores.stream.open import open_stream
-    from recsys.streaming.dead_letters import ALL
+    from recsys.jobs.stream.dead_letters import drop_dead_letters
 
-    wanted = _wanted(ids, everything)
-    stream = open_stream(load_settings())
-    try:
-        letters = wanted or [letter.letter_id for letter in stream.dead_letters(ALL)]
-        print_facts({"dropped": stream.drop(letters)}, as_json=as_json)
-    finally:
-        stream.close()
+    wanted = _checked_ids(ids, everything)
+    print_facts(drop_dead_letters(load_settings(), wanted).to_json(), as_json=as_json)
 
 
 @app.command()
@@ -159,26 +140,12 @@ def replay(
       recsys stream replay
       recsys stream replay --from 2026-01-01 --to 2026-02-01T00:00:00Z
     """
-    from dataclasses import asdict
+    from recsys.jobs.stream.replay import replay_events
 
-    from recsys.jobs.stream.replay import replay as rebuild
-    from recsys.jobs.stream.run import now_micros
-
-    window = (_instant("--from", start), _instant("--to", end))
-    done = rebuild(load_settings(), now_micros(), *window, bars)
-    print_facts(asdict(done), as_json=as_json, title="Replayed")
-
-
-def _instant(option: str, text: str | None) -> "datetime | None":
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise DataError(f"{option} {text!r} is no ISO 8601 instant. Write 2026-01-31T12:00:00Z.") from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    first = None if start is None else parse_instant("--from", start)
+    last = None if end is None else parse_instant("--to", end)
+    replayed = replay_events(load_settings(), time.time_ns() // 1000, first, last, bars)
+    print_facts(replayed.to_json(), as_json=as_json, title="Replayed")
 
 
 def parse_partitions(text: str) -> frozenset[int]:
@@ -194,28 +161,16 @@ def parse_partitions(text: str) -> frozenset[int]:
             found |= set(range(int(first), int(last or first) + 1))
     except ValueError as error:
         raise ConfigError(
-            f"--partitions {text!r} is no list of partitions. Write for example 0-3,7."
+            f"--partitions {text!r} is not a list of partitions. Write for example 0-3,7."
         ) from error
     if not found:
         raise ConfigError(f"--partitions {text!r} names none. Write for example 0-3,7.")
     return frozenset(found)
 
 
-def _wanted(ids: list[str] | None, everything: bool) -> list[str]:
+def _checked_ids(ids: list[str] | None, everything: bool) -> list[str]:
     """The ids that were given; none = all, which must be said."""
     if bool(ids) == everything:
         note("error: pass ids, or --all for all of them")
         sys.exit(2)
     return ids or []
-
-
-def _letter_row(letter: "DeadLetter") -> dict[str, Any]:
-    from datetime import UTC, datetime
-
-    return {
-        "id": letter.letter_id,
-        "partition": letter.entry.partition,
-        "at": datetime.fromtimestamp(letter.at / 1e6, UTC),
-        "reason": letter.reason,
-        "body": letter.entry.body.decode("utf-8", "replace"),
-    }

@@ -1,4 +1,4 @@
-"""From labelled actions to training batches: which windows to fetch, and what to learn from them."""
+"""From labelled actions to training batches: which windows to fetch, and the states and targets in them."""
 
 from dataclasses import dataclass
 
@@ -37,8 +37,8 @@ class TrainingData:
     """R windows and what is to be predicted inside them.
 
     A state is a place in a window from which the next moment is predicted: the last action before it.
-    Serving asks for the next basket given what came strictly before, so training does too: items of one
-    instant are targets of one state, and never see each other.
+    Serving predicts the next basket given what came strictly before, so training does too: items of one
+    instant are targets of one state, and are never in each other's history.
 
     Attributes:
         histories: R rows of L actions.
@@ -190,7 +190,7 @@ def batch_of(data: TrainingData, rows: IntArray) -> Batch:
 def histories_of(actions: Interactions, user_index: IntArray, at: IntArray, length: int) -> Histories:
     """The last `length` actions of users strictly before `at` (U,), without a feature store.
 
-    What tests compare the feature store with, and what a script may use that has only arrays.
+    Tests compare the feature store with it, and a script that has only arrays may use it.
     """
     ends = history_ends(actions, user_index, at)
     place = ends[:, None] + np.arange(-length, 0)  # (U, L)

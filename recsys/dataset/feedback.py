@@ -3,7 +3,7 @@
 An item was shown where an impression names the response, or, while a client sends no impressions, where the
 service's slate log says so. It was chosen where a later action names the same response and item; a purchase
 also where the same user buys the item within a week of seeing it, and then the latest response that showed
-it is credited. An item that was shown and not chosen is a negative that no sampling could be as sure of.
+it is credited. An item that was shown and not chosen is a surer negative than any that is sampled.
 """
 
 from collections.abc import Mapping
@@ -76,70 +76,72 @@ def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary
     """The responses in `events` and `slates` with what was done with each item that they showed.
 
     Args:
-        events: FEEDBACK_COLUMNS, `at` int64 microseconds; kinds that say nothing here are passed over. An
+        events: FEEDBACK_COLUMNS, `at` int64 microseconds; kinds that do not count here are passed over. An
             action that is not among them did not happen: cut them where labels must end.
         slates: SHOWN_COLUMNS, what the service logged.
         items: items that it lacks are left out, and so is a response without any other.
     """
-    events, slates = _typed(events), _typed(slates)
+    events, slates = _typed_rows(events), _typed_rows(slates)
     kind = events[columns.KIND]
     named = events[events[columns.REQUEST_ID].notna() & events[columns.ITEM_ID].notna()]
     impressions = named[named[columns.KIND] == columns.IMPRESSION]
-    shown = _shown(impressions, slates, items)
+    shown = _shown_items(impressions, slates, items)
     marks = {
-        "clicked": _named(shown, named[named[columns.KIND].isin(CLICKS)]),
-        "carted": _named(shown, named[named[columns.KIND] == columns.CART]),
-        "purchased": _bought(shown, events[kind == columns.PURCHASE]),
+        "clicked": _named_items(shown, named[named[columns.KIND].isin(CLICKS)]),
+        "carted": _named_items(shown, named[named[columns.KIND] == columns.CART]),
+        "purchased": _purchased_items(shown, events[kind == columns.PURCHASE]),
     }
-    return _feedback(shown, marks, items)
+    return _feedback_arrays(shown, marks, items)
 
 
-def _shown(impressions: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
+def _shown_items(impressions: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
     """One row an item of a response, sorted; `at` is the response's."""
     seen = impressions[list(SHOWN_COLUMNS)]
     # Once a client sends impressions, what it does not report was not seen.
     first = seen[columns.AT].min() if len(seen) else np.inf
     logged = slates[slates[columns.USER_ID].notna()]
-    unreported = logged[(logged[columns.AT] < first) & ~_in(logged, seen)]
-    rows = _together(seen, unreported)
+    unreported = logged[(logged[columns.AT] < first) & ~_same_response(logged, seen)]
+    rows = _append_rows(seen, unreported)
     rows = rows[items.indexes(rows[columns.ITEM_ID].tolist()) > 0]
     rows = rows.sort_values(columns.AT, kind="stable").drop_duplicates(_SHOWN_ITEM)
-    answered = _together(rows, logged[_in(logged, rows)]).groupby(columns.REQUEST_ID)[columns.AT].min()
-    rows = rows.assign(**{columns.AT: rows[columns.REQUEST_ID].map(answered).astype(np.int64)})
+    first_at = (
+        _append_rows(rows, logged[_same_response(logged, rows)]).groupby(columns.REQUEST_ID)[columns.AT].min()
+    )
+    rows = rows.assign(**{columns.AT: rows[columns.REQUEST_ID].map(first_at).astype(np.int64)})
     order = [columns.AT, columns.REQUEST_ID, columns.POSITION, columns.ITEM_ID]
     return rows.sort_values(order, kind="stable").reset_index(drop=True)
 
 
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+def _typed_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with the same types whether or not there are any: texts as objects, 0 for no position."""
     numbers = {columns.AT: np.int64, columns.POSITION: np.int64}
     rows = rows.assign(**{columns.POSITION: pd.to_numeric(rows[columns.POSITION]).fillna(0)})
     return rows.astype({name: numbers.get(name, np.dtype(object)) for name in rows.columns})
 
 
-def _together(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def _append_rows(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """SHOWN_COLUMNS of both; pandas does not like to append nothing."""
     parts = [part[list(SHOWN_COLUMNS)] for part in (first, second) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else first[list(SHOWN_COLUMNS)]
 
 
-def _in(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
+def _same_response(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
     return rows[columns.REQUEST_ID].isin(others[columns.REQUEST_ID])
 
 
-def _named(shown: pd.DataFrame, actions: pd.DataFrame) -> BoolArray:
+def _named_items(shown: pd.DataFrame, actions: pd.DataFrame) -> BoolArray:
     """(S,) which shown items an action names together with their response."""
     keys = pd.MultiIndex.from_frame(actions[_SHOWN_ITEM])
     return np.asarray(pd.MultiIndex.from_frame(shown[_SHOWN_ITEM]).isin(keys), np.bool_)
 
 
-def _bought(shown: pd.DataFrame, purchases: pd.DataFrame) -> BoolArray:
+def _purchased_items(shown: pd.DataFrame, purchases: pd.DataFrame) -> BoolArray:
     """(S,) which shown items were bought: by name of the response, else soon after they were last seen."""
-    bought = _named(shown, purchases[purchases[columns.REQUEST_ID].notna()])
+    bought = _named_items(shown, purchases[purchases[columns.REQUEST_ID].notna()])
     keys = pd.MultiIndex.from_frame(shown[_SHOWN_ITEM])
-    loose = purchases[~pd.MultiIndex.from_frame(purchases[_SHOWN_ITEM]).isin(keys)]
+    unnamed = purchases[~pd.MultiIndex.from_frame(purchases[_SHOWN_ITEM]).isin(keys)]
     credited = pd.merge_asof(
-        loose[[*_BUYER, columns.AT]].dropna().sort_values(columns.AT),
+        unnamed[[*_BUYER, columns.AT]].dropna().sort_values(columns.AT),
         shown[[*_BUYER, columns.AT]].assign(place=np.arange(len(shown))),  # sorted by instant
         on=columns.AT,
         by=_BUYER,
@@ -150,7 +152,7 @@ def _bought(shown: pd.DataFrame, purchases: pd.DataFrame) -> BoolArray:
     return bought
 
 
-def _feedback(shown: pd.DataFrame, marks: Mapping[str, BoolArray], items: Vocabulary) -> Feedback:
+def _feedback_arrays(shown: pd.DataFrame, marks: Mapping[str, BoolArray], items: Vocabulary) -> Feedback:
     requests = shown[columns.REQUEST_ID].to_numpy(object)
     new = np.concatenate([[True], requests[1:] != requests[:-1]])[: len(requests)]
     first = np.flatnonzero(new)

@@ -17,7 +17,7 @@ class Histories:
         items: (B, L) int64 item indexes, 0 = padding or an item unknown to the vocabulary.
         kinds: (B, L) int64 kind codes, 0 = padding.
         at_seconds: (B, L) int64 Unix seconds, 0 = padding.
-        request_at_seconds: (B,) int64 Unix seconds at which the question is asked.
+        request_at_seconds: (B,) int64 Unix seconds of the request.
     """
 
     items: IntArray
@@ -29,6 +29,7 @@ class Histories:
         return len(self.items)
 
     def take(self, rows: IntArray | slice) -> "Histories":
+        """Only these rows, in this order."""
         return Histories(
             self.items[rows], self.kinds[rows], self.at_seconds[rows], self.request_at_seconds[rows]
         )

@@ -114,9 +114,9 @@ class Interactions:
 
 @dataclass(frozen=True)
 class EvalCases:
-    """U questions to a recommender: a user at an instant, and the items that came next.
+    """U cases: a user at an instant, and the items that came next, which a recommender has to predict.
 
-    What happened strictly before `at` may be used for the answer, nothing else.
+    What happened strictly before `at` may be used for the prediction, nothing else.
 
     Attributes:
         user_index: (U,) int64 into `Interactions.users`.
@@ -134,6 +134,7 @@ class EvalCases:
         return len(self.user_index)
 
     def targets_of(self, case: int) -> IntArray:
+        """The item indexes to predict in one case."""
         return self.targets[self.target_offsets[case] : self.target_offsets[case + 1]]
 
     def take(self, rows: IntArray) -> "EvalCases":

@@ -16,9 +16,9 @@ _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.S
 
 
 def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
-    """The actions of `kinds` that say something (weight above 0) about an item of the catalog.
+    """The actions of `kinds` with a weight above 0 on an item of the catalog.
 
-    The item vocabulary is the whole catalog, the user vocabulary everybody with such an action.
+    The item vocabulary is the whole catalog, the user vocabulary all users with such an action.
 
     Args:
         events: canonical events, in any order.
@@ -67,7 +67,7 @@ def _check(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> None:
         raise DataError(
             f"kind {unknown[0]!r} is unknown. Use some of: {', '.join(columns.KINDS)}."
             if unknown
-            else f"no kind was asked for. Use some of: {', '.join(columns.KINDS)}."
+            else f"no kind was given. Use some of: {', '.join(columns.KINDS)}."
         )
 
 

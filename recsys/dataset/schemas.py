@@ -59,7 +59,7 @@ ITEM_SCHEMA = _schema(
 USER_SCHEMA = _schema(columns.USER_COLUMNS, frozenset({columns.USER_ID, columns.ATTRIBUTES, columns.AT}))
 
 
-def conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
+def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     """`table` with exactly the columns and types of `schema`; columns that may be null may be absent.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is trained on and what is asked: leave-one-out, and a cut through time.
+"""What is trained on and what is predicted: leave-one-out, and a cut through time.
 
 The unit is the moment: all actions of one user at one instant, which is a single action in an ordered
 log and a whole basket in a shop's till. Nothing of a moment can help to guess the rest of it.
@@ -23,7 +23,7 @@ PartArray = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Split:
-    """Actions to train on and two sets of questions.
+    """Actions to train on and two sets of cases.
 
     Attributes:
         protocol: `leave-one-out` or `time-split`.
@@ -46,13 +46,13 @@ def leave_one_out(interactions: Interactions) -> Split:
     leaks (one user's training may come after another's test); `time_split` has no such leak.
 
     Raises:
-        DataError: nobody has three moments.
+        DataError: no user has three moments.
     """
     parts = leave_one_out_parts(interactions)
     if not (parts == TEST).any():
         raise DataError(
-            f"none of {len(interactions.users) - 1} users acted at three instants, so nobody can be "
-            "asked about. Import more events or more kinds of event."
+            f"none of {len(interactions.users) - 1} users acted at three instants, so there is "
+            "no case to predict. Import more events or more kinds of event."
         )
     validation, test = (_cases(interactions, parts == part, None) for part in (VALIDATION, TEST))
     return Split(LEAVE_ONE_OUT, interactions.take(parts == TRAIN), validation, test, None)
@@ -80,7 +80,7 @@ def time_split(interactions: Interactions, test_days: int, validation_days: int)
 
 
 def split_at(interactions: Interactions, train_end: int, test_start: int) -> Split:
-    """A cut through time at two instants, microseconds: equal ones ask different logs at the same time."""
+    """A cut through time at two instants, microseconds: with equal ones cases of other logs compare."""
     at = interactions.at
     return Split(
         TIME_SPLIT,
@@ -91,15 +91,31 @@ def split_at(interactions: Interactions, train_end: int, test_start: int) -> Spl
     )
 
 
+def known_before_test(interactions: Interactions, split: Split) -> Interactions:
+    """The actions that a model may have seen before the test: those of training and validation.
+
+    Under leave-one-out only the training part, which is the classic protocol: models are fitted without
+    any user's validation item.
+    """
+    if split.train_end is None:
+        return split.train
+    return interactions.take(interactions.at < test_start(interactions, split))
+
+
+def test_start(interactions: Interactions, split: Split) -> int:
+    """The instant, microseconds, at which the test of a cut through time begins; else the data's end."""
+    return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+
+
 def leave_one_out_parts(interactions: Interactions) -> PartArray:
     """(M,) int8: for each action TRAIN, VALIDATION or TEST under leave-one-out."""
     moments = moments_of(interactions)
     last = np.zeros(len(interactions.users), np.int64)
     last[interactions.user_index] = moments  # the last write of a user wins
     behind = last[interactions.user_index] - moments
-    asked = last[interactions.user_index] >= 2
+    has_case = last[interactions.user_index] >= 2
     parts = np.where(behind == 0, TEST, np.where(behind == 1, VALIDATION, TRAIN))
-    return np.where(asked, parts, TRAIN).astype(np.int8)
+    return np.where(has_case, parts, TRAIN).astype(np.int8)
 
 
 def time_parts(interactions: Interactions, test_days: int, validation_days: int) -> PartArray:
@@ -110,7 +126,7 @@ def time_parts(interactions: Interactions, test_days: int, validation_days: int)
 
 
 def moments_of(interactions: Interactions) -> IntArray:
-    """(M,) int64: the how-manieth distinct instant of its user an action belongs to, from 0.
+    """(M,) int64: the ordinal, from 0, of the distinct instant of its user that an action belongs to.
 
     >>> # instants of one user 10, 10, 30 -> moments 0, 0, 1
     """
@@ -159,7 +175,7 @@ def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> t
 
 
 def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> EvalCases:
-    """One case for each user with an action in `mask`, asked at `at` or at that action's instant."""
+    """One case for each user with an action in `mask`, at the instant `at` or that of the action."""
     width = len(interactions.items)
     pairs = np.unique(interactions.user_index[mask] * width + interactions.item_index[mask])
     users, counts = np.unique(pairs // width, return_counts=True)

@@ -25,7 +25,7 @@ TEXT_NEIGHBOURS = "kNN + text"
 PERSONAL_FREQUENCY = "personal frequency"
 
 
-def baselines(
+def build_baselines(
     split: Split,
     interactions: Interactions,
     *,
@@ -54,12 +54,12 @@ def baselines(
     knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
     found.append(knn)
     if any(texts):
-        found.append(NeighboursAndText(knn, tfidf_matrix(texts), centred(text_vectors, len(texts))))
+        found.append(NeighboursAndText(knn, tfidf_matrix(texts), center_vectors(text_vectors, len(texts))))
     return tuple(found)
 
 
-def reference_for(repeats: bool) -> str:
-    """The baseline to beat: untrained neighbours beat most networks, and habit beats those in a grocery."""
+def reference_baseline(repeats: bool) -> str:
+    """The name of the strongest baseline: neighbours and text, or habit where people buy again."""
     return PERSONAL_FREQUENCY if repeats else TEXT_NEIGHBOURS
 
 
@@ -72,6 +72,7 @@ class Popularity:
         self._counts = np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
 
     def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         return np.broadcast_to(self._counts, (len(cases), len(self._counts)))
 
 
@@ -89,7 +90,8 @@ class RecentPopularity:
         self._half_life = half_life_days * DAY_MICROS
 
     def score(self, cases: EvalCases) -> FloatArray:
-        # A time split asks at one instant; leave-one-out at many, which are rounded down to their day.
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
+        # A time split has cases at one instant; leave-one-out at many, which are rounded down to their day.
         instants = cases.at if len(np.unique(cases.at)) == 1 else cases.at // DAY_MICROS * DAY_MICROS
         days, which = np.unique(instants, return_inverse=True)
         return self._popularity(days)[which]
@@ -100,9 +102,9 @@ class RecentPopularity:
         total, before, start = np.zeros(self._size), instants[0], 0
         for row, now in enumerate(instants):
             end = int(np.searchsorted(self._at, now))
-            worth = self._weight[start:end] * np.exp2((self._at[start:end] - now) / self._half_life)
+            weight = self._weight[start:end] * np.exp2((self._at[start:end] - now) / self._half_life)
             total *= np.exp2((before - now) / self._half_life)
-            total += np.bincount(self._items[start:end], worth, self._size)
+            total += np.bincount(self._items[start:end], weight, self._size)
             rows[row], before, start = total, now, end
         return rows
 
@@ -121,6 +123,7 @@ class PersonalFrequency:
         self._decay = decay
 
     def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         own = recent_history(self._interactions, cases, None, self._decay)
         return np.asarray(own.toarray() + self._rest, np.float32)
 
@@ -142,9 +145,11 @@ class ItemNeighbours:
     name: str = "kNN"
 
     def history(self, cases: EvalCases) -> sparse.csr_matrix:
+        """(U, N + 1) the users' last moments, weighted by recency."""
         return recent_history(self.interactions, cases, self.moments, self.decay)
 
     def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         scores = (self.history(cases) @ self.graph).toarray()
         scores += self.rest
         return np.asarray(scores, np.float32)
@@ -155,7 +160,7 @@ class NeighboursAndText:
     """score_i = sum over h of decay^(moments since h) (graph(h, i) + s (w_t T_h . T_i + w_v V_h . V_i)).
 
     s is the graph's mean strongest neighbour, so that the weights mean the same in every shop. An item is
-    no neighbour of itself, in the text as in the graph.
+    not a neighbour of itself, in the text as in the graph.
 
     Attributes:
         words: (N + 1, W) sparse TF-IDF rows of unit length.
@@ -170,9 +175,10 @@ class NeighboursAndText:
     name: str = TEXT_NEIGHBOURS
 
     def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         history = self.neighbours.history(cases)
         itself = history.copy()
-        itself.data *= self._own_likeness[itself.indices]
+        itself.data *= self._self_similarity[itself.indices]
         scores = (history @ self.neighbours.graph - itself).toarray()
         # Common words make the product of two sparse matrices half full: one dense side is faster.
         wanted = (self._scale * self.word_weight * (history @ self.words)).toarray()  # (U, W)
@@ -182,8 +188,8 @@ class NeighboursAndText:
         return np.asarray(scores, np.float32)
 
     @cached_property
-    def _own_likeness(self) -> FloatArray:
-        """(N + 1,): what the text of an item would add to the item itself."""
+    def _self_similarity(self) -> FloatArray:
+        """(N + 1,): what the text of an item would add to its own score."""
         words = np.asarray(self.words.multiply(self.words).sum(axis=1)).ravel()
         vectors = (self.vectors**2).sum(axis=1)
         own = self._scale * (self.word_weight * words + self.vector_weight * vectors)
@@ -222,7 +228,7 @@ def spare_popularity(train: Interactions, most: float) -> FloatArray:
     return np.asarray(most * counts / max(counts.max(), 1), np.float32)
 
 
-def centred(vectors: FloatArray | None, rows: int) -> FloatArray:
+def center_vectors(vectors: FloatArray | None, rows: int) -> FloatArray:
     """(rows, E) vectors less their mean, of unit length; the mean says what all texts of a shop share.
 
     Row 0 and rows of zeros (items without text) stay zero; None gives E = 0.

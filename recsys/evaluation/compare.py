@@ -1,4 +1,4 @@
-"""Several scorers on the same questions: every metric, on every slice, with paired intervals."""
+"""Several scorers on the same cases: every metric, on every slice, with paired intervals."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from recsys.dataset.split import Split
 from recsys.errors import DataError
 from recsys.evaluation.baselines import TEXT_NEIGHBOURS
 from recsys.evaluation.intervals import Intervals, paired_bootstrap
-from recsys.evaluation.popularity_bias import bias_of
-from recsys.evaluation.rankings import Rankings, Seen, rank
+from recsys.evaluation.popularity_bias import measure_popularity_bias
+from recsys.evaluation.rankings import Rankings, Seen, rank_catalog
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.scorer import Scorer
-from recsys.evaluation.slices import ALL_CASES, Slice, had_before, restrict, slices_of
+from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
 from recsys.progress import Progress, silent
 
 RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
@@ -53,9 +53,9 @@ class Evaluation:
     Attributes:
         seen: `remove` leaves out what a user had before, in rankings and among the targets alike.
         reference: the model that `Row.difference` is taken from.
-        without_targets: cases not asked because all their targets had been had before.
+        without_targets: cases left out because the user had all their targets before.
         item_events: (N + 1,) training events an item, for the popularity of what is shown.
-        served: the model that is asked about; the others are there to compare it with.
+        served: the model under evaluation; the others are there to compare it with.
         calibration: of its probabilities, where it gives any.
         rankings: by model.
         values: model -> metric -> (U,) one value a case, on all cases.
@@ -78,10 +78,12 @@ class Evaluation:
 
     @property
     def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the scorers."""
         return tuple(self.rankings)
 
     @property
     def slices(self) -> tuple[str, ...]:
+        """Names of the slices, `all` first."""
         return tuple(dict.fromkeys(row.slice for row in self.rows))
 
     def row(self, model: str, metric: str, slice_name: str = ALL_CASES) -> Row | None:
@@ -90,7 +92,7 @@ class Evaluation:
         return next((row for row in self.rows if (row.model, row.metric, row.slice) == wanted), None)
 
 
-def evaluate(
+def evaluate_scorers(
     scorers: Sequence[Scorer],
     split: Split,
     interactions: Interactions,
@@ -105,37 +107,37 @@ def evaluate(
 ) -> Evaluation:
     """Ranks the whole catalog by each scorer for each case of `part` and compares the results.
 
-    With `seen="remove"` the question is which new items come next: targets that the user had before
-    are no targets, and a case without others is not asked.
+    With `seen="remove"` only new items count: targets that the user had before are not targets, and a case
+    without others is left out.
 
     Args:
         interactions: all actions, test included; nothing at or after a case's instant is shown.
         categories: (N + 1,) the category of each item, "" = unknown; for slices and the diversity of lists.
         part: `test` or `validation`.
-        reference: name of the scorer to compare with (see `baselines.reference_for`); the first scorer
+        reference: name of the scorer to compare with (see `baselines.reference_baseline`); the first scorer
             if there is none of that name.
-        served: name of the scorer that is asked about; the last one by default.
+        served: name of the scorer under evaluation; the last one by default.
 
     Raises:
-        DataError: no scorer, two of one name, no case to ask, or a scorer's output does not fit.
+        DataError: no scorer, two of one name, no case with a target, or a scorer's output does not fit.
     """
     cases = split.test if part == "test" else split.validation
-    asked = len(cases)
+    total = len(cases)
     if seen == "remove":
-        cases, _ = restrict(cases, ~had_before(cases, interactions))
+        cases, _ = restrict_cases(cases, ~repeat_targets(cases, interactions))
     names = [scorer.name for scorer in scorers]
-    _check(names, cases, asked)
+    _check_cases(names, cases, total)
     places = max(settings.cutoffs)
     rankings: dict[str, Rankings] = {}
     seconds: dict[str, float] = {}
     for scorer in scorers:
         start = time.perf_counter()
-        rankings[scorer.name] = rank(scorer, cases, interactions, places, seen, progress=progress)
+        rankings[scorer.name] = rank_catalog(scorer, cases, interactions, places, seen, progress=progress)
         seconds[scorer.name] = time.perf_counter() - start
     reference = reference if reference in names else names[0]
     events = np.bincount(split.train.item_index, minlength=len(split.train.items))
     slices = slices_of(cases, split.train, interactions, categories)
-    rows, values = _compare(rankings, cases, slices, reference, settings, progress)
+    rows, values = _compare_rankings(rankings, cases, slices, reference, settings, progress)
     return Evaluation(
         protocol=split.protocol,
         seen=seen,
@@ -143,7 +145,7 @@ def evaluate(
         served=served or names[-1],
         cutoffs=settings.cutoffs,
         cases=cases,
-        without_targets=asked - len(cases),
+        without_targets=total - len(cases),
         item_events=events,
         rows=(*rows, *_list_rows(rankings, cases, events, categories, min(settings.cutoffs))),
         rankings=rankings,
@@ -163,17 +165,17 @@ def ranking_metrics(hits: BoolArray, targets: IntArray, cutoffs: Sequence[int]) 
     return values
 
 
-def _check(names: Sequence[str], cases: EvalCases, asked: int) -> None:
+def _check_cases(names: Sequence[str], cases: EvalCases, total: int) -> None:
     if not names or len(set(names)) < len(names):
         raise DataError(f"scorers must have names of their own (got {', '.join(names) or 'none'}).")
     if not len(cases):
         raise DataError(
-            f"none of {asked} cases has a target to find. Use another split, or --seen keep where all "
+            f"none of {total} cases has a target to find. Use another split, or --seen keep where all "
             "that people do is to come back to the same items."
         )
 
 
-def _compare(
+def _compare_rankings(
     rankings: Mapping[str, Rankings],
     cases: EvalCases,
     slices: Sequence[Slice],
@@ -191,7 +193,7 @@ def _compare(
     values: dict[str, dict[str, DoubleArray]] = {}
     with progress("intervals", len(slices)) as advance:
         for part in slices:
-            inside, _ = restrict(cases, part.targets)
+            inside, _ = restrict_cases(cases, part.targets)
             offsets = inside.target_offsets
             measured = {
                 model: ranking_metrics(
@@ -255,7 +257,7 @@ def _list_rows(
         found = {
             "coverage": metrics.coverage(shown, len(events) - 1),
             "novelty": float(metrics.novelty(shown, information).mean()),
-            **bias_of(shown, cases.targets, events),
+            **measure_popularity_bias(shown, cases.targets, events),
         }
         if codes is not None:
             found["diversity"] = float(metrics.intra_list_diversity(shown, codes).mean())

@@ -1,4 +1,4 @@
-"""Text encoders side by side: what their vectors find of what comes next, alone and beside neighbours."""
+"""Text encoders side by side: how well their vectors predict what comes next, alone and beside neighbours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ from recsys.evaluation.baselines import (
     GRAPH_NEIGHBOURS,
     ItemNeighbours,
     NeighboursAndText,
-    centred,
+    center_vectors,
     recent_history,
     spare_popularity,
 )
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.rankings import Seen
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
@@ -44,9 +44,10 @@ class TextNeighbours:
     decay: float = 0.8
 
     def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
         history = recent_history(self.interactions, cases, self.moments, self.decay)
-        likeness = (history @ self.vectors) @ self.vectors.T
-        dense = likeness.toarray() if hasattr(likeness, "toarray") else likeness
+        similarity = (history @ self.vectors) @ self.vectors.T
+        dense = similarity.toarray() if hasattr(similarity, "toarray") else similarity
         return np.asarray(dense + self.rest, np.float32)
 
 
@@ -73,7 +74,7 @@ def compare_encoders(
     cases: int,
     progress: Progress = silent,
 ) -> EncoderComparison:
-    """Asks the same test cases by each encoder's vectors.
+    """The evaluation of each encoder's vectors on the same test cases.
 
     Args:
         titles: N + 1, "" at 0.
@@ -81,27 +82,29 @@ def compare_encoders(
         cases: at most so many, sampled by `settings.seed`.
 
     Raises:
-        DataError: there is no case to ask.
+        DataError: there is no case.
     """
-    split = replace(split, test=_sampled(split.test, cases, settings.seed))
+    split = replace(split, test=_sample_cases(split.test, cases, settings.seed))
     rest = spare_popularity(split.train, 1e-6)
     words = tfidf_matrix(titles)
     neighbours, scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=progress)
     knn = ItemNeighbours(interactions, neighbour_graph(neighbours, scores), rest)
-    placed = {name: centred(rows, len(titles)) for name, rows in vectors.items()}
+    placed = {name: center_vectors(rows, len(titles)) for name, rows in vectors.items()}
     alone: list[Scorer] = [TextNeighbours(name, interactions, rows, rest) for name, rows in placed.items()]
     alone.append(TextNeighbours(WORDS, interactions, words, rest))
     added: list[Scorer] = [NeighboursAndText(knn, words, rows, name=name) for name, rows in placed.items()]
-    added.append(NeighboursAndText(knn, words, centred(None, len(titles)), name=WORDS))
+    added.append(NeighboursAndText(knn, words, center_vectors(None, len(titles)), name=WORDS))
 
-    def asked(scorers: Sequence[Scorer]) -> Evaluation:
+    def evaluate_all(scorers: Sequence[Scorer]) -> Evaluation:
         first = scorers[0].name
-        return evaluate(scorers, split, interactions, settings, seen=seen, reference=first, progress=progress)
+        return evaluate_scorers(
+            scorers, split, interactions, settings, seen=seen, reference=first, progress=progress
+        )
 
-    return EncoderComparison(asked(alone), asked(added))
+    return EncoderComparison(evaluate_all(alone), evaluate_all(added))
 
 
-def _sampled(cases: EvalCases, most: int, seed: int) -> EvalCases:
+def _sample_cases(cases: EvalCases, most: int, seed: int) -> EvalCases:
     if len(cases) <= most:
         return cases
     return cases.take(np.sort(np.random.default_rng(seed).choice(len(cases), most, replace=False)))

@@ -3,13 +3,17 @@
 A card is plain data, so that programs can read it (`card.json`); `render_card` writes it for people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import JsonValue
 
 from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
 from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.rendering import render
 from recsys.evaluation.slices import ALL_CASES
+from recsys.evaluation.tables import TableRow
 from recsys.models.manifest import Manifest
 
 Card = Mapping[str, Any]
@@ -34,7 +38,7 @@ def card_of(
     cleaning: Mapping[str, Mapping[str, Any]] | None = None,
     encoder_licence: str = "unknown",
     ranker: bool | None = None,
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     """The card of a bundle as it leaves training, before any test.
 
     Args:
@@ -51,13 +55,13 @@ def card_of(
         "training": {
             "protocol": manifest.protocol,
             "trained_until": manifest.trained_until.isoformat() if manifest.trained_until else None,
-            "stages": _stages(ranker),
+            "stages": [*_stages(ranker)],
             "settings": manifest.settings,
         },
-        "features": dict(manifest.services),
-        "validation": dict(manifest.metrics),
+        "features": {**manifest.services},
+        "validation": {**manifest.metrics},
         "test": None,
-        "limits": _limits(manifest, info, ranker),
+        "limits": [*_limits(manifest, info, ranker)],
         "licences": {
             "text encoder": f"{manifest.encoder}: {encoder_licence}",
             "data": "not recorded; the shop's own files",
@@ -65,7 +69,7 @@ def card_of(
     }
 
 
-def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
+def card_with_test(card: Card, evaluation: Evaluation) -> dict[str, JsonValue]:
     """The card with what a test found: the model beside the reference, with intervals, and by slice."""
     ours, reference = evaluation.served, evaluation.reference
     first = min(evaluation.cutoffs)
@@ -98,45 +102,23 @@ def evaluated(card: Card, evaluation: Evaluation) -> dict[str, Any]:
 
 def render_card(card: Card) -> str:
     """The card as Markdown."""
-    data, training = card["data"], card["training"]
-    facts = [
-        ("bundle", card["bundle_id"]),
-        ("made at", card["created_at"]),
-        ("code", card["git_revision"] or "unknown"),
-        ("goes on from", card["parent"] or "nothing: trained from the start"),
-    ]
-    parts = [
-        f"# Model card: {card['bundle_id']}",
-        _list(facts),
-        "## Use",
-        card["use"]["intended"],
-        card["use"]["not_for"],
-        "## Data",
-        _list([(name, value) for name, value in data.items() if name != "cleaning"]),
-        _cleaning_text(data["cleaning"]),
-        "## Training",
-        _list(
-            [("protocol", training["protocol"]), ("learned until", training["trained_until"] or "unknown")]
-        ),
-        "\n".join(f"{place}. {stage}" for place, stage in enumerate(training["stages"], 1)),
-        _settings_table(training["settings"]),
-        "## Features",
-        "Read from the feature store by these services, each with the hash of its schema:",
-        _list(card["features"].items()),
-        "## Results",
-        *_results(card),
-        "## Limits",
-        "\n".join(f"- {limit}" for limit in card["limits"]),
-        "## Licences",
-        _list(card["licences"].items()),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    test = card["test"] or {"metrics": (), "slices": ()}
+    return render(
+        "model_card.md",
+        card=card,
+        not_evaluated=NOT_EVALUATED,
+        cleaning=_cleaning_rows(card["data"]["cleaning"]),
+        settings=_setting_rows(card["training"]["settings"]),
+        validation=[{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()],
+        metrics=[_metric_row(row) for row in test["metrics"]],
+        slices=[{"slice": row["slice"], **_metric_row(row)} for row in test["slices"]],
+    )
 
 
 def _data(
     manifest: Manifest, info: DatasetInfo | None, cleaning: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+) -> dict[str, JsonValue]:
+    facts: dict[str, JsonValue] = {
         "shop": manifest.dataset,
         "from": manifest.data_start.isoformat(),
         "until": manifest.data_end.isoformat(),
@@ -151,7 +133,7 @@ def _data(
             "clock": "real instants" if info.clock == "time" else "an order only",
             "mapping": info.mapping_sha256,
         }
-    counts = {
+    counts: dict[str, JsonValue] = {
         table: {name: found[name] for name in _CLEANING if name in found}
         | {"reasons": dict(found.get("reasons", {}))}
         for table, found in cleaning.items()
@@ -164,8 +146,8 @@ def _stages(ranker: bool | None) -> list[str]:
     stages = [
         "The network (two towers over text, attributes and behaviour) learns the next moment of each user "
         "from training events, and stops by validation NDCG@10.",
-        "Fusion weighs the network, items bought together, texts and words alike, habit and popularity; it "
-        "learns from questions of the validation period, which the network has not seen.",
+        "Fusion weighs the network, items bought together, similar texts and words, habit and popularity; it "
+        "learns from cases of the validation period, which the network has not seen.",
     ]
     if ranker:
         stages.append(
@@ -182,7 +164,8 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
         "An item that nobody acted on is found by its text and attributes alone; if they say little, it is "
         "rarely shown. See the slice of cold items.",
         "It learns from what people did where the shop showed them something: what was never shown cannot be "
-        "learned, and what it shows becomes its next lessons (a feedback loop). Watch coverage over time.",
+        "learned, and what it shows becomes its next training data (a feedback loop). Watch coverage over "
+        "time.",
         "The place at which something was shown is not corrected for: what stood on top looks too good.",
         "What it measures is clicks and purchases to come, not satisfaction, fairness or profit. Nothing was "
         "done to treat groups of users or sellers alike.",
@@ -200,7 +183,7 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
     return limits
 
 
-def _measured(row: Row) -> dict[str, Any]:
+def _measured(row: Row) -> dict[str, JsonValue]:
     return {
         "model": row.model,
         "slice": row.slice,
@@ -220,65 +203,25 @@ def _calibration(found: Reliability | None) -> dict[str, float] | None:
     return {name: getattr(found, name) for name in names}
 
 
-def _results(card: Card) -> list[str]:
-    validation = [{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()]
-    parts = ["Validation, by the network alone:", _table(validation)] if validation else []
-    test = card["test"]
-    if test is None:
-        return [*parts, f"Test: {NOT_EVALUATED}."]
-    parts += [
-        f"Test, protocol {test['protocol']}, {test['cases']:,} cases, all items ranked, items that a user "
-        f"had before: {test['seen']}. In brackets: 95% bootstrap interval over cases.",
-        _table([_shown(row) for row in test["metrics"]]),
-    ]
-    if found := test.get("calibration"):
-        parts.append(
-            f"Of {found['candidates']:,} candidates {found['observed']:.5f} came true, where p_click said "
-            f"{found['predicted']:.5f} on average: expected calibration error {found['error']:.5f}, "
-            f"log loss {found['log_loss']:.5f}, AUC {found['auc']:.4f}."
-        )
-    if test["slices"]:
-        parts += ["By slice:", _table([{"slice": row["slice"]} | _shown(row) for row in test["slices"]])]
-    return parts
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _metric_row(row: Mapping[str, Any]) -> TableRow:
     value = f"{row['value']:.4f}"
     if row["low"] is not None and row["high"] is not None:
         value += f" [{row['low']:.4f}, {row['high']:.4f}]"
     return {"model": row["model"], "metric": row["metric"], "value": value, "cases": row["cases"]}
 
 
-def _cleaning_text(cleaning: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
+def _cleaning_rows(cleaning: Mapping[str, Mapping[str, Any]]) -> list[TableRow]:
+    return [
         {"table": table, **{name: f"{found[name]:,}" for name in _CLEANING if name in found}}
         | {"why": ", ".join(f"{reason} {count:,}" for reason, count in found["reasons"].items()) or "-"}
         for table, found in cleaning.items()
     ]
-    return "Cleaning at import:\n\n" + _table(rows) if rows else ""
 
 
-def _settings_table(settings: Mapping[str, Any]) -> str:
-    rows = [
+def _setting_rows(settings: Mapping[str, Any]) -> list[TableRow]:
+    return [
         {"setting": f"{section}.{name}", "value": value}
         for section, fields in settings.items()
         if isinstance(fields, Mapping)
         for name, value in fields.items()
     ]
-    return _table(rows)
-
-
-def _list(facts: Any) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    if not rows:
-        return ""
-    names = list(rows[0])
-    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|")

@@ -1,7 +1,6 @@
 """Whether lists show what is popular more than people take it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def popularity_percentiles(item_events: IntArray) -> DoubleArray:
     return np.asarray((below + upto) / (2 * max(len(counts), 1)), np.float64)
 
 
-def bias_of(items: IntArray, targets: IntArray, item_events: IntArray) -> dict[str, float]:
+def measure_popularity_bias(items: IntArray, targets: IntArray, item_events: IntArray) -> dict[str, float]:
     """How popular the items of lists are, from 0 to 1, and by how much more than those that people took.
 
     Returns:
@@ -38,7 +37,7 @@ def bias_of(items: IntArray, targets: IntArray, item_events: IntArray) -> dict[s
     return values
 
 
-def group_shares(lists: Mapping[str, IntArray], item_events: IntArray) -> dict[str, Any]:
+def group_shares(lists: Mapping[str, IntArray], item_events: IntArray) -> dict[str, DoubleArray]:
     """Group of items -> (len(lists),) its share of each of `lists` of item indexes, 0 = no item."""
     head, cold = head_items(item_events), item_events <= COLD_EVENTS
     groups = {

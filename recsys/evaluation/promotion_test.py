@@ -1,4 +1,4 @@
-"""Whether a candidate is good enough to take the place of the bundle in production, and why."""
+"""Whether a candidate bundle is good enough to replace the one in production, and why."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from recsys.arrays import DoubleArray, FloatArray
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.intervals import paired_bootstrap
-from recsys.evaluation.rankings import Seen, rank
+from recsys.evaluation.rankings import Seen, rank_catalog
 from recsys.evaluation.scorer import Scorer
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.progress import Progress, silent
 
 METRIC = "ndcg@10"
 PLACES = 10
-LEAST_CASES = 20  # below that an interval says nothing
+MIN_CASES = 20  # below that an interval says nothing
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,26 @@ class Comparison:
     cases: int
 
 
-def judge(
+def compare_case_values(
     candidate: DoubleArray,
     production: DoubleArray,
     epsilon: float | None,
     samples: int,
     rng: np.random.Generator,
 ) -> Comparison:
-    """The verdict on two bundles' values (U,) of the same cases.
+    """Compares two bundles' values (U,) of the same cases.
 
     Args:
-        epsilon: None asks for a better mean. A number asks that the interval excludes a loss of more than
-            that, which lets a candidate pass that is as good and fresher.
+        epsilon: None requires a better mean. A number requires that the interval excludes a loss of more
+            than that, which lets a candidate pass that is as good and fresher.
 
     Raises:
         DataError: too few cases to tell.
     """
     cases = len(candidate)
-    if cases < LEAST_CASES:
+    if cases < MIN_CASES:
         raise DataError(
-            f"only {cases} users acted after both bundles were trained; {LEAST_CASES} are needed to compare "
+            f"only {cases} users acted after both bundles were trained; {MIN_CASES} are needed to compare "
             "them. Wait for more events, or hold back more days (incremental.test_days)."
         )
     values = np.stack([production, candidate], axis=1).astype(np.float64)
@@ -88,7 +88,7 @@ def case_values(
     scorer: Scorer, cases: EvalCases, interactions: Interactions, seen: Seen, progress: Progress = silent
 ) -> DoubleArray:
     """(U,) NDCG@10 of each case, all items ranked."""
-    found = rank(scorer, cases, interactions, PLACES, seen, progress=progress)
+    found = rank_catalog(scorer, cases, interactions, PLACES, seen, progress=progress)
     places = target_ranks(found.items, cases.target_offsets, cases.targets)
     hits = hits_at(places, cases.target_offsets, PLACES)
     return ndcg(hits, np.diff(cases.target_offsets), PLACES)

@@ -50,7 +50,7 @@ class Rankings:
         )
 
 
-def rank(
+def rank_catalog(
     scorer: Scorer,
     cases: EvalCases,
     interactions: Interactions,

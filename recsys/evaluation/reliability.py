@@ -46,7 +46,7 @@ class Reliability:
     bins: tuple[Bin, ...]
 
 
-def reliability(probabilities: FloatArray, labels: BoolArray) -> Reliability | None:
+def measure_reliability(probabilities: FloatArray, labels: BoolArray) -> Reliability | None:
     """How far probabilities (n,) are from what came true (n,); None for no candidates."""
     if not len(labels):
         return None
@@ -67,11 +67,11 @@ def reliability(probabilities: FloatArray, labels: BoolArray) -> Reliability | N
 
 
 def _bin(predicted: float, successes: int, count: int) -> Bin:
-    low, high = wilson(successes, count)
+    low, high = wilson_interval(successes, count)
     return Bin(predicted, successes / count, low, high, count)
 
 
-def wilson(successes: int, count: int) -> tuple[float, float]:
+def wilson_interval(successes: int, count: int) -> tuple[float, float]:
     """The 95% interval of a share, which stays within 0 and 1 and is open where nothing came true.
 
     Paper: Wilson 1927, "Probable inference, the law of succession, and statistical inference".

@@ -1,7 +1,6 @@
 """The report of an evaluation: Markdown for a repository, one HTML file for a browser, JSON for programs."""
 
 import base64
-import html
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,14 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.compare import RETRAINED, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
-from recsys.evaluation.seeds import OverSeeds, seed_rows
+from recsys.evaluation.rendering import render
+from recsys.evaluation.seeds import SeedStatistics, seed_rows
 from recsys.evaluation.tables import (
     TableRow,
     calibration_rows,
     difference_rows,
-    document,
-    headline,
+    evaluation_headline,
+    evaluation_json,
     metric_name,
     shown_rows,
     slice_groups,
@@ -26,7 +26,7 @@ from recsys.evaluation.tables import (
     table_rows,
 )
 
-__all__ = ["render_html", "render_markdown", "sections", "table_rows", "write_report"]
+__all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
 # A section is a heading, a line to explain it, its table and the names of its pictures.
 Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
@@ -35,21 +35,12 @@ Section = tuple[str, str, Sequence[TableRow], Sequence[str]]
 _GROUPS = {
     "slices": (
         "slice",
-        "A slice asks for some of the targets only. Cold: at most 5 training events. Head: the most wanted "
+        "A slice has some of the targets only. Cold: at most 5 training events. Head: the most wanted "
         "items that take half of the training events. Repeat: the user had the item before.",
     ),
-    "history": ("length of history", "By how many actions the user had before the question."),
-    "categories": ("category", "The categories most asked for."),
+    "history": ("length of history", "By how many actions the user had before the case."),
+    "categories": ("category", "The categories with most targets."),
 }
-_STYLE = """
-:root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p { max-width: 48rem; } img { max-width: 100%; height: auto; }
-div.table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px solid #999; font-weight: 600; }
-"""
 
 
 def write_report(
@@ -58,7 +49,7 @@ def write_report(
     *,
     title: str,
     learning_curves: Sequence[Path] = (),
-    seeds: Sequence[OverSeeds] = (),
+    seeds: Sequence[SeedStatistics] = (),
     command: str = "",
 ) -> tuple[Path, ...]:
     """Writes report.html, report.md, its pictures, table.json and evaluation.json; returns their paths.
@@ -72,16 +63,16 @@ def write_report(
         ArtifactError: the folder cannot be written, or a picture cannot be read.
     """
     pictures = _pictures(evaluation)
-    summary = headline(evaluation) + (f" Made by: {command}" if command else "")
+    summary = evaluation_headline(evaluation) + (f" Made by: {command}" if command else "")
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
-        parts = sections(evaluation, tuple(curves), seeds)
+        parts = report_sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
             "report.md": render_markdown(title, summary, parts).encode(),
             "report.html": render_html(title, summary, parts, pictures | curves).encode(),
-            "evaluation.json": _json(document(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
+            "evaluation.json": _json(evaluation_json(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,8 +83,8 @@ def write_report(
         ) from error
 
 
-def sections(
-    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[OverSeeds] = ()
+def report_sections(
+    evaluation: Evaluation, learning_curves: Sequence[str] = (), seeds: Sequence[SeedStatistics] = ()
 ) -> list[Section]:
     """What the report says, in order."""
     first = min(evaluation.cutoffs)
@@ -150,8 +141,8 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
 
 def _calibration_section(model: str, found: Reliability) -> Section:
     text = (
-        f"p_click of {model} for {found.candidates:,} candidates of the test's questions, beside how many "
-        f"came true: {found.predicted:.5f} was said and {found.observed:.5f} came true on average. "
+        f"p_click of {model} for {found.candidates:,} candidates of the test cases, beside how many "
+        f"came true: {found.predicted:.5f} was predicted and {found.observed:.5f} came true on average. "
         f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
         "Bins hold about as many candidates each."
     )
@@ -172,51 +163,13 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
 
 def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:
     """The report as Markdown that refers to its pictures by file name."""
-    lines = [f"# {title}", "", summary, ""]
-    for heading, text, rows, pictures in parts:
-        lines += [f"## {heading}", ""]
-        lines += [text, ""] if text else []
-        if rows:
-            names = list(rows[0])
-            lines += [_line(names), _line(["---", *("---:" for _ in names[1:])])]
-            lines += [_line([_cell(value) for value in row.values()]) for row in rows]
-            lines.append("")
-        for picture in pictures:
-            lines += [f"![{heading}]({picture})", ""]
-    return "\n".join(lines)
+    return render("report.md", title=title, summary=summary, sections=parts)
 
 
 def render_html(title: str, summary: str, parts: Sequence[Section], pictures: Mapping[str, bytes]) -> str:
     """The report as one HTML file with its pictures inside."""
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(summary)}</p>"]
-    for heading, text, rows, names in parts:
-        body.append(f"<h2>{html.escape(heading)}</h2>")
-        body += [f"<p>{html.escape(text)}</p>"] if text else []
-        body += [_html_table(rows)] if rows else []
-        for name in names:
-            data = base64.b64encode(pictures[name]).decode("ascii")
-            body.append(f'<img alt="{html.escape(heading)}" src="data:image/png;base64,{data}">')
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
-
-
-def _html_table(rows: Sequence[TableRow]) -> str:
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
-    lines = ["".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) for row in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
+    images = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
+    return render("report.html", title=title, summary=summary, sections=parts, images=images)
 
 
 def _json(value: object) -> bytes:

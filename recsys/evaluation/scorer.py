@@ -1,4 +1,4 @@
-"""What an evaluation asks of a recommender."""
+"""The interface of what an evaluation compares."""
 
 from typing import Protocol
 

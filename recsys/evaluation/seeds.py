@@ -1,14 +1,13 @@
-"""How much of a number is the luck of the seed: the same training with other seeds."""
+"""How much of a number is chance: the same training with other seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from recsys.evaluation.compare import Evaluation
 from recsys.evaluation.slices import ALL_CASES
-from recsys.evaluation.tables import metric_name
+from recsys.evaluation.tables import Cell, TableRow, metric_name
 
 SLICES = (
     ALL_CASES,
@@ -22,7 +21,7 @@ SLICES = (
 
 
 @dataclass(frozen=True)
-class OverSeeds:
+class SeedStatistics:
     """One metric of the served model on one slice, by seed.
 
     Attributes:
@@ -37,8 +36,8 @@ class OverSeeds:
     values: tuple[float, ...]
 
 
-def over_seeds(evaluations: Sequence[Evaluation]) -> tuple[OverSeeds, ...]:
-    """The headline metrics of each evaluation's served model, over two or more of the same questions."""
+def measure_over_seeds(evaluations: Sequence[Evaluation]) -> tuple[SeedStatistics, ...]:
+    """The headline metrics of the served model, over two or more evaluations of the same cases."""
     first, last = min(evaluations[0].cutoffs), max(evaluations[0].cutoffs)
     metrics = dict.fromkeys((f"hr@{first}", f"ndcg@{first}", f"hr@{last}", f"recall@{last}"))
     found = []
@@ -48,14 +47,16 @@ def over_seeds(evaluations: Sequence[Evaluation]) -> tuple[OverSeeds, ...]:
             values = tuple(row.value for row in rows if row)
             if values:
                 found.append(
-                    OverSeeds(name, metric, float(np.mean(values)), float(np.std(values, ddof=1)), values)
+                    SeedStatistics(
+                        name, metric, float(np.mean(values)), float(np.std(values, ddof=1)), values
+                    )
                 )
     return tuple(found)
 
 
-def seed_rows(found: Sequence[OverSeeds]) -> list[dict[str, Any]]:
+def seed_rows(found: Sequence[SeedStatistics]) -> list[TableRow]:
     """One row a slice: mean and standard deviation of each metric."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Cell]] = {}
     for part in found:
         row = rows.setdefault(part.slice, {"slice": part.slice})
         row[metric_name(part.metric)] = f"{part.mean:.4f} +- {part.deviation:.4f}"

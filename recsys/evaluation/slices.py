@@ -1,4 +1,4 @@
-"""Parts of the test that deserve a look of their own, as masks over its targets."""
+"""Parts of the test that are measured apart, as masks over its targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HEAD_SHARE = 0.5  # the head: the most wanted items that together take this shar
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the targets; a case belongs to the slice if it has such a target, and is asked for those only.
+    """Some of the targets; a case belongs to the slice if it has such a target, and has only those there.
 
     Attributes:
         targets: (T,) bool over `EvalCases.targets`.
@@ -38,7 +38,7 @@ def slices_of(
     cold or warm items and users: at most or more than 5 training events. head or tail: whether the item
     is among the most wanted that take half of the training events. repeat or new: whether the user
     had the item before the case's instant. An item that is cold is in the tail as well. Then the users
-    by how many actions they had before, and the categories most asked for.
+    by how many actions they had before, and the categories with most targets.
 
     Args:
         categories: (N + 1,) the category of each item, "" = unknown; none for a shop without any.
@@ -49,7 +49,7 @@ def slices_of(
     cold_item = item_events[cases.targets] <= COLD_EVENTS
     cold_user = user_events[cases.user_index][owner] <= COLD_EVENTS
     head = head_items(item_events)[cases.targets]
-    repeat = had_before(cases, interactions)
+    repeat = repeat_targets(cases, interactions)
     masks = {
         ALL_CASES: np.ones(len(cases.targets), np.bool_),
         "cold items": cold_item,
@@ -85,10 +85,10 @@ def _by_category(cases: EvalCases, categories: Sequence[str]) -> dict[str, BoolA
     if not any(categories):
         return {}
     names, codes = np.unique(np.asarray(categories, np.str_), return_inverse=True)
-    asked = codes[cases.targets]
-    counts = np.bincount(asked, minlength=len(names)) * (names != "")
+    of_target = codes[cases.targets]
+    counts = np.bincount(of_target, minlength=len(names)) * (names != "")
     largest = np.argsort(-counts, kind="stable")[:CATEGORIES_SHOWN]
-    return {f"{CATEGORY}{names[code]}": asked == code for code in largest if counts[code]}
+    return {f"{CATEGORY}{names[code]}": of_target == code for code in largest if counts[code]}
 
 
 def head_items(item_events: IntArray) -> BoolArray:
@@ -104,7 +104,7 @@ def head_items(item_events: IntArray) -> BoolArray:
     return head
 
 
-def had_before(cases: EvalCases, interactions: Interactions) -> BoolArray:
+def repeat_targets(cases: EvalCases, interactions: Interactions) -> BoolArray:
     """(T,) bool: whether the user acted on the target strictly before the case's instant."""
     width = len(interactions.items)
     row, item = seen_items(interactions, cases)
@@ -112,7 +112,7 @@ def had_before(cases: EvalCases, interactions: Interactions) -> BoolArray:
     return np.isin(owner * width + cases.targets, np.unique(row * width + item))
 
 
-def restrict(cases: EvalCases, targets: BoolArray) -> tuple[EvalCases, IntArray]:
+def restrict_cases(cases: EvalCases, targets: BoolArray) -> tuple[EvalCases, IntArray]:
     """The cases that keep a target under the mask, with those targets only, and their old rows."""
     owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
     counts = np.bincount(owner[targets], minlength=len(cases))

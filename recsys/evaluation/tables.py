@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from recsys.arrays import IntArray
 from recsys.evaluation.compare import Evaluation, Row
@@ -10,36 +12,39 @@ from recsys.evaluation.popularity_bias import TAKEN, group_shares, popularity_pe
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.slices import ALL_CASES, CATEGORY, HISTORY
 
-TableRow = Mapping[str, Any]
+Cell: TypeAlias = str | int | float
+TableRow: TypeAlias = Mapping[str, Cell]
 NAMES = {"hr": "HR", "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
 
 
-def table_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def table_rows(evaluation: Evaluation) -> list[TableRow]:
     """One row a model: metrics with 95% intervals, what the lists are like, seconds."""
     first, last = min(evaluation.cutoffs), max(evaluation.cutoffs)
     shown = [f"hr@{first}", f"ndcg@{first}", f"mrr@{first}", f"recall@{last}"]
-    if many_targets(evaluation):
+    if has_many_targets(evaluation):
         shown.insert(1, f"recall@{first}")
-    rows = []
+    rows: list[TableRow] = []
     for model in evaluation.models:
-        row: dict[str, Any] = {"model": model}
+        row: dict[str, Cell] = {"model": model}
         for metric in shown:
             found = evaluation.row(model, metric)
-            row[metric_name(metric)] = with_interval(found) if metric[:2] in ("hr", "nd") else rounded(found)
+            row[metric_name(metric)] = (
+                format_interval(found) if metric[:2] in ("hr", "nd") else format_value(found)
+            )
         for metric in ("coverage", "novelty", "diversity"):
             found = evaluation.row(model, f"{metric}@{first}")
             if found:
-                row[metric] = rounded(found, 2 if metric == "novelty" else 4)
-        row["popularity bias"] = signed(evaluation.row(model, f"popularity_bias@{first}"))
+                row[metric] = format_value(found, 2 if metric == "novelty" else 4)
+        row["popularity bias"] = format_signed(evaluation.row(model, f"popularity_bias@{first}"))
         row["seconds"] = round(evaluation.seconds[model], 1)
         rows.append(row)
     return rows
 
 
-def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """One row a model and headline metric: the difference from the reference, its interval, the verdict."""
+def difference_rows(evaluation: Evaluation) -> list[TableRow]:
+    """One row a model and headline metric: its difference from the reference, with interval and verdict."""
     first = min(evaluation.cutoffs)
-    rows = []
+    rows: list[TableRow] = []
     for metric in (f"hr@{first}", f"ndcg@{first}"):
         for model in evaluation.models:
             found = evaluation.row(model, metric)
@@ -56,13 +61,14 @@ def difference_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> list[dict[str, Any]]:
+def slice_rows(evaluation: Evaluation, metric: str, names: Sequence[str]) -> list[TableRow]:
     """One row for each of the slices `names`: its cases and `metric` of each model."""
-    rows = []
+    rows: list[TableRow] = []
     for name in names:
         found = {model: evaluation.row(model, metric, name) for model in evaluation.models}
         cases = max((row.cases for row in found.values() if row), default=0)
-        rows.append({"slice": name, "cases": cases} | {model: rounded(row) for model, row in found.items()})
+        values = {model: format_value(row) for model, row in found.items()}
+        rows.append({"slice": name, "cases": cases, **values})
     return rows
 
 
@@ -77,20 +83,20 @@ def slice_groups(evaluation: Evaluation) -> dict[str, list[str]]:
     return {group: names for group, names in groups.items() if names not in ([], [ALL_CASES])}
 
 
-def shown_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def shown_rows(evaluation: Evaluation) -> list[TableRow]:
     """One row a model, the last for what people took: groups of items, and how popular they are."""
     first = min(evaluation.cutoffs)
     shares = group_shares(shown_items(evaluation), evaluation.item_events)
     percentiles = popularity_percentiles(evaluation.item_events)
     taken = float(percentiles[evaluation.cases.targets].mean())
-    rows = []
+    rows: list[TableRow] = []
     for place, model in enumerate((*evaluation.models, TAKEN)):
         found = evaluation.row(model, f"popularity@{first}")
         rows.append(
             {"lists of": model}
             | {group: f"{values[place]:.4f}" for group, values in shares.items()}
-            | {"mean percentile": f"{taken:.4f}" if model == TAKEN else rounded(found)}
-            | {"bias": signed(evaluation.row(model, f"popularity_bias@{first}"))}
+            | {"mean percentile": f"{taken:.4f}" if model == TAKEN else format_value(found)}
+            | {"bias": format_signed(evaluation.row(model, f"popularity_bias@{first}"))}
         )
     return rows
 
@@ -102,7 +108,7 @@ def shown_items(evaluation: Evaluation) -> dict[str, IntArray]:
     return lists | {TAKEN: evaluation.cases.targets}
 
 
-def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
+def calibration_rows(calibration: Reliability) -> list[TableRow]:
     """One row a bin: candidates, mean p_click, how many came true with a 95% interval."""
     return [
         {
@@ -114,7 +120,7 @@ def calibration_rows(calibration: Reliability) -> list[dict[str, Any]]:
     ]
 
 
-def document(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
     """Everything measured, as JSON; per-case values and rankings are left out."""
     return {
         "protocol": evaluation.protocol,
@@ -131,7 +137,7 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def many_targets(evaluation: Evaluation) -> bool:
+def has_many_targets(evaluation: Evaluation) -> bool:
     """Whether some case has several targets; with one, recall is the hit rate."""
     return len(evaluation.cases.targets) > len(evaluation.cases)
 
@@ -146,23 +152,25 @@ def metric_name(metric: str) -> str:
     return f"{NAMES.get(name, name)}@{place}"
 
 
-def with_interval(row: Row | None) -> str:
+def format_interval(row: Row | None) -> str:
     """`.1282 [.1253, .1311]` with leading zeros, or a dash."""
     if row is None or row.low is None or row.high is None:
-        return rounded(row)
+        return format_value(row)
     return f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]"
 
 
-def rounded(row: Row | None, digits: int = 4) -> str:
+def format_value(row: Row | None, digits: int = 4) -> str:
+    """The row's value, or a dash."""
     return "-" if row is None else f"{row.value:.{digits}f}"
 
 
-def signed(row: Row | None) -> str:
+def format_signed(row: Row | None) -> str:
+    """The row's value with its sign, or a dash."""
     return "-" if row is None else f"{row.value:+.4f}"
 
 
-def headline(evaluation: Evaluation) -> str:
-    """One paragraph on what was asked."""
+def evaluation_headline(evaluation: Evaluation) -> str:
+    """One paragraph on protocol, cases and catalog."""
     cases, targets = len(evaluation.cases), len(evaluation.cases.targets)
     seen = {
         "remove": "Items that a user had before are neither shown nor asked for",

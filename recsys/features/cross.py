@@ -1,4 +1,4 @@
-"""The user_item_cross features: what a user and an item say together, computed at request time.
+"""The user_item_cross features: of a user and an item together, computed at request time.
 
 Pure numpy, called by the Feast on-demand view, by training sets and by the online funnel: one definition.
 Inputs are columns, an array a feature, with 0 or an empty array where a row is missing.
@@ -137,7 +137,7 @@ def _where(known: BoolArray, values: npt.NDArray[Any]) -> FloatArray:
 
 
 def _padded(rows: Sequence[Any] | npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
-    """(U, longest) with 0, which is no key, behind each row."""
+    """(U, longest) with 0, which is not a key, behind each row."""
     width = max((len(row) for row in rows), default=0)
     out = np.zeros((len(rows), width), dtype)
     for place, row in enumerate(rows):

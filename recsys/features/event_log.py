@@ -36,7 +36,7 @@ EVENT_COLUMNS_READ = (
 class EventLog:
     """M events that features are made of, each user's in order of instant and arrival; arrays are (M,) int64.
 
-    Actions of weight 0 say nothing and are left out; impressions and cancellations stay whatever they weigh.
+    Actions of weight 0 do not count and are left out; impressions and cancellations stay at any weight.
 
     Attributes:
         users: external ids; `user` indexes it.
@@ -65,6 +65,7 @@ class EventLog:
 
     @cached_property
     def is_action(self) -> BoolArray:
+        """(M,) whether an event is an action: neither an impression nor a cancellation."""
         return np.asarray(IS_ACTION[self.kind])
 
 
@@ -79,7 +80,7 @@ def read_log(events: pa.Table) -> EventLog:
         raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
     events = events.select(EVENT_COLUMNS_READ)
     kind = kind_codes(events[columns.KIND])
-    kept = says_something(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
+    kept = is_counted(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
     kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     events = events.filter(pa.array(kept))
     at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -95,13 +96,13 @@ def read_log(events: pa.Table) -> EventLog:
         item=item,
         kind=kind,
         at=at[order],
-        quantity=integers(events[columns.QUANTITY], 1)[order],
-        value=integers(events[columns.VALUE_MICROS], -1)[order],
+        quantity=integer_column(events[columns.QUANTITY], 1)[order],
+        value=integer_column(events[columns.VALUE_MICROS], -1)[order],
         undone_at=undone_at(user, item, kind, at[order]),
     )
 
 
-def says_something(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
+def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
     return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
 
@@ -110,7 +111,7 @@ def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> I
     """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
 
     A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
-    beginning therefore says the same of the purchases that it holds.
+    beginning therefore gives the same for the purchases that it holds.
     """
     undone = np.full(len(at), NEVER, np.int64)
     cancels = kind == CANCEL_CODE
@@ -151,7 +152,7 @@ def _matched(pair: IntArray, cancels: BoolArray) -> tuple[IntArray, IntArray]:
 
 
 def kind_codes(column: Any) -> IntArray:
-    """(M,) codes of kinds by name, 0 = no kind of `recsys.columns.KINDS`."""
+    """(M,) codes of kinds by name, 0 = not one of `recsys.columns.KINDS`."""
     places = pc.index_in(column, value_set=pa.array(columns.KINDS, pa.string()))
     return np.asarray(places.fill_null(-1).to_numpy(), np.int64) + 1
 
@@ -161,6 +162,6 @@ def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
     return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
 
 
-def integers(column: Any, missing: int) -> IntArray:
+def integer_column(column: Any, missing: int) -> IntArray:
     """(M,) the column's values, `missing` where it is null."""
     return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

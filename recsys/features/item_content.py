@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.arrays import Column, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.item_vectors import layout_of, layout_text, vector_rows
-from recsys.features.view_schemas import INSTANT, lists, view_table
+from recsys.features.view_schemas import INSTANT, list_column, view_table
 
 
 def keys_of(column: Column) -> IntArray:
@@ -56,7 +56,7 @@ def item_text(items: pa.Table, vectors: FloatArray, start: int, created_at: int)
         columns.ITEM_TEXT,
         {
             columns.ITEM_ID: items[columns.ITEM_ID],
-            columns.TEXT_VECTOR: lists(vectors.reshape(-1), np.arange(rows + 1) * width, pa.float32()),
+            columns.TEXT_VECTOR: list_column(vectors.reshape(-1), np.arange(rows + 1) * width, pa.float32()),
             columns.TEXT_HASH: pa.array([text_hash(text or "") for text in texts], pa.string()),
             columns.EVENT_TIMESTAMP: known_since(items, start),
             columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
@@ -76,7 +76,7 @@ def item_vectors(items: pa.Table, start: int, created_at: int) -> pa.Table:
         columns.ITEM_VECTORS,
         {
             columns.ITEM_ID: items[columns.ITEM_ID],
-            columns.READY_VECTOR: lists(
+            columns.READY_VECTOR: list_column(
                 rows.reshape(-1), np.arange(len(rows) + 1) * rows.shape[1], pa.float32()
             ),
             columns.VECTOR_LAYOUT: pa.array([layout_text(layout)] * len(rows), pa.string()),

@@ -10,8 +10,8 @@ from recsys import columns
 from recsys.arrays import Column, FloatArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
-from recsys.features.timeline import build_timeline, changes_of, latest
-from recsys.features.view_schemas import instants, names_of, view_table
+from recsys.features.timeline import build_timeline, changes_of, latest_values
+from recsys.features.view_schemas import instant_column, names_of, view_table
 from recsys.features.windows import RATE_DAYS, SECOND_MICROS, TREND_DAYS
 
 COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
@@ -32,7 +32,7 @@ def item_engagement(log: EventLog, created_at: int) -> pa.Table:
     rows = timeline.rows_of(log.item[acts], log.at[acts])
     return engagement_table(
         kind_counts(timeline, changes, log.kind[changes.source], COUNTED_KINDS, COUNT_NAME),
-        latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order],
+        latest_values(timeline, rows, log.at[acts] // SECOND_MICROS)[order],
         names_of(log.items, timeline.entity[order]),
         timeline.at[order],
         created_at,
@@ -43,19 +43,19 @@ def engagement_table(
     counts: Mapping[str, Column], last_seconds: IntArray, items: Column, at: IntArray, created_at: int
 ) -> pa.Table:
     """Rows of the view out of its counts by name, of which the rates follow."""
-    shares = rates({name: column.to_numpy() for name, column in counts.items()})
+    shares = engagement_rates({name: column.to_numpy() for name, column in counts.items()})
     values = {
         **counts,
         **{name: pa.array(share) for name, share in shares.items()},
         columns.ITEM_LAST_EVENT_AT: pa.array(last_seconds),
         columns.ITEM_ID: items,
-        columns.EVENT_TIMESTAMP: instants(at),
-        columns.CREATED_TIMESTAMP: instants(np.full(len(at), created_at)),
+        columns.EVENT_TIMESTAMP: instant_column(at),
+        columns.CREATED_TIMESTAMP: instant_column(np.full(len(at), created_at)),
     }
     return view_table(columns.ITEM_ENGAGEMENT, values)
 
 
-def rates(counts: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, FloatArray]:
+def engagement_rates(counts: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, FloatArray]:
     """The three rates out of the view's own counts, so that they agree wherever the counts were made."""
 
     def total(kinds: tuple[str, ...], days: int) -> IntArray:

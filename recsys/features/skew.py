@@ -2,7 +2,7 @@
 
 A served row is compared with the recomputed one as of its own event timestamp, that instant included: a row
 holds every event up to its timestamp, so both must be equal however old the row was when it was read. That
-it was old is another question (freshness), which `staleness` answers apart from it.
+it was old is a matter of freshness, which `measure_staleness` measures apart from it.
 """
 
 import math
@@ -92,7 +92,7 @@ class Staleness:
 
 
 @dataclass(frozen=True)
-class Newer:
+class StoredRows:
     """What the lake holds of a served row's entity strictly before the request, microseconds.
 
     Attributes:
@@ -104,14 +104,14 @@ class Newer:
     first: int | None
 
 
-def equal(served: Any, recomputed: Any) -> bool:
+def values_equal(served: Any, recomputed: Any) -> bool:
     """Whether two values of one feature are the same; NaN is what JSON writes as null.
 
     >>> equal(0.1, 0.10000000149), equal(0.1, 0.1001), equal([1, 2], [1, 2]), equal(3, 4)
     (True, False, True, False)
     """
     if isinstance(served, list | tuple) and isinstance(recomputed, list | tuple):
-        return len(served) == len(recomputed) and all(map(equal, served, recomputed))
+        return len(served) == len(recomputed) and all(map(values_equal, served, recomputed))
     if _absent(served) or _absent(recomputed):
         return _absent(served) and _absent(recomputed)
     if isinstance(served, float) or isinstance(recomputed, float):
@@ -122,9 +122,11 @@ def equal(served: Any, recomputed: Any) -> bool:
     return bool(served == recomputed)
 
 
-def differing(served: Values, recomputed: Values) -> list[str]:
+def differing_features(served: Values, recomputed: Values) -> list[str]:
     """Names of the features that both have and that are not equal."""
-    return [name for name in served if name in recomputed and not equal(served[name], recomputed[name])]
+    return [
+        name for name in served if name in recomputed and not values_equal(served[name], recomputed[name])
+    ]
 
 
 def compare_rows(
@@ -144,7 +146,7 @@ def compare_rows(
         for name in row.values:
             if name in values:
                 compared[row.view, name] = compared.get((row.view, name), 0) + 1
-        for name in differing(row.values, values):
+        for name in differing_features(row.values, values):
             if place in late:
                 explained[row.view, name] = explained.get((row.view, name), 0) + 1
             else:
@@ -154,15 +156,15 @@ def compare_rows(
     )
 
 
-def staleness(rows: Sequence[ServedRow], stored: Sequence[Newer]) -> tuple[Staleness, ...]:
+def measure_staleness(rows: Sequence[ServedRow], stored: Sequence[StoredRows]) -> tuple[Staleness, ...]:
     """One summary a view; `stored` is what the lake holds for each row."""
-    views: dict[str, list[tuple[ServedRow, Newer]]] = {}
+    views: dict[str, list[tuple[ServedRow, StoredRows]]] = {}
     for row, newer in zip(rows, stored, strict=True):
         views.setdefault(row.view, []).append((row, newer))
     return tuple(_staleness(view, pairs) for view, pairs in views.items())
 
 
-def _staleness(view: str, pairs: Sequence[tuple[ServedRow, Newer]]) -> Staleness:
+def _staleness(view: str, pairs: Sequence[tuple[ServedRow, StoredRows]]) -> Staleness:
     there = [(row.at, row.event_at, newer) for row, newer in pairs if row.event_at is not None]
     # A row that is newer than the lake's came by the stream and is not yet on the disk: it lags by nothing.
     lags = [

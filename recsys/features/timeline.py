@@ -15,7 +15,7 @@ from recsys.features.windows import day_of, leaves_at
 
 @dataclass(frozen=True)
 class Changes:
-    """C changes of day tiles: at `at` the tile `day` of `entity` gains `sign` times what `source` says.
+    """C changes of daily counters: at `at` that of `entity` on `day` gains `sign` times its source's amount.
 
     Attributes:
         source: (C,) int64 place in the event log.
@@ -94,7 +94,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Moments:
-    """A timeline that asks each of E entities at one instant, which no event of it is later than.
+    """A timeline with each of E entities at one instant, which no event of it is later than.
 
     Attributes:
         entity: (E,) ascending.
@@ -126,15 +126,17 @@ class Moments:
 Instants: TypeAlias = Timeline | Moments
 
 
-def build_timeline(entity: IntArray, at: IntArray, tiles: Changes, days: Sequence[int]) -> Timeline:
-    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a tile."""
-    tile_entity, tile_day = _distinct_tiles(tiles)
-    midnights = [leaves_at(tile_day, window) for window in days]
-    instants = distinct(np.concatenate([distinct(at), *(distinct(part) for part in midnights)]))
+def build_timeline(entity: IntArray, at: IntArray, changes: Changes, days: Sequence[int]) -> Timeline:
+    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day."""
+    counter_entity, counter_day = _distinct_counters(changes)
+    midnights = [leaves_at(counter_day, window) for window in days]
+    instants = distinct_values(
+        np.concatenate([distinct_values(at), *(distinct_values(part) for part in midnights)])
+    )
     width = len(instants)
-    keys = [distinct(entity * width + np.searchsorted(instants, at))]
-    keys += [tile_entity * width + np.searchsorted(instants, part) for part in midnights]
-    rows = distinct(np.concatenate(keys))
+    keys = [distinct_values(entity * width + np.searchsorted(instants, at))]
+    keys += [counter_entity * width + np.searchsorted(instants, part) for part in midnights]
+    rows = distinct_values(np.concatenate(keys))
     return Timeline(rows // width, instants[rows % width], instants, rows)
 
 
@@ -144,41 +146,41 @@ class Validity:
 
     Attributes:
         since: the latest change up to that instant; 0 = there was none.
-        until: the next midnight at which a window loses a tile, NEVER = none.
+        until: the next midnight at which a window loses a daily counter, NEVER = none.
     """
 
     since: IntArray
     until: IntArray
 
 
-def validity(newest: IntArray, tile_entity: IntArray, tile_day: IntArray, now: int) -> Validity:
+def find_validity(newest: IntArray, counter_entity: IntArray, counter_day: IntArray, now: int) -> Validity:
     """When the values of E entities at `now`, or at their newest event if that is later, began and end.
 
     Args:
         newest: (E,) instant of the newest event, 0 = none.
-        tile_entity: (T,) entity, 0 .. E - 1, of each day on which something was counted.
-        tile_day: (T,) that day. A tile may come more than once.
+        counter_entity: (T,) entity, 0 .. E - 1, of each day on which something was counted.
+        counter_day: (T,) that day. The same pair may come more than once.
     """
     since, until = newest.copy(), np.full(len(newest), NEVER)
-    instant = np.maximum(newest, now)[tile_entity]
+    instant = np.maximum(newest, now)[counter_entity]
     for days in columns.WINDOW_DAYS:
-        leave_at = leaves_at(tile_day, days)
+        leave_at = leaves_at(counter_day, days)
         gone = leave_at <= instant
-        np.maximum.at(since, tile_entity[gone], leave_at[gone])
-        np.minimum.at(until, tile_entity[~gone], leave_at[~gone])
+        np.maximum.at(since, counter_entity[gone], leave_at[gone])
+        np.minimum.at(until, counter_entity[~gone], leave_at[~gone])
     return Validity(since, until)
 
 
-def _distinct_tiles(tiles: Changes) -> tuple[IntArray, IntArray]:
-    if not len(tiles.day):
-        return tiles.entity, tiles.day
-    oldest = int(tiles.day.min())
-    width = int(tiles.day.max()) - oldest + 1
-    pairs = distinct(tiles.entity * width + (tiles.day - oldest))
+def _distinct_counters(changes: Changes) -> tuple[IntArray, IntArray]:
+    if not len(changes.day):
+        return changes.entity, changes.day
+    oldest = int(changes.day.min())
+    width = int(changes.day.max()) - oldest + 1
+    pairs = distinct_values(changes.entity * width + (changes.day - oldest))
     return pairs // width, pairs % width + oldest
 
 
-def distinct(values: IntArray) -> IntArray:
+def distinct_values(values: IntArray) -> IntArray:
     """Sorted distinct values; on millions of them several times faster than the hashing `numpy.unique`."""
     values = np.sort(values)
     new: BoolArray = np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
@@ -203,7 +205,7 @@ def sums_over(instants: Instants, changes: Changes) -> Sums:
 
 
 class MomentSums:
-    """Sums at one instant an entity: of the tiles that its windows hold then."""
+    """Sums at one instant an entity: of the daily counters that its windows hold then."""
 
     def __init__(self, moments: Moments, changes: Changes) -> None:
         self._rows = len(moments)
@@ -213,9 +215,11 @@ class MomentSums:
         self._held: dict[int, tuple[IntArray, IntArray]] = {}
 
     def counts(self, days: int) -> IntArray:
+        """(R,) sums of the signs over the last `days` days."""
         return self._summed(self._sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
+        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
         return self._summed(amounts * self._sign, days)
 
     def _summed(self, signed: IntArray, days: int) -> IntArray:
@@ -238,9 +242,11 @@ class RollingSums:
         self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
 
     def counts(self, days: int) -> IntArray:
+        """(R,) sums of the signs over the last `days` days."""
         return self._cumulated(self._changes.sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
+        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
         return self._cumulated(amounts * self._changes.sign, days)
 
     def _cumulated(self, signed: IntArray, days: int) -> IntArray:
@@ -256,14 +262,14 @@ class RollingSums:
         """(C,) which changes ever enter the window, and the rows at which those leave it."""
         if days not in self._leave:
             leave_at = leaves_at(self._changes.day, days)
-            # A purchase taken back after its tile left: this window has nothing to give back.
+            # A purchase taken back after its day left: this window has nothing to give back.
             counted = self._changes.at < leave_at
             rows = self._timeline.rows_of(self._changes.entity[counted], leave_at[counted])
             self._leave[days] = counted, rows
         return self._leave[days]
 
 
-def latest(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
+def latest_values(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
     """(R,) the value set at the last of `rows` up to each row of the same entity; 0 before the first."""
     at_row = np.zeros(len(instants), np.int64)
     at_row[rows] = values

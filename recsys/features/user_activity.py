@@ -15,12 +15,12 @@ from recsys.features.timeline import (
     Moments,
     build_timeline,
     changes_of,
-    latest,
+    find_validity,
+    latest_values,
     sums_over,
-    validity,
 )
 from recsys.features.top_categories import top_categories
-from recsys.features.view_schemas import instants, lists, names_of, view_table
+from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
 from recsys.features.windows import PROFILE_DAYS, SECOND_MICROS
 
 
@@ -55,7 +55,7 @@ def latest_user_activity(log: EventLog, category: IntArray, now: int, created_at
     changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
     newest = np.zeros(len(log.users), np.int64)
     np.maximum.at(newest, log.user[acts], log.at[acts])
-    valid = validity(newest, changes.entity, changes.day, now)
+    valid = find_validity(newest, changes.entity, changes.day, now)
     acted = np.zeros(len(log.users), bool)
     acted[log.user[acts]] = True
     entities = np.flatnonzero(acted)
@@ -76,12 +76,12 @@ def _rows(
     active_days = sums_over(timeline, _visits(changes)).counts(PROFILE_DAYS)
     values |= {
         columns.ACTIVE_DAYS: pa.array(active_days[order]),
-        columns.LAST_EVENT_AT: pa.array(latest(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
-        columns.TOP_CATEGORIES: lists(top.keys, top.offsets, pa.int64()).take(pa.array(order)),
-        columns.TOP_CATEGORY_SHARES: lists(top.shares, top.offsets, pa.float32()).take(pa.array(order)),
+        columns.LAST_EVENT_AT: pa.array(latest_values(timeline, rows, log.at[acts] // SECOND_MICROS)[order]),
+        columns.TOP_CATEGORIES: list_column(top.keys, top.offsets, pa.int64()).take(pa.array(order)),
+        columns.TOP_CATEGORY_SHARES: list_column(top.shares, top.offsets, pa.float32()).take(pa.array(order)),
         columns.USER_ID: names_of(log.users, timeline.entity[order]),
-        columns.EVENT_TIMESTAMP: instants(timeline.at[order]),
-        columns.CREATED_TIMESTAMP: instants(np.full(len(order), created_at)),
+        columns.EVENT_TIMESTAMP: instant_column(timeline.at[order]),
+        columns.CREATED_TIMESTAMP: instant_column(np.full(len(order), created_at)),
     }
     return view_table(columns.USER_ACTIVITY, values)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, EventLog
-from recsys.features.view_schemas import VIEW_SCHEMAS, instants, lists, names_of, view_table
+from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column, names_of, view_table
 from recsys.features.windows import SECOND_MICROS
 
 BLOCK_ROWS = 20_000  # rows made at once: each may hold HISTORY_LENGTH actions
@@ -77,11 +77,11 @@ def _table(log: EventLog, rows: _Ranges, created_at: int) -> pa.Table:
         columns.USER_HISTORY,
         {
             columns.USER_ID: names_of(log.users, rows.user),
-            columns.HISTORY_ITEMS: lists(log.item_keys[log.item[place]], offsets, pa.int64()),
-            columns.HISTORY_KINDS: lists(log.kind[place].astype(np.int32), offsets, pa.int32()),
-            columns.HISTORY_AT: lists(log.at[place] // SECOND_MICROS, offsets, pa.int64()),
-            columns.EVENT_TIMESTAMP: instants(rows.at),
-            columns.CREATED_TIMESTAMP: instants(np.full(len(rows.user), created_at)),
+            columns.HISTORY_ITEMS: list_column(log.item_keys[log.item[place]], offsets, pa.int64()),
+            columns.HISTORY_KINDS: list_column(log.kind[place].astype(np.int32), offsets, pa.int32()),
+            columns.HISTORY_AT: list_column(log.at[place] // SECOND_MICROS, offsets, pa.int64()),
+            columns.EVENT_TIMESTAMP: instant_column(rows.at),
+            columns.CREATED_TIMESTAMP: instant_column(np.full(len(rows.user), created_at)),
         },
     )
 

@@ -75,12 +75,12 @@ VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
 }
 
 
-def instants(micros: IntArray) -> Column:
+def instant_column(micros: IntArray) -> Column:
     """`micros` since 1970 as aware UTC instants."""
     return pa.array(micros).cast(INSTANT)
 
 
-def lists(values: npt.NDArray[np.generic], offsets: IntArray, item_type: pa.DataType) -> Column:
+def list_column(values: npt.NDArray[np.generic], offsets: IntArray, item_type: pa.DataType) -> Column:
     """Row r is `values[offsets[r]:offsets[r + 1]]`."""
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, item_type))
 

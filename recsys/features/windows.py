@@ -7,7 +7,7 @@ At the instant t it holds every event with
 
 so it always covers the last N x 24 hours and at most one day more. An event of day d enters at its own
 instant and leaves at the midnight that begins day d + N + 1. A value therefore changes only at events and at
-midnights, and one tile a day is all that a stream must keep of what only adds up.
+midnights, and one counter a day is all that a stream must keep of what only adds up.
 
 Instants are int64 microseconds since 1970 UTC, days are int64 days since 1970.
 """

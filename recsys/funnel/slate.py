@@ -1,7 +1,7 @@
 """What the funnel answers: an ordered slate, why each item is on it, and what it was made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +25,8 @@ class SlateItem:
 
     Attributes:
         position: from 1.
-        score: what the order is by before diversity; comparable within one slate only.
-        p_click: calibrated probability; None where no ranker or no online features were there.
+        score: what the order is by before diversity.
+        p_click: None where no ranker or no online features were there.
         source: which source of candidates found it first.
     """
 
@@ -35,8 +35,10 @@ class SlateItem:
     title: str
     category: str | None
     price_micros: int | None
-    score: float
-    p_click: float | None
+    score: float = field(metadata={"description": "comparable within one slate only"})
+    p_click: float | None = field(
+        metadata={"description": "calibrated probability; null without ranker or features"}
+    )
     source: str
     reason: Reason
 
@@ -61,11 +63,11 @@ class FeatureStatus:
     """How fresh the online features of an answer were.
 
     Attributes:
-        freshness_seconds: age of the oldest row used, of all views that change with events.
+        freshness_seconds: of all views that change with events.
     """
 
     service: str
-    freshness_seconds: float | None
+    freshness_seconds: float | None = field(metadata={"description": "age of the oldest row used"})
     views: Mapping[str, ViewStatus]
 
 
@@ -87,7 +89,9 @@ class Slate:
     candidates: int
     features: FeatureStatus
     cold_start: bool
-    degraded: tuple[str, ...]
+    degraded: tuple[str, ...] = field(
+        metadata={"description": "what was not as it should be; empty on a good day"}
+    )
 
 
 @dataclass(frozen=True)

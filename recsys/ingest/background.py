@@ -19,10 +19,11 @@ WORKERS = 2
 class RowSink(Protocol):
     """Where rows go: the event lake, the quarantine."""
 
-    def append(self, table: pa.Table) -> None: ...
+    def append(self, table: pa.Table) -> None:
+        """Takes the rows of `table`."""
 
 
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     """`items` in order, up to `depth` of them produced by a thread while the caller works."""
     nothing = object()
     with ThreadPoolExecutor(1) as pool:
@@ -40,7 +41,7 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
                 future.cancel()
 
 
-def mapped(work: Callable[[T], R], items: Iterator[T], workers: int = WORKERS) -> Iterator[R]:
+def map_in_order(work: Callable[[T], R], items: Iterator[T], workers: int = WORKERS) -> Iterator[R]:
     """`work(item)` of each item, in order, a few at a time; the items are taken by the caller's thread."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[R]] = deque()

@@ -20,6 +20,7 @@ class EventSummary:
         self.prices = UnitPrices() if priced else None
 
     def add(self, events: pa.Table) -> None:
+        """Counts `events` in."""
         self.parts += 1
         at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
         self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -19,17 +18,18 @@ from recsys import columns
 from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.ingest.background import Background, RowSink, ahead, mapped
+from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
-from recsys.ingest.cleaning.filters import plausible
+from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary
-from recsys.ingest.mapping.schema import EventSource, ItemSource, Mapping, Source
-from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.mapping.schema import EventSource, ItemSource, ShopMapping, Source
+from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import MICROS, as_text
 from recsys.ingest.readers.files import read_batches
-from recsys.ingest.readers.long_table import long_columns, widened
+from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
@@ -56,7 +56,7 @@ class ImportedShop:
     info: DatasetInfo
     items: pa.Table
     users: pa.Table
-    report: dict[str, Any]
+    report: JsonObject
     parts: int
 
 
@@ -64,7 +64,7 @@ class ImportedShop:
 class ShopFiles:
     """A shop's files and how to understand them."""
 
-    mapping: Mapping
+    mapping: ShopMapping
     mapping_sha256: str
     folder: Path
 
@@ -138,11 +138,11 @@ class _Run:
             batch = self._read(source, wanted, "items")
         else:
             raw = self._batches(source, long_columns(source.id, source.long), "items", {})
-            batch = widened(raw, source.id, source.long, wanted)
+            batch = pivot_long_table(raw, source.id, source.long, wanted)
         joined = self._vectors(source, as_text(batch.table[source.id]))
         items, rejections, blanked = canonical_items(batch.table, source, joined)
-        self._account(self.item_rows, "items", batch, rejections, len(items))
-        self.item_rows.blank(blanked)
+        self._count_rows(self.item_rows, "items", batch, rejections, len(items))
+        self.item_rows.count_blanked(blanked)
         return items
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
@@ -152,7 +152,7 @@ class _Run:
             if vector.files:
                 batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
                 found = joined_vectors(batches, vector, item_ids)
-                self._account(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
+                self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
                 cells[name] = found.cells
         return cells
 
@@ -163,24 +163,24 @@ class _Run:
             return None
         batch = self._read(source, user_columns(source), "users")
         users, rejections, blanked = canonical_users(batch.table, source)
-        self._account(self.user_rows, "users", batch, rejections, len(users))
-        self.user_rows.blank(blanked)
+        self._count_rows(self.user_rows, "users", batch, rejections, len(users))
+        self.user_rows.count_blanked(blanked)
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
         """Reads all events into `staged`; returns by how many microseconds to move them."""
-        refuses = self.mapping.items.unknown == "quarantine"
-        known = items[columns.ITEM_ID].combine_chunks() if refuses else None
+        rejects = self.mapping.items.unknown == "quarantine"
+        known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
         for source in self.mapping.events:
-            for batch, found in mapped(self._canonical(source, known), self._numbered(source)):
-                self._account(self.events, "events", batch, found.rejections, 0)
+            for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
+                self._count_rows(self.events, "events", batch, found.rejections, 0)
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
-                at = at[plausible(at, self.mapping.cleaning, self.now)]
+                at = at[plausible_instants(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
         if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
@@ -195,7 +195,7 @@ class _Run:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
                 reasons = cleaned.rejected["reason"].value_counts().to_pylist()
-                self.events.refused({row["values"]: row["counts"] for row in reasons})
+                self.events.count_rejected({row["values"]: row["counts"] for row in reasons})
                 self.events.kept += len(cleaned.kept)
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
@@ -215,7 +215,7 @@ class _Run:
             seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
             gone = items.filter(pc.invert(seen))
             self.item_rows.kept -= len(gone)
-            self.item_rows.refused({"no_events": len(gone)} if len(gone) else {})
+            self.item_rows.count_rejected({"no_events": len(gone)} if len(gone) else {})
             self.quarantine.append(_untouched(gone))
             items = items.filter(seen)
         if events.prices:
@@ -244,8 +244,8 @@ class _Run:
             mapping_sha256=self.shop.mapping_sha256,
         )
 
-    def report(self, shift: int) -> dict[str, Any]:
-        """The account of every row, checked."""
+    def report(self, shift: int) -> JsonObject:
+        """What import_report.json will say: where every row went, checked."""
         joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
@@ -282,22 +282,22 @@ class _Run:
     ) -> Iterator[RawBatch]:
         """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
         with self.progress(f"reading {name}", None) as advance:
-            for batch in ahead(read_batches(source, self.shop.folder, wanted)):
+            for batch in prefetch(read_batches(source, self.shop.folder, wanted)):
                 files.setdefault(batch.files[0][0], len(files))
                 yield batch
                 advance(batch.seen)
 
     def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        return whole(list(self._batches(source, wanted, name, {})), wanted)
+        return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
 
-    def _account(
-        self, account: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
+    def _count_rows(
+        self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
     ) -> None:
         for file, rows in batch.rows_by_file():
-            account.saw(file, rows)
-        account.kept += kept
-        account.refused(rejections.counts())
-        account.refused({"malformed_row": len(batch.malformed)} if batch.malformed else {})
+            row_counts.count_rows(file, rows)
+        row_counts.kept += kept
+        row_counts.count_rejected(rejections.counts())
+        row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))
 
@@ -335,9 +335,9 @@ def _datetime(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
-def _nothing_left(account: RowCounts) -> str:
-    worst = ", ".join(f"{reason} {count}" for reason, count in account.reasons.most_common(3))
+def _nothing_left(row_counts: RowCounts) -> str:
+    worst = ", ".join(f"{reason} {count}" for reason, count in row_counts.reasons.most_common(3))
     return (
-        f"none of {account.rows} rows is an event ({worst or 'the files are empty'}). "
+        f"none of {row_counts.rows} rows is an event ({worst or 'the files are empty'}). "
         "Check the columns of the mapping against the files."
     )

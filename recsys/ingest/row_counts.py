@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 
@@ -25,19 +25,21 @@ class RowCounts:
     blanked: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
 
-    def saw(self, file: str, rows: int) -> None:
+    def count_rows(self, file: str, rows: int) -> None:
         """`rows` more were read from `file`."""
         self.rows += rows
         self.files[file] += rows
 
-    def refused(self, reasons: Mapping[str, int]) -> None:
+    def count_rejected(self, reasons: Mapping[str, int]) -> None:
+        """Rows by reason that were not kept."""
         self.reasons.update(reasons)
 
-    def blank(self, cells: Mapping[str, int]) -> None:
+    def count_blanked(self, cells: Mapping[str, int]) -> None:
+        """Cells by column that were left empty."""
         self.blanked.update({name: count for name, count in cells.items() if count})
 
-    def report(self, name: str) -> dict[str, Any]:
-        """The account as plain data.
+    def report(self, name: str) -> JsonObject:
+        """The counts as import_report.json has them.
 
         Raises:
             DataError: a row is missing from it, which is a fault of this package.

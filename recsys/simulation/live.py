@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from recsys.arrays import IntArray
+from recsys.documents import JsonObject
 from recsys.events import encode_event
 from recsys.simulation.delivery import Arrivals, deliver_events
 from recsys.simulation.page_events import Names, PageRequests, bot_events, page_events
@@ -35,7 +36,7 @@ class Service(Protocol):
         """A slate for the shopper."""
         ...
 
-    async def send(self, rows: Sequence[dict[str, Any]]) -> Receipt:
+    async def send(self, rows: Sequence[JsonObject]) -> Receipt:
         """Hands in events."""
         ...
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import orjson
 
+from recsys.documents import JsonObject
 from recsys.errors import RequestError, StoreUnavailableError
 
 _TRIES = 20
@@ -90,7 +91,7 @@ class HttpService:
             degraded=tuple(slate["degraded"]),
         )
 
-    async def send(self, rows: Sequence[dict[str, Any]]) -> Receipt:
+    async def send(self, rows: Sequence[JsonObject]) -> Receipt:
         """Reports events, again and again while the service is busy: their ids make that harmless.
 
         Raises:

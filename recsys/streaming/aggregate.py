@@ -14,14 +14,14 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import IMPRESSION_CODE, EventLog
 from recsys.features.user_activity import LatestActivity, latest_user_activity
 from recsys.features.user_history import latest_user_history
-from recsys.features.view_schemas import VIEW_SCHEMAS, instants
+from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column
 from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.batch import about, read_batch
+from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters, or_none
-from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merged, trimmed
+from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merge_logs, trim_logs
 
 Categories = Callable[[IntArray], IntArray]
 """Item keys (see `recsys.catalog.stable_key`) -> stable keys of their categories, 0 = none or unknown."""
@@ -49,12 +49,13 @@ class Aggregated:
 
     Attributes:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
-        late: clean events that came later than the lateness allows: for the lake, and counted, no more.
+        late: clean events that came later than the lateness allows: for the lake, and counted; features
+            never see them, only cleaning looks back on them.
         rejected: the others, with a column `reason` out of `recsys.ingest.cleaning.filters.REASONS`.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
-        deltas: what the batch adds to the tiles of items.
-        bots: users that this batch betrayed as machines (new ones only).
+        deltas: what the batch adds to the counters of items.
+        bots: users that this batch revealed as bots (new ones only).
     """
 
     kept: pa.Table
@@ -79,38 +80,38 @@ def aggregate(
     accepted_at: IntArray | None = None,
     label_kinds: Collection[str] = columns.ACTION_KINDS,
 ) -> Aggregated:
-    """Cleans `events` and brings the logs, the users' rows and the tiles of items up to date.
+    """Cleans `events` and brings the logs, the users' rows and the counters of items up to date.
 
     Args:
         events: columns of EVENT_SCHEMA in the order of arrival, weight and sequence filled in; an event id
             that an earlier batch had must not come again (within the batch it is a duplicate).
         logs: user id -> log as the last commit left it; users without one may be absent.
         now: microseconds of the clock.
-        created: microseconds, the rows' created timestamp; `stamped` changes it afterwards.
+        created: microseconds, the rows' created timestamp; `stamp_rows` changes it afterwards.
         bots: users known to be machines.
         lateness: microseconds that an event may come after it happened.
         accepted_at: (N,) microseconds at which each event was accepted; by default all at `now`. Clocks and
-            lateness are judged by it, so that a batch that is done again has the same verdicts.
+            lateness are judged by it, so that a batch that is done again has the same results.
         label_kinds: the actions that make an item popular.
     """
     batch = read_batch(events)
     accepted = np.full(len(batch), now) if accepted_at is None else accepted_at
     before = decode_logs(batch.users, logs)
-    keys = about(events, batch)
+    keys = event_keys(events, batch)
     cleaning = clean_batch(events, batch, keys, before, rules, accepted, bots)
     kept = cleaning.codes == 0
     late = kept & (batch.at < accepted - lateness)
     kept &= ~late
     counted = kept & batch.counted
     for_users = counted & (batch.kind != IMPRESSION_CODE)
-    written = np.flatnonzero(for_users | (cleaning.remembered & ~late))
-    after = merged(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
+    written = np.flatnonzero(for_users | cleaning.remembered)
+    after = merge_logs(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
     for_features = after.counted()
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
         rejected=_with_reasons(events, cleaning.codes),
-        logs=encode_logs(trimmed(after.of_users(batch.user[written]), rules)),
+        logs=encode_logs(trim_logs(after.of_users(batch.user[written]), rules, bots | cleaning.bots)),
         rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
         bots=cleaning.bots,
@@ -133,10 +134,10 @@ def user_rows(logs: Mapping[str, bytes], *, categories: Categories, now: int, cr
     return _user_rows(decode_logs(sorted(logs), logs), categories, now, created)
 
 
-def stamped(rows: pa.Table, created: int) -> pa.Table:
+def stamp_rows(rows: pa.Table, created: int) -> pa.Table:
     """Feature `rows` with another created timestamp, microseconds."""
     place = rows.column_names.index(columns.CREATED_TIMESTAMP)
-    return rows.set_column(place, columns.CREATED_TIMESTAMP, instants(np.full(len(rows), created)))
+    return rows.set_column(place, columns.CREATED_TIMESTAMP, instant_column(np.full(len(rows), created)))
 
 
 def _user_rows(logs: UserLogs, categories: Categories, now: int, created: int) -> UserRows:
@@ -155,6 +156,6 @@ def _chosen(events: pa.Table, rows: BoolArray) -> pa.Table:
 
 
 def _with_reasons(events: pa.Table, codes: CodeArray) -> pa.Table:
-    refused = np.flatnonzero(codes)
-    reasons = pa.array(REASONS, pa.string()).take(pa.array(codes[refused].astype(np.int64)))
-    return events.take(pa.array(refused)).append_column("reason", reasons)
+    rejected = np.flatnonzero(codes)
+    reasons = pa.array(REASONS, pa.string()).take(pa.array(codes[rejected].astype(np.int64)))
+    return events.take(pa.array(rejected)).append_column("reason", reasons)

@@ -1,4 +1,4 @@
-"""Canonical events as arrays: what cleaning, logs and tiles take of a batch."""
+"""Canonical events as arrays: what cleaning, logs and counters take of a batch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import integers, kind_codes, says_something
+from recsys.features.event_log import integer_column, is_counted, kind_codes
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
 
 
 @dataclass(frozen=True)
-class Batch:
+class EventBatch:
     """N events in the order of arrival; arrays are (N,).
 
     Attributes:
@@ -52,13 +52,13 @@ class Batch:
         return np.append(self.item_keys, 0)[self.item]
 
 
-def read_batch(events: pa.Table) -> Batch:
+def read_batch(events: pa.Table) -> EventBatch:
     """The arrays of canonical `events`; queries and ids of events are no part of them."""
     users, user = _encoded(events[columns.USER_ID])
     items, item = _encoded(events[columns.ITEM_ID])
     kind = kind_codes(events[columns.KIND])
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)
-    return Batch(
+    return EventBatch(
         users=users,
         items=items,
         item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
@@ -67,14 +67,14 @@ def read_batch(events: pa.Table) -> Batch:
         kind=kind,
         at=events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
         sequence=events[columns.SEQUENCE].to_numpy(),
-        quantity=integers(events[columns.QUANTITY], 1),
-        value=integers(events[columns.VALUE_MICROS], -1),
+        quantity=integer_column(events[columns.QUANTITY], 1),
+        value=integer_column(events[columns.VALUE_MICROS], -1),
         weight=weight,
-        counted=says_something(kind, weight) & (item >= 0) & (user >= 0),
+        counted=is_counted(kind, weight) & (item >= 0) & (user >= 0),
     )
 
 
-def about(events: pa.Table, batch: Batch) -> IntArray:
+def event_keys(events: pa.Table, batch: EventBatch) -> IntArray:
     """(N,) what an event is about, to the rules of cleaning: its item's key; of a search the query too."""
     keys = batch.item_key
     searches = np.flatnonzero(batch.kind == SEARCH_CODE)

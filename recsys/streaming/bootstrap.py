@@ -9,11 +9,11 @@ import pyarrow as pa
 from recsys import columns
 from recsys.features.event_log import IMPRESSION_CODE
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.batch import about, read_batch
+from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import looked_at
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters
-from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merged, trimmed
+from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merge_logs, trim_logs
 
 BOOTSTRAP_COLUMNS = (
     columns.USER_ID,
@@ -34,20 +34,20 @@ class Bootstrapped:
 
     Attributes:
         logs: user id -> log.
-        tiles: of all items, with their popularity.
+        counters: of all items, with their popularity.
     """
 
     logs: dict[str, bytes]
-    tiles: ItemCounters
+    counters: ItemCounters
 
 
 def bootstrap(
     events: pa.Table, *, rules: CleaningRules, label_kinds: Collection[str] = columns.ACTION_KINDS
 ) -> Bootstrapped:
-    """The logs of all users and the tiles of all items of canonical `events`, which are taken as clean.
+    """The logs of all users and the counters of all items of canonical `events`, which are taken as clean.
 
     Only BOOTSTRAP_COLUMNS are read. A lake larger than memory comes in parts by user: logs of different
-    users do not meet, and tiles add up with `recsys.streaming.item_counters.added`.
+    users do not meet, and counters add up with `recsys.streaming.item_counters.add_counters`.
 
     Args:
         label_kinds: the actions that make an item popular.
@@ -55,9 +55,9 @@ def bootstrap(
     batch = read_batch(events)
     for_users = batch.counted & (batch.kind != IMPRESSION_CODE)
     written = np.flatnonzero(for_users | looked_at(batch.kind, rules))
-    rows = log_rows(batch, about(events, batch), written, for_users[written])
-    logs = merged(decode_logs(batch.users, {}), batch.user[written], rows)
+    rows = log_rows(batch, event_keys(events, batch), written, for_users[written])
+    logs = merge_logs(decode_logs(batch.users, {}), batch.user[written], rows)
     return Bootstrapped(
-        logs=encode_logs(trimmed(logs, rules).of_users(batch.user[written])),
-        tiles=item_deltas(batch, np.flatnonzero(batch.counted), logs.counted(), label_kinds),
+        logs=encode_logs(trim_logs(logs, rules).of_users(batch.user[written])),
+        counters=item_deltas(batch, np.flatnonzero(batch.counted), logs.counted(), label_kinds),
     )

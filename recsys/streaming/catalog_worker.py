@@ -31,7 +31,7 @@ from recsys.streaming.upserts import merged_item, merged_user
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-MOST_LETTERS = 1_000_000
+MOST_DEAD_LETTERS = 1_000_000
 FUTURE_TOLERANCE_MICROS = 300_000_000  # as cleaning has it: one wrong clock must not have the last word
 
 log = logging.getLogger("recsys.streaming")
@@ -48,7 +48,7 @@ class CatalogLog(Protocol):
         """The same of users."""
         ...
 
-    def retexted(self, item_ids: Sequence[str]) -> set[str]:
+    def items_with_new_text(self, item_ids: Sequence[str]) -> set[str]:
         """Those of these items whose text was ever another than the imported one, new items included."""
         ...
 
@@ -103,7 +103,7 @@ class Texts(Protocol):
 
 
 @dataclass(frozen=True)
-class CatalogDoors:
+class CatalogDeps:
     """Where a catalog worker reads and writes."""
 
     stream: EventStream
@@ -121,16 +121,16 @@ class CatalogWorker:
         clock: microseconds since 1970.
     """
 
-    def __init__(self, doors: CatalogDoors, clock: Callable[[], int]) -> None:
-        self._doors = doors
+    def __init__(self, deps: CatalogDeps, clock: Callable[[], int]) -> None:
+        self._deps = deps
         self._clock = clock
         self._reader: StreamReader | None = None
         self._refused: set[int] = set()
 
     def run(self, stop: Signal) -> None:
         """Works until `stop` is set; a store that is away is asked again every second."""
-        doors = self._doors
-        if doors.log.retexted([item for _, items in doors.log.changed_after(0) for item in items]):
+        deps = self._deps
+        if deps.log.items_with_new_text([item for _, items in deps.log.changed_after(0) for item in items]):
             self._encoded([])  # a shop that has sent texts will send more: its next one need not wait
         while not stop.is_set():
             try:
@@ -154,7 +154,7 @@ class CatalogWorker:
                 self._process(entries)
                 offset = {self._partition: entries[-1].offset}
                 now = self._clock()
-                self._doors.progress.advance(offset, [max(0, now - entry.accepted_at) for entry in entries])
+                self._deps.progress.advance(offset, [max(0, now - entry.accepted_at) for entry in entries])
                 reader.commit(offset)
             return len(entries)
         except StoreUnavailableError:
@@ -169,17 +169,17 @@ class CatalogWorker:
 
     @property
     def _partition(self) -> int:
-        return self._doors.stream.partitions
+        return self._deps.stream.partitions
 
     def _start(self) -> StreamReader:
         self._catch_up()
-        stream = self._doors.stream
+        stream = self._deps.stream
         committed = stream.status()[self._partition].committed_offset
-        # What was refused stays refused: its item may be known by now, and it would count after all.
-        letters = (letter.entry for letter in stream.dead_letters(MOST_LETTERS))
+        # What was rejected stays rejected: its item may be known by now, and it would count after all.
+        dead_letters = (dead_letter.entry for dead_letter in stream.dead_letters(MOST_DEAD_LETTERS))
         self._refused = {
             entry.offset
-            for entry in letters
+            for entry in dead_letters
             if entry.partition == self._partition and entry.offset > committed
         }
         self._reader = stream.reader({self._partition: committed})
@@ -187,16 +187,16 @@ class CatalogWorker:
 
     def _catch_up(self) -> None:
         """Brings online and publishes what is in the log and not in the feed."""
-        doors = self._doors
-        known = doors.feed.version(doors.texts.encoder)
-        if known > doors.log.last_version():
-            doors.feed.clear()  # of another home that used this server
+        deps = self._deps
+        known = deps.feed.version(deps.texts.encoder)
+        if known > deps.log.last_version():
+            deps.feed.clear()  # of another home that used this server
             known = 0
         batch: list[str] = []
-        undone = doors.log.changed_after(known)
-        for place, (version, item_ids) in enumerate(undone, start=1):
+        undone_instants = deps.log.changed_after(known)
+        for place, (version, item_ids) in enumerate(undone_instants, start=1):
             batch += item_ids
-            if len(batch) >= BATCH_ENTRIES or place == len(undone):  # a version is never cut through
+            if len(batch) >= BATCH_ENTRIES or place == len(undone_instants):  # a version is never cut through
                 self._publish(batch, version)
                 batch = []
 
@@ -205,17 +205,17 @@ class CatalogWorker:
         upserts, poison = _parsed([each for each in entries if each.offset not in self._refused], now)
         items, users, refused = self._merged(upserts)
         if poison or refused:
-            self._doors.stream.put_aside([*poison, *refused], now)
+            self._deps.stream.put_aside([*poison, *refused], now)
         if items or users:
-            version = max(self._doors.log.last_version() + 1, now)
-            self._doors.log.append(items, users, version)
+            version = max(self._deps.log.last_version() + 1, now)
+            self._deps.log.append(items, users, version)
             self._publish(list(dict.fromkeys(item.item_id for item in items)), version)
 
     def _merged(
         self, upserts: Sequence[tuple[Entry, ItemUpsert | UserUpsert]]
     ) -> tuple[list[Item], list[User], list[tuple[Entry, str]]]:
         """Every new version in order of arrival, and what cannot be merged."""
-        log = self._doors.log
+        log = self._deps.log
         items = log.items([each.item_id for _, each in upserts if isinstance(each, ItemUpsert)])
         users = log.users([each.user_id for _, each in upserts if isinstance(each, UserUpsert)])
         new_items: list[Item] = []
@@ -242,29 +242,29 @@ class CatalogWorker:
         """Brings the newest versions of these items online and tells the services."""
         if not item_ids:
             return
-        doors = self._doors
-        items = list(doors.log.items(item_ids).values())
+        deps = self._deps
+        items = list(deps.log.items(item_ids).values())
         # Price and stock first: they need not wait until a text is encoded.
         table = items_table(items)
-        doors.online.write(
+        deps.online.write(
             {
                 columns.ITEM_CONTENT: item_content(table, 0, version),
                 columns.ITEM_VECTORS: item_vectors(table, 0, version),
             }
         )
-        retexted = doors.log.retexted(item_ids)
-        told = [item for item in items if item.item_id in retexted]
+        items_with_new_text = deps.log.items_with_new_text(item_ids)
+        told = [item for item in items if item.item_id in items_with_new_text]
         vectors: dict[str, FloatArray] = {}
         if told and (rows := self._encoded([item.text for item in told])) is not None:
-            doors.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, version)})
+            deps.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, version)})
             vectors = {item.item_id: row for item, row in zip(told, rows, strict=True)}
         changes = [ItemChange(item, vectors.get(item.item_id)) for item in items]
-        doors.feed.publish(changes, version, doors.texts.encoder)
+        deps.feed.publish(changes, version, deps.texts.encoder)
 
     def _encoded(self, texts: Sequence[str]) -> FloatArray | None:
         """Text vectors; None without an encoder, which is no reason to keep a price or a title back."""
         try:
-            return self._doors.texts.vectors(texts)
+            return self._deps.texts.vectors(texts)
         except (ArtifactError, ConfigError) as error:
             log.error("%d changed texts stay without a vector: %s", len(texts), error)
             return None

@@ -9,18 +9,19 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.ingest.cleaning.filters import (
+    BOT,
     DUPLICATE,
     NEAR_DUPLICATE,
     REASON_CODES,
     CodeArray,
-    reject,
     reject_bots,
     reject_clocks,
     reject_near_duplicates,
+    reject_rows,
 )
 from recsys.ingest.cleaning.hashing import HashArray, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.batch import Batch
+from recsys.streaming.batch import EventBatch
 from recsys.streaming.user_log import UserLogs, looked_back_on
 
 
@@ -31,7 +32,7 @@ class CleaningResult:
     Attributes:
         codes: (N,) places in `recsys.ingest.cleaning.filters.REASONS`, 0 = kept.
         remembered: (N,) events that a rule will look back on.
-        bots: users that the batch betrayed as machines.
+        bots: users that the batch revealed as bots (new ones only).
     """
 
     codes: CodeArray
@@ -41,16 +42,16 @@ class CleaningResult:
 
 def clean_batch(
     events: pa.Table,
-    batch: Batch,
+    batch: EventBatch,
     keys: IntArray,
     logs: UserLogs,
     rules: CleaningRules,
     clock: IntArray,
     bots: frozenset[str],
 ) -> CleaningResult:
-    """The verdict on each event of `batch`; nothing is undone, cancellations stay events.
+    """What becomes of each event of `batch`; nothing is undone, cancellations stay events.
 
-    Verdicts are given in the order of arrival and are final: an event that was kept stays kept when an
+    Events are judged in the order of arrival, finally: an event that was kept stays kept when an
     earlier one comes late.
 
     Args:
@@ -71,20 +72,30 @@ def clean_batch(
     reject_clocks(batch.at, codes[old:], rules, clock)
     _reject_duplicates(events, codes[old:])
     reject_near_duplicates(rows, codes, rules, old)
-    betrayals = reject_bots(rows, codes, rules, _known(batch, old, bots))
-    codes = codes[old:]
-    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    bot_rows = reject_bots(rows, codes, rules, _known(batch, old, bots), old)
     return CleaningResult(
-        codes,
-        looked_at(batch.kind, rules) & passed,
-        frozenset(batch.users[user] for user in rows.user[betrayals]),
+        codes[old:],
+        _remembered(batch.kind, codes[old:], rules),
+        frozenset(batch.users[user] for user in rows.user[bot_rows]) - bots,
     )
 
 
 def looked_at(kind: IntArray, rules: CleaningRules) -> BoolArray:
     """(N,) whether a rule looks back on events of this kind, by its code."""
-    spaced = {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
-    return _of_kinds(kind, spaced | set(rules.bot_kinds))
+    return _of_kinds(kind, _spaced(rules) | set(rules.bot_kinds))
+
+
+def _remembered(kind: IntArray, codes: CodeArray, rules: CleaningRules) -> BoolArray:
+    """(N,) events that a rule will look back on; of a bot, which stays one, only near duplicates' does."""
+    passed = (codes == 0) | (codes == REASON_CODES[NEAR_DUPLICATE])
+    of_bots = (codes == REASON_CODES[BOT]) & _of_kinds(kind, _spaced(rules))
+    remembered: BoolArray = (passed & looked_at(kind, rules)) | of_bots
+    return remembered
+
+
+def _spaced(rules: CleaningRules) -> set[str]:
+    """Kinds that have near duplicates."""
+    return {name for name, seconds in rules.near_duplicate_seconds.items() if seconds > 0}
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class _Columns:
         return values[rows].view(np.uint64)
 
 
-def _recent(batch: Batch, logs: UserLogs, rules: CleaningRules) -> BoolArray:
+def _recent(batch: EventBatch, logs: UserLogs, rules: CleaningRules) -> BoolArray:
     earliest = np.full(len(batch.users), np.iinfo(np.int64).max)
     np.minimum.at(earliest, batch.user, batch.at)
     return np.asarray(logs.rows["at"] >= looked_back_on(earliest, rules)[logs.user])
@@ -116,10 +127,10 @@ def _reject_duplicates(events: pa.Table, codes: CodeArray) -> None:
     if len(first) < len(hashes):
         again = np.ones(len(hashes), bool)
         again[first] = False
-        reject(codes, again & (codes == 0), DUPLICATE)
+        reject_rows(codes, again & (codes == 0), DUPLICATE)
 
 
-def _known(batch: Batch, old: int, bots: frozenset[str]) -> BoolArray | None:
+def _known(batch: EventBatch, old: int, bots: frozenset[str]) -> BoolArray | None:
     listed = np.fromiter((user in bots for user in batch.users), bool, len(batch.users))
     return np.concatenate([np.zeros(old, bool), listed[batch.user]]) if listed.any() else None
 

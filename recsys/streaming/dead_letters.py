@@ -18,16 +18,16 @@ def letter_id(entry: Entry) -> str:
     return f"{entry.partition}-{entry.offset}"
 
 
-def encode_letter(entry: Entry, reason: str, at: int) -> bytes:
+def encode_dead_letter(entry: Entry, reason: str, at: int) -> bytes:
     """A letter as one line of JSON, followed by the entry's body as it came."""
     head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason}
     return json.dumps(head).encode() + b"\n" + entry.body
 
 
-def decode_letter(name: str, value: bytes) -> DeadLetter:
-    """The letter that `encode_letter` wrote under `name`.
+def decode_dead_letter(name: str, value: bytes) -> DeadLetter:
+    """The letter that `encode_dead_letter` wrote under `name`.
 
-    >>> decode_letter("3-41", encode_letter(Entry(3, 41, b"{}", 7), "no kind", 9)).reason
+    >>> decode_dead_letter("3-41", encode_dead_letter(Entry(3, 41, b"{}", 7), "no kind", 9)).reason
     'no kind'
     """
     partition, _, offset = name.partition("-")
@@ -37,7 +37,7 @@ def decode_letter(name: str, value: bytes) -> DeadLetter:
     return DeadLetter(name, entry, head["reason"], head["at"])
 
 
-def retry(stream: EventStream, ids: Iterable[str], now: int) -> int:
+def retry_dead_letters(stream: EventStream, ids: Iterable[str], now: int) -> int:
     """Appends the bodies of dead letters to their partitions again, then drops the letters.
 
     Cut short between the two, a letter may be tried twice; its event's id makes that harmless.
@@ -50,9 +50,13 @@ def retry(stream: EventStream, ids: Iterable[str], now: int) -> int:
         How many letters there were.
     """
     wanted = set(ids)
-    letters = [letter for letter in stream.dead_letters(ALL) if not wanted or letter.letter_id in wanted]
-    for start in range(0, len(letters), BATCH):
-        batch = letters[start : start + BATCH]
-        stream.append([(letter.entry.partition, letter.entry.body) for letter in batch], now)
-        stream.drop(letter.letter_id for letter in batch)
-    return len(letters)
+    dead_letters = [
+        dead_letter
+        for dead_letter in stream.dead_letters(ALL)
+        if not wanted or dead_letter.letter_id in wanted
+    ]
+    for start in range(0, len(dead_letters), BATCH):
+        batch = dead_letters[start : start + BATCH]
+        stream.append([(dead_letter.entry.partition, dead_letter.entry.body) for dead_letter in batch], now)
+        stream.drop(dead_letter.letter_id for dead_letter in batch)
+    return len(dead_letters)

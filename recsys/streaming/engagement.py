@@ -1,4 +1,4 @@
-"""The items of one step: their tiles brought up to date, and the rows that came of it."""
+"""The items of one step: their counters brought up to date, and the rows that came of it."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,13 @@ import pyarrow as pa
 from recsys import columns
 from recsys.features.event_log import NEVER
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.streaming.item_counters import ItemCounters, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import (
+    ItemCounters,
+    add_counters,
+    decode_counters,
+    encode_counters,
+    item_rows,
+)
 from recsys.streaming.state import ItemState
 
 
@@ -30,14 +36,15 @@ class ItemUpdate:
 
     def __call__(self, stored: Mapping[str, ItemState], created: int) -> dict[str, ItemState]:
         """The new states of the items, from those that are stored."""
-        tiles = decode_tiles({item: state.tiles for item, state in stored.items()})
+        counters = decode_counters({item: state.counters for item, state in stored.items()})
         if self._deltas is not None:
-            tiles = added(tiles, self._deltas)
-        if not len(tiles):
+            counters = add_counters(counters, self._deltas)
+        if not len(counters):
             return {}
-        rows = item_rows(tiles, now=self._now, created=created)
+        rows = item_rows(counters, now=self._now, created=created)
         self.engagement = rows.engagement
-        self.popularity = dict(zip(tiles.items, tiles.popularity.tolist(), strict=True))
+        self.popularity = dict(zip(counters.items, counters.popularity.tolist(), strict=True))
         return {
-            item: ItemState(blob, rows.expires[item] or NEVER) for item, blob in encode_tiles(tiles).items()
+            item: ItemState(blob, rows.expires[item] or NEVER)
+            for item, blob in encode_counters(counters).items()
         }

@@ -1,7 +1,7 @@
-"""What clients send as events: rows out of a body, a verdict on each, and what goes into which partition."""
+"""What clients send as events: rows out of a body, a result for each, and what goes into which partition."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ class EventResult:
         message: for a refused row the field, its value and the remedy.
     """
 
-    index: int
+    index: int = field(metadata={"description": "place in the body, from 0"})
     verdict: Literal["refused", "generated"]
     event_id: str | None
     message: str
@@ -37,7 +37,7 @@ class EventResult:
 
 @dataclass(frozen=True)
 class Intake:
-    """The verdict on a whole body.
+    """What became of a whole body.
 
     Attributes:
         rows: of the accepted events, in their order. refused: how many rows were.
@@ -81,12 +81,12 @@ def read_rows(body: bytes, lines: bool) -> list[Any]:
     return rows
 
 
-def take(
+def accept_rows(
     rows: Sequence[Any], partitions: int, rules: CleaningRules, now: datetime, new_id: Callable[[], str]
 ) -> Intake:
-    """Accepts or refuses each of `rows`.
+    """Accepts or rejects each of `rows`.
 
-    A row without `at` happened `now`; one without `event_id` gets a new one and a verdict that says so.
+    A row without `at` happened `now`; one without `event_id` gets a new one and a result that says so.
 
     Args:
         partitions: of users; upserts go to the one behind them.
@@ -124,7 +124,7 @@ def _event(row: Any, now: datetime, new_id: Callable[[], str]) -> tuple[Event, b
 
 
 def _check_clock(at: datetime, rules: CleaningRules, now: datetime) -> None:
-    """Refuses what cleaning would refuse later, when nobody can be told any more."""
+    """Rejects what cleaning would reject later, when the client can no longer be told."""
     if at - now > timedelta(seconds=rules.future_tolerance_seconds):
         ahead = (at - now).total_seconds()
         raise InvalidEventError(

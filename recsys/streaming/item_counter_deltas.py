@@ -1,4 +1,4 @@
-"""What events change in the tiles of items."""
+"""What events change in the counters of items."""
 
 from collections.abc import Collection
 
@@ -9,15 +9,15 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
-from recsys.streaming.batch import Batch
-from recsys.streaming.item_counters import TILE_COLUMNS, ItemCounters, summed, weight_at_origin
-from recsys.streaming.user_log import Rows, UserLogs, undone
+from recsys.streaming.batch import EventBatch
+from recsys.streaming.item_counters import TILE_COLUMNS, ItemCounters, sum_counters, weight_at_origin
+from recsys.streaming.user_log import Rows, UserLogs, undone_instants
 
 
 def item_deltas(
-    batch: Batch, counted: IntArray, logs: UserLogs, label_kinds: Collection[str]
+    batch: EventBatch, counted: IntArray, logs: UserLogs, label_kinds: Collection[str]
 ) -> ItemCounters:
-    """What the events of `batch` at `counted` add to tiles and popularity.
+    """What the events of `batch` at `counted` add to counters and popularity.
 
     An action adds 1 to its own day; a purchase that is undone from now on takes 1 back there, and one that
     stands again because a late event changed what a cancellation means gives it back.
@@ -46,11 +46,11 @@ def item_deltas(
     touched = newest > 0
     names = tuple(batch.items[place] for place in np.flatnonzero(touched).tolist())
     place = np.cumsum(touched) - 1
-    return summed(names, place[item], day, counts, newest[touched], last[touched], popularity[touched])
+    return sum_counters(names, place[item], day, counts, newest[touched], last[touched], popularity[touched])
 
 
 def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
-    """The new actions and the purchases whose fate has changed, with what each adds to its tile."""
+    """The new actions and the purchases whose fate has changed, with what each adds to its counter."""
     is_action = IS_ACTION[logs.rows["kind"]]
     if not (logs.rows["kind"] == CANCEL_CODE).any():
         changed = np.flatnonzero(is_action & logs.new)
@@ -64,10 +64,10 @@ def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
 
 def _not_undone(logs: UserLogs) -> BoolArray:
     rows = logs.rows
-    return np.asarray(undone(logs.user, rows["key"], rows["kind"], rows["at"]) == NEVER)
+    return np.asarray(undone_instants(logs.user, rows["key"], rows["kind"], rows["at"]) == NEVER)
 
 
-def _last(batch: Batch, counted: IntArray) -> tuple[IntArray, IntArray]:
+def _last(batch: EventBatch, counted: IntArray) -> tuple[IntArray, IntArray]:
     """By item, the instant of its newest event and of its newest action or cancellation; 0 = none."""
     newest, last = np.zeros((2, len(batch.items)), np.int64)
     np.maximum.at(newest, batch.item[counted], batch.at[counted])

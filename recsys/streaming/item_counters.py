@@ -15,12 +15,12 @@ from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.features.event_log import NEVER
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
-from recsys.features.timeline import validity
+from recsys.features.timeline import find_validity
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, SECOND_MICROS, first_day
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, POPULARITY_ORIGIN
 
-TILE_VERSION = 1
-TILE_DTYPE = np.dtype([("day", "<i4"), ("counts", "<i4", (len(COUNTED_KINDS),))])
+COUNTER_VERSION = 1
+COUNTER_DTYPE = np.dtype([("day", "<i4"), ("counts", "<i4", (len(COUNTED_KINDS),))])
 _HEAD = struct.Struct("<Bqqd")  # version, newest_at, last_at, popularity
 
 
@@ -31,16 +31,16 @@ TILE_COLUMNS[[columns.KIND_CODES[kind] for kind in COUNTED_KINDS]] = np.arange(l
 
 @dataclass(frozen=True)
 class ItemCounters:
-    """D items with T tiles, sorted by item and day; no (item, day) twice.
+    """D items with T counters, sorted by item and day; no (item, day) twice.
 
     Attributes:
         items: external ids, sorted.
-        item: (T,) place of each tile's item in `items`.
+        item: (T,) place of each counter's item in `items`.
         day: (T,) days since 1970.
         counts: (T, 6) events that stand, in the order of COUNTED_KINDS; negative in a delta that takes back.
         newest_at: (D,) microseconds of the newest event of any kind, 0 = none.
         last_at: (D,) microseconds of the newest action or cancellation, 0 = none.
-        popularity: (D,) weight as of POPULARITY_ORIGIN, see `decayed`.
+        popularity: (D,) weight as of POPULARITY_ORIGIN, see `decay_popularity`.
     """
 
     items: tuple[str, ...]
@@ -60,7 +60,7 @@ class ItemRows:
     """item_engagement rows of items, and for each item the midnight at which its row changes next.
 
     Attributes:
-        engagement: rows of VIEW_SCHEMAS[item_engagement], one an item, in the order of the tiles' items.
+        engagement: rows of VIEW_SCHEMAS[item_engagement], one an item, in the order of the counters' items.
         expires: item id -> microseconds; None = nothing changes until a new event comes.
     """
 
@@ -74,13 +74,13 @@ def weight_at_origin(at: IntArray, weight: FloatArray) -> DoubleArray:
     return np.asarray(weight * np.exp2(age), np.float64)
 
 
-def decayed(popularity: DoubleArray, now: int) -> FloatArray:
+def decay_popularity(popularity: DoubleArray, now: int) -> FloatArray:
     """Popularity at `now`, as `recsys.retrieval.popularity.decayed_popularity` defines it."""
     age = (now - POPULARITY_ORIGIN) / (POPULARITY_HALF_LIFE_DAYS * DAY_MICROS)
     return np.asarray(popularity * 2.0**-age, np.float32)
 
 
-def summed(
+def sum_counters(
     items: tuple[str, ...],
     item: IntArray,
     day: IntArray,
@@ -89,7 +89,7 @@ def summed(
     last_at: IntArray,
     popularity: DoubleArray,
 ) -> ItemCounters:
-    """Tiles out of parts (K,) that may be about the same item and day; `items` in any order, distinct.
+    """Counters out of parts (K,) that may be about the same item and day; `items` in any order, distinct.
 
     Args:
         counts: (K, 6).
@@ -104,12 +104,12 @@ def summed(
     by_key = np.argsort(key, kind="stable")  # of sorted parts behind each other: hardly more than a merge
     key = key[by_key]
     first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
-    tile = key[first]
+    counter = key[first]
     total = np.add.reduceat(counts[by_key], first) if len(first) else counts
     return ItemCounters(
         items=tuple(items[place] for place in order.tolist()),
-        item=tile // width,
-        day=tile % width + oldest,
+        item=counter // width,
+        day=counter % width + oldest,
         counts=total,
         newest_at=newest_at[order],
         last_at=last_at[order],
@@ -117,63 +117,65 @@ def summed(
     )
 
 
-def added(stored: ItemCounters, deltas: ItemCounters) -> ItemCounters:
+def add_counters(stored: ItemCounters, deltas: ItemCounters) -> ItemCounters:
     """The sum of both, of all their items; commutative and, but for the rounding of popularity, associative.
 
-    Tiles that left every window before their item's newest event are forgotten.
+    Counters that left every window before their item's newest event are forgotten.
     """
     items = tuple(dict.fromkeys((*stored.items, *deltas.items)))
     place = {item: rank for rank, item in enumerate(items)}
     parts = [
-        (tiles, np.fromiter((place[item] for item in tiles.items), np.int64, len(tiles)))
-        for tiles in (stored, deltas)
+        (counters, np.fromiter((place[item] for item in counters.items), np.int64, len(counters)))
+        for counters in (stored, deltas)
     ]
     newest, last = np.zeros(len(items), np.int64), np.zeros(len(items), np.int64)
     popularity = np.zeros(len(items))
-    for tiles, places in parts:
-        newest[places] = np.maximum(newest[places], tiles.newest_at)
-        last[places] = np.maximum(last[places], tiles.last_at)
-        popularity[places] += tiles.popularity
-    item = np.concatenate([places[tiles.item] for tiles, places in parts])
-    day = np.concatenate([tiles.day for tiles, _ in parts])
-    counts = np.concatenate([tiles.counts for tiles, _ in parts])
+    for counters, places in parts:
+        newest[places] = np.maximum(newest[places], counters.newest_at)
+        last[places] = np.maximum(last[places], counters.last_at)
+        popularity[places] += counters.popularity
+    item = np.concatenate([places[counters.item] for counters, places in parts])
+    day = np.concatenate([counters.day for counters, _ in parts])
+    counts = np.concatenate([counters.counts for counters, _ in parts])
     kept = day >= first_day(newest, LONGEST_WINDOW)[item]
-    return summed(items, item[kept], day[kept], counts[kept], newest, last, popularity)
+    return sum_counters(items, item[kept], day[kept], counts[kept], newest, last, popularity)
 
 
-def encode_tiles(tiles: ItemCounters) -> dict[str, bytes]:
-    """Item id -> its tiles as bytes, with a version."""
-    rows = np.empty(len(tiles.day), TILE_DTYPE)
-    rows["day"], rows["counts"] = tiles.day, tiles.counts
+def encode_counters(counters: ItemCounters) -> dict[str, bytes]:
+    """Item id -> its counters as bytes, with a version."""
+    rows = np.empty(len(counters.day), COUNTER_DTYPE)
+    rows["day"], rows["counts"] = counters.day, counters.counts
     data = rows.tobytes()
-    places = (_starts(tiles) * TILE_DTYPE.itemsize).tolist()
-    heads = zip(tiles.newest_at.tolist(), tiles.last_at.tolist(), tiles.popularity.tolist(), strict=True)
+    places = (_starts(counters) * COUNTER_DTYPE.itemsize).tolist()
+    heads = zip(
+        counters.newest_at.tolist(), counters.last_at.tolist(), counters.popularity.tolist(), strict=True
+    )
     return {
-        item: _HEAD.pack(TILE_VERSION, *head) + data[start:end]
-        for item, head, start, end in zip(tiles.items, heads, places[:-1], places[1:], strict=True)
+        item: _HEAD.pack(COUNTER_VERSION, *head) + data[start:end]
+        for item, head, start, end in zip(counters.items, heads, places[:-1], places[1:], strict=True)
     }
 
 
-def decode_tiles(stored: Mapping[str, bytes]) -> ItemCounters:
-    """What `encode_tiles` made; the items of `stored`.
+def decode_counters(stored: Mapping[str, bytes]) -> ItemCounters:
+    """What `encode_counters` made; the items of `stored`.
 
     Raises:
-        DataError: tiles are of another version.
+        DataError: counters are of another version.
     """
     items = tuple(sorted(stored))
     blobs = [stored[item] for item in items]
     heads = [_HEAD.unpack_from(blob) for blob in blobs]
     for item, head in zip(items, heads, strict=True):
-        if head[0] != TILE_VERSION:
+        if head[0] != COUNTER_VERSION:
             raise DataError(
-                f"the tiles of item {item!r} have version {head[0]}, not {TILE_VERSION}. "
+                f"the counters of item {item!r} have version {head[0]}, not {COUNTER_VERSION}. "
                 "Remove the stream's state: the next worker builds it anew from the event lake."
             )
     lengths = np.fromiter((len(blob) - _HEAD.size for blob in blobs), np.int64, len(blobs))
-    rows = np.frombuffer(b"".join([memoryview(blob)[_HEAD.size :] for blob in blobs]), TILE_DTYPE)
+    rows = np.frombuffer(b"".join([memoryview(blob)[_HEAD.size :] for blob in blobs]), COUNTER_DTYPE)
     return ItemCounters(
         items=items,
-        item=np.repeat(np.arange(len(items)), lengths // TILE_DTYPE.itemsize),
+        item=np.repeat(np.arange(len(items)), lengths // COUNTER_DTYPE.itemsize),
         day=rows["day"].astype(np.int64),
         counts=rows["counts"].astype(np.int64),
         newest_at=np.array([head[1] for head in heads], np.int64),
@@ -182,29 +184,29 @@ def decode_tiles(stored: Mapping[str, bytes]) -> ItemCounters:
     )
 
 
-def item_rows(tiles: ItemCounters, *, now: int, created: int) -> ItemRows:
-    """The item_engagement row of every item of `tiles` valid at `now`, as the batch table has it.
+def item_rows(counters: ItemCounters, *, now: int, created: int) -> ItemRows:
+    """The item_engagement row of every item of `counters` valid at `now`, as the batch table has it.
 
     Its event timestamp is the newest event's instant or the latest midnight up to `now` at which a window
-    lost a tile, whichever is later.
+    lost a counter, whichever is later.
 
     Args:
         created: microseconds, the rows' created timestamp.
     """
-    valid = validity(tiles.newest_at, tiles.item, tiles.day, now)
+    valid = find_validity(counters.newest_at, counters.item, counters.day, now)
     counts = {}
     for days in columns.WINDOW_DAYS:
-        held = np.flatnonzero(tiles.day >= first_day(valid.since, days)[tiles.item])
+        held = np.flatnonzero(counters.day >= first_day(valid.since, days)[counters.item])
         sums = np.zeros((len(held) + 1, len(COUNTED_KINDS)), np.int64)
-        np.cumsum(tiles.counts[held], axis=0, out=sums[1:])
-        starts = np.searchsorted(tiles.item[held], np.arange(len(tiles) + 1))
+        np.cumsum(counters.counts[held], axis=0, out=sums[1:])
+        starts = np.searchsorted(counters.item[held], np.arange(len(counters) + 1))
         within = (sums[starts[1:]] - sums[starts[:-1]]).astype(np.int32)  # (D, 6)
         for place, kind in enumerate(COUNTED_KINDS):
             counts[COUNT_NAME.format(kind=kind, days=days)] = pa.array(within[:, place])
     engagement = engagement_table(
-        counts, tiles.last_at // SECOND_MICROS, pa.array(tiles.items, pa.string()), valid.since, created
+        counts, counters.last_at // SECOND_MICROS, pa.array(counters.items, pa.string()), valid.since, created
     )
-    return ItemRows(engagement, dict(zip(tiles.items, or_none(valid.until), strict=True)))
+    return ItemRows(engagement, dict(zip(counters.items, or_none(valid.until), strict=True)))
 
 
 def or_none(until: IntArray) -> list[int | None]:
@@ -212,6 +214,6 @@ def or_none(until: IntArray) -> list[int | None]:
     return [None if at == NEVER else at for at in until.tolist()]
 
 
-def _starts(tiles: ItemCounters) -> IntArray:
+def _starts(counters: ItemCounters) -> IntArray:
     """(D + 1,) first tile of each item."""
-    return np.searchsorted(tiles.item, np.arange(len(tiles) + 1))
+    return np.searchsorted(counters.item, np.arange(len(counters) + 1))

@@ -1,4 +1,4 @@
-"""Entries of the stream as a table of canonical events; what is no event is told apart with its reason."""
+"""Entries of the stream as a table of canonical events; other entries are kept apart with their reasons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _OPTIONAL = (
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedEntries:
     """A batch of entries, read.
 
     Attributes:
@@ -48,18 +48,18 @@ class Parsed:
     id_hashes: IntArray
     poison: list[tuple[Entry, str]]
 
-    def take(self, rows: BoolArray) -> "Parsed":
+    def take(self, rows: BoolArray) -> "ParsedEntries":
         """The events at `rows` (N,)."""
         if rows.all():
             return self
-        return Parsed(
+        return ParsedEntries(
             self.events.filter(pa.array(rows)), self.accepted_at[rows], self.id_hashes[rows], self.poison
         )
 
 
 def parse_entries(
     entries: Sequence[Entry], partitions: int, weights: Mapping[str, float], sequence: int
-) -> Parsed:
+) -> ParsedEntries:
     """The events of `entries`.
 
     Args:
@@ -78,7 +78,9 @@ def parse_entries(
         except (InvalidEventError, orjson.JSONDecodeError) as error:
             poison.append((entry, str(error)))
     table = _table(events, weights, sequence)
-    return Parsed(table, np.array(accepted, np.int64), event_id_hashes(table[columns.EVENT_ID]), poison)
+    return ParsedEntries(
+        table, np.array(accepted, np.int64), event_id_hashes(table[columns.EVENT_ID]), poison
+    )
 
 
 def event_id_hashes(ids: Any) -> IntArray:

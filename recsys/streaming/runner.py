@@ -11,17 +11,18 @@ BALANCE_SECONDS = 0.5  # how often it looks who else works
 
 
 class Ownership(Protocol):
-    """Partitions that nobody else works on."""
+    """Partitions that this worker owns, each by a lock."""
 
     @property
-    def owned(self) -> frozenset[int]: ...
+    def owned(self) -> frozenset[int]:
+        """The partitions that this worker owns now."""
 
     def wanted(self) -> frozenset[int]:
         """The partitions that this worker should own among those that live now."""
         ...
 
     def acquire(self, partitions: Collection[int]) -> None:
-        """Takes those of `partitions` that nobody else owns."""
+        """Takes those of `partitions` that no other worker owns."""
         ...
 
     def release(self, partitions: Collection[int]) -> None:

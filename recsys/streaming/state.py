@@ -33,11 +33,11 @@ class ItemState:
     """What people did with an item.
 
     Attributes:
-        tiles: see `recsys.streaming.item_counters`.
+        counters: see `recsys.streaming.item_counters`.
         expires: microseconds of the next midnight at which the item's features change by themselves.
     """
 
-    tiles: bytes
+    counters: bytes
     expires: int = NEVER
 
 
@@ -98,7 +98,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitialState:
     """What a state is begun with.
 
     Attributes:
@@ -123,14 +123,14 @@ class StreamState(Protocol):
     """
 
     def epoch(self) -> str | None:
-        """Names the data that the state was begun with; None = nobody can work yet."""
+        """Names the data that the state was begun with; None = no worker can begin yet."""
         ...
 
     def pause(self) -> None:
-        """From now on nobody can commit anything, until the next `begin`."""
+        """From now on no worker can commit anything, until the next `begin`."""
         ...
 
-    def begin(self, origin: Origin) -> None:
+    def begin(self, origin: InitialState) -> None:
         """Replaces users, items and offsets by those of `origin`. What waits for the lake stays."""
         ...
 
@@ -155,11 +155,11 @@ class StreamState(Protocol):
         ...
 
     def reserve(self, count: int) -> int:
-        """The first of `count` sequence numbers that nobody else gets."""
+        """The first of `count` sequence numbers that no other worker gets."""
         ...
 
     def commit(self, step: Step, now: int) -> Committed | None:
-        """Does all of `step` or nothing; None if the state moved on meanwhile: somebody else did it."""
+        """Does all of `step` or nothing; None if the state moved on meanwhile: another worker did it."""
         ...
 
     def written(self, batch: int) -> None:
@@ -198,4 +198,5 @@ class StreamState(Protocol):
         """Forgets event ids that were seen before `day`, a part of them at each call."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Closes the state; nothing may be called after."""

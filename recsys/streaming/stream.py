@@ -64,7 +64,8 @@ class StreamReader(Protocol):
         """Says that everything up to these offsets by partition is processed and may be forgotten."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends the reading."""
 
 
 class EventStream(Protocol):
@@ -103,7 +104,8 @@ class EventStream(Protocol):
         """Forgets dead letters; returns how many there were."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Closes the connections."""
 
 
 class Progress(Protocol):

@@ -38,12 +38,12 @@ def parse_token(token: str, partitions: int) -> dict[int, int]:
         partitions: of users; the catalog's is numbered behind them.
 
     Raises:
-        RequestError: it is no token of this service.
+        RequestError: it is not a token of this service.
     """
     remedy = "Give back what POST /v1/events answered."
     if not _TOKEN.fullmatch(token):
         raise RequestError(
-            f"token {ascii(token)[:100]} is no partition:offset[,partition:offset...]. {remedy}"
+            f"token {ascii(token)[:100]} is not partition:offset[,partition:offset...]. {remedy}"
         )
     pairs = [part.split(":") for part in token.split(",")]
     offsets = offsets_of((int(partition), int(offset)) for partition, offset in pairs)

@@ -5,7 +5,7 @@ cleaning look back on. It only ever loses its beginning, so that a cancellation 
 as in the whole past (see `recsys.features.event_log.undone_at`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CO
 from recsys.features.windows import DAY_MICROS, LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.raw.cells import MICROS
-from recsys.streaming.batch import Batch
+from recsys.streaming.batch import EventBatch
 
 LOG_VERSION = 1
 LOG_DTYPE = np.dtype(
@@ -92,7 +92,7 @@ class UserLogs:
             at=rows["at"].copy(),
             quantity=rows["quantity"].copy(),
             value=rows["value"].copy(),
-            undone_at=undone(user, key, kind, rows["at"]),
+            undone_at=undone_instants(user, key, kind, rows["at"]),
         )
 
 
@@ -114,11 +114,11 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     return UserLogs(tuple(users), np.repeat(np.arange(len(users)), lengths), rows, np.zeros(len(rows), bool))
 
 
-def log_rows(batch: Batch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
+def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
     """(K,) the events of `batch` at `which` (K,) as rows of logs.
 
     Args:
-        keys: (N,) what each event of the batch is about, see `recsys.streaming.batch.about`.
+        keys: (N,) what each event of the batch is about, see `recsys.streaming.batch.event_keys`.
         counted: (K,) whether features of users count it.
     """
     rows = np.empty(len(which), LOG_DTYPE)
@@ -138,7 +138,7 @@ def encode_logs(logs: UserLogs) -> dict[str, bytes]:
     }
 
 
-def merged(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
+def merge_logs(logs: UserLogs, user: IntArray, rows: Rows) -> UserLogs:
     """`logs` with new `rows` (K,) of `logs.users[user]` (K,) in their places."""
     order = np.lexsort((rows["sequence"], rows["at"], user))
     user, rows = user[order], np.take(rows, order)
@@ -165,11 +165,15 @@ def _opaque(rows: Rows) -> Rows:
     return rows.view(f"V{LOG_DTYPE.itemsize}")
 
 
-def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
+def trim_logs(logs: UserLogs, rules: CleaningRules, bots: Collection[str] = frozenset()) -> UserLogs:
     """`logs` without what nothing will ask for again.
 
     Judged by each user's own newest event: whatever is left out leaves every window before that. A day more
     than the longest window stays for events that come late beside a clock that runs ahead.
+
+    Args:
+        bots: their events are not counted any more, so that only near duplicates are still looked for, and
+            the log of a bot does not hold the whole day.
     """
     if not len(logs):
         return logs
@@ -181,23 +185,33 @@ def trimmed(logs: UserLogs, rules: CleaningRules) -> UserLogs:
     to_come = done[last] - done + is_action  # actions from this row on
     recent = day_of(at) >= day_of(newest) - LONGEST_WINDOW - 1
     kept = counted & (recent | (to_come <= columns.HISTORY_LENGTH))
-    return logs.chosen(kept | (at >= looked_back_on(newest, rules)))
+    is_bot = np.fromiter((user in bots for user in logs.users), bool, len(logs.users))[logs.user]
+    since = np.where(is_bot, newest - _longest_repeat(rules), looked_back_on(newest, rules))
+    return logs.chosen(kept | (at >= since))
 
 
 def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
-    """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last."""
-    seconds = max(rules.near_duplicate_seconds.values(), default=0.0)
-    return np.minimum(newest // DAY_MICROS * DAY_MICROS, newest - round(seconds * MICROS))
+    """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last.
+
+    Its day counts for bots; and whether the first events of the day are near duplicates is told by what
+    was shortly before midnight.
+    """
+    return newest // DAY_MICROS * DAY_MICROS - _longest_repeat(rules)
 
 
-def undone(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
+def _longest_repeat(rules: CleaningRules) -> int:
+    """Microseconds after which nothing is a near duplicate of an event."""
+    return round(max((0.0, *rules.near_duplicate_seconds.values())) * MICROS)
+
+
+def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
     """`undone_at` for items that are known by their keys."""
     when = np.full(len(user), NEVER)
     cancels = np.flatnonzero(kind == CANCEL_CODE)
     if len(cancels):
         cancelled = np.zeros(int(user[-1]) + 1, bool)  # by user; few have ever cancelled anything
         cancelled[user[cancels]] = True
-        concerned = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
-        _, item = np.unique(key[concerned], return_inverse=True)
-        when[concerned] = undone_at(user[concerned], item, kind[concerned], at[concerned])
+        affected = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
+        _, item = np.unique(key[affected], return_inverse=True)
+        when[affected] = undone_at(user[affected], item, kind[affected], at[affected])
     return when

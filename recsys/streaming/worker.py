@@ -19,9 +19,17 @@ from recsys.features.event_log import NEVER
 from recsys.features.windows import DAY_MICROS, SECOND_MICROS, day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.aggregate import Aggregated, Categories, UserRows, aggregate, expire, stamped, user_rows
+from recsys.streaming.aggregate import (
+    Aggregated,
+    Categories,
+    UserRows,
+    aggregate,
+    expire,
+    stamp_rows,
+    user_rows,
+)
 from recsys.streaming.engagement import ItemUpdate
-from recsys.streaming.parsing import Parsed, parse_entries
+from recsys.streaming.parsing import ParsedEntries, parse_entries
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
 from recsys.streaming.stream import Entry, EventStream, Progress, StreamReader, partition_of
 
@@ -79,7 +87,7 @@ class Sinks:
 
 
 class Worker:
-    """Processes whole partitions, which nobody else may do at the same time.
+    """Processes whole partitions, each in one worker at a time.
 
     Attributes:
         partitions: those it has taken.
@@ -90,7 +98,7 @@ class Worker:
         self,
         stream: EventStream,
         state: StreamState,
-        outlets: Sinks,
+        sinks: Sinks,
         rules: ShopRules,
         settings: StreamSettings,
         clock: Callable[[], int],
@@ -104,7 +112,7 @@ class Worker:
         """
         self.partitions: frozenset[int] = frozenset()
         self.outdated = False
-        self._stream, self._state, self._out = stream, state, outlets
+        self._stream, self._state, self._out = stream, state, sinks
         self._rules, self._settings = rules, settings
         self._clock, self._pause = clock, pause
         self._epoch = state.epoch() or ""
@@ -195,7 +203,7 @@ class Worker:
             counts=self._counts(entries, parsed, new, result),
         )
         committed = self._state.commit(step, now)
-        if committed is None:  # somebody else did it: begin behind that
+        if committed is None:  # another worker did it: begin behind that
             self._retries += 1
             self.take(self.partitions)
             return
@@ -204,7 +212,7 @@ class Worker:
         visible = self._clock()
         self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
 
-    def _aggregate(self, parsed: Parsed, users: Mapping[str, UserState], now: int) -> Aggregated:
+    def _aggregate(self, parsed: ParsedEntries, users: Mapping[str, UserState], now: int) -> Aggregated:
         return aggregate(
             parsed.events,
             {user: state.log for user, state in users.items()},
@@ -230,7 +238,7 @@ class Worker:
         return states
 
     def _counts(
-        self, entries: Sequence[Entry], parsed: Parsed, new: Parsed, result: Aggregated
+        self, entries: Sequence[Entry], parsed: ParsedEntries, new: ParsedEntries, result: Aggregated
     ) -> dict[str, int]:
         reasons = result.rejected["reason"].value_counts().to_pylist()
         rejected = {row["values"]: row["counts"] for row in reasons}
@@ -249,8 +257,8 @@ class Worker:
     def _publish(self, committed: Committed, rows: UserRows, update: ItemUpdate) -> None:
         self._out.online.write(
             {
-                columns.USER_ACTIVITY: stamped(rows.activity, committed.created),
-                columns.USER_HISTORY: stamped(rows.history, committed.created),
+                columns.USER_ACTIVITY: stamp_rows(rows.activity, committed.created),
+                columns.USER_HISTORY: stamp_rows(rows.history, committed.created),
                 columns.ITEM_ENGAGEMENT: update.engagement,
             }
         )

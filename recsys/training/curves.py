@@ -1,4 +1,4 @@
-"""Learning curves: what happened in each epoch, as JSON and as a picture."""
+"""Learning curves: loss and metrics of each epoch, as JSON and as a picture."""
 
 import json
 import os
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import JsonValue
 
 CURVES_FILE = "curves.json"
 PICTURE_FILE = "curves.png"
@@ -18,7 +20,7 @@ class Epoch:
     Attributes:
         number: from 1. loss: mean over its batches. learning_rate: at its end.
         seconds: of training, without validation.
-        metrics: what validation said.
+        metrics: of the validation after it.
     """
 
     number: int
@@ -48,7 +50,7 @@ class Curves:
         return self.epochs[self.best_epoch - 1].metrics[self.monitor] if self.best_epoch else float("-inf")
 
     def add(self, epoch: Epoch) -> "Curves":
-        """With one more epoch, which becomes the best if it beats all before it."""
+        """These curves with one more epoch, which becomes the best if it is better than all before it."""
         better = not self.best_epoch or epoch.metrics[self.monitor] > self.best
         epochs = (*self.epochs, epoch)
         return Curves(self.title, self.monitor, epochs, epoch.number if better else self.best_epoch)
@@ -57,7 +59,7 @@ class Curves:
         """Whether the last `patience` epochs brought nothing better."""
         return len(self.epochs) - self.best_epoch >= patience
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, JsonValue]:
         """As JSON; `rebuild` reads it back."""
         return {
             "title": self.title,
@@ -68,6 +70,7 @@ class Curves:
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any]) -> "Curves":
+        """The curves that `describe` wrote."""
         epochs = tuple(Epoch(**epoch) for epoch in description["epochs"])
         return cls(description["title"], description["monitor"], epochs, description["best_epoch"])
 

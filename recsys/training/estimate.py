@@ -1,4 +1,4 @@
-"""What a training will need, said before it starts: steps, parameters, memory, and time by a short probe."""
+"""An estimate of what a training will need: steps, parameters, memory, and time by a short probe."""
 
 import time
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ from recsys.errors import DataError
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SIGNALS
-from recsys.training.pipeline import GRAPH_NEIGHBOURS
 from recsys.training.retriever.steps import TrainingState, batch_loss
+from recsys.training.stages.first_stage import GRAPH_NEIGHBOURS
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 _FLOAT, _INDEX = 4, 8  # bytes
@@ -71,7 +71,7 @@ def rough_sizes(settings: Settings, split: Split, interactions: Interactions, te
     )
 
 
-def probed(
+def probe_sizes(
     settings: Settings,
     split: Split,
     interactions: Interactions,
@@ -82,7 +82,7 @@ def probed(
 ) -> tuple[Sizes, float]:
     """Sizes by the real retriever on the real data, and the seconds of a step, the median of a few.
 
-    The texts' vectors are random, because encoding them is part of what is yet to come; nothing is kept.
+    The text vectors are random, because encoding them comes later; nothing is kept.
 
     Raises:
         DataError: there is nothing to learn from.
@@ -109,11 +109,11 @@ def probed(
         parameters=sum(weight.numel() for weight in model.parameters()),
         buffers=sum(buffer.numel() for buffer in model.buffers()),
     )
-    return sizes, _seconds_a_step(model, data, settings)
+    return sizes, _seconds_per_step(model, data, settings)
 
 
 def memory_bytes(settings: Settings, sizes: Sizes, *, ranker: bool) -> dict[str, int]:
-    """What holds how many bytes; `peak_bytes` says which of them at once.
+    """Part of a training -> bytes that it holds; `peak_bytes` adds up those that are held at once.
 
     Args:
         ranker: whether there will be a second stage.
@@ -123,7 +123,7 @@ def memory_bytes(settings: Settings, sizes: Sizes, *, ranker: bool) -> dict[str,
     graph = items * GRAPH_NEIGHBOURS * (_INDEX + _FLOAT) * 2  # neighbours, and the same as a sparse matrix
     kept = items * fusion.neighbours * (_INDEX + _FLOAT) * 2  # by text and by words
     signals = min(fusion.requests, 3 * sizes.users) * fusion.candidates * len(SIGNALS) * _FLOAT
-    lessons = min(settings.ranker.requests, 3 * sizes.users) * settings.ranker.candidates
+    ranked = min(settings.ranker.requests, 3 * sizes.users) * settings.ranker.candidates
     return {
         "events": 2 * sizes.events * 36,  # all of them and those to train on: four integers and a float
         "text vectors": items * sizes.text_dimensions * _FLOAT,
@@ -135,7 +135,7 @@ def memory_bytes(settings: Settings, sizes: Sizes, *, ranker: bool) -> dict[str,
         "optimizer and checkpoint": 8 * sizes.parameters * _FLOAT,
         "a step": _step_bytes(settings, sizes),
         "fusion's lessons": 3 * signals,  # as they are made, joined, and split into two parts
-        "ranker's lessons": lessons * len(RANKING_FEATURES) * (3 * _FLOAT + _INDEX) if ranker else 0,
+        "ranker's lessons": ranked * len(RANKING_FEATURES) * (3 * _FLOAT + _INDEX) if ranker else 0,
     }
 
 
@@ -170,20 +170,20 @@ def _random_text(rows: int, dimensions: int) -> FloatArray:
     return text
 
 
-def _seconds_a_step(model: Retriever, data: TrainingData, settings: Settings) -> float:
+def _seconds_per_step(model: Retriever, data: TrainingData, settings: Settings) -> float:
     section = settings.retriever
     threads = torch.get_num_threads()
-    lessons = TrainingState.of(model.train(), data, section)
+    state = TrainingState.of(model.train(), data, section)
     rng, seconds = np.random.default_rng(0), []
     try:
         for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:
             started = time.perf_counter()
             negatives = rng.integers(1, data.items + 1, section.negatives)
-            loss = batch_loss(model, batch_of(data, rows), negatives, lessons.frequency, section)
-            lessons.optimizer.zero_grad(set_to_none=True)
+            loss = batch_loss(model, batch_of(data, rows), negatives, state.frequency, section)
+            state.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), section.clip_norm)
-            lessons.optimizer.step()
+            state.optimizer.step()
             float(loss.detach())  # waits for the device
             seconds.append(time.perf_counter() - started)
     finally:

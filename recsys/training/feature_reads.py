@@ -1,4 +1,4 @@
-"""What training asks of the feature store, always by FeatureService name."""
+"""What training reads from the feature store, always by FeatureService name."""
 
 from typing import Protocol
 
@@ -27,8 +27,10 @@ class TrainingFeatures(Protocol):
 def read_histories(
     features: TrainingFeatures, interactions: Interactions, user_index: IntArray, at: IntArray, length: int
 ) -> Histories:
-    """What the feature store knew of each user strictly before `at` (B,) microseconds."""
-    rows = pd.DataFrame({columns.USER_ID: ids_of(interactions.users, user_index), columns.AT: instants(at)})
+    """Each user's history in the feature store strictly before `at` (B,) microseconds."""
+    rows = pd.DataFrame(
+        {columns.USER_ID: external_ids(interactions.users, user_index), columns.AT: instant_column(at)}
+    )
     found = features.training_set(rows, columns.RETRIEVAL_SERVICE)
     return histories_from_features(
         found[columns.HISTORY_ITEMS].tolist(),
@@ -43,7 +45,7 @@ def read_histories(
 def read_catalog(features: TrainingFeatures, vocabulary: Vocabulary, at: int) -> tuple[ItemTable, FloatArray]:
     """The catalog and its (N + 1, E) text vectors as known before `at` microseconds."""
     ids = np.asarray(vocabulary.ids[1:], object)
-    rows = pd.DataFrame({columns.ITEM_ID: ids, columns.AT: instants(np.full(len(ids), at, np.int64))})
+    rows = pd.DataFrame({columns.ITEM_ID: ids, columns.AT: instant_column(np.full(len(ids), at, np.int64))})
     found = features.training_set(rows, columns.CATALOG_SERVICE)
     return item_table(found, vocabulary), text_matrix(found)
 
@@ -58,9 +60,9 @@ def read_ranking_features(
     requests, width = candidates.shape
     rows = pd.DataFrame(
         {
-            columns.USER_ID: np.repeat(ids_of(interactions.users, cases.user_index), width),
-            columns.ITEM_ID: ids_of(interactions.items, candidates.ravel()),
-            columns.AT: instants(np.repeat(cases.at, width)),
+            columns.USER_ID: np.repeat(external_ids(interactions.users, cases.user_index), width),
+            columns.ITEM_ID: external_ids(interactions.items, candidates.ravel()),
+            columns.AT: instant_column(np.repeat(cases.at, width)),
         }
     )
     found = features.training_set(rows, columns.RANKING_SERVICE)
@@ -71,11 +73,11 @@ def read_ranking_features(
     return out.reshape(requests, width, len(names))
 
 
-def ids_of(vocabulary: Vocabulary, index: IntArray) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def external_ids(vocabulary: Vocabulary, index: IntArray) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
     """External ids of indexes."""
     return np.asarray(vocabulary.ids, object)[index]
 
 
-def instants(at: IntArray) -> pd.Series:
+def instant_column(at: IntArray) -> pd.Series:
     """Microseconds as aware UTC instants."""
     return pd.Series(pd.to_datetime(at, unit="us", utc=True)).astype("datetime64[us, UTC]")

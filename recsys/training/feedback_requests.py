@@ -1,4 +1,4 @@
-"""Responses that were shown as lessons of the ranker: its candidates are exactly what people saw."""
+"""Logged responses as training requests of the ranker: their candidates are exactly what users saw."""
 
 from dataclasses import replace
 
@@ -14,13 +14,13 @@ from recsys.training.feature_reads import TrainingFeatures, read_histories, read
 from recsys.training.requests import RankingData
 
 
-def sampled(feedback: Feedback, count: int, rng: np.random.Generator) -> IntArray:
+def sample_responses(feedback: Feedback, count: int, rng: np.random.Generator) -> IntArray:
     """Up to `count` responses, oldest first."""
     rows = np.arange(len(feedback))
     return rows if len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 
-def feedback_data(
+def feedback_ranking_data(
     features: TrainingFeatures,
     interactions: Interactions,
     feedback: Feedback,
@@ -28,20 +28,21 @@ def feedback_data(
     bundle: Bundle,
     width: int,
 ) -> RankingData:
-    """What was shown by these responses, features strictly before each, and what was chosen.
+    """The items that these responses showed, with features from strictly before each, and which were chosen.
 
     Args:
         bundle: the first stage whose scores the ranker will see in service.
-        width: places of a response at most; the first count.
+        width: positions of a response at most; the first ones count.
     """
     shown = np.diff(feedback.offsets)[rows]
     width = int(min(width, shown.max(initial=1)))
     candidates, labels = feedback.lists(rows, width)
     users, at = feedback.user_index[rows], feedback.at[rows]
-    asked = replace(interactions, users=feedback.users)  # who was answered may have done nothing else
-    histories = read_histories(features, asked, users, at, columns.HISTORY_LENGTH)
+    # Users of responses may have no interactions, so they have a vocabulary of their own.
+    own_users = replace(interactions, users=feedback.users)
+    histories = read_histories(features, own_users, users, at, columns.HISTORY_LENGTH)
     cases = EvalCases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
-    matrix = read_ranking_features(features, asked, cases, candidates)
+    matrix = read_ranking_features(features, own_users, cases, candidates)
     scores = fused_scores(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
     return RankingData(matrix, labels, candidates > 0, users)

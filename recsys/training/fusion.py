@@ -1,4 +1,4 @@
-"""How fusion learns to weigh the experts: from candidates of questions that they had no part in."""
+"""How fusion learns to weigh the signals: from candidates of cases that no signal was trained on."""
 
 import time
 from dataclasses import dataclass
@@ -15,14 +15,19 @@ from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import beats, by_user, fit_prior_by_coordinate_ascent, ndcg_values
-from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
+from recsys.training.prior_weights import (
+    fit_prior_by_coordinate_ascent,
+    is_significantly_better,
+    mean_by_user,
+    ndcg_values,
+)
+from recsys.training.requests import choose_held_out
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
-FEWEST = 100  # requests with an answer among the candidates; with fewer the prior stays
+MIN_REQUESTS = 100  # with a target among the candidates; with fewer the prior stays
 STATISTICS_ROWS = 1_000_000  # candidates that mean and deviation are taken from
-AT_ONCE = 1000  # requests scored at a time: bounds memory
+BLOCK_REQUESTS = 1000  # scored at a time: bounds memory
 MONITOR = "ndcg@10"
 
 
@@ -50,12 +55,12 @@ def train_fusion(
     users: IntArray | None = None,
     progress: Progress = silent,
 ) -> Curves:
-    """Trains `fusion` in place and returns what happened; its prior stays where learning does not beat it.
+    """Trains `fusion` in place and returns its curves; the prior stays where learning does not improve on it.
 
     First the few weights of the prior are fitted (`fit_prior_by_coordinate_ascent`), then the MLP learns what
     they leave. Its loss is softmax cross-entropy among a request's candidates. A target outside the
-    candidates is not put among them: that would teach that what the prior ranks low is right. An epoch is
-    taken if its NDCG@10 on held-out users' requests, weighted in the same way, beats the prior's by a
+    candidates is not put among them: fusion would learn that what the prior ranks low is right. An epoch is
+    taken if its NDCG@10 on held-out users' requests, weighted in the same way, is above the prior's by a
     standard error.
 
     Args:
@@ -63,34 +68,34 @@ def train_fusion(
         signals: (R, C, S) float32. labels: (R, C) whether a candidate came true.
         mask: (R, C) false for padding.
         targets: (R,) how many items came true, candidates or not.
-        users: (R,) who asked; None = somebody else each time.
+        users: (R,) the user of each request; None = another one each time.
     """
     curves = Curves("fusion", MONITOR)
     useful = np.flatnonzero((labels & mask).any(1) & (~labels & mask).any(1))
-    if len(useful) < FEWEST:
+    if len(useful) < MIN_REQUESTS:
         return curves
     requests = _Requests(*(torch.from_numpy(part) for part in (signals, labels, mask, targets)))
     users = np.arange(len(labels)) if users is None else users
-    held = held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
+    held = choose_held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
     test, kept = requests.take(held), np.setdiff1d(useful, held)
     train = requests.take(kept)
     fusion.shape = fit_prior_by_coordinate_ascent(
         fusion, train.signals, train.labels, train.mask, train.targets, settings.seed
     )
-    some = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
-    fusion.fit_statistics(train.signals[some][train.mask[some]])
-    optimizer = adamw(fusion, settings.learning_rate, settings.weight_decay)
-    worth = _weight(test, settings.cold_weight).numpy()
-    best, prior = weights_of(fusion), by_user(worth * _ndcg(fusion, test), users[held])
+    sample = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
+    fusion.fit_statistics(train.signals[sample][train.mask[sample]])
+    optimizer = build_adamw(fusion, settings.learning_rate, settings.weight_decay)
+    weight = _cold_weight(test, settings.cold_weight).numpy()
+    best, prior = weights_of(fusion), mean_by_user(weight * _ndcg(fusion, test), users[held])
     with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = by_user(worth * _ndcg(fusion, test), users[held])
+            values = mean_by_user(weight * _ndcg(fusion, test), users[held])
             metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
             seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
             curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and beats(values, prior):
+            if curves.best_epoch == number and is_significantly_better(values, prior):
                 best = weights_of(fusion)
     fusion.load_state_dict(best, strict=False)
     fusion.eval()
@@ -105,7 +110,7 @@ def _train_epoch(
     number: int,
     advance: Advance,
 ) -> float:
-    """One pass over the requests; the mean loss of its batches. Leaves the fusion ready to answer."""
+    """One pass over the requests; the mean loss of its batches. Leaves the fusion in eval mode."""
     order = np.random.default_rng([settings.seed, number]).permutation(len(train.labels))
     steps_an_epoch = -(-len(order) // settings.batch_size)
     steps, step, total = settings.epochs * steps_an_epoch, (number - 1) * steps_an_epoch, 0.0
@@ -114,9 +119,9 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = listwise_loss(
-            fusion(batch.signals), batch.labels, batch.mask, _weight(batch, settings.cold_weight)
+            fusion(batch.signals), batch.labels, batch.mask, _cold_weight(batch, settings.cold_weight)
         )
-        descend(optimizer, loss, fusion.parameters(), 1.0)
+        gradient_step(optimizer, loss, fusion.parameters(), 1.0)
         total += float(loss.detach())
         step += 1
         advance(1)
@@ -124,15 +129,15 @@ def _train_epoch(
     return total / steps_an_epoch
 
 
-def _weight(requests: _Requests, cold: float) -> Tensor:
-    """(R,) 1 for a request whose answers are warm items, up to 1 + cold where nobody has met them."""
+def _cold_weight(requests: _Requests, cold: float) -> Tensor:
+    """(R,) loss weights: 1 for a request whose targets are warm items, up to 1 + cold for cold ones."""
     events = requests.signals[..., SIGNALS.index(ITEM_EVENTS)]  # (R, C)
-    chosen = requests.labels & requests.mask
-    share = (COLD_EVENTS / (COLD_EVENTS + events) * chosen).sum(-1) / chosen.sum(-1).clamp(min=1)
+    targets = requests.labels & requests.mask
+    share = (COLD_EVENTS / (COLD_EVENTS + events) * targets).sum(-1) / targets.sum(-1).clamp(min=1)
     return 1 + cold * share
 
 
 def _ndcg(fusion: Fusion, requests: _Requests) -> DoubleArray:
     with torch.inference_mode():
-        scores = torch.cat([fusion(part) for part in torch.split(requests.signals, AT_ONCE)])
+        scores = torch.cat([fusion(part) for part in torch.split(requests.signals, BLOCK_REQUESTS)])
     return ndcg_values(scores, requests.labels, requests.mask, requests.targets)

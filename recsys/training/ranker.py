@@ -18,13 +18,13 @@ from recsys.models.losses import listwise_loss, pointwise_loss
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
-from recsys.training.prior_weights import beats, by_user, ndcg_values
-from recsys.training.requests import held_out
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate, weights_of
+from recsys.training.prior_weights import is_significantly_better, mean_by_user, ndcg_values
+from recsys.training.requests import choose_held_out
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
 HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
-ERRORS = 1.0  # standard errors, by user, by which an epoch has to beat the first stage
+ERRORS = 1.0  # standard errors, by user, by which an epoch has to be better than the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MONITOR = "ndcg@10"
 
@@ -58,45 +58,46 @@ def train_ranker(
     The loss is softmax cross-entropy among a request's candidates, which orders them, plus a fifth of
     binary cross-entropy, which ties the scores of different requests to one scale (a softmax alone may
     shift each request by any amount, and no calibration could undo that). A seventh of the users is
-    held out: it picks the epoch by NDCG@10 and fits the calibration. Requests without a chosen candidate
-    teach the level only.
+    held out: it picks the epoch by NDCG@10 and fits the calibration. From requests without a chosen
+    candidate only the level is learned.
 
-    Where no epoch beats the first stage's order by a standard error, that order stays
-    (`RankerShape.orders`), and a ranker that learned by binary cross-entropy alone says how probable each
-    candidate is. The first stage's own scores could not: they compare the candidates of one request, not one
-    request with another.
+    Where no epoch is better than the first stage's order by a standard error, that order stays
+    (`RankerShape.orders`), and a ranker that learned by binary cross-entropy alone gives the probability of
+    each candidate. The first stage's own scores could not: they compare the candidates of one request, not
+    one request with another.
 
     Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
 
     Args:
         features: (R, C, F) float32 in the order of RANKING_FEATURES, NaN = missing.
         labels: (R, C) whether a candidate was chosen. mask: (R, C) false where a place is empty.
-        users: (R,) who asked; None = somebody else each time.
+        users: (R,) the user of each request; None = another one each time.
 
     Raises:
         DataError: too few requests have both a chosen and an unchosen candidate.
     """
     useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
     users = np.arange(len(useful)) if users is None else users
-    held, kept = _split(useful, users, settings.seed)
+    held, kept = _split_requests(useful, users, settings.seed)
     requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
-    ranker = _untrained(train, settings).to(device)
-    first_stage = by_user(_ndcg(ranker, test), users[held])
+    ranker = _initial_ranker(train, settings).to(device)
+    first_stage = mean_by_user(_ndcg(ranker, test), users[held])
     curves, best = Curves("ranker", MONITOR), None
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
-        for epoch in _epochs(ranker, train, settings, _order_and_level, advance):
-            values = by_user(_ndcg(ranker, test), users[held])
+        for epoch in _train_epochs(ranker, train, settings, _listwise_and_pointwise, advance):
+            values = mean_by_user(_ndcg(ranker, test), users[held])
             metrics = {
                 MONITOR: float(values.mean()),
                 f"{MONITOR} of the first stage": float(first_stage.mean()),
             }
             curves = curves.add(replace(epoch, metrics=metrics))
-            if curves.best_epoch == epoch.number and beats(values, first_stage, ERRORS):
+            if curves.best_epoch == epoch.number and is_significantly_better(values, first_stage, ERRORS):
                 best = weights_of(ranker)
     if best is None:
-        ranker, best = _untrained(train, settings).to(device), _likeliest(train, test, settings, progress)
+        ranker = _initial_ranker(train, settings).to(device)
+        best = _fit_probabilities(train, test, settings, progress)
         ranker.shape = replace(ranker.shape, orders=False)
     ranker.load_state_dict(best, strict=False)
     scores, chosen = _held_out_scores(ranker, test)
@@ -104,7 +105,7 @@ def train_ranker(
     return ranker.cpu().eval(), curves
 
 
-def _untrained(train: _Requests, settings: RankerSettings) -> Ranker:
+def _initial_ranker(train: _Requests, settings: RankerSettings) -> Ranker:
     """A ranker that keeps the first stage's order."""
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
@@ -113,15 +114,15 @@ def _untrained(train: _Requests, settings: RankerSettings) -> Ranker:
     return ranker
 
 
-def _likeliest(
+def _fit_probabilities(
     train: _Requests, test: _Requests, settings: RankerSettings, progress: Progress
 ) -> dict[str, Tensor]:
     """Weights of the epoch whose probabilities are the best, learned by binary cross-entropy alone."""
-    ranker = _untrained(train, settings).to(test.features.device)
+    ranker = _initial_ranker(train, settings).to(test.features.device)
     best = math.inf, weights_of(ranker)
     steps = settings.epochs * -(-len(train.labels) // settings.batch_size)
     with progress("train probabilities", steps) as advance:
-        for _ in _epochs(ranker, train, settings, pointwise_loss, advance):
+        for _ in _train_epochs(ranker, train, settings, pointwise_loss, advance):
             with torch.inference_mode():
                 loss = float(pointwise_loss(ranker(test.features), test.labels, test.mask))
             if loss < best[0]:
@@ -129,15 +130,15 @@ def _likeliest(
     return best[1]
 
 
-def _order_and_level(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def _listwise_and_pointwise(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     return listwise_loss(scores, labels, mask) + POINTWISE_SHARE * pointwise_loss(scores, labels, mask)
 
 
-def _epochs(
+def _train_epochs(
     ranker: Ranker, train: _Requests, settings: RankerSettings, loss: Loss, advance: Advance
 ) -> Iterator[Epoch]:
-    """Trains in place; after each epoch what it was like, without metrics."""
-    optimizer = adamw(ranker, settings.learning_rate, settings.weight_decay)
+    """Trains in place and yields each epoch, without metrics."""
+    optimizer = build_adamw(ranker, settings.learning_rate, settings.weight_decay)
     for number in range(1, settings.epochs + 1):
         started = time.perf_counter()
         value = _train_epoch(ranker, optimizer, train, settings, loss, number, advance)
@@ -154,7 +155,7 @@ def _train_epoch(
     number: int,
     advance: Advance,
 ) -> float:
-    """One pass over the requests; the mean loss of its batches. Leaves the ranker ready to answer."""
+    """One pass over the requests; the mean loss of its batches. Leaves the ranker in eval mode."""
     order = np.random.default_rng([settings.seed, number]).permutation(len(train.labels))
     steps_an_epoch = -(-len(order) // settings.batch_size)
     steps, step = settings.epochs * steps_an_epoch, (number - 1) * steps_an_epoch
@@ -164,7 +165,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size]).to(ranker.mean.device)
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = objective(ranker(batch.features), batch.labels, batch.mask)
-        descend(optimizer, loss, ranker.parameters(), 1.0)
+        gradient_step(optimizer, loss, ranker.parameters(), 1.0)
         total = total + loss.detach()
         step += 1
         advance(1)
@@ -172,16 +173,18 @@ def _train_epoch(
     return float(total) / steps_an_epoch
 
 
-def _split(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, IntArray]:
-    """Requests to hold out and requests to train on, among all; `useful` (R,) can teach an order."""
+def _split_requests(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, IntArray]:
+    """Requests to hold out and requests to train on, among all; `useful` (R,) have an order to learn."""
     if int(useful.sum()) < 20:
         raise DataError(
             f"only {int(useful.sum())} requests have both a chosen and an unchosen candidate; the ranker "
             "needs 20. Raise ranker.requests or ranker.candidates, or import more events."
         )
     rng = np.random.default_rng(seed)
-    can = np.isin(users, users[useful])  # the same share of users who can teach an order and of the others
-    parts = [held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in (can, ~can)]
+    # The same share of the users with a useful request and of the others.
+    with_order = np.isin(users, users[useful])
+    groups = (with_order, ~with_order)
+    parts = [choose_held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in groups]
     held = np.zeros(len(useful), bool)
     held[np.concatenate(parts)] = True
     return np.flatnonzero(held), np.flatnonzero(~held)

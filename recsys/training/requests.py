@@ -1,4 +1,4 @@
-"""What the ranker learns from: questions asked in the validation period, their candidates and what came true.
+"""What fusion and the ranker learn from: cases of the validation period, their candidates and their labels.
 
 The retriever never trained on that period, so its scores there are what they will be in service.
 """
@@ -24,7 +24,7 @@ class RankingData:
         features: (R, C, F) float32 in RANKING_FEATURES order.
         labels: (R, C) bool, whether the candidate was acted on in the window.
         mask: (R, C) bool, false for padding.
-        users: (R,) who asked.
+        users: (R,) the user of each request.
     """
 
     features: FloatArray
@@ -33,7 +33,7 @@ class RankingData:
     users: IntArray
 
 
-def join_data(parts: list[RankingData]) -> RankingData:
+def join_ranking_data(parts: list[RankingData]) -> RankingData:
     """The requests of all `parts`, padded to the widest of them."""
     width = max(part.mask.shape[1] for part in parts)
 
@@ -49,27 +49,27 @@ def join_data(parts: list[RankingData]) -> RankingData:
     )
 
 
-def held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
-    """Those of the requests `useful` (n,) that a `share` of their users asked, in order.
+def choose_held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
+    """Those of the requests `useful` (n,) that come from a `share` of their users, in order.
 
-    Users are held out as a whole: one is asked several times about windows that overlap, and what is learned
-    of one request would be tested on the next.
+    Users are held out as a whole: one has several requests, about windows that overlap, and what is learned
+    from one request would be tested on the next.
 
     Args:
-        users: (R,) who asked each request.
+        users: (R,) the user of each request.
     """
-    asked = users[useful]
-    chosen = rng.permutation(np.unique(asked))
-    return np.sort(useful[np.isin(asked, chosen[: int(len(chosen) * share)])])
+    owners = users[useful]
+    chosen = rng.permutation(np.unique(owners))
+    return np.sort(useful[np.isin(owners, chosen[: int(len(chosen) * share)])])
 
 
 def ranking_cases(
     interactions: Interactions, split: Split, rng: np.random.Generator, count: int
 ) -> EvalCases:
-    """Up to `count` questions from the validation period.
+    """Up to `count` cases from the validation period.
 
-    Under leave-one-out these are the validation cases. Under a cut through time the same window is
-    asked about from its start and again one and two weeks in, each time for what is left of it, so that
+    Under leave-one-out these are the validation cases. Under a cut through time the window gives cases at
+    its start and again one and two weeks in, each time with what is left of it as targets, so that
     features of several ages are learned.
     """
     if split.train_end is None:
@@ -84,7 +84,7 @@ def ranking_cases(
 
 
 def window_cases(interactions: Interactions, start: int, end: int) -> EvalCases:
-    """One case for each user who acted in [start, end) microseconds, asked at `start`."""
+    """One case, at `start`, for each user who acted in [start, end) microseconds."""
     inside = (interactions.at >= start) & (interactions.at < end)
     width = len(interactions.items)
     pairs = np.unique(interactions.user_index[inside] * width + interactions.item_index[inside])
@@ -130,6 +130,6 @@ def target_counts(cases: EvalCases, seen: list[IntArray] | None) -> IntArray:
     """
     counts = np.diff(cases.target_offsets)
     if seen is not None:
-        had = [int(np.isin(cases.targets_of(row), items).sum()) for row, items in enumerate(seen)]
-        counts = counts - np.array(had, np.int64)
+        repeated = [int(np.isin(cases.targets_of(row), items).sum()) for row, items in enumerate(seen)]
+        counts = counts - np.array(repeated, np.int64)
     return np.asarray(counts, np.int64)

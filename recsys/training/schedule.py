@@ -21,7 +21,7 @@ def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> floa
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def adamw(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+def build_adamw(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
     """AdamW that decays matrices, and neither biases, gains nor scalars.
 
     Paper: Loshchilov and Hutter 2019, arXiv 1711.05101.
@@ -39,7 +39,9 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def descend(optimizer: torch.optim.Optimizer, loss: Tensor, weights: Iterable[Tensor], norm: float) -> None:
+def gradient_step(
+    optimizer: torch.optim.Optimizer, loss: Tensor, weights: Iterable[Tensor], norm: float
+) -> None:
     """One step against the gradient of `loss`, clipped at `norm` over all `weights`."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -20,8 +20,8 @@ class RetrieverScorer:
     """The first stage alone: cosine of user and item vectors; popularity for users without a history.
 
     Args:
-        cases: all cases that will be asked. histories: theirs, in the same order, from the feature store.
-        popularity: (N + 1,) as the bundle serves it to strangers.
+        cases: all cases that will be scored. histories: theirs, in the same order, from the feature store.
+        popularity: (N + 1,) as the bundle serves it to users without a history.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class RetrieverScorer:
 
 
 class ServedScorer:
-    """As served: the candidates by their scores, the network's order for what follows them.
+    """As served: the candidates by their scores, then all other items in the network's order.
 
-    Who has no history gets popularity, as in service.
+    A user without a history gets popularity, as in service.
 
     Args:
         candidates: (U, C) item indexes, 0 = padding. scores: (U, C) what orders them.
@@ -79,7 +79,7 @@ class ServedScorer:
         out[row, candidates[row, place]] = scores[row, place]
         return out.astype(np.float32, copy=False)
 
-    def chances(self, cases: EvalCases) -> tuple[IntArray, FloatArray] | None:
+    def probabilities(self, cases: EvalCases) -> tuple[IntArray, FloatArray] | None:
         """(U, C) candidates, 0 = padding, and their (U, C) p_click; None without a ranker."""
         if self._p_click is None:
             return None
@@ -95,16 +95,16 @@ def seen_lists(interactions: Interactions, cases: EvalCases) -> list[IntArray]:
 
 
 class CaseRows:
-    """Finds the place of a case among all cases by its user and instant."""
+    """Finds the row of a case among all cases by its user and instant."""
 
     def __init__(self, cases: EvalCases) -> None:
         keys = zip(cases.user_index.tolist(), cases.at.tolist(), strict=True)
-        self._place = {key: place for place, key in enumerate(keys)}
+        self._row = {key: row for row, key in enumerate(keys)}
 
     def of(self, cases: EvalCases) -> IntArray:
-        """(U,) places of `cases`."""
+        """(U,) rows of `cases`."""
         keys = zip(cases.user_index.tolist(), cases.at.tolist(), strict=True)
-        return np.fromiter((self._place[key] for key in keys), np.int64, len(cases))
+        return np.fromiter((self._row[key] for key in keys), np.int64, len(cases))
 
 
 def bundle_scorers(

@@ -27,13 +27,13 @@ from ranx import evaluate as score_by_ranx
 
 from recsys.arrays import DoubleArray
 from recsys.cli.output import bars, note, print_rows
-from recsys.cli.training.evaluate import run_evaluation
 from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import histories_before
 from recsys.evaluation.baselines import Popularity, RecentPopularity
 from recsys.evaluation.intervals import paired_bootstrap
+from recsys.jobs.training.evaluate import run_evaluation
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.registry import Registry
 

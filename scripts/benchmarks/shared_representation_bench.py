@@ -24,7 +24,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import split_at
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.slices import COLD_EVENTS
 from recsys.events import Impression
@@ -47,7 +47,8 @@ from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.shop import open_shop
-from recsys.training.pipeline import Job, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
 
 ITEMS = 2000
@@ -189,14 +190,14 @@ def compare(traffic: Traffic, run_dir: Path) -> Comparison:
         features.apply()
         run = run_dir / str(len(scorers))
         run.mkdir(parents=True)
-        job = Job(Shop(whole.info, actions), split, features, settings, run, bars, with_ranker=False)
+        job = TrainingJob(Shop(whole.info, actions), split, features, settings, run, bars, with_ranker=False)
         bundle = train_bundle(job, "simulated", datetime.now(UTC))
         network, served = bundle_scorers(
             bundle, actions, questions.test, features, settings.serving.candidates, seen=True, progress=bars
         )
         network.name, served.name = NETWORK + name, name
         scorers += [network, served]
-    evaluation = evaluate(
+    evaluation = evaluate_scorers(
         scorers, questions, unasked, traffic.alone.evaluation, seen="keep", reference=ALONE, progress=bars
     )
     return judged(evaluation, traffic, questions.train)

@@ -14,7 +14,7 @@ from random_shop import item_id, user_id
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, ITEM_SCHEMA, conform
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, ITEM_SCHEMA, conform_table
 from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.lake.event_lake import EventLake
 from recsys.streaming.stream import EventStream, partition_of
@@ -58,7 +58,7 @@ def open_stream_shop(settings: Settings, items: int, users: int, past: int) -> I
     }
     start = now - timedelta(days=PAST_DAYS)
     paths = settings.paths
-    save_items(paths, conform(pa.table(catalog), ITEM_SCHEMA, "items"))
+    save_items(paths, conform_table(pa.table(catalog), ITEM_SCHEMA, "items"))
     people = [user_id(number) for number in range(users)]
     save_users(
         paths,
@@ -136,4 +136,4 @@ def _past(items: int, users: int, past: int, now: datetime) -> pa.Table:
         columns.SEQUENCE: np.arange(count),
         columns.WEIGHT: np.ones(count, np.float32),
     }
-    return conform(pa.table(events), EVENT_SCHEMA, "events")
+    return conform_table(pa.table(events), EVENT_SCHEMA, "events")

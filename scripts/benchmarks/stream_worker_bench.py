@@ -11,7 +11,6 @@ from statistics import median
 
 from stream_shop import append, bodies, open_stream_shop
 
-from recsys.cli.output import note
 from recsys.config import Settings, load_settings
 from recsys.jobs.stream.run import drain_stream, open_runner
 from recsys.stores.lake.event_lake import EventLake
@@ -31,7 +30,7 @@ def rows() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory(prefix="recsys-bench-") as folder:
         settings = Settings(home=Path(folder), root=root)
         with open_stream_shop(settings, ITEMS, USERS, PAST):
-            drain_stream(settings, (), note)  # begins the state
+            drain_stream(settings)  # begins the state
             _round(settings, 0)  # in passing it writes the row of everybody online
             measured = [_round(settings, number) for number in range(1, ROUNDS + 1)]
     rate, cost = (median(values) for values in zip(*measured, strict=True))
@@ -50,11 +49,11 @@ def _round(settings: Settings, seed: int) -> tuple[float, float]:
     stream.close()
     lake = EventLake(settings.paths.live)
     before = len(lake.read([]))
-    with open_runner(settings, (), note) as runner:
+    with open_runner(settings) as runner:
         began, cpu = time.perf_counter(), time.process_time()
         done = runner.drain()
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    if done != EVENTS or len(lake.read([])) - before < 0.9 * EVENTS:  # near duplicates are refused
+    if done != EVENTS or len(lake.read([])) - before < 0.9 * EVENTS:  # near duplicates are rejected
         raise RuntimeError(f"{done} of {EVENTS} events processed, {len(lake.read([])) - before} in the lake")
     return EVENTS / took, 1e6 * cpu / EVENTS
 

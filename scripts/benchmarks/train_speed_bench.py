@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from quality_bench import export, run_peer
 
-from recsys.cli.output import bars, note
-from recsys.cli.training.evaluate import find_bundle
+from recsys.cli.output import bars, log_to_stderr, note
 from recsys.config import RetrieverSettings, load_settings
 from recsys.dataset.batches import (
     TrainingData,
@@ -27,6 +26,7 @@ from recsys.dataset.batches import (
     training_windows,
 )
 from recsys.dataset.interactions import Interactions
+from recsys.jobs.training.evaluate import find_bundle
 from recsys.models.retriever.retriever import Retriever
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.lake.shop import open_shop
@@ -40,7 +40,8 @@ def rows() -> list[dict[str, Any]]:
     """One row: examples a second, medians of rounds taken in turns."""
     settings = load_settings()
     shop = open_shop(settings.paths)
-    record = find_bundle(settings, shop, os.environ.get("RECSYS_BENCH_PROTOCOL"), None, bars)
+    with log_to_stderr():
+        record = find_bundle(settings, shop, os.environ.get("RECSYS_BENCH_PROTOCOL"), None, bars)
     train = shop.split(record.protocol, settings.evaluation).train
     retriever = load_bundle(record.path, load_manifest(record.path).services).retriever
     section = settings.retriever.model_copy(update={"threads": 1, "epochs": 2, "patience": 2})

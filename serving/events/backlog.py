@@ -6,12 +6,12 @@ from threading import Lock
 from recsys.errors import BacklogError, RecsysError
 from recsys.streaming.stream import PartitionStatus
 
-STATUS_SECONDS = 0.5  # how old the known status may be before it is asked again
+STATUS_SECONDS = 0.5  # how old the known status may be before it is read again
 STALE_SECONDS = 5.0  # a status older than that says nothing: after a quiet hour the first request is welcome
 
 
 class Backlog:
-    """The stream's status, asked beside the requests: twice a second at most, and not at all if nobody sends.
+    """The stream's status, read beside the requests, twice a second at most, only while events come.
 
     Args:
         read: the status now. submit: runs a function in another thread.
@@ -55,7 +55,7 @@ class Backlog:
             )
 
     def refresh(self) -> None:
-        """Asks now. Never raises: what is not known holds nobody up."""
+        """Reads it now. Never raises: an unknown status stops no request."""
         try:
             self.status = self._read()
         except RecsysError:

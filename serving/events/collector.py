@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
@@ -13,7 +13,7 @@ from uuid import uuid4
 from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.intake import EventResult, Intake, read_rows, take
+from recsys.streaming.intake import EventResult, Intake, accept_rows, read_rows
 from recsys.streaming.stream import EventStream, Progress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
@@ -28,7 +28,8 @@ SCRAPE_SECONDS = 1.0
 class MeasuredProgress(Progress, Protocol):
     """The workers' progress, and how fresh it keeps the features."""
 
-    def freshness(self) -> Freshness: ...
+    def freshness(self) -> Freshness:
+        """How long the last events took until they were visible."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class Collected:
 
     accepted: int
     refused: int
-    token: str | None
+    token: str | None = field(metadata={"description": "for /v1/recommend; null where nothing was accepted"})
     verdicts: tuple[EventResult, ...]
 
 
-class Collection:
-    """Takes events to the stream, in threads of its own: whoever asks for a slate waits for none of them.
+class EventCollector:
+    """Takes events to the stream, in threads of its own: a request for a slate waits for none of them.
 
     Args:
         open_stream, open_progress: called when first needed, and again after a failure.
@@ -75,7 +76,7 @@ class Collection:
         self._stream = Reconnecting(open_stream, lambda stream: stream.close())
         self._progress = Reconnecting(open_progress, lambda progress: None)
         self._backlog = Backlog(
-            lambda: self._stream.ask(lambda stream: stream.status()),
+            lambda: self._stream.call(lambda stream: stream.status()),
             self._pool.submit,
             settings.max_lag,
             clock,
@@ -113,7 +114,7 @@ class Collection:
         """What `token` stands for.
 
         Raises:
-            RequestError: it is none of ours.
+            RequestError: it is not a token of this service.
         """
         return parse_token(token, self._settings.partitions)
 
@@ -135,7 +136,9 @@ class Collection:
 
     def _collect(self, body: bytes, lines: bool) -> Collected:
         settings, now = self._settings, self._now()
-        intake = take(read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex)
+        intake = accept_rows(
+            read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex
+        )
         token = self._append(intake, now) if intake.rows else None
         self._metrics.collected(len(intake.rows), intake.refused)
         return Collected(len(intake.rows), intake.refused, token, intake.verdicts)
@@ -149,14 +152,14 @@ class Collection:
             raise
         accepted_at = round(now.timestamp() * 1e6)
         with self._metrics.append_seconds.time():
-            offsets = self._stream.ask(lambda stream: stream.append(intake.rows, accepted_at))
+            offsets = self._stream.call(lambda stream: stream.append(intake.rows, accepted_at))
         return encode_token(offsets_of(zip(partitions, offsets, strict=True)))
 
     def _reached(self) -> Mapping[int, int]:
-        return self._progress.ask(lambda progress: progress.reached(range(self._settings.partitions + 1)))
+        return self._progress.call(lambda progress: progress.reached(range(self._settings.partitions + 1)))
 
     def _observe(self) -> None:
         self._backlog.refresh()
         self._metrics.lags(self._backlog.status)
         with suppress(RecsysError):
-            self._metrics.fresh(self._progress.ask(lambda progress: progress.freshness()))
+            self._metrics.fresh(self._progress.call(lambda progress: progress.freshness()))

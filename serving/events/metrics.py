@@ -14,11 +14,16 @@ class Freshness(Protocol):
     """How long the last minutes' events took from accepted to visible."""
 
     @property
-    def p50_ms(self) -> float: ...
+    def p50_ms(self) -> float:
+        """The median, milliseconds."""
+
     @property
-    def p90_ms(self) -> float: ...
+    def p90_ms(self) -> float:
+        """The 90th percentile, milliseconds."""
+
     @property
-    def p99_ms(self) -> float: ...
+    def p99_ms(self) -> float:
+        """The 99th percentile, milliseconds."""
 
 
 class StreamMetrics:

@@ -27,7 +27,7 @@ class Visibility:
         """Whether everything up to `offsets` is visible; true as soon as it is, false after `seconds`.
 
         Raises:
-            StoreUnavailableError: nobody can tell.
+            StoreUnavailableError: the progress cannot be read.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -46,7 +46,9 @@ class Visibility:
     async def _next_look(self) -> None:
         if self._look is None or self._look.done():
             self._look = self._submit(self._see)
-        await asyncio.shield(asyncio.wrap_future(self._look))  # who gives up takes the look from nobody else
+        await asyncio.shield(
+            asyncio.wrap_future(self._look)
+        )  # a request that gives up leaves the look to the others
 
     def _see(self) -> None:
         self._reached = self._read()

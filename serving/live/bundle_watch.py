@@ -10,7 +10,7 @@ from recsys.stores.registry.records import BundleRecord
 
 log = logging.getLogger("recsys.serving")
 
-RETRY_REFUSED_SECONDS = 30.0
+RETRY_REJECTED_SECONDS = 30.0
 NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models promote ID`."
 
 
@@ -18,12 +18,12 @@ class BundleWatch:
     """Holds the recommender that serves; `current` is one reference that is replaced as a whole.
 
     A request takes the reference once and keeps it, so that a swap drops no request and mixes no two
-    bundles. A bundle that cannot be loaded is refused and the old one stays.
+    bundles. A bundle that cannot be loaded is rejected and the old one stays.
 
     Args:
         production: the bundle in production now, or None.
         load: makes a recommender that is warm, or raises RecsysError.
-        clock: monotonic seconds. taken, refused: are told of each swap and each refusal.
+        clock: monotonic seconds. on_swap, on_rejected: called at each swap and each rejection.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class BundleWatch:
         production: Callable[[], BundleRecord | None],
         load: Callable[[BundleRecord], Recommender],
         clock: Callable[[], float],
-        taken: Callable[[Recommender], None] = lambda recommender: None,
-        refused: Callable[[], None] = lambda: None,
+        on_swap: Callable[[Recommender], None] = lambda recommender: None,
+        on_rejected: Callable[[], None] = lambda: None,
     ) -> None:
         self._production = production
         self._load = load
         self._clock = clock
-        self._taken = taken
-        self._refused = refused
-        self._refused_id = ""
+        self._on_swap = on_swap
+        self._on_rejected = on_rejected
+        self._rejected_id = ""
         self._retry_at = 0.0
         self._stop = Event()
         self._thread: Thread | None = None
@@ -63,13 +63,13 @@ class BundleWatch:
         try:
             record = self._production()
             if record is None:
-                self._note(NO_BUNDLE)
+                self._log_problem(NO_BUNDLE)
                 return
-            if self._serves(record.bundle_id) or self._refused_lately(record.bundle_id):
+            if self._serves(record.bundle_id) or self._rejected_lately(record.bundle_id):
                 return
-            self._take(record)
+            self._swap_in(record)
         except RecsysError as error:
-            self._note(str(error))
+            self._log_problem(str(error))
         except Exception:  # the thread must live: whatever it was may pass
             log.exception("looking for a promoted bundle failed")
             self.problem = "the bundle in production could not be loaded; the service's log says why."
@@ -102,25 +102,25 @@ class BundleWatch:
         while not self._stop.wait(seconds):
             self.check()
 
-    def _take(self, record: BundleRecord) -> None:
+    def _swap_in(self, record: BundleRecord) -> None:
         try:
             recommender = self._load(record)
         except Exception:
-            self._refused_id, self._retry_at = record.bundle_id, self._clock() + RETRY_REFUSED_SECONDS
-            self._refused()
+            self._rejected_id, self._retry_at = record.bundle_id, self._clock() + RETRY_REJECTED_SECONDS
+            self._on_rejected()
             raise
         with self._swap:
-            self.current, self.problem, self._refused_id = recommender, "", ""
-        self._taken(recommender)
+            self.current, self.problem, self._rejected_id = recommender, "", ""
+        self._on_swap(recommender)
         log.info("bundle %s is in service", record.bundle_id)
 
     def _serves(self, bundle_id: str) -> bool:
         return self.current is not None and self.current.bundle.manifest.bundle_id == bundle_id
 
-    def _refused_lately(self, bundle_id: str) -> bool:
-        return bundle_id == self._refused_id and self._clock() < self._retry_at
+    def _rejected_lately(self, bundle_id: str) -> bool:
+        return bundle_id == self._rejected_id and self._clock() < self._retry_at
 
-    def _note(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Logs a problem once, not every two seconds."""
         if problem != self.problem or (self.current is None and problem != NO_BUNDLE):
             log.warning("%s", problem)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Event, Thread
-from typing import TypeVar
 
 import redis
 
@@ -17,6 +16,7 @@ from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.redis.client import connect
 from serving.live.bundle_watch import BundleWatch
+from serving.live.reconnecting import Reconnecting
 
 log = logging.getLogger("recsys.serving")
 
@@ -24,7 +24,6 @@ POPULAR = 5000  # items whose live score is read
 PROBLEM = "changes of the catalog cannot be read, what is known serves on: %s"
 
 FEED_SECONDS = 5.0  # for an answer: a service that has just started reads much
-T = TypeVar("T")
 
 Changes = Callable[[int, str], CatalogChanges]
 Scores = Callable[[int], dict[str, float]]
@@ -34,31 +33,21 @@ class LiveFeeds:
     """The feeds of the home's Redis, which need not be up yet and may come back elsewhere."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._client: redis.Redis | None = None
+        self._redis: Reconnecting[redis.Redis] = Reconnecting(
+            lambda: connect(settings, FEED_SECONDS), lambda client: client.close()
+        )
 
     def changes(self, version: int, encoder: str) -> CatalogChanges:
         """As `CatalogFeed.since`."""
-        return self._ask(lambda client: CatalogFeed(client, FEED_SECONDS).since(version, encoder))
+        return self._redis.call(lambda client: CatalogFeed(client, FEED_SECONDS).since(version, encoder))
 
     def scores(self, count: int) -> dict[str, float]:
         """As `PopularityFeed.top`."""
-        return self._ask(lambda client: PopularityFeed(client, FEED_SECONDS).top(count))
+        return self._redis.call(lambda client: PopularityFeed(client, FEED_SECONDS).top(count))
 
     def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _ask(self, question: Callable[[redis.Redis], T]) -> T:
-        client = self._client
-        if client is None:
-            client = self._client = connect(self._settings, FEED_SECONDS)
-        try:
-            return question(client)
-        except StoreUnavailableError:
-            self.close()
-            raise
+        """Closes the connection, if there is one."""
+        self._redis.close()
 
 
 class CatalogWatch:
@@ -83,7 +72,7 @@ class CatalogWatch:
         self._stop = Event()
         self._thread: Thread | None = None
 
-    def caught_up(self, recommender: Recommender) -> Recommender:
+    def apply_changes(self, recommender: Recommender) -> Recommender:
         """`recommender` with all that has changed since what it knows; itself if that cannot be read."""
         try:
             while True:
@@ -94,15 +83,15 @@ class CatalogWatch:
                     return recommender
                 recommender = recommender.with_changes(found.items, found.version)
         except StoreUnavailableError as error:
-            self._note(error)
+            self._log_away(error)
             return recommender
 
-    def popular(self, recommender: Recommender) -> Recommender:
+    def apply_popularity(self, recommender: Recommender) -> Recommender:
         """`recommender` with the popularity of now; itself where nothing is known of it."""
         try:
             scores = self._scores(POPULAR)
         except StoreUnavailableError as error:
-            self._note(error)
+            self._log_away(error)
             return recommender
         if not scores:
             return recommender
@@ -130,14 +119,14 @@ class CatalogWatch:
         popular_at = time.monotonic()
         while not self._stop.wait(seconds):
             try:
-                watch.revise(self.caught_up)
+                watch.revise(self.apply_changes)
                 if time.monotonic() >= popular_at:
-                    watch.revise(self.popular)
+                    watch.revise(self.apply_popularity)
                     popular_at = time.monotonic() + popularity_seconds
             except Exception:  # the thread must live: whatever it was may pass
                 log.exception("looking for changes of the catalog failed")
 
-    def _note(self, error: StoreUnavailableError) -> None:
+    def _log_away(self, error: StoreUnavailableError) -> None:
         """Logs a store that is away once, not every second."""
         if not self._away:
             log.warning(PROBLEM, error)

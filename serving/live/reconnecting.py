@@ -22,8 +22,8 @@ class Reconnecting(Generic[T]):
         self._lock = Lock()
         self._opened: T | None = None
 
-    def ask(self, question: Callable[[T], R]) -> R:
-        """The answer to `question`.
+    def call(self, operation: Callable[[T], R]) -> R:
+        """What `operation` returns of the opened store.
 
         Raises:
             StoreUnavailableError: it cannot be opened, or does not answer.
@@ -33,7 +33,7 @@ class Reconnecting(Generic[T]):
                 self._opened = self._opener()
             opened = self._opened
         try:
-            return question(opened)
+            return operation(opened)
         except StoreUnavailableError:
             self._forget(opened)
             raise

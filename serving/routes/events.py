@@ -1,12 +1,12 @@
 """The route that collects events."""
 
-import orjson
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from serving.deployment import Deployment
+from serving.responses import json_response
+from serving.schemas.answers import CollectedAnswer
 from serving.schemas.events import NDJSON, request_body
-from serving.schemas.recommendations import CollectedAnswer
 
 
 def add_events(app: FastAPI, deployment: Deployment) -> None:
@@ -25,5 +25,5 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
         until these events are visible.
         """
         lines = request.headers.get("Content-Type", "").partition(";")[0].strip().lower() == NDJSON
-        collected = await deployment.collection.collect(await request.body(), lines)
-        return Response(orjson.dumps(collected), media_type="application/json")
+        collected = await deployment.collector.collect(await request.body(), lines)
+        return json_response(collected)

@@ -1,7 +1,6 @@
-"""What clients send and get: the request bodies that are checked, and the answers as OpenAPI shows them."""
+"""What clients send: the request bodies, checked."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -37,6 +36,7 @@ class FiltersBody(Body):
     include_unavailable: bool = False
 
     def filters(self) -> Filters:
+        """The funnel's form of them."""
         return Filters(
             tuple(self.categories),
             tuple(self.brands),
@@ -81,6 +81,7 @@ class RecommendBody(Body):
     )
 
     def request(self, request_id: str, language: str) -> RecommendRequest:
+        """The funnel's request; `language` is that of the headers, for a body that names none."""
         return RecommendRequest(
             request_id=request_id,
             user_id=self.user_id,
@@ -109,6 +110,7 @@ class SimilarBody(Body):
     language: Language | None = None
 
     def request(self, request_id: str, language: str) -> SimilarRequest:
+        """The funnel's request; `language` is that of the headers, for a body that names none."""
         return SimilarRequest(
             request_id=request_id,
             item_id=self.item_id,
@@ -117,117 +119,3 @@ class SimilarBody(Body):
             exclude=tuple(self.exclude),
             language=self.language or language,
         )
-
-
-# -- answers: the funnel's dataclasses are sent as they are; these describe them ----------------------
-
-
-class ReasonAnswer(BaseModel):
-    code: str
-    text: str
-    parameters: dict[str, str]
-
-
-class SlateItemAnswer(BaseModel):
-    position: int
-    item_id: str
-    title: str
-    category: str | None
-    price_micros: int | None
-    score: float = Field(description="comparable within one slate only")
-    p_click: float | None = Field(description="calibrated probability; null without ranker or features")
-    source: str
-    reason: ReasonAnswer
-
-
-class ViewAnswer(BaseModel):
-    oldest_at: datetime | None
-    newest_at: datetime | None
-    rows: int
-    missing: int
-
-
-class FeaturesAnswer(BaseModel):
-    service: str
-    freshness_seconds: float | None = Field(description="age of the oldest row used")
-    views: dict[str, ViewAnswer]
-
-
-class SlateAnswer(BaseModel):
-    """An ordered slate and what it was made from."""
-
-    request_id: str
-    user_id: str | None
-    bundle_id: str
-    at: datetime
-    items: list[SlateItemAnswer]
-    candidates: int
-    features: FeaturesAnswer
-    cold_start: bool
-    degraded: list[str] = Field(description="what was not as it should be; empty on a good day")
-
-
-class ItemAnswer(BaseModel):
-    """One item: the catalog's facts and the online store's."""
-
-    item_id: str
-    title: str
-    category: str | None
-    brand: str | None
-    price_micros: int | None
-    available: bool
-    attributes: dict[str, Any]
-    popularity: float
-    features: dict[str, Any]
-    bundle_id: str
-    degraded: list[str]
-
-
-class HistoryEntryAnswer(BaseModel):
-    item_id: str
-    title: str
-    kind: str
-    at: datetime
-
-
-class HistoryAnswer(BaseModel):
-    """A user's last actions, the latest first."""
-
-    user_id: str
-    entries: list[HistoryEntryAnswer]
-
-
-class VerdictAnswer(BaseModel):
-    """A row that was refused, or that was accepted under an id which the service made."""
-
-    index: int = Field(description="place in the body, from 0")
-    verdict: Literal["refused", "generated"]
-    event_id: str | None
-    message: str
-
-
-class CollectedAnswer(BaseModel):
-    """What became of a body of events; rows without a verdict were accepted as they were."""
-
-    accepted: int
-    refused: int
-    token: str | None = Field(description="for /v1/recommend; null where nothing was accepted")
-    verdicts: list[VerdictAnswer]
-
-
-class HealthAnswer(BaseModel):
-    status: Literal["ok"]
-    bundle_id: str | None = None
-
-
-class ErrorDetail(BaseModel):
-    code: str
-    message: str
-    remedy: str | None = None
-    request_id: str
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer of 400 and above."""
-
-    error: ErrorDetail

@@ -10,9 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from recsys.cli.config import config, example_toml
+from recsys.cli.config import config
 from recsys.config import Settings, load_settings, setting_sources
 from recsys.errors import ConfigError
+from recsys.jobs.settings import example_toml
 
 app = typer.Typer(rich_markup_mode=None)
 app.command()(config)

@@ -76,7 +76,7 @@ def test_wrong_words_get_a_way_out(recsys: Run, shop: tuple[str, str]) -> None:
         recsys("import", "--mapping", shop[0])
     with pytest.raises(ConfigError, match="Shipped are"):
         recsys("import", "--mapping", "nowhere", "--source", shop[1])
-    with pytest.raises(DataError, match="'soon' is no ISO 8601"):
+    with pytest.raises(DataError, match="'soon' is not an ISO 8601"):
         recsys("import", "--mapping", shop[0], "--source", shop[1], "--now", "soon")
     with pytest.raises(DataError, match="recsys data import"):
         recsys("stats")

@@ -1,4 +1,4 @@
-"""`recsys models`: what it prints, what it refuses and what it leaves behind."""
+"""`recsys models`: what it prints, what it rejects and what it leaves behind."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from recsys.cli.models import models
+from recsys.cli.app import app
 from recsys.config import load_settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.stores.bundles.bundles import save_bundle
@@ -17,7 +17,7 @@ from tests.tiny_bundle import tiny_bundle
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(models.app, list(arguments), catch_exceptions=False)
+    result = CliRunner().invoke(app, ["models", *arguments], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
 
@@ -80,15 +80,15 @@ def test_show_tells_the_manifest_and_the_history(trained: Callable[[str], Path])
 
 def test_show_works_without_the_files(trained: Callable[[str], Path]) -> None:
     (trained("one") / "manifest.json").unlink()
-    result = CliRunner().invoke(models.app, ["show", "one", "--json"])
+    result = CliRunner().invoke(app, ["models", "show", "one", "--json"])
     assert result.exit_code == 0
     assert "manifest.json is missing" in result.stderr
     assert json.loads(result.stdout)["bundle_id"] == "one"
 
 
-def test_show_of_an_unknown_bundle_is_refused(home: Path) -> None:
-    with pytest.raises(ArtifactNotFoundError, match="'nobody'"):
-        run("show", "nobody")
+def test_show_of_an_unknown_bundle_is_rejected(home: Path) -> None:
+    with pytest.raises(ArtifactNotFoundError, match="'missing'"):
+        run("show", "missing")
 
 
 def test_promote_and_rollback_go_forward_and_back(trained: Callable[[str], Path]) -> None:
@@ -117,7 +117,7 @@ def test_a_damaged_bundle_is_never_promoted(trained: Callable[[str], Path], forc
     assert stages() == {"one": "candidate"}
 
 
-def test_a_rollback_to_a_bundle_that_is_gone_is_refused_and_production_stays(
+def test_a_rollback_to_a_bundle_that_is_gone_is_rejected_and_production_stays(
     trained: Callable[[str], Path],
 ) -> None:
     path = trained("one")
@@ -130,7 +130,7 @@ def test_a_rollback_to_a_bundle_that_is_gone_is_refused_and_production_stays(
     assert stages() == {"one": "archived", "two": "production"}
 
 
-def test_a_rollback_with_nothing_behind_is_refused(trained: Callable[[str], Path]) -> None:
+def test_a_rollback_with_nothing_behind_is_rejected(trained: Callable[[str], Path]) -> None:
     trained("one")
     run("promote", "one")
     with pytest.raises(ArtifactNotFoundError, match="first in production"):
@@ -139,6 +139,6 @@ def test_a_rollback_with_nothing_behind_is_refused(trained: Callable[[str], Path
 
 def test_features_that_cannot_be_compared_are_noted_on_stderr(trained: Callable[[str], Path]) -> None:
     trained("one")
-    result = CliRunner().invoke(models.app, ["promote", "one", "--json"])
+    result = CliRunner().invoke(app, ["models", "promote", "one", "--json"])
     assert "not applied yet" in result.stderr
     assert json.loads(result.stdout)["stage"] == "production"

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli.app import app
-from recsys.cli.schedule import Job, cron, systemd
+from recsys.cli.schedule import ScheduledJob, crontab_text, systemd_units
 from recsys.config import Settings
 
 RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # of the five fields of a line of cron
@@ -60,8 +60,8 @@ def test_cron_gets_an_hourly_a_compacting_and_a_nightly_line(home: Path) -> None
 def test_a_line_of_cron_runs_in_the_checkout_and_leaves_its_output_in_the_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "a home", root=tmp_path)
     (tmp_path / "a home").mkdir()
-    job = Job("j", "a job", "pwd; echo 100%; date -u +%Y", None, 0)
-    [(_, command)] = parsed_crontab(cron([job], settings))[1]
+    job = ScheduledJob("j", "a job", "pwd; echo 100%; date -u +%Y", None, 0)
+    [(_, command)] = parsed_crontab(crontab_text([job], settings))[1]
     subprocess.run(["/bin/sh", "-c", command], check=True, cwd="/")
     year = str(datetime.now(UTC).year)
     assert (tmp_path / "a home" / "schedule.log").read_text().split("\n")[:2] == [str(tmp_path), "100%"]
@@ -83,7 +83,7 @@ def test_systemd_gets_a_service_and_a_timer_for_each_job(home: Path) -> None:
 
 def test_what_systemd_hands_to_the_shell_is_the_command(tmp_path: Path) -> None:
     command = 'echo "$(date -u +%Y)" 100% \\ done'
-    unit = systemd([Job("j", "a job", command, None, 0)], Settings(home=tmp_path))["j.service"]
+    unit = systemd_units([ScheduledJob("j", "a job", command, None, 0)], Settings(home=tmp_path))["j.service"]
     line = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
     # systemd splits words as the shell does, then undoes its own %% and $$.
     words = shlex.split(line.removeprefix("ExecStart="))

@@ -10,16 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli.app import app
-from recsys.cli.training import tune as command
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError, DataError
-from recsys.training.pipeline import Job
+from recsys.jobs.training import tune as job_module
+from recsys.training.job import TrainingJob
 from tests.training.test_pipeline import job, two_tastes
 
 FIXED = {"retriever.width": {"choices": [8, 16]}, "fusion.hidden": False}
 
 
-def tiny_job(settings: Settings, run_dir: Path, clock: str = "time") -> Job:
+def tiny_job(settings: Settings, run_dir: Path, clock: str = "time") -> TrainingJob:
     work, _ = job(two_tastes(clock), "time-split" if clock == "time" else "leave-one-out", run_dir)
     sections = {name: getattr(work.settings, name) for name in ("retriever", "ranker", "evaluation")}
     return replace(work, settings=settings.model_copy(update=sections))
@@ -35,7 +35,9 @@ def shop(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setenv("RECSYS_CONFIG", str(file))
     # The composition root opens Feast and a shop; what follows is all real.
-    monkeypatch.setattr(command, "_job", lambda settings, protocol: tiny_job(settings, home / "runs"))
+    monkeypatch.setattr(
+        job_module, "open_tuning_job", lambda settings, protocol, progress: tiny_job(settings, home / "runs")
+    )
     return home
 
 
@@ -102,11 +104,13 @@ def test_a_variable_that_would_win_over_the_file_is_named(
 
 
 def test_without_a_clock_there_is_no_ranker_to_tune(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_job", lambda settings, protocol: tiny_job(settings, shop, "order"))
+    monkeypatch.setattr(
+        job_module, "open_tuning_job", lambda settings, protocol, progress: tiny_job(settings, shop, "order")
+    )
     with pytest.raises(DataError, match=r"no ranker\. Use --stage retrieval"):
         CliRunner().invoke(app, ["tune", "--stage", "ranking"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("arguments", [("--stage", "third"), ("--study", "../away")])
-def test_wrong_use_is_refused(shop: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_use_exits_2(shop: Path, arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(app, ["tune", *arguments]).exit_code == 2

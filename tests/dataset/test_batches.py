@@ -56,7 +56,7 @@ def pairs(data: TrainingData) -> list[tuple[list[int], int, int]]:
     return out
 
 
-def test_an_ordered_log_teaches_the_next_item_at_every_place():
+def test_an_ordered_log_has_the_next_item_as_target_at_every_place():
     data = learn(log([(1, 10, 5), (1, 11, 6), (1, 12, 7)]), length=4)
     assert pairs(data) == [([5], 11, 6), ([5, 6], 12, 7)]
 
@@ -179,6 +179,6 @@ def test_the_order_of_batches_is_the_generators(one, other, equal):
 
 def test_histories_are_right_aligned_and_strictly_before():
     actions = log([(1, 10, 5), (1, 20, 6), (1, 20, 7), (2, 15, 9)])
-    asked = histories_of(actions, np.array([1, 1, 2, 3]), np.array([20, 21, 16, 99]) * MICROS, 3)
-    assert asked.items.tolist() == [[0, 0, 5], [5, 6, 7], [0, 0, 9], [0, 0, 0]]
-    assert asked.request_at_seconds.tolist() == [20, 21, 16, 99]
+    found = histories_of(actions, np.array([1, 1, 2, 3]), np.array([20, 21, 16, 99]) * MICROS, 3)
+    assert found.items.tolist() == [[0, 0, 5], [5, 6, 7], [0, 0, 9], [0, 0, 0]]
+    assert found.request_at_seconds.tolist() == [20, 21, 16, 99]

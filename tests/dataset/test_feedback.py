@@ -44,7 +44,7 @@ def feedback(events: list[tuple], slates: list[tuple] | None = None) -> Feedback
     )
 
 
-def told(found: Feedback) -> dict[str, list[str]]:
+def shown_lines(found: Feedback) -> dict[str, list[str]]:
     """Request -> its items in order, each with what was done: c click, a cart, p purchase."""
     out = {}
     for row, request in enumerate(found.request_ids):
@@ -67,7 +67,7 @@ def test_an_action_that_names_the_response_marks_the_item_it_showed() -> None:
             event("view", 1.4, "tea", "r1"),
         ]
     )
-    assert told(found) == {"r1": ["tea c", "mug c a", "oil p"]}
+    assert shown_lines(found) == {"r1": ["tea c", "mug c a", "oil p"]}
     assert found.position.tolist() == [1, 2, 3]
     assert found.at.tolist() == [DAY]
 
@@ -75,7 +75,7 @@ def test_an_action_that_names_the_response_marks_the_item_it_showed() -> None:
 def test_the_same_item_in_another_response_is_not_marked() -> None:
     clicked = [event("click", 2.1, "tea", "r2"), event("click", 2.2, "rye", "r2")]  # rye was not shown
     found = feedback([*shown("r1", 1, "tea"), *shown("r2", 2, "tea", "mug"), *clicked])
-    assert told(found) == {"r1": ["tea"], "r2": ["tea c", "mug"]}
+    assert shown_lines(found) == {"r1": ["tea"], "r2": ["tea c", "mug"]}
 
 
 def test_a_purchase_without_a_name_is_credited_to_the_latest_response_of_its_week() -> None:
@@ -89,35 +89,35 @@ def test_a_purchase_without_a_name_is_credited_to_the_latest_response_of_its_wee
             event("purchase", 11.5, "tea", user="bob"),  # more than a week after r3
         ]
     )
-    assert told(found) == {"r1": ["tea", "oil p"], "r2": ["tea p"], "r3": ["tea"]}
+    assert shown_lines(found) == {"r1": ["tea", "oil p"], "r2": ["tea p"], "r3": ["tea"]}
 
 
 def test_a_purchase_before_or_at_the_instant_of_the_impression_is_no_consequence_of_it() -> None:
     found = feedback([*shown("r1", 2, "tea"), event("purchase", 1, "tea"), event("purchase", 2, "tea")])
-    assert told(found) == {"r1": ["tea"]}
+    assert shown_lines(found) == {"r1": ["tea"]}
 
 
 def test_a_purchase_that_names_a_response_we_never_saw_is_credited_like_one_without() -> None:
     found = feedback([*shown("r1", 2, "tea"), event("purchase", 3, "tea", "from elsewhere")])
-    assert told(found) == {"r1": ["tea p"]}
+    assert shown_lines(found) == {"r1": ["tea p"]}
 
 
 def test_without_impressions_what_the_service_logged_was_shown() -> None:
     found = feedback([event("click", 1.1, "mug", "r1")], slate("r1", 1, "tea", "mug"))
-    assert told(found) == {"r1": ["tea", "mug c"]}
+    assert shown_lines(found) == {"r1": ["tea", "mug c"]}
 
 
 def test_once_impressions_come_what_they_do_not_name_was_not_seen() -> None:
     slates = [*slate("old", 1, "rye"), *slate("r1", 2, "tea", "mug", "oil"), *slate("r2", 3, "rye")]
     found = feedback(shown("r1", 2.5, "tea", "mug"), slates)
     # "old" was served before the client reported anything; oil and r2 were below the fold.
-    assert told(found) == {"old": ["rye"], "r1": ["tea", "mug"]}
+    assert shown_lines(found) == {"old": ["rye"], "r1": ["tea", "mug"]}
     assert found.at.tolist() == [DAY, 2 * DAY]  # of the response, not of the impressions that followed
 
 
 def test_an_impression_reported_twice_counts_once_at_its_first_instant() -> None:
     found = feedback([*shown("r1", 2, "tea", "mug"), *shown("r1", 1, "tea", "mug")])
-    assert told(found) == {"r1": ["tea", "mug"]}
+    assert shown_lines(found) == {"r1": ["tea", "mug"]}
     assert found.at.tolist() == [DAY]
 
 
@@ -125,7 +125,7 @@ def test_items_that_left_the_catalog_and_visitors_are_left_out() -> None:
     found = feedback(
         [*shown("r1", 1, "gone", "tea"), *shown("r2", 1, "gone")], slate("r3", 0, "tea", user=None)
     )
-    assert told(found) == {"r1": ["tea"]}
+    assert shown_lines(found) == {"r1": ["tea"]}
     assert found.position.tolist() == [2]
 
 

@@ -73,13 +73,13 @@ def test_the_whole_catalog_has_indexes_whether_it_was_acted_on_or_not() -> None:
     assert found.item_index.tolist() == [found.items.index("b")]
 
 
-def test_nothing_left_is_refused_with_the_kinds_that_were_asked_for() -> None:
+def test_nothing_left_is_rejected_with_the_kinds_that_were_given() -> None:
     with pytest.raises(DataError, match="none of 1 events is a purchase"):
         build_interactions(events(("u", "a", "view", 1, 1, 1.0)), ITEMS, ["purchase"])
 
 
 @pytest.mark.parametrize("kinds", [["viewed"], []])
-def test_unknown_or_no_kinds_are_refused_with_those_that_exist(kinds: list[str]) -> None:
+def test_unknown_or_no_kinds_are_rejected_with_those_that_exist(kinds: list[str]) -> None:
     with pytest.raises(DataError, match="Use some of: search, impression"):
         build_interactions(events(("u", "a", "view", 1, 1, 1.0)), ITEMS, kinds)
 

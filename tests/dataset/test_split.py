@@ -52,7 +52,7 @@ def test_leave_one_out_asks_for_the_last_action_and_validates_on_the_one_before(
     assert split.train_end is None
 
 
-def test_the_whole_last_basket_is_asked_for_at_once() -> None:
+def test_the_whole_last_basket_is_one_case() -> None:
     split = leave_one_out(actions((1, 1, 0), (1, 2, 1), (1, 3, 1), (1, 4, 2), (1, 1, 2), (1, 4, 2)))
     assert split.train.item_index.tolist() == [1]
     assert case_of(split.validation, 1) == (1, [2, 3])
@@ -65,7 +65,7 @@ def test_a_user_with_fewer_than_three_moments_only_trains() -> None:
     assert split.train.user_index.tolist() == [1, 1, 1, 2]
 
 
-def test_leave_one_out_of_too_short_a_log_is_refused() -> None:
+def test_leave_one_out_of_too_short_a_log_is_rejected() -> None:
     with pytest.raises(DataError, match="none of 1 users acted at three instants"):
         leave_one_out(actions((1, 1, 0), (1, 2, 1)))
 
@@ -95,7 +95,7 @@ def test_zero_test_days_keep_everything_but_the_validation_for_training() -> Non
     assert len(split.test) == 0
 
 
-def test_a_window_longer_than_the_data_is_refused_with_the_settings_to_lower() -> None:
+def test_a_window_longer_than_the_data_is_rejected_with_the_settings_to_lower() -> None:
     with pytest.raises(DataError, match=r"spans 3\.0 days.*evaluation\.test_days"):
         time_split(actions((1, 1, 0), (1, 2, 3)), 28, 28)
 
@@ -127,8 +127,8 @@ def test_time_split_never_trains_on_what_came_at_or_after_any_case(
     split = time_split(log, test_days, validation_days)
     assert split.train.at.max() < split.validation.at.min() < split.test.at.min()
     pairs = {(u, i) for u, i, part in zip(log.user_index, log.item_index, parts, strict=True) if part == TEST}
-    asked = np.repeat(split.test.user_index, np.diff(split.test.target_offsets))
-    assert set(zip(asked, split.test.targets, strict=True)) == pairs
+    owners = np.repeat(split.test.user_index, np.diff(split.test.target_offsets))
+    assert set(zip(owners, split.test.targets, strict=True)) == pairs
     assert len(split.test.targets) == len(pairs)  # distinct
 
 
@@ -142,9 +142,9 @@ def test_moments_count_the_distinct_instants_of_a_user(log: Interactions) -> Non
 
 @given(logs, st.lists(st.tuples(st.integers(1, 5), st.integers(-1, 14)), max_size=8))
 def test_a_history_is_everything_strictly_before_the_instant(
-    log: Interactions, asked: list[tuple[int, int]]
+    log: Interactions, pairs: list[tuple[int, int]]
 ) -> None:
-    known = [(min(user, len(log.users) - 1), day * DAY_MICROS) for user, day in asked]
+    known = [(min(user, len(log.users) - 1), day * DAY_MICROS) for user, day in pairs]
     user, at = np.array(known, np.int64).reshape(-1, 2).T
     cases = EvalCases(user, at, np.zeros(len(user) + 1, np.int64), np.zeros(0, np.int64))
     ends = history_ends(log, user, at)

@@ -20,7 +20,8 @@ from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
-from recsys.training.pipeline import Job, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from tests.encoders.tiny_models import save_gpt2
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def trained(settings: Settings) -> Bundle:
     assert rows["item_vectors"] == ITEMS - 1
     features.apply()
     split = shop.split("time-split", settings.evaluation)
-    new = train_bundle(Job(shop, split, features, settings, settings.paths.runs), "b1", NOW)
+    new = train_bundle(TrainingJob(shop, split, features, settings, settings.paths.runs), "b1", NOW)
     return load_bundle(save_bundle(new, settings.paths.bundles), new.manifest.services)
 
 

@@ -15,10 +15,10 @@ from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactMismatchError, ConfigError, DataError
 from recsys.home import HomePaths
-from recsys.jobs.encoders.data import before_questions, cosines
+from recsys.jobs.encoders.data import cosine_summary, events_before_cases
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder
-from recsys.training.encoders.distillation import distil, distillation_loss, likeness
+from recsys.training.encoders.distillation import distil_encoder, distillation_loss, encoder_agreement
 from recsys.training.encoders.fine_tuning import in_batch_loss, train_text_encoder
 from recsys.training.encoders.text_pairs import TextPairs, query_choices, text_pairs
 from tests.encoders.tiny_models import save_bert, save_gpt2
@@ -157,7 +157,7 @@ def test_a_student_comes_to_see_texts_as_its_wider_teacher_does(tmp_path) -> Non
     student = load(save_bert(tmp_path / "student", WORDS, width=16, layers=1))
     texts = [f"{one} {two}" for one in ADJECTIVES for two in ITEMS]
     settings = SETTINGS.model_copy(update={"epochs": 8})
-    done = distil(student, texts, teacher.encode(texts), settings)
+    done = distil_encoder(student, texts, teacher.encode(texts), settings)
     assert done.after["cosine correlation"] > done.before["cosine correlation"] + 0.1
     assert student.dimensions == 16
 
@@ -167,7 +167,7 @@ def test_a_perfect_student_has_no_loss_and_shares_all_neighbours() -> None:
         torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), dim=1
     )
     assert float(distillation_loss(rows, rows, rows)) == pytest.approx(0, abs=1e-6)
-    same = likeness(rows.numpy(), rows.numpy())
+    same = encoder_agreement(rows.numpy(), rows.numpy())
     assert same == pytest.approx({"cosine correlation": 1.0, "shared nearest 10": 1.0})
 
 
@@ -178,7 +178,7 @@ def test_an_exported_encoder_gives_the_same_vectors_nearly(save, form, least, tm
     folder = export_encoder(HomePaths(tmp_path / "home"), form, exact, form, {"form": form})
     other = load(folder)
     texts = [*ITEMS, "red", "warm old soft small tea cup nail"]
-    assert cosines(exact.encode(texts), other.encode(texts))["cosine min"] > least
+    assert cosine_summary(exact.encode(texts), other.encode(texts))["cosine min"] > least
     assert other.pooling == exact.pooling
     assert other.name != exact.name
     assert json.loads((folder / FACTS).read_text()) == {"form": form}
@@ -217,7 +217,7 @@ def test_nothing_from_the_moment_on_that_a_user_is_asked_about_is_learned_from()
     rows = [("u", 29), ("u", 30), ("u", 45), ("v", 60), ("stranger", 60)]
     events = pd.DataFrame(rows, columns=["user_id", "at"])
     events["at"] = pd.to_datetime(events["at"], unit="s", utc=True)
-    kept = before_questions(events, leave_one_out(log))
+    kept = events_before_cases(events, leave_one_out(log))
     assert kept["user_id"].tolist() == ["u", "v", "stranger"]
     cut = replace(leave_one_out(log), train_end=30_000_000)
-    assert before_questions(events, cut)["user_id"].tolist() == ["u"]
+    assert events_before_cases(events, cut)["user_id"].tolist() == ["u"]

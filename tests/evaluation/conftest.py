@@ -1,4 +1,4 @@
-"""A shop so small that every right answer is plain to see."""
+"""A shop so small that every right result is plain to see."""
 
 import numpy as np
 import pytest

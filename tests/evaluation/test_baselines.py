@@ -1,4 +1,4 @@
-"""What each baseline recommends in a shop whose right answer is obvious."""
+"""What each baseline recommends in a shop whose right list is obvious."""
 
 import numpy as np
 import pytest
@@ -9,17 +9,17 @@ from recsys.evaluation.baselines import (
     PersonalFrequency,
     Popularity,
     RecentPopularity,
-    baselines,
-    centred,
+    build_baselines,
+    center_vectors,
     recent_history,
-    reference_for,
+    reference_baseline,
 )
 from recsys.retrieval.popularity import decayed_popularity
 
 DAY = 86_400_000_000
 
 
-def asked(user: int, day: int) -> EvalCases:
+def case_of(user: int, day: int) -> EvalCases:
     """One case without targets: scorers must not look at them anyway."""
     return EvalCases(np.array([user]), np.array([day * DAY]), np.array([0, 0]), np.zeros(0, np.int64))
 
@@ -28,16 +28,16 @@ def split_of(shop: Interactions) -> Split:
     return leave_one_out(shop)
 
 
-def test_history_fades_by_moments_and_stops_before_the_instant(shop: Interactions) -> None:
+def test_history_decays_by_moments_and_stops_before_the_instant(shop: Interactions) -> None:
     # u1 took 1, 2, 3 on days 0, 1, 2 and 4 on day 3.
-    assert recent_history(shop, asked(1, 3), None, 0.5).toarray().tolist() == [[0, 0.25, 0.5, 1, 0, 0]]
-    assert recent_history(shop, asked(1, 3), 2, 0.5).toarray().tolist() == [[0, 0, 0.5, 1, 0, 0]]
-    assert recent_history(shop, asked(1, 0), None, 0.5).nnz == 0
+    assert recent_history(shop, case_of(1, 3), None, 0.5).toarray().tolist() == [[0, 0.25, 0.5, 1, 0, 0]]
+    assert recent_history(shop, case_of(1, 3), 2, 0.5).toarray().tolist() == [[0, 0, 0.5, 1, 0, 0]]
+    assert recent_history(shop, case_of(1, 0), None, 0.5).nnz == 0
 
 
 def test_popularity_counts_training_events_only(shop: Interactions) -> None:
     # Training holds 1, 2 of u1; 2, 3 of u2; 3, 4 of u3; 4 of u4.
-    assert Popularity(split_of(shop).train).score(asked(1, 3)).tolist() == [[0, 1, 2, 2, 2, 0]]
+    assert Popularity(split_of(shop).train).score(case_of(1, 3)).tolist() == [[0, 1, 2, 2, 2, 0]]
 
 
 def test_recent_popularity_sees_all_that_happened_before_the_case_and_nothing_after(
@@ -45,13 +45,13 @@ def test_recent_popularity_sees_all_that_happened_before_the_case_and_nothing_af
 ) -> None:
     scorer = RecentPopularity(shop, half_life_days=1)
     # Before day 1 there is day 0 alone: items 1, 2, 3, 4 once each, one half-life ago.
-    assert scorer.score(asked(1, 1)).tolist() == [[0, 0.5, 0.5, 0.5, 0.5, 0]]
+    assert scorer.score(case_of(1, 1)).tolist() == [[0, 0.5, 0.5, 0.5, 0.5, 0]]
 
 
-def test_recent_popularity_answers_cases_of_different_days_each_by_its_own(shop: Interactions) -> None:
+def test_recent_popularity_scores_cases_of_different_days_each_by_its_own(shop: Interactions) -> None:
     scorer = RecentPopularity(shop, half_life_days=1)
     both = EvalCases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
-    expected = [scorer.score(asked(1, 1))[0].tolist(), scorer.score(asked(2, 2))[0].tolist()]
+    expected = [scorer.score(case_of(1, 1))[0].tolist(), scorer.score(case_of(2, 2))[0].tolist()]
     assert scorer.score(both).tolist() == expected
 
 
@@ -63,7 +63,7 @@ def test_recent_popularity_carried_from_day_to_day_is_what_counting_anew_gives(s
 
 
 def test_personal_frequency_puts_what_one_takes_again_first(shop: Interactions) -> None:
-    scores = PersonalFrequency(split_of(shop).train, shop, decay=0.5).score(asked(4, 3))[0]
+    scores = PersonalFrequency(split_of(shop).train, shop, decay=0.5).score(case_of(4, 3))[0]
     # u4 took 4, 5, 4: 4 counts 1 + .25, 5 counts .5, the rest a little popularity.
     assert scores[4] == pytest.approx(1.25, abs=2e-3)
     assert scores[5] == pytest.approx(0.5, abs=2e-3)
@@ -71,22 +71,24 @@ def test_personal_frequency_puts_what_one_takes_again_first(shop: Interactions) 
 
 
 def test_neighbours_lead_on_along_the_chain_that_others_walked(shop: Interactions) -> None:
-    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False)}
+    by_name = {s.name: s for s in build_baselines(split_of(shop), shop, clock=False, repeats=False)}
     # Whoever had 1 then took 2 in training.
-    assert by_name["kNN"].score(asked(1, 1)).argmax() == 2
+    assert by_name["kNN"].score(case_of(1, 1)).argmax() == 2
 
 
 def test_a_user_without_history_gets_what_is_popular(shop: Interactions) -> None:
     split = split_of(shop)
-    for scorer in baselines(split, shop, clock=False, repeats=True, texts=["", *"abcde"]):
-        scores = scorer.score(asked(1, 0))[0]
+    for scorer in build_baselines(split, shop, clock=False, repeats=True, texts=["", *"abcde"]):
+        scores = scorer.score(case_of(1, 0))[0]
         assert scores[1:].argmax() + 1 in (2, 3, 4), scorer.name
 
 
-def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
+def test_text_reaches_an_item_without_any_event(shop: Interactions) -> None:
     texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
-    by_name = {s.name: s for s in baselines(split_of(shop), shop, clock=False, repeats=False, texts=texts)}
-    plain, with_text = by_name["kNN"].score(asked(1, 1))[0], by_name["kNN + text"].score(asked(1, 1))[0]
+    by_name = {
+        s.name: s for s in build_baselines(split_of(shop), shop, clock=False, repeats=False, texts=texts)
+    }
+    plain, with_text = by_name["kNN"].score(case_of(1, 1))[0], by_name["kNN + text"].score(case_of(1, 1))[0]
     assert plain[5] == 0  # item 5 is in no training event
     assert with_text[5] > 0.01
 
@@ -94,22 +96,22 @@ def test_text_reaches_an_item_that_nobody_ever_took(shop: Interactions) -> None:
 def test_the_text_of_an_item_does_not_recommend_the_item_itself(shop: Interactions) -> None:
     texts = ["", "red tea", "rice", "salt", "soap", "red tea large"]
     vectors = np.eye(6, 5, k=-1, dtype=np.float32)
-    *_, knn, with_text = baselines(
+    *_, knn, with_text = build_baselines(
         split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
     )
     # u1 had item 1 alone before day 1.
-    assert knn.score(asked(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
-    assert with_text.score(asked(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
+    assert knn.score(case_of(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
+    assert with_text.score(case_of(1, 1))[0][1] == pytest.approx(0, abs=1e-5)
 
 
 def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
     vectors = np.eye(6, 4, k=-1, dtype=np.float32)  # item 5 has no text vector
     vectors[4] = vectors[1]  # and item 4 means the same as item 1
     texts = ["", "a", "b", "c", "d", "e"]
-    *_, scorer = baselines(
+    *_, scorer = build_baselines(
         split_of(shop), shop, clock=False, repeats=False, texts=texts, text_vectors=vectors
     )
-    scores = scorer.score(asked(1, 1))[0]
+    scores = scorer.score(case_of(1, 1))[0]
     assert scores[4] > scores[3] + 0.05
     assert scores[5] >= 0
 
@@ -125,10 +127,10 @@ def test_encoder_vectors_add_to_words(shop: Interactions) -> None:
 def test_only_baselines_that_the_data_has_the_means_for_are_made(
     shop: Interactions, clock: bool, repeats: bool, texts: list[str], names: list[str]
 ) -> None:
-    found = baselines(split_of(shop), shop, clock=clock, repeats=repeats, texts=texts)
+    found = build_baselines(split_of(shop), shop, clock=clock, repeats=repeats, texts=texts)
     assert [scorer.name for scorer in found] == names
     # With text there is always the reference; habit is the one to beat where people come back.
-    assert reference_for(repeats) in names or not texts
+    assert reference_baseline(repeats) in names or not texts
 
 
 @pytest.mark.parametrize("day", [0, 1, 2, 3])
@@ -146,13 +148,13 @@ def test_no_baseline_looks_at_or_after_the_instant(shop: Interactions, day: int)
         shop.at,
     )
     texts = ["", *"abcde"]
-    before = baselines(split, shop, clock=True, repeats=True, texts=texts)
-    after = baselines(split, changed, clock=True, repeats=True, texts=texts)
+    before = build_baselines(split, shop, clock=True, repeats=True, texts=texts)
+    after = build_baselines(split, changed, clock=True, repeats=True, texts=texts)
     for one, other in zip(before, after, strict=True):
-        assert one.score(asked(1, day)).tolist() == other.score(asked(1, day)).tolist(), one.name
+        assert one.score(case_of(1, day)).tolist() == other.score(case_of(1, day)).tolist(), one.name
 
 
 def test_centring_takes_away_what_all_texts_share_and_leaves_empty_ones_alone() -> None:
     vectors = np.array([[0, 0], [3, 1], [3, -1], [0, 0]], np.float32)
-    assert centred(vectors, 4).tolist() == [[0, 0], [0, 1], [0, -1], [0, 0]]
-    assert centred(None, 4).shape == (4, 0)
+    assert center_vectors(vectors, 4).tolist() == [[0, 0], [0, 1], [0, -1], [0, 0]]
+    assert center_vectors(None, 4).shape == (4, 0)

@@ -10,7 +10,7 @@ from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import DataError
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.rankings import Seen
 
 SETTINGS = EvaluationSettings(cutoffs=(1, 3), bootstrap_samples=50)
@@ -18,7 +18,7 @@ SETTINGS = EvaluationSettings(cutoffs=(1, 3), bootstrap_samples=50)
 
 @dataclass(frozen=True)
 class Oracle:
-    """Knows the answer, and puts it at the given place after the items of lowest index."""
+    """Knows the target, and puts it at the given place after the items of lowest index."""
 
     split_targets: dict[int, int]
     place: int
@@ -34,9 +34,9 @@ class Oracle:
 
 def evaluated(shop: Interactions, seen: Seen = "keep", **options: object) -> Evaluation:
     split = leave_one_out(shop)
-    answers = dict(zip(split.test.user_index.tolist(), split.test.targets.tolist(), strict=True))
-    scorers = [Oracle(answers, 1, "first"), Oracle(answers, 2, "second")]
-    return evaluate(scorers, split, shop, SETTINGS, seen=seen, **options)  # type: ignore[arg-type]
+    targets = dict(zip(split.test.user_index.tolist(), split.test.targets.tolist(), strict=True))
+    scorers = [Oracle(targets, 1, "first"), Oracle(targets, 2, "second")]
+    return evaluate_scorers(scorers, split, shop, SETTINGS, seen=seen, **options)  # type: ignore[arg-type]
 
 
 def value(evaluation: Evaluation, model: str, metric: str, part: str = "all") -> float:
@@ -45,7 +45,7 @@ def value(evaluation: Evaluation, model: str, metric: str, part: str = "all") ->
     return row.value
 
 
-def test_an_oracle_gets_everything_and_its_late_twin_what_its_place_is_worth(shop: Interactions) -> None:
+def test_an_oracle_gets_everything_and_its_late_twin_the_value_of_its_place(shop: Interactions) -> None:
     found = evaluated(shop, reference="first")
     assert value(found, "first", "hr@1") == value(found, "first", "ndcg@3") == 1.0
     # The twin's targets 4, 5 and 4 come after item 1; u3's target is item 1 itself, alone before 2.
@@ -73,13 +73,13 @@ def test_an_unknown_reference_is_the_first_scorer(shop: Interactions) -> None:
 
 def test_removing_seen_items_asks_for_new_ones_only(shop: Interactions) -> None:
     found = evaluated(shop, "remove")
-    # u4's target is what it had before: there is nothing to ask.
+    # u4's target is what it had before: there is no case.
     assert found.cases.user_index.tolist() == [1, 2, 3]
     assert found.without_targets == 1
     assert evaluated(shop, "keep").without_targets == 0
 
 
-def test_a_slice_is_judged_by_its_own_targets(shop: Interactions) -> None:
+def test_a_slice_is_measured_on_its_own_targets(shop: Interactions) -> None:
     found = evaluated(shop)
     assert value(found, "second", "hr@1", "new to the user") == pytest.approx(1 / 3)
     assert value(found, "second", "hr@1", "repeat") == 0.0
@@ -98,14 +98,14 @@ def test_lists_are_measured_too(shop: Interactions) -> None:
 def test_how_popular_lists_are_is_set_against_what_people_took(shop: Interactions) -> None:
     found = evaluated(shop)
     # Training events of items 1 .. 5: 1, 2, 2, 2, 0; percentiles .3, .7, .7, .7, .1. The oracle's first
-    # places are the targets 4, 5, 1 and 4; its twin shows item 1 to everybody.
+    # places are the targets 4, 5, 1 and 4; its twin shows item 1 to every user.
     taken = (0.7 + 0.1 + 0.3 + 0.7) / 4
     assert value(found, "first", "popularity@1") == pytest.approx(taken)
     assert value(found, "first", "popularity_bias@1") == pytest.approx(0)
     assert value(found, "second", "popularity_bias@1") == pytest.approx(0.3 - taken)
 
 
-def test_the_model_asked_about_is_the_last_unless_another_is_named(shop: Interactions) -> None:
+def test_the_served_model_is_the_last_unless_another_is_named(shop: Interactions) -> None:
     assert evaluated(shop).served == "second"
     assert evaluated(shop, served="first").served == "first"
 
@@ -114,16 +114,16 @@ def test_the_same_seed_gives_the_same_report(shop: Interactions) -> None:
     assert evaluated(shop).rows == evaluated(shop).rows
 
 
-def test_two_scorers_of_one_name_are_refused(shop: Interactions) -> None:
+def test_two_scorers_of_one_name_are_rejected(shop: Interactions) -> None:
     split = leave_one_out(shop)
     twins = [Oracle({}, 1, "same"), Oracle({}, 2, "same")]
     with pytest.raises(DataError, match="same, same"):
-        evaluate(twins, split, shop, SETTINGS, seen="keep")
+        evaluate_scorers(twins, split, shop, SETTINGS, seen="keep")
 
 
-def test_the_validation_part_is_asked_when_wanted(shop: Interactions) -> None:
+def test_the_validation_part_is_evaluated_when_wanted(shop: Interactions) -> None:
     split = leave_one_out(shop)
-    answers = dict(zip(split.validation.user_index.tolist(), split.validation.targets.tolist(), strict=True))
-    found = evaluate([Oracle(answers, 1, "o")], split, shop, SETTINGS, seen="keep", part="validation")
+    targets = dict(zip(split.validation.user_index.tolist(), split.validation.targets.tolist(), strict=True))
+    found = evaluate_scorers([Oracle(targets, 1, "o")], split, shop, SETTINGS, seen="keep", part="validation")
     assert value(found, "o", "hr@1") == 1.0
     assert found.cases.at.tolist() == split.validation.at.tolist()

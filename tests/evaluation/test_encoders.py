@@ -64,7 +64,7 @@ def test_an_encoder_that_knows_partners_finds_what_comes_next_and_one_that_does_
     assert words.value < 0.3, "no two titles share a word"
 
 
-def test_at_most_so_many_cases_are_asked_the_same_of_all(log) -> None:
+def test_at_most_so_many_cases_are_evaluated_the_same_for_all(log) -> None:
     split = leave_one_out(log)
     vectors = {"one": knowing(), "two": knowing()}
     found = compare_encoders(split, log, TITLES, vectors, SETTINGS, seen="remove", cases=10)

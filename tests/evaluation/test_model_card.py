@@ -9,9 +9,9 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactMismatchError
-from recsys.evaluation.baselines import baselines
-from recsys.evaluation.compare import evaluate
-from recsys.evaluation.model_card import card_of, evaluated, render_card
+from recsys.evaluation.baselines import build_baselines
+from recsys.evaluation.compare import evaluate_scorers
+from recsys.evaluation.model_card import card_of, card_with_test, render_card
 from recsys.home import HomePaths
 from recsys.models.encoders.encoder_licence import encoder_licence, stated_licence
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
@@ -114,9 +114,9 @@ def test_the_licence_is_what_the_encoders_readme_says(tmp_path: Path) -> None:
 
 def test_an_evaluation_completes_the_card_beside_the_report(paths: HomePaths, shop: Interactions) -> None:
     split = leave_one_out(shop)
-    scorers = baselines(split, shop, clock=True, repeats=True)
+    scorers = build_baselines(split, shop, clock=True, repeats=True)
     settings = EvaluationSettings(cutoffs=(2, 3), bootstrap_samples=20)
-    found = evaluate(scorers, split, shop, settings, seen="keep")
+    found = evaluate_scorers(scorers, split, shop, settings, seen="keep")
     bundle = tiny_bundle()
     path = save_bundle(bundle, paths.bundles, card_files(bundle, paths))
     before = (path / "model-card.md").read_bytes()
@@ -130,4 +130,4 @@ def test_an_evaluation_completes_the_card_beside_the_report(paths: HomePaths, sh
     assert row is not None
     assert f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]" in text
     assert "By slice:" in text
-    assert evaluated(load_card(path, None), found)["test"] == test
+    assert card_with_test(load_card(path, None), found)["test"] == test

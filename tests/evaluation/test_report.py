@@ -12,14 +12,14 @@ from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactError
-from recsys.evaluation.baselines import baselines
-from recsys.evaluation.compare import Evaluation, evaluate
+from recsys.evaluation.baselines import build_baselines
+from recsys.evaluation.compare import Evaluation, evaluate_scorers
 from recsys.evaluation.popularity_bias import TAKEN, group_shares
-from recsys.evaluation.reliability import reliability
+from recsys.evaluation.reliability import measure_reliability
 from recsys.evaluation.report import render_html, render_markdown, write_report
 from recsys.evaluation.tables import (
     difference_rows,
-    document,
+    evaluation_json,
     shown_items,
     shown_rows,
     slice_groups,
@@ -33,11 +33,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture
 def evaluation(shop: Interactions) -> Evaluation:
     split = leave_one_out(shop)
-    scorers = baselines(split, shop, clock=True, repeats=True, texts=["", *"abcde"])
+    scorers = build_baselines(split, shop, clock=True, repeats=True, texts=["", *"abcde"])
     settings = EvaluationSettings(cutoffs=(2, 4), bootstrap_samples=30)
-    found = evaluate(scorers, split, shop, settings, seen="keep", categories=["", "a", "a", "b", "b", "b"])
+    found = evaluate_scorers(
+        scorers, split, shop, settings, seen="keep", categories=["", "a", "a", "b", "b", "b"]
+    )
     p_click = np.array([0.1, 0.1, 0.6, 0.9], np.float32)
-    return replace(found, calibration=reliability(p_click, np.array([False, False, True, True])))
+    return replace(found, calibration=measure_reliability(p_click, np.array([False, False, True, True])))
 
 
 def test_the_table_has_a_row_a_model_with_intervals(evaluation: Evaluation) -> None:
@@ -62,7 +64,7 @@ def test_slices_are_rows_and_models_columns(evaluation: Evaluation) -> None:
 
 def test_slices_that_belong_together_share_a_table(evaluation: Evaluation) -> None:
     groups = slice_groups(evaluation)
-    # Everybody had 2 or 3 actions before: the length of the history tells nobody apart.
+    # Every user had 2 or 3 actions before: slices by the length of the history would all be the same.
     assert groups["categories"] == ["category: b", "category: a"]
     assert "history" not in groups
     assert groups["slices"][0] == "all"
@@ -70,7 +72,7 @@ def test_slices_that_belong_together_share_a_table(evaluation: Evaluation) -> No
 
 
 def test_the_document_is_json_with_every_row(evaluation: Evaluation) -> None:
-    read = json.loads(json.dumps(document(evaluation)))
+    read = json.loads(json.dumps(evaluation_json(evaluation)))
     assert len(read["rows"]) == len(evaluation.rows)
     assert (read["cases"], read["catalogue"], read["seen"]) == (4, 5, "keep")
     assert read["served"] == evaluation.served

@@ -4,13 +4,13 @@ import numpy as np
 
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import leave_one_out
-from recsys.evaluation.slices import had_before, head_items, restrict, slices_of
+from recsys.evaluation.slices import head_items, repeat_targets, restrict_cases, slices_of
 
 
 def test_a_target_that_the_user_had_before_is_a_repeat(shop: Interactions) -> None:
     cases = leave_one_out(shop).test
     assert cases.targets.tolist() == [4, 5, 1, 4]
-    assert had_before(cases, shop).tolist() == [False, False, False, True]
+    assert repeat_targets(cases, shop).tolist() == [False, False, False, True]
 
 
 def test_the_head_is_the_most_wanted_items_that_take_half_of_the_events() -> None:
@@ -38,7 +38,7 @@ def test_users_are_told_apart_by_what_they_did_before(shop: Interactions) -> Non
     assert "history: 6-20" not in found
 
 
-def test_the_categories_most_asked_for_are_slices_and_the_unknown_one_is_not(shop: Interactions) -> None:
+def test_the_categories_with_most_targets_are_slices_and_the_unknown_one_is_not(shop: Interactions) -> None:
     cases = leave_one_out(shop).test  # targets 4, 5, 1 and 4
     names = ["", "red", "red", "red", "blue", ""]
     found = [part for part in slices_of(cases, shop, shop, names) if part.name.startswith("category: ")]
@@ -50,7 +50,7 @@ def test_restricting_drops_targets_and_then_cases_without_any() -> None:
     cases = EvalCases(
         np.array([1, 2, 3]), np.array([7, 8, 9]), np.array([0, 2, 3, 5]), np.array([1, 2, 3, 4, 5])
     )
-    found, rows = restrict(cases, np.array([False, True, False, True, True]))
+    found, rows = restrict_cases(cases, np.array([False, True, False, True, True]))
     assert rows.tolist() == [0, 2]
     assert found.user_index.tolist() == [1, 3]
     assert found.at.tolist() == [7, 9]

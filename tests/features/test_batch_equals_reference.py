@@ -10,9 +10,9 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
-from recsys.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
+from tests.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from tests.features.worlds import (
     CATEGORIES,
     EVENTS,

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.features.skew import Newer, ServedRow, compare_rows, differing, equal, staleness
+from recsys.features.skew import (
+    ServedRow,
+    StoredRows,
+    compare_rows,
+    differing_features,
+    measure_staleness,
+    values_equal,
+)
 
 SECOND = 1_000_000
 
@@ -34,18 +41,18 @@ def row(values: dict, event_at: int | None = 10 * SECOND, view: str = "user_acti
     ],
 )
 def test_values_are_equal_exactly_or_within_a_float32(served: object, recomputed: object, same: bool) -> None:
-    assert equal(served, recomputed) is same
-    assert equal(recomputed, served) is same
+    assert values_equal(served, recomputed) is same
+    assert values_equal(recomputed, served) is same
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_float32_equals_itself_however_it_was_written(value: float) -> None:
-    assert equal(value, float(np.float32(value)))
+    assert values_equal(value, float(np.float32(value)))
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.integers()) | st.text() | st.none()))
 def test_a_row_never_differs_from_itself(values: dict) -> None:
-    assert differing(values, values) == []
+    assert differing_features(values, values) == []
 
 
 def test_shares_and_the_largest_difference_are_of_each_feature() -> None:
@@ -69,14 +76,14 @@ def test_what_a_late_event_explains_is_counted_but_not_wrong() -> None:
 def test_staleness_is_how_much_newer_the_lake_was_before_the_request() -> None:
     rows = [row({}, event_at=at * SECOND) for at in (10, 20, 30)] + [row({}, event_at=None)] * 2
     stored = [
-        Newer(10 * SECOND, None),
-        Newer(50 * SECOND, 40 * SECOND),
-        Newer(20 * SECOND, None),
-        Newer(40 * SECOND, 40 * SECOND),
-        Newer(None, None),
+        StoredRows(10 * SECOND, None),
+        StoredRows(50 * SECOND, 40 * SECOND),
+        StoredRows(20 * SECOND, None),
+        StoredRows(40 * SECOND, 40 * SECOND),
+        StoredRows(None, None),
     ]
-    (found,) = staleness(rows, stored)
-    # Lags 0, 30 and 0 (newer than the lake); one row was missing online, one user nobody knows.
+    (found,) = measure_staleness(rows, stored)
+    # Lags 0, 30 and 0 (newer than the lake); one row was missing online, one user is unknown.
     assert (found.rows, found.behind, found.missing) == (5, 1, 1)
     assert (found.lag["max"], found.lag["p50"]) == (30.0, 0.0)
     # The request was at second 100, and the second row had been wrong since second 40.

@@ -184,6 +184,45 @@ def test_a_later_batch_cancels_what_an_earlier_one_kept() -> None:
     assert len(third.undone) == 0  # taken back once
 
 
+def test_what_repeats_a_machine_is_a_near_duplicate_in_any_batch() -> None:
+    rules = CleaningRules(bot_events_per_minute=1, near_duplicate_seconds={"view": 5})
+    rows = [
+        {"t": 0},
+        {"t": 6},
+        {"t": 7},  # 1 s after what betrayed it
+        {"t": 11},  # 4 s after that near duplicate
+        {"t": 17},
+        {"t": 18},
+    ]
+    expected = {1: "bot", 2: "near_duplicate", 3: "near_duplicate", 4: "bot", 5: "near_duplicate"}
+    events = table(*rows)
+    assert reasons(clean(events, rules, NOW)) == expected
+    state: CleaningState | None = None
+    found: dict[int, str] = {}
+    for place in range(len(rows)):
+        part = clean(events.slice(place, 1), rules, NOW, state, 86_400)
+        state = part.state
+        found |= reasons(part)
+    assert found == expected
+
+
+def test_near_duplicates_whose_first_is_forgotten_betray_nobody() -> None:
+    rules = CleaningRules(bot_events_per_minute=1, bot_events_per_day=0, near_duplicate_seconds={"view": 60})
+    burst = table(
+        {"t": 0, "item_id": "i"},
+        {"t": 50, "item_id": "i"},
+        {"t": 65, "item_id": "j"},  # in the second minute the only one that is new
+        {"t": 100, "item_id": "i"},
+        {"t": 115, "item_id": "j"},
+    )
+    first = clean(burst, rules, NOW, None, 200)
+    assert reasons(first) == {1: "near_duplicate", 3: "near_duplicate", 4: "near_duplicate"}
+    second = clean(table({"t": 290, "item_id": "k"}), rules, NOW, first.state, 200)
+    assert second.state is not None
+    assert second.state.recent["item_id"].to_pylist() == ["i", "j", "k"]  # from second 90 on
+    assert reasons(clean(table({"t": 310, "item_id": "l"}), rules, NOW, second.state, 200)) == {}
+
+
 ROWS = st.fixed_dictionaries(
     {
         "t": st.integers(0, 200),

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.ingest.cleaning.hashing import combine, hash_texts, id_texts, mix
+from recsys.ingest.cleaning.hashing import combine_hashes, hash_texts, id_texts, mix_bits
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=40)), max_size=30)
 
@@ -34,7 +34,7 @@ def splitmix64(state: int) -> int:
 
 def test_hashes_are_the_same_on_every_machine() -> None:
     assert splitmix64(0) == 0xE220A8397B1DCDAF  # the first output for seed 0, as published
-    assert mix(np.array([0, -1])).tolist() == [splitmix64(0), splitmix64(2**64 - 1)]
+    assert mix_bits(np.array([0, -1])).tolist() == [splitmix64(0), splitmix64(2**64 - 1)]
     word = int.from_bytes(b"user-1", "little")
     assert hash_texts(pa.array(["user-1"])).tolist() == [splitmix64(word ^ 6)]
 
@@ -45,5 +45,5 @@ def test_an_id_shows_eighty_bits_in_sixteen_characters() -> None:
 
 
 def test_the_order_of_columns_counts() -> None:
-    a, b = mix(np.array([1])), mix(np.array([2]))
-    assert combine(a, b) != combine(b, a)
+    a, b = mix_bits(np.array([1])), mix_bits(np.array([2]))
+    assert combine_hashes(a, b) != combine_hashes(b, a)

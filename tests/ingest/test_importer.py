@@ -117,7 +117,7 @@ def test_each_bad_row_has_its_reason_and_its_place(tmp_path: Path) -> None:
     }
     bad_time = next(row for row in refused if row["row"] == 11)
     assert bad_time["file"] == "orders.csv"
-    assert bad_time["detail"] == "at = 'soon' is no instant (iso)"
+    assert bad_time["detail"] == "at = 'soon' is not an instant (iso)"
     assert json.loads(bad_time["raw"])["customer"] == "cat"
 
 

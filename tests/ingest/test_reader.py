@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.ingest.background import ahead
+from recsys.ingest.background import prefetch
 from recsys.ingest.mapping.schema import Source
-from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.readers import delimited
 from recsys.ingest.readers.files import find_files, read_batches
 
 
 def read(folder: Path, columns: list[str], **source: Any) -> RawBatch:
-    return whole(list(read_batches(Source.model_validate(source), folder, columns)), columns)
+    return concat_batches(list(read_batches(Source.model_validate(source), folder, columns)), columns)
 
 
 def rows(batch: RawBatch) -> list[tuple[Any, ...]]:
@@ -176,6 +176,6 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
 
 def test_an_error_of_the_reading_thread_reaches_the_caller(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id\n1\n")
-    batches = ahead(read_batches(Source.model_validate({"files": "a.csv"}), tmp_path, ["x"]))
+    batches = prefetch(read_batches(Source.model_validate({"files": "a.csv"}), tmp_path, ["x"]))
     with pytest.raises(SchemaMismatchError):
         list(batches)

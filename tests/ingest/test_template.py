@@ -43,5 +43,5 @@ def test_words_are_capitalised_and_sizes_are_not() -> None:
 
 @pytest.mark.parametrize("text", ["{title", "title}", "{}", "{a|shout}", "{a} {b"])
 def test_a_broken_template_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no template"):
+    with pytest.raises(ValueError, match="is not a template"):
         parse_template(text)

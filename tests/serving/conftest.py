@@ -15,7 +15,7 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.stores.registry.records import BundleRecord
 from serving.app import create_app
 from serving.deployment import Deployment
-from serving.events.collector import Collection
+from serving.events.collector import EventCollector
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_stream import FakeEventStream, FakeProgress
@@ -70,7 +70,7 @@ OpenShop = Callable[..., Shop]
 def open_shop() -> Iterator[OpenShop]:
     """Opens a service: fields of ServingSettings, and `api_key`, `bundle_id` (None: none), `stream`."""
     pools: list[ThreadPoolExecutor] = []
-    collections: list[Collection] = []
+    collections: list[EventCollector] = []
 
     def build(
         api_key: str | None = None,
@@ -85,14 +85,14 @@ def open_shop() -> Iterator[OpenShop]:
             production=lambda: promoted[0],
             load=lambda found: Recommender(shop_bundle(bundle_id=found.bundle_id), features, serving),
             clock=clock,
-            taken=lambda shop: metrics.taken(shop.bundle.manifest.bundle_id, "corner-shop"),
-            refused=metrics.refused.inc,
+            on_swap=lambda shop: metrics.taken(shop.bundle.manifest.bundle_id, "corner-shop"),
+            on_rejected=metrics.refused.inc,
         )
         watch.check()
         pool = ThreadPoolExecutor(2)
         pools.append(pool)
         events, progress = FakeEventStream(stream.partitions), WatchedProgress()
-        collection = Collection(
+        collector = EventCollector(
             stream,
             CleaningRules(),
             open_stream=lambda: events,
@@ -102,14 +102,14 @@ def open_shop() -> Iterator[OpenShop]:
             timeout_seconds=serving.timeout_seconds,
             clock=clock,
         )
-        collections.append(collection)
-        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW, collection)
+        collections.append(collector)
+        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW, collector)
         client = TestClient(create_app(deployment), raise_server_exceptions=False)
         return Shop(features, serving, deployment, client, promoted, clock, events, progress)
 
     yield build
-    for collection in collections:
-        collection.close()
+    for collector in collections:
+        collector.close()
     for pool in pools:
         pool.shutdown()
 

@@ -11,10 +11,11 @@ import orjson
 import pytest
 
 from recsys import errors
+from recsys.addresses import is_loopback
 from recsys.funnel.recommender import Recommender
-from serving.deployment import is_loopback, require_key_beyond_loopback
-from serving.errors import ANSWERS
-from serving.schemas.recommendations import SlateAnswer
+from serving.deployment import require_key_beyond_loopback
+from serving.errors import RESPONSES
+from serving.schemas.answers import SlateAnswer
 
 
 def error_of(response: Any) -> dict[str, str]:
@@ -118,7 +119,7 @@ def test_reasons_speak_the_language_of_the_body_or_of_the_header(shop) -> None:
 
 def test_every_known_error_has_an_answer_of_its_own() -> None:
     tree = {kind for kind in subclasses(errors.RecsysError) if kind.__module__ == errors.__name__}
-    assert set(ANSWERS) == tree
+    assert set(RESPONSES) == tree
 
 
 @pytest.mark.parametrize("kind", sorted(subclasses(errors.RecsysError), key=lambda kind: kind.__name__))
@@ -129,7 +130,7 @@ def test_each_error_in_the_funnel_becomes_its_status(shop, monkeypatch, kind: ty
         raise error
 
     monkeypatch.setattr(Recommender, "recommend", broken)
-    response, answer = shop.recommend(), ANSWERS[kind]
+    response, answer = shop.recommend(), RESPONSES[kind]
     assert response.status_code == answer.status
     assert error_of(response)["code"] == answer.code
     assert ("Retry-After" in response.headers) == answer.retry

@@ -194,7 +194,7 @@ def test_a_stream_past_its_bound_is_a_backlog(open_shop) -> None:
     shop = open_shop(stream=StreamSettings(max_lag=1))
     client = client_of(shop)
     client.send([VIEW, VIEW])
-    shop.deployment.collection.refresh_backlog()
+    shop.deployment.collector.refresh_backlog()
     with pytest.raises(BacklogError, match="2 events wait already"):
         client.send([View(event_id="e", at=NOW, user_id="ann", item_id="apple")])
 

@@ -13,7 +13,13 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.aggregate import Aggregated, aggregate, expire
-from recsys.streaming.item_counters import ItemCounters, added, decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import (
+    ItemCounters,
+    add_counters,
+    decode_counters,
+    encode_counters,
+    item_rows,
+)
 from tests.features.worlds import category_keys
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +49,7 @@ class Replayed:
     rules: CleaningRules = EVERYTHING
     lateness: int = 90 * DAY_MICROS
     logs: dict[str, bytes] = field(default_factory=dict)
-    tiles: dict[str, bytes] = field(default_factory=dict)
+    counters: dict[str, bytes] = field(default_factory=dict)
     bots: frozenset[str] = frozenset()
     user_expires: dict[str, int | None] = field(default_factory=dict)
     item_expires: dict[str, int | None] = field(default_factory=dict)
@@ -84,10 +90,12 @@ class Replayed:
     def items(self, deltas: ItemCounters, now: datetime) -> None:
         """What a batch, of whichever partition, does to its items."""
         self.created += 1
-        stored = decode_tiles({item: self.tiles[item] for item in deltas.items if item in self.tiles})
-        tiles = added(stored, deltas)
-        self.tiles |= encode_tiles(tiles)
-        self._write_items(tiles, now)
+        stored = decode_counters(
+            {item: self.counters[item] for item in deltas.items if item in self.counters}
+        )
+        counters = add_counters(stored, deltas)
+        self.counters |= encode_counters(counters)
+        self._write_items(counters, now)
 
     def tick(self, now: datetime) -> None:
         """What a midnight does to entities whose rows have expired."""
@@ -100,10 +108,10 @@ class Replayed:
             self.user_expires |= rows.expires
             self._write(columns.USER_ACTIVITY, columns.USER_ID, rows.activity)
         items = {item for item, at in self.item_expires.items() if at is not None and at <= micros(now)}
-        self._write_items(decode_tiles({item: self.tiles[item] for item in items}), now)
+        self._write_items(decode_counters({item: self.counters[item] for item in items}), now)
 
-    def _write_items(self, tiles: ItemCounters, now: datetime) -> None:
-        rows = item_rows(tiles, now=micros(now), created=self.created)
+    def _write_items(self, counters: ItemCounters, now: datetime) -> None:
+        rows = item_rows(counters, now=micros(now), created=self.created)
         self.item_expires |= rows.expires
         self._write(columns.ITEM_ENGAGEMENT, columns.ITEM_ID, rows.engagement)
 

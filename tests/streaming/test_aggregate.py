@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +13,8 @@ from recsys.errors import DataError
 from recsys.features.windows import DAY_MICROS
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.aggregate import stamped
-from recsys.streaming.categories import categories_of
-from recsys.streaming.item_counters import decode_tiles
+from recsys.streaming.aggregate import stamp_rows
+from recsys.streaming.item_counters import decode_counters
 from recsys.streaming.user_log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical, micros
@@ -103,7 +101,7 @@ def test_a_cancel_takes_a_purchase_back_and_stays_an_event() -> None:
     assert item is not None
     assert (activity["purchase_count_7d"], activity["purchase_value_micros_7d"]) == (0, 0)
     assert item["item_purchase_count_7d"] == 0
-    assert decode_tiles(stream.tiles).popularity.tolist() == [0.0]
+    assert decode_counters(stream.counters).popularity.tolist() == [0.0]
 
 
 def test_a_late_purchase_that_a_cancel_meant_gives_the_other_one_back() -> None:
@@ -170,9 +168,103 @@ def test_a_machine_is_refused_from_the_event_that_betrays_it_and_for_ever() -> N
     step = stream.process(numbered(event(columns.PURCHASE, NOON + HOUR), first=5), NOON + HOUR)
     assert reasons(step.rejected) == {5: "bot"}
     assert step.bots == frozenset()
+    again = [event(columns.VIEW, NOON + HOUR + step * SECOND) for step in range(5)]
+    assert stream.process(numbered(*again, first=6), NOON + 2 * HOUR).bots == frozenset()
     activity, _ = stream.features(columns.USER_ACTIVITY, "u1")
     assert activity is not None
     assert activity["view_count_1d"] == 3
+
+
+def found_in_batches(
+    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * DAY_MICROS
+) -> dict[int, str]:
+    """Reasons by sequence, when `events` come by `size`."""
+    replayed = Replayed(rules, lateness)
+    found: dict[int, str] = {}
+    for start in range(0, len(events), size):
+        found |= reasons(replayed.process(events[start : start + size], NOON + DAY).rejected)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_what_repeats_a_machine_is_a_near_duplicate_in_any_batch_as_in_an_import(size: int) -> None:
+    rules = CleaningRules(bot_events_per_minute=3, near_duplicate_seconds={columns.VIEW: 5.0})
+    seconds_and_items = [
+        (0, "i1"),
+        (1, "i2"),
+        (2, "i3"),
+        (3, "i4"),  # the fourth within a minute
+        (4, "i4"),  # 1 s after what a machine did
+        (8, "i4"),  # 4 s after that near duplicate
+        (14, "i4"),  # 6 s after it
+        (14, "i5"),
+        (15, "i4"),
+        (19, "i5"),
+        (7200, "i5"),  # known from hours ago
+        (7201, "i5"),
+    ]
+    events = numbered(
+        *(event(columns.VIEW, NOON + second * SECOND, item=item) for second, item in seconds_and_items),
+        event(columns.PURCHASE, NOON + 7202 * SECOND, item="i5"),
+        event(columns.PURCHASE, NOON + 7202 * SECOND, item="i5"),
+    )
+    expected = {place: "bot" for place in (3, 6, 7, 10, 12, 13)}
+    expected |= {place: "near_duplicate" for place in (4, 5, 8, 9, 11)}
+    assert found_in_batches(rules, events, size) == expected
+    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_machine_that_searches_repeats_itself_only_with_the_same_words(size: int) -> None:
+    rules = CleaningRules(
+        bot_events_per_minute=1, near_duplicate_seconds={columns.SEARCH: 5.0}, bot_kinds=(columns.VIEW,)
+    )
+    events = numbered(
+        event(columns.VIEW, NOON),
+        event(columns.VIEW, NOON + SECOND),
+        event(columns.SEARCH, NOON + 2 * SECOND, query="tea", item_id=None),
+        event(columns.SEARCH, NOON + 3 * SECOND, query="rye", item_id=None),
+        event(columns.SEARCH, NOON + 4 * SECOND, query="tea", item_id=None),
+    )
+    expected = {1: "bot", 2: "bot", 3: "bot", 4: "near_duplicate"}
+    assert found_in_batches(rules, events, size) == expected
+    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_near_duplicate_of_yesterday_does_not_count_today(size: int) -> None:
+    rules = CleaningRules(bot_events_per_minute=2, near_duplicate_seconds={columns.VIEW: 1.0})
+    midnight = START + DAY
+    events = numbered(
+        event(columns.VIEW, midnight - SECOND / 2),
+        event(columns.VIEW, midnight),
+        event(columns.VIEW, midnight + 10 * SECOND),
+        event(columns.VIEW, midnight + 20 * SECOND),
+        event(columns.VIEW, midnight + 30 * SECOND),
+    )
+    expected = {1: "near_duplicate", 4: "bot"}
+    assert found_in_batches(rules, events, size) == expected
+    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_events_beyond_the_lateness_are_cleaned_like_others(size: int) -> None:
+    rules = CleaningRules(bot_events_per_minute=2, near_duplicate_seconds={columns.VIEW: 1.0})
+    events = numbered(*(event(columns.VIEW, NOON + second * SECOND) for second in (0, 1, 10, 20)))
+    expected = {1: "near_duplicate", 3: "bot"}
+    assert found_in_batches(rules, events, size, lateness=0) == expected
+    assert reasons(clean(canonical(events), rules, micros(NOON + DAY)).rejected) == expected
+
+
+def test_of_a_machine_no_more_is_remembered_than_near_duplicates_are_known_by() -> None:
+    stream = Replayed(CleaningRules(bot_events_per_minute=3, near_duplicate_seconds={columns.VIEW: 2.0}))
+    for second in range(100):
+        at = NOON + second * SECOND
+        stream.process(numbered(event(columns.VIEW, at, item=f"i{second}"), first=2 * second), at)
+        stream.process(numbered(event(columns.LIKE, at, item=f"i{second}"), first=2 * second + 1), at)
+    rows = decode_logs(["u1"], stream.logs).rows
+    assert rows["sequence"][rows["counted"]].tolist() == [0, 1, 2]  # kept before it was betrayed
+    assert rows["sequence"][~rows["counted"]].tolist() == [194, 196, 198]  # views of the last 2 s
 
 
 ROWS = st.fixed_dictionaries(
@@ -253,18 +345,9 @@ def test_a_log_of_another_version_is_refused_by_name() -> None:
         decode_logs(["u"], {"u": b"\x09" + bytes(LOG_DTYPE.itemsize)})
 
 
-def test_categories_are_found_by_key_and_the_last_of_an_item_counts() -> None:
-    categories = categories_of(
-        [("a", "tea"), ("b", None), ("a", "rye"), *((str(n), "x") for n in range(500))]
-    )
-    asked = np.array([stable_key(item) for item in ("a", "b", "499", "unknown")])
-    assert categories(asked).tolist() == [stable_key("rye"), 0, stable_key("x"), 0]
-    assert categories_of([])(asked).tolist() == [0, 0, 0, 0]
-
-
 def test_rows_can_be_stamped_when_the_commit_knows_its_instant(start: datetime) -> None:
     step = Replayed().process(numbered(event(columns.VIEW, NOON)), NOON)
-    rows = stamped(step.rows.activity, micros(start))
+    rows = stamp_rows(step.rows.activity, micros(start))
     assert rows[columns.CREATED_TIMESTAMP].to_pylist() == [start]
     assert rows.schema == step.rows.activity.schema
 

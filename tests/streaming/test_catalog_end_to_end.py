@@ -49,7 +49,7 @@ def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> 
     )
     send(home, kind="item_upsert", item_id="nameless")
     last = send(home, kind="user_upsert", user_id="ann", attributes={"city": "Rome"})
-    drain_stream(home, (), lambda text: None)
+    drain_stream(home)
 
     items = {row[columns.ITEM_ID]: row for row in load_items(home.paths).to_pylist()}
     assert (items["i1"][columns.PRICE_MICROS], items["i1"][columns.AVAILABLE]) == (9_000_000, False)
@@ -73,7 +73,7 @@ def test_upserts_reach_the_log_the_online_store_and_the_feed(home: Settings) -> 
     assert vector.tolist() == pytest.approx(online.columns[columns.TEXT_VECTOR][1].tolist())
 
     stream = open_stream(home)
-    assert [letter.reason for letter in stream.dead_letters()] == [
+    assert [dead_letter.reason for dead_letter in stream.dead_letters()] == [
         "item 'nameless' is new and needs a title. Send the whole item first, then its changes."
     ]
     assert stream.status()[-1].lag == 0

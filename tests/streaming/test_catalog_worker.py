@@ -17,7 +17,7 @@ from recsys import columns
 from recsys.catalog import Item, User
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.models.bundle_update import ItemChange
-from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
+from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ class FakeLog:
     def users(self, user_ids: Sequence[str]) -> dict[str, User]:
         return {user.user_id: user for _, user in self.user_rows if user.user_id in user_ids}
 
-    def retexted(self, item_ids: Sequence[str]) -> set[str]:
+    def items_with_new_text(self, item_ids: Sequence[str]) -> set[str]:
         texts = {item_id: item.text for item_id, item in self.imported.items()}
         return {item.item_id for _, item in self.rows if texts.get(item.item_id) != item.text} & set(item_ids)
 
@@ -150,8 +150,8 @@ class World:
         self.sent = 0
 
     def worker(self) -> CatalogWorker:
-        doors = CatalogDoors(self.stream, self.log, self.online, self.feed, self.texts, self.progress)
-        return CatalogWorker(doors, self._tick)
+        deps = CatalogDeps(self.stream, self.log, self.online, self.feed, self.texts, self.progress)
+        return CatalogWorker(deps, self._tick)
 
     def _tick(self) -> int:
         self.now += 1000
@@ -258,8 +258,8 @@ def test_what_cannot_be_merged_is_put_aside_with_its_reason_and_the_rest_goes_on
     world.stream.append([(PARTITION, body)], world.now)
     world.send(item_id="tea", price_micros=5)
     world.drain()
-    (letter,) = world.stream.dead_letters()
-    assert reason in letter.reason
+    (dead_letter,) = world.stream.dead_letters()
+    assert reason in dead_letter.reason
     assert world.feed.newest["tea"].item.price_micros == 5
 
 
@@ -370,7 +370,7 @@ def test_killed_after_any_write_it_ends_like_one_that_never_was(
             ours, theirs = rough.online.content(name), calm.online.content(name)
             assert {**ours, columns.CREATED_TIMESTAMP: 0} == {**theirs, columns.CREATED_TIMESTAMP: 0}
     assert rough.feed.newest == calm.feed.newest
-    assert {letter.reason for letter in rough.stream.dead_letters()} == {
-        letter.reason for letter in calm.stream.dead_letters()
+    assert {dead_letter.reason for dead_letter in rough.stream.dead_letters()} == {
+        dead_letter.reason for dead_letter in calm.stream.dead_letters()
     }
     assert rough.stream.committed == calm.stream.committed

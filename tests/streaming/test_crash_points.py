@@ -58,8 +58,8 @@ def mortal_worker(world: World, countdown: Countdown) -> Worker:
         Mortal(port, countdown)
         for port in (world.stream, world.state(), world.online, world.lake, world.progress)
     )
-    outlets = Sinks(online, lake, progress)
-    return Worker(stream, state, outlets, world.rules, SETTINGS, world.clock)
+    sinks = Sinks(online, lake, progress)
+    return Worker(stream, state, sinks, world.rules, SETTINGS, world.clock)
 
 
 def live(world: World, countdown: Countdown) -> bool:

@@ -29,7 +29,7 @@ from recsys.home import HomePaths
 from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
-from recsys.streaming.state import Origin
+from recsys.streaming.state import InitialState
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import Sinks, Worker
 from tests.fake_stream import FakeEventStream, FakeProgress
@@ -128,9 +128,9 @@ def test_a_year_replayed_as_a_stream_equals_the_batch_for_every_feature(tmp_path
     settings = StreamSettings(batch_events=2000, flush_seconds=1e6)
     stream, online, clock = FakeEventStream(settings.partitions), LatestTables(), Clock()
     state = SqliteStreamState(tmp_path / "stream")
-    state.begin(Origin("replay", 1, {}, (), (), np.zeros(0, np.int64)))
-    outlets = Sinks(online, EventLake(tmp_path / "live", durable=False), FakeProgress())
-    worker = Worker(stream, state, outlets, shop_rules(paths, categories), settings, clock)
+    state.begin(InitialState("replay", 1, {}, (), (), np.zeros(0, np.int64)))
+    sinks = Sinks(online, EventLake(tmp_path / "live", durable=False), FakeProgress())
+    worker = Worker(stream, state, sinks, shop_rules(paths, categories), settings, clock)
     first, last = (int(at) for at in pc.min_max(events[columns.AT].cast(pa.int64())).as_py().values())
     ends = np.arange(day_of(first) + 1, day_of(last) + 2) * DAY_MICROS - 1
     long_after = int(ends[-1]) + 100 * DAY_MICROS

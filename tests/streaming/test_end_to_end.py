@@ -4,6 +4,7 @@ The server and the applied features are shared; what a test did to them is undon
 """
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from recsys.cli.app import app
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.jobs.stream.replay import replay
+from recsys.jobs.stream.replay import replay_events
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
@@ -79,7 +80,7 @@ def home(shop: Settings) -> Settings:
 def working(home: Settings) -> Settings:
     """The shop after a first worker, which brought two events by the stream: one is a new user's first."""
     send(home, event("v1", "ann", "i1"), event("p1", "new", "i9", "purchase"))
-    assert drain_stream(home, (), print) == 2
+    assert drain_stream(home).events == 2
     return home
 
 
@@ -118,7 +119,7 @@ def test_a_first_worker_brings_imported_and_new_events_online(home: Settings) ->
 def test_the_status_says_what_was_done(home: Settings) -> None:
     bought = event("p1", "new", "i9", "purchase")
     send(home, event("v1", "ann", "i1"), bought, bought)
-    drain_stream(home, (), print)
+    drain_stream(home)
     report = command("stream", "status")
     assert [row["lag"] for row in report["partitions"]] == [0] * 9
     assert report["partitions"][-1]["what"] == "catalogue"
@@ -139,10 +140,10 @@ def test_dead_letters_are_listed_retried_and_dropped(home: Settings) -> None:
     body = json.dumps(event("misplaced", "bob", "i3")).encode()
     stream.append([(wrong, body), (0, b"nonsense")], time.time_ns() // 1000)
     stream.close()
-    drain_stream(home, (), print)
-    letters = command("stream", "dlq", "list")
-    assert len(letters) == 2
-    (nonsense,) = [letter["id"] for letter in letters if letter["body"] == "nonsense"]
+    drain_stream(home)
+    dead_letters = command("stream", "dlq", "list")
+    assert len(dead_letters) == 2
+    (nonsense,) = [dead_letter["id"] for dead_letter in dead_letters if dead_letter["body"] == "nonsense"]
     assert command("stream", "dlq", "drop", nonsense) == {"dropped": 1}
     assert command("stream", "dlq", "retry", "--all") == {"retried": 1}
     assert CliRunner().invoke(app, ["stream", "dlq", "drop"]).exit_code == 2
@@ -152,24 +153,26 @@ def test_dead_letters_are_listed_retried_and_dropped(home: Settings) -> None:
 def test_a_server_that_forgot_the_script_is_told_it_again(working: Settings) -> None:
     connect(working).script_flush()
     send(working, event("v2", "ann", "i2", "click"))
-    drain_stream(working, (), print)
+    drain_stream(working)
     assert_online_equals_batch(working)
 
 
-def test_a_new_import_begins_the_state_anew_and_keeps_what_came_by_the_stream(working: Settings) -> None:
+def test_a_new_import_begins_the_state_anew_and_keeps_what_came_by_the_stream(
+    working: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     send(working, event("v3", "bob", "i4", "cart"))
     info = load_info(working.paths)
     save_info(working.paths, info.model_copy(update={"imported_at": info.imported_at + timedelta(hours=1)}))
-    notes: list[str] = []
-    assert drain_stream(working, (), notes.append) == 1
-    assert notes == ["the state was begun from the event lake"]
+    caplog.set_level(logging.INFO, "recsys.jobs")
+    assert drain_stream(working).events == 1
+    assert caplog.messages == ["the state was begun from the event lake"]
     assert_online_equals_batch(working)
 
 
 def test_feature_rows_that_are_built_know_the_live_events(working: Settings) -> None:
     build_features(working, with_text=False)
     send(working, event("v4", "ann", "i5", "like"))
-    drain_stream(working, (), print)
+    drain_stream(working)
     assert build_features(working, with_text=False)[columns.USER_HISTORY] > 0
     rows = pq.read_table(working.paths.feature_rows(columns.USER_HISTORY)).to_pylist()
     of_ann = [row for row in rows if row[columns.USER_ID] == "ann"]
@@ -189,14 +192,14 @@ def test_an_older_row_never_replaces_a_newer_one_online(working: Settings) -> No
 
 def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(working: Settings) -> None:
     send(working, event("v4", "ann", "i5", "like"))
-    assert drain_stream(working, (), print) == 1
+    assert drain_stream(working).events == 1
     for path in working.paths.stream.glob("state.db*"):
         path.unlink()
-    assert drain_stream(working, (), print) == 0  # the stream was told what is in the lake
+    assert drain_stream(working).events == 0  # the stream was told what is in the lake
     assert_online_equals_batch(working)
     state = SqliteStreamState(working.paths.stream)
     send(working, event("v4", "ann", "i5", "like"))  # a client that has had no answer
-    assert drain_stream(working, (), print) == 1
+    assert drain_stream(working).events == 1
     assert state.counters()["duplicates"] == 1
     state.close()
     assert_online_equals_batch(working)
@@ -222,7 +225,7 @@ def test_a_replay_replaces_rows_that_no_event_could(working: Settings) -> None:
 def test_after_a_replay_workers_write_to_the_rows_that_are_read(working: Settings) -> None:
     command("stream", "replay")
     send(working, event("v5", "ann", "i6", "click"))
-    drain_stream(working, (), print)
+    drain_stream(working)
     assert_online_equals_batch(working)
 
 
@@ -253,21 +256,21 @@ def test_readers_and_workers_go_on_during_a_replay(working: Settings) -> None:
         while not stop.is_set():
             number += 1
             send(working, event(f"during-{number}", USERS[number % 3], f"i{number % 40}", "cart", ago=0.0))
-            drain_stream(working, (), print)
+            drain_stream(working)
 
     threads = [threading.Thread(target=each) for each in (read, work)]
     for thread in threads:
         thread.start()
     deadline, replays = time.monotonic() + 60, 0
     while replays < 3 or (len(seen) < 2 and time.monotonic() < deadline):  # until a new row was read
-        replay(working, time.time_ns() // 1000)
+        replay_events(working, time.time_ns() // 1000)
         replays += 1
     stop.set()
     for thread in threads:
         thread.join()
     assert failed == []
     assert len(seen) > 1
-    drain_stream(working, (), print)
+    drain_stream(working)
     assert_online_equals_batch(working)
 
 
@@ -275,10 +278,10 @@ def test_a_replay_that_fails_leaves_readers_where_they_were(working: Settings) -
     before = online_rows(working, USERS, [*CATEGORIES])
     years = [datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2002)]
     with pytest.raises(DataError, match="no event from 2001"):
-        replay(working, time.time_ns() // 1000, *years)
+        replay_events(working, time.time_ns() // 1000, *years)
     assert online_rows(working, USERS, [*CATEGORIES]) == before
     send(working, event("v6", "bob", "i1", "click"))
-    drain_stream(working, (), print)
+    drain_stream(working)
     assert_online_equals_batch(working)
 
 
@@ -288,10 +291,10 @@ def test_a_lake_that_cannot_be_written_stops_the_worker_and_loses_nothing(workin
     live.write_text("no folder")
     send(working, event("v7", "ann", "i3"), event("v8", "bob", "i2", "click"))
     with pytest.raises(StoreUnavailableError, match="event lake"):
-        drain_stream(working, (), print)
+        drain_stream(working)
     live.unlink()
     aside.rename(live)
-    assert drain_stream(working, (), print) == 0  # they are in the state and waited there for the lake
+    assert drain_stream(working).events == 0  # they are in the state and waited there for the lake
     assert {"v7", "v8"} <= set(EventLake(live).read()[columns.EVENT_ID].to_pylist())
     assert_online_equals_batch(working)
 
@@ -310,5 +313,5 @@ def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(working: S
     assert done.returncode == 1
     assert "stream state" in done.stderr
     assert "nothing is lost" in done.stderr
-    assert drain_stream(working, (), print) == 300
+    assert drain_stream(working).events == 300
     assert_online_equals_batch(working)

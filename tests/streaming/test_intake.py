@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recsys.errors import MalformedBodyError, RequestError
 from recsys.events import parse_event
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.streaming.intake import GENERATED, Intake, read_rows, take
+from recsys.streaming.intake import GENERATED, Intake, accept_rows, read_rows
 from recsys.streaming.stream import partition_of
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ UPSERT = {"kind": "item_upsert", "event_id": "e2", "item_id": "apple", "price_mi
 
 def taken(*rows: Any, rules: CleaningRules | None = None) -> Intake:
     numbers = iter(range(10_000))
-    return take(rows, P, rules or CleaningRules(), NOW, lambda: f"made-{next(numbers)}")
+    return accept_rows(rows, P, rules or CleaningRules(), NOW, lambda: f"made-{next(numbers)}")
 
 
 def refusal(row: Any, **rules: Any) -> str:
@@ -66,7 +66,7 @@ def test_every_row_gets_exactly_one_verdict(rows: list[Any]) -> None:
 @given(st.lists(good | bent, max_size=10))
 def test_rows_are_judged_one_by_one(rows: list[Any]) -> None:
     def judged(*some: Any) -> Intake:
-        return take(some, P, CleaningRules(), NOW, lambda: "made")
+        return accept_rows(some, P, CleaningRules(), NOW, lambda: "made")
 
     assert judged(*rows).rows == tuple(each for row in rows for each in judged(row).rows)
 

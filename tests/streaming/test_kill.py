@@ -162,7 +162,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
             producer.join()
         assert killed >= 20
         assert counted(settings) > len(producer.sent) / 2, "hardly anything was done between the kills"
-        drain_stream(settings, (), print)
+        drain_stream(settings)
         now = time.time_ns() // 1000
 
         live = EventLake(settings.paths.live).read()
@@ -181,7 +181,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
         stream, state = open_stream(settings), SqliteStreamState(settings.paths.stream)
         try:
             assert all(status.lag == 0 for status in stream.status()[:PARTITIONS])
-            assert len({letter.entry.body for letter in stream.dead_letters()}) == producer.poison
+            assert len({dead_letter.entry.body for dead_letter in stream.dead_letters()}) == producer.poison
             assert state.counters()["kept"] == len(producer.sent)
             assert state.sizes()["lake"] == 0
         finally:

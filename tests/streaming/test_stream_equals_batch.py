@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
-from recsys.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
-from recsys.streaming.item_counters import decayed, decode_tiles
+from recsys.streaming.item_counters import decay_popularity, decode_counters
+from tests.features.reference import item_engagement_as_of, user_activity_as_of, user_history_as_of
 from tests.features.worlds import CATEGORIES, EVENTS, category_keys, known, row_at, table
 from tests.streaming.replayed import Replayed, canonical, micros
 
@@ -141,8 +141,8 @@ def test_popularity_is_the_decayed_weight_of_the_actions_that_stand(
         )
         for item, of_item in ((item, stands & (log.item == rank)) for rank, item in enumerate(log.items))
     }
-    tiles = decode_tiles(stream.tiles)
-    found = dict(zip(tiles.items, decayed(tiles.popularity, now).tolist(), strict=True))
+    counters = decode_counters(stream.counters)
+    found = dict(zip(counters.items, decay_popularity(counters.popularity, now).tolist(), strict=True))
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 

@@ -91,7 +91,7 @@ def test_poison_is_put_aside_and_the_rest_goes_on(world: World) -> None:
     world.send(world.event("view", "ann", "tea-1"))
     worker = world.worker()
     assert worker.run_once() == 3
-    assert ["dance" in letter.reason for letter in world.stream.dead_letters()] == [False, True]
+    assert ["dance" in dead_letter.reason for dead_letter in world.stream.dead_letters()] == [False, True]
     assert world.online.rows["user_activity"]["ann"]["view_count_1d"] == 1
     assert world.state().counters()["poison"] == 2
 

@@ -23,7 +23,7 @@ from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
-from recsys.streaming.state import Origin
+from recsys.streaming.state import InitialState
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import ShopRules, Sinks, Worker
 from tests.fake_stream import FakeEventStream, FakeProgress
@@ -90,7 +90,7 @@ class World:
         self.settings = settings or StreamSettings(partitions=PARTITIONS)
         self.rules = ShopRules(DEFAULT_WEIGHTS, columns.ACTION_KINDS, CleaningRules(), categories)
         self.states: list[SqliteStreamState] = []
-        self.state().begin(Origin("epoch", 1, {}, (), (), np.zeros(0, np.int64)))
+        self.state().begin(InitialState("epoch", 1, {}, (), (), np.zeros(0, np.int64)))
         self.sent = 0
 
     def state(self) -> SqliteStreamState:
@@ -98,8 +98,8 @@ class World:
         return self.states[-1]
 
     def worker(self, partitions: Collection[int] = range(PARTITIONS)) -> Worker:
-        outlets = Sinks(self.online, self.lake, self.progress)
-        worker = Worker(self.stream, self.state(), outlets, self.rules, self.settings, self.clock)
+        sinks = Sinks(self.online, self.lake, self.progress)
+        worker = Worker(self.stream, self.state(), sinks, self.rules, self.settings, self.clock)
         worker.take(partitions)
         return worker
 

@@ -1,16 +1,10 @@
-"""What is said before a training is what the training then is."""
+"""What is estimated before a training is what the training then is."""
 
 import json
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
-from recsys.cli.app import app
-from recsys.cli.training import dry_run
-from recsys.cli.training.dry_run import free_bytes, resident_bytes, size_text
 from recsys.training.curves import Curves
-from recsys.training.estimate import memory_bytes, peak_bytes, probed, rough_sizes
+from recsys.training.estimate import memory_bytes, peak_bytes, probe_sizes, rough_sizes
 from recsys.training.feature_reads import read_catalog
 from recsys.training.pipeline import train_bundle
 from tests.training.test_pipeline import NOW, SETTINGS, USERS, job, two_tastes
@@ -20,7 +14,7 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
     shop, split = work.shop.interactions, work.split
     items, text = read_catalog(features, shop.items, int(shop.at.max()) + 1)
-    sizes, seconds = probed(SETTINGS, split, shop, items, text.shape[1], clock=True)
+    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True)
     steps: list[int] = []
 
     class Bar:
@@ -62,23 +56,3 @@ def test_memory_grows_with_what_it_is_for(tmp_path: Path) -> None:
     assert memory_bytes(wider, sizes, ranker=True)["fusion's lessons"] == 2 * parts["fusion's lessons"]
     assert peak_bytes(parts, process=1000) == 1000 + peak_bytes(parts, process=0)
     assert peak_bytes(parts, 0) < sum(parts.values())
-
-
-def test_too_little_memory_is_said_and_enough_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    work, _ = job(two_tastes(), "time-split", tmp_path)
-    for free, said in ((10**12, False), (1000, True), (None, False)):
-        monkeypatch.setattr(dry_run, "free_bytes", lambda free=free: free)
-        dry_run.warn_of_memory(work)
-        assert ("may need" in capsys.readouterr().err) is said
-
-
-def test_memory_of_this_machine_and_process_is_known() -> None:
-    assert (free_bytes() or 1) > 0
-    assert resident_bytes() > 10_000_000
-    assert size_text(1_500) == "1.5 kB"
-
-
-def test_a_dry_run_does_not_go_with_incremental(home: Path) -> None:
-    assert CliRunner().invoke(app, ["train", "--dry-run", "--incremental"]).exit_code == 2

@@ -16,9 +16,11 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
-from recsys.training.pipeline import Job, ranking_data, train_bundle
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import bundle_scorers
+from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures
 
 DAY = 86_400_000_000
@@ -73,13 +75,13 @@ SETTINGS = Settings(
 )
 
 
-def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[Job, FakeTrainingFeatures]:
+def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[TrainingJob, FakeTrainingFeatures]:
     rng = np.random.default_rng(1)
     ids = shop.interactions.items.ids[1:]
     categories = {identifier: "low" if place < 10 else "high" for place, identifier in enumerate(ids)}
     vectors = {identifier: rng.normal(size=12).astype(np.float32) for identifier in ids}
     features = FakeTrainingFeatures(shop.interactions, categories, vectors)
-    return Job(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
+    return TrainingJob(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
 
 
 def test_a_shop_with_a_clock_becomes_a_bundle_with_both_stages(tmp_path: Path) -> None:
@@ -132,17 +134,17 @@ def test_each_loss_that_a_settings_file_may_name_tells_the_tastes_apart(tmp_path
     assert own_half(network, work.split.test) > 0.95
 
 
-def test_what_was_shown_is_learned_from_beside_the_questions(tmp_path: Path) -> None:
+def test_what_was_shown_is_learned_from_beside_the_cases(tmp_path: Path) -> None:
     shop = two_tastes()
     work, _ = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
-    plain = ranking_data(work, bundle)
+    plain = build_ranking_set(work, bundle)
     shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY) for n in range(4)]
     shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY)]
     shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1)]
     events = pd.DataFrame(shown, columns=list(FEEDBACK_COLUMNS))
     feedback = build_feedback(events, events.iloc[:0][list(SHOWN_COLUMNS)], shop.interactions.items)
-    data = ranking_data(replace(work, feedback=feedback), bundle)
+    data = build_ranking_set(replace(work, feedback=feedback), bundle)
     assert len(data.labels) == len(plain.labels) + 4
     np.testing.assert_array_equal(data.features[: len(plain.labels)], plain.features)
     assert data.mask[-4:].sum(1).tolist() == [2, 1, 1, 1]
@@ -183,7 +185,7 @@ def test_data_with_only_an_order_is_not_cut_by_time() -> None:
         two_tastes("order").split("time-split", SETTINGS.evaluation)
 
 
-def test_an_unknown_protocol_is_refused_by_name() -> None:
+def test_an_unknown_protocol_is_rejected_by_name() -> None:
     with pytest.raises(DataError, match="'sideways'"):
         two_tastes().split("sideways", SETTINGS.evaluation)
 
@@ -194,7 +196,7 @@ def test_a_protocol_for_production_holds_out_no_test() -> None:
     assert len(split.validation) == USERS
 
 
-def test_the_rankers_questions_lie_in_the_validation_period() -> None:
+def test_the_rankers_cases_lie_in_the_validation_period() -> None:
     shop = two_tastes()
     split = shop.split("time-split", SETTINGS.evaluation)
     cases = ranking_cases(shop.interactions, split, np.random.default_rng(0), 10_000)
@@ -207,7 +209,7 @@ def test_the_rankers_questions_lie_in_the_validation_period() -> None:
 def test_a_window_holds_what_its_users_did_in_it_and_nothing_else() -> None:
     shop = two_tastes()
     cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
-    assert len(cases) == USERS  # everybody buys once in any three days
+    assert len(cases) == USERS  # every user buys once in any three days
     assert np.diff(cases.target_offsets).tolist() == [1] * USERS
 
 
@@ -218,7 +220,7 @@ def test_joined_cases_keep_their_own_targets() -> None:
     assert both.targets_of(USERS).tolist() == second.targets_of(0).tolist()
 
 
-def test_padding_is_never_a_right_answer() -> None:
+def test_padding_is_never_a_target() -> None:
     shop = two_tastes()
     cases = window_cases(shop.interactions, 30 * DAY, 33 * DAY)
     target = int(cases.targets_of(0)[0])

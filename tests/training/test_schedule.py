@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.schedule import build_adamw, learning_rate, set_rate
 
 
 def test_the_rate_rises_in_a_line_and_falls_in_a_half_cosine():
@@ -24,7 +24,7 @@ def test_a_short_run_reaches_the_peak():
 
 def test_biases_and_scalars_do_not_decay():
     model = nn.Linear(3, 2)
-    optimizer = adamw(model, 0.1, 0.5)
+    optimizer = build_adamw(model, 0.1, 0.5)
     assert [(len(group["params"]), group["weight_decay"]) for group in optimizer.param_groups] == [
         (1, 0.5),
         (1, 0.0),

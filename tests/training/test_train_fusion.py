@@ -1,4 +1,4 @@
-"""Fusion learns what the signals are worth, and keeps its prior where nothing can be learnt."""
+"""Fusion learns the weights of the signals, and keeps its prior where nothing can be learnt."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from recsys.config import FusionSettings
 from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.training.fusion import train_fusion
-from recsys.training.prior_weights import beats, fit_prior_by_coordinate_ascent, ndcg_values
+from recsys.training.prior_weights import fit_prior_by_coordinate_ascent, is_significantly_better, ndcg_values
 
 REQUESTS, CANDIDATES = 800, 20
 SETTINGS = FusionSettings(hidden=8, epochs=4, batch_size=32)
@@ -30,8 +30,8 @@ def world(right: str, seed: int = 0, requests: int = REQUESTS) -> World:
     return signals, labels, np.ones_like(labels), np.ones(requests, np.int64)
 
 
-def quality(fusion: Fusion, asked: World) -> float:
-    signals, *rest = (torch.from_numpy(part) for part in asked)
+def quality(fusion: Fusion, world: World) -> float:
+    signals, *rest = (torch.from_numpy(part) for part in world)
     with torch.inference_mode():
         return float(ndcg_values(fusion(signals), *rest).mean())
 
@@ -45,7 +45,7 @@ def test_the_expert_that_is_right_is_found() -> None:
         assert after > before + 0.1, right
 
 
-def test_what_never_comes_true_teaches_nothing() -> None:
+def test_from_what_never_comes_true_nothing_is_learned() -> None:
     signals, labels, mask, targets = world("together")
     fusion = initial_fusion(8)
     curves = train_fusion(fusion, signals, np.zeros_like(labels), mask, targets, SETTINGS)
@@ -54,9 +54,9 @@ def test_what_never_comes_true_teaches_nothing() -> None:
     np.testing.assert_array_equal(fusion.score(rows), initial_fusion(8).score_by_prior(rows))
 
 
-def test_answers_by_chance_leave_the_prior() -> None:
+def test_targets_by_chance_leave_the_prior() -> None:
     signals, labels, mask, targets = world("together")
-    labels = np.roll(labels, 1, axis=0)  # another request's answer
+    labels = np.roll(labels, 1, axis=0)  # another request's targets
     fusion = initial_fusion(8)
     train_fusion(fusion, signals, labels, mask, targets, SETTINGS)
     fresh = world("together", seed=9)
@@ -88,7 +88,7 @@ def test_small_steps_find_a_weight_that_is_wrong() -> None:
     with torch.inference_mode():
         before = ndcg_values(fusion.prior_score(signals), labels, mask, targets)
         after = ndcg_values(Fusion(shape).prior_score(signals), labels, mask, targets)
-    assert beats(after, before)
+    assert is_significantly_better(after, before)
 
 
 @given(st.integers(1, 12), st.integers(0, 5))

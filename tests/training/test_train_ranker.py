@@ -5,7 +5,7 @@ from recsys.columns import PRICE_RATIO, RANKING_FEATURES, RETRIEVAL_SCORE, TIMES
 from recsys.config import RankerSettings
 from recsys.errors import DataError
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import held_out
+from recsys.training.requests import choose_held_out
 
 REQUESTS, CANDIDATES = 600, 20
 RETRIEVAL, TIMES, PRICE = (
@@ -82,16 +82,16 @@ def test_probabilities_tell_requests_apart_where_the_first_stages_scores_do_not(
     assert chosen.mean() > 3 * others.mean()
 
 
-def test_what_is_held_out_was_asked_by_nobody_who_is_learned_from():
+def test_no_user_is_both_held_out_and_learned_from():
     users = np.repeat(np.arange(100), 3)
     useful = np.flatnonzero(np.arange(300) % 7 > 0)
-    held = held_out(users, useful, 0.15, np.random.default_rng(0))
+    held = choose_held_out(users, useful, 0.15, np.random.default_rng(0))
     assert len(np.unique(users[held])) == 15
     assert not np.isin(users[np.setdiff1d(useful, held)], users[held]).any()
 
 
-def test_a_user_asked_twice_about_one_window_proves_nothing():
-    """Labels that are a whim of each user, the same in every request of theirs: nobody else can know them."""
+def test_two_requests_of_one_user_in_one_window_are_not_independent():
+    """Labels that are a whim of each user, the same in all their requests and unknown from others'."""
     rng = np.random.default_rng(5)
     features, _, mask = world(effect=0.0, requests=400)
     features, mask = features[np.repeat(np.arange(80), 5)], mask[np.repeat(np.arange(80), 5)]
@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_ranker():
     np.testing.assert_array_equal(scores[0], scores[1])
 
 
-def test_too_few_choices_are_refused_with_the_remedy():
+def test_too_few_choices_are_rejected_with_the_remedy():
     features, labels, mask = world(effect=1.0, requests=30)
     with pytest.raises(DataError, match=r"only 0 requests .* Raise ranker.requests"):
         train_ranker(features, np.zeros_like(labels), mask, SETTINGS)

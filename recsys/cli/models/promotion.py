@@ -1,44 +1,47 @@
-"""What every promotion checks and notes, whoever decides on it."""
+"""`recsys models promote | rollback`: which bundle serves."""
 
-import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from recsys.cli.output import note
-from recsys.config import Settings
+from recsys.cli.models.options import AsJson, BundleId, Force, SkipAudit
+from recsys.cli.output import print_facts, print_json
+from recsys.config import load_settings
 
 if TYPE_CHECKING:
-    from recsys.stores.registry.records import BundleRecord
-
-SkipAudit = Annotated[
-    str | None,
-    typer.Option("--skip-audit", metavar="REASON", help="Promote though the skew audit failed; logged."),
-]
+    from recsys.jobs.promotion.promote import Promotion
 
 
-def check(bundle: "BundleRecord", settings: Settings, force: bool) -> None:
-    """Loads the bundle and compares its feature schema; notes what could not be checked."""
-    from recsys.jobs.promotion.bundle_check import check_bundle
+def promote(
+    bundle_id: BundleId, force: Force = False, skip_audit: SkipAudit = None, as_json: AsJson = False
+) -> None:
+    """Put a bundle into production, after checking that it loads and fits today's features.
 
-    for unchecked in check_bundle(bundle.path, settings, schemas=not force):
-        note(f"warning: {unchecked}")
+    Refused while the latest `recsys features audit` failed. A running service takes the bundle up by itself,
+    without dropping a request.
 
+    \b
+    Example:
+      recsys models promote shop-20250301-120000
+    """
+    from recsys.jobs.promotion.promote import promote_bundle
 
-def audited(settings: Settings, skip_audit: str | None) -> str:
-    """What to note beside who promotes; raises ArtifactError where the latest audit failed."""
-    from recsys.jobs.audit.report import check_audit
-
-    if skip_audit is None:
-        check_audit(settings.paths)
-        return ""
-    note(f"warning: the skew audit was not asked: {skip_audit}")
-    return f" (audit skipped: {skip_audit})"
+    _print_promotion(promote_bundle(load_settings(), bundle_id, force=force, skip_audit=skip_audit), as_json)
 
 
-def who() -> str:
-    """Who runs this command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""
+def rollback(force: Force = False, as_json: AsJson = False) -> None:
+    """Put the bundle before the last promotion back into production, after the same checks.
+
+    \b
+    Example:
+      recsys models rollback
+    """
+    from recsys.jobs.promotion.promote import rollback_bundle
+
+    _print_promotion(rollback_bundle(load_settings(), force=force), as_json)
+
+
+def _print_promotion(found: "Promotion", as_json: bool) -> None:
+    if as_json:
+        print_json(found.to_json())
+        return
+    replaced = "nothing, it was there already" if found.unchanged else found.replaced
+    print_facts({"production": found.after.bundle_id, "replaced": replaced}, as_json=False)

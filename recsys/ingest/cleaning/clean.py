@@ -30,12 +30,12 @@ from recsys.ingest.cleaning.filters import (
     REASON_CODES,
     REASONS,
     CodeArray,
-    reject,
     reject_bots,
     reject_clocks,
     reject_near_duplicates,
+    reject_rows,
 )
-from recsys.ingest.cleaning.hashing import HashArray, combine, hash_texts
+from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.raw.cells import MICROS
 
@@ -58,7 +58,7 @@ class CleaningState:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The verdict on one batch.
+    """What cleaning made of one batch.
 
     Attributes:
         kept: in order of arrival, every row with an event id.
@@ -98,7 +98,7 @@ def clean(
         reject_clocks(rows.at, codes, rules, now_micros)
     _reject_duplicates(rows, codes, rules)
     reject_near_duplicates(rows, codes, rules, old)
-    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots)
+    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots, old)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old
@@ -158,13 +158,13 @@ def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
     """Of events with one id the first to arrive stays."""
     open_rows = np.flatnonzero(codes == 0)
     hashes = rows.hashed(columns.EVENT_ID, open_rows)
-    alike = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
-    if not (alike[1:] == alike[:-1]).any():
+    equal_hashes = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
+    if not (equal_hashes[1:] == equal_hashes[:-1]).any():
         return
     order = np.argsort(hashes, kind="stable")
     repeated = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
     again = open_rows[order[repeated]]
-    reject(codes, again, DUPLICATE)
+    reject_rows(codes, again, DUPLICATE)
     if rules.repeated_lines == "sum":
         starts = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
         first = open_rows[order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]][repeated]
@@ -172,17 +172,17 @@ def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
         for name in (columns.QUANTITY, columns.VALUE_MICROS):
             amounts = rows.amount(name)
             np.add.at(amounts, first[lines], amounts[again[lines]])
-        reject(codes, again[lines], MERGED)
+        reject_rows(codes, again[lines], MERGED)
 
 
 def _reject_bots(
-    rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str]
+    rows: _Rows, codes: CodeArray, rules: CleaningRules, known: frozenset[str], old: int
 ) -> frozenset[str]:
-    """Refuses machines; returns all that are known now."""
+    """Rejects bots; returns all that are known now."""
     users = rows.table[columns.USER_ID]
     listed: Column = pc.is_in(users, value_set=pa.array(sorted(known))) if known else None
-    betrayals = reject_bots(rows, codes, rules, None if listed is None else np.asarray(listed))
-    return known | set(users.take(pa.array(betrayals)).to_pylist())
+    bot_rows = reject_bots(rows, codes, rules, None if listed is None else np.asarray(listed), old)
+    return known | set(users.take(pa.array(bot_rows)).to_pylist())
 
 
 def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[int, int]]:
@@ -195,19 +195,19 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
     taken: dict[int, tuple[int, int]] = {}
     if not cancels.any():
         return taken
-    concerned = np.flatnonzero((cancels | rows.of_kinds((columns.PURCHASE,))) & (codes == 0))
-    pair = combine(rows.hashed(columns.USER_ID, concerned), rows.hashed(columns.ITEM_ID, concerned))
-    touched = np.isin(pair, pair[cancels[concerned]])
-    concerned, pair = concerned[touched], pair[touched]
+    affected = np.flatnonzero((cancels | rows.of_kinds((columns.PURCHASE,))) & (codes == 0))
+    pair = combine_hashes(rows.hashed(columns.USER_ID, affected), rows.hashed(columns.ITEM_ID, affected))
+    touched = np.isin(pair, pair[cancels[affected]])
+    affected, pair = affected[touched], pair[touched]
     quantity, value = rows.amount(columns.QUANTITY), rows.amount(columns.VALUE_MICROS)
     whole = np.asarray(rows.table[columns.QUANTITY].combine_chunks().is_null())
     bought: dict[int, list[int]] = {}
-    for place in np.lexsort((concerned, rows.at[concerned])).tolist():
-        row, stack = int(concerned[place]), bought.setdefault(int(pair[place]), [])
+    for place in np.lexsort((affected, rows.at[affected])).tolist():
+        row, stack = int(affected[place]), bought.setdefault(int(pair[place]), [])
         if not cancels[row]:
             stack.append(row)
             continue
-        reject(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
+        reject_rows(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
         left = int(quantity[stack[-1]] if stack and whole[row] else quantity[row])
         while left > 0 and stack:
             purchase = stack[-1]
@@ -217,7 +217,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
             value[purchase] -= money
             left -= part
             if not quantity[purchase]:
-                reject(codes, np.array([purchase]), CANCELLED)
+                reject_rows(codes, np.array([purchase]), CANCELLED)
                 stack.pop()
             if purchase < old <= row:
                 before = taken.get(purchase, (0, 0))

@@ -17,7 +17,7 @@ _BLOCK = 1 << 14
 _DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
 
 
-def mix(values: npt.NDArray[Any]) -> HashArray:
+def mix_bits(values: npt.NDArray[Any]) -> HashArray:
     """(n,) int64 or uint64 spread over all 64 bits; different values give different hashes."""
     words = values if values.dtype == np.uint64 else values.astype(np.int64).view(np.uint64)
     x = np.empty(len(words), np.uint64)
@@ -34,9 +34,9 @@ def mix(values: npt.NDArray[Any]) -> HashArray:
     return x
 
 
-def combine(hashes: HashArray, more: HashArray) -> HashArray:
+def combine_hashes(hashes: HashArray, more: HashArray) -> HashArray:
     """One hash of two columns; their order counts."""
-    return mix(hashes * np.uint64(0x9FB21C651E98DF25) + more)
+    return mix_bits(hashes * np.uint64(0x9FB21C651E98DF25) + more)
 
 
 def hash_texts(column: Column) -> HashArray:
@@ -83,15 +83,15 @@ def _words(text: npt.NDArray[np.uint8], starts: IntArray, length: int) -> HashAr
 
 
 def _hash_words(words: HashArray, length: int) -> HashArray:
-    hashes = mix(words[:, 0] ^ np.uint64(length))
+    hashes = mix_bits(words[:, 0] ^ np.uint64(length))
     for place in range(1, words.shape[1]):
-        hashes = combine(hashes, words[:, place])
+        hashes = combine_hashes(hashes, words[:, place])
     return hashes
 
 
 def hash_numbers(column: Column) -> HashArray:
     """(n,) hashes of a column of integers or instants; null as 0."""
-    return mix(column.cast(pa.int64()).fill_null(0).to_numpy())
+    return mix_bits(column.cast(pa.int64()).fill_null(0).to_numpy())
 
 
 class RowHashes:
@@ -109,13 +109,13 @@ class RowHashes:
         """Adds the column number `place`; `absent` (n,) marks cells to leave out."""
         if absent is not None:
             cells = np.where(absent, np.uint64(0), cells)
-        factors = mix(np.array([2 * place, 2 * place + 1])) | np.uint64(1)
+        factors = mix_bits(np.array([2 * place, 2 * place + 1])) | np.uint64(1)
         self._first += cells * factors[0]
         self._second += cells * factors[1]
 
     def ids(self) -> Column:
         """(n,) texts, see `id_texts`."""
-        return id_texts(mix(self._first), mix(self._second))
+        return id_texts(mix_bits(self._first), mix_bits(self._second))
 
 
 def id_texts(first: HashArray, second: HashArray) -> Column:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from recsys.documents import JsonObject
 from recsys.errors import ConfigError
-from recsys.ingest.mapping.schema import Mapping
+from recsys.ingest.mapping.schema import ShopMapping
 
 
 def shipped_mappings() -> tuple[str, ...]:
@@ -45,7 +46,7 @@ def mapping_text(name: str) -> tuple[str, str]:
     )
 
 
-def load_mapping(name: str) -> Mapping:
+def load_mapping(name: str) -> ShopMapping:
     """The mapping of a shipped name or of a path.
 
     Raises:
@@ -55,14 +56,14 @@ def load_mapping(name: str) -> Mapping:
     return parse_mapping(text, path)
 
 
-def parse_mapping(text: str, path: str) -> Mapping:
+def parse_mapping(text: str, path: str) -> ShopMapping:
     """The mapping that `text` says; `path` names it in errors.
 
     Raises:
         ConfigError: no TOML, an unknown key, or a value that does not fit.
     """
     try:
-        return Mapping.model_validate(tomllib.loads(text))
+        return ShopMapping.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}. Mend the TOML.") from error
     except ValidationError as error:
@@ -104,14 +105,14 @@ def _dotted(place: tuple[Any, ...]) -> str:
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
     """The keys that the table at `place` takes."""
-    model: Any = Mapping
+    model: Any = ShopMapping
     for part in place:
         if isinstance(part, str) and isinstance(model, type) and part in _fields(model):
             model = _model_in(_fields(model)[part])
     return sorted(_fields(model)) if model is not None else []
 
 
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
+def _fields(model: type[BaseModel]) -> JsonObject:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 

@@ -30,7 +30,7 @@ def _listed(value: Any) -> Any:
 
 def _kind(name: str) -> str:
     if name not in columns.KINDS:
-        raise ValueError(f"{name!r} is no kind of event; use one of: {', '.join(columns.KINDS)}")
+        raise ValueError(f"{name!r} is not a kind of event; use one of: {', '.join(columns.KINDS)}")
     return name
 
 
@@ -114,7 +114,7 @@ class KindRule(Section):
     column: str | None = None
     values: dict[str, Kind] = Field({})
     cases: tuple[KindCase, ...] = ()
-    otherwise: Kind | None = Field(None, description="where no value or case fits; else the row is refused")
+    otherwise: Kind | None = Field(None, description="where no value or case fits; else the row is rejected")
 
     @model_validator(mode="after")
     def _one_way(self) -> "KindRule":
@@ -264,7 +264,7 @@ class ItemSource(Source):
     long: Long | None = None
     reject: tuple[Reject, ...] = ()
     unknown: Literal["keep", "quarantine"] = Field(
-        "keep", description="events of items without a row: the id is the title, or the event is refused"
+        "keep", description="events of items without a row: the id is the title, or the event is rejected"
     )
     without_events: Literal["keep", "quarantine"] = "keep"
 
@@ -273,7 +273,7 @@ class ItemSource(Source):
         if not self.files and (self.title or self.text or self.attributes or self.vectors or self.category):
             raise ValueError("has columns but no `files`")
         if not self.files and self.unknown == "quarantine":
-            raise ValueError('unknown = "quarantine" would refuse every event: there are no `files`')
+            raise ValueError('unknown = "quarantine" would reject every event: there are no `files`')
         return self
 
 
@@ -298,7 +298,7 @@ class Clock(Section):
     )
 
 
-class Mapping(Section):
+class ShopMapping(Section):
     """A whole mapping file."""
 
     name: str = Field(min_length=1)
@@ -328,7 +328,7 @@ class Mapping(Section):
         return weights
 
     @model_validator(mode="after")
-    def _one_clock(self) -> "Mapping":
+    def _one_clock(self) -> "ShopMapping":
         if len({source.time.unit == "order" for source in self.events}) > 1:
             raise ValueError('either all [[events]] have a clock or all have unit = "order"')
         return self

@@ -92,7 +92,7 @@ def parse_template(text: str) -> ColumnTemplate:
     literals = [*_FIELD.split(text)[::4]]
     if not found or any("{" in literal or "}" in literal for literal in literals):
         raise ValueError(
-            f"{text!r} is no template; write columns as {{name}}, {{name|title}} or {{name[0]}}, "
+            f"{text!r} is not a template; write columns as {{name}}, {{name|title}} or {{name[0]}}, "
             "with every brace closed"
         )
     parts = []

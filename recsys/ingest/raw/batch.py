@@ -58,7 +58,7 @@ class RawBatch:
         return found + [(bad.file, 1) for bad in self.malformed]
 
 
-def whole(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBatch:
+def concat_batches(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBatch:
     """All rows of `batches` in one."""
     starts = np.cumsum([0, *(len(batch.table) for batch in batches)]).tolist()
     types: dict[str, pa.DataType] = {}

@@ -26,7 +26,7 @@ _UNIT_MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedCells:
     """Values of N cells. `missing` had nothing in them, `bad` something that cannot be read."""
 
     values: npt.NDArray[Any]
@@ -35,6 +35,7 @@ class Parsed:
 
     @property
     def ok(self) -> BoolArray:
+        """(N,) bool: cells that could be read."""
         return ~(self.missing | self.bad)
 
 
@@ -69,7 +70,7 @@ def _float_text(array: Column) -> Column:
     return pa.array(texts, pa.string())
 
 
-def as_number(column: Any, strip: str = "") -> Parsed:
+def as_number(column: Any, strip: str = "") -> ParsedCells:
     """float64 numbers (0 where missing or bad); NaN and infinities are bad in a text, missing in a float.
 
     Args:
@@ -81,7 +82,7 @@ def as_number(column: Any, strip: str = "") -> Parsed:
     if _numeric(array.type):
         numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         missing = ~np.isfinite(numbers)
-        return Parsed(np.where(missing, 0.0, numbers), missing, np.zeros(len(array), bool))
+        return ParsedCells(np.where(missing, 0.0, numbers), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     if strip:
         texts = as_text(pc.replace_substring_regex(texts, f"[{re.escape(strip)}]", ""))
@@ -96,10 +97,10 @@ def as_number(column: Any, strip: str = "") -> Parsed:
         kept = pc.if_else(pa.array(readable), texts, pa.scalar(None, pa.string()))
         numbers = kept.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     endless = ~np.isfinite(numbers)
-    return Parsed(np.where(endless, 0.0, numbers), missing, bad | endless)
+    return ParsedCells(np.where(endless, 0.0, numbers), missing, bad | endless)
 
 
-def as_micros(column: Any, scale: float = 1.0, strip: str = "") -> Parsed:
+def as_micros(column: Any, scale: float = 1.0, strip: str = "") -> ParsedCells:
     """Money as int64 millionths, rounded to the nearest; amounts over two billion units are bad.
 
     >>> as_micros(pa.array(["0.1", "19.99", "", "n/a"])).values.tolist()
@@ -109,10 +110,10 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "") -> Parsed:
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
     huge = np.abs(micros) >= LARGEST_MICROS
-    return Parsed(np.where(huge, 0, micros).astype(np.int64), parsed.missing, parsed.bad | huge)
+    return ParsedCells(np.where(huge, 0, micros).astype(np.int64), parsed.missing, parsed.bad | huge)
 
 
-def as_instant(column: Any, unit: str = "iso", form: str | None = None, zone: str = "UTC") -> Parsed:
+def as_instant(column: Any, unit: str = "iso", form: str | None = None, zone: str = "UTC") -> ParsedCells:
     """int64 microseconds since 1970, UTC.
 
     Args:
@@ -129,19 +130,19 @@ def as_instant(column: Any, unit: str = "iso", form: str | None = None, zone: st
         return _counted(array, _UNIT_MICROS[unit])
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         missing = array.is_null().to_numpy(zero_copy_only=False)
-        return Parsed(_micros_of(array, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(_micros_of(array, zone), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     fast = None if form else _iso_cast(texts)
     if fast is not None:
-        return Parsed(_micros_of(fast, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(_micros_of(fast, zone), missing, np.zeros(len(array), bool))
     # The slow way, for other forms and for columns with errors: distinct texts once, as logs repeat them.
     encoded = texts.dictionary_encode()
     distinct, readable = _read_texts(encoded.dictionary, form, zone)
     places = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
     if not len(distinct):
-        return Parsed(np.zeros(len(array), np.int64), missing, np.zeros(len(array), bool))
-    return Parsed(np.where(missing, 0, distinct[places]), missing, ~readable[places] & ~missing)
+        return ParsedCells(np.zeros(len(array), np.int64), missing, np.zeros(len(array), bool))
+    return ParsedCells(np.where(missing, 0, distinct[places]), missing, ~readable[places] & ~missing)
 
 
 def _iso_cast(texts: Column) -> Column | None:
@@ -189,7 +190,7 @@ def _micros_of(instants: Column, zone: str) -> IntArray:
     return np.asarray(aware.as_unit("us").astype(np.int64), np.int64)
 
 
-def _counted(array: Column, micros: float) -> Parsed:
+def _counted(array: Column, micros: float) -> ParsedCells:
     """Instants as a count of units: integers stay exact, fractions of a unit are kept."""
     if pa.types.is_string(array.type):
         array = _integers(array)
@@ -198,11 +199,11 @@ def _counted(array: Column, micros: float) -> Parsed:
         far = np.abs(counts.astype(np.float64)) * micros > _FARTHEST
         counts = np.where(far, 0, counts)
         values = counts * int(micros) if micros >= 1 else counts // round(1 / micros)
-        return Parsed(values, array.is_null().to_numpy(zero_copy_only=False), far)
+        return ParsedCells(values, array.is_null().to_numpy(zero_copy_only=False), far)
     parsed = as_number(array)
     scaled = np.rint(parsed.values * micros)
     far = np.abs(scaled) > _FARTHEST
-    return Parsed(np.where(far, 0, scaled).astype(np.int64), parsed.missing, parsed.bad | far)
+    return ParsedCells(np.where(far, 0, scaled).astype(np.int64), parsed.missing, parsed.bad | far)
 
 
 def _integers(texts: Column) -> Column:

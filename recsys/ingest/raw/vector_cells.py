@@ -16,7 +16,7 @@ def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
     """A float32 vector or None for each cell, and how many cells were blanked.
 
     Vectors of one column have one width, the one that most cells have. A cell of another width, or with
-    something that is no finite number, is blanked; so is one of zeros, which says nothing.
+    something that is not a finite number, is blanked; so is one of zeros, which says nothing.
     """
     array = combined(column)
     kind = array.type

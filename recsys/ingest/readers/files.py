@@ -86,7 +86,7 @@ def _read_parquet(path: Path, file: str, columns: Sequence[str]) -> Iterator[Raw
                 first += len(table)
     except (pa.ArrowException, OSError) as error:
         where = f", from row {first}" if first > 1 else ""
-        raise DataError(f"{file}{where} is no readable Parquet file: {error}. Copy it again.") from error
+        raise DataError(f"{file}{where} is not a readable Parquet file: {error}. Copy it again.") from error
 
 
 def _nested(batch: pa.RecordBatch, name: str, top: str) -> Column:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.raw.batch import Malformed, RawBatch
 from recsys.ingest.raw.cells import LIST_MARK
@@ -40,7 +41,7 @@ def _batch(
     first: int,
     file: str,
     columns: Sequence[str],
-    getters: Sequence[Callable[[dict[str, Any]], str | None]],
+    getters: Sequence[Callable[[JsonObject], str | None]],
 ) -> RawBatch:
     cells: list[list[str | None]] = [[] for _ in columns]
     rows: list[int] = []
@@ -73,10 +74,10 @@ def _an_array(file: str) -> DataError:
     return DataError(f"{file} is one JSON array. Write one object a line, for example with `jq -c '.[]'`.")
 
 
-def _getter(name: str) -> Callable[[dict[str, Any]], str | None]:
+def _getter(name: str) -> Callable[[JsonObject], str | None]:
     path = name.split(".")
 
-    def get(document: dict[str, Any]) -> str | None:
+    def get(document: JsonObject) -> str | None:
         if name in document:
             return _text(document[name])
         value: Any = document

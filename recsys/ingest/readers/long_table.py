@@ -17,7 +17,9 @@ def long_columns(identifier: str, long: Long) -> list[str]:
     return [identifier, long.name, long.value, *([long.time] if long.time else [])]
 
 
-def widened(batches: Iterable[RawBatch], identifier: str, long: Long, columns: Sequence[str]) -> RawBatch:
+def pivot_long_table(
+    batches: Iterable[RawBatch], identifier: str, long: Long, columns: Sequence[str]
+) -> RawBatch:
     """One row an item: `identifier` and the latest value of each property out of `columns`.
 
     The row number of an item is that of its first property. Malformed rows are kept as such.

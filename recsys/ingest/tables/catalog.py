@@ -18,7 +18,7 @@ from recsys.ingest.mapping.schema import Attribute, ItemSource, UserSource
 from recsys.ingest.raw.cells import LIST_MARK, as_micros, as_number, as_text
 from recsys.ingest.raw.vector_cells import as_vectors
 from recsys.ingest.tables.conditions import any_holds, apply_reject_rules
-from recsys.ingest.tables.rejections import RowRejections, overwritten
+from recsys.ingest.tables.rejections import RowRejections, overwritten_rows
 
 
 def item_columns(source: ItemSource) -> list[str]:
@@ -46,7 +46,7 @@ def canonical_items(
 ) -> tuple[pa.Table, RowRejections, dict[str, int]]:
     """Items of `raw` (without `at`), the fate of each raw row, and how many cells were blanked by column.
 
-    Of rows with one id the last counts. A price or number that cannot be read is blanked, not refused:
+    Of rows with one id the last counts. A price or number that cannot be read is blanked, not rejected:
     one bad cell must not take an item out of the shop.
 
     Args:
@@ -56,7 +56,9 @@ def canonical_items(
     apply_reject_rules(source.reject, raw, rejections)
     ids = as_text(raw[source.id])
     rejections.reject(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
-    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
+    rejections.reject(
+        overwritten_rows(ids, rejections.kept), "duplicate", source.id, "comes again further down"
+    )
     kept = rejections.kept
     rows, ids = raw.filter(pa.array(kept)), ids.filter(pa.array(kept))
     cells = {name: raw[vector.column] for name, vector in source.vectors.items() if not vector.files}
@@ -89,7 +91,9 @@ def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, RowRej
     rejections = RowRejections(len(raw))
     ids = as_text(raw[source.id])
     rejections.reject(np.asarray(ids.is_null()), "missing_user", source.id, "names no user")
-    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
+    rejections.reject(
+        overwritten_rows(ids, rejections.kept), "duplicate", source.id, "comes again further down"
+    )
     kept = pa.array(rejections.kept)
     blanked: dict[str, int] = {}
     attributes, _ = _attributes(raw.filter(kept), source.attributes, blanked)

@@ -12,7 +12,7 @@ from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.tables.rejections import RowRejections
 
 
-def holds(condition: Condition, table: pa.Table) -> BoolArray:
+def matches(condition: Condition, table: pa.Table) -> BoolArray:
     """(N,) bool: the rows of `table` that meet `condition`."""
     column = table[condition.column]
     met = np.ones(len(table), bool)
@@ -39,7 +39,7 @@ def all_hold(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
     """(N,) bool: the rows that meet every condition."""
     met = np.ones(len(table), bool)
     for condition in conditions:
-        met &= holds(condition, table)
+        met &= matches(condition, table)
     return met
 
 
@@ -47,20 +47,20 @@ def any_holds(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
     """(N,) bool: the rows that meet at least one condition."""
     met = np.zeros(len(table), bool)
     for condition in conditions:
-        met |= holds(condition, table)
+        met |= matches(condition, table)
     return met
 
 
 def apply_reject_rules(rejects: Iterable[Reject], table: pa.Table, rejections: RowRejections) -> None:
-    """Refuses what the mapping's own rules refuse."""
+    """Rejects what the mapping's own rules reject."""
     for rule in rejects:
         rejections.reject(
-            all_hold(rule.when, table), rule.reason, rule.when[0].column, "is refused by the mapping"
+            all_hold(rule.when, table), rule.reason, rule.when[0].column, "is rejected by the mapping"
         )
 
 
 def kinds_of(rule: KindRule, table: pa.Table, rejections: RowRejections) -> Column:
-    """(N,) kinds as texts, null where refused."""
+    """(N,) kinds as texts, null where rejected."""
     count = len(table)
     if rule.fixed is not None:
         return pa.repeat(rule.fixed, count)
@@ -76,7 +76,7 @@ def kinds_of(rule: KindRule, table: pa.Table, rejections: RowRejections) -> Colu
     else:
         for place, case in enumerate(rule.cases, start=1):
             names.append(case.kind)
-            places[(places == 0) & holds(case, table)] = place
+            places[(places == 0) & matches(case, table)] = place
         column = rule.cases[0].column
     if rule.otherwise is None:
         rejections.reject(places == 0, "unknown_kind", column, "has no kind in the mapping")

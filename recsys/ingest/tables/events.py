@@ -12,7 +12,7 @@ from recsys.arrays import BoolArray, Column, FloatArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.mapping.schema import EventSource
-from recsys.ingest.raw.cells import MICROS, Parsed, as_instant, as_micros, as_number, as_text
+from recsys.ingest.raw.cells import MICROS, ParsedCells, as_instant, as_micros, as_number, as_text
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
 from recsys.ingest.tables.rejections import RowRejections
 
@@ -24,8 +24,8 @@ class StagedEvents:
     """Canonical events of one batch, before cleaning; `event_id` is null where the source has none.
 
     Attributes:
-        events: the rows that are not refused, columns of `EVENT_SCHEMA`.
-        verdicts: the fate of every raw row.
+        events: the rows that are not rejected, columns of `EVENT_SCHEMA`.
+        rejections: the fate of every raw row.
     """
 
     events: pa.Table
@@ -66,7 +66,7 @@ def canonical_events(
     Args:
         raw: the columns of `event_columns(source)`.
         weights: kind -> weight, for every kind.
-        known_items: the catalog's ids, where events of other items are to be refused.
+        known_items: the catalog's ids, where events of other items are to be rejected.
 
     Raises:
         ConfigError: the mapping's time zone is unknown.
@@ -132,18 +132,20 @@ def _text(raw: pa.Table, name: str | None) -> Column:
 def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, rejections: RowRejections) -> IntArray:
     time = source.time
     if time.unit == "order":
-        steps = _number(raw, time.column, rejections) if time.column else Parsed(sequence, *_none(len(raw)))
+        steps = (
+            _number(raw, time.column, rejections) if time.column else ParsedCells(sequence, *_none(len(raw)))
+        )
         values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * MICROS
         if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
             raise DataError(
                 f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "
                 f'{time.column!r} a Unix time? Then write unit = "s" or unit = "ms".'
             )
-        parsed = Parsed(values, steps.missing, steps.bad)
+        parsed = ParsedCells(values, steps.missing, steps.bad)
     else:
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
     rejections.reject(parsed.missing, "missing_time", time.column, "names no instant")
-    rejections.reject(parsed.bad, "bad_time", time.column, f"is no instant ({time.format or time.unit})")
+    rejections.reject(parsed.bad, "bad_time", time.column, f"is not an instant ({time.format or time.unit})")
     return parsed.values
 
 
@@ -151,9 +153,9 @@ def _none(count: int) -> tuple[Any, Any]:
     return np.zeros(count, bool), np.zeros(count, bool)
 
 
-def _number(raw: pa.Table, name: str, rejections: RowRejections) -> Parsed:
+def _number(raw: pa.Table, name: str, rejections: RowRejections) -> ParsedCells:
     parsed = as_number(raw[name])
-    rejections.reject(parsed.bad, "bad_number", name, "is no number")
+    rejections.reject(parsed.bad, "bad_number", name, "is not a number")
     return parsed
 
 
@@ -174,11 +176,11 @@ def _amounts(raw: pa.Table, source: EventSource, rejections: RowRejections) -> t
     if source.value is None:
         return quantity, pa.nulls(len(raw), pa.int64())
     money = as_micros(raw[source.value.column], source.value.scale)
-    rejections.reject(money.bad, "bad_value", source.value.column, "is no amount of money")
+    rejections.reject(money.bad, "bad_value", source.value.column, "is not an amount of money")
     per_unit = source.value.per == "unit"
     micros = money.values * counts if per_unit else money.values
     too_much = np.abs(money.values.astype(float)) * counts > 2.0**62 if per_unit else money.bad
-    rejections.reject(too_much, "bad_value", source.value.column, "is no credible amount of money")
+    rejections.reject(too_much, "bad_value", source.value.column, "is not a credible amount of money")
     if source.quantity is not None and source.quantity.absolute:
         micros = np.abs(micros)
     rejections.reject((micros < 0) & money.ok, "bad_value", source.value.column, "is negative")
@@ -190,7 +192,7 @@ def _position(raw: pa.Table, source: EventSource, rejections: RowRejections) -> 
         return pa.nulls(len(raw), pa.int32())
     parsed = _number(raw, source.position, rejections)
     inside = (parsed.values >= 1) & (parsed.values < 2**31)
-    rejections.reject(parsed.ok & ~inside, "bad_number", source.position, "is no position from 1")
+    rejections.reject(parsed.ok & ~inside, "bad_number", source.position, "is not a position from 1")
     return pa.array(np.where(inside, parsed.values, 0).astype(np.int32), mask=~(parsed.ok & inside))
 
 

@@ -1,4 +1,4 @@
-"""Which rows are refused and why, and the quarantine that keeps them."""
+"""Which rows are rejected and why, and the quarantine that keeps them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class RowRejections:
 
     @property
     def kept(self) -> BoolArray:
-        """(N,) bool: not refused so far."""
+        """(N,) bool: not rejected so far."""
         return np.asarray(self._codes == 0)
 
     def reject(self, rows: BoolArray, reason: str, column: str | None = None, detail: str = "") -> None:
@@ -52,7 +52,7 @@ class RowRejections:
             self._codes[rows & (self._codes == 0)] = len(self._reasons) - 1
 
     def counts(self) -> dict[str, int]:
-        """Rows refused by reason."""
+        """Rows rejected by reason."""
         found: dict[str, int] = {}
         for code, count in enumerate(np.bincount(self._codes, minlength=len(self._reasons)).tolist()):
             if code and count:
@@ -61,11 +61,11 @@ class RowRejections:
         return found
 
     def quarantine(self, table: str, batch: RawBatch) -> pa.Table:
-        """The refused rows of `batch` and its malformed ones, as `QUARANTINE_SCHEMA` has it."""
-        refused = np.flatnonzero(self._codes)
-        rows = batch.table.take(refused).to_pylist()
-        reasons = [self._reasons[code] for code in self._codes[refused].tolist()]
-        places = zip(batch.file_names(refused), batch.rows[refused].tolist(), strict=True)
+        """The rejected rows of `batch` and its malformed ones, as `QUARANTINE_SCHEMA` has it."""
+        rejected = np.flatnonzero(self._codes)
+        rows = batch.table.take(rejected).to_pylist()
+        reasons = [self._reasons[code] for code in self._codes[rejected].tolist()]
+        places = zip(batch.file_names(rejected), batch.rows[rejected].tolist(), strict=True)
         found = [
             _row(table, *place, reason.name, _detail(reason, row), _shown(row))
             for place, reason, row in zip(places, reasons, rows, strict=True)
@@ -77,7 +77,7 @@ class RowRejections:
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
-def overwritten(ids: Column, open_rows: BoolArray) -> BoolArray:
+def overwritten_rows(ids: Column, open_rows: BoolArray) -> BoolArray:
     """(N,) bool: rows whose id comes again in a later open row."""
     codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(open_rows)
@@ -89,7 +89,7 @@ def overwritten(ids: Column, open_rows: BoolArray) -> BoolArray:
 
 
 def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Table:
-    """Events that the cleaning refused, as `QUARANTINE_SCHEMA` has it: the canonical row stands for the raw.
+    """Events that the cleaning rejected, as `QUARANTINE_SCHEMA` has it: the canonical row stands for the raw.
 
     Args:
         rejected: canonical events with `reason`, FILE and ROW.
@@ -103,7 +103,7 @@ def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Tabl
     return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
-def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, Any]:
+def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, str | int]:
     return {"table": table, "file": file, "row": row, "reason": reason, "detail": detail, "raw": raw}
 
 

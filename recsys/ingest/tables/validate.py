@@ -1,6 +1,6 @@
 """The contract of the canonical tables, checked by pandera on whole columns without copying them.
 
-The cleaning has refused what a shop got wrong; what fails here is a fault of this package or of a caller
+The cleaning has rejected what a shop got wrong; what fails here is a fault of this package or of a caller
 who wrote canonical tables by hand.
 """
 
@@ -14,7 +14,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 
 from recsys import columns
-from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import SchemaMismatchError
 
 
@@ -38,7 +38,7 @@ def validate_users(users: pa.Table) -> pa.Table:
 
 
 def _validate(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
-    table = conform(table, schema, name)
+    table = conform_table(table, schema, name)
     try:
         _contract(name).validate(table.to_pandas(types_mapper=pd.ArrowDtype))
     except pandera.errors.SchemaError as error:
@@ -75,7 +75,7 @@ def _checks() -> dict[tuple[str, str], list[Any]]:
         ("events", columns.VALUE_MICROS): [pandera.Check.ge(0)],
         ("events", columns.WEIGHT): [
             pandera.Check.ge(0),
-            pandera.Check(_finite, error="is no finite number"),
+            pandera.Check(_finite, error="is not a finite number"),
         ],
         ("items", columns.ITEM_ID): key,
         ("items", columns.TITLE): [text],

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from recsys.arrays import Column
 from recsys.ingest.mapping.schema import VectorSource
-from recsys.ingest.raw.batch import RawBatch, whole
+from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
-from recsys.ingest.tables.rejections import RowRejections, overwritten
+from recsys.ingest.tables.rejections import RowRejections, overwritten_rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class JoinedVectors:
 
     Attributes:
         cells: the vector's cell for each row of the catalog, null where the file has none.
-        rows: what was read, without the vectors themselves. verdicts: the fate of each of its rows.
+        rows: what was read, without the vectors themselves. rejections: the fate of each of its rows.
     """
 
     cells: Column
@@ -29,18 +29,21 @@ class JoinedVectors:
 
     @property
     def kept(self) -> int:
+        """How many rows had a vector for a known item."""
         return int(self.rejections.kept.sum())
 
 
 def joined_vectors(batches: Sequence[RawBatch], source: VectorSource, item_ids: Column) -> JoinedVectors:
     """The vectors of `batches` at the rows whose ids are `item_ids`; of rows with one id the last counts."""
-    batch = whole(batches, [source.id, source.column])
+    batch = concat_batches(batches, [source.id, source.column])
     ids = as_text(batch.table[source.id])
     rejections = RowRejections(len(ids))
     rejections.reject(np.asarray(ids.is_null()), "missing_item", source.id, "names no item")
-    rejections.reject(overwritten(ids, rejections.kept), "duplicate", source.id, "comes again further down")
+    rejections.reject(
+        overwritten_rows(ids, rejections.kept), "duplicate", source.id, "comes again further down"
+    )
     known = pc.is_in(ids, value_set=pc.drop_null(item_ids))
-    rejections.reject(~np.asarray(known), "unknown_item", source.id, "is no item of the catalog")
+    rejections.reject(~np.asarray(known), "unknown_item", source.id, "is not an item of the catalog")
     kept = pa.array(rejections.kept)
     place = pc.index_in(item_ids, value_set=ids.filter(kept))  # null where the file has no such item
     cells = batch.table[source.column].filter(kept).take(place)

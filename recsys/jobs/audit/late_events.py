@@ -4,7 +4,7 @@ A row with event timestamp t is recomputed from every event up to t. An event of
 after the request is among them, though no online store could have known it: that is lateness, not skew. The
 `sequence` of a live event is the microsecond at which a worker took it up, so each difference is put to the
 test: the row without what was taken up after the request must be exactly what was served. What was taken up
-within two seconds before it may not have been visible yet; there, taking away the last of them must do.
+within two seconds before it may not have been visible yet; there, leaving out the last of them must do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
 from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
-from recsys.features.skew import ServedRow, Values, differing
+from recsys.features.skew import ServedRow, Values, differing_features
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
@@ -28,9 +28,9 @@ from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.event_lake import open_lake
 
-HOPELESS = 200  # rows that no lateness explains: what is wrong is something else, so the search ends
+MAX_UNEXPLAINED = 200  # rows that no lateness explains: something else is wrong, so the search ends
 IN_FLIGHT_MICROS = 2_000_000  # from taking an event up to its row being online, at most
-ARRIVALS = 50  # events in flight that are taken away, one after the other
+MAX_IN_FLIGHT = 50  # events in flight that are left out, one after the other
 _VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 _LONGEST = columns.WINDOW_DAYS[-1]
 _COUNTS: dict[str, dict[str, str]] = {  # view -> kind -> the count that holds all that can be in flight
@@ -52,73 +52,81 @@ def explained_by_late_events(paths: HomePaths, rows: Sequence[ServedRow]) -> set
     events = _events_of(paths, [rows[place] for places in groups.values() for place in places])
     items = load_items(paths)
     explained: set[int] = set()
-    hopeless = 0
+    unexplained = 0
     for places in groups.values():
-        if hopeless >= HOPELESS:
+        if unexplained >= MAX_UNEXPLAINED:
             break
-        found = _explained([rows[place] for place in places], events, items)
+        found = _explained_rows([rows[place] for place in places], events, items)
         explained.update(place for place, late in zip(places, found, strict=True) if late)
-        hopeless += found.count(False)
+        unexplained += found.count(False)
     return explained
 
 
-def _explained(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[bool]:
+def _explained_rows(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[bool]:
     """For each of the rows of one view and request, whether what came later explains it."""
     ids = pa.array([row.entity_id for row in rows])
-    known = events.filter(pc.is_in(events[_entity(rows[0])], value_set=ids))
+    known = events.filter(pc.is_in(events[_entity_column(rows[0])], value_set=ids))
     known = known.filter(pc.less_equal(known[columns.SEQUENCE], rows[0].at))
-    there = _rows_at(rows, known, items)
+    recomputed = _rows_at(rows, known, items)
     return [
-        not differing(row.values, values) or _in_flight(row, values, known, items)
-        for row, values in zip(rows, there, strict=True)
+        not differing_features(row.values, values) or _explained_in_flight(row, values, known, items)
+        for row, values in zip(rows, recomputed, strict=True)
     ]
 
 
-def _in_flight(row: ServedRow, there: Values, events: pa.Table, items: pa.Table) -> bool:
+def _explained_in_flight(row: ServedRow, recomputed: Values, events: pa.Table, items: pa.Table) -> bool:
     """Whether the row lacks some of what workers had taken up but not yet made visible."""
-    own = events.filter(pc.equal(events[_entity(row)], row.entity_id))
+    own = events.filter(pc.equal(events[_entity_column(row)], row.entity_id))
     sequence: IntArray = own[columns.SEQUENCE].to_numpy()
     early = own[columns.AT].cast(pa.int64()).to_numpy() <= (row.event_at or 0)
-    flying = early & (sequence > row.at - IN_FLIGHT_MICROS)
+    in_flight = early & (sequence > row.at - IN_FLIGHT_MICROS)
     kinds = own[columns.KIND].to_numpy(zero_copy_only=False)
-    guesses = chain(_fewer_by_kind(row, there, kinds, sequence, flying), _fewer_by_one(sequence, flying))
+    masks = chain(
+        _without_last_by_kind(row, recomputed, kinds, sequence, in_flight), _without_last(sequence, in_flight)
+    )
     return any(
-        not differing(row.values, _rows_at([row], own.filter(pa.array(~away)), items)[0]) for away in guesses
+        not differing_features(row.values, _rows_at([row], own.filter(pa.array(~left_out)), items)[0])
+        for left_out in masks
     )
 
 
 def _events_of(paths: HomePaths, rows: Sequence[ServedRow]) -> pa.Table:
     """The events of the rows' users and items, imported and live."""
     of_view = {
-        entity: {row.entity_id for row in rows if _entity(row) == entity} for entity in _entities(rows)
+        entity: {row.entity_id for row in rows if _entity_column(row) == entity}
+        for entity in _entity_columns(rows)
     }
     events = open_lake(paths).read(EVENT_COLUMNS_READ)
     masks = [pc.is_in(events[name], value_set=pa.array(sorted(ids))) for name, ids in of_view.items()]
     return events.filter(masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1]))
 
 
-def _fewer_by_kind(
-    row: ServedRow, there: Values, kinds: npt.NDArray[np.object_], sequence: IntArray, flying: BoolArray
+def _without_last_by_kind(
+    row: ServedRow,
+    recomputed: Values,
+    kinds: npt.NDArray[np.object_],
+    sequence: IntArray,
+    in_flight: BoolArray,
 ) -> Iterator[BoolArray]:
     """The last events in flight, as many of each kind as the row's own counts lack.
 
     Several workers process the events of an item, so those that were visible are not all before the others.
     """
-    away = np.zeros(len(kinds), np.bool_)
+    left_out = np.zeros(len(kinds), np.bool_)
     for kind, name in _COUNTS.get(row.view, {}).items():
-        lacking = (there.get(name) or 0) - (row.values.get(name) or 0)
-        places = np.flatnonzero(flying & (kinds == kind))
+        lacking = (recomputed.get(name) or 0) - (row.values.get(name) or 0)
+        places = np.flatnonzero(in_flight & (kinds == kind))
         if not 0 <= lacking <= len(places):
             return
-        away[places[np.argsort(-sequence[places], kind="stable")[:lacking]]] = True
-    if away.any():
-        yield away
+        left_out[places[np.argsort(-sequence[places], kind="stable")[:lacking]]] = True
+    if left_out.any():
+        yield left_out
 
 
-def _fewer_by_one(sequence: IntArray, flying: BoolArray) -> Iterator[BoolArray]:
+def _without_last(sequence: IntArray, in_flight: BoolArray) -> Iterator[BoolArray]:
     """The last event in flight, the last two, and so on: how one worker makes them visible."""
-    for first in np.sort(sequence[flying])[::-1][:ARRIVALS]:
-        yield flying & (sequence >= first)
+    for first in np.sort(sequence[in_flight])[::-1][:MAX_IN_FLIGHT]:
+        yield in_flight & (sequence >= first)
 
 
 def _rows_at(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[Values]:
@@ -132,11 +140,11 @@ def _rows_at(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> li
     else:
         table = item_engagement(log, 0)
     at = table[columns.EVENT_TIMESTAMP].cast(pa.int64()).to_numpy()
-    entities = table[_entity(rows[0])].to_numpy()
-    return [_last(table, (entities == row.entity_id) & (at <= (row.event_at or 0)), at) for row in rows]
+    entities = table[_entity_column(rows[0])].to_numpy()
+    return [_latest_row(table, (entities == row.entity_id) & (at <= (row.event_at or 0)), at) for row in rows]
 
 
-def _last(table: pa.Table, mask: BoolArray, at: IntArray) -> Values:
+def _latest_row(table: pa.Table, mask: BoolArray, at: IntArray) -> Values:
     places = np.flatnonzero(mask)
     if not len(places):
         return dict.fromkeys(table.column_names)
@@ -144,9 +152,9 @@ def _last(table: pa.Table, mask: BoolArray, at: IntArray) -> Values:
     return found
 
 
-def _entity(row: ServedRow) -> str:
+def _entity_column(row: ServedRow) -> str:
     return str(VIEW_SCHEMAS[row.view].names[0])
 
 
-def _entities(rows: Sequence[ServedRow]) -> list[str]:
-    return list(dict.fromkeys(_entity(row) for row in rows))
+def _entity_columns(rows: Sequence[ServedRow]) -> list[str]:
+    return list(dict.fromkeys(_entity_column(row) for row in rows))

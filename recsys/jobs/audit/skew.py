@@ -1,7 +1,6 @@
 """The skew audit: served rows beside what Feast's point-in-time join gives from the lake."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -13,18 +12,17 @@ from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.features.skew import (
-    FeatureSkew,
-    Newer,
     ServedRow,
-    Staleness,
+    StoredRows,
     Values,
     compare_rows,
-    differing,
-    staleness,
+    differing_features,
+    measure_staleness,
 )
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.jobs.audit.late_events import explained_by_late_events
+from recsys.jobs.audit.report import AuditReport, SkewAudit, save_audit
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
@@ -33,37 +31,22 @@ from recsys.stores.served.snapshot_files import read_snapshots
 _NEVER = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What one audit found.
+def run_audit(
+    settings: Settings, sample: int, threshold: float, now: datetime, progress: Progress = silent
+) -> AuditReport:
+    """Audits as `audit_features` does, and replaces the report of the latest audit.
 
-    Attributes:
-        at: when it ran. requests: snapshots looked at. rows: rows compared.
-        late: rows that differ only by events that arrived after they were served.
-        mismatched: values; compared: values.
-        worst_share: the largest share of mismatched values of any feature.
-        damaged: lines of the log that could not be read. unknown: rows of views or without any feature
-            that the feature store has today.
+    Raises:
+        DataError: there is no snapshot, or nothing was imported.
+        StoreUnavailableError: the disk refused.
     """
-
-    at: datetime
-    requests: int
-    rows: int
-    late: int
-    compared: int
-    mismatched: int
-    worst_share: float
-    threshold: float
-    passed: bool
-    damaged: int
-    unknown: int
-    features: tuple[FeatureSkew, ...]
-    staleness: tuple[Staleness, ...]
+    audit = audit_features(settings, sample, threshold, now, progress)
+    return AuditReport(audit, save_audit(settings.paths, audit))
 
 
 def audit_features(
     settings: Settings, sample: int, threshold: float, now: datetime, progress: Progress = silent
-) -> Audit:
+) -> SkewAudit:
     """Compares the newest `sample` snapshots with the feature store, after its rows are brought up to date.
 
     Args:
@@ -87,11 +70,11 @@ def audit_features(
     with progress("recompute", len(there)) as advance:
         recomputed = _recomputed(features, there)
         advance(len(there))
-    wrong = [place for place, row in enumerate(there) if differing(row.values, recomputed[place])]
+    wrong = [place for place, row in enumerate(there) if differing_features(row.values, recomputed[place])]
     late = {wrong[place] for place in explained_by_late_events(paths, [there[place] for place in wrong])}
     found = compare_rows(there, recomputed, late)
     worst = max((feature.share for feature in found), default=0.0)
-    return Audit(
+    return SkewAudit(
         at=now,
         requests=snapshots.requests,
         rows=len(there),
@@ -104,7 +87,7 @@ def audit_features(
         damaged=snapshots.damaged,
         unknown=len(snapshots.rows) - len(known),
         features=found,
-        staleness=staleness(known, _stored(paths, known)),
+        staleness=measure_staleness(known, _stored(paths, known)),
     )
 
 
@@ -114,17 +97,17 @@ def _is_known(row: ServedRow) -> bool:
 
 
 def _recomputed(features: OfflineFeatures, rows: Sequence[ServedRow]) -> list[Values]:
-    """For each row the values of its features as of its event timestamp; each question is asked once."""
+    """For each row the values of its features as of its event timestamp; equal lookups are made once."""
     found: list[Values] = [{} for _ in rows]
     for view in dict.fromkeys(row.view for row in rows):
         places = [place for place, row in enumerate(rows) if row.view == view]
-        asked = dict.fromkeys((rows[place].entity_id, rows[place].event_at or 0) for place in places)
+        lookups = dict.fromkeys((rows[place].entity_id, rows[place].event_at or 0) for place in places)
         names = _features_of(view, [rows[place] for place in places])
-        ids, at = zip(*asked, strict=True)
+        ids, at = zip(*lookups, strict=True)
         table = features.values_as_of(view, ids, np.array(at, np.int64), names)
-        answers: Mapping[tuple[str, int], Values] = dict(zip(asked, table.to_pylist(), strict=True))
+        values: Mapping[tuple[str, int], Values] = dict(zip(lookups, table.to_pylist(), strict=True))
         for place in places:
-            found[place] = answers[rows[place].entity_id, rows[place].event_at or 0]
+            found[place] = values[rows[place].entity_id, rows[place].event_at or 0]
     return found
 
 
@@ -134,9 +117,9 @@ def _features_of(view: str, rows: Sequence[ServedRow]) -> list[str]:
     return [name for name in VIEW_SCHEMAS[view].names if name in served and name not in fixed]
 
 
-def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[Newer]:
+def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[StoredRows]:
     """For each row what the disk holds of its entity strictly before the request."""
-    found = [Newer(None, None)] * len(rows)
+    found = [StoredRows(None, None)] * len(rows)
     for view in dict.fromkeys(row.view for row in rows):
         places = [place for place, row in enumerate(rows) if row.view == view]
         stored = _instants(paths, view, sorted({rows[place].entity_id for place in places}))
@@ -144,7 +127,7 @@ def _stored(paths: HomePaths, rows: Sequence[ServedRow]) -> list[Newer]:
             row, at = rows[place], stored.get(rows[place].entity_id, _NEVER)
             before = at[: np.searchsorted(at, row.at)]
             after = before[np.searchsorted(before, row.event_at or 0, side="right") :]
-            found[place] = Newer(
+            found[place] = StoredRows(
                 int(before[-1]) if len(before) else None, int(after[0]) if len(after) else None
             )
     return found

@@ -1,4 +1,8 @@
-"""What `recsys doctor` looks at. A check reads and asks; it starts and changes nothing."""
+"""What `recsys doctor` looks at. A check reads and asks; it starts and changes nothing.
+
+The checks import what they look at inside their functions: a package that is missing or broken must be
+reported by the doctor, not stop it.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,12 +1,12 @@
 """Checks of the machine: compute, text encoder, disk, port and who may call."""
 
-import ipaddress
 import os
 import shutil
 import socket
 from importlib.util import find_spec
 from pathlib import Path
 
+from recsys.addresses import is_loopback
 from recsys.config import Settings
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
@@ -65,7 +65,7 @@ def free_disk(settings: Settings) -> Check:
 
 
 def judge_free_disk(free: int) -> Check:
-    """The verdict on so many free bytes."""
+    """The check of so many free bytes."""
     detail = f"{free / 1e9:.1f} GB free"
     remedy = "make room, or set RECSYS_HOME to another disk"
     if free < _NEEDED_BYTES:
@@ -96,14 +96,6 @@ def api_key(settings: Settings) -> Check:
     if is_loopback(host):
         return ok("api key", f"not set; {host} is reached from this machine only")
     return missing("api key", f"not set, and {host} is reached from other machines", "set RECSYS_API_KEY")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _nearest(path: Path) -> Path:

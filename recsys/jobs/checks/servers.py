@@ -37,7 +37,7 @@ def event_stream(settings: Settings) -> list[Check]:
 
 
 def judge_durability(append_only: bool, sync: str, major: int, external: bool) -> Check:
-    """The verdict on a server's append-only file and version; `sync` is empty where it does not tell."""
+    """The check of a server's append-only file and version; `sync` is empty where it does not tell."""
     name = "event stream"
     if major < 7:
         return warning(name, f"Redis {major} cannot count a stream's lag", "use Redis 7 or Valkey")

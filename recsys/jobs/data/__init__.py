@@ -1,1 +1,1 @@
-"""Jobs on the data of a shop: import, statistics, the demo data."""
+"""Jobs on the data of a shop: import, statistics, compaction, feature rows, the demo data."""

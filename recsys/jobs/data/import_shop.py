@@ -7,17 +7,22 @@ so whoever finds an `import-ready` after a crash finishes the job.
 
 import os
 import shutil
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.errors import StoreUnavailableError
+from recsys.dataset.info import DatasetInfo
+from recsys.documents import JsonObject
+from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.ingest.readers.files import find_files
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
+from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,
@@ -33,6 +38,40 @@ from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 
 _STAGING = "import-staging"
 _SPARE_BYTES = 200 << 20
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What was imported, and what came of every row."""
+
+    info: DatasetInfo
+    report: JsonObject
+
+    def to_json(self) -> JsonObject:
+        """What `recsys data import --json` prints."""
+        return {"info": self.info.model_dump(mode="json"), "report": self.report}
+
+
+def import_files(
+    paths: HomePaths, mapping: str, folder: Path | None, now: datetime, progress: Progress = silent
+) -> ImportResult:
+    """Imports the files in `folder` by a shipped mapping or a mapping file, as `run_import` does.
+
+    Args:
+        folder: None only for the demo shop, whose files are known.
+
+    Raises:
+        ConfigError: the mapping is unknown or wrong, or does not fit.
+        DataError: no folder was given, or as `run_import`.
+        StoreUnavailableError: as `run_import`.
+    """
+    place, text = mapping_text(mapping)
+    parsed = parse_mapping(text, place)
+    if folder is None and mapping != DEMO_MAPPING:
+        raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
+    shop = ShopFiles(parsed, mapping_sha256(text), demo_folder(paths) if folder is None else folder)
+    imported = run_import(paths, shop, text, now, progress)
+    return ImportResult(imported.info, imported.report)
 
 
 def run_import(
@@ -93,6 +132,7 @@ class QuarantineFile:
         return self
 
     def append(self, table: pa.Table) -> None:
+        """Writes the rows of `table` behind those from before."""
         if self._writer is not None and len(table):
             self._writer.write_table(table)
 
@@ -102,7 +142,7 @@ class QuarantineFile:
 
 
 def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
-    """Refuses an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
+    """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     mapping = shop.mapping
     sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
     sources += mapping.items.vectors.values()

@@ -1,1 +1,1 @@
-"""Jobs on encoders: loading them, and the data that fine-tunes them."""
+"""Jobs on encoders: trained, distilled, prepared, exported, compared, applied to images."""

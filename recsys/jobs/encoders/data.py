@@ -59,7 +59,7 @@ def shop_vectors(
 
 
 def shop_pairs(settings: Settings, protocol: str | None = None, progress: Progress = silent) -> TextPairs:
-    """The pairs of the shop's training part: nothing that a protocol asks about is in them.
+    """The pairs of the shop's training part: nothing that a protocol tests is in them.
 
     Args:
         protocol: whose training part; by default the stricter one that the data allows.
@@ -74,15 +74,15 @@ def shop_pairs(settings: Settings, protocol: str | None = None, progress: Progre
     texts = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TEXT].to_pylist(), strict=True))
     by_index = [texts.get(identifier) or "" for identifier in train.items.ids]
     events = open_lake(settings.paths).read(columns=list(_NEEDED)).to_pandas()
-    searches, queries = query_choices(before_questions(events, split), train.items)
+    searches, queries = query_choices(events_before_cases(events, split), train.items)
     chosen = settings.encoder
     return text_pairs(
         train, by_index, searches, queries, chosen.neighbours, chosen.held_out_share, chosen.seed, progress
     )
 
 
-def before_questions(events: pd.DataFrame, split: Split) -> pd.DataFrame:
-    """The events, of any kind, from before the instant at which their user is first asked about."""
+def events_before_cases(events: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """The events, of any kind, from before the first validation or test case of their user."""
     latest = np.iinfo(np.int64).max
     ends = np.full(len(split.train.users), latest if split.train_end is None else split.train_end)
     for cases in (split.validation, split.test):
@@ -92,13 +92,13 @@ def before_questions(events: pd.DataFrame, split: Split) -> pd.DataFrame:
     return events[at < ends[user]]
 
 
-def cosines(exact: FloatArray, other: FloatArray) -> dict[str, float]:
+def cosine_summary(exact: FloatArray, other: FloatArray) -> dict[str, float]:
     """Mean and lowest cosine of rows that should be the same."""
     found = np.einsum("ne,ne->n", exact, other)
     return {"cosine mean": float(found.mean()), "cosine min": float(found.min())}
 
 
-def sampled(texts: Sequence[str], most: int, seed: int) -> list[str]:
+def sample_texts(texts: Sequence[str], most: int, seed: int) -> list[str]:
     """At most `most` of the texts, by a seeded draw."""
     if len(texts) <= most:
         return list(texts)

@@ -1,36 +1,44 @@
-"""What the commands of `recsys encoder` share: an encoder of this home or by name, and its speed."""
+"""Encoders by name: loaded from this home or elsewhere, their licence, their speed, names for new ones."""
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys.config import Settings
+from recsys.errors import ConfigError
+from recsys.models.encoders.encoder_licence import encoder_licence
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
+from recsys.stores.encoders.encoder_files import encoder_folder
 
-if TYPE_CHECKING:
-    from recsys.models.encoders.text_encoder import TextEncoder
 
-
-def loaded(settings: Settings, encoder: str | None, precision: str = "float32") -> "TextEncoder":
+def load_named_encoder(settings: Settings, encoder: str | None, precision: str = "float32") -> TextEncoder:
     """The encoder of that name in this home, else of that path or name, else the one of the settings."""
-    from recsys.models.encoders.text_encoder import load_encoder
-
     changed = {"precision": precision, "encoder": _place(settings, encoder)}
     return load_encoder(settings.text.model_copy(update=changed))
 
 
 def licence_of(settings: Settings, encoder: str | None) -> str:
     """The licence that the encoder's own card states; what is made of its weights inherits it."""
-    from recsys.models.encoders.encoder_licence import encoder_licence
-
     return encoder_licence(_place(settings, encoder))
 
 
-def timed(encoder: "TextEncoder", texts: Sequence[str]) -> tuple[Any, float]:
+def time_encoding(encoder: TextEncoder, texts: Sequence[str]) -> tuple[Any, float]:
     """The vectors of `texts`, and milliseconds a text."""
     encoder.encode(texts[:8])  # the first batch pays for what comes once
     start = time.perf_counter()
     vectors = encoder.encode(texts)
     return vectors, 1000 * (time.perf_counter() - start) / max(1, len(texts))
+
+
+def check_name_is_free(settings: Settings, name: str) -> None:
+    """Rejects a name that is taken before any work is done for it.
+
+    Raises:
+        ConfigError: there is an encoder of that name, or it is not a valid name.
+    """
+    folder = encoder_folder(settings.paths, name)
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already. Choose another --name, or delete it.")
 
 
 def _place(settings: Settings, encoder: str | None) -> str:

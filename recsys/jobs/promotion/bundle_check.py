@@ -13,7 +13,7 @@ def schema_hashes(settings: Settings, services: Collection[str]) -> dict[str, st
     """Schema hash of each of today's feature services; None if none were applied yet."""
     if not settings.paths.feast_registry.exists():
         return None
-    from recsys.stores.features.offline import OfflineFeatures
+    from recsys.stores.features.offline import OfflineFeatures  # Feast, which a home without it need not load
 
     features = OfflineFeatures(settings)
     return {service: features.schema_hash(service) for service in services}

@@ -1,1 +1,1 @@
-"""Jobs on the event stream: run, bootstrap, replay, status."""
+"""Jobs on the event stream: run, bootstrap, replay, status, dead letters."""

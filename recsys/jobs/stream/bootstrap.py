@@ -16,20 +16,20 @@ from recsys.errors import StoreUnavailableError
 from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
-from recsys.ingest.mapping.schema import Mapping
+from recsys.ingest.mapping.schema import ShopMapping
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
-from recsys.streaming.item_counters import encode_tiles
+from recsys.streaming.item_counters import encode_counters
 from recsys.streaming.parsing import event_id_hashes
-from recsys.streaming.state import DUE, ItemState, Origin, UserState
+from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
 from recsys.streaming.worker import ShopRules
 
 
 def epoch_of(paths: HomePaths, partitions: int) -> str:
-    """Names what a state is begun with: the import and the number of partitions of users.
+    """The name of what a state is begun with: the import and the number of partitions of users.
 
     Raises:
         DataError: nothing was imported.
@@ -42,7 +42,7 @@ def epoch_of(paths: HomePaths, partitions: int) -> str:
 def begin_state(
     settings: Settings, state: SqliteStreamState, stream: EventStream, now: int, anew: bool = False
 ) -> bool:
-    """Begins the state from the lake unless it belongs to the present import; whether it was begun.
+    """Begins the state from the lake unless it belongs to the present import; returns whether it was begun.
 
     Only one process does, others wait for it. What workers have processed since the last import is in the
     lake's live part, so a new import takes it along.
@@ -51,25 +51,25 @@ def begin_state(
         anew: begin it in any case.
     """
     paths, partitions = settings.paths, stream.partitions
-    if not anew and belongs(state.epoch(), epoch_of(paths, partitions)):
+    if not anew and belongs_to_import(state.epoch(), epoch_of(paths, partitions)):
         return False
     with _begin_lock(paths):
         epoch = epoch_of(paths, partitions)
-        if not anew and belongs(state.epoch(), epoch):
+        if not anew and belongs_to_import(state.epoch(), epoch):
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
         flush_waiting(state, EventLake(paths.live))
-        state.begin(_origin(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
+        state.begin(_initial_state(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
     return True
 
 
-def belongs(epoch: str | None, origin: str) -> bool:
+def belongs_to_import(epoch: str | None, origin: str) -> bool:
     """Whether a state of `epoch` was begun with `origin`, see `epoch_of`; each begin has its own epoch."""
     return epoch is not None and epoch.partition(".")[0] == origin
 
 
 def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
-    """Brings to the lake whatever of it waits in the state."""
+    """Writes to the lake the events that wait for it in the state."""
     with state.flushing(wait=True):
         for name, events in state.waiting():
             live.append(events, name)
@@ -82,13 +82,13 @@ def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
 
 
-def shop_mapping(paths: HomePaths) -> Mapping:
+def shop_mapping(paths: HomePaths) -> ShopMapping:
     """The mapping that the shop was imported by."""
     return load_mapping(str(paths.data / MAPPING_FILE))
 
 
 class ItemCategories:
-    """The categories of the catalog by stable keys; `refresh` takes up changed items."""
+    """The categories of the catalog by stable keys; `refresh` reads changed items."""
 
     def __init__(self, paths: HomePaths) -> None:
         self._paths = paths
@@ -116,9 +116,9 @@ class ItemCategories:
         self._seen = seen
 
 
-def _origin(
+def _initial_state(
     settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
-) -> Origin:
+) -> InitialState:
     lake = open_lake(settings.paths)
     mapping = shop_mapping(settings.paths)
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
@@ -129,7 +129,7 @@ def _origin(
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
     committed = {each.partition: each.committed_offset for each in stream.status()}
     offsets = state.offsets(range(stream.partitions))
-    return Origin(
+    return InitialState(
         epoch=epoch,
         sequence=int(sequences.max(initial=0)) + 1,
         offsets={each: offset or committed.get(each, 0) for each, offset in offsets.items()},
@@ -137,7 +137,9 @@ def _origin(
             (user, UserState(partition_of(user, stream.partitions), log, DUE))
             for user, log in begun.logs.items()
         ),
-        items=((item, ItemState(tiles, DUE)) for item, tiles in encode_tiles(begun.tiles).items()),
+        items=(
+            (item, ItemState(counters, DUE)) for item, counters in encode_counters(begun.counters).items()
+        ),
         seen=np.unique(event_id_hashes(recent[columns.EVENT_ID])),
     )
 

@@ -9,7 +9,7 @@ from recsys.stores.encoders.upsert_texts import UpsertTexts
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.redis.client import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
-from recsys.streaming.catalog_worker import CatalogDoors, CatalogWorker
+from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 
 
 def open_catalog_worker(settings: Settings) -> CatalogWorker:
@@ -20,7 +20,7 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         ConfigError: the feature repository was never applied.
         StoreUnavailableError: no Redis runs.
     """
-    doors = CatalogDoors(
+    deps = CatalogDeps(
         stream=open_stream(settings),
         log=CatalogHistory(settings.paths),
         online=OnlineRows(settings),
@@ -28,4 +28,4 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         texts=UpsertTexts(settings),
         progress=open_progress(settings),
     )
-    return CatalogWorker(doors, clock=lambda: time.time_ns() // 1000)
+    return CatalogWorker(deps, clock=lambda: time.time_ns() // 1000)

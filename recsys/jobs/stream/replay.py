@@ -3,11 +3,12 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from recsys import columns
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
 from recsys.progress import Progress, silent
@@ -26,14 +27,14 @@ from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
-from recsys.streaming.item_counters import decode_tiles, encode_tiles, item_rows
+from recsys.streaming.item_counters import decode_counters, encode_counters, item_rows
 
 VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """What a replay did.
 
     Attributes:
@@ -46,14 +47,18 @@ class Replayed:
     items: int
     retired: int
 
+    def to_json(self) -> JsonObject:
+        """What `recsys stream replay` prints."""
+        return asdict(self)
 
-def replay(
+
+def replay_events(
     settings: Settings,
     now: int,
     start: datetime | None = None,
     end: datetime | None = None,
     progress: Progress = silent,
-) -> Replayed:
+) -> ReplayResult:
     """Computes the rows of the events with start <= at < end as of `end`, then all readers switch at once.
 
     Workers may run meanwhile: what they write goes to both generations. Without `start` and `end` their state
@@ -81,13 +86,13 @@ def replay(
             raise
         retired = retire_generations(client, store.project, views)
     client.close()
-    return Replayed(events, len(begun.logs), len(begun.tiles), retired)
+    return ReplayResult(events, len(begun.logs), len(begun.counters), retired)
 
 
 def _read(
     settings: Settings, now: int, start: datetime | None, end: datetime | None
 ) -> tuple[Bootstrapped, int, int]:
-    """Logs and tiles of the lake's events, how many those are, and the created timestamp of rows of them."""
+    """Logs and counters of the lake's events, how many those are, and the created timestamp of their rows."""
     state = SqliteStreamState(settings.paths.stream)
     try:
         if start is None and end is None:
@@ -109,14 +114,14 @@ def _read(
 
 def _write(settings: Settings, begun: Bootstrapped, at: int, created: int, progress: Progress) -> None:
     online, categories = OnlineRows(settings, shadow=True), ItemCategories(settings.paths)
-    tiles = encode_tiles(begun.tiles)
-    with progress("rows online", len(begun.logs) + len(tiles)) as advance:
+    counters = encode_counters(begun.counters)
+    with progress("rows online", len(begun.logs) + len(counters)) as advance:
         for logs in _parts(begun.logs):
             rows = user_rows(logs, categories=categories, now=at, created=created)
             online.write({columns.USER_ACTIVITY: rows.activity, columns.USER_HISTORY: rows.history})
             advance(len(logs))
-        for part in _parts(tiles):
-            engagement = item_rows(decode_tiles(part), now=at, created=created).engagement
+        for part in _parts(counters):
+            engagement = item_rows(decode_counters(part), now=at, created=created).engagement
             online.write({columns.ITEM_ENGAGEMENT: engagement})
             advance(len(part))
     online.close()

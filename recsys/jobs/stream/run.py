@@ -1,14 +1,17 @@
 """A worker with everything it needs, put together; and again whenever Redis was away or the shop is new."""
 
 import gc
+import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
-from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs, epoch_of, shop_rules
+from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
@@ -26,15 +29,25 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 OWN_DISK = ("stream state", "event lake", "disk")  # waiting does not mend these
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
-def run_stream(settings: Settings, pinned: Collection[int], stop: Event, say: Say) -> None:
+@dataclass(frozen=True)
+class DrainedStream:
+    """How many events of users were in the stream and were processed."""
+
+    events: int
+
+    def to_json(self) -> JsonObject:
+        """What `recsys stream run --once` prints."""
+        return {"events": self.events}
+
+
+def run_stream(settings: Settings, pinned: Collection[int], stop: Event) -> None:
     """Works until `stop`. Waits while Redis or Kafka is away, and begins anew when a shop was imported.
 
     Args:
         pinned: partitions to own; none = a fair share of all.
-        say: takes notes for people.
 
     Raises:
         StoreUnavailableError: the disk refuses. Nothing is lost: the next start goes on from here.
@@ -43,17 +56,17 @@ def run_stream(settings: Settings, pinned: Collection[int], stop: Event, say: Sa
     while not stop.is_set():
         started = time.monotonic()
         try:
-            with open_runner(settings, pinned, say) as runner:
+            with open_runner(settings, pinned) as runner:
                 _set_modules_aside()
                 if not runner.run(stop):
-                    say("the shop was imported anew: beginning again")
+                    log.info("the shop was imported anew: beginning again")
         except StoreUnavailableError as error:
             if error.store in OWN_DISK:
                 raise
             attempt = 0 if time.monotonic() - started > STEADY_SECONDS else attempt
             wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
             attempt += 1
-            say(f"{error} Trying again in {wait:g} s.")
+            log.info(f"{error} Trying again in {wait:g} s.")
             stop.wait(wait)
 
 
@@ -64,14 +77,18 @@ def _set_modules_aside() -> None:
     gc.freeze()
 
 
-def drain_stream(settings: Settings, pinned: Collection[int], say: Say) -> int:
-    """Processes what is in the stream now; returns how many events of users that were."""
-    with open_runner(settings, pinned, say) as runner:
-        return runner.drain()
+def drain_stream(settings: Settings, pinned: Collection[int] = ()) -> DrainedStream:
+    """Processes what is in the stream now.
+
+    Raises:
+        DataError, ConfigError, StoreUnavailableError: as `open_runner`.
+    """
+    with open_runner(settings, pinned) as runner:
+        return DrainedStream(runner.drain())
 
 
 @contextmanager
-def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterator[Runner]:
+def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Runner]:
     """A runner on the home of `settings`, its state begun.
 
     Raises:
@@ -88,23 +105,23 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
         popularity = PopularityFeed(connect(settings, TIMEOUT_SECONDS))
         if begin_state(settings, state, stream, now_micros()):
             popularity.clear()
-            say("the state was begun from the event lake")
+            log.info("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
         rules = shop_rules(paths, categories)
         online = OnlineRows(settings)
         stack.callback(online.close)
         live = EventLake(paths.live)
-        outlets = Sinks(online, live, open_progress(settings), popularity)
-        stack.enter_context(_compaction(live, say))
+        sinks = Sinks(online, live, open_progress(settings), popularity)
+        stack.enter_context(_compaction(live))
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
 
         def is_current() -> bool:
             categories.refresh()
-            return belongs(epoch, epoch_of(paths, stream.partitions))
+            return belongs_to_import(epoch, epoch_of(paths, stream.partitions))
 
         yield Runner(
-            Worker(stream, state, outlets, rules, settings.stream, now_micros, time.sleep),
+            Worker(stream, state, sinks, rules, settings.stream, now_micros, time.sleep),
             locks,
             stream.partitions,
             is_current,
@@ -114,7 +131,7 @@ def open_runner(settings: Settings, pinned: Collection[int], say: Say) -> Iterat
 
 
 @contextmanager
-def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
+def _compaction(lake: EventLake) -> Iterator[None]:
     """Merges the lake's many small files beside the worker, as long as the block runs."""
     stop = Event()
 
@@ -123,7 +140,7 @@ def _compaction(lake: EventLake, say: Say) -> Iterator[None]:
             try:
                 lake.compact(COMPACT_FILES, SMALL_BYTES)
             except RecsysError as error:  # the worker finds out by itself whether it can go on
-                say(f"the event lake was not compacted: {error}")
+                log.info(f"the event lake was not compacted: {error}")
 
     thread = Thread(target=run, name="compaction", daemon=True)
     thread.start()

@@ -1,26 +1,63 @@
 """How far the workers are, for people and programs: what `recsys stream status` shows."""
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.jobs.stream.run import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
+from recsys.stores.stream.progress import FreshnessSummary
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.dead_letters import ALL
 
 ZEROS = ("received", "kept", "late", "duplicates", "poison", "retries")
 
 
-def stream_report(settings: Settings) -> dict[str, Any]:
-    """Lag and visible offset by partition, what was counted, freshness, and what the state holds.
+@dataclass(frozen=True)
+class PartitionProgress:
+    """How far one partition is: its last entry, what was processed, and what is visible online.
+
+    Attributes:
+        what: `users`, or `catalogue` for the last partition.
+    """
+
+    partition: int
+    what: str
+    lag: int
+    last_offset: int
+    processed_offset: int
+    visible_offset: int
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """Lag and visible offset by partition, what was counted, freshness, and what the state holds."""
+
+    partitions: tuple[PartitionProgress, ...]
+    events: Mapping[str, float]
+    freshness: FreshnessSummary
+    state: Mapping[str, int]
+
+    def to_json(self) -> JsonObject:
+        """What `recsys stream status --json` prints."""
+        return {
+            "partitions": [asdict(partition) for partition in self.partitions],
+            "events": self.events,
+            "freshness": asdict(self.freshness),
+            "state": self.state,
+        }
+
+
+def stream_report(settings: Settings) -> StreamReport:
+    """Asks the stream, the online store and the workers' state how far they are.
 
     Raises:
         StoreUnavailableError: Redis, Kafka or the disk.
     """
     stream = open_stream(settings)
     try:
-        statuses, letters = stream.status(), len(stream.dead_letters(ALL))
+        statuses, dead_letters = stream.status(), len(stream.dead_letters(ALL))
     finally:
         stream.close()
     progress = open_progress(settings)
@@ -28,24 +65,20 @@ def stream_report(settings: Settings) -> dict[str, Any]:
     state = SqliteStreamState(settings.paths.stream)
     try:
         counted, rate, sizes = state.counters(), state.rate(now_micros()), state.sizes()
-        done = state.offsets([status.partition for status in statuses])
+        processed = state.offsets([status.partition for status in statuses])
     finally:
         state.close()
-    partitions = [
-        {
-            "partition": status.partition,
-            "what": "catalogue" if status.partition == stream.partitions else "users",
-            "lag": status.lag,
-            "last_offset": status.last_offset,
-            "processed_offset": done[status.partition] or status.committed_offset,
-            "visible_offset": visible[status.partition],
-        }
+    partitions = tuple(
+        PartitionProgress(
+            partition=status.partition,
+            what="catalogue" if status.partition == stream.partitions else "users",
+            lag=status.lag,
+            last_offset=status.last_offset,
+            processed_offset=processed[status.partition] or status.committed_offset,
+            visible_offset=visible[status.partition],
+        )
         for status in statuses
-    ]
-    events = {name: counted.pop(name, 0) for name in ZEROS}
-    return {
-        "partitions": partitions,
-        "events": {**events, **counted, "dead_letters": letters, "per_second": rate},
-        "freshness": asdict(progress.freshness()),
-        "state": sizes,
-    }
+    )
+    zeros = {name: counted.pop(name, 0) for name in ZEROS}
+    events = {**zeros, **counted, "dead_letters": dead_letters, "per_second": rate}
+    return StreamReport(partitions, events, progress.freshness(), sizes)

@@ -9,7 +9,7 @@ from recsys.models.bundle import Bundle
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
-from recsys.training.retriever.warm_start import nothing_new, trained_until
+from recsys.training.retriever.warm_start import nothing_new_message, trained_until
 
 _ANEW = "Run `recsys train` without --incremental."
 
@@ -25,7 +25,7 @@ def incremental_protocol(settings: Settings, protocol: str | None, info: Dataset
     if info.clock == "order" or protocol not in (TIME_SPLIT, ALL):
         raise DataError(
             f"{info.name} cannot be trained incrementally with protocol {protocol!r} and clock "
-            f"{info.clock!r}: what is new is told by time. {_ANEW}"
+            f"{info.clock!r}: what is new depends on time. {_ANEW}"
         )
     held = {"test_days": max(1, days.test_days), "validation_days": days.validation_days}
     return settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update=held)}), protocol
@@ -57,7 +57,7 @@ def open_parent(
             )
     since, until = trained_until(manifest), int(split.train.at.max())
     if until <= since:
-        raise DataError(nothing_new(since, until))
+        raise DataError(nothing_new_message(since, until))
     features.apply()
     return load_bundle(
         production.path, {service: features.schema_hash(service) for service in manifest.services}

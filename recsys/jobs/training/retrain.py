@@ -1,52 +1,58 @@
 """The trainings that `recsys evaluate` may ask for: with validation events, and with other seeds."""
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from recsys.cli.output import note
 from recsys.config import Settings
+from recsys.dataset.shop import Shop
+from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
+from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.progress import Progress
+from recsys.stores.bundles.bundles import load_manifest
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.registry.records import BundleRecord
+from recsys.stores.served.feedback_files import open_feedback
+from recsys.training.curves import CURVES_FILE, Curves
+from recsys.training.job import TrainingJob
+from recsys.training.pipeline import train_bundle
+from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
+from recsys.training.with_validation import train_with_validation
 
-if TYPE_CHECKING:
-    from recsys.dataset.shop import Shop
-    from recsys.evaluation.compare import Evaluation
-    from recsys.models.bundle import Bundle
-    from recsys.models.manifest import Manifest
-    from recsys.stores.registry.records import BundleRecord
-    from recsys.training.pipeline import Job
-    from recsys.training.scorers import RetrieverScorer, ServedScorer
+log = logging.getLogger(__name__)
 
 _OF_TRAINING = ("text", "retriever", "fusion", "ranker")
 
 
 def retrained_scorer(
     settings: Settings,
-    shop: "Shop",
-    record: "BundleRecord",
-    bundle: "Bundle",
+    shop: Shop,
+    record: BundleRecord,
+    bundle: Bundle,
     repeats: bool,
     progress: Progress,
-) -> "RetrieverScorer | ServedScorer":
+) -> RetrieverScorer | ServedScorer:
     """What would be served of `bundle`, had its network learned from the validation events too.
 
     Raises:
         DataError: it goes on from another bundle, or its learning curves are gone.
     """
-    from recsys.evaluation.compare import RETRAINED
-    from recsys.training.with_validation import retrained
-
     epochs = best_epoch(settings, record)
-    note(f"training the network of {record.bundle_id} again with validation events, {epochs} epochs")
+    log.info("training the network of %s again with validation events, %d epochs", record.bundle_id, epochs)
     with TemporaryDirectory(prefix="retrained-", dir=settings.paths.home) as folder:
-        job = job_of(as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress)
-        again = retrained(job, bundle, epochs)
+        job = job_of_bundle(
+            settings_as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress
+        )
+        again = train_with_validation(job, bundle, epochs)
     scorer = served_scorer(job, again, repeats)
     scorer.name = RETRAINED
     return scorer
@@ -54,31 +60,27 @@ def retrained_scorer(
 
 def seed_evaluations(
     settings: Settings,
-    shop: "Shop",
-    record: "BundleRecord",
-    first: "Evaluation",
+    shop: Shop,
+    record: BundleRecord,
+    first: Evaluation,
     seeds: int,
     progress: Progress,
-) -> "list[Evaluation]":
+) -> list[Evaluation]:
     """`first`, of the bundle of `record`, and one each for as many trainings with the seeds that follow.
 
-    Networks keep their checkpoints beside the bundle's run: asking again, or for more, trains only what is
-    missing. No bundle is kept.
+    Networks keep their checkpoints beside the bundle's run: another run, or one of more seeds, trains
+    only what is missing. No bundle is kept.
     """
-    from recsys.evaluation.compare import evaluate
-    from recsys.stores.bundles.bundles import load_manifest
-    from recsys.training.pipeline import train_bundle
-
     manifest, found = load_manifest(record.path), [first]
     for step in range(1, seeds):
-        changed = with_seeds(as_trained(manifest, settings), step)
-        note(f"training with seed {changed.retriever.seed}, {step + 1} of {seeds}")
+        changed = shift_seeds(settings_as_trained(manifest, settings), step)
+        log.info("training with seed %d, %d of %d", changed.retriever.seed, step + 1, seeds)
         folder = settings.paths.runs / (record.run_id or record.bundle_id) / f"seed-{step}"
-        job = job_of(changed, shop, manifest, folder, progress)
+        job = job_of_bundle(changed, shop, manifest, folder, progress)
         bundle = train_bundle(job, f"{record.bundle_id}-seed-{step}", datetime.now(UTC))
         served = served_scorer(job, bundle, first.seen == "keep")
         found.append(
-            evaluate(
+            evaluate_scorers(
                 [served],
                 job.split,
                 shop.interactions,
@@ -90,35 +92,30 @@ def seed_evaluations(
     return found
 
 
-def job_of(settings: Settings, shop: "Shop", manifest: "Manifest", folder: Path, progress: Progress) -> "Job":
+def job_of_bundle(
+    settings: Settings, shop: Shop, manifest: Manifest, folder: Path, progress: Progress
+) -> TrainingJob:
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
-    from recsys.stores.features.build import build_features
-    from recsys.stores.features.offline import OfflineFeatures
-    from recsys.stores.served.feedback_files import open_feedback
-    from recsys.training.pipeline import Job, test_start
-
     build_features(settings, progress)
     features = OfflineFeatures(settings)
     features.apply()
     split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
-    job = Job(shop, split, features, settings, folder, progress)
+    job = TrainingJob(shop, split, features, settings, folder, progress)
     if split.train_end is None:
         return job
     end = test_start(shop.interactions, split)
     return replace(job, feedback=open_feedback(settings.paths, shop.interactions.items, split.train_end, end))
 
 
-def served_scorer(job: "Job", bundle: "Bundle", repeats: bool) -> "RetrieverScorer | ServedScorer":
+def served_scorer(job: TrainingJob, bundle: Bundle, repeats: bool) -> RetrieverScorer | ServedScorer:
     """The last stage of `bundle` for the test cases of `job`."""
-    from recsys.training.scorers import bundle_scorers
-
     count, cases = job.settings.serving.candidates, job.split.test
     return bundle_scorers(bundle, job.shop.interactions, cases, job.features, count, repeats, job.progress)[
         -1
     ]
 
 
-def as_trained(manifest: "Manifest", settings: Settings) -> Settings:
+def settings_as_trained(manifest: Manifest, settings: Settings) -> Settings:
     """`settings` with those of training as they were when the bundle was made; threads are this machine's.
 
     Raises:
@@ -140,7 +137,7 @@ def as_trained(manifest: "Manifest", settings: Settings) -> Settings:
     return settings.model_copy(update=found)
 
 
-def with_seeds(settings: Settings, step: int) -> Settings:
+def shift_seeds(settings: Settings, step: int) -> Settings:
     """`settings` with every seed of training moved on by `step`."""
     parts = {name: getattr(settings, name) for name in ("retriever", "fusion", "ranker")}
     return settings.model_copy(
@@ -148,14 +145,12 @@ def with_seeds(settings: Settings, step: int) -> Settings:
     )
 
 
-def best_epoch(settings: Settings, record: "BundleRecord") -> int:
+def best_epoch(settings: Settings, record: BundleRecord) -> int:
     """How many epochs the bundle's network was trained for, by its run's learning curves.
 
     Raises:
         DataError: they are not there.
     """
-    from recsys.training.curves import CURVES_FILE, Curves
-
     path = settings.paths.runs / (record.run_id or "") / "retriever" / CURVES_FILE
     try:
         return max(1, Curves.rebuild(json.loads(path.read_text("utf-8"))).best_epoch)

@@ -1,13 +1,12 @@
 """Writing a settings file: what `tomllib` reads back as the same values."""
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from recsys.errors import ConfigError
+import tomlkit
+from tomlkit.items import InlineTable, Item
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+from recsys.errors import ConfigError
 
 
 def settings_toml(values: Mapping[str, Any], title: str) -> str:
@@ -20,32 +19,37 @@ def settings_toml(values: Mapping[str, Any], title: str) -> str:
     [text]
     max_tokens = 8
     <BLANKLINE>
+
+    Raises:
+        ConfigError: a value is of a type that settings do not have.
     """
-    lines = [f"# {line}" for line in title.splitlines()]
-    lines += [f"{_key(name)} = {_value(value)}" for name, value in values.items() if not _section(value)]
+    document = tomlkit.document()
+    for line in title.splitlines():
+        document.add(tomlkit.comment(line))
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            document.add(name, _item(value))
     for name, section in values.items():
-        if _section(section):
-            lines += ["", f"[{_key(name)}]"]
-            lines += [f"{_key(field)} = {_value(value)}" for field, value in section.items()]
-    return "\n".join(lines) + "\n"
+        if isinstance(section, Mapping):
+            table = tomlkit.table()
+            for field, value in section.items():
+                table.add(field, _item(value))
+            document.add(tomlkit.nl())
+            document.add(name, table)
+    return tomlkit.dumps(document)
 
 
-def _section(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-
-
-def _value(value: Any) -> str:
+def _item(value: Any) -> Item:
     """One value on one line; a table inside of a section is written inline."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(name)} = {_value(of)}" for name, of in value.items()) + " }"
+        inline: InlineTable = tomlkit.inline_table()
+        for name, of in value.items():
+            inline.add(name, _item(of))
+        return inline
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(of) for of in value)}]"
-    if isinstance(value, str | bool):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, int | float):
-        return repr(value)
+        array = tomlkit.array()
+        array.extend(_item(of) for of in value)
+        return array
+    if isinstance(value, str | bool | int | float):
+        return tomlkit.item(value)
     raise ConfigError(f"a settings file cannot hold {value!r} ({type(value).__name__}). Write it as text.")

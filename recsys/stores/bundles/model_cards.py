@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.errors import ArtifactMismatchError
 from recsys.evaluation.compare import Evaluation
-from recsys.evaluation.model_card import card_of, evaluated, render_card
+from recsys.evaluation.model_card import card_of, card_with_test, render_card
 from recsys.home import HomePaths
 from recsys.models.bundle import Bundle
 from recsys.stores.bundles.bundles import extra_file, load_manifest
@@ -42,7 +42,7 @@ def save_evaluated_card(bundle: Path, evaluation: Evaluation, folder: Path) -> P
 
     Bundles never change once written, so this one lies beside the report.
     """
-    card = evaluated(load_card(bundle, None), evaluation)
+    card = card_with_test(load_card(bundle, None), evaluation)
     save_text(folder / CARD, _json(card))
     save_text(folder / CARD_TEXT, render_card(card))
     return folder / CARD_TEXT

@@ -47,7 +47,7 @@ class CatalogHistory:
         imported = {user.user_id: user for user in users_of(_rows_of(*self._users, user_ids))}
         return imported | _newer(self._changed_users, imported, user_ids)
 
-    def retexted(self, item_ids: Sequence[str]) -> set[str]:
+    def items_with_new_text(self, item_ids: Sequence[str]) -> set[str]:
         """Those of these items whose text was ever another than the imported one, new items included."""
         return self._retexted.intersection(item_ids)
 

@@ -16,7 +16,7 @@ from recsys import columns
 from recsys.arrays import FloatArray
 from recsys.config import ImageSettings
 from recsys.errors import StoreUnavailableError
-from recsys.ingest.background import ahead
+from recsys.ingest.background import prefetch
 from recsys.ingest.mapping.schema import Source
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
@@ -176,7 +176,7 @@ def _encoded(
     waiting: list[bytes] = []
     try:
         with progress("encode images", len(files)) as advance:
-            for batch in ahead(_batches(files, settings)):
+            for batch in prefetch(_batches(files, settings)):
                 pictures = {key: each for key, each in batch.items() if not isinstance(each, Unreadable)}
                 broken |= {key: each for key, each in batch.items() if isinstance(each, Unreadable)}
                 if pictures:

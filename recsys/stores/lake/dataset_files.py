@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.stores.lake.import_swap import recover_import
@@ -96,7 +97,7 @@ def save_info(paths: HomePaths, info: DatasetInfo) -> None:
     _write_bytes(paths.data / INFO_FILE, (info.model_dump_json(indent=2) + "\n").encode())
 
 
-def save_report(paths: HomePaths, report: dict[str, Any]) -> None:
+def save_report(paths: HomePaths, report: Mapping[str, Any]) -> None:
     """Writes report.json, atomically."""
     _write_bytes(paths.data / REPORT_FILE, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -108,7 +109,7 @@ def save_items(paths: HomePaths, items: pa.Table) -> None:
         SchemaMismatchError: `items` is no table of canonical items.
         StoreUnavailableError: the disk refused.
     """
-    save_table(paths.data / ITEMS_FILE, conform(items, ITEM_SCHEMA, "items"))
+    save_table(paths.data / ITEMS_FILE, conform_table(items, ITEM_SCHEMA, "items"))
 
 
 def save_users(paths: HomePaths, users: pa.Table) -> None:
@@ -118,7 +119,7 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
         SchemaMismatchError: `users` is no table of canonical users.
         StoreUnavailableError: the disk refused.
     """
-    save_table(paths.data / USERS_FILE, conform(users, USER_SCHEMA, "users"))
+    save_table(paths.data / USERS_FILE, conform_table(users, USER_SCHEMA, "users"))
 
 
 def save_text(path: Path, text: str) -> None:
@@ -145,7 +146,7 @@ def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is no readable Parquet file: {error}. {_REMEDY}") from error
     try:
-        return conform(table, schema, name)
+        return conform_table(table, schema, name)
     except SchemaMismatchError as error:
         raise SchemaMismatchError(f"{path}: {error}") from error
 

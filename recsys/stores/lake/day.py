@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.dataset.schemas import EVENT_SCHEMA, conform
+from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 
 _REPLACES = b"recsys.replaces"
@@ -143,7 +143,7 @@ def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
     try:
-        return conform(table, pa.schema([EVENT_SCHEMA.field(name) for name in names]), "events")
+        return conform_table(table, pa.schema([EVENT_SCHEMA.field(name) for name in names]), "events")
     except SchemaMismatchError as error:
         raise SchemaMismatchError(f"{path}: {error}") from error
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.schemas import EVENT_SCHEMA, conform
+from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
@@ -52,7 +52,7 @@ class EventLake:
             SchemaMismatchError: `table` is not a table of canonical events.
             StoreUnavailableError: the disk refused.
         """
-        table = conform(table, EVENT_SCHEMA, "events")
+        table = conform_table(table, EVENT_SCHEMA, "events")
         if not len(table):
             return
         table = in_order(table)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform
+from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
 
@@ -144,7 +144,7 @@ class VersionLog:
 
     def _rows(self, file: pq.ParquetFile, path: Path) -> pa.Table:
         try:
-            return conform(file.read(use_threads=False), self._schema, "versions")
+            return conform_table(file.read(use_threads=False), self._schema, "versions")
         except SchemaMismatchError as error:
             raise SchemaMismatchError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError) as error:

@@ -18,7 +18,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Timeout
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from recsys.config import Settings, masked_url
+from recsys.addresses import masked_url
+from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 
 BUSY_SECONDS = 30  # how long a writer waits for another

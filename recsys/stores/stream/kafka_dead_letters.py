@@ -3,7 +3,7 @@
 from typing import Any
 
 from recsys.stores.stream.kafka_connection import KafkaAddress, client_library
-from recsys.streaming.dead_letters import decode_letter
+from recsys.streaming.dead_letters import decode_dead_letter
 from recsys.streaming.stream import DeadLetter
 
 WAIT_MILLIS = 20  # everything is there already
@@ -33,4 +33,4 @@ def _take(letters: dict[str, DeadLetter], name: str, value: bytes | None) -> Non
     if value is None:
         letters.pop(name, None)
     else:
-        letters.setdefault(name, decode_letter(name, value))
+        letters.setdefault(name, decode_dead_letter(name, value))

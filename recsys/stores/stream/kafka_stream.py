@@ -16,7 +16,7 @@ from recsys.errors import ConfigError
 from recsys.stores.stream.kafka_connection import KafkaAddress, LoopThread, client_library
 from recsys.stores.stream.kafka_dead_letters import read_letters
 from recsys.stores.stream.kafka_stream_reader import KafkaStreamReader, open_reader
-from recsys.streaming.dead_letters import encode_letter, letter_id
+from recsys.streaming.dead_letters import encode_dead_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class KafkaEventStream:
     def put_aside(self, entries: Sequence[tuple[Entry, str]], at: int) -> None:
         """Keeps dead letters under their names: a topic that is compacted by name."""
         messages: list[Message] = [
-            (LETTERS, encode_letter(entry, reason, at), letter_id(entry).encode(), 0, [])
+            (LETTERS, encode_dead_letter(entry, reason, at), letter_id(entry).encode(), 0, [])
             for entry, reason in entries
         ]
         self._call(f"put {len(entries)} entries aside", self._send(messages))

@@ -19,7 +19,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.exchange import Exchange, packed, raise_first
 from recsys.stores.stream.redis_stream_reader import RedisStreamReader, offset_of, partition_key
-from recsys.streaming.dead_letters import decode_letter, encode_letter, letter_id
+from recsys.streaming.dead_letters import decode_dead_letter, encode_dead_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
 
 LETTERS = b"recsys:{dead_letters}"
@@ -88,7 +88,7 @@ class RedisEventStream:
         """Keeps dead letters in a hash, with their order beside it."""
         pipe = self._client.pipeline(transaction=True)
         for entry, reason in entries:
-            pipe.hsetnx(LETTERS, letter_id(entry), encode_letter(entry, reason, at))
+            pipe.hsetnx(LETTERS, letter_id(entry), encode_dead_letter(entry, reason, at))
             pipe.zadd(LETTER_ORDER, {letter_id(entry): at}, nx=True)
         with redis_errors(f"put {len(entries)} entries aside", self._timeout):
             pipe.execute()
@@ -99,7 +99,7 @@ class RedisEventStream:
             names: list[bytes] = self._client.zrange(LETTER_ORDER, 0, count - 1)
             values = self._client.hmget(LETTERS, names) if names else []
         pairs = zip(names, values, strict=True)
-        return [decode_letter(name.decode(), value) for name, value in pairs if value is not None]
+        return [decode_dead_letter(name.decode(), value) for name, value in pairs if value is not None]
 
     def drop(self, letter_ids: Iterable[str]) -> int:
         """Deletes letters; returns how many there were."""

@@ -20,7 +20,7 @@ import pyarrow as pa
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
-from recsys.streaming.state import Committed, ItemState, Origin, Pending, Step, UserState
+from recsys.streaming.state import Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
 BUSY_SECONDS = 30.0
@@ -60,7 +60,7 @@ class SqliteStreamState:
         with self._transaction("pause"):
             self._set("epoch", None)
 
-    def begin(self, origin: Origin) -> None:
+    def begin(self, origin: InitialState) -> None:
         with self._transaction("begin"):
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
@@ -304,7 +304,7 @@ def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
 
 
 def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:
-    return item_id, state.expires, state.tiles
+    return item_id, state.expires, state.counters
 
 
 def _parts(values: list[Any]) -> Iterable[list[Any]]:

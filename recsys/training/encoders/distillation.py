@@ -13,7 +13,7 @@ from recsys.errors import DataError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
 from recsys.training.encoders.fine_tuning import choose_weights
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate
 
 CUT = 10
 COMPARED = 1000  # held-out texts that are compared with each other
@@ -21,14 +21,14 @@ COMPARED = 1000  # held-out texts that are compared with each other
 
 @dataclass(frozen=True)
 class Distilled:
-    """How like its teacher the student is on texts that it did not learn from, before and after."""
+    """Agreement of student and teacher on texts that the student did not learn from, before and after."""
 
     before: dict[str, float]
     after: dict[str, float]
     texts: int
 
 
-def distil(
+def distil_encoder(
     student: TextEncoder,
     texts: Sequence[str],
     teacher: FloatArray,
@@ -39,8 +39,8 @@ def distil(
 
         loss = mean(1 - cos(W s_i, t_i)) + mean over i, j of (s_i . s_j - t_i . t_j)^2 / var(t . t)
 
-    W is there only where the widths differ, and only while training: what a shop uses of a vector is its
-    cosines with others, and those the second term asks for.
+    W is there only where the widths differ, and only while training: a shop uses the cosines of vectors with
+    each other, and those are what the second term fits.
 
     Raises:
         DataError: there are fewer than 20 distinct texts.
@@ -56,7 +56,7 @@ def distil(
     held_texts = [texts[place] for place in held]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        before = likeness(student.encode(held_texts), teacher[held])
+        before = encoder_agreement(student.encode(held_texts), teacher[held])
         choose_weights(student, None, None)
         width = teacher.shape[1]
         projection = nn.Linear(student.dimensions, width, bias=False).to(student.device)
@@ -69,8 +69,8 @@ def distil(
     return Distilled(before, reached, len(train))
 
 
-def likeness(student: FloatArray, teacher: FloatArray) -> dict[str, float]:
-    """How alike two encoders see the same texts: correlation of all cosines, and shared nearest ten."""
+def encoder_agreement(student: FloatArray, teacher: FloatArray) -> dict[str, float]:
+    """Agreement of two encoders on the same texts: correlation of all cosines, and shared nearest ten."""
     mine, theirs = student @ student.T, teacher @ teacher.T
     upper = np.triu_indices(len(mine), 1)
     correlation = float(np.corrcoef(mine[upper], theirs[upper])[0, 1]) if len(upper[0]) > 1 else float("nan")
@@ -84,9 +84,9 @@ def likeness(student: FloatArray, teacher: FloatArray) -> dict[str, float]:
 
 def distillation_loss(student: Tensor, projected: Tensor, teacher: Tensor) -> Tensor:
     """The loss above, of B unit rows each: student (B, S), projected (B, E), teacher (B, E)."""
-    apart = (1 - nn.functional.cosine_similarity(projected, teacher, dim=-1)).mean()
+    distance = (1 - nn.functional.cosine_similarity(projected, teacher, dim=-1)).mean()
     mine, theirs = student @ student.T, teacher @ teacher.T
-    return apart + (mine - theirs).square().mean() / theirs.var().clamp(min=1e-4)
+    return distance + (mine - theirs).square().mean() / theirs.var().clamp(min=1e-4)
 
 
 def _fit(
@@ -103,7 +103,7 @@ def _fit(
     """The student's best weights and what they reach on the held-out texts."""
     model, key = student.model, "cosine correlation"
     moving = nn.ModuleList([model, projection])
-    optimizer = adamw(moving, settings.learning_rate, settings.weight_decay)
+    optimizer = build_adamw(moving, settings.learning_rate, settings.weight_decay)
     rng = np.random.default_rng(settings.seed)
     batches = -(-len(train) // settings.batch_size)
     steps, step = settings.epochs * batches, 0
@@ -117,11 +117,11 @@ def _fit(
                 vectors = student.embed([tokens[place] for place in rows])
                 target = torch.from_numpy(teacher[rows]).to(student.device)
                 loss = distillation_loss(vectors, projection(vectors), target)
-                descend(optimizer, loss, moving.parameters(), settings.clip_norm)
+                gradient_step(optimizer, loss, moving.parameters(), settings.clip_norm)
                 step += 1
                 advance(1)
             model.eval()
-            now = likeness(student.encode([texts[place] for place in held]), teacher[held])
+            now = encoder_agreement(student.encode([texts[place] for place in held]), teacher[held])
             waited += 1
             if not now[key] <= reached[key]:
                 best, reached, waited = _copied(model), now, 0

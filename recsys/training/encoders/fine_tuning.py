@@ -11,13 +11,13 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import IntArray
 from recsys.config import EncoderSettings
 from recsys.errors import ConfigError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
 from recsys.training.encoders.text_pairs import TextPairs
-from recsys.training.schedule import adamw, descend, learning_rate, set_rate
+from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate
 
 FIRST_SCALE = 20.0
 CUT = 10  # recall at
@@ -51,8 +51,8 @@ def train_text_encoder(
 ) -> FineTuned:
     """Trains `encoder` in place and leaves it with the weights of its best epoch.
 
-    Softmax over the other texts of a batch, both ways, with a learned scale; what is known to belong
-    together is no wrong answer and left out. Paper: van den Oord et al. 2018, arXiv 1807.03748.
+    Softmax over the other texts of a batch, both ways, with a learned scale; pairs that are known to belong
+    together are left out of the negatives. Paper: van den Oord et al. 2018, arXiv 1807.03748.
 
     Args:
         layers: how many of the last blocks move, and nothing else; None = all weights.
@@ -120,17 +120,17 @@ def transformer_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
 def held_out_metrics(encoder: TextEncoder, pairs: TextPairs, seed: int) -> dict[str, float]:
     """Recall@10 and MRR of the partner of held-out texts, looked for among a sample of the catalog.
 
-    Every other text that is known to belong to what is asked is left out of the sample.
+    Every other text that is known to belong to the query text is left out of the sample.
     """
     rng = np.random.default_rng(seed)
     held = _sample(pairs.held_out, HELD_OUT_PAIRS, rng)
     candidates = np.unique(np.concatenate([_sample(pairs.candidates, CANDIDATES, rng), held[:, 1]]))
-    asked, place = np.unique(held[:, 0], return_inverse=True)
-    vectors = _encoded(encoder, [pairs.texts[text] for text in (*asked, *candidates)])
-    scores = vectors[: len(asked)] @ vectors[len(asked) :].T  # (A, C)
-    scores[pairs.related[asked][:, candidates].toarray() | (asked[:, None] == candidates)] = -np.inf
+    queries, place = np.unique(held[:, 0], return_inverse=True)
+    vectors = encoder.encode([pairs.texts[text] for text in (*queries, *candidates)])
+    scores = vectors[: len(queries)] @ vectors[len(queries) :].T  # (Q, C)
+    scores[pairs.related[queries][:, candidates].toarray() | (queries[:, None] == candidates)] = -np.inf
     partners = np.searchsorted(candidates, held[:, 1])
-    cosines = np.einsum("ae,ae->a", vectors[place], vectors[len(asked) + partners])
+    cosines = np.einsum("ae,ae->a", vectors[place], vectors[len(queries) + partners])
     ranks = 1 + (scores[place] > cosines[:, None]).sum(1)
     return {f"recall@{CUT}": float((ranks <= CUT).mean()), "mrr": float((1 / ranks).mean())}
 
@@ -139,7 +139,7 @@ def in_batch_loss(left: Tensor, right: Tensor, scale: Tensor, related: Tensor) -
     """Mean cross-entropy of B pairs of unit rows (B, E), both ways; row i belongs to row i.
 
     Args:
-        related: (B, B) bool, left i and right j are known to belong together: no wrong answer.
+        related: (B, B) bool, left i and right j are known to belong together: not negatives.
     """
     logits = scale * left @ right.T  # (B, B)
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
@@ -161,7 +161,7 @@ def _fit(
     model, key = encoder.model, f"recall@{CUT}"
     log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE), device=encoder.device))
     moving = nn.ModuleDict({"model": _Moving(model), "scale": nn.ParameterList([log_scale])})
-    optimizer = adamw(moving, rate, settings.weight_decay)
+    optimizer = build_adamw(moving, rate, settings.weight_decay)
     rng = np.random.default_rng(settings.seed)
     tokens = encoder.tokenize(pairs.texts)
     count = min(settings.pairs, len(pairs.pairs))
@@ -177,7 +177,7 @@ def _fit(
                 left, right = (encoder.embed([tokens[text] for text in side]) for side in batch.T)
                 scale = log_scale.exp().clamp(max=100.0)
                 loss = in_batch_loss(left, right, scale, _related(pairs.related, batch).to(encoder.device))
-                descend(optimizer, loss, moving.parameters(), settings.clip_norm)
+                gradient_step(optimizer, loss, moving.parameters(), settings.clip_norm)
                 step += 1
                 advance(1)
             model.eval()
@@ -211,10 +211,6 @@ def _trainable(model: nn.Module) -> dict[str, Tensor]:
         for name, weight in model.named_parameters()
         if weight.requires_grad
     }
-
-
-def _encoded(encoder: TextEncoder, texts: list[str]) -> FloatArray:
-    return encoder.encode(texts)
 
 
 def _sample(rows: IntArray, most: int, rng: np.random.Generator) -> IntArray:

@@ -21,10 +21,10 @@ class TextPairs:
 
     Attributes:
         texts: distinct and not blank.
-        pairs: (P, 2) int64 places in `texts`. held_out: (Q, 2), what is asked and what belongs to it; no
-            text that is asked here is in a pair of `pairs`.
-        related: (T, T) bool, both ways: all pairs that are known. None of them is a wrong answer.
-        candidates: (C,) places in `texts` of items' texts, among which an answer is looked for.
+        pairs: (P, 2) int64 places in `texts`. held_out: (Q, 2), a query text and what belongs to it; no
+            query text of these is in a pair of `pairs`.
+        related: (T, T) bool, both ways: all pairs that are known. None of them is a negative.
+        candidates: (C,) places in `texts` of items' texts, among which the partner is looked for.
     """
 
     texts: tuple[str, ...]
@@ -46,8 +46,8 @@ def text_pairs(
 ) -> TextPairs:
     """The pairs of a shop: each item with the items that go with it, each query with what was chosen on it.
 
-    A share of the items and of the queries is held back whole, so that what is measured is what the
-    encoder says of texts whose behaviour it has not seen, as it will of new items.
+    A share of the items and of the queries is held back as a whole, so that the encoder is measured on texts
+    whose behaviour it has not seen, as it will be used for new items.
 
     Args:
         item_texts: (N + 1) texts by item index.
@@ -67,9 +67,9 @@ def text_pairs(
     place = {text: number for number, text in enumerate(texts)}
     pairs = np.array([(place[left], place[right]) for left, right in kept], np.int64).reshape(-1, 2)
     rng = np.random.default_rng(seed)
-    asked = np.unique(pairs[:, 0])
+    lefts = np.unique(pairs[:, 0])
     held = (
-        rng.choice(asked, max(1, round(held_out_share * len(asked))), replace=False) if len(asked) else asked
+        rng.choice(lefts, max(1, round(held_out_share * len(lefts))), replace=False) if len(lefts) else lefts
     )
     is_held = np.isin(pairs, held)
     train, held_out = pairs[~is_held.any(1)], pairs[is_held[:, 0]]

@@ -1,4 +1,4 @@
-"""Where a training run stands, on disk: enough to go on as if nothing had happened."""
+"""The checkpoint of a training run on disk: enough to go on as if it had not been interrupted."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ STATE_FILE = "checkpoint.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """After a step: the weights, AdamW's moments, the best weights so far, the curves and the place.
+    """After a step: the weights, AdamW's moments, the best weights so far, the curves and the position.
 
     No random state is stored, because every step seeds its own generators by its number.
     """

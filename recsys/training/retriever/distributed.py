@@ -1,7 +1,7 @@
 """The processes that train together: one alone, or as many as `torchrun` started, on one machine or several.
 
-The door to torch.distributed. The first process leads: it alone reads features, validates, writes and
-prints; the others do their share of each step.
+The only module that knows torch.distributed. The first process is the leader: it alone reads features,
+validates, writes and prints; the others, its workers, compute their share of each step.
 """
 
 import os
@@ -17,58 +17,64 @@ from torch import Tensor
 
 from recsys.errors import ConfigError, TrainingStoppedError
 
-# How long the others wait while the first one builds features or trains the rest of a bundle.
-PATIENCE = timedelta(days=2)
+# How long the workers wait while the leader builds features or trains the rest of a bundle.
+PEER_TIMEOUT = timedelta(days=2)
 _CHUNK = 1 << 28  # bytes sent at a time
 
 
 @dataclass(frozen=True)
-class Team:
-    """One process's view of all: its own `rank` from 0, their number, and how many share its machine."""
+class ProcessGroup:
+    """The processes of a training, as one of them sees it.
+
+    Attributes:
+        rank: of this process, from 0. size: the number of processes. local_size: of those on this machine.
+    """
 
     rank: int = 0
     size: int = 1
-    on_machine: int = 1
+    local_size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
+        """Whether this is the first process."""
         return self.rank == 0
 
-    def add_up(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replaces `values` by their sum over all processes, the same bits in each."""
         if self.size > 1:
-            with _spoken():
+            with _peer_errors():
                 dist.all_reduce(values)
 
-    def announce(self, number: int = 0) -> int:
-        """The first process's `number`, in each of them."""
-        said = torch.tensor(number)
+    def broadcast_int(self, number: int = 0) -> int:
+        """The leader's `number`, in each process."""
+        value = torch.tensor(number)
         if self.size > 1:
-            with _spoken():
-                dist.broadcast(said, 0)
-        return int(said)
+            with _peer_errors():
+                dist.broadcast(value, 0)
+        return int(value)
 
-    def hand_out(self, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """The first process's `tensors`, in each of them."""
+    def broadcast_tensors(self, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The leader's `tensors`, in each process."""
         content = torch.frombuffer(bytearray(save(dict(tensors or {}))), dtype=torch.uint8)
-        size = self.announce(len(content))
-        content = content if self.leads else torch.empty(size, dtype=torch.uint8)
-        with _spoken():
+        size = self.broadcast_int(len(content))
+        content = content if self.is_leader else torch.empty(size, dtype=torch.uint8)
+        with _peer_errors():
             for part in torch.split(content, _CHUNK):
                 dist.broadcast(part, 0)
-        return dict(tensors or {}) if self.leads else load(content.numpy().tobytes())
+        return dict(tensors or {}) if self.is_leader else load(content.numpy().tobytes())
 
 
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def _spoken() -> Iterator[None]:
+def _peer_errors() -> Iterator[None]:
+    """Says of a failed message that another process ended."""
     try:
         yield
     except RuntimeError as error:
         raise TrainingStoppedError(
-            "another process of this training is gone. Look at its output for the reason; "
+            "another process of this training ended. Look at its output for the reason; "
             "`recsys train --resume` goes on from the last checkpoint."
         ) from error
 
@@ -79,34 +85,34 @@ def started_by_torchrun() -> bool:
 
 
 @contextmanager
-def assembled() -> Iterator[Team]:
-    """The team that torchrun's environment names, met and ready; alone without one.
+def process_group() -> Iterator[ProcessGroup]:
+    """The connected processes of this training, as torchrun's environment names them; one without torchrun.
 
-    Processes speak over gloo, gradients on CUDA over NCCL.
+    Messages go over gloo, gradients on CUDA over NCCL.
 
     Raises:
-        ConfigError: this machine has fewer GPUs than processes, or the others cannot be met.
+        ConfigError: this machine has fewer GPUs than processes, or the others cannot be reached.
     """
     if not started_by_torchrun():
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    local_rank, on_machine = (int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    local_rank, local_size = (int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
     backend = "gloo"
     if torch.cuda.is_available():
-        if torch.cuda.device_count() < on_machine:
+        if torch.cuda.device_count() < local_size:
             raise ConfigError(
-                f"{on_machine} processes were started for {torch.cuda.device_count()} GPUs. "
+                f"{local_size} processes were started for {torch.cuda.device_count()} GPUs. "
                 "Use torchrun --nproc-per-node=gpu, or hide the GPUs with CUDA_VISIBLE_DEVICES=''."
             )
         torch.cuda.set_device(local_rank)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, timeout=PEER_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"the other processes cannot be met: {error}. Start all of them by torchrun."
+            f"the other processes cannot be reached: {error}. Start all of them by torchrun."
         ) from error
-    yield Team(dist.get_rank(), dist.get_world_size(), max(1, on_machine))
-    # After an error there is nobody to take leave of; without one, who leaves first would tear the line.
+    yield ProcessGroup(dist.get_rank(), dist.get_world_size(), max(1, local_size))
+    # Without an error all leave together: the first to close its connection would fail the others.
     dist.barrier()
     dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""A polite end: SIGTERM lets the step at hand finish, so that what was learned can be kept."""
+"""A graceful stop: SIGTERM lets the current step finish, so that what was learned can be kept."""
 
 import signal
 import threading
@@ -8,22 +8,22 @@ from types import FrameType
 
 
 @contextmanager
-def told_to_stop() -> Iterator[Callable[[], bool]]:
+def watch_sigterm() -> Iterator[Callable[[], bool]]:
     """Yields a function that says whether SIGTERM came; outside, the signal does what it did before.
 
-    In another thread than the main one signals cannot be heard, and the function says no.
+    In another thread than the main one signals cannot be received, and the function says no.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    told = False
+    received = False
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        told = True
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received = True
 
-    before = signal.signal(signal.SIGTERM, hear)
+    before = signal.signal(signal.SIGTERM, receive)
     try:
-        yield lambda: told
+        yield lambda: received
     finally:
         signal.signal(signal.SIGTERM, before)

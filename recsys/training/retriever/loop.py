@@ -21,10 +21,10 @@ from recsys.training.retriever.checkpoint import (
     save_checkpoint,
     tensors_of,
 )
-from recsys.training.retriever.distributed import ALONE, Team
-from recsys.training.retriever.interruption import told_to_stop
+from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
+from recsys.training.retriever.interruption import watch_sigterm
 from recsys.training.retriever.steps import AfterStep, Position, TrainingState, train_epoch
-from recsys.training.retriever.workers import begin_together
+from recsys.training.retriever.workers import send_training_state
 from recsys.training.schedule import weights_of
 
 Validate = Callable[[Retriever], Mapping[str, float]]
@@ -42,7 +42,7 @@ def train_retriever(
     progress: Progress = silent,
     resume: bool = True,
     monitor: str = MONITOR,
-    team: Team = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Curves:
     """Trains `model` in place, leaves it with its best epoch's weights and returns what happened.
 
@@ -52,41 +52,41 @@ def train_retriever(
 
     Args:
         validate: metrics of the model after an epoch; `monitor` is one of them, larger is better.
-        team: the processes that share the steps; the others are in `followers.follow`.
+        processes: those that share the steps; the workers are in `workers.run_worker`.
 
     Raises:
         DataError: there is nothing to learn from.
         ArtifactMismatchError: `run_dir` holds a run of other settings or data, and `resume` is on.
         TrainingStoppedError: SIGTERM came; the checkpoint is written.
     """
-    lessons = TrainingState.of(model, data, settings, team)
-    if not lessons.steps_an_epoch:
+    state = TrainingState.of(model, data, settings, processes)
+    if not state.steps_an_epoch:
         raise DataError(
             "no user acted at two instants, so there is no next action to learn. Import more events."
         )
-    identity = _identity(lessons)
+    identity = _fingerprint_of(state)
     found = load_checkpoint(run_dir, identity) if resume else None
     run = found or Checkpoint(
-        tensors_of(model, lessons.optimizer, weights_of(model)), Curves("retriever", monitor)
+        tensors_of(model, state.optimizer, weights_of(model)), Curves("retriever", monitor)
     )
-    best, curves, position = run.restore(model, lessons.optimizer), run.curves, run.position
-    begin_together(lessons, run.tensors)
+    best, curves, position = run.restore(model, state.optimizer), run.curves, run.position
+    send_training_state(state, run.tensors)
 
     def keep(at: Position) -> None:
-        save_checkpoint(run_dir, identity, tensors_of(model, lessons.optimizer, best), curves, at)
+        save_checkpoint(run_dir, identity, tensors_of(model, state.optimizer, best), curves, at)
 
-    steps = settings.epochs * lessons.steps_an_epoch
-    with progress("train retriever", steps) as advance, torch.random.fork_rng(), told_to_stop() as stop:
-        advance((position.epoch - 1) * lessons.steps_an_epoch + position.step)
+    steps = settings.epochs * state.steps_an_epoch
+    with progress("train retriever", steps) as advance, torch.random.fork_rng(), watch_sigterm() as stopped:
+        advance((position.epoch - 1) * state.steps_an_epoch + position.step)
         for number in range(position.epoch, settings.epochs + 1):
             if curves.stale(settings.patience) and curves.epochs:
                 break
-            curves = curves.add(_finished_epoch(lessons, position, validate, keep, stop, advance))
+            curves = curves.add(_run_epoch(state, position, validate, keep, stopped, advance))
             best = weights_of(model) if curves.best_epoch == number else best
             position = Position(number + 1)
             keep(position)
             curves.save(run_dir)
-    team.announce(0)
+    processes.broadcast_int(0)
 
     curves.draw(run_dir)
     model.load_state_dict(best, strict=False)
@@ -94,38 +94,38 @@ def train_retriever(
     return curves
 
 
-def _finished_epoch(
-    lessons: TrainingState,
+def _run_epoch(
+    state: TrainingState,
     position: Position,
     validate: Validate,
     keep: Callable[[Position], None],
-    stop: Callable[[], bool],
+    stopped: Callable[[], bool],
     advance: Advance,
 ) -> Epoch:
-    """Trains what is left of the epoch at `position`, together with the team, and validates."""
+    """Trains what is left of the epoch at `position`, together with the workers, and validates."""
     started = time.perf_counter() - position.seconds
-    lessons.team.announce(position.epoch)
-    lessons.team.announce(position.step)
-    after_step = _watch(lessons.settings, position, started, keep, stop, advance)
-    loss = train_epoch(lessons, position, after_step)
+    state.processes.broadcast_int(position.epoch)
+    state.processes.broadcast_int(position.step)
+    after_step = _checkpointing(state.settings, position, started, keep, stopped, advance)
+    loss = train_epoch(state, position, after_step)
     seconds = time.perf_counter() - started
-    rate = lessons.optimizer.param_groups[0]["lr"]
-    return Epoch(position.epoch, loss, rate, seconds, dict(validate(lessons.model)))
+    rate = state.optimizer.param_groups[0]["lr"]
+    return Epoch(position.epoch, loss, rate, seconds, dict(validate(state.model)))
 
 
-def _watch(
+def _checkpointing(
     settings: RetrieverSettings,
     position: Position,
     started: float,
     keep: Callable[[Position], None],
-    stop: Callable[[], bool],
+    stopped: Callable[[], bool],
     advance: Advance,
 ) -> AfterStep:
-    """What the leader does after each step of an epoch: checkpoints, and stopping where it is told to."""
+    """What the leader does after each step of an epoch: it writes checkpoints, and stops on SIGTERM."""
 
     def after_step(step: int, total: Tensor) -> None:
         advance(1)
-        stopping = stop()
+        stopping = stopped()
         if stopping or step % settings.checkpoint_steps == 0:
             seconds = time.perf_counter() - started
             keep(replace(position, step=step, loss=float(total), seconds=seconds))
@@ -138,12 +138,12 @@ def _watch(
     return after_step
 
 
-def _identity(lessons: TrainingState) -> str:
+def _fingerprint_of(state: TrainingState) -> str:
     """What must be equal for a run to go on: settings, parts, shape, data and starting point."""
-    model, data = lessons.model, lessons.data
+    model, data = state.model, state.data
     return fingerprint(
-        lessons.settings.model_dump_json(exclude=_WITHOUT_INFLUENCE | {"accumulate"}),
-        lessons.parts,
+        state.settings.model_dump_json(exclude=_WITHOUT_INFLUENCE | {"accumulate"}),
+        state.parts,
         model.shape,
         model.attributes,
         data.histories.items,

@@ -1,4 +1,4 @@
-"""The retriever's steps: what one batch teaches, computed in parts by one process or by several."""
+"""The retriever's steps: the gradient of one batch, computed in parts by one process or by several."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from recsys.models.losses import (
     sampled_softmax,
 )
 from recsys.models.retriever.retriever import Retriever
-from recsys.training.retriever.distributed import ALONE, Team
-from recsys.training.schedule import adamw, learning_rate, set_rate
+from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
+from recsys.training.schedule import build_adamw, learning_rate, set_rate
 
 
 @dataclass(frozen=True)
@@ -41,95 +41,100 @@ AfterStep = Callable[[int, Tensor], None]  # steps done in this epoch, the sum o
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A model, what it learns from and how, in one process of a team."""
+    """A model with its optimizer, data and settings, in one process of a training."""
 
     model: Retriever
     optimizer: torch.optim.Optimizer
     data: TrainingData
     settings: RetrieverSettings
     frequency: Tensor  # (N + 1,) on the model's device
-    team: Team
+    processes: ProcessGroup
 
     @classmethod
     def of(
-        cls, model: Retriever, data: TrainingData, settings: RetrieverSettings, team: Team = ALONE
+        cls,
+        model: Retriever,
+        data: TrainingData,
+        settings: RetrieverSettings,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> "TrainingState":
         """Puts the model on this process's device and gives it an optimizer."""
-        torch.set_num_threads(max(1, settings.threads // team.on_machine))
+        torch.set_num_threads(max(1, settings.threads // processes.local_size))
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        optimizer = adamw(model, settings.learning_rate, settings.weight_decay)
+        optimizer = build_adamw(model, settings.learning_rate, settings.weight_decay)
         frequency = torch.from_numpy(data.frequency).to(model.device)
-        return cls(model, optimizer, data, settings, frequency, team)
+        return cls(model, optimizer, data, settings, frequency, processes)
 
     @property
     def steps_an_epoch(self) -> int:
+        """Batches of one epoch; a window without a state is in none."""
         return -(-int((np.diff(self.data.state_offsets) > 0).sum()) // self.settings.batch_size)
 
     @property
     def parts(self) -> int:
         """Parts that a batch is computed in: as many for each process, `accumulate` at least."""
-        size = self.team.size
+        size = self.processes.size
         return -(-self.settings.accumulate // size) * size
 
 
-def train_epoch(lessons: TrainingState, position: Position, after_step: AfterStep) -> float:
-    """What is left of an epoch; the mean loss of all of its steps. Leaves the model ready to answer."""
-    settings, steps_an_epoch = lessons.settings, lessons.steps_an_epoch
-    groups = batch_rows(lessons.data, settings.batch_size, _generator(settings, position))
+def train_epoch(state: TrainingState, position: Position, after_step: AfterStep) -> float:
+    """Trains what is left of an epoch; the mean loss of all its steps. Leaves the model in eval mode."""
+    settings, steps_an_epoch = state.settings, state.steps_an_epoch
+    groups = batch_rows(state.data, settings.batch_size, _generator(settings, position))
     done, steps = (position.epoch - 1) * steps_an_epoch, settings.epochs * steps_an_epoch
-    total = torch.tensor(position.loss, dtype=torch.float64, device=lessons.model.device)
-    lessons.model.train()
+    total = torch.tensor(position.loss, dtype=torch.float64, device=state.model.device)
+    state.model.train()
     for step in range(position.step, len(groups)):
         rate = learning_rate(done + step, steps, settings.learning_rate, settings.warmup_steps)
-        set_rate(lessons.optimizer, rate)
-        total = total + _train_step(lessons, groups[step], replace(position, step=step))
+        set_rate(state.optimizer, rate)
+        total = total + _train_step(state, groups[step], replace(position, step=step))
         after_step(step + 1, total)
-    lessons.model.eval()
+    state.model.eval()
     return float(total) / steps_an_epoch  # read once an epoch: reading waits for the device
 
 
-def _train_step(lessons: TrainingState, rows: IntArray, position: Position) -> Tensor:
+def _train_step(state: TrainingState, rows: IntArray, position: Position) -> Tensor:
     """One step on the batch of these rows; its loss.
 
     The batch's parts share columns and normaliser, so the sum of their gradients is the batch's. Every
     part has a seed of its own, so that dropout does not depend on who computes it.
     """
-    model, settings, data = lessons.model, lessons.settings, lessons.data
+    model, settings, data = state.model, state.settings, state.data
     rng = _generator(settings, position, position.step + 1)
     negatives = rng.integers(1, data.items + 1, settings.negatives)
-    seeds = rng.integers(0, 1 << 62, lessons.parts)
+    seeds = rng.integers(0, 1 << 62, state.parts)
     targets, weight = targets_of(data, rows)
     loss = torch.zeros((), device=model.device)
-    lessons.optimizer.zero_grad(set_to_none=True)
-    for part in range(lessons.team.rank, lessons.parts, lessons.team.size):
-        own = rows[part :: lessons.parts]  # rows are sorted by length: the parts are about as long
+    state.optimizer.zero_grad(set_to_none=True)
+    for part in range(state.processes.rank, state.parts, state.processes.size):
+        own = rows[part :: state.parts]  # rows are sorted by length: the parts are about as long
         if not len(own):
             continue
         torch.manual_seed(int(seeds[part]))
         batch = batch_of(data, own)
         share = float(batch.weight.sum()) / weight
-        part_loss = batch_loss(model, batch, negatives, lessons.frequency, settings, targets) * share
+        part_loss = batch_loss(model, batch, negatives, state.frequency, settings, targets) * share
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss = loss + part_loss.detach()
-    loss = _add_up(model, loss, lessons.team)
+    loss = _all_reduce(model, loss, state.processes)
     nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-    lessons.optimizer.step()
+    state.optimizer.step()
     return loss
 
 
-def _add_up(model: nn.Module, loss: Tensor, team: Team) -> Tensor:
-    """Sums loss and gradients over the team, in one message."""
-    if team.size == 1:
+def _all_reduce(model: nn.Module, loss: Tensor, processes: ProcessGroup) -> Tensor:
+    """Sums loss and gradients over all processes, in one message."""
+    if processes.size == 1:
         return loss
     weights = list(model.parameters())
     # A weight that no process touched must stay without a gradient, or it would decay.
     touched = torch.tensor([weight.grad is not None for weight in weights], dtype=loss.dtype)
     gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
     message = torch.cat([g.flatten() for g in gradients] + [touched.to(loss.device), loss.view(1)])
-    team.add_up(message)
-    anyone = message[-1 - len(weights) : -1].tolist()
+    processes.all_reduce(message)
+    touched_by_any = message[-1 - len(weights) : -1].tolist()
     start = 0
-    for weight, count in zip(weights, anyone, strict=True):
+    for weight, count in zip(weights, touched_by_any, strict=True):
         summed = message[start : start + weight.numel()].view_as(weight)
         weight.grad = summed if count else None
         start += weight.numel()

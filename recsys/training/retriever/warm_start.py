@@ -28,8 +28,8 @@ def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Re
     """The parent's retriever over the catalog of today, whatever its order.
 
     Text projection and attribute vocabulary stay the parent's, so that its weights keep their meaning; a
-    new item, and an item whose text or attributes changed, stands where its content says plus what the
-    parent learned of it.
+    new item, and an item whose text or attributes changed, gets the vector of its content plus what
+    the parent learned of it.
 
     Args:
         text_vectors: (N + 1, E) of the same encoder as the parent's.
@@ -82,7 +82,7 @@ def incremental_settings(
     )
 
 
-def new_and_replayed(
+def choose_windows(
     windows: TrainingWindows, train: Interactions, since: int, replay: float, rng: np.random.Generator
 ) -> TrainingWindows:
     """The windows with an action after `since` (microseconds), and `replay` times as many of the others.
@@ -94,7 +94,7 @@ def new_and_replayed(
     """
     new = train.at[windows.stop - 1] > since
     if not new.any():
-        raise DataError(nothing_new(since, int(train.at.max())))
+        raise DataError(nothing_new_message(since, int(train.at.max())))
     others = np.flatnonzero(~new)
     count = min(len(others), round(replay * int(new.sum())))
     rows = np.sort(np.concatenate([np.flatnonzero(new), rng.choice(others, count, replace=False)]))
@@ -103,7 +103,7 @@ def new_and_replayed(
     )
 
 
-def nothing_new(since: int, until: int) -> str:
+def nothing_new_message(since: int, until: int) -> str:
     """Why there is nothing to go on with, for an error."""
     learned, last = (f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d %H:%M}" for at in (since, until))
     return (

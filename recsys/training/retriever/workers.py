@@ -1,4 +1,4 @@
-"""What the other processes of a team do: their share of every step, and nothing else."""
+"""The workers of a training: processes that compute their share of every step, and nothing else."""
 
 import json
 import signal
@@ -15,57 +15,57 @@ from recsys.dataset.histories import Histories
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.curves import Curves
 from recsys.training.retriever.checkpoint import Checkpoint
-from recsys.training.retriever.distributed import Team
+from recsys.training.retriever.distributed import ProcessGroup
 from recsys.training.retriever.steps import Position, TrainingState, train_epoch
 
 
-def follow(team: Team) -> None:
-    """Trains along with the first process, run after run, until it says that there is no other.
+def run_worker(processes: ProcessGroup) -> None:
+    """Trains along with the leader, run after run, until it says that there is no other.
 
-    SIGTERM is left to the first process, which writes a checkpoint and ends; so do the others then.
+    SIGTERM is left to the leader, which writes a checkpoint and ends; then the workers end too.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with torch.random.fork_rng():
-        while tensors := team.hand_out():
-            lessons = _lessons(tensors, team)
-            while epoch := team.announce():
-                train_epoch(lessons, Position(epoch, team.announce()), lambda step, total: None)
+        while tensors := processes.broadcast_tensors():
+            state = _received_state(tensors, processes)
+            while epoch := processes.broadcast_int():
+                train_epoch(state, Position(epoch, processes.broadcast_int()), lambda step, total: None)
 
 
-def begin_together(lessons: TrainingState, checkpoint: Mapping[str, Tensor]) -> None:
-    """Gives the others what the first process trains, from `checkpoint` on."""
-    if lessons.team.size == 1:
+def send_training_state(state: TrainingState, checkpoint: Mapping[str, Tensor]) -> None:
+    """Sends the workers what the leader trains, from `checkpoint` on."""
+    if state.processes.size == 1:
         return
-    model = lessons.model
+    model = state.model
     weights = dict(model.named_parameters())
     buffers = {name: value for name, value in model.state_dict().items() if name not in weights}
-    description = {"settings": lessons.settings.model_dump(mode="json"), "model": model.describe()}
-    lessons.team.hand_out(
+    description = {"settings": state.settings.model_dump(mode="json"), "model": model.describe()}
+    state.processes.broadcast_tensors(
         {
             "description": _text(json.dumps(description)),
             **{f"checkpoint.{name}": value for name, value in checkpoint.items()},
             **{f"buffer.{name}": value.cpu().contiguous() for name, value in buffers.items()},
-            **{f"data.{name}": torch.from_numpy(value) for name, value in _arrays(lessons.data).items()},
+            **{f"data.{name}": torch.from_numpy(value) for name, value in _arrays(state.data).items()},
         }
     )
 
 
-def release(team: Team) -> None:
-    """Tells the others that there is nothing more to train."""
-    if team.size > 1:
-        team.hand_out({})
+def stop_workers(processes: ProcessGroup) -> None:
+    """Tells the workers that there is nothing more to train."""
+    if processes.size > 1:
+        processes.broadcast_tensors({})
 
 
-def _lessons(tensors: Mapping[str, Tensor], team: Team) -> TrainingState:
+def _received_state(tensors: Mapping[str, Tensor], processes: ProcessGroup) -> TrainingState:
     description = json.loads(tensors["description"].numpy().tobytes())
-    state = _under("buffer.", tensors) | _under("checkpoint.weight.", tensors)
-    model = Retriever.rebuild(description["model"], state)
+    weights = _under("buffer.", tensors) | _under("checkpoint.weight.", tensors)
+    model = Retriever.rebuild(description["model"], weights)
     arrays = {name: value.numpy() for name, value in _under("data.", tensors).items()}
     histories = Histories(**{field.name: arrays.pop(field.name) for field in fields(Histories)})
     data = TrainingData(histories=histories, items=int(arrays.pop("catalog")[0]), **arrays)
-    lessons = TrainingState.of(model, data, RetrieverSettings(**description["settings"]), team)
-    Checkpoint(_under("checkpoint.", tensors), Curves("", "")).restore(model, lessons.optimizer)
-    return lessons
+    state = TrainingState.of(model, data, RetrieverSettings(**description["settings"]), processes)
+    Checkpoint(_under("checkpoint.", tensors), Curves("", "")).restore(model, state.optimizer)
+    return state
 
 
 def _arrays(data: TrainingData) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:

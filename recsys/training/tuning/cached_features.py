@@ -1,4 +1,4 @@
-"""A feature store's answers, kept: the trials of a study ask the same questions."""
+"""A cache in front of a feature store: the trials of a study read the same training sets."""
 
 import hashlib
 
@@ -9,28 +9,29 @@ from recsys.training.feature_reads import TrainingFeatures
 
 
 class CachedFeatures:
-    """Asks a feature store each question once. A `TrainingFeatures`.
+    """A `TrainingFeatures` that reads each training set from the store once.
 
     Args:
-        most: answers to keep; the one that was first asked for goes first.
+        capacity: training sets to keep; the one that was read first is dropped first.
     """
 
-    def __init__(self, features: TrainingFeatures, most: int = 8) -> None:
+    def __init__(self, features: TrainingFeatures, capacity: int = 8) -> None:
         self._features = features
-        self._most = most
-        self._answers: dict[str, pd.DataFrame] = {}
+        self._capacity = capacity
+        self._cached: dict[str, pd.DataFrame] = {}
 
     def training_set(self, rows: pd.DataFrame, service: str) -> pd.DataFrame:
-        """What the store answers; a copy whose columns share memory with other answers."""
-        if service == columns.RANKING_SERVICE:  # large, and no question of it comes twice
+        """The store's training set; a copy whose columns share memory with the cached one."""
+        if service == columns.RANKING_SERVICE:  # large, and never read twice
             return self._features.training_set(rows, service)
         hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
         key = f"{service} {hashlib.sha256(hashes.tobytes()).hexdigest()}"
-        if key not in self._answers:
-            if len(self._answers) >= self._most:
-                del self._answers[next(iter(self._answers))]
-            self._answers[key] = self._features.training_set(rows, service)
-        return self._answers[key].copy(deep=False)
+        if key not in self._cached:
+            if len(self._cached) >= self._capacity:
+                del self._cached[next(iter(self._cached))]
+            self._cached[key] = self._features.training_set(rows, service)
+        return self._cached[key].copy(deep=False)
 
     def schema_hash(self, service: str) -> str:
+        """The store's own hash of the service's schema."""
         return self._features.schema_hash(service)

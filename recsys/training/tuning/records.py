@@ -13,7 +13,7 @@ class TrialRecord:
 
     Attributes:
         number: from 0. values: dotted name of a setting -> what was tried.
-        score: what the judges gave; None unless the trial is complete.
+        score: on the evaluation cases; None unless the trial is complete.
         epochs: validation after each epoch, as far as it got.
         seconds: from its start to its end; None while it runs or if it was killed.
     """
@@ -41,6 +41,7 @@ class StudyRecord:
 
     @property
     def complete(self) -> Sequence[TrialRecord]:
+        """The trials that came to their end."""
         return [trial for trial in self.trials if trial.state == "complete"]
 
     @property
@@ -49,4 +50,5 @@ class StudyRecord:
         return max(self.complete, key=lambda trial: trial.score or 0.0, default=None)
 
     def count(self, state: State) -> int:
+        """How many trials are in this state."""
         return sum(trial.state == state for trial in self.trials)

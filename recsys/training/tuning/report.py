@@ -8,20 +8,21 @@ from typing import Any
 from recsys.errors import ArtifactError
 from recsys.evaluation.plots import new_figure, png_bytes
 from recsys.evaluation.report import Section, render_html, render_markdown
+from recsys.evaluation.tables import Cell, TableRow
 from recsys.training.tuning.records import StudyRecord, TrialRecord
 
 HISTORY, IMPORTANCE = "history.png", "importance.png"
 _SHOWN_TRIALS = 20
 
 
-def trial_rows(study: StudyRecord) -> list[dict[str, Any]]:
+def trial_rows(study: StudyRecord) -> list[TableRow]:
     """One row a trial, complete ones by their score, then the others by number."""
     ordered = sorted(study.trials, key=lambda trial: (-(trial.score or 0.0), trial.number))
     names = list(dict.fromkeys(name for trial in ordered for name in trial.values))
     return [_row(study, trial, names) for trial in ordered]
 
 
-def best_rows(study: StudyRecord, today: Mapping[str, Any]) -> list[dict[str, Any]]:
+def best_rows(study: StudyRecord, today: Mapping[str, Any]) -> list[TableRow]:
     """One row a setting that was tuned: its value `today`, that of the best trial, and its importance."""
     best = study.best
     return [
@@ -65,20 +66,20 @@ def write_tuning_report(
 
 
 def history_plot(study: StudyRecord) -> bytes:
-    """Scores by trial and the best so far; trials that were given up below, at their last validation."""
+    """Scores by trial and the best so far; a pruned trial stands at its last validation."""
     figure = new_figure(9, 3.6)
     axes = figure.subplots()
     complete = study.complete
     numbers, scores = [trial.number for trial in complete], [trial.score or 0.0 for trial in complete]
-    axes.plot(numbers, scores, "o", ms=5, color="#0072B2", label="complete: as the judges scored it")
+    axes.plot(numbers, scores, "o", ms=5, color="#0072B2", label="complete: score on evaluation cases")
     best: list[float] = []
     for score in scores:
         best.append(max(score, best[-1]) if best else score)
     axes.step(numbers, best, where="post", color="#D55E00", lw=1.4, label="best so far")
-    given_up = [trial for trial in study.trials if trial.state == "pruned" and trial.epochs]
-    if given_up:
-        places = [trial.number for trial in given_up], [trial.epochs[-1] for trial in given_up]
-        axes.plot(*places, "x", ms=5, color="0.5", label="given up: its last validation")
+    pruned = [trial for trial in study.trials if trial.state == "pruned" and trial.epochs]
+    if pruned:
+        places = [trial.number for trial in pruned], [trial.epochs[-1] for trial in pruned]
+        axes.plot(*places, "x", ms=5, color="0.5", label="pruned: its last validation")
     axes.set_xlabel("trial", fontsize=9)
     axes.set_title(study.metric.upper(), loc="left", fontsize=10)
     axes.legend(fontsize=8, frameon=False)
@@ -104,20 +105,20 @@ def _sections(study: StudyRecord, today: Mapping[str, Any]) -> list[Section]:
     parts: list[Section] = [
         ("Best settings", "", best_rows(study, today), []),
         ("History", "", [], [HISTORY]),
-        ("Trials", f"The best first; what was given up has no score.{more}", rows, []),
+        ("Trials", f"The best first; a pruned trial has no score.{more}", rows, []),
     ]
     if study.importance:
         text = (
             "The share of each setting in what tells the best trials from the others, "
-            "within the ranges tried. With few trials it says little."
+            "within the ranges tried. With few trials it means little."
         )
         importance = [{"setting": name, "share": f"{share:.3f}"} for name, share in study.importance.items()]
         parts.insert(2, ("Importance", text, importance, [IMPORTANCE]))
     return parts
 
 
-def _row(study: StudyRecord, trial: TrialRecord, names: list[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _row(study: StudyRecord, trial: TrialRecord, names: list[str]) -> TableRow:
+    row: dict[str, Cell] = {
         "trial": trial.number,
         "state": trial.state,
         study.metric.upper(): "-" if trial.score is None else f"{trial.score:.4f}",

@@ -230,7 +230,7 @@ def test_stats_count_what_is_there(tmp_path: Path, paths: HomePaths) -> None:
     with (tmp_path / "shop" / "e.csv").open("a") as file:
         file.write("u1,,2026-03-01T00:00:00Z\n")
     imported(paths, tmp_path / "shop")
-    found = dataset_stats(paths)
+    found = dataset_stats(paths).to_json()
     facts = found["facts"]
     assert (facts["events"], facts["users"], facts["items"], facts["days"]) == (6, 3, 2, 2.0)
     assert facts["density"] == 1.0  # each of three users bought each of two items

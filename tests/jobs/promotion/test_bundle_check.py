@@ -28,7 +28,7 @@ def test_a_bundle_that_fits_passes_without_a_word(path: Path) -> None:
     assert check_bundle(path, Settings(), hashes=today(SERVICES)) == []
 
 
-def test_a_bundle_of_another_schema_is_refused(path: Path) -> None:
+def test_a_bundle_of_another_schema_is_rejected(path: Path) -> None:
     with pytest.raises(ArtifactMismatchError, match=r"'ranking_v1'.*b2.*c3.*recsys train"):
         check_bundle(path, Settings(), hashes=today(SERVICES | {"ranking_v1": "c3"}))
 

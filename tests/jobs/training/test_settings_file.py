@@ -26,10 +26,10 @@ def test_any_settings_survive_the_file(values: dict[str, Any]) -> None:
 
 def test_a_table_inside_of_a_section_stays_on_its_line() -> None:
     space = {"tune": {"space": {"retriever.width": {"choices": [64, 96]}, "fusion.hidden": False}}}
-    line = 'space = { "retriever.width" = { choices = [64, 96] }, "fusion.hidden" = false }'
+    line = 'space = {"retriever.width" = {choices = [64, 96]}, "fusion.hidden" = false}'
     assert settings_toml(space, "Mine.").splitlines()[-1] == line
 
 
-def test_what_a_file_cannot_hold_is_refused() -> None:
+def test_what_a_file_cannot_hold_is_rejected() -> None:
     with pytest.raises(ConfigError, match="cannot hold"):
         settings_toml({"when": date(2025, 1, 1)}, "")

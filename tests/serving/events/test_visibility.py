@@ -139,7 +139,7 @@ def test_what_was_seen_once_is_not_asked_again() -> None:
 
 def test_what_failed_is_closed_and_opened_anew_and_what_is_wrong_is_not() -> None:
     opened, closed = iter("abc"), []
-    door = Reconnecting(lambda: next(opened), closed.append)
+    store = Reconnecting(lambda: next(opened), closed.append)
 
     def away(_: str) -> Any:
         raise StoreUnavailableError("redis", "append", 0.2)
@@ -147,12 +147,12 @@ def test_what_failed_is_closed_and_opened_anew_and_what_is_wrong_is_not() -> Non
     def wrong(_: str) -> Any:
         raise ValueError("not the store's fault")
 
-    assert [door.ask(str.upper), door.ask(str.upper)] == ["A", "A"]
+    assert [store.call(str.upper), store.call(str.upper)] == ["A", "A"]
     with pytest.raises(ValueError, match="not the store"):
-        door.ask(wrong)
-    assert (door.ask(str.upper), closed) == ("A", [])
+        store.call(wrong)
+    assert (store.call(str.upper), closed) == ("A", [])
     with pytest.raises(StoreUnavailableError):
-        door.ask(away)
-    assert (door.ask(str.upper), closed) == ("B", ["a"])
-    door.close()
+        store.call(away)
+    assert (store.call(str.upper), closed) == ("B", ["a"])
+    store.close()
     assert closed == ["a", "b"]

@@ -11,7 +11,7 @@ import pytest
 from recsys.config import ServingSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
-from serving.live.bundle_watch import RETRY_REFUSED_SECONDS, BundleWatch
+from serving.live.bundle_watch import RETRY_REJECTED_SECONDS, BundleWatch
 from tests.fake_world import Clock, regulars, shop_bundle
 
 
@@ -50,19 +50,19 @@ def serving(watch: BundleWatch) -> str:
 
 
 def test_a_promotion_is_taken_up_and_loaded_once(registry: Registry) -> None:
-    taken: list[str] = []
+    on_swap: list[str] = []
     watch = BundleWatch(
         registry.production,
         registry.load,
         Clock(),
-        lambda shop: taken.append(shop.bundle.manifest.bundle_id),
+        lambda shop: on_swap.append(shop.bundle.manifest.bundle_id),
     )
     watch.check()
     watch.check()
     registry.record = promoted("two")
     watch.check()
     assert serving(watch) == "two"
-    assert registry.loads == taken == ["one", "two"]
+    assert registry.loads == on_swap == ["one", "two"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_promotion_is_taken_up_and_loaded_once(registry: Registry) -> None:
 )
 def test_a_broken_bundle_is_refused_and_the_old_one_stays(registry: Registry, error: Exception) -> None:
     clock, refusals = Clock(), []
-    watch = BundleWatch(registry.production, registry.load, clock, refused=lambda: refusals.append(1))
+    watch = BundleWatch(registry.production, registry.load, clock, on_rejected=lambda: refusals.append(1))
     watch.check()
     registry.record, registry.broken["two"] = promoted("two"), error
     watch.check()
@@ -78,7 +78,7 @@ def test_a_broken_bundle_is_refused_and_the_old_one_stays(registry: Registry, er
     assert serving(watch) == "one"
     assert registry.loads == ["one", "two"], "a refused bundle is not read every two seconds"
     assert len(refusals) == 1
-    clock.seconds += RETRY_REFUSED_SECONDS
+    clock.seconds += RETRY_REJECTED_SECONDS
     registry.broken.clear()
     watch.check()
     assert serving(watch) == "two"

@@ -77,7 +77,7 @@ def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, CatalogWat
     settings = Settings().serving
 
     def load(found: Any) -> Recommender:
-        return live.caught_up(Recommender(shop_bundle(bundle_id=found.bundle_id), regulars(), settings))
+        return live.apply_changes(Recommender(shop_bundle(bundle_id=found.bundle_id), regulars(), settings))
 
     watch = BundleWatch(lambda: record(promoted[0]), load, Clock())
     watch.check()
@@ -92,7 +92,7 @@ def test_changes_are_swapped_in_and_a_request_in_flight_keeps_what_it_had(feeds:
     watch, live = watching(feeds, ["one"])
     in_flight = watch.recommender()
     feeds.published = [[fruit("pear")], [fruit("plum"), fruit("pear", price_micros=9)]]
-    watch.revise(live.caught_up)
+    watch.revise(live.apply_changes)
     assert knows(watch, "pear")
     assert knows(watch, "plum")
     assert watch.recommender().version == 2
@@ -103,8 +103,8 @@ def test_changes_are_swapped_in_and_a_request_in_flight_keeps_what_it_had(feeds:
 def test_without_changes_nothing_is_swapped(feeds: Feeds) -> None:
     watch, live = watching(feeds, ["one"])
     before = watch.current
-    watch.revise(live.caught_up)
-    watch.revise(live.popular)
+    watch.revise(live.apply_changes)
+    watch.revise(live.apply_popularity)
     assert watch.current is before
 
 
@@ -124,7 +124,7 @@ def test_a_bundle_promoted_while_changes_are_applied_stays(feeds: Feeds) -> None
     feeds.published = [[fruit("pear")]]
 
     def slow(recommender: Recommender) -> Recommender:
-        revised = live.caught_up(recommender)
+        revised = live.apply_changes(recommender)
         promoted[0] = "two"
         watch.check()
         return revised
@@ -140,11 +140,11 @@ def test_a_feed_that_is_away_leaves_what_serves_and_is_noted_once(
     watch, live = watching(feeds, ["one"])
     feeds.away = True
     for _ in range(3):
-        watch.revise(live.caught_up)
-        watch.revise(live.popular)
+        watch.revise(live.apply_changes)
+        watch.revise(live.apply_popularity)
     assert [entry.levelname for entry in caplog.records] == ["WARNING"]
     feeds.away, feeds.published = False, [[fruit("pear")]]
-    watch.revise(live.caught_up)
+    watch.revise(live.apply_changes)
     assert knows(watch, "pear")
 
 
@@ -154,7 +154,7 @@ def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
     # As many actions as it takes to pass apple's 9, all of them now; an unknown item does no harm.
     score = 10.0 * 2 ** ((micros - POPULARITY_ORIGIN) / DAY / 14)
     feeds.popular = {"toast": score, "nobody knows it": score}
-    watch.revise(live.popular)
+    watch.revise(live.apply_popularity)
     slate = watch.recommender().recommend(RecommendRequest("r", None, k=3), NOW)
     assert [item.item_id for item in slate.items] == ["toast", "apple", "banana"]
     assert slate.items[0].score == pytest.approx(10.0)

@@ -111,7 +111,7 @@ def test_events_need_the_key(open_shop) -> None:
 
 def known_backlog(shop: Any) -> None:
     """Lets the service look at the stream's status, as it does beside requests."""
-    shop.deployment.collection.refresh_backlog()
+    shop.deployment.collector.refresh_backlog()
 
 
 def test_past_the_bound_of_waiting_events_more_are_429(open_shop) -> None:

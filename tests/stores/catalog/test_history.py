@@ -60,7 +60,7 @@ def test_items_whose_text_was_ever_another_are_remembered(paths: HomePaths) -> N
     history.append([item("tea", 2, 1, text="hot"), item("coffee", 2, 1), item("cocoa", 2, 1)], [], 5)
     history.append([item("tea", 2, 2)], [], 6)
     for known in (history, CatalogHistory(paths)):
-        assert known.retexted(["tea", "coffee", "cocoa"]) == {"tea", "cocoa"}
+        assert known.items_with_new_text(["tea", "coffee", "cocoa"]) == {"tea", "cocoa"}
 
 
 def test_another_import_is_taken_up_and_what_it_says_later_wins(paths: HomePaths) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config import Settings, masked_url
+from recsys.addresses import masked_url
+from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.stores.registry.database import BUSY_SECONDS, address, database_url
 from recsys.stores.registry.registry import Registry

@@ -13,7 +13,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.features.event_log import NEVER
 from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
-from recsys.streaming.state import ItemState, Origin, Step, UserState
+from recsys.streaming.state import InitialState, ItemState, Step, UserState
 
 NOW = 1_700_000_000_000_000
 DAY = NOW // 86_400_000_000
@@ -22,7 +22,7 @@ DAY = NOW // 86_400_000_000
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[SqliteStreamState]:
     state = SqliteStreamState(tmp_path)
-    state.begin(Origin("epoch", 1, {}, (), (), np.zeros(0, np.int64)))
+    state.begin(InitialState("epoch", 1, {}, (), (), np.zeros(0, np.int64)))
     yield state
     state.close()
 
@@ -61,7 +61,7 @@ def test_a_step_that_began_from_other_offsets_changes_nothing(state: SqliteStrea
 def test_a_step_from_before_a_new_import_changes_nothing(state: SqliteStreamState) -> None:
     state.pause()
     assert state.commit(step(0, 1), NOW) is None
-    state.begin(Origin("another", 1, {0: 7}, (), (), hashes()))
+    state.begin(InitialState("another", 1, {0: 7}, (), (), hashes()))
     assert state.commit(step(7, 8), NOW) is None
     assert state.offsets([0]) == {0: 7}
 
@@ -69,7 +69,7 @@ def test_a_step_from_before_a_new_import_changes_nothing(state: SqliteStreamStat
 def test_what_two_steps_say_of_one_item_adds_up(state: SqliteStreamState) -> None:
     def plus(amount: int) -> object:
         def merge(stored: dict[str, ItemState], created: int) -> dict[str, ItemState]:
-            before = int(stored["i"].tiles or b"0") if "i" in stored else 0
+            before = int(stored["i"].counters or b"0") if "i" in stored else 0
             return {"i": ItemState(b"%d" % (before + amount))}
 
         return merge
@@ -77,7 +77,7 @@ def test_what_two_steps_say_of_one_item_adds_up(state: SqliteStreamState) -> Non
     state.commit(Step("epoch", {0: 0}, {0: 1}, items=["i"], merge=plus(2)), NOW)  # type: ignore[arg-type]
     second = state.commit(Step("epoch", {1: 0}, {1: 1}, items=["i"], merge=plus(3)), NOW)  # type: ignore[arg-type]
     assert second is not None
-    assert second.items["i"].tiles == b"5"
+    assert second.items["i"].counters == b"5"
     assert state.items(["i", "unknown"]) == {"i": ItemState(b"5", NEVER)}
 
 

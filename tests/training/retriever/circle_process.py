@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.progress import Advance
-from recsys.training.retriever.distributed import assembled
+from recsys.training.retriever.distributed import process_group
 from recsys.training.retriever.loop import train_retriever
-from recsys.training.retriever.workers import follow, release
+from recsys.training.retriever.workers import run_worker, stop_workers
 from tests.training.retriever.circle import cycle, data_of, hit_rate, model_of, settings
 
 
@@ -35,9 +35,9 @@ def killed_at(step: int, label: str, total: int | None) -> Iterator[Advance]:
 
 
 def main(run_dir: Path, accumulate: int, step: int) -> None:
-    with assembled() as team:
-        if not team.leads:
-            follow(team)
+    with process_group() as processes:
+        if not processes.is_leader:
+            run_worker(processes)
             return
         log = cycle()
         section = settings(accumulate=accumulate, checkpoint_steps=4)
@@ -49,9 +49,9 @@ def main(run_dir: Path, accumulate: int, step: int) -> None:
             run_dir,
             hit_rate(data),
             progress=lambda label, total: killed_at(step, label, total),
-            team=team,
+            processes=processes,
         )
-        release(team)
+        stop_workers(processes)
     weights = hashlib.sha256(model.item_vectors().tobytes()).hexdigest()
     epochs = [{"loss": epoch.loss, **epoch.metrics} for epoch in curves.epochs]
     sys.stdout.write(json.dumps({"epochs": epochs, "weights": weights}))

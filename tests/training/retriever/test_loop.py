@@ -18,7 +18,7 @@ from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Advance, Progress
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import batch_loss
-from recsys.training.schedule import adamw
+from recsys.training.schedule import build_adamw
 from tests.training.retriever.circle import ITEMS, cycle, data_of, hit_rate, model_of, settings
 
 DAY = 86_400
@@ -35,7 +35,7 @@ def test_one_batch_is_learnt_by_heart(loss):
     log = cycle()
     data, model = data_of(log), model_of(log, section)
     batch, frequency = batch_of(data, np.arange(len(data))), torch.from_numpy(data.frequency)
-    optimizer, rng = adamw(model, 1e-2, 0.0), np.random.default_rng(0)
+    optimizer, rng = build_adamw(model, 1e-2, 0.0), np.random.default_rng(0)
     model.train()
     first = None
     for _ in range(150):
@@ -95,12 +95,12 @@ def test_an_interrupted_run_ends_like_one_that_was_not(tmp_path):
     whole_model, cut_model = model_of(log, settings()), model_of(log, settings())
     whole = train_retriever(whole_model, data, settings(), tmp_path / "whole", hit_rate(data))
 
-    asked = 0
+    calls = 0
 
     def third_time_unlucky(model: Retriever) -> Mapping[str, float]:
-        nonlocal asked
-        asked += 1
-        if asked == 3:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
             raise Interrupted
         return hit_rate(data)(model)
 
@@ -127,7 +127,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     np.testing.assert_array_equal(again.item_vectors(), model.item_vectors())
 
 
-def test_a_checkpoint_of_other_settings_is_refused_and_may_be_overwritten(tmp_path):
+def test_a_checkpoint_of_other_settings_is_rejected_and_may_be_overwritten(tmp_path):
     log = cycle()
     data = data_of(log)
     train_retriever(model_of(log, settings()), data, settings(epochs=1), tmp_path, constant)
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_other_settings_is_refused_and_may_be_overwritten(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["checkpoint.safetensors", "checkpoint.json"])
-def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path, name):
+def test_a_half_written_checkpoint_is_not_a_checkpoint(tmp_path, name):
     log = cycle()
     data = data_of(log)
     train_retriever(model_of(log, settings()), data, settings(epochs=1), tmp_path, constant)
@@ -216,7 +216,7 @@ def test_gbce_is_bce_for_t_0_and_where_every_item_is_a_negative():
     assert cost(all_items, loss="gbce") == cost(all_items, loss="bce")
 
 
-def test_nobody_with_two_moments_is_an_error_that_says_so(tmp_path):
+def test_no_user_with_two_moments_is_an_error_that_says_so(tmp_path):
     log = cycle()
     single = log.take(log.at == log.at.min())
     with pytest.raises(DataError, match="no user acted at two instants"):

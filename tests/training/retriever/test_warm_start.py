@@ -14,8 +14,8 @@ from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.models.retriever.attributes import attribute_rows
 from recsys.training.retriever.warm_start import (
+    choose_windows,
     incremental_settings,
-    new_and_replayed,
     trained_until,
     warm_start,
 )
@@ -59,9 +59,9 @@ def test_a_user_is_seen_as_before_though_the_items_moved() -> None:
     text = np.insert(parent.text_vectors, 2, parent.text_vectors[3], axis=0)
     retriever = warm_start(parent, with_apple(parent.items), text)
     kinds, at = np.full((1, 4), 4), np.arange(1, 5)[None] * 86_400
-    asked = np.array([10 * 86_400])
-    old = Histories(np.array([[1, 2, 3, 4]]), kinds, at, asked)
-    new = Histories(np.array([[1, 3, 4, 5]]), kinds, at, asked)
+    request_at = np.array([10 * 86_400])
+    old = Histories(np.array([[1, 2, 3, 4]]), kinds, at, request_at)
+    new = Histories(np.array([[1, 3, 4, 5]]), kinds, at, request_at)
     np.testing.assert_allclose(
         retriever.eval().user_vectors(new), parent.retriever.eval().user_vectors(old), atol=1e-6
     )
@@ -72,7 +72,7 @@ def with_residuals(bundle: object) -> None:
     residual.data.copy_(residual.data.clone().normal_())
 
 
-def test_text_vectors_of_another_encoder_are_refused() -> None:
+def test_text_vectors_of_another_encoder_are_rejected() -> None:
     parent = tiny_bundle()
     with pytest.raises(ArtifactMismatchError, match="of 6 numbers, the shop has 9"):
         warm_start(parent, parent.items, np.zeros((5, 9), np.float32))
@@ -82,20 +82,20 @@ def test_all_new_windows_and_a_sample_of_the_others_are_trained_on() -> None:
     train = two_tastes().interactions
     windows = training_windows(train, 10)
     since = 110 * DAY
-    found = new_and_replayed(windows, train, since, 1.0, np.random.default_rng(0))
+    found = choose_windows(windows, train, since, 1.0, np.random.default_rng(0))
     new = train.at[found.stop - 1] > since
     assert new.sum() == (train.at[windows.stop - 1] > since).sum() > 0
     assert (~new).sum() == new.sum()  # one older window for each
-    assert len(new_and_replayed(windows, train, since, 0.0, np.random.default_rng(0))) == new.sum()
-    everything = new_and_replayed(windows, train, since, 1e9, np.random.default_rng(0))
+    assert len(choose_windows(windows, train, since, 0.0, np.random.default_rng(0))) == new.sum()
+    everything = choose_windows(windows, train, since, 1e9, np.random.default_rng(0))
     assert len(everything) == len(windows)
 
 
-def test_nothing_new_is_refused_with_both_instants() -> None:
+def test_nothing_new_is_rejected_with_both_instants() -> None:
     train = two_tastes().interactions
     windows = training_windows(train, 10)
     with pytest.raises(DataError, match=r"nothing new.*learned until 1970-09-28.*ends at 1970-04-30"):
-        new_and_replayed(windows, train, 270 * DAY, 1.0, np.random.default_rng(0))
+        choose_windows(windows, train, 270 * DAY, 1.0, np.random.default_rng(0))
 
 
 def test_an_old_manifest_counts_from_the_end_of_its_data() -> None:

@@ -1,4 +1,4 @@
-"""A trial is judged by users that it had no part in, and a search leaves the test alone."""
+"""A trial is scored on users that it did not learn from, and a search leaves the test alone."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,10 +12,10 @@ from recsys.errors import ConfigError, DataError
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
     check_space,
+    current_values,
     first_stage_objective,
     open_trials,
     ranker_objective,
-    values_now,
     with_values,
 )
 from recsys.tuning_space import FIRST_STAGE, RANKER, Range, space_of
@@ -23,7 +23,7 @@ from tests.training.test_pipeline import DAY, DAYS, USERS, job, two_tastes
 
 
 @pytest.mark.parametrize("protocol", ["time-split", "leave-one-out"])
-def test_what_judges_were_asked_and_all_of_the_test_is_unknown_to_trials(
+def test_what_trials_are_scored_on_and_all_of_the_test_is_unknown_to_them(
     protocol: str, tmp_path: Path
 ) -> None:
     shop = two_tastes()
@@ -32,23 +32,23 @@ def test_what_judges_were_asked_and_all_of_the_test_is_unknown_to_trials(
     known = trials.job.shop.interactions
     last = np.full(len(known.users), -1)
     np.maximum.at(last, known.user_index, known.at)
-    assert (last[trials.judges.user_index] < trials.judges.at).all()
+    assert (last[trials.cases.user_index] < trials.cases.at).all()
     tests_at = dict(zip(work.split.test.user_index, work.split.test.at, strict=True))
     assert all(last[user] < at for user, at in tests_at.items())
-    teachers = set(trials.job.split.validation.user_index)
-    assert teachers.isdisjoint(trials.judges.user_index)
-    assert len(teachers) + len(trials.judges) == USERS
+    trained_on = set(trials.job.split.validation.user_index)
+    assert trained_on.isdisjoint(trials.cases.user_index)
+    assert len(trained_on) + len(trials.cases) == USERS
 
 
 def test_a_sample_trains_on_its_share_of_users_and_asks_all(tmp_path: Path) -> None:
     work, _ = job(two_tastes(), "time-split", tmp_path)
     trials = open_trials(work, sample=0.25, seed=3)
     assert len(np.unique(trials.job.split.train.user_index)) == USERS / 4
-    assert len(trials.judges) + len(trials.job.split.validation) == USERS
+    assert len(trials.cases) + len(trials.job.split.validation) == USERS
     again = open_trials(work, sample=0.25, seed=3)
-    assert again.judges.user_index.tolist() == trials.judges.user_index.tolist()
+    assert again.cases.user_index.tolist() == trials.cases.user_index.tolist()
     other = open_trials(work, sample=0.25, seed=4)
-    assert other.judges.user_index.tolist() != trials.judges.user_index.tolist()
+    assert other.cases.user_index.tolist() != trials.cases.user_index.tolist()
     assert trials.job.settings.fusion.requests == work.settings.fusion.requests / 4
 
 
@@ -76,24 +76,24 @@ def test_what_a_report_raises_ends_the_trial(tmp_path: Path) -> None:
 def test_a_ranker_is_tried_over_one_first_stage(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
     objective = ranker_objective(open_trials(work, 1.0, 0))
-    asked = len(features.asked)
+    reads = len(features.asked)
     scores = [objective({"ranker.hidden": hidden}, lambda value: None) for hidden in (4, 8, 8)]
-    assert len(features.asked) == asked
+    assert len(features.asked) == reads
     assert scores[1] == scores[2]
     assert min(scores) > 0.3
 
 
-def test_equal_questions_are_asked_of_the_store_once(tmp_path: Path) -> None:
+def test_equal_training_sets_are_read_from_the_store_once(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
-    remembered = CachedFeatures(features)
-    objective = first_stage_objective(open_trials(replace(work, features=remembered), 1.0, 0))
+    cached = CachedFeatures(features)
+    objective = first_stage_objective(open_trials(replace(work, features=cached), 1.0, 0))
     first = objective({}, lambda value: None)
-    asked = len(features.asked)
+    reads = len(features.asked)
     assert objective({}, lambda value: None) == first
-    assert len(features.asked) == asked
+    assert len(features.asked) == reads
 
 
-def test_too_few_users_are_refused(tmp_path: Path) -> None:
+def test_too_few_users_are_rejected(tmp_path: Path) -> None:
     work, _ = job(two_tastes(), "time-split", tmp_path)
     alone = replace(work, split=replace(work.split, validation=work.split.validation.take(np.array([0]))))
     with pytest.raises(DataError, match="1 validation users"):
@@ -108,7 +108,7 @@ def test_every_range_declared_is_one_that_settings_take() -> None:
 
 def test_the_settings_as_shipped_are_within_the_ranges_declared() -> None:
     for space in (FIRST_STAGE, RANKER):
-        assert set(values_now(Settings(), space)) == set(space)
+        assert set(current_values(Settings(), space)) == set(space)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_shop_may_change_add_and_drop_ranges_of_a_stage() -> None:
 @pytest.mark.parametrize(
     "wrong", [{}, {"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"choices": []}, {"low": 1}]
 )
-def test_a_range_without_sense_is_refused(wrong: dict[str, object]) -> None:
+def test_a_range_without_sense_is_rejected(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"low|choices"):
         Range.model_validate(wrong)
 
@@ -155,7 +155,7 @@ def test_the_loss_is_tuned_where_a_shop_says_so() -> None:
     assert "retriever.loss" not in FIRST_STAGE
     space = space_of(own, FIRST_STAGE)
     check_space(Settings(), space)
-    assert values_now(Settings(), space)["retriever.loss"] == "sampled-softmax"
+    assert current_values(Settings(), space)["retriever.loss"] == "sampled-softmax"
     with pytest.raises(ConfigError, match=r"retriever\.loss.*hinge"):
         check_space(Settings(), {"retriever.loss": Range(choices=("hinge",))})
 

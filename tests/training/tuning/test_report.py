@@ -1,4 +1,4 @@
-"""The report of a study names the best trial, what was given up and what mattered."""
+"""The report of a study names the best trial, what was pruned and what mattered."""
 
 from pathlib import Path
 

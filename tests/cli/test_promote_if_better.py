@@ -1,8 +1,7 @@
-"""`recsys models promote-if-better`: which bundle is judged, on which questions, and what is refused."""
+"""`recsys models promote-if-better`: which bundle is compared, and what is rejected."""
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli.models import models
-from recsys.cli.models.if_better import unseen_cases
-from recsys.config import Settings, load_settings
+from recsys.config import load_settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, DataError
-from recsys.models.manifest import Manifest
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.lake.dataset_files import save_text
 from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle
-from tests.training.test_pipeline import DAY, DAYS, two_tastes
 
 
 def run(*arguments: str) -> Any:
@@ -49,7 +45,7 @@ def test_the_first_bundle_has_nothing_to_beat(trained: Callable[..., None]) -> N
         assert registry.history("one")[-1].changed_by.endswith("(if better)")
 
 
-def test_without_a_candidate_and_for_what_serves_already_there_is_nothing_to_judge(
+def test_without_a_candidate_and_for_what_serves_already_there_is_nothing_to_compare(
     trained: Callable[..., None],
 ) -> None:
     trained("one", promote=True)
@@ -68,25 +64,3 @@ def test_a_failed_audit_stops_it_before_any_work(trained: Callable[..., None]) -
     with pytest.raises(ArtifactError, match=r"audit of 2025-05-01 00:00 failed: 1 of 2.*\(50\.0%\)"):
         run()
     assert run("--skip-audit", "known")["promoted"]
-
-
-def manifest(bundle_id: str, data_end_day: int, protocol: str = "time-split") -> Manifest:
-    end = datetime.fromtimestamp(0, UTC) + timedelta(days=data_end_day)
-    return tiny_bundle(bundle_id).manifest.model_copy(update={"data_end": end, "protocol": protocol})
-
-
-def test_both_are_asked_about_what_came_after_the_newer_of_them() -> None:
-    shop = two_tastes()
-    cases = unseen_cases(shop, Settings(), manifest("new", DAYS - 9), manifest("old", DAYS - 30, "all"))
-    assert set(cases.at.tolist()) == {(DAYS - 9) * DAY + 1}
-    assert len(cases) == 40  # everybody bought in the last nine days
-    later = unseen_cases(shop, Settings(), manifest("new", DAYS - 9), manifest("old", DAYS - 2, "all"))
-    assert set(later.at.tolist()) == {(DAYS - 2) * DAY + 1}
-
-
-def test_data_without_a_clock_is_compared_on_what_leave_one_out_held_back() -> None:
-    shop = two_tastes("order")
-    both = [manifest(name, DAYS, "leave-one-out") for name in ("new", "old")]
-    assert len(unseen_cases(shop, Settings(), *both)) == 40
-    with pytest.raises(DataError, match="no question is new to both"):
-        unseen_cases(shop, Settings(), both[0], manifest("old", DAYS, "all"))

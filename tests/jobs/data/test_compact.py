@@ -8,7 +8,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.lake.compaction import compact_lakes
+from recsys.jobs.data.compact import compact_lakes
 from recsys.stores.lake.event_lake import EventLake
 
 DAY = datetime(2025, 5, 1, 12, tzinfo=UTC)

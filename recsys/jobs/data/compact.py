@@ -1,8 +1,9 @@
 """Compaction of a home's event lakes, with what it did."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from recsys.documents import JsonObject
 from recsys.home import HomePaths
 from recsys.stores.lake.event_lake import EventLake
 
@@ -17,6 +18,10 @@ class Compaction:
     merged: int
     files: int
     megabytes: float
+
+    def to_json(self) -> JsonObject:
+        """One row of what `recsys data compact` prints."""
+        return asdict(self)
 
 
 def compact_lakes(paths: HomePaths) -> list[Compaction]:

@@ -1,7 +1,7 @@
 """What every feature means at one instant, straight from the events: slow, and right by inspection.
 
 The batch tables and the incremental state must equal this; tests and audits compare them with it. Events
-are canonical rows as mappings, `at` an aware datetime; only those up to the instant asked are looked at.
+are canonical rows as mappings, `at` an aware datetime; only those up to the given instant are looked at.
 """
 
 from collections import Counter, defaultdict

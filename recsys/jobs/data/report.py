@@ -1,0 +1,46 @@
+"""The report of an import as rows of a table: what came of the rows of each file."""
+
+from dataclasses import dataclass
+
+from recsys.documents import JsonObject
+
+TABLES = ("events", "items", "users", "vectors")
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """How many rows of one table were read, and what came of them."""
+
+    table: str
+    rows: int
+    kept: int
+    duplicates: int
+    cancelled: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class RejectedRows:
+    """Rows of one table that were not kept for one reason."""
+
+    table: str
+    reason: str
+    rows: int
+
+
+def table_rows(report: JsonObject) -> tuple[TableRows, ...]:
+    """One row for each table that the import had."""
+    names = ("rows", "kept", "duplicates", "cancelled", "quarantined")
+    return tuple(
+        TableRows(table, *(report[table][name] for name in names)) for table in TABLES if table in report
+    )
+
+
+def rejected_rows(report: JsonObject) -> tuple[RejectedRows, ...]:
+    """One row for each table and reason."""
+    return tuple(
+        RejectedRows(table, reason, rows)
+        for table in TABLES
+        if table in report
+        for reason, rows in report[table]["reasons"].items()
+    )

@@ -1,0 +1,144 @@
+"""The trained bundles: which there are, what one is and how it came to its stage, and its model card."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recsys.config import Settings
+from recsys.documents import JsonObject
+from recsys.errors import ArtifactError
+from recsys.evaluation.model_card import render_card
+from recsys.stores.bundles.bundles import load_manifest
+from recsys.stores.bundles.model_cards import load_card
+from recsys.stores.registry.records import BundleRecord, StageChange
+from recsys.stores.registry.registry import Registry
+
+_SHOWN_METRICS = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What the registry knows of a bundle."""
+
+    record: BundleRecord
+
+    def to_json(self) -> JsonObject:
+        """All of it."""
+        record = self.record
+        return {
+            "bundle_id": record.bundle_id,
+            "stage": record.stage,
+            "dataset": record.dataset,
+            "protocol": record.protocol,
+            "created_at": record.created_at,
+            "promoted_at": record.promoted_at,
+            "run_id": record.run_id,
+            "path": str(record.path),
+            "metrics": record.metrics,
+        }
+
+    def to_table(self) -> Mapping[str, str]:
+        """A row for people."""
+        record = self.record
+        best = list(record.metrics.items())[:_SHOWN_METRICS]
+        return {
+            "id": record.bundle_id,
+            "stage": record.stage,
+            "created": f"{record.created_at:%Y-%m-%d %H:%M}",
+            "dataset": record.dataset,
+            "protocol": record.protocol,
+            "metrics": ", ".join(f"{name} {value:.4f}" for name, value in best),
+        }
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """A bundle with its manifest and every change of its stage.
+
+    Attributes:
+        manifest: what the registry does not know; empty where it cannot be read.
+    """
+
+    record: BundleRecord
+    manifest: Mapping[str, Any]
+    changes: tuple[StageChange, ...]
+
+    @property
+    def facts(self) -> JsonObject:
+        """The registry's facts and the manifest's."""
+        return {**BundleFacts(self.record).to_json(), **self.manifest}
+
+    @property
+    def history(self) -> list[Mapping[str, str | None]]:
+        """One row a change of stage."""
+        return [
+            {
+                "at": change.changed_at.isoformat(timespec="seconds"),
+                "action": change.action,
+                "from": change.from_stage,
+                "to": change.to_stage,
+                "by": change.changed_by,
+            }
+            for change in self.changes
+        ]
+
+    def to_json(self) -> JsonObject:
+        """The facts and the history."""
+        return {**self.facts, "history": self.history}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A bundle's model card, with its test where it was evaluated."""
+
+    card: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The card as Markdown."""
+        return render_card(self.card)
+
+    def to_json(self) -> JsonObject:
+        """The card as it is stored."""
+        return self.card
+
+
+def list_bundles(settings: Settings) -> list[BundleFacts]:
+    """All bundles of the home, newest first."""
+    with Registry.open(settings) as registry:
+        return [BundleFacts(record) for record in registry.list_bundles()]
+
+
+def describe_bundle(settings: Settings, bundle_id: str) -> BundleDescription:
+    """What the bundle is; without its files, what the registry knows.
+
+    Raises:
+        ArtifactNotFoundError: there is no such bundle.
+    """
+    with Registry.open(settings) as registry:
+        record = registry.get(bundle_id)
+        changes = tuple(registry.history(bundle_id))
+    return BundleDescription(record, _manifest_facts(record), changes)
+
+
+def model_card(settings: Settings, bundle_id: str) -> ModelCard:
+    """The bundle's card; see `load_card` for where it is found.
+
+    Raises:
+        ArtifactNotFoundError: there is no such bundle.
+    """
+    with Registry.open(settings) as registry:
+        record = registry.get(bundle_id)
+    return ModelCard(load_card(record.path, settings.paths.reports / bundle_id))
+
+
+def _manifest_facts(record: BundleRecord) -> Mapping[str, Any]:
+    try:
+        manifest = load_manifest(record.path).model_dump()
+    except ArtifactError as error:  # the registry's facts are worth showing without the files
+        log.warning("%s", error)
+        return {}
+    return {name: value for name, value in manifest.items() if name not in ("bundle_id", "metrics")}

@@ -1,0 +1,58 @@
+"""The Redis that holds a shop's online features: started, stopped, looked at."""
+
+import logging
+from dataclasses import asdict, dataclass
+
+from recsys.config import Settings
+from recsys.documents import JsonObject
+from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.server import ServerStatus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerReport:
+    """How the server is."""
+
+    status: ServerStatus
+
+    def to_json(self) -> JsonObject:
+        """What `recsys up` and `recsys status` print."""
+        return asdict(self.status)
+
+
+@dataclass(frozen=True)
+class StoppedServer:
+    """Whether a server was stopped: not if none ran."""
+
+    stopped: bool
+
+    def to_json(self) -> JsonObject:
+        """What `recsys down` prints."""
+        return {"stopped": self.stopped}
+
+
+def start_server(settings: Settings) -> ServerReport:
+    """Starts this home's server unless it runs already; with REDIS_URL set only asks whether that answers.
+
+    Raises:
+        StoreUnavailableError: REDIS_URL does not answer, there is no server program, or it ends at once.
+    """
+    return ServerReport(redis_server.up(settings))
+
+
+def stop_server(settings: Settings) -> StoppedServer:
+    """Stops this home's server once its data is on disk.
+
+    Raises:
+        StoreUnavailableError: it does not end.
+    """
+    if settings.redis_url is not None:
+        log.info("REDIS_URL names a server that recsys did not start: it is left running.")
+    return StoppedServer(redis_server.down(settings))
+
+
+def server_status(settings: Settings) -> ServerReport:
+    """Asks the server what it holds; one that does not answer counts as not running."""
+    return ServerReport(redis_server.status(settings))

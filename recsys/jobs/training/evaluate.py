@@ -1,0 +1,225 @@
+"""A bundle beside its baselines: which bundle, all items ranked, and the report of it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from recsys.config import Settings
+from recsys.dataset.interactions import EvalCases
+from recsys.dataset.shop import ALL, Shop
+from recsys.documents import JsonObject
+from recsys.errors import ArtifactMismatchError, DataError
+from recsys.evaluation.baselines import build_baselines, reference_baseline
+from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.evaluation.reliability import Reliability, measure_reliability
+from recsys.evaluation.report import table_rows, write_report
+from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
+from recsys.jobs.training.retrain import retrained_scorer, seed_evaluations
+from recsys.jobs.training.train import run_training
+from recsys.progress import Progress
+from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.bundles.model_cards import save_evaluated_card
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.shop import open_shop
+from recsys.stores.registry.records import BundleRecord
+from recsys.stores.registry.registry import Registry
+from recsys.training.requests import labels_of
+from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """An evaluation and its report.
+
+    Attributes:
+        seeds: what is served over several trainings; empty unless that was asked for.
+        folder: of the report. report: the files in it.
+    """
+
+    bundle_id: str
+    evaluation: Evaluation
+    seeds: tuple[SeedStatistics, ...]
+    folder: Path
+    report: tuple[Path, ...]
+
+    @property
+    def rows(self) -> Sequence[JsonObject]:
+        """One row a model."""
+        return table_rows(self.evaluation)
+
+    @property
+    def seed_rows(self) -> Sequence[JsonObject]:
+        """One row a slice: mean and deviation over seeds, for people."""
+        return seed_rows(self.seeds)
+
+    def to_json(self) -> JsonObject:
+        """The tables, and the report's files."""
+        return {
+            "bundle": self.bundle_id,
+            "rows": self.rows,
+            "report": [str(path) for path in self.report],
+            "seeds": [asdict(row) for row in self.seeds],
+        }
+
+
+def evaluate_bundle(
+    settings: Settings,
+    protocol: str | None,
+    bundle_id: str | None,
+    progress: Progress,
+    *,
+    keep_seen: bool | None = None,
+    retrained: bool = False,
+    seeds: int = 1,
+    rankings: Path | None = None,
+) -> EvaluationResult:
+    """A bundle beside the baselines on what it never saw; writes a report. See `find_bundle` for which.
+
+    Args:
+        keep_seen: rank what a user had before too; None = where repeats are normal in the shop.
+        retrained: add the same training with validation events.
+        seeds: train with so many seeds in all.
+        rankings: a Parquet file to write the bundle's lists to.
+    """
+    shop = open_shop(settings.paths)
+    record = find_bundle(settings, shop, protocol, bundle_id, progress)
+    repeats = shop.info.repeats if keep_seen is None else keep_seen
+    evaluation = run_evaluation(settings, shop, record.path, repeats, progress, record if retrained else None)
+    by_seed = seed_evaluations(settings, shop, record, evaluation, seeds, progress)
+    spread = measure_over_seeds(by_seed) if seeds > 1 else ()
+    if rankings is not None:
+        write_rankings(evaluation, shop, rankings)
+    folder, written = _write_reports(settings, shop, record, evaluation, spread)
+    return EvaluationResult(record.bundle_id, evaluation, spread, folder, written)
+
+
+def find_bundle(
+    settings: Settings, shop: Shop, protocol: str | None, bundle_id: str | None, progress: Progress
+) -> BundleRecord:
+    """The bundle to evaluate: the one named, else the newest of the protocol, else one trained now.
+
+    Raises:
+        DataError: the named bundle held out nothing, or was trained for another protocol.
+    """
+    with Registry.open(settings) as registry:
+        if bundle_id is not None:
+            record = registry.get(bundle_id)
+            if record.protocol == ALL or protocol not in (None, record.protocol):
+                raise DataError(
+                    f"bundle {bundle_id!r} was trained for the protocol {record.protocol!r}, so it has seen "
+                    "what this evaluation would test. "
+                    f"Use `recsys train --protocol {protocol or shop.default_protocol}`."
+                )
+            return record
+        records = [r for r in registry.list_bundles() if r.dataset == shop.info.name and r.protocol != ALL]
+    fitting = [record for record in records if protocol in (None, record.protocol)]
+    if fitting:
+        return fitting[0]
+    wanted = protocol or shop.default_protocol
+    log.info("no bundle was trained for %s yet: training one", wanted)
+    manifest = run_training(settings, wanted, progress)
+    with Registry.open(settings) as registry:
+        return registry.get(manifest.bundle_id)
+
+
+def run_evaluation(
+    settings: Settings,
+    shop: Shop,
+    path: Path,
+    repeats: bool,
+    progress: Progress,
+    retrain: BundleRecord | None = None,
+) -> Evaluation:
+    """The bundle at `path` beside every baseline that the shop's data has the means for.
+
+    Args:
+        retrain: the bundle's record, to add a row of it retrained with validation events.
+
+    Raises:
+        ArtifactMismatchError: the shop was imported anew since the bundle was trained.
+    """
+    features = OfflineFeatures(settings)
+    services = load_manifest(path).services
+    bundle = load_bundle(path, {service: features.schema_hash(service) for service in services})
+    if bundle.items.vocabulary.ids != shop.interactions.items.ids:
+        raise ArtifactMismatchError(
+            f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "
+            f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
+        )
+    split = shop.split(bundle.manifest.protocol, bundle.manifest.held_out(settings.evaluation))
+    cases = split.test
+    ours = bundle_scorers(
+        bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
+    )
+    others = build_baselines(
+        split,
+        shop.interactions,
+        clock=shop.info.clock == "time",
+        repeats=repeats,
+        texts=bundle.items.titles,
+        text_vectors=bundle.text_vectors,
+        progress=progress,
+    )
+    apart = [retrained_scorer(settings, shop, retrain, bundle, repeats, progress)] if retrain else []
+    found = evaluate_scorers(
+        [*others, *ours, *apart],
+        split,
+        shop.interactions,
+        settings.evaluation,
+        seen="keep" if repeats else "remove",
+        categories=bundle.items.categories,
+        reference=reference_baseline(repeats),
+        served=ours[-1].name,
+        progress=progress,
+    )
+    return replace(found, calibration=calibration_of(ours[-1], found.cases))
+
+
+def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:
+    """p_click of the candidates beside what came true; None where there is no ranker."""
+    chances = served.probabilities(cases) if isinstance(served, ServedScorer) else None
+    if chances is None:
+        return None
+    candidates, p_click = chances
+    shown = candidates > 0
+    return measure_reliability(p_click[shown], labels_of(cases, candidates)[shown])
+
+
+def write_rankings(evaluation: Evaluation, shop: Shop, path: Path) -> None:
+    """Writes the lists of the bundle's last stage, so that any other tool can score them."""
+    ours = evaluation.rankings[evaluation.served]
+    table = ours.table(shop.interactions.users, shop.interactions.items)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        pq.write_table(table, partial)
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+    log.info("rankings of %r: %s, %d rows", evaluation.served, path, len(table))
+
+
+def _write_reports(
+    settings: Settings,
+    shop: Shop,
+    record: BundleRecord,
+    evaluation: Evaluation,
+    spread: Sequence[SeedStatistics],
+) -> tuple[Path, tuple[Path, ...]]:
+    """Writes the report and the model card; the folder and what is in it now."""
+    folder = settings.paths.reports / record.bundle_id
+    if (evaluation.seen == "keep") != shop.info.repeats:
+        folder = folder / f"seen-{evaluation.seen}"
+    curves = sorted((settings.paths.runs / (record.run_id or "")).glob("*/curves.png"))
+    title = f"{shop.info.name}: {record.bundle_id}"
+    command = f"recsys evaluate --protocol {evaluation.protocol} --seen {evaluation.seen}"
+    command += " --retrained" if RETRAINED in evaluation.models else ""
+    command += f" --seeds {len(spread[0].values)}" if spread else ""
+    written = write_report(
+        evaluation, folder, title=title, learning_curves=curves, seeds=spread, command=command
+    )
+    return folder, (*written, save_evaluated_card(record.path, evaluation, folder))

@@ -1,0 +1,193 @@
+"""Training as a use case: features, bundle, its registration and promotion."""
+
+import logging
+import subprocess
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recsys.config import Settings
+from recsys.dataset.split import test_start
+from recsys.documents import JsonObject
+from recsys.errors import ArtifactNotFoundError
+from recsys.jobs.audit.report import check_audit
+from recsys.jobs.training.estimate import warn_of_memory
+from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
+from recsys.models.manifest import Manifest
+from recsys.progress import Progress
+from recsys.stores.bundles.bundles import new_bundle_id, save_bundle
+from recsys.stores.bundles.model_cards import card_files
+from recsys.stores.features.build import build_features
+from recsys.stores.features.offline import OfflineFeatures
+from recsys.stores.lake.shop import open_shop
+from recsys.stores.registry.records import BundleRecord
+from recsys.stores.registry.registry import Registry
+from recsys.stores.registry.tables import Stage
+from recsys.stores.served.feedback_files import open_feedback
+from recsys.training.job import SECTIONS, TrainingJob
+from recsys.training.pipeline import train_bundle
+from recsys.training.retriever.checkpoint import STATE_FILE
+from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup, process_group
+from recsys.training.retriever.workers import run_worker, stop_workers
+
+RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A registered bundle and the stage that it is in now."""
+
+    manifest: Manifest
+    stage: Stage
+
+    def to_json(self) -> JsonObject:
+        """The bundle, what it was trained on and its metrics."""
+        manifest = self.manifest
+        return {
+            "bundle": manifest.bundle_id,
+            "stage": self.stage,
+            "dataset": manifest.dataset,
+            "protocol": manifest.protocol,
+            **({"parent": manifest.parent} if manifest.parent else {}),
+            "users": manifest.users,
+            "items": manifest.items,
+            "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
+            **manifest.metrics,
+        }
+
+
+def train_and_promote(
+    settings: Settings,
+    protocol: str | None,
+    progress: Progress,
+    *,
+    promote: bool = False,
+    incremental: bool = False,
+    resume: bool = False,
+) -> TrainingResult | None:
+    """The bundle trained now, promoted where that is asked for or it is the first of its home.
+
+    Where torchrun started several processes, only the first one has a result; the others share its steps
+    and return None.
+
+    Raises:
+        ArtifactError: it is to be promoted and the latest skew audit failed. Also see `run_training`.
+    """
+    with process_group() as processes:
+        if not processes.is_leader:
+            run_worker(processes)
+            return None
+        if promote:
+            check_audit(settings.paths)
+        manifest = run_training(settings, protocol, progress, incremental, resume, processes)
+        with Registry.open(settings) as registry:
+            if promote or registry.production() is None:
+                registry.promote(manifest.bundle_id, changed_by="recsys train")
+            stage = registry.get(manifest.bundle_id).stage
+        stop_workers(processes)
+    return TrainingResult(manifest, stage)
+
+
+def run_training(
+    settings: Settings,
+    protocol: str | None,
+    progress: Progress,
+    incremental: bool = False,
+    resume: bool = False,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> Manifest:
+    """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest.
+
+    Args:
+        incremental: go on from the bundle in production instead of beginning anew.
+        resume: go on from the checkpoint of the last run of this kind that did not end.
+        processes: those that share the retriever's steps.
+
+    Raises:
+        ArtifactNotFoundError: nothing is in production to go on from, or no run to resume.
+        ArtifactMismatchError: the run to resume was of other settings or data.
+        DataError: nothing is new since it was trained.
+    """
+    revision, now = git_revision(settings), datetime.now(UTC)
+    kind = "train-incremental" if incremental else "train"
+    with Registry.open(settings) as registry:
+        job = open_job(
+            settings, protocol, progress, registry.production() if incremental else None, incremental
+        )
+        checkpoint = _interrupted_checkpoint(registry, settings, kind) if resume else None
+        sections = job.settings.model_dump(mode="json", include=SECTIONS)
+        run_id = registry.start_run(kind, sections, revision)
+        try:
+            job = replace(job, run_dir=settings.paths.runs / run_id, processes=processes)
+            job.run_dir.mkdir(parents=True, exist_ok=True)
+            warn_of_memory(job)
+            if checkpoint is not None:
+                checkpoint.replace(job.run_dir / RETRIEVER)
+            bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
+            path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
+            registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
+            registry.finish_run(run_id, bundle.manifest.metrics)
+        except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
+            registry.finish_run(run_id, error=str(error) or type(error).__name__)
+            raise
+    log.info("learning curves: %s", job.run_dir)
+    return bundle.manifest
+
+
+def _interrupted_checkpoint(registry: Registry, settings: Settings, kind: str) -> Path:
+    """The folder of the retriever's checkpoint of the newest run of this kind that did not end.
+
+    Raises:
+        ArtifactNotFoundError: there is none.
+    """
+    for run in registry.list_runs():
+        folder = settings.paths.runs / run.run_id / RETRIEVER
+        if run.kind == kind and run.status != "finished" and (folder / STATE_FILE).exists():
+            log.info("going on from %s", run.run_id)
+            return folder
+    raise ArtifactNotFoundError(
+        f"no {kind} run broke off with a checkpoint under {settings.paths.runs}. Run without --resume."
+    )
+
+
+def open_job(
+    settings: Settings,
+    protocol: str | None,
+    progress: Progress,
+    production: BundleRecord | None,
+    incremental: bool,
+) -> TrainingJob:
+    """What to train on, its features brought up to date."""
+    shop = open_shop(settings.paths)
+    if incremental:
+        settings, protocol = incremental_protocol(settings, protocol, shop.info)
+    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    features = OfflineFeatures(settings)
+    parent = open_parent(settings, production, shop, split, features) if incremental else None
+    build_features(settings, progress)
+    features.apply()
+    feedback = None
+    if split.train_end is not None:
+        end = test_start(shop.interactions, split)
+        feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, end)
+        if len(feedback):
+            shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
+            log.info(
+                "feedback: %d responses showed %d items, of which %d were chosen",
+                len(feedback),
+                shown,
+                chosen,
+            )
+    return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
+
+
+def git_revision(settings: Settings) -> str | None:
+    """The checkout's commit, or None outside of one."""
+    command = ["git", "-C", str(settings.root), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None

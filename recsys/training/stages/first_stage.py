@@ -1,0 +1,61 @@
+"""The first stage: the catalog, the network, neighbours and popularity, with an untrained fusion."""
+
+from recsys.dataset.interactions import Interactions
+from recsys.dataset.item_table import in_layout, item_words
+from recsys.models.bundle import Bundle
+from recsys.models.fusion import initial_fusion
+from recsys.models.manifest import Manifest
+from recsys.models.neighbours import Neighbours
+from recsys.models.signals import SignalTables
+from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
+from recsys.retrieval.popularity import item_events, popularity_at_end
+from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
+from recsys.training.feature_reads import read_catalog
+from recsys.training.job import TrainingJob
+from recsys.training.retriever.loop import MONITOR, Validate
+from recsys.training.stages.retriever_stage import train_retriever_stage
+
+GRAPH_NEIGHBOURS = 100
+
+
+def build_first_stage(
+    job: TrainingJob, known: Interactions, manifest: Manifest, validate: Validate, monitor: str = MONITOR
+) -> Bundle:
+    """A bundle of all candidate sources and signals, its network trained, without a ranker.
+
+    Fusion scores by its prior, and popularity is that of training's end.
+
+    Args:
+        known: the catalog is that of the instant after the last of these.
+    """
+    train, settings, info = job.split.train, job.settings.fusion, job.shop.info
+    items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
+    together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
+    graph = neighbour_graph(together.index, together.score)
+    retriever = train_retriever_stage(job, items, text_vectors, graph, validate, monitor)
+    items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
+    texts = retriever.item_tower.text.cpu().numpy()
+    tables = SignalTables(
+        co_occurrence=together.first(settings.neighbours),
+        text=Neighbours(*nearest_by_vector(texts, settings.neighbours, job.progress)),
+        words=Neighbours(*nearest_by_words(item_words(items), settings.neighbours, job.progress)),
+        item_vectors=retriever.item_vectors(),
+        item_events=item_events(train),
+        popularity=popularity_at_end(train),
+    )
+    return Bundle(
+        manifest=manifest,
+        items=items,
+        retriever=retriever,
+        text_vectors=text_vectors,
+        signal_tables=tables,
+        fusion=initial_fusion(
+            settings.hidden,
+            scale=float(retriever.scale.detach()),
+            clock=info.clock == "time",
+            repeats=info.repeats,
+            seed=settings.seed,
+            without=tuple(part for part in settings.without if part != "learning"),
+        ),
+        ranker=None,
+    )

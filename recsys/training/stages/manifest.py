@@ -1,0 +1,40 @@
+"""The manifest of a bundle in training: what it is made from."""
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+
+from recsys.dataset.interactions import Interactions
+from recsys.models.manifest import Manifest
+from recsys.training.job import SECTIONS, SERVICES, TrainingJob
+
+
+def build_manifest(
+    job: TrainingJob, known: Interactions, bundle_id: str, now: datetime, git_revision: str | None
+) -> Manifest:
+    """The manifest of the bundle that `job` trains; its metrics are empty until training ends.
+
+    Args:
+        known: all actions that may be learned from, validation included.
+    """
+    sections = SECTIONS | ({"incremental"} if job.parent else set())
+    settings = job.settings.model_dump(mode="json", include=sections)
+    return Manifest(
+        bundle_id=bundle_id,
+        created_at=now,
+        dataset=job.shop.info.name,
+        protocol=job.split.protocol if len(job.split.test) else "all",
+        repeats=job.shop.info.repeats,
+        services={service: job.features.schema_hash(service) for service in SERVICES},
+        data_start=datetime.fromtimestamp(int(known.at.min()) / 1e6, UTC),
+        data_end=datetime.fromtimestamp(int(known.at.max()) / 1e6, UTC),
+        users=len(np.unique(known.user_index)),
+        items=len(known.items) - 1,
+        encoder=job.settings.text.encoder,
+        settings=json.loads(json.dumps(settings)),
+        metrics={},
+        git_revision=git_revision,
+        parent=job.parent.manifest.bundle_id if job.parent else None,
+        trained_until=datetime.fromtimestamp(int(job.split.train.at.max()) / 1e6, UTC),
+    )

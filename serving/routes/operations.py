@@ -1,0 +1,45 @@
+"""The routes for who runs the service: health, metrics, and the page that shows it at work."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse, Response
+
+from serving.deployment import Deployment
+from serving.metrics import CONTENT_TYPE
+from serving.responses import json_response
+from serving.schemas.answers import HealthAnswer
+
+PAGE = Path(__file__).parents[1] / "web" / "index.html"
+# The page is one file: nothing is loaded from anywhere, and it talks to this service only.
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def add_operations(app: FastAPI, deployment: Deployment) -> None:
+    """Adds GET /livez, /readyz, /metrics and /."""
+
+    @app.get("/livez", response_model=HealthAnswer, tags=["operations"])
+    async def livez() -> Response:
+        """Whether the process runs."""
+        return json_response({"status": "ok", "bundle_id": None})
+
+    @app.get("/readyz", response_model=HealthAnswer, tags=["operations"])
+    async def readyz() -> Response:
+        """Whether a bundle is in service; 503 says what is missing."""
+        manifest = deployment.bundles.recommender().bundle.manifest
+        return json_response({"status": "ok", "bundle_id": manifest.bundle_id})
+
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        await deployment.collector.observe()
+        return Response(deployment.metrics.text(), media_type=CONTENT_TYPE)
+
+    page = PAGE.read_text("utf-8")
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY})
