@@ -80,10 +80,10 @@ def _write(
     from recsys.simulation.log_files import write_items, write_log
     from recsys.simulation.page_events import Names
     from recsys.simulation.truth import TruthWriter
-    from recsys.simulation.visits import simulate
+    from recsys.simulation.visits import simulate_visits
 
     with TruthWriter(truth, world) if truth else nullcontext() as writer:
-        log = simulate(world, _midnight(start), days, Names(str(world.habits.seed)), writer)
+        log = simulate_visits(world, _midnight(start), days, Names(str(world.habits.seed)), writer)
         events = write_log(out, log)
     write_items(out.parent, items)
     return {"events": events, "days": days, "shoppers": world.habits.shoppers, "log": str(out)}
@@ -93,7 +93,7 @@ def _play(
     world: "World", url: str, days: float | None, seconds: float, rate: float, truth: Path | None
 ) -> dict[str, Any]:
     """A closed loop with a running service."""
-    from recsys.simulation.live import LiveTraffic, paced, start_pace
+    from recsys.simulation.live import LiveTraffic, set_pace, start_pace
     from recsys.simulation.page_events import Names
     from recsys.simulation.service import HttpService
     from recsys.simulation.truth import TruthWriter
@@ -104,7 +104,7 @@ def _play(
 
     async def play() -> dict[str, Any]:
         pace = start_pace(seconds, days, now)
-        paced_world = paced(world, pace, rate)
+        paced_world = set_pace(world, pace, rate)
         with TruthWriter(truth, paced_world) if truth else nullcontext() as writer:
             async with HttpService(url, key.get_secret_value() if key else None) as service:
                 traffic = LiveTraffic(paced_world, service, pace, names, writer)

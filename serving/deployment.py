@@ -19,7 +19,7 @@ from recsys import columns
 from recsys.addresses import is_loopback
 from recsys.config import ServingSettings, Settings
 from recsys.errors import ConfigError
-from recsys.funnel.feature_source import CircuitBreaker, FeatureSource
+from recsys.funnel.online_features import CircuitBreaker, FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate

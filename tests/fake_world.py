@@ -17,11 +17,15 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 from recsys.instants import to_micros
-from recsys.models.bundle import Bundle, ItemTable, Manifest
-from recsys.models.fusion import untrained
+from recsys.models.bundle import Bundle
+from recsys.models.fusion import initial_fusion
+from recsys.models.manifest import Manifest
+from recsys.models.neighbours import Neighbours
+from recsys.models.signals import SignalTables
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 ITEMS = ("apple", "banana", "cherry", "milk", "cheese", "yogurt", "bread", "bagel", "toast")
@@ -89,11 +93,13 @@ def shop_bundle(**changes: Any) -> Bundle:
         vectors[place + 1, place // 3] = 1.0
         vectors[place + 1, 3 + place] = 0.2 + 0.1 * (place % 3)
     vectors[1:] /= np.linalg.norm(vectors[1:], axis=1, keepdims=True)
-    neighbours, scores = np.zeros((10, 2), np.int64), np.zeros((10, 2), np.float32)
+    together, none = (
+        Neighbours(np.zeros((10, 2), np.int64), np.zeros((10, 2), np.float32)) for _ in range(2)
+    )
     for item, others in GOES_WITH.items():
         for place, other in enumerate(others):
-            neighbours[_index(item), place] = _index(other)
-            scores[_index(item), place] = 1.0 - 0.5 * place
+            together.index[_index(item), place] = _index(other)
+            together.score[_index(item), place] = 1.0 - 0.5 * place
     bundle = Bundle(
         manifest=_manifest(bundle_id, repeats),
         items=ItemTable(
@@ -106,17 +112,16 @@ def shop_bundle(**changes: Any) -> Bundle:
             attributes=("{}", '{"organic": "yes", "tags": ["red", "green"]}', *('{"organic": "no"}',) * 8),
         ),
         retriever=MeanRetriever(vectors),
-        item_vectors=vectors,
         text_vectors=vectors,
-        popularity=np.array((0, *range(9, 0, -1)), np.float32),
-        neighbours=neighbours,
-        neighbour_scores=scores,
-        text_neighbours=np.zeros((10, 2), np.int64),  # titles have nothing in common
-        text_scores=np.zeros((10, 2), np.float32),
-        word_neighbours=np.zeros((10, 2), np.int64),
-        word_scores=np.zeros((10, 2), np.float32),
-        item_events=np.array((0, *range(9, 0, -1)), np.float32),
-        fusion=untrained(4, repeats=repeats),
+        signal_tables=SignalTables(
+            co_occurrence=together,
+            text=none,  # titles have nothing in common
+            words=none,
+            item_vectors=vectors,
+            item_events=np.array((0, *range(9, 0, -1)), np.float32),
+            popularity=np.array((0, *range(9, 0, -1)), np.float32),
+        ),
+        fusion=initial_fusion(4, repeats=repeats),
         ranker=FeatureRanker(),
     )
     return replace(bundle, **changes)

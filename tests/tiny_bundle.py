@@ -8,10 +8,13 @@ import numpy as np
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
-from recsys.models.bundle import Bundle, ItemTable, Manifest
-from recsys.models.fusion import untrained
+from recsys.dataset.item_table import ItemTable
+from recsys.models.bundle import Bundle
+from recsys.models.fusion import initial_fusion
+from recsys.models.manifest import Manifest
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever.build import build_retriever
+from recsys.models.signals import SignalTables
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 SERVICES = {"retrieval_v1": "a1", "ranking_v1": "b2"}
@@ -53,12 +56,8 @@ def tiny_bundle(bundle_id: str = "shop-1", services: Mapping[str, str] = SERVICE
         settings={"retriever": {"width": 8}},
         metrics={"ndcg@10": 0.25, "recall@10": 0.5},
     )
-    parts: dict[str, Any] = {
-        "manifest": manifest,
-        "items": items,
-        "retriever": retriever,
+    arrays: dict[str, Any] = {
         "item_vectors": retriever.item_vectors(),
-        "text_vectors": text,
         "popularity": np.array([0, 4, 3, 2, 1], np.float32),
         "neighbours": np.array([[0, 0], [2, 3], [1, 3], [2, 0], [3, 0]]),
         "neighbour_scores": rng.random((len(items), 2)).astype(np.float32),
@@ -67,7 +66,14 @@ def tiny_bundle(bundle_id: str = "shop-1", services: Mapping[str, str] = SERVICE
         "word_neighbours": np.array([[0, 0], [2, 0], [1, 0], [0, 0], [0, 0]]),
         "word_scores": np.array([[0, 0], [0.5, 0], [0.5, 0], [0, 0], [0, 0]], np.float32),
         "item_events": np.array([0, 8, 6, 4, 2], np.float32),
-        "fusion": untrained(4, repeats=True),
+    }
+    parts: dict[str, Any] = {
+        "manifest": manifest,
+        "items": items,
+        "retriever": retriever,
+        "text_vectors": text,
+        "signal_tables": SignalTables.from_arrays(arrays),
+        "fusion": initial_fusion(4, repeats=True),
         "ranker": Ranker(RankerShape(hidden=4)),
     }
     return Bundle(**(parts | changes))

@@ -19,7 +19,7 @@ from recsys.evaluation.scorer import Scorer
 from recsys.instants import DAY
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.tfidf import tfidf
+from recsys.retrieval.tfidf import tfidf_matrix
 
 GRAPH_NEIGHBOURS = 500
 TEXT_NEIGHBOURS = "kNN + text"
@@ -55,7 +55,7 @@ def build_baselines(
     knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
     found.append(knn)
     if any(texts):
-        found.append(NeighboursAndText(knn, tfidf(texts), center_vectors(text_vectors, len(texts))))
+        found.append(NeighboursAndText(knn, tfidf_matrix(texts), center_vectors(text_vectors, len(texts))))
     return tuple(found)
 
 

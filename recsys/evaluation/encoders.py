@@ -22,7 +22,7 @@ from recsys.evaluation.rankings import Seen
 from recsys.evaluation.scorer import Scorer
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
-from recsys.retrieval.tfidf import tfidf
+from recsys.retrieval.tfidf import tfidf_matrix
 
 WORDS = "words"  # TF-IDF: what needs no encoder
 
@@ -86,7 +86,7 @@ def compare_encoders(
     """
     split = replace(split, test=_sample_cases(split.test, cases, settings.seed))
     rest = spare_popularity(split.train, 1e-6)
-    words = tfidf(titles)
+    words = tfidf_matrix(titles)
     neighbours, scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=progress)
     knn = ItemNeighbours(interactions, neighbour_graph(neighbours, scores), rest)
     placed = {name: center_vectors(rows, len(titles)) for name, rows in vectors.items()}

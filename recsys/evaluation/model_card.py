@@ -14,7 +14,7 @@ from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.rendering import render
 from recsys.evaluation.slices import ALL_CASES
 from recsys.evaluation.tables import TableRow
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 
 Card = Mapping[str, Any]
 NOT_EVALUATED = "not evaluated yet: run `recsys evaluate`"

@@ -1,8 +1,7 @@
 """The user_item_cross features: of a user and an item together, computed at request time.
 
 Pure numpy, called by the Feast on-demand view, by training sets and by the online funnel: one definition.
-Inputs are columns as `recsys.features.rows.FeatureRows` holds them: 0 or an empty array where a row is
-missing.
+Inputs are columns, an array a feature, with 0 or an empty array where a row is missing.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,26 +10,26 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
 from recsys.funnel.catalog import Catalog
-from recsys.models import signals as evidence
 from recsys.models.bundle import Bundle
-from recsys.models.signals import SIGNALS, UserSignals
-from recsys.retrieval.dense_index import DenseIndex, best_first, nearest
+from recsys.models.signals import SIGNALS, TEXT, WORDS, UserSignals
+from recsys.models.signals import TOGETHER as TOGETHER_SIGNAL
+from recsys.retrieval.dense_index import DenseIndex, nearest_mask, top_places
 
 # A source's code is its place here; where several found an item, the first of this order names it.
 SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
 CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR = range(len(SOURCES))
 
 CONTEXT_COUNT = 50  # nearest items of the context item, besides its neighbours
-ALIKE = 0.3  # cosine from which items count as similar
-ARRIVALS = 20  # items newer than the bundle that come in by their text
-READS_ALIKE = 0.5  # cosine of two texts from which they do
-LATEST_READ = 3  # actions whose items' texts they are compared with
-NEWEST = 2000  # of them that are looked at: until the next training there are seldom more
-POPULAR_COUNT = 100  # the most popular are looked at for everybody
-SPOKEN_FOR = 2  # times the candidates: items that neighbours speak for and fusion looks at
+SIMILAR_COSINE = 0.3  # from which items count as similar
+NEW_ITEM_COUNT = 20  # items newer than the bundle that come in by their text
+NEW_ITEM_COSINE = 0.5  # of two texts, from which they do
+NEW_ITEM_ACTIONS = 3  # latest actions whose items' texts they are compared with
+NEWEST = 2000  # new items that are compared: until the next training there are seldom more
+POPULAR_COUNT = 100  # the most popular are candidates for everybody
+NEIGHBOUR_SHARE = 2  # times the candidates: items with a neighbour signal that the prior is computed for
 
-_TOGETHER = SIGNALS.index(evidence.TOGETHER)
-_LIKENESS = [SIGNALS.index(name) for name in (evidence.TEXT, evidence.WORDS)]
+_TOGETHER = SIGNALS.index(TOGETHER_SIGNAL)
+_SIMILARITY = [SIGNALS.index(name) for name in (TEXT, WORDS)]
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,19 @@ class Candidates:
 
     Attributes:
         index: (K,) int64. source: (K,) int8 codes of SOURCES.
-        evidence: (K,) int64 index of the item that led to this one, 0 = none.
+        because_of: (K,) int64 index of the item that led to this one, 0 = none.
     """
 
     index: IntArray
     source: npt.NDArray[np.int8]
-    evidence: IntArray
+    because_of: IntArray
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, rows: IntArray | BoolArray) -> "Candidates":
-        return Candidates(self.index[rows], self.source[rows], self.evidence[rows])
+        """Those at `rows`, in that order."""
+        return Candidates(self.index[rows], self.source[rows], self.because_of[rows])
 
     @classmethod
     def union(cls, parts: Iterable["Candidates"], count: int) -> "Candidates":
@@ -60,7 +61,7 @@ class Candidates:
         return cls(
             index[first],
             np.concatenate([part.source for part in parts])[first],
-            np.concatenate([part.evidence for part in parts])[first],
+            np.concatenate([part.because_of for part in parts])[first],
         )
 
 
@@ -69,10 +70,10 @@ class Fused:
     """What fusion chose for R users: user after user, each one's best first.
 
     Attributes:
-        cells: (K,) as those of `UserSignals`. signals: (K, S). source: (K,) int8 codes of SOURCES.
+        flat: (K,) indexes as those of `UserSignals`. signals: (K, S). source: (K,) int8 codes of SOURCES.
     """
 
-    cells: IntArray
+    flat: IntArray
     signals: FloatArray
     source: npt.NDArray[np.int8]
 
@@ -82,12 +83,12 @@ class CandidateContext:
     """What is known of who asks, as indexes.
 
     Attributes:
-        voices: what the one history says of all items; None where nothing is known.
+        user_signals: what the one history says of all items; None where nothing is known.
         context_item: index, 0 = none. context_category: code, 0 = none.
         repeats: whether the history's own items may be recommended.
     """
 
-    voices: UserSignals | None
+    user_signals: UserSignals | None
     context_item: int = 0
     context_category: int = 0
     repeats: bool = False
@@ -98,64 +99,69 @@ class CandidateSources:
 
     def __init__(self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None) -> None:
         self._catalog = catalog
-        self._experts = bundle.experts
-        self._unit = self._experts.unit
-        self._vectors = bundle.item_vectors
-        self._neighbours = bundle.neighbours
+        self._tables = bundle.signal_tables
+        self._unit = self._tables.unit
         self._fusion = bundle.fusion
         self._texts = bundle.text_vectors
         self._trained = len(bundle.items)
         self._index = DenseIndex(bundle.item_vectors) if index is None else index
 
-    def extended(self, bundle: Bundle, catalog: Catalog, index: IntArray) -> "CandidateSources":
+    def with_bundle(self, bundle: Bundle, catalog: Catalog, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
-        other = CandidateSources(bundle, catalog, self._index.extended(bundle.item_vectors, index))
+        other = CandidateSources(bundle, catalog, self._index.with_rows(bundle.item_vectors, index))
         other._trained, other._unit = self._trained, self._unit
         return other
 
-    def voices(self, histories: Histories, vectors: FloatArray) -> UserSignals:
+    def user_signals(self, histories: Histories, vectors: FloatArray) -> UserSignals:
         """What R histories of users with these vectors (R, D) say of all items."""
-        return UserSignals(self._experts, self._unit, histories, vectors, self._index.products(vectors))
+        return UserSignals.from_histories(
+            self._tables,
+            histories,
+            vectors,
+            unit=self._unit,
+            clock=self._fusion.shape.clock,
+            cosines=self._index.products(vectors),
+        )
 
     def find(
-        self, interests: CandidateContext, allowed: BoolArray, count: int
+        self, context: CandidateContext, allowed: BoolArray, count: int
     ) -> tuple[Candidates, FloatArray | None]:
         """Up to `count` items that are `allowed` (N + 1,): what the context asks for, then what fusion does.
 
-        Beside them their (K, S) signals. For somebody nobody knows popularity takes the place of fusion, and
-        there are no signals.
+        Beside them their (K, S) signals. For an unknown user popularity takes the place of fusion, and there
+        are no signals.
         """
-        context = [
-            self.around(interests.context_item, allowed, CONTEXT_COUNT, ALIKE),
-            self._of_category(interests, allowed, count),
+        of_context = [
+            self.around(context.context_item, allowed, CONTEXT_COUNT, SIMILAR_COSINE),
+            self._of_category(context, allowed, count),
         ]
-        if interests.voices is None:
+        if context.user_signals is None:
             popular = _part(self._catalog.popular(count, allowed), POPULAR)
-            return Candidates.union([*context, popular], count), None
-        fused = self.fused(interests.voices, allowed[None], count, interests.repeats)
-        chosen = Candidates(fused.cells, fused.source, np.zeros(len(fused.cells), np.int64))
-        if not any(len(part) for part in context):
+            return Candidates.union([*of_context, popular], count), None
+        fused = self.fused(context.user_signals, allowed[None], count, context.repeats)
+        chosen = Candidates(fused.flat, fused.source, np.zeros(len(fused.flat), np.int64))
+        if not any(len(part) for part in of_context):
             return chosen, fused.signals
-        found = Candidates.union([*context, chosen], count)
-        return found, interests.voices.signals(found.index)
+        found = Candidates.union([*of_context, chosen], count)
+        return found, context.user_signals.signals_at(found.index)
 
-    def around(self, item: int, allowed: BoolArray, count: int, alike: float = -1.0) -> Candidates:
-        """Neighbours of `item`, then up to `count` items by their cosine to it if that is `alike` or more.
+    def around(self, item: int, allowed: BoolArray, count: int, least: float = -1.0) -> Candidates:
+        """Neighbours of `item`, then up to `count` items by their cosine to it if that is `least` or more.
 
         Never the item itself; nothing for item 0.
         """
         if not item:
             return _part(np.zeros(0, np.int64), CONTEXT)
-        nearest, cosines = self._index.search(self._vectors[item], count + 1, allowed)
-        arrived = self._arrivals(np.array([item]), allowed)
-        found = np.concatenate([self._neighbours[item], nearest[cosines >= alike], arrived])
+        nearest, cosines = self._index.search(self._tables.item_vectors[item], count + 1, allowed)
+        new = self._new_items(np.array([item]), allowed)
+        found = np.concatenate([self._tables.co_occurrence.index[item], nearest[cosines >= least], new])
         found = found[allowed[found] & (found > 0) & (found != item)]
-        return _part(found, CONTEXT, evidence=item)
+        return _part(found, CONTEXT, because_of=item)
 
-    def _arrivals(self, items: IntArray, allowed: BoolArray) -> IntArray:
-        """Items newer than the bundle whose text is most like one of `items`.
+    def _new_items(self, items: IntArray, allowed: BoolArray) -> IntArray:
+        """Items newer than the bundle whose text is most similar to that of one of `items`.
 
-        The network has not met them and nobody has bought them: beside all others they would rarely be
+        The network did not learn of them and they have no events: beside all others they would rarely be
         found. What is worth showing of them is for the second stage to say.
         """
         first = max(self._trained, len(self._texts) - NEWEST)
@@ -163,64 +169,65 @@ class CandidateSources:
             return np.zeros(0, np.int64)
         cosines = (self._texts[first:] @ self._texts[items].T).max(1)  # (A,)
         cosines[~allowed[first:]] = -1.0
-        best = np.argsort(-cosines, kind="stable")[:ARRIVALS]
-        found: IntArray = best[cosines[best] >= READS_ALIKE] + first
+        best = np.argsort(-cosines, kind="stable")[:NEW_ITEM_COUNT]
+        found: IntArray = best[cosines[best] >= NEW_ITEM_COSINE] + first
         return found
 
-    def _of_category(self, interests: CandidateContext, allowed: BoolArray, count: int) -> Candidates:
+    def _of_category(self, context: CandidateContext, allowed: BoolArray, count: int) -> Candidates:
         """Items of the context's category: what suits the user, then what is popular."""
-        code = interests.context_category
+        code = context.context_category
         if not code:
             return _part(np.zeros(0, np.int64), CATEGORY)
         inside = allowed & (self._catalog.categories.codes == code)
         found = [self._catalog.popular(count // 2, inside, code)]
-        if interests.voices is not None:
-            found.insert(0, self._index.search(interests.voices.vectors[0], count // 2, inside)[0])
+        if context.user_signals is not None:
+            found.insert(0, self._index.search(context.user_signals.vectors[0], count // 2, inside)[0])
         return _part(np.concatenate(found), CATEGORY)
 
-    def fused(self, voices: UserSignals, allowed: BoolArray, count: int, repeats: bool) -> Fused:
-        """For each of R users the `count` best by fusion's first look at all that an expert brings.
+    def fused(self, users: UserSignals, allowed: BoolArray, count: int, repeats: bool) -> Fused:
+        """For each of R users the `count` best by fusion's prior of all that some signal brings in.
 
-        These are the nearest by the network, what neighbours speak for loudest, the user's own items, the
-        most popular ones and new ones that read like what the user had last. An item's source is the first
-        of: own, together, dense, popular.
+        These are the nearest by the network, those with the strongest neighbour signals, the user's own
+        items, the most popular ones and new ones with a text similar to what the user had last. An item's
+        source is the first of: own, together, dense, popular.
 
         Args:
             allowed: (R, N + 1).
         """
-        near = self._near(voices, allowed, count)
+        near = self._near(users, allowed, count)
         own = np.zeros(allowed.size, bool)
         if repeats:
-            own[voices.own] = True
+            own[users.own] = True
         pool = near | own
-        pool[voices.found(SPOKEN_FOR * count)] = True
+        pool[users.strongest(NEIGHBOUR_SHARE * count)] = True
         for user, mask in enumerate(allowed):
-            pool[user * voices.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
-            pool[user * voices.size + self._arrivals(voices.latest(user, LATEST_READ), mask)] = True
+            pool[user * users.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
+            latest = users.latest_items(user, NEW_ITEM_ACTIONS)
+            pool[user * users.size + self._new_items(latest, mask)] = True
         pool &= allowed.ravel()
-        cells = np.flatnonzero(pool)
-        signals = voices.signals(cells)  # (P, S)
-        edges = np.searchsorted(cells, np.arange(len(allowed) + 1) * voices.size)
-        looks = self._fusion.first_look(signals)
+        flat = np.flatnonzero(pool)
+        signals = users.signals_at(flat)  # (P, S)
+        edges = np.searchsorted(flat, np.arange(len(allowed) + 1) * users.size)
+        priors = self._fusion.score_by_prior(signals)
         best = np.concatenate(
-            [start + best_first(looks[start:stop], count) for start, stop in pairwise(edges.tolist())]
+            [start + top_places(priors[start:stop], count) for start, stop in pairwise(edges.tolist())]
         )
-        cells, signals = cells[best], signals[best]
-        alike = near[cells] | (signals[:, _LIKENESS] > 0).any(axis=1)
-        source = np.where(alike, DENSE, POPULAR).astype(np.int8)
+        flat, signals = flat[best], signals[best]
+        similar = near[flat] | (signals[:, _SIMILARITY] > 0).any(axis=1)
+        source = np.where(similar, DENSE, POPULAR).astype(np.int8)
         source[signals[:, _TOGETHER] > 0] = TOGETHER
-        source[own[cells]] = REPEAT
-        return Fused(cells, signals, source)
+        source[own[flat]] = REPEAT
+        return Fused(flat, signals, source)
 
-    def _near(self, voices: UserSignals, allowed: BoolArray, count: int) -> BoolArray:
+    def _near(self, users: UserSignals, allowed: BoolArray, count: int) -> BoolArray:
         """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""
-        if voices.cosines is not None:
-            return nearest(voices.cosines, allowed, count).ravel()
+        if users.cosines is not None:
+            return nearest_mask(users.cosines, allowed, count).ravel()
         near = np.zeros(allowed.shape, bool)
         for user, mask in enumerate(allowed):
-            near[user, self._index.search(voices.vectors[user], count, mask)[0]] = True
+            near[user, self._index.search(users.vectors[user], count, mask)[0]] = True
         return near.ravel()
 
 
-def _part(index: IntArray, source: int, evidence: int = 0) -> Candidates:
-    return Candidates(index, np.full(len(index), source, np.int8), np.full(len(index), evidence, np.int64))
+def _part(index: IntArray, source: int, because_of: int = 0) -> Candidates:
+    return Candidates(index, np.full(len(index), source, np.int8), np.full(len(index), because_of, np.int64))

@@ -1,4 +1,4 @@
-"""The bundle's items as arrays made for serving: built once a bundle, read by every request."""
+"""The bundle's items as arrays made for serving, and what a request may show of them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
+from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.requests import Filters
-from recsys.models.bundle import Bundle, ItemTable
+from recsys.models.bundle import Bundle
 
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
 
@@ -26,11 +29,12 @@ class CategoricalColumn:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
+        """The column of `texts`, one of each item."""
         names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
         return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
 
-    def extended(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
-        """The labels of `texts`, which differ from before at `index` and behind the end only; codes stay."""
+    def with_texts(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
+        """The column of `texts`, which differ from before at `index` and behind the end only; codes stay."""
         names = dict(self.names)
         codes = np.zeros(len(texts), np.int32)
         codes[: len(self.codes)] = self.codes
@@ -44,7 +48,7 @@ class CategoricalColumn:
 
 
 class Catalog:
-    """Items by index with everything that rules and fallbacks look up. Immutable.
+    """Items by index with everything that rules and fallbacks look up; built once a bundle. Immutable.
 
     Attributes:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
@@ -62,17 +66,17 @@ class Catalog:
         self._attribute_names = {name for name, _ in self._with_attribute}
         self._sort(bundle.popularity.astype(np.float64))
 
-    def extended(self, items: ItemTable, index: IntArray) -> "Catalog":
-        """The catalog of `items`: this one's but for those at `index`, and new ones, popular with nobody.
+    def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
+        """The catalog of `items`: this one's but for those at `index`, and new ones without popularity.
 
         Costs little more than the copies of what changes; all new indexes must be in `index`.
         """
         other = copy(self)
         other.items = items
         other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
-        other.categories = self.categories.extended(items.categories, index)
-        other.brands = self.brands.extended(items.brands, index)
-        other._with_attribute = _revised(self._with_attribute, self.items, items, index)
+        other.categories = self.categories.with_texts(items.categories, index)
+        other.brands = self.brands.with_texts(items.brands, index)
+        other._with_attribute = _update_postings(self._with_attribute, self.items, items, index)
         other._attribute_names = {name for name, _ in other._with_attribute}
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
@@ -97,7 +101,7 @@ class Catalog:
         self._by_category = _grouped(self.categories.codes, self.by_popularity)
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.ids)
 
     def index(self, item_id: str) -> int:
         """The index of `item_id`.
@@ -169,6 +173,47 @@ def price_mask(price_micros: IntArray, filters: Filters) -> BoolArray:
     return mask
 
 
+def allowed_items(
+    catalog: Catalog, filters: Filters, exclude: tuple[str, ...], removed: IntArray
+) -> BoolArray:
+    """(N + 1,) true for items that pass `filters` and are neither excluded nor `removed` (item indexes).
+
+    Availability is left to `passes_now`, which knows more.
+
+    Raises:
+        RequestError: no item has an attribute that the filters name.
+    """
+    mask = catalog.passing(filters)
+    mask[removed] = False
+    if exclude:
+        mask[catalog.items.vocabulary.indexes(exclude)] = False
+    return mask
+
+
+def passes_now(catalog: Catalog, index: IntArray, filters: Filters, rows: FeatureRows | None) -> BoolArray:
+    """(K,) true for items (K,) that are available, and cost what `filters` ask, as of now.
+
+    The online value counts; where there is none, the bundle's.
+    """
+    available = catalog.items.available[index]
+    if rows is not None and columns.AVAILABLE in rows.columns:
+        online = rows.columns[columns.AVAILABLE].astype(bool)
+        available = np.where(rows.missing[rows.views[columns.AVAILABLE]], available, online)
+    mask = available | filters.include_unavailable
+    if filters.price_min_micros is not None or filters.price_max_micros is not None:
+        mask &= price_mask(prices_now(catalog, index, rows), filters)
+    return mask
+
+
+def prices_now(catalog: Catalog, index: IntArray, rows: FeatureRows | None) -> IntArray:
+    """(K,) prices in micros, 0 or less where unknown: the online value, else the bundle's."""
+    prices = catalog.items.price_micros[index]
+    if rows is None or columns.PRICE_MICROS not in rows.columns:
+        return prices
+    online = rows.columns[columns.PRICE_MICROS].astype(np.int64)
+    return np.where(rows.missing[rows.views[columns.PRICE_MICROS]], prices, online)
+
+
 def _grouped(codes: npt.NDArray[np.int32], order: IntArray) -> dict[int, IntArray]:
     """Code -> the indexes of `order` that have it, in that order."""
     by_code = order[np.argsort(codes[order], kind="stable")]
@@ -186,7 +231,7 @@ def _postings(attributes: Sequence[str]) -> dict[tuple[str, str | float], npt.ND
     return {key: np.array(indexes, np.int32) for key, indexes in lists.items()}
 
 
-def _revised(
+def _update_postings(
     postings: Mapping[tuple[str, str | float], npt.NDArray[np.int32]],
     before: ItemTable,
     after: ItemTable,

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from recsys import columns
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails
-from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 
 # Shown as fields of their own, or of use to models only.

@@ -1,24 +1,42 @@
-"""Turns the chosen places into slate items with their reasons: the only string work of a request."""
+"""Slate items and why each is on the slate: a code with parameters, and a sentence.
+
+The only string work of a request.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 
 from recsys import columns
-from recsys.funnel import reasons
-from recsys.funnel.candidates import (
-    ALIKE,
-    CATEGORY,
-    CONTEXT,
-    DENSE,
-    REPEAT,
-    SOURCES,
-    TOGETHER,
-)
+from recsys.funnel import candidates
+from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
+from recsys.funnel.online_features import Profile
 from recsys.funnel.ranking import Ranked
-from recsys.funnel.reasons import reason
 from recsys.funnel.slate import Reason, SlateItem
-from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
 from recsys.models.signals import LATEST, RECENCY, moments_back
+
+BOUGHT_BEFORE = "bought_before"
+SEEN_BEFORE = "seen_before"
+TOGETHER = "together"
+SIMILAR = "similar"
+FOR_YOU = "for_you"
+POPULAR_IN = "popular_in_category"
+POPULAR = "popular"
+
+# code -> language -> sentence. A shop without a clock knows no date.
+SENTENCES: Mapping[str, Mapping[str, str]] = {
+    BOUGHT_BEFORE: {"en": "bought before, last on {date}", "zh": "您曾购买过，最近一次是 {date}"},
+    f"{BOUGHT_BEFORE} undated": {"en": "bought before", "zh": "您曾购买过"},
+    SEEN_BEFORE: {"en": "looked at before, last on {date}", "zh": "您曾看过，最近一次是 {date}"},
+    f"{SEEN_BEFORE} undated": {"en": "looked at before", "zh": "您曾看过"},
+    TOGETHER: {"en": "often goes with {title}", "zh": "常与“{title}”一起选购"},
+    SIMILAR: {"en": "similar to {title}", "zh": "与“{title}”相似"},
+    FOR_YOU: {"en": "picked for you", "zh": "为您挑选"},
+    POPULAR_IN: {"en": "popular in {category}", "zh": "“{category}”中的热门"},
+    POPULAR: {"en": "popular now", "zh": "当前热门"},
+}
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:
@@ -34,13 +52,13 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
             score=float(ranked.scores[place]),
             p_click=None if ranked.probabilities is None else float(ranked.probabilities[place]),
             source=SOURCES[source],
-            reason=_reason(bundle, profile, index, source, evidence, language),
+            reason=_reason(bundle, profile, index, source, because_of, language),
         )
-        for place, (index, source, evidence, price) in enumerate(
+        for place, (index, source, because_of, price) in enumerate(
             zip(
                 ranked.candidates.index.tolist(),
                 ranked.candidates.source.tolist(),
-                ranked.candidates.evidence.tolist(),
+                ranked.candidates.because_of.tolist(),
                 ranked.prices.tolist(),
                 strict=True,
             )
@@ -49,52 +67,70 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
 
 
 def _reason(
-    bundle: Bundle, profile: Profile, index: int, source: int, evidence: int, language: str
+    bundle: Bundle, profile: Profile, index: int, source: int, because_of: int, language: str
 ) -> Reason:
     items = bundle.items
-    if source == REPEAT:
+    if source == candidates.REPEAT:
         return _repeat(bundle, profile, index, language)
-    if source == TOGETHER:
-        evidence = _loudest(bundle, profile, index)
-    if source == TOGETHER or (source == CONTEXT and index in bundle.neighbours[evidence]):
-        return reason(reasons.TOGETHER, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
-    if source == CONTEXT:
-        return reason(reasons.SIMILAR, language, title=items.titles[evidence], item_id=_id(bundle, evidence))
-    if source == DENSE:
+    if source == candidates.TOGETHER:
+        because_of = _strongest_neighbour(bundle, profile, index)
+    together = bundle.signal_tables.co_occurrence.index
+    if source == candidates.TOGETHER or (source == candidates.CONTEXT and index in together[because_of]):
+        return _of_item(TOGETHER, bundle, because_of, language)
+    if source == candidates.CONTEXT:
+        return _of_item(SIMILAR, bundle, because_of, language)
+    if source == candidates.DENSE:
         return _nearest(bundle, profile, index, language)
-    if source == CATEGORY:
-        return reason(reasons.POPULAR_IN, language, category=items.categories[index])
-    return reason(reasons.POPULAR, language)
+    if source == candidates.CATEGORY:
+        return build_reason(POPULAR_IN, language, category=items.categories[index])
+    return build_reason(POPULAR, language)
 
 
 def _repeat(bundle: Bundle, profile: Profile, index: int, language: str) -> Reason:
     kind, at_seconds = profile.last(index)
     bought = kind == columns.KIND_CODES[columns.PURCHASE]
-    code = reasons.BOUGHT_BEFORE if bought else reasons.SEEN_BEFORE
+    code = BOUGHT_BEFORE if bought else SEEN_BEFORE
     # Instants of a shop without a clock are made up; it is the one that has no ranker.
-    dated = {} if bundle.ranker is None else {"date": reasons.date_of(at_seconds)}
-    return reason(code, language, **dated)
+    dated = {} if bundle.ranker is None else {"date": utc_day(at_seconds)}
+    return build_reason(code, language, **dated)
 
 
-def _loudest(bundle: Bundle, profile: Profile, index: int) -> int:
-    """The item of the history that speaks loudest for `index` as a neighbour."""
+def _strongest_neighbour(bundle: Bundle, profile: Profile, index: int) -> int:
+    """The item of the history that `index` is the strongest neighbour of."""
     items, at_seconds = (part[-LATEST:] for part in (profile.items, profile.at_seconds))
-    voice = bundle.neighbour_scores[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
-    return int(items[np.where(bundle.neighbours[items] == index, voice, 0).max(axis=1).argmax()])
+    neighbours = bundle.signal_tables.co_occurrence
+    weighted = neighbours.score[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
+    return int(items[np.where(neighbours.index[items] == index, weighted, 0).max(axis=1).argmax()])
 
 
 def _nearest(bundle: Bundle, profile: Profile, index: int, language: str) -> Reason:
     """`similar to` the most similar item of the history, if one is similar."""
     history = profile.items
-    cosines = bundle.item_vectors[history] @ bundle.item_vectors[index]  # (H,)
+    vectors = bundle.signal_tables.item_vectors
+    cosines = vectors[history] @ vectors[index]  # (H,)
     best = int(np.argmax(cosines)) if len(history) else 0
-    if not len(history) or cosines[best] < ALIKE or history[best] == index:
-        return reason(reasons.FOR_YOU, language)
-    evidence = int(history[best])
-    return reason(
-        reasons.SIMILAR, language, title=bundle.items.titles[evidence], item_id=_id(bundle, evidence)
-    )
+    if not len(history) or cosines[best] < SIMILAR_COSINE or history[best] == index:
+        return build_reason(FOR_YOU, language)
+    return _of_item(SIMILAR, bundle, int(history[best]), language)
 
 
-def _id(bundle: Bundle, index: int) -> str:
-    return bundle.items.vocabulary.ids[index]
+def _of_item(code: str, bundle: Bundle, index: int, language: str) -> Reason:
+    """The reason that names item `index`."""
+    items = bundle.items
+    return build_reason(code, language, title=items.titles[index], item_id=items.vocabulary.ids[index])
+
+
+def build_reason(code: str, language: str, **parameters: str) -> Reason:
+    """The reason `code` in `language`; a repeat without a `date` gets its undated sentence."""
+    undated = f"{code} undated"
+    sentence = SENTENCES[undated if undated in SENTENCES and "date" not in parameters else code]
+    return Reason(code, sentence[language].format(**parameters), parameters)
+
+
+def utc_day(seconds: int) -> str:
+    """The UTC day of Unix `seconds`.
+
+    >>> utc_day(86_400)
+    '1970-01-02'
+    """
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

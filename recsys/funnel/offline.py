@@ -1,4 +1,4 @@
-"""The funnel's first stage for many questions at once, so that what is evaluated is what is served."""
+"""The funnel's first stage for many requests at once, so that what is evaluated is what is served."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
 
 _ROWS_AT_ONCE = 64  # requests; more would leave the processor's cache
-_CELLS_AT_ONCE = 4_000_000  # of theirs and the catalog's, which bounds the memory
+_PAIRS_AT_ONCE = 4_000_000  # of theirs and the catalog's, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def _first_stage(
     blocks = _blocks(histories, size)
     with progress("candidates", sum(map(len, blocks))) as advance:
         for rows in blocks:
-            voices = sources.voices(histories.take(rows), vectors[rows])
+            users = sources.user_signals(histories.take(rows), vectors[rows])
             allowed = _allowed(size, seen and [seen[row] for row in rows.tolist()], len(rows))
-            fused = sources.fused(voices, allowed, count, repeats=seen is None)
-            user, items = np.divmod(fused.cells, size)
+            fused = sources.fused(users, allowed, count, repeats=seen is None)
+            user, items = np.divmod(fused.flat, size)
             column = np.arange(len(user)) - np.searchsorted(user, user)
             yield _Found(rows[user], column, items, fused.signals)
             advance(len(rows))
@@ -98,7 +98,7 @@ def _first_stage(
 def _blocks(histories: Histories, size: int) -> list[IntArray]:
     """Rows of those with a history, as many at a time as fit."""
     known = np.flatnonzero(histories.items.any(axis=1))
-    count = max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // size))
+    count = max(1, min(_ROWS_AT_ONCE, _PAIRS_AT_ONCE // size))
     return np.split(known, range(count, len(known), count)) if len(known) else []
 
 
@@ -111,14 +111,14 @@ def _allowed(size: int, seen: list[IntArray] | None, rows: int) -> BoolArray:
     return mask
 
 
-def scores_of(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
+def fused_scores(bundle: Bundle, histories: Histories, candidates: IntArray) -> FloatArray:
     """(R, C) fused scores of given candidates (R, C), as `candidate_lists` has them; 0 for padding."""
     sources, size = CandidateSources(bundle, Catalog(bundle)), len(bundle.items)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)
     scores = np.where(candidates > 0, np.float32(np.nan), np.float32(0))
     for rows in _blocks(histories, size):
         row, column = np.nonzero(candidates[rows])
-        voices = sources.voices(histories.take(rows), vectors[rows])
-        signals = voices.signals(row * size + candidates[rows[row], column])
+        users = sources.user_signals(histories.take(rows), vectors[rows])
+        signals = users.signals_at(row * size + candidates[rows[row], column])
         scores[rows[row], column] = bundle.fusion.score(signals)
     return scores

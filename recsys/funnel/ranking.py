@@ -1,4 +1,4 @@
-"""Second stage: the feature matrix of K candidates, the ranker's opinion of it, and the order it gives."""
+"""Second stage: the features of K candidates, their scores, the order they give, and its diversity."""
 
 from dataclasses import dataclass, replace
 
@@ -7,10 +7,12 @@ import numpy as np
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.features.cross import cross_features
-from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import CATEGORY, Candidates
-from recsys.funnel.user_profile import Profile
+from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.models.bundle import Bundle
+
+POOL = 5  # times the slate's length: items that diversity chooses among
+SMALLEST_POOL = 50
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Ranked:
         return len(self.scores)
 
     def take(self, places: IntArray | BoolArray) -> "Ranked":
+        """Those at `places`, in that order."""
         return replace(
             self,
             candidates=self.candidates.take(places),
@@ -70,7 +73,7 @@ def score_candidates(
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
 
-    Without them the score is fusion's, and for somebody nobody knows the item's popularity.
+    Without them the score is fusion's, and for an unknown user the item's popularity.
 
     Args:
         popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
@@ -90,9 +93,44 @@ def score_candidates(
 def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     """`ranked`, best first: what belongs to the context before the rest, and by score within each.
 
-    For somebody nobody knows the sources' own order stands: nearness to the context, then popularity.
+    For an unknown user the sources' own order stands: nearness to the context, then popularity.
     """
     if not known:
         return ranked
     rest = ranked.candidates.source > CATEGORY  # the first two codes are the context's
     return ranked.take(np.lexsort((-ranked.scores, rest)))
+
+
+def diversify_items(vectors: FloatArray, count: int, strength: float) -> IntArray:
+    """Places of `count` of M items, best first, by maximal marginal relevance.
+
+        next = argmax over the rest of  (1 - strength) (1 - place / M) - strength * max cosine to those chosen
+
+    Relevance is the place, not the score: scores have no common scale. So at strength s an item can
+    overtake at most about M s / (1 - s) others.
+
+    Paper: Carbonell and Goldstein 1998, "The Use of MMR", with rank for relevance.
+
+    Args:
+        vectors: (M, D) unit rows, the best item first.
+
+    >>> same, other = [1.0, 0.0], [0.0, 1.0]
+    >>> diversify_items(np.array([same, same, other], np.float32), 2, 0.0).tolist()
+    [0, 1]
+    >>> diversify_items(np.array([same, same, other], np.float32), 2, 0.5).tolist()
+    [0, 2]
+    """
+    size = len(vectors)
+    count = min(count, size)
+    if strength <= 0 or count < 2:
+        return np.arange(count)
+    relevance = (1 - strength) * (1 - np.arange(size, dtype=np.float32) / size)
+    cosines = vectors @ vectors.T  # (M, M)
+    nearest = np.zeros(size, np.float32)  # unlike items gain nothing by being opposite
+    chosen = np.empty(count, np.int64)
+    for place in range(count):
+        best = int(np.argmax(relevance - strength * nearest))
+        chosen[place] = best
+        relevance[best] = -np.inf
+        np.maximum(nearest, cosines[best], out=nearest)
+    return chosen

@@ -1,4 +1,4 @@
-"""The funnel: retrieve, read features, rank, apply the rules, diversify, explain."""
+"""The funnel: retrieve, read features, rank, apply the rules, diversify_items, explain."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -12,22 +12,24 @@ from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
-from recsys.features.rows import FeatureRows
 from recsys.funnel.candidates import CandidateContext, Candidates, CandidateSources
-from recsys.funnel.catalog import Catalog
+from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
-from recsys.funnel.diversity import POOL, SMALLEST_POOL, diversify
 from recsys.funnel.explanation import slate_items
-from recsys.funnel.feature_source import FeatureSource
-from recsys.funnel.freshness import feature_status
-from recsys.funnel.ranking import Ranked, score_candidates, sort_candidates
+from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile, feature_status
+from recsys.funnel.ranking import (
+    POOL,
+    SMALLEST_POOL,
+    Ranked,
+    diversify_items,
+    score_candidates,
+    sort_candidates,
+)
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.rules import allowed_items, passes_now, prices_now
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
-from recsys.funnel.user_profile import Profile
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, Room, extended
+from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.signals import UserSignals
 
 SIMILAR_POOL = 200
@@ -40,10 +42,10 @@ class Recommender:
     answer, and the slate says so.
 
     Args:
-        snapshots: takes what each recommendation read; None where nobody audits it.
+        snapshots: takes what each recommendation read; None where it is not audited.
 
     Attributes:
-        version: changes of the catalog up to this one are known, 0 = none; see `extended`.
+        version: changes of the catalog up to this one are known, 0 = none; see `with_changes`.
     """
 
     def __init__(
@@ -59,10 +61,10 @@ class Recommender:
         self._settings = settings
         self._snapshots = snapshots
         self._sources = CandidateSources(bundle, self.catalog)
-        self._room = Room()
+        self._spare = SpareCapacity()
         self.version = 0
 
-    def extended(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
+    def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
         """A recommender that knows new and changed items too, for little work; this one stays as it is.
 
         Args:
@@ -72,22 +74,22 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle = extended(self.bundle, changes, self._room)
+            other.bundle = update_bundle(self.bundle, changes, self._spare)
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
-            other.catalog = self.catalog.extended(other.bundle.items, index)
-            # Only vectors that differ: an index is no place for prices.
+            other.catalog = self.catalog.with_items(other.bundle.items, index)
+            # Only vectors that differ: an index holds no prices.
             new = index >= len(self.bundle.items)
             known = index[~new]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
-            other._sources = self._sources.extended(other.bundle, other.catalog, touched)
+            other._sources = self._sources.with_bundle(other.bundle, other.catalog, touched)
         return other
 
     def with_popularity(self, popularity: DoubleArray) -> "Recommender":
-        """The same with another popularity (N + 1,): what those get of whom nothing is known."""
+        """The same with another popularity (N + 1,): what unknown users get."""
         other = copy(self)
         other.catalog = self.catalog.with_popularity(popularity)
-        other._sources = self._sources.extended(self.bundle, other.catalog, np.zeros(0, np.int64))
+        other._sources = self._sources.with_bundle(self.bundle, other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
@@ -100,13 +102,13 @@ class Recommender:
         context_item, context_category = self._context(request)
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
-        voices = self._voices(profile.histories)
-        known = voices is not None
+        signals = self._user_signals(profile.histories)
+        known = signals is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
-        interests = CandidateContext(voices, context_item, context_category, repeats)
+        context = CandidateContext(signals, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(interests, profile, allowed, request, now, read=not away)
+        ranked, rows = self._rank(context, profile, allowed, request, now, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(sort_candidates(ranked, known), request.k, diversity)
         return Slate(
@@ -140,13 +142,13 @@ class Recommender:
         ranked = Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows))
         ranked = ranked.take(passes_now(self.catalog, index, request.filters, rows))
         ranked = ranked.take(np.arange(min(request.k, len(ranked))))
-        nobody = Profile.of(None, self.bundle.items.vocabulary, now)
+        unknown = Profile.of(None, self.bundle.items.vocabulary, now)
         return Slate(
             request_id=request.request_id,
             user_id=None,
             bundle_id=self.bundle.manifest.bundle_id,
             at=now,
-            items=slate_items(self.bundle, ranked, nobody, request.language),
+            items=slate_items(self.bundle, ranked, unknown, request.language),
             candidates=len(found),
             features=feature_status(columns.RANKING_SERVICE, (rows,), now),
             cold_start=False,
@@ -181,7 +183,7 @@ class Recommender:
         history = histories_from_features(
             [keys], [np.ones(1, np.int64)], [instants], instants, vocabulary, columns.HISTORY_LENGTH
         )
-        self._voices(history)
+        self._user_signals(history)
         if self.bundle.ranker is not None:
             rows = np.full((self._settings.candidates, len(columns.RANKING_FEATURES)), np.nan, np.float32)
             self.bundle.ranker.score(rows)
@@ -196,12 +198,13 @@ class Recommender:
             0 if category is None else self.catalog.category_code(category),
         )
 
-    def _voices(self, histories: Histories) -> UserSignals | None:
+    def _user_signals(self, histories: Histories) -> UserSignals | None:
         """What the one history says of all items; None where it is empty."""
         if not histories.items.any():
             return None
-        vectors = self.bundle.retriever.user_vectors(histories, self.bundle.item_vectors)  # (1, D)
-        return self._sources.voices(histories, vectors)
+        item_vectors = self.bundle.signal_tables.item_vectors
+        vectors = self.bundle.retriever.user_vectors(histories, item_vectors)  # (1, D)
+        return self._sources.user_signals(histories, vectors)
 
     def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
         """The user's views, and whether the store is away."""
@@ -213,7 +216,7 @@ class Recommender:
             return None, True
 
     def _read_items(self, index: IntArray, read: bool) -> FeatureRows | None:
-        """The items' views; None if the store is away or it is not to be asked."""
+        """The items' views; None if the store is away or is not to be read."""
         if not read:
             return None
         try:
@@ -223,7 +226,7 @@ class Recommender:
 
     def _rank(
         self,
-        interests: CandidateContext,
+        context: CandidateContext,
         profile: Profile,
         allowed: BoolArray,
         request: RecommendRequest,
@@ -232,12 +235,12 @@ class Recommender:
     ) -> tuple[Ranked, FeatureRows | None]:
         """What may be shown of the candidates, in their sources' order, and the views that were read.
 
-        The online store knows best what is in stock, so availability is asked after retrieval. Should
+        The online store knows best what is in stock, so availability is checked after retrieval. Should
         that leave too little, a second round takes only what was in stock when the bundle was made.
         """
         for in_stock in (False, True) if read and not request.filters.include_unavailable else (not read,):
             pool = allowed & self.bundle.items.available if in_stock else allowed
-            candidates, signals = self._sources.find(interests, pool, self._settings.candidates)
+            candidates, signals = self._sources.find(context, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
             scores, probabilities = score_candidates(
                 self.bundle, self.catalog.popularity, profile, candidates, signals, rows
@@ -257,4 +260,5 @@ class Recommender:
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
         """`count` items of the best of `ranked`."""
         pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
-        return ranked.take(diversify(self.bundle.item_vectors[pool], count, strength))
+        vectors = self.bundle.signal_tables.item_vectors[pool]
+        return ranked.take(diversify_items(vectors, count, strength))

@@ -1,4 +1,4 @@
-"""What a caller asks of the funnel."""
+"""The requests that the funnel answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -8,4 +8,6 @@ from recsys.funnel.slate import Slate
 class SlateLog(Protocol):
     """Keeps served slates; never makes a request wait and never fails it."""
 
-    def append(self, slate: Slate) -> None: ...
+    def append(self, slate: Slate) -> None:
+        """Keeps `slate`."""
+        ...

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 
-ITEMS = 20  # of the candidates, evenly from the first to the last
+SNAPSHOT_ITEMS = 20  # of the candidates, evenly from the first to the last
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,20 @@ class FeatureSnapshot:
 class SnapshotLog(Protocol):
     """Keeps a sample of snapshots; never makes a request wait and never fails it."""
 
-    def append(self, record: FeatureSnapshot) -> None: ...
+    def append(self, record: FeatureSnapshot) -> None:
+        """Keeps `record`, or leaves it out of the sample."""
+        ...
 
 
 def snapshot_line(snapshot: FeatureSnapshot) -> dict[str, Any]:
-    """One line of the log: the user's rows, and those of up to ITEMS candidates.
+    """One line of the log: the user's rows, and those of up to SNAPSHOT_ITEMS candidates.
 
     A row is `{"event_at": micros, "values": {feature: value}}`, both as the store had them: a float as the
     double that equals it, an array whole, null where the value was null. A row that was not there has
     `event_at` null and no values.
     """
     count = len(snapshot.item_ids)
-    places = np.unique(np.linspace(0, count - 1, min(count, ITEMS)).round().astype(np.int64))
+    places = np.unique(np.linspace(0, count - 1, min(count, SNAPSHOT_ITEMS)).round().astype(np.int64))
     return {
         "request_id": snapshot.request_id,
         "at": snapshot.at,

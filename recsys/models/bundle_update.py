@@ -1,7 +1,7 @@
 """A bundle that knows items which are new or have changed since it was trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -12,13 +12,13 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import Item
 from recsys.dataset.catalog_rows import attributes_json
+from recsys.dataset.item_table import ItemTable
 from recsys.dataset.item_vectors import ready_row
-from recsys.models.bundle import Bundle, ItemTable
+from recsys.models.bundle import Bundle
 from recsys.models.retriever.attributes import attribute_row
-from recsys.models.retriever.cold_start import read_alike
 
-_LIKENESS = ("text_neighbours", "text_scores")
-LEAST_ROOM = 1024  # rows; more for a large catalog
+_TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
+LEAST_SPARE = 1024  # rows; more for a large catalog
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class ItemChange:
     text_vector: FloatArray | None = None
 
 
-class Room:
-    """Room behind a bundle's arrays, so that adding items to it again and again copies nothing.
+class SpareCapacity:
+    """Spare rows behind a bundle's arrays, so that adding items to it again and again copies nothing.
 
     No array that was handed out is ever written to: new rows go where only the newest bundle looks, and an
     array whose known rows change is copied. Safe for many threads: of two that extend one bundle, one copies.
@@ -60,29 +60,31 @@ class Room:
             buffer = self._buffers.get(name)
             fits = buffer is not None and array.base is buffer and size <= len(buffer)
             if buffer is None or copied or not fits or self._used[name] != len(array):
-                buffer = np.zeros((size + max(LEAST_ROOM, size // 16), *array.shape[1:]), array.dtype)
+                buffer = np.zeros((size + max(LEAST_SPARE, size // 16), *array.shape[1:]), array.dtype)
                 buffer[: len(array)] = array
                 self._buffers[name] = buffer
             self._used[name] = size
             return buffer[:size]
 
 
-def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = None) -> Bundle:
+def update_bundle(
+    bundle: Bundle, changes: Sequence[ItemChange], spare: SpareCapacity | None = None
+) -> Bundle:
     """`bundle` with these items: known ones get their new rows, new ones are appended in the given order.
 
     Indexes never move, and `bundle` itself stays as it is. A new item has the vector of its content, no
-    popularity and only those it reads like as neighbours; a known one keeps what its buyers taught the model,
-    on its new content.
+    popularity and only the items of similar text as neighbours; a known one keeps what its buyers taught the
+    model, on its new content.
     Every array of the bundle that has a row an item is carried along; rows of new items are 0 there.
 
     Args:
         changes: at most one an item.
-        room: the same for all extensions of one bundle, where there are many.
+        spare: the same for all updates of one bundle, where there are many.
     """
     if not changes:
         return bundle
-    room = room or Room()
-    items = _items(bundle.items, [change.item for change in changes], room)
+    spare = spare or SpareCapacity()
+    items = _update_items(bundle.items, [change.item for change in changes], spare)
     index = items.vocabulary.indexes([change.item.item_id for change in changes])
     text = _text_vectors(bundle, index, changes)
     retexted = _differs(bundle.text_vectors, index, text)
@@ -91,22 +93,19 @@ def extended(bundle: Bundle, changes: Sequence[ItemChange], room: Room | None = 
         index[moved], text[moved], [_content(items, place) for place in index[moved].tolist()]
     )
     rows = {"text_vectors": (index[retexted], text[retexted]), "item_vectors": (index[moved], vectors)}
-    arrays = {field.name: getattr(bundle, field.name) for field in fields(bundle)}
-    grown: dict[str, Any] = {
-        name: room.with_rows(name, array, len(items), *rows.get(name, (index[:0], array[:0])))
-        for name, array in arrays.items()
-        if isinstance(array, np.ndarray) and len(array) == len(bundle.items)
-        if not (retexted.any() and name in _LIKENESS)  # many of their rows change: see below
+    grown = {
+        name: spare.with_rows(name, array, len(items), *rows.get(name, (index[:0], array[:0])))
+        for name, array in bundle.arrays().items()
+        if not (retexted.any() and name in _TEXT_NEIGHBOURS)  # many of their rows change: see below
     }
     if retexted.any():
         cosines = bundle.retriever.text_cosines(text[retexted])
-        grown["text_neighbours"], grown["text_scores"] = read_alike(
-            bundle.text_neighbours, bundle.text_scores, len(items), index[retexted], cosines
-        )
-    return replace(bundle, items=items, **grown)
+        found = bundle.signal_tables.text.with_new_texts(len(items), index[retexted], cosines)
+        grown |= dict(zip(_TEXT_NEIGHBOURS, (found.index, found.score), strict=True))
+    return replace(bundle.with_arrays(**grown), items=items)
 
 
-def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
+def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity) -> ItemTable:
     new = tuple(item.item_id for item in items if not table.vocabulary.index(item.item_id))
     vocabulary = table.vocabulary.extended(new)
     index = vocabulary.indexes([item.item_id for item in items])
@@ -130,7 +129,7 @@ def _items(table: ItemTable, items: Sequence[Item], room: Room) -> ItemTable:
     def numbers(name: str, column: npt.NDArray[Any], values: list[Any]) -> npt.NDArray[Any]:
         rows = np.array(values, column.dtype)
         differs = _differs(column, index, rows)
-        return room.with_rows(name, column, size, index[differs], rows[differs])
+        return spare.with_rows(name, column, size, index[differs], rows[differs])
 
     vectors = table.vectors
     if vectors is not None:

@@ -1,4 +1,4 @@
-"""The fused score: all that speaks for an item as one number, by which the catalog is ranked."""
+"""The fused score: all signals of an item as one number, by which the catalog is ranked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class FusionShape:
     Attributes:
         scale: what the network's cosine is multiplied by to make a logit.
         clock: whether instants mean anything.
-        text, words: worth of a text's likeness, co-occurrence being 1. own: worth of an own action.
-        floor: what an item has that nothing speaks for.
-        network: exponent of the network's softmax. popularity: exponent that its liking for popular items
-            is divided by.
-        recent: exponent of what everybody wants lately.
-        cold: what an item that nobody has met yet is given; fades with its events.
+        text, words: weight of a similar text, co-occurrence being 1. own: weight of an own action.
+        floor: what an item has without any signal.
+        network: exponent of the network's softmax. popularity: exponent of the events that its
+            preference for popular items is divided by.
+        recent: exponent of what is popular lately.
+        cold: what an item without events is given; shrinks as its events come in.
         cold_text: how much more its text counts, in logarithms.
-        without: experts that are not listened to; each is the beginning of its signals' names.
+        without: signals that are left out, each by the beginning of its name: `text` is text and text_now.
     """
 
     hidden: int
@@ -69,16 +69,16 @@ class Fusion(nn.Module):
 
     z is the network's cosine, n the item's training events and p its decayed popularity; the neighbours'
     sums are those of `UserSignals`, with their weights. The sum inside the logarithm lets any one signal lift
-    an item, the product with the network's softmax needs both. c is the gate: it is 1 for an
-    item nobody met, of which a softmax only learned that it was never right, and fades as behaviour comes in.
+    an item, the product with the network's softmax needs both. c is the gate: it is 1 for an item without
+    events, of which a softmax only learned that it was never right, and shrinks as they come in.
 
     The MLP sees all SIGNALS, counts and sums through a logarithm, standardised. It learns from the
-    candidates of questions that the experts had no part in.
+    candidates of requests that the network and the neighbours did not learn from.
     """
 
     mean: Tensor
     deviation: Tensor
-    heard: Tensor
+    active: Tensor
 
     def __init__(self, shape: FusionShape) -> None:
         super().__init__()
@@ -87,8 +87,8 @@ class Fusion(nn.Module):
         columns = len(SIGNALS) + 1
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("deviation", torch.ones(columns))
-        heard = [not name.startswith(shape.without) if shape.without else True for name in SIGNALS]
-        self.register_buffer("heard", torch.tensor(heard, dtype=torch.float32), persistent=False)
+        active = [not name.startswith(shape.without) if shape.without else True for name in SIGNALS]
+        self.register_buffer("active", torch.tensor(active, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.ones(()))
         self.layers = nn.Sequential(
             nn.Linear(columns, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
@@ -99,20 +99,20 @@ class Fusion(nn.Module):
 
     def forward(self, signals: Tensor) -> Tensor:
         """(..., S) SIGNALS -> (...,) scores."""
-        signals = signals * self.heard
+        signals = signals * self.active
         prior = _prior(self.shape, signals, torch)
-        inputs = _standardised(_inputs(self.shape, signals, prior, torch), self.mean, self.deviation, torch)
+        inputs = _standardise(_inputs(self.shape, signals, prior, torch), self.mean, self.deviation, torch)
         out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
         return out
 
     def prior_score(self, signals: Tensor) -> Tensor:
         """(..., S) -> (...,): the log-linear form alone, by which candidates are chosen."""
-        out: Tensor = _prior(self.shape, signals * self.heard, torch)
+        out: Tensor = _prior(self.shape, signals * self.active, torch)
         return out
 
     def fit_statistics(self, signals: Tensor) -> None:
         """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
-        signals = signals * self.heard
+        signals = signals * self.active
         inputs = _inputs(self.shape, signals, self.prior_score(signals), torch).double()
         deviation = inputs.std(0, correction=0)
         self.mean.copy_(inputs.mean(0))
@@ -120,18 +120,18 @@ class Fusion(nn.Module):
 
     def score(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 scores of candidates (K, S)."""
-        signals = signals * self.heard.numpy()
+        signals = signals * self.active.numpy()
         prior = _prior(self.shape, signals, np)
         statistics = self.mean.numpy(), self.deviation.numpy()
-        inputs = _standardised(_inputs(self.shape, signals, prior, np), *statistics, np)
+        inputs = _standardise(_inputs(self.shape, signals, prior, np), *statistics, np)
         with torch.inference_mode():
             learnt = self.layers(torch.from_numpy(inputs)).squeeze(-1).numpy()
         out: FloatArray = np.float32(self.weight.item()) * prior + learnt
         return out
 
-    def first_look(self, signals: FloatArray) -> FloatArray:
+    def score_by_prior(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 `prior_score` of items (K, S)."""
-        out: FloatArray = _prior(self.shape, signals * self.heard.numpy(), np)
+        out: FloatArray = _prior(self.shape, signals * self.active.numpy(), np)
         return out
 
     def describe(self) -> dict[str, Any]:
@@ -163,13 +163,13 @@ class Fusion(nn.Module):
 
 
 def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
-    """(..., S) signals that are heard -> (...,), see `Fusion`."""
+    """(..., S) active signals -> (...,), see `Fusion`."""
     column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
     cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
-    likeness = shape.text * column[TEXT] + shape.words * column[WORDS]
-    speaks = column[TOGETHER] + likeness * xp.exp(shape.cold_text * cold) + shape.own * column[OWN_LONG]
+    similarity = shape.text * column[TEXT] + shape.words * column[WORDS]
+    related = column[TOGETHER] + similarity * xp.exp(shape.cold_text * cold) + shape.own * column[OWN_LONG]
     return (
-        xp.log(speaks + shape.floor)
+        xp.log(related + shape.floor)
         + shape.network * shape.scale * column[NETWORK]
         - shape.popularity * xp.log1p(column[ITEM_EVENTS])
         + shape.recent * xp.log1p(column[POPULARITY])
@@ -190,11 +190,11 @@ def _inputs(shape: FusionShape, signals: Any, prior: Any, xp: Any) -> Any:
     return xp.stack([*columns, prior], -1)
 
 
-def _standardised(inputs: Any, mean: Any, deviation: Any, xp: Any) -> Any:
+def _standardise(inputs: Any, mean: Any, deviation: Any, xp: Any) -> Any:
     return xp.clip((inputs - mean) / deviation, -_CLIP, _CLIP)
 
 
-def untrained(
+def initial_fusion(
     hidden: int,
     *,
     scale: float = 12.0,
@@ -203,12 +203,12 @@ def untrained(
     seed: int = 0,
     without: tuple[str, ...] = (),
 ) -> Fusion:
-    """A fusion that answers by its prior.
+    """A fusion before training, which answers by its prior.
 
     Args:
-        clock: whether instants are real; then what is wanted lately counts more than what ever was.
+        clock: whether instants are real; then what is popular lately counts more than what ever was.
         repeats: whether people buy again; then an own action weighs as much as ten perfect neighbours.
-        without: experts that are not listened to.
+        without: signals that are left out, see `FusionShape`.
     """
     own, recent = 10.0 if repeats else 0.0, 0.3 if clock else 0.0
     shape = FusionShape(hidden, scale, clock, own=own, recent=recent, without=without)

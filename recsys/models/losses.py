@@ -117,7 +117,7 @@ def positive_exponent(t: float, rate: float) -> float:
 
 
 def even_log_odds(negatives: int, beta: float = 1.0) -> float:
-    """The logit with the least loss where all items look alike: beta sigmoid(-s) = negatives sigmoid(s).
+    """The logit with the least loss where all items look the same: beta sigmoid(-s) = negatives sigmoid(s).
 
     >>> round(even_log_odds(100), 3)
     -4.605
@@ -172,7 +172,7 @@ def _rows_at_once(vectors: Tensor) -> int:
     return max(1, (_GPU_CELLS if vectors.device.type == "cuda" else _CPU_CELLS) // len(vectors))
 
 
-def listwise(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
+def listwise_loss(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
     """Softmax cross-entropy over each request's candidates, the mean over requests with a positive.
 
     Args:
@@ -190,6 +190,6 @@ def listwise(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor | None
     return (losses * weight[some]).sum() / weight[some].sum().clamp(min=1e-9)
 
 
-def pointwise(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def pointwise_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """Binary cross-entropy, the mean over all candidates: what gives a logit its absolute level."""
     return nn.functional.binary_cross_entropy_with_logits(logits[mask], labels[mask].float())

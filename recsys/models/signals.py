@@ -1,6 +1,6 @@
-"""What speaks for each item, besides the network: neighbours, words and the user's own habit."""
+"""The signals of each item for a user, besides the network's: neighbours, words and the user's own habit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.dataset.histories import Histories
+from recsys.models.neighbours import Neighbours
 
-LATEST = 100  # actions whose neighbours speak
-RECENCY = 0.8  # what one moment further back multiplies an action's voice by
+LATEST = 100  # actions whose neighbours count
+RECENCY = 0.8  # what one moment further back multiplies an action's weight by
 NOW, LONG = 0.3, 0.97  # the same, for what is up right now and for the whole history
 
-# The columns of `UserSignals.signals`, in this order.
+# The columns of `UserSignals.signals_at`, in this order.
 TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_long"
 TEXT, TEXT_NOW, WORDS, WORDS_NOW = "text", "text_now", "words", "words_now"
 OWN, OWN_LONG, OWN_MOMENTS, OWN_DUE = "own", "own_long", "own_moments", "own_due"
@@ -38,195 +39,291 @@ SIGNALS = (
     USER_EVENTS,
 )
 
-_LOUD = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
+_NEIGHBOUR_SIGNALS = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
 
 
 @dataclass(frozen=True)
 class SignalTables:
-    """Arrays of a bundle by item index, all of N + 1 rows, and what they are scaled by.
+    """What a bundle knows by item index and signals are looked up in; every array has N + 1 rows.
 
     Attributes:
-        neighbours, text_neighbours, word_neighbours: (N + 1, M) item indexes, 0 = none.
-        neighbour_scores, text_scores, word_scores: (N + 1, M).
-        item_vectors: (N + 1, D).
-        item_events: (N + 1,) training events. popularity: (N + 1,) decayed.
-        clock: whether instants mean anything.
+        co_occurrence: the items most bought or viewed together.
+        text: the nearest by the text's vector, with cosines. words: the same, by shared words.
+        item_vectors: (N + 1, D) float32, unit length, row 0 zero: the retriever's P_m.
+        item_events: (N + 1,) float32 training events.
+        popularity: (N + 1,) float32, time-decayed weight of events, for cold start.
     """
 
-    neighbours: IntArray
-    neighbour_scores: FloatArray
-    text_neighbours: IntArray
-    text_scores: FloatArray
-    word_neighbours: IntArray
-    word_scores: FloatArray
+    co_occurrence: Neighbours
+    text: Neighbours
+    words: Neighbours
     item_vectors: FloatArray
     item_events: FloatArray
     popularity: FloatArray
-    clock: bool
 
     @property
     def unit(self) -> float:
         """The mean strongest neighbour: what co-occurrence is divided by, to mean the same in every shop."""
-        strongest = self.neighbour_scores[:, 0] if self.neighbour_scores.size else np.zeros(0)
+        score = self.co_occurrence.score
+        strongest = score[:, 0] if score.size else np.zeros(0)
         some = strongest[strongest > 0]
         return float(some.mean()) if len(some) else 1.0
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays under the names that they are stored by; `from_arrays` takes them back."""
+        return {
+            "item_vectors": self.item_vectors,
+            "popularity": self.popularity,
+            "neighbours": self.co_occurrence.index,
+            "neighbour_scores": self.co_occurrence.score,
+            "text_neighbours": self.text.index,
+            "text_scores": self.text.score,
+            "word_neighbours": self.words.index,
+            "word_scores": self.words.score,
+            "item_events": self.item_events,
+        }
 
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "SignalTables":
+        """The tables of these arrays, which are not copied; others are passed over."""
+        return cls(
+            co_occurrence=Neighbours(arrays["neighbours"], arrays["neighbour_scores"]),
+            text=Neighbours(arrays["text_neighbours"], arrays["text_scores"]),
+            words=Neighbours(arrays["word_neighbours"], arrays["word_scores"]),
+            item_vectors=arrays["item_vectors"],
+            item_events=arrays["item_events"],
+            popularity=arrays["popularity"],
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class UserSignals:
-    """What the histories of R users say of all items; read out for as many candidates as are asked.
+    """What the histories of R users say of all items; read out for as many candidates as are wanted.
 
     With r_m = decay^m for an action m moments back and N_k(h, i) the k-th table of neighbours:
 
         together, text, words (u, i) = sum over the latest actions h of r N_k(h, i)
         own (u, i) = sum over the user's own actions on i of r
 
-    What is summed lies in cells: u (N + 1) + i is the cell of item i and the u-th user. So many users cost
-    the passes over arrays that one does, and of a single user the cells are the item indexes.
-
-    Args:
-        experts: of the bundle; `unit` is `experts.unit`, computed once.
-        histories: R of them, known items and padding; one without a known item says nothing.
-        vectors: (R, D) the users'.
-        cosines: (R, N + 1) of them with all items, where somebody has multiplied them already.
+    Users and items share one flat index: u (N + 1) + i is item i for the u-th user. So many users cost the
+    passes over arrays that one does, and for a single user the flat indexes are the item indexes. A history
+    has a signal for few of them: those get a slot each, from 1 on, and all others share slot 0.
 
     Attributes:
+        tables: of the bundle.
         vectors: (R, D) the users'.
-        cosines: as given.
-        own: (A,) cells of the actions, user by user, oldest first.
+        cosines: (R, N + 1) of them with all items, where these are multiplied already.
+        own: (A,) flat indexes of the actions, user by user, oldest first.
+        counts: (R,) float32 actions. ends: (R,) where each user's actions end in `own`.
+        flat: (P,) flat indexes with a slot, ascending.
+        slots: (R (N + 1),) the slot of each flat index.
+        history_signals: (H, P + 1) float32, by slot, the H first of SIGNALS; slot 0 is zero.
     """
 
-    def __init__(
-        self,
-        experts: SignalTables,
-        unit: float,
+    tables: SignalTables
+    vectors: FloatArray
+    cosines: FloatArray | None
+    own: IntArray
+    counts: FloatArray
+    ends: IntArray
+    flat: IntArray
+    slots: IntArray
+    history_signals: FloatArray
+
+    @classmethod
+    def from_histories(
+        cls,
+        tables: SignalTables,
         histories: Histories,
         vectors: FloatArray,
+        *,
+        unit: float,
+        clock: bool,
         cosines: FloatArray | None = None,
-    ) -> None:
-        self._experts = experts
-        self.vectors, self.cosines = vectors, cosines
-        self.size = len(experts.item_events)  # N + 1
-        actions = np.flatnonzero(histories.items)  # (A,) of the rows end to end
-        user = actions // histories.items.shape[1]
-        items, at_seconds = histories.items.ravel()[actions], histories.at_seconds.ravel()[actions]  # (A,)
-        counts = np.bincount(user, minlength=len(histories))
-        self._events = counts.astype(np.float32)
-        self._ends = np.cumsum(counts)
-        last = self._ends[user] - 1  # (A,) the same user's last action
-        back = moments_back(at_seconds, last)
-        latest = last - np.arange(len(user)) < LATEST
-        first_cell = user * self.size
-        self.own: IntArray = first_cell + items
-        tables = (
-            (experts.neighbours, experts.neighbour_scores, 1 / unit, (RECENCY, NOW, LONG)),
-            (experts.text_neighbours, experts.text_scores, 1.0, (RECENCY, NOW)),
-            (experts.word_neighbours, experts.word_scores, 1.0, (RECENCY, NOW)),
-        )
-        speaking, first, spoken_back = items[latest], first_cell[latest, None], back[latest]
-        found = [(neighbours[speaking] + first).ravel() for neighbours, *_ in tables]
-        # Few cells are spoken for: they get places of their own, from 1; 0 = silence.
-        mentioned = np.zeros(len(histories) * self.size, np.bool_)
-        for cells in (*found, self.own):
-            mentioned[cells] = True
-        mentioned[:: self.size] = False  # padding is no item
-        self._cells = np.flatnonzero(mentioned)
-        self._places = np.zeros(len(mentioned), np.int64)
-        self._places[self._cells] = np.arange(1, len(self._cells) + 1)
-        columns: list[DoubleArray] = []
-        for cells, (_, scores, factor, decays) in zip(found, tables, strict=True):
-            columns += self._spread(self._places[cells], scores[speaking], spoken_back, factor, decays)
-        own = self._places[self.own]
-        columns += [self._summed(own, decay**back) for decay in (RECENCY, LONG)]
-        columns += self._habit(own, back, at_seconds, histories.request_at_seconds[user])
-        self._spoken = np.stack(columns, dtype=np.float32)  # (what histories say, P + 1)
-        self._spoken[:, 0] = 0  # for items that nobody speaks for
+    ) -> "UserSignals":
+        """The signals of R histories of users with these vectors (R, D).
 
-    def found(self, count: int) -> IntArray:
-        """Cells of up to `count` items a user that neighbours speak for, the loudest, in ascending order."""
-        loud = np.sum([self._spoken[column, 1:] for column in _LOUD], axis=0)
-        some = np.flatnonzero(loud > 0)
+        Args:
+            histories: known items and padding; one without a known item says nothing.
+            unit: `tables.unit`, computed once.
+            clock: whether instants mean anything.
+        """
+        actions = _Actions.of(histories, len(tables.item_events))
+        latest = actions.latest
+        items, first, back = actions.item[latest], actions.first[latest, None], actions.back[latest]
+        sources = (
+            (tables.co_occurrence, 1 / unit, (RECENCY, NOW, LONG)),
+            (tables.text, 1.0, (RECENCY, NOW)),
+            (tables.words, 1.0, (RECENCY, NOW)),
+        )
+        neighbours = [(table.index[items] + first).ravel() for table, *_ in sources]
+        flat, slots = _assign_slots((*neighbours, actions.flat), len(histories), len(tables.item_events))
+        width = len(flat) + 1
+        columns: list[DoubleArray] = []
+        for found, (table, factor, decays) in zip(neighbours, sources, strict=True):
+            columns += _decayed_sums(slots[found], table.score[items], back, factor, decays, width)
+        own = slots[actions.flat]
+        columns += [_sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
+        columns += _habit_signals(own, actions, histories.request_at_seconds[actions.user], clock, width)
+        history_signals = np.stack(columns, dtype=np.float32)
+        history_signals[:, 0] = 0  # padding is not a neighbour
+        return cls(
+            tables, vectors, cosines, actions.flat, actions.counts, actions.ends, flat, slots, history_signals
+        )
+
+    @property
+    def size(self) -> int:
+        """N + 1, by which a flat index is divided into user and item."""
+        return len(self.tables.item_events)
+
+    def strongest(self, count: int) -> IntArray:
+        """Flat indexes of up to `count` items a user with the strongest neighbour signals, ascending."""
+        strength = np.sum([self.history_signals[column, 1:] for column in _NEIGHBOUR_SIGNALS], axis=0)
+        some = np.flatnonzero(strength > 0)
         users = np.arange(len(self.vectors) + 1)
-        edges = np.searchsorted(self._cells[some], users * self.size)
+        edges = np.searchsorted(self.flat[some], users * self.size)
         if (np.diff(edges) > count).any():
             parts = [some[start:stop] for start, stop in pairwise(edges.tolist())]
-            some = np.concatenate([_loudest(part, loud, count) for part in parts])
-        return self._cells[some]
+            some = np.concatenate([_largest(part, strength, count) for part in parts])
+        return self.flat[some]
 
-    def latest(self, user: int, count: int) -> IntArray:
+    def latest_items(self, user: int, count: int) -> IntArray:
         """Up to `count` items of a user's last actions, oldest first."""
-        end = int(self._ends[user])
-        start = max(end - count, end - int(self._events[user]))
+        end = int(self.ends[user])
+        start = max(end - count, end - int(self.counts[user]))
         return self.own[start:end] - user * self.size
 
-    def network(self, cells: IntArray) -> FloatArray:
-        """(K,) cosines of users and items at `cells` (K,)."""
+    def network_cosines(self, flat: IntArray) -> FloatArray:
+        """(K,) cosines of the users and items at `flat` (K,)."""
         if self.cosines is not None:
-            known: FloatArray = self.cosines.ravel()[cells]
+            known: FloatArray = self.cosines.ravel()[flat]
             return known
-        user, item = np.divmod(cells, self.size)
+        user, item = np.divmod(flat, self.size)
         if len(self.vectors) == 1:
-            cosines: FloatArray = self._experts.item_vectors[item] @ self.vectors[0]
+            cosines: FloatArray = self.tables.item_vectors[item] @ self.vectors[0]
         else:
-            cosines = np.einsum("kd,kd->k", self._experts.item_vectors[item], self.vectors[user])
+            cosines = np.einsum("kd,kd->k", self.tables.item_vectors[item], self.vectors[user])
         return cosines
 
-    def signals(self, cells: IntArray) -> FloatArray:
-        """(K, S) float32 SIGNALS at `cells` (K,)."""
-        user, item = np.divmod(cells, self.size)
+    def signals_at(self, flat: IntArray) -> FloatArray:
+        """(K, S) float32 SIGNALS at `flat` (K,)."""
+        user, item = np.divmod(flat, self.size)
         others = (
-            self.network(cells),
-            self._experts.item_events[item],
-            self._experts.popularity[item],
-            self._events[user],
+            self.network_cosines(flat),
+            self.tables.item_events[item],
+            self.tables.popularity[item],
+            self.counts[user],
         )
-        out = np.empty((len(SIGNALS), len(cells)), np.float32)  # (S, K): it is read signal by signal
-        self._spoken.take(self._places[cells], axis=1, out=out[: -len(others)], mode="clip")
+        out = np.empty((len(SIGNALS), len(flat)), np.float32)  # (S, K): it is read signal by signal
+        self.history_signals.take(self.slots[flat], axis=1, out=out[: -len(others)], mode="clip")
         for column, values in zip(out[-len(others) :], others, strict=True):
             column[:] = values
         return out.T
 
-    def _spread(
-        self, places: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float]
-    ) -> list[DoubleArray]:
-        """For each decay (P + 1,): the scores of neighbours at `places` (H M,), summed by place."""
-        return [self._summed(places, (scores * (factor * decay**back)[:, None]).ravel()) for decay in decays]
 
-    def _summed(self, places: IntArray, weights: npt.NDArray[Any]) -> DoubleArray:
-        return np.bincount(places, weights, len(self._cells) + 1).astype(np.float64, copy=False)
+@dataclass(frozen=True)
+class _Actions:
+    """The A actions of R histories, end to end, each user's from the oldest on.
 
-    def _habit(
-        self, own: IntArray, back: IntArray, at_seconds: IntArray, request_at: IntArray
-    ) -> tuple[DoubleArray, DoubleArray]:
-        """(P + 1,) 1 / (1 + moments since the last action on own places (A,)), and how due the item is.
+    Attributes:
+        user, item, at_seconds: (A,) of each.
+        first: (A,) the flat index of its user's item 0. flat: (A,) its own.
+        back: (A,) moments between it and its user's last one.
+        latest: (A,) whether it is one of its user's LATEST.
+        counts: (R,) float32 actions. ends: (R,) where each user's actions end.
+    """
+
+    user: IntArray
+    item: IntArray
+    at_seconds: IntArray
+    first: IntArray
+    flat: IntArray
+    back: IntArray
+    latest: BoolArray
+    counts: FloatArray
+    ends: IntArray
+
+    @classmethod
+    def of(cls, histories: Histories, size: int) -> "_Actions":
+        """The actions of `histories` over a catalog of `size` items, padding included."""
+        places = np.flatnonzero(histories.items)  # (A,) of the rows end to end
+        user = places // histories.items.shape[1]
+        item, at_seconds = histories.items.ravel()[places], histories.at_seconds.ravel()[places]  # (A,)
+        counts = np.bincount(user, minlength=len(histories))
+        ends = np.cumsum(counts)
+        last = ends[user] - 1  # (A,) the same user's last action
+        first = user * size
+        return cls(
+            user=user,
+            item=item,
+            at_seconds=at_seconds,
+            first=first,
+            flat=first + item,
+            back=moments_back(at_seconds, last),
+            latest=last - np.arange(len(user)) < LATEST,
+            counts=counts.astype(np.float32),
+            ends=ends,
+        )
+
+
+def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[IntArray, IntArray]:
+    """The distinct flat indexes in `found` (P,), ascending, and the slot of every flat index (R (N + 1),)."""
+    mentioned = np.zeros(users * size, np.bool_)
+    for flat in found:
+        mentioned[flat] = True
+    mentioned[::size] = False  # padding is not an item
+    distinct = np.flatnonzero(mentioned)
+    slots = np.zeros(len(mentioned), np.int64)
+    slots[distinct] = np.arange(1, len(distinct) + 1)
+    return distinct, slots
+
+
+def _decayed_sums(
+    slots: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float], width: int
+) -> list[DoubleArray]:
+    """For each decay (P + 1,): the scores (H, M) of neighbours at `slots` (H M,), summed by slot."""
+    return [
+        _sum_by_slot(slots, (scores * (factor * decay**back)[:, None]).ravel(), width) for decay in decays
+    ]
+
+
+def _sum_by_slot(slots: IntArray, weights: npt.NDArray[Any], width: int) -> DoubleArray:
+    return np.bincount(slots, weights, width).astype(np.float64, copy=False)
+
+
+def _habit_signals(
+    own: IntArray, actions: _Actions, request_at: IntArray, clock: bool, width: int
+) -> tuple[DoubleArray, DoubleArray]:
+    """(P + 1,) 1 / (1 + moments since the last action) at own slots (A,), and how due the item is.
 
         due = log((time since the last) / (mean time between)), for an item taken at two instants or more;
         0 elsewhere, and where there is no clock.
 
-        Args:
-            back, at_seconds, request_at: (A,) of each action.
-        """
-        last, due = (np.zeros(len(self._cells) + 1) for _ in range(2))
-        last[own] = 1 / (1.0 + back)  # oldest first: the last write wins
-        if not self._experts.clock or len(own) < 2:
-            return last, due
-        order = np.lexsort((at_seconds, own))
-        item, at = own[order], at_seconds[order]
-        first = np.flatnonzero(np.append(True, item[1:] != item[:-1]))
-        new = np.append(True, (item[1:] != item[:-1]) | (at[1:] != at[:-1]))
-        moments = np.add.reduceat(new.astype(np.int64), first)
-        final = np.append(first[1:], len(item)) - 1
-        several = moments > 1
-        gap = (at[final] - at[first])[several] / (moments[several] - 1)
-        since = np.maximum((request_at[order] - at)[final][several], 1)
-        due[item[first][several]] = np.log(since / np.maximum(gap, 1))
+    Args:
+        request_at: (A,) the instant of each action's request.
+    """
+    last, due = (np.zeros(width) for _ in range(2))
+    last[own] = 1 / (1.0 + actions.back)  # oldest first: the last write wins
+    if not clock or len(own) < 2:
         return last, due
+    order = np.lexsort((actions.at_seconds, own))
+    item, at = own[order], actions.at_seconds[order]
+    first = np.flatnonzero(np.append(True, item[1:] != item[:-1]))
+    new = np.append(True, (item[1:] != item[:-1]) | (at[1:] != at[:-1]))
+    moments = np.add.reduceat(new.astype(np.int64), first)
+    final = np.append(first[1:], len(item)) - 1
+    several = moments > 1
+    gap = (at[final] - at[first])[several] / (moments[several] - 1)
+    since = np.maximum((request_at[order] - at)[final][several], 1)
+    due[item[first][several]] = np.log(since / np.maximum(gap, 1))
+    return last, due
 
 
-def _loudest(places: IntArray, loud: FloatArray, count: int) -> IntArray:
-    """Up to `count` of `places` (P,), those where `loud` is largest, ascending."""
+def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:
+    """Up to `count` of `places` (P,), those where `values` are largest, ascending."""
     if len(places) <= count:
         return places
-    return np.sort(places[np.argpartition(-loud[places], count)[:count]])
+    return np.sort(places[np.argpartition(-values[places], count)[:count]])
 
 
 def moments_back(at_seconds: IntArray, last: IntArray | int = -1) -> IntArray:

@@ -13,8 +13,8 @@ from recsys.arrays import BoolArray, FloatArray, IntArray
 # Numbers to multiply for one exact answer, at most: 31,000 items of width 64 take a third of a millisecond.
 EXACT_UP_TO = 2_000_000
 RECALL_AIM = 0.97
-_SAMPLE = 64  # questions that the number of lists to visit is chosen by
-_MIXED = 4  # rows a question is the mean of, at most: a user's vector lies between items
+_SAMPLE = 64  # queries that the number of lists to visit is chosen by
+_MIXED = 4  # rows a query is the mean of, at most: a user's vector lies between items
 _DEPTH = 500  # their answers' length
 _FEW = 100  # rows that are not allowed and can be left out afterwards
 DELTA_UP_TO = 4096  # changed rows beside the index: a twentieth of a millisecond a search
@@ -25,9 +25,9 @@ class DenseIndex:
 
     Beyond `exact_up_to` numbers an inverted file is built: k-means cells, of which a search visits the
     nearest. How many is chosen at build time, by doubling until the recall of the 500 nearest of sampled
-    questions reaches RECALL_AIM; where half of all cells would not do, the search stays exact.
+    queries reaches RECALL_AIM; where half of all cells would not do, the search stays exact.
 
-    Rows that changed or came later (`extended`) lie in a delta beside it, which is searched exactly.
+    Rows that changed or came later (`with_rows`) lie in a delta beside it, which is searched exactly.
     """
 
     def __init__(self, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO, seed: int = 0) -> None:
@@ -47,7 +47,7 @@ class DenseIndex:
         """How many rows lie beside the main index."""
         return len(self._delta.rows)
 
-    def extended(self, vectors: FloatArray, changed: IntArray) -> "DenseIndex":
+    def with_rows(self, vectors: FloatArray, changed: IntArray) -> "DenseIndex":
         """An index over `vectors` for little work; this one stays as it is.
 
         Args:
@@ -84,22 +84,22 @@ class DenseIndex:
         if products is not None:
             mask = np.ones(products.shape[1], bool) if allowed is None else allowed.copy()
             mask[0] = False
-            rows = np.flatnonzero(nearest(products, mask[None], count))
-            rows = rows[best_first(products[0, rows], count)]
+            rows = np.flatnonzero(nearest_mask(products, mask[None], count))
+            rows = rows[top_places(products[0, rows], count)]
             return rows, products[0, rows]
         if not len(self._delta.rows):
             return self._main.search(vector, count, allowed)
         rows, scores = self._main.search(vector, count, self._delta.others(self._main.count, allowed))
         late, late_scores = self._delta.products(vector, allowed)
         rows, scores = np.concatenate([rows, late]), np.concatenate([scores, late_scores])
-        best = best_first(scores, count)
+        best = top_places(scores, count)
         return rows[best], scores[best]
 
 
-def nearest(products: FloatArray, allowed: BoolArray, count: int) -> BoolArray:
+def nearest_mask(products: FloatArray, allowed: BoolArray, count: int) -> BoolArray:
     """(R, N + 1) true for the `count` largest `allowed` products of each row, and equals of the last.
 
-    >>> nearest(np.array([[0, 1, 3, 3, 2]], np.float32), np.array([[False, True, True, True, False]]), 1)
+    >>> nearest_mask(np.array([[0, 1, 3, 3, 2]], np.float32), np.array([[False, True, True, True, False]]), 1)
     array([[False, False,  True,  True, False]])
     """
     if count < 1:
@@ -110,10 +110,10 @@ def nearest(products: FloatArray, allowed: BoolArray, count: int) -> BoolArray:
     return allowed & (lowered >= edge)
 
 
-def best_first(scores: FloatArray, count: int) -> IntArray:
+def top_places(scores: FloatArray, count: int) -> IntArray:
     """The places of the `count` largest of `scores` (P,), best first; equal ones by place.
 
-    >>> best_first(np.array([1, 3, 2, 3], np.float32), 3)
+    >>> top_places(np.array([1, 3, 2, 3], np.float32), 3)
     array([1, 3, 2])
     """
     order = np.argsort(-scores)
@@ -169,7 +169,7 @@ class _Main:
         if count < 1 or blocked == self.count:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         if allowed is not None and blocked <= _FEW:
-            # Cheaper than a selector, which asks about every row.
+            # Cheaper than a selector, which is called for every row.
             rows, scores = self.search(vector, count + blocked, None)
             kept = allowed[rows]
             return rows[kept][:count], scores[kept][:count]
@@ -199,22 +199,22 @@ def _inverted_file(rows: FloatArray, exact: faiss.IndexFlatIP, seed: int) -> fai
     index.cp.min_points_per_centroid = 1  # few rows a cell are no reason to complain
     index.train(rows)
     index.add(rows)
-    questions = _questions(rows, np.random.default_rng(seed))
+    queries = _queries(rows, np.random.default_rng(seed))
     depth = min(_DEPTH, max(len(rows) // 10, 1))
-    true = exact.search(questions, depth)[1]
+    true = exact.search(queries, depth)[1]
     index.nprobe = 8
     while index.nprobe <= cells // 2:
-        found = index.search(questions, depth)[1]
+        found = index.search(queries, depth)[1]
         if np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]) >= RECALL_AIM:
             return index
         index.nprobe *= 2
     return None
 
 
-def _questions(rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _queries(rows: FloatArray, rng: np.random.Generator) -> FloatArray:
     """(_SAMPLE, D) means of one to _MIXED rows each, like the vectors of users with that many interests."""
     chosen = rng.integers(0, len(rows), (_SAMPLE, _MIXED))
     counts = rng.integers(1, _MIXED + 1, _SAMPLE)
     weights = (np.arange(_MIXED) < counts[:, None]).astype(np.float32)  # (_SAMPLE, _MIXED)
-    questions: FloatArray = np.einsum("sm,smd->sd", weights, rows[chosen])
-    return questions
+    queries: FloatArray = np.einsum("sm,smd->sd", weights, rows[chosen])
+    return queries

@@ -24,7 +24,7 @@ class CoOccurrence:
         reach: actions between them, at most; bounds the work for large baskets.
         decay: what one moment more between them multiplies a pair's worth by.
         backward: worth of the way from the later item to the earlier one.
-        source_power: how far an item's own busyness divides what it says about others.
+        source_power: how far an item's own degree divides what it says about others.
         target_power: the same for the neighbour's; 0 favours the popular, .5 (with .5) is the cosine.
     """
 
@@ -51,7 +51,7 @@ def co_occurrence(
         score(i, j) = w(i -> j) degree_i^-source_power degree_j^-target_power
         degree_j = sum over i of w(i -> j)
 
-    An item is no neighbour of itself. Columns run from the strongest to the weakest, ties by index;
+    An item is not its own neighbour. Columns run from the strongest to the weakest, ties by index;
     0 where an item has fewer neighbours.
     """
     size = len(interactions.items)

@@ -1,4 +1,4 @@
-"""How much an item is wanted by everybody."""
+"""How popular an item is with all users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,7 @@ def live_popularity(
 ) -> DoubleArray:
     """(N + 1,) what is popular at `now`: `live` scores over those that training found.
 
-    A live score is forward-decayed, so that it only ever grows and nobody has to age it:
+    A live score is forward-decayed, so that it only ever grows and need not be aged:
 
         live_i = sum over actions a of i of weight_a 2^((at_a - ORIGIN) / half_life)
 

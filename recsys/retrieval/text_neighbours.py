@@ -1,4 +1,4 @@
-"""Which items read alike: the nearest of each by its text's vector, and by its words."""
+"""The items of most similar text: the nearest of each by its text's vector, and by its words."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from scipy import sparse
 from recsys.arrays import FloatArray, IntArray
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import top_of_rows
-from recsys.retrieval.tfidf import tfidf
+from recsys.retrieval.tfidf import tfidf_matrix
 
 _ROWS_AT_ONCE = 1024
 _EXACT_UP_TO = 30_000  # rows; beyond, only the nearest cells of an inverted file are looked at
@@ -39,7 +39,7 @@ def nearest_by_vector(
             part = rows[start : start + _ROWS_AT_ONCE]
             cosine, place = index.search(np.ascontiguousarray(vectors[part], np.float32), depth)
             other = np.where(place >= 0, rows[place], part[:, None])
-            # Stable: what stays keeps its order, the row itself and what is unlike moves to the end.
+            # Stable: what stays keeps its order, the row itself and what is not similar moves to the end.
             good = (other != part[:, None]) & (cosine > 0)
             order = np.argsort(~good, axis=1, kind="stable")[:, :count]
             kept = np.take_along_axis(good, order, 1)
@@ -58,7 +58,7 @@ def nearest_by_words(
     Texts without a word are near nothing; index 0 is padding and is never found. In a large catalog the
     commonest words, such as a unit of measure, are left out: they join everything with everything.
     """
-    words = _rarer(tfidf(texts))
+    words = _rarer(tfidf_matrix(texts))
     others = words.T.tocsr()  # (W, N + 1)
     found, cosines = (np.zeros((len(texts), count), kind) for kind in (np.int64, np.float32))
     with progress("nearest words", len(texts)) as advance:

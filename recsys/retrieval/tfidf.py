@@ -10,16 +10,16 @@ from scipy import sparse
 _WORD = re.compile(r"[㐀-鿿぀-ヿ]|[^\W_㐀-鿿぀-ヿ]+")
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of `text` in lower case.
 
-    >>> words("Xbox-360: 無線 pad")
+    >>> split_words("Xbox-360: 無線 pad")
     ['xbox', '360', '無', '線', 'pad']
     """
     return _WORD.findall(text.lower())
 
 
-def tfidf(texts: Sequence[str]) -> sparse.csr_matrix:
+def tfidf_matrix(texts: Sequence[str]) -> sparse.csr_matrix:
     """(len(texts), W) sparse float32 rows of unit length, zero where a text has no word.
 
     weight of word w in text t = (1 + log count(w, t)) log((1 + n) / (1 + texts with w)) , then / |row|
@@ -28,7 +28,7 @@ def tfidf(texts: Sequence[str]) -> sparse.csr_matrix:
     rows: list[int] = []
     columns: list[int] = []
     for row, text in enumerate(texts):
-        for word in words(text):
+        for word in split_words(text):
             rows.append(row)
             columns.append(vocabulary.setdefault(word, len(vocabulary)))
     shape = (len(texts), max(len(vocabulary), 1))

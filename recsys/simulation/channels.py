@@ -9,10 +9,10 @@ from recsys.simulation.delivery import Delivered
 def without_search(log: Iterable[Delivered]) -> list[Delivered]:
     """The log less searches and all that was shown and done in answer to one, in the same order."""
     delivered = list(log)
-    asked = {event.request_id for _, event in delivered if isinstance(event, Search)}
-    return [one for one in delivered if not came_by_search(one[1], asked)]
+    searches = {event.request_id for _, event in delivered if isinstance(event, Search)}
+    return [one for one in delivered if not came_by_search(one[1], searches)]
 
 
-def came_by_search(event: UserEvent, asked: set[str | None]) -> bool:
-    """Whether `event` answers one of the requests in `asked`; a machine's view, say, answers none."""
-    return event.request_id is not None and event.request_id in asked
+def came_by_search(event: UserEvent, searches: set[str | None]) -> bool:
+    """Whether `event` answers one of the requests `searches`; a machine's view, say, answers none."""
+    return event.request_id is not None and event.request_id in searches

@@ -16,7 +16,7 @@ _AGAIN = 30.0  # a retry comes within as many seconds
 Delivered = tuple[int, UserEvent]
 
 
-def deliveries(world: World, happened: Iterable[Happened]) -> Iterator[Delivered]:
+def deliver_events(world: World, happened: Iterable[Happened]) -> Iterator[Delivered]:
     """True instant of arrival and event, in the order of `happened`; a duplicate follows its original."""
     events = list(happened)
     habits, rng = world.habits, world.rng
@@ -47,6 +47,7 @@ class Arrivals:
         return len(self._waiting)
 
     def add(self, delivered: Iterable[Delivered]) -> None:
+        """Puts events on their way."""
         for at, event in delivered:
             heapq.heappush(self._waiting, (at, self._count, event))
             self._count += 1

@@ -33,12 +33,12 @@ class Calibration:
     rmse: float
 
 
-def calibration(predicted: DoubleArray, true: DoubleArray, bins: int = _BINS) -> Calibration:
+def calibration_curve(predicted: DoubleArray, true: DoubleArray, bins: int = _BINS) -> Calibration:
     """Compares probabilities with probabilities: without the noise of single clicks.
 
-    >>> calibration(np.array([0.1, 0.3]), np.array([0.2, 0.2]), bins=1).error
+    >>> calibration_curve(np.array([0.1, 0.3]), np.array([0.2, 0.2]), bins=1).error
     0.0
-    >>> round(calibration(np.array([0.1, 0.3]), np.array([0.2, 0.2]), bins=2).error, 6)
+    >>> round(calibration_curve(np.array([0.1, 0.3]), np.array([0.2, 0.2]), bins=2).error, 6)
     0.1
 
     Raises:
@@ -62,14 +62,14 @@ def served_calibration(truth: Truth) -> Calibration:
     """Of the probabilities that a service gave for the places where it showed items.
 
     Raises:
-        DataError: no service was asked, or it gave none.
+        DataError: no service gave the pages, or it gave none.
     """
     shown = truth.shown.filter(truth.shown[PREDICTED].is_valid())
-    return calibration(shown[PREDICTED].to_numpy(), shown[P_CLICK].to_numpy())
+    return calibration_curve(shown[PREDICTED].to_numpy(), shown[P_CLICK].to_numpy())
 
 
 class Oracle:
-    """Knows what everybody likes on every day, out of the truth's files.
+    """Knows what every shopper likes on every day, out of the truth's files.
 
     Attributes:
         item_ids: (N,) in the order of the columns of `attraction`.

@@ -12,10 +12,10 @@ from recsys.arrays import IntArray
 from recsys.documents import JsonObject
 from recsys.events import encode_event
 from recsys.instants import DAY, SECOND
-from recsys.simulation.delivery import Arrivals, deliveries
-from recsys.simulation.page_events import Asked, Names, bot_events, page_events
-from recsys.simulation.pages import Pages, browse
-from recsys.simulation.rhythm import HOUR, arrivals, rate_at
+from recsys.simulation.delivery import Arrivals, deliver_events
+from recsys.simulation.page_events import Names, PageRequests, bot_events, page_events
+from recsys.simulation.pages import Pages, browse_pages
+from recsys.simulation.rhythm import HOUR, draw_arrivals, rate_at
 from recsys.simulation.service import Answer, Receipt
 from recsys.simulation.shop_front import ShopFront
 from recsys.simulation.truth import TruthWriter
@@ -33,9 +33,13 @@ class Service(Protocol):
 
     async def recommend(
         self, user_id: str, size: int, category: str | None = None, token: str | None = None
-    ) -> Answer: ...
+    ) -> Answer:
+        """A slate for the shopper."""
+        ...
 
-    async def send(self, rows: Sequence[JsonObject]) -> Receipt: ...
+    async def send(self, rows: Sequence[JsonObject]) -> Receipt:
+        """Hands in events."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Pace:
     began: float
 
     def now(self) -> int:
+        """The virtual instant, microseconds."""
         return self.start + int((time.monotonic() - self.began) * self.speed * SECOND)
 
     async def until(self, at: int) -> None:
@@ -74,7 +79,7 @@ def start_pace(seconds: float, days: float | None, now: int) -> Pace:
     return Pace(end - int(span), end, span / (seconds * SECOND), time.monotonic())
 
 
-def paced(world: World, pace: Pace, events_per_second: float) -> World:
+def set_pace(world: World, pace: Pace, events_per_second: float) -> World:
     """`world` with as many visits as make about so many events a real second, averaged over the run."""
     habits = world.habits
     of_visit = habits.pages * (1.15 * habits.slate + habits.search_share)  # a page's clicks make 15% more
@@ -124,10 +129,10 @@ class LiveTraffic:
         self._over = False
 
     async def run(self) -> Tally:
-        """Lets everybody come, and returns when the last event is sent.
+        """Lets every shopper come, and returns when the last event is sent.
 
         Raises:
-            RequestError: the service refused a question.
+            RequestError: the service rejected a request.
             StoreUnavailableError: it cannot be reached, or stays busy.
         """
         try:
@@ -156,7 +161,7 @@ class LiveTraffic:
                 self._world.tastes.next_day()
                 if self._truth:
                     self._truth.day()
-            shoppers, at = arrivals(self._world.rates, hour, self._world.rng)
+            shoppers, at = draw_arrivals(self._world.rates, hour, self._world.rng)
             inside = (at >= self._pace.start) & (at < self._pace.end)
             yield from zip(shoppers[inside].tolist(), at[inside].tolist(), strict=True)
 
@@ -165,7 +170,7 @@ class LiveTraffic:
         self.tally.visits += 1
         if world.bots[shopper]:
             seen = bot_events(world, shopper, bot_items(world), at, self._names, self._pace.end)
-            self._waiting.add(deliveries(world, seen))
+            self._waiting.add(deliver_events(world, seen))
             return
         session = self._names.next("s")
         for _ in range(int(page_counts(world, 1)[0])):
@@ -187,13 +192,13 @@ class LiveTraffic:
         self.tally.degraded += bool(slate.degraded)
         known = [self._number.get(item, 0) for item in slate.item_ids]  # an item new since then is overlooked
         items = np.array([known or [0]], np.int64)
-        pages = browse(world, who, items, np.array([at]))
-        asked = Asked([slate.request_id], [session], [query])
+        pages = browse_pages(world, who, items, np.array([at]))
+        requests = PageRequests([slate.request_id], [session], [query])
         self._count(pages)
         if self._truth:
-            self._truth.pages(pages, asked, [slate.p_click])
-        happened = so_far(page_events(world, pages, asked, self._names), self._pace.end)
-        self._waiting.add(deliveries(world, happened))
+            self._truth.pages(pages, requests, [slate.p_click])
+        happened = so_far(page_events(world, pages, requests, self._names), self._pace.end)
+        self._waiting.add(deliver_events(world, happened))
         return int(pages.ends[0])
 
     def _search(self, who: IntArray) -> tuple[str | None, str | None]:

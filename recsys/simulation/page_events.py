@@ -16,7 +16,7 @@ _VIEW_AFTER = SECOND // 2  # the page of an item opens half a second after the c
 
 
 class Names:
-    """Ids that nobody else gives: of events, requests and sessions, all beginning with `sim-` and the run."""
+    """Ids that no one else gives: of events, requests and sessions, all beginning with `sim-` and the run."""
 
     def __init__(self, run: str) -> None:
         self._run = run
@@ -28,15 +28,15 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageRequests:
     """How B slates came about.
 
     Attributes:
-        requests, sessions: (B,) ids.
+        ids: (B,) of the requests. sessions: (B,) theirs.
         queries: (B,) what was typed, None where the page did not begin with a search.
     """
 
-    requests: Sequence[str]
+    ids: Sequence[str]
     sessions: Sequence[str]
     queries: Sequence[str | None]
 
@@ -50,9 +50,9 @@ class Happened:
     event: UserEvent
 
 
-def page_events(world: World, pages: Pages, asked: Asked, names: Names) -> Iterator[Happened]:
+def page_events(world: World, pages: Pages, requests: PageRequests, names: Names) -> Iterator[Happened]:
     """Search, impressions, clicks, views, carts, purchases and cancels of `pages`; `at` is true time."""
-    yield from _searches(world, pages, asked, names)
+    yield from _searches(world, pages, requests, names)
     steps = (
         (Impression, pages.items > 0, np.broadcast_to(pages.at[:, None], pages.items.shape)),
         (Click, pages.clicked, pages.click_at),
@@ -73,8 +73,8 @@ def page_events(world: World, pages: Pages, asked: Asked, names: Names) -> Itera
                     event_id=names.next("e"),
                     at=from_micros(instant),
                     user_id=world.user_id(shopper),
-                    session_id=asked.sessions[row],
-                    request_id=asked.requests[row],
+                    session_id=requests.sessions[row],
+                    request_id=requests.ids[row],
                     item_id=world.space.ids[pages.items[row, place]],
                     position=place + 1,
                     **_amounts(world, pages, kind, row, place),
@@ -101,8 +101,8 @@ def bot_events(
         yield Happened(instant, shopper, event)
 
 
-def _searches(world: World, pages: Pages, asked: Asked, names: Names) -> Iterator[Happened]:
-    for row, query in enumerate(asked.queries):
+def _searches(world: World, pages: Pages, requests: PageRequests, names: Names) -> Iterator[Happened]:
+    for row, query in enumerate(requests.queries):
         if query is None:
             continue
         instant, shopper = int(pages.at[row]) - SECOND // 5, int(pages.shoppers[row])  # the answer took .2 s
@@ -110,8 +110,8 @@ def _searches(world: World, pages: Pages, asked: Asked, names: Names) -> Iterato
             event_id=names.next("e"),
             at=from_micros(instant),
             user_id=world.user_id(shopper),
-            session_id=asked.sessions[row],
-            request_id=asked.requests[row],
+            session_id=requests.sessions[row],
+            request_id=requests.ids[row],
             query=query,
         )
         yield Happened(instant, shopper, event)

@@ -42,7 +42,7 @@ class Pages:
     quantity: IntArray
 
 
-def browse(world: World, shoppers: IntArray, items: IntArray, at: IntArray) -> Pages:
+def browse_pages(world: World, shoppers: IntArray, items: IntArray, at: IntArray) -> Pages:
     """Lets `shoppers` (B,) see `items` (B, K) from `at` (B,) on.
 
     Each place is examined, or not, independently of the others: a click says nothing about the places

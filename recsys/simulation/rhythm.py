@@ -19,7 +19,7 @@ def rate_at(at: int) -> float:
     return float(HOUR_SHAPE[at % DAY // HOUR] * WEEK_SHAPE[weekday])
 
 
-def arrivals(rates: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+def draw_arrivals(rates: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Who comes when in the hour from `start` on, in the order of time.
 
     Args:

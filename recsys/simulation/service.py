@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a batch of events; `token` for the next question, `problem` of the first refusal."""
+    """What became of a batch of events; `token` for the next request, `problem` of the first rejection."""
 
     accepted: int
     refused: int
@@ -76,7 +76,7 @@ class HttpService:
             token: of the user's latest events, which the slate is to know.
 
         Raises:
-            RequestError: the service refused the question.
+            RequestError: the service rejected the request.
             StoreUnavailableError: it cannot be reached, or stays busy.
         """
         body: dict[str, Any] = {"user_id": user_id, "k": size}
@@ -94,7 +94,7 @@ class HttpService:
         """Reports events, again and again while the service is busy: their ids make that harmless.
 
         Raises:
-            RequestError: the service refused the batch.
+            RequestError: the service rejected the batch.
             StoreUnavailableError: it cannot be reached, or stays busy.
         """
         answer = await self._post("/v1/events", list(rows))

@@ -19,12 +19,12 @@ from recsys.arrays import FloatArray
 from recsys.dataset.schemas import INSTANT
 from recsys.errors import DataError
 from recsys.simulation.habits import Habits
-from recsys.simulation.page_events import Asked
+from recsys.simulation.page_events import PageRequests
 from recsys.simulation.pages import Pages
 from recsys.simulation.world import World
 
 P_CLICK, ATTRACTION, EXAMINED, CLICKED = "p_click", "attraction", "examined", "clicked"
-PREDICTED = "predicted_p_click"  # by the service that was asked, null where none was
+PREDICTED = "predicted_p_click"  # by the service that gave the page, null where none was
 DAY, VECTOR, PRICE_LEVEL, TOP_CATEGORIES = "day", "vector", "price_level", "top_categories"
 _HABITS = b"simulated"
 
@@ -89,12 +89,14 @@ class TruthWriter:
         self._tastes.close()
 
     def day(self) -> None:
-        """Writes everybody's taste of today."""
+        """Writes every shopper's taste of today."""
         self._tastes.write_table(taste_table(self._world).replace_schema_metadata(self._metadata))
 
-    def pages(self, pages: Pages, asked: Asked, predicted: Sequence[Sequence[float | None]] = ()) -> None:
-        """Writes what was shown on `pages`; `predicted`: (B, K) the asked service's probabilities."""
-        self._waiting.append(shown_table(self._world, pages, asked, predicted))
+    def pages(
+        self, pages: Pages, requests: PageRequests, predicted: Sequence[Sequence[float | None]] = ()
+    ) -> None:
+        """Writes what was shown on `pages`; `predicted`: (B, K) the service's probabilities."""
+        self._waiting.append(shown_table(self._world, pages, requests, predicted))
         if len(self._waiting) >= _TABLES:
             self._flush()
 
@@ -106,13 +108,13 @@ class TruthWriter:
 
 
 def shown_table(
-    world: World, pages: Pages, asked: Asked, predicted: Sequence[Sequence[float | None]] = ()
+    world: World, pages: Pages, requests: PageRequests, predicted: Sequence[Sequence[float | None]] = ()
 ) -> pa.Table:
     """One row a shown item, as `SHOWN_SCHEMA` has it."""
     rows, places = np.nonzero(pages.items)
     found = pages.items[rows, places]
     values: list[Any] = [
-        [asked.requests[row] for row in rows.tolist()],
+        [requests.ids[row] for row in rows.tolist()],
         [world.user_id(shopper) for shopper in pages.shoppers[rows].tolist()],
         [world.space.ids[item] for item in found.tolist()],
         places + 1,
@@ -131,7 +133,7 @@ def shown_table(
 
 
 def taste_table(world: World) -> pa.Table:
-    """Today's taste of everybody, as `TASTE_SCHEMA` has it."""
+    """Today's taste of every shopper, as `TASTE_SCHEMA` has it."""
     tastes, names = world.tastes, world.space.categories
     count = len(tastes.vectors)
     return pa.table(
@@ -157,7 +159,7 @@ def read_truth(path: Path) -> Truth:
             pq.read_table(file) for file in (path, _beside(path, "tastes"), _beside(path, "items"))
         )
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} is no truth of a simulation: {error}. Simulate with --truth.") from error
+        raise DataError(f"{path} is not a truth file: {error}. Simulate with --truth.") from error
     habits = (shown.schema.metadata or {}).get(_HABITS)
     if habits is None:
         raise DataError(f"{path} does not say how it was simulated. Simulate with --truth.")

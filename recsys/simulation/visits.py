@@ -7,10 +7,10 @@ import numpy as np
 from recsys.arrays import IntArray
 from recsys.events import Cancel
 from recsys.instants import DAY, SECOND
-from recsys.simulation.delivery import Arrivals, Delivered, deliveries
-from recsys.simulation.page_events import Asked, Happened, Names, bot_events, page_events
-from recsys.simulation.pages import browse
-from recsys.simulation.rhythm import HOUR, arrivals
+from recsys.simulation.delivery import Arrivals, Delivered, deliver_events
+from recsys.simulation.page_events import Happened, Names, PageRequests, bot_events, page_events
+from recsys.simulation.pages import browse_pages
+from recsys.simulation.rhythm import HOUR, draw_arrivals
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.truth import TruthWriter
 from recsys.simulation.world import World
@@ -19,7 +19,7 @@ PAUSE = 5 * SECOND  # between two pages
 NEVER = 2**62
 
 
-def simulate(
+def simulate_visits(
     world: World, start: int, days: int, names: Names, truth: TruthWriter | None = None
 ) -> Iterator[Delivered]:
     """Instants of arrival and events, in the order of arrival, of `days` whole days from `start` on.
@@ -37,7 +37,7 @@ def simulate(
             if truth:
                 truth.day()
         for happened in _hour(world, front, now, names, truth):
-            waiting.add(deliveries(world, so_far(happened, end)))
+            waiting.add(deliver_events(world, so_far(happened, end)))
         yield from waiting.due(now + HOUR - SECOND)
     yield from waiting.due(NEVER)
 
@@ -51,7 +51,7 @@ def _hour(
     world: World, front: ShopFront, now: int, names: Names, truth: TruthWriter | None
 ) -> Iterator[Iterator[Happened]]:
     """What happens in the visits that begin in an hour, some visits' worth at a time."""
-    shoppers, at = arrivals(world.rates, now, world.rng)
+    shoppers, at = draw_arrivals(world.rates, now, world.rng)
     machines = world.bots[shoppers]
     for bot, began in zip(shoppers[machines].tolist(), at[machines].tolist(), strict=True):
         yield bot_events(world, bot, bot_items(world), began, names)
@@ -63,15 +63,15 @@ def _hour(
         wanted = front.wanted(world.tastes.vectors[shoppers], world.rng)
         queries = front.searches(wanted, world.rng)
         shown = front.slates(np.where(searching, wanted, WHOLE_SHOP), world.habits.slate, world.rng)
-        pages = browse(world, shoppers, shown, at)
-        asked = Asked(
+        pages = browse_pages(world, shoppers, shown, at)
+        requests = PageRequests(
             [names.next("r") for _ in shoppers],
             sessions.tolist(),
             [query if typed else None for query, typed in zip(queries, searching.tolist(), strict=True)],
         )
         if truth:
-            truth.pages(pages, asked)
-        yield page_events(world, pages, asked, names)
+            truth.pages(pages, requests)
+        yield page_events(world, pages, requests, names)
         left -= 1
         on = left > 0
         shoppers, at, sessions, left = shoppers[on], pages.ends[on] + PAUSE, sessions[on], left[on]

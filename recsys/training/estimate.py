@@ -20,9 +20,9 @@ from recsys.dataset.batches import (
     training_windows,
 )
 from recsys.dataset.interactions import Interactions
+from recsys.dataset.item_table import ItemTable
 from recsys.dataset.split import Split
 from recsys.errors import DataError
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SIGNALS

@@ -9,9 +9,8 @@ from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
+from recsys.dataset.item_table import ItemTable, item_table, text_matrix
 from recsys.instants import SECOND
-from recsys.models.bundle import ItemTable
-from recsys.models.item_table import item_table, text_matrix
 
 
 class TrainingFeatures(Protocol):

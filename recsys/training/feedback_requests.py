@@ -8,7 +8,7 @@ from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.funnel.offline import scores_of
+from recsys.funnel.offline import fused_scores
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
 from recsys.training.requests import RankingData
@@ -43,6 +43,6 @@ def feedback_ranking_data(
     histories = read_histories(features, own_users, users, at, columns.HISTORY_LENGTH)
     cases = EvalCases(users, at, np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
     matrix = read_ranking_features(features, own_users, cases, candidates)
-    scores = scores_of(bundle, histories, candidates)
+    scores = fused_scores(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
     return RankingData(matrix, labels, candidates > 0, users)

@@ -10,7 +10,7 @@ from torch import Tensor
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.config import FusionSettings
 from recsys.models.fusion import Fusion
-from recsys.models.losses import listwise
+from recsys.models.losses import listwise_loss
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.progress import Advance, Progress, silent
@@ -118,7 +118,7 @@ def _train_epoch(
     for start in range(0, len(order), settings.batch_size):
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
-        loss = listwise(
+        loss = listwise_loss(
             fusion(batch.signals), batch.labels, batch.mask, _cold_weight(batch, settings.cold_weight)
         )
         gradient_step(optimizer, loss, fusion.parameters(), 1.0)

@@ -25,7 +25,7 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     manifest = build_manifest(job, known, bundle_id, now, git_revision)
     # Fusion learns from a first stage that knows nothing of the validation period.
     early = build_first_stage(job, known, manifest, with_watch(validate, job.watch))
-    bundle = replace(early, popularity=popularity_at_end(known))
+    bundle = early.with_arrays(popularity=popularity_at_end(known))
     if "learning" not in job.settings.fusion.without:
         train_fusion_stage(job, early)  # in place: both bundles hold the same fusion
     if job.shop.info.clock == "time" and job.with_ranker:

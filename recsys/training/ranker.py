@@ -14,7 +14,7 @@ from recsys.columns import RANKING_FEATURES
 from recsys.config import RankerSettings
 from recsys.errors import DataError
 from recsys.models.calibration import fit_platt
-from recsys.models.losses import listwise, pointwise
+from recsys.models.losses import listwise_loss, pointwise_loss
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
@@ -122,16 +122,16 @@ def _fit_probabilities(
     best = math.inf, weights_of(ranker)
     steps = settings.epochs * -(-len(train.labels) // settings.batch_size)
     with progress("train probabilities", steps) as advance:
-        for _ in _train_epochs(ranker, train, settings, pointwise, advance):
+        for _ in _train_epochs(ranker, train, settings, pointwise_loss, advance):
             with torch.inference_mode():
-                loss = float(pointwise(ranker(test.features), test.labels, test.mask))
+                loss = float(pointwise_loss(ranker(test.features), test.labels, test.mask))
             if loss < best[0]:
                 best = loss, weights_of(ranker)
     return best[1]
 
 
 def _listwise_and_pointwise(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-    return listwise(scores, labels, mask) + POINTWISE_SHARE * pointwise(scores, labels, mask)
+    return listwise_loss(scores, labels, mask) + POINTWISE_SHARE * pointwise_loss(scores, labels, mask)
 
 
 def _train_epochs(

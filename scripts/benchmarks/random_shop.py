@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recsys import columns
@@ -16,12 +15,16 @@ from recsys.arrays import DoubleArray, FloatArray
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.features.view_schemas import VIEW_SCHEMAS, view_table
 from recsys.instants import utc_now
-from recsys.models.bundle import Bundle, ItemTable, Manifest
-from recsys.models.fusion import untrained
+from recsys.models.bundle import Bundle
+from recsys.models.fusion import initial_fusion
+from recsys.models.manifest import Manifest
+from recsys.models.neighbours import Neighbours
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever.build import build_retriever
+from recsys.models.signals import SignalTables
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.offline import OfflineFeatures
@@ -92,28 +95,31 @@ def random_bundle(
         manifest=manifest,
         items=table,
         retriever=retriever,
-        item_vectors=retriever.item_vectors(),
         text_vectors=text,
-        popularity=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
-        **_random_neighbours(items, rng),
-        item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
-        fusion=untrained(settings.fusion.hidden, repeats=True),
+        signal_tables=_random_tables(retriever.item_vectors(), rng),
+        fusion=initial_fusion(settings.fusion.hidden, repeats=True),
         ranker=ranker,
     )
 
 
-def _random_neighbours(items: int, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
-    """All tables of neighbours of a bundle."""
-    found: dict[str, npt.NDArray[Any]] = {}
-    for table, scores in (
-        ("neighbours", "neighbour_scores"),
-        ("text_neighbours", "text_scores"),
-        ("word_neighbours", "word_scores"),
-    ):
-        found[table] = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
-        found[table][0] = 0
-        found[scores] = -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1).astype(np.float32)
-    return found
+def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> SignalTables:
+    items = len(item_vectors) - 1
+    popularity = np.append(0, rng.pareto(1.0, items)).astype(np.float32)
+    return SignalTables(
+        co_occurrence=_random_neighbours(items, rng),
+        text=_random_neighbours(items, rng),
+        words=_random_neighbours(items, rng),
+        item_vectors=item_vectors,
+        item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
+        popularity=popularity,
+    )
+
+
+def _random_neighbours(items: int, rng: np.random.Generator) -> Neighbours:
+    index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
+    index[0] = 0
+    scores = -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
+    return Neighbours(index, scores.astype(np.float32))
 
 
 def item_id(number: int) -> str:

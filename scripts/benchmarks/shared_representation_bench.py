@@ -41,7 +41,7 @@ from recsys.simulation.judge import Oracle
 from recsys.simulation.log_files import write_items, write_log
 from recsys.simulation.page_events import Names
 from recsys.simulation.truth import TruthWriter, read_truth
-from recsys.simulation.visits import simulate
+from recsys.simulation.visits import simulate_visits
 from recsys.simulation.world import open_world
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
@@ -147,7 +147,7 @@ def make_traffic(folder: Path, settings: Settings, items: pa.Table, habits: Habi
     """
     world, end = open_world(habits, items), START + weeks * WEEK
     with TruthWriter(folder / "truth.parquet", world) as writer:
-        whole = simulate(world, START, 7 * weeks, Names(str(habits.seed)), writer)
+        whole = simulate_visits(world, START, 7 * weeks, Names(str(habits.seed)), writer)
         log = [one for one in whole if not isinstance(one[1], Impression)]
     return Traffic(
         whole=_imported(settings, folder / "whole", items, log, end),

@@ -82,7 +82,7 @@ class CatalogWatch:
                 if found.version == recommender.version:
                     self._away = False
                     return recommender
-                recommender = recommender.extended(found.items, found.version)
+                recommender = recommender.with_changes(found.items, found.version)
         except StoreUnavailableError as error:
             self._log_away(error)
             return recommender

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError, StoreUnavailableError
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.stores.registry.database import database_url, open_engine, write_transaction
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import BundleRow, RunRow

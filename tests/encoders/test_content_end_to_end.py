@@ -14,7 +14,7 @@ from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, extended
+from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.encoders.text_encoder import load_encoder
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.stores.features.build import build_features
@@ -145,7 +145,7 @@ def test_a_new_item_stands_among_those_that_its_picture_is_like(bundle: Bundle) 
     for half in (0, 1):
         item = Item("new", "thing 1", "thing 1", vectors={"image": tuple(picture(half, 99))})
         text = bundle.text_vectors[bundle.items.vocabulary.index("i1")]
-        grown = extended(bundle, [ItemChange(item, text)])
+        grown = update_bundle(bundle, [ItemChange(item, text)])
         cosines = grown.item_vectors[1:-1] @ grown.item_vectors[-1]
         of_half = np.array([int(name[1:]) // 12 == half for name in bundle.items.vocabulary.ids[1:]])
         assert cosines[of_half].mean() > cosines[~of_half].mean() + 0.3
@@ -154,8 +154,8 @@ def test_a_new_item_stands_among_those_that_its_picture_is_like(bundle: Bundle) 
 def test_a_changed_picture_moves_an_item_and_the_same_one_does_not(bundle: Bundle) -> None:
     place = bundle.items.vocabulary.index("i2")
     item = Item("i2", "thing 2", "thing 2", price_micros=None, vectors={"image": tuple(picture(0, 2))})
-    same = extended(bundle, [ItemChange(item)])
+    same = update_bundle(bundle, [ItemChange(item)])
     np.testing.assert_allclose(same.item_vectors[place], bundle.item_vectors[place], atol=1e-5)
-    other = extended(bundle, [ItemChange(replace(item, vectors={"image": tuple(picture(1, 50))}))])
+    other = update_bundle(bundle, [ItemChange(replace(item, vectors={"image": tuple(picture(1, 50))}))])
     assert np.abs(other.item_vectors[place] - bundle.item_vectors[place]).max() > 0.05
     assert np.array_equal(bundle.item_vectors, other.item_vectors[: len(bundle.items)]) is False

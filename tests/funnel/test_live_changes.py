@@ -14,7 +14,7 @@ from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
-from recsys.models.bundle_update import ItemChange, extended
+from recsys.models.bundle_update import ItemChange, update_bundle
 from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_bundle
 
 SERVING = ServingSettings(diversity=0.0)
@@ -46,7 +46,7 @@ def ids(recommender: Recommender, user_id: str | None = None, **fields: Any) -> 
 
 def test_a_new_item_is_recommended_to_those_it_suits_and_the_rest_keeps_its_scores() -> None:
     before = shop()
-    after = before.extended([pear()], 1)
+    after = before.with_changes([pear()], 1)
     request = RecommendRequest("r", "ann", k=20)
     old = {item.item_id: item.score for item in before.recommend(request, NOW).items}
     new = {item.item_id: item.score for item in after.recommend(request, NOW).items}
@@ -58,14 +58,14 @@ def test_a_new_item_is_recommended_to_those_it_suits_and_the_rest_keeps_its_scor
 def test_the_old_recommender_stays_as_it_was() -> None:
     before = shop()
     slates = ids(before, "ann"), ids(before)
-    before.extended([pear(), pear("apple", category="bakery")], 1)
+    before.with_changes([pear(), pear("apple", category="bakery")], 1)
     assert (ids(before, "ann"), ids(before)) == slates
     with pytest.raises(UnknownItemError):
         before.item("pear")
 
 
 def test_a_new_item_can_be_asked_for_and_about() -> None:
-    live = shop().extended([pear(attributes={"organic": "yes"})], 1)
+    live = shop().with_changes([pear(attributes={"organic": "yes"})], 1)
     assert live.item("pear").title == "Pear"
     assert ids(live, context_item_id="pear")[0] in ("apple", "banana", "cherry")
     similar = live.similar(SimilarRequest("s", "pear", k=3), NOW)
@@ -76,7 +76,7 @@ def test_a_new_item_can_be_asked_for_and_about() -> None:
 
 def test_a_history_of_a_new_item_is_a_history() -> None:
     features = ShopFeatures({"eve": [("pear", "view", days_ago(1))]})
-    live = shop(features).extended([pear()], 1)
+    live = shop(features).with_changes([pear()], 1)
     slate = live.recommend(RecommendRequest("r", "eve", k=4), NOW)
     assert not slate.cold_start
     assert {item.item_id for item in slate.items[:4]} == {"pear", "apple", "banana", "cherry"}
@@ -84,23 +84,23 @@ def test_a_history_of_a_new_item_is_a_history() -> None:
 
 
 def test_an_item_moves_to_its_new_category() -> None:
-    live = shop().extended([pear("apple", category="bakery")], 1)
+    live = shop().with_changes([pear("apple", category="bakery")], 1)
     assert ids(live, filters=Filters(categories=("bakery",))) == ["apple", "bread", "bagel", "toast"]
     assert ids(live, context_category="fruit", filters=Filters(categories=("fruit",))) == ["banana", "cherry"]
 
 
 def test_a_new_category_and_a_new_attribute_can_be_asked_for() -> None:
-    live = shop().extended([pear(category="exotic", attributes={"from": "Chile"})], 1)
+    live = shop().with_changes([pear(category="exotic", attributes={"from": "Chile"})], 1)
     assert ids(live, context_category="exotic")[0] == "pear"
     assert ids(live, filters=Filters(attributes={"from": "Chile"})) == ["pear"]
     with pytest.raises(RequestError, match="no item has an attribute"):
         ids(shop(), filters=Filters(attributes={"from": "Chile"}))
 
 
-def test_what_is_popular_now_comes_first_for_those_nobody_knows() -> None:
-    live = shop().extended([pear()], 1)
+def test_what_is_popular_now_comes_first_for_unknown_users() -> None:
+    live = shop().with_changes([pear()], 1)
     assert ids(live)[:2] == ["apple", "banana"]
-    assert ids(live)[-1] == "pear", "nobody has wanted it yet"
+    assert ids(live)[-1] == "pear", "it has no events yet"
     popularity = live.catalog.popularity.copy()
     popularity[live.catalog.index("pear")] = 100.0
     now_popular = live.with_popularity(popularity)
@@ -112,7 +112,7 @@ def test_what_is_popular_now_comes_first_for_those_nobody_knows() -> None:
     ]
     assert now_popular.item("pear").popularity == 100.0
     assert ids(now_popular, filters=Filters(categories=("fruit",)))[0] == "pear"
-    assert now_popular.extended([pear("plum")], 2).item("pear").popularity == 100.0
+    assert now_popular.with_changes([pear("plum")], 2).item("pear").popularity == 100.0
 
 
 def test_a_new_item_comes_in_by_its_text_where_the_network_does_not_see_it() -> None:
@@ -125,17 +125,17 @@ def test_a_new_item_comes_in_by_its_text_where_the_network_does_not_see_it() -> 
     vectors = shop_bundle().item_vectors
     few = ServingSettings(diversity=0.0, candidates=3)
     blind = Recommender(shop_bundle(retriever=Blind(vectors), repeats=False), regulars(), few)
-    live = blind.extended([pear(), pear("nail", text_vector=-1.0)], 1)
+    live = blind.with_changes([pear(), pear("nail", text_vector=-1.0)], 1)
     assert "pear" in ids(live, "vic", context_item_id="apple")
     eve = ShopFeatures({"eve": [("apple", "view", days_ago(1))]})
     found = Recommender(shop_bundle(retriever=Blind(vectors), repeats=False), eve, few)
-    assert "pear" in ids(found.extended([pear()], 1), "eve")
+    assert "pear" in ids(found.with_changes([pear()], 1), "eve")
 
 
 def test_being_sold_out_acts_without_online_features() -> None:
     features = regulars()
     features.away = True
-    live = shop(features).extended([pear("banana", available=False)], 1)
+    live = shop(features).with_changes([pear("banana", available=False)], 1)
     assert "banana" not in ids(live)
 
 
@@ -164,9 +164,9 @@ def test_a_catalog_changed_step_by_step_equals_one_built_anew(changes: list[list
     bundle = shop_bundle()
     catalog = Catalog(bundle)
     for step in changes:
-        longer = extended(bundle, step)
+        longer = update_bundle(bundle, step)
         index = longer.items.vocabulary.indexes([change.item.item_id for change in step])
-        catalog, bundle = catalog.extended(longer.items, index), longer
+        catalog, bundle = catalog.with_items(longer.items, index), longer
     anew = Catalog(bundle)
     everything = np.ones(len(bundle.items), bool)
     assert catalog.ids.tolist() == anew.ids.tolist()

@@ -5,8 +5,8 @@ from datetime import timedelta
 import numpy as np
 
 from recsys import columns
+from recsys.funnel.online_features import Profile
 from recsys.funnel.ranking import feature_matrix
-from recsys.funnel.user_profile import Profile
 from tests.fake_world import ITEMS, NOW, PRICES, regulars, shop_bundle
 
 

@@ -15,7 +15,7 @@ from recsys.config import ServingSettings
 from recsys.dataset.histories import Histories, histories_from_features
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
-from recsys.funnel.offline import candidate_lists, candidate_signals, scores_of
+from recsys.funnel.offline import candidate_lists, candidate_signals, fused_scores
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.models.bundle import Bundle
@@ -79,7 +79,7 @@ def test_the_order_served_is_the_order_evaluated() -> None:
     assert [item.item_id for item in slate.items] == evaluated
 
 
-def test_somebody_without_a_history_has_no_fused_score() -> None:
+def test_an_unknown_user_has_no_fused_score() -> None:
     bundle = tiny_bundle()
     found, scores = candidate_lists(bundle, histories(bundle, []), None, 3)
     assert found[0].tolist() == [1, 2, 3]  # by popularity
@@ -105,7 +105,7 @@ def test_many_requests_at_once_are_each_answered_as_if_alone(
     had = None if repeats else [bundle.items.vocabulary.indexes(order) for order in orders]
     found, scores = candidate_lists(bundle, together, had, count)
     again, signals = candidate_signals(bundle, together, had, count)
-    given_scores = scores_of(bundle, together, found)
+    given_scores = fused_scores(bundle, together, found)
     for row, one in enumerate(asked):
         alone, alone_scores = candidate_lists(bundle, one, had and [had[row]], count)
         assert found[row].tolist() == alone[0].tolist()
@@ -121,9 +121,12 @@ def test_a_catalog_too_large_to_multiply_gives_the_same_candidates() -> None:
     vectors = bundle.retriever.user_vectors(asked)
     allowed = np.array([[False, True, True, False, True]])
     chosen = []
-    for index in (DenseIndex(bundle.item_vectors), DenseIndex(bundle.item_vectors, exact_up_to=0)):
+    for index in (
+        DenseIndex(bundle.item_vectors),
+        DenseIndex(bundle.item_vectors, exact_up_to=0),
+    ):
         sources = CandidateSources(bundle, catalog, index)
-        chosen.append(sources.fused(sources.voices(asked, vectors), allowed, 2, repeats=True))
-    assert chosen[0].cells.tolist() == chosen[1].cells.tolist()
+        chosen.append(sources.fused(sources.user_signals(asked, vectors), allowed, 2, repeats=True))
+    assert chosen[0].flat.tolist() == chosen[1].flat.tolist()
     assert chosen[0].source.tolist() == chosen[1].source.tolist()
     np.testing.assert_allclose(chosen[0].signals, chosen[1].signals, atol=1e-6)

@@ -9,10 +9,10 @@ import orjson
 
 from recsys import columns
 from recsys.config import ServingSettings
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
-from recsys.funnel.snapshot import ITEMS, FeatureSnapshot, snapshot_line
+from recsys.funnel.snapshot import SNAPSHOT_ITEMS, FeatureSnapshot, snapshot_line
 from recsys.instants import to_micros
 from recsys.stores.served.slate_log import snapshot_log
 from tests.fake_world import NOW, days_ago, regulars, shop_bundle
@@ -88,7 +88,7 @@ def test_many_candidates_are_sampled_from_the_first_to_the_last() -> None:
     ids = np.array([f"i{number}" for number in range(500)], object)
     rows = FeatureRows({"f": np.arange(500)}, {"v": np.zeros(500, bool)}, {"v": np.arange(500)}, {"f": "v"})
     line = snapshot_line(FeatureSnapshot("r", NOW, "b", None, None, ids, rows))
-    assert len(line["items"]) == ITEMS
+    assert len(line["items"]) == SNAPSHOT_ITEMS
     assert (line["items"][0]["item_id"], line["items"][-1]["item_id"]) == ("i0", "i499")
     assert all(f"i{item['views']['v']['values']['f']}" == item["item_id"] for item in line["items"])
 

@@ -8,7 +8,7 @@ import pytest
 from recsys.arrays import FloatArray
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
-from recsys.models.bundle import ItemTable
+from recsys.dataset.item_table import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 

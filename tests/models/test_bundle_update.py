@@ -1,7 +1,7 @@
 """A bundle that learns of new and changed items: nothing that was there moves, and nothing is written to."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from recsys.catalog import Item, stable_key
 from recsys.dataset.histories import histories_from_features
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, Room, extended
-from recsys.models.retriever.cold_start import knn_residuals, read_alike, shrink_residuals
+from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
+from recsys.models.neighbours import Neighbours
+from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -55,13 +56,8 @@ def unchanged(bundle: Bundle, item_id: str) -> ItemChange:
     )
 
 
-def arrays(bundle: Bundle) -> dict[str, np.ndarray]:
-    values = {field.name: getattr(bundle, field.name) for field in fields(bundle)}
-    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-
-
 def copies(bundle: Bundle) -> dict[str, np.ndarray]:
-    return {name: array.copy() for name, array in arrays(bundle).items()}
+    return {name: array.copy() for name, array in bundle.arrays().items()}
 
 
 @pytest.fixture
@@ -73,7 +69,7 @@ MILK = changed("milk", [1, 2, 0, 0, 0, 1], brand="alp", price_micros=1_000_000, 
 
 
 def test_a_new_item_comes_behind_all_others_with_its_facts(bundle: Bundle) -> None:
-    longer = extended(bundle, [MILK])
+    longer = update_bundle(bundle, [MILK])
     items = longer.items
     assert items.vocabulary.ids == ("", "bread", "butter", "cheese", "wine", "milk")
     assert (items.titles[5], items.categories[5], items.brands[5]) == ("Milk", "dairy", "alp")
@@ -83,17 +79,17 @@ def test_a_new_item_comes_behind_all_others_with_its_facts(bundle: Bundle) -> No
 
 
 def test_rows_of_known_items_stay_bit_for_bit(bundle: Bundle) -> None:
-    longer = extended(bundle, [MILK])
-    for name, array in arrays(longer).items():
+    longer = update_bundle(bundle, [MILK])
+    for name, array in longer.arrays().items():
         assert len(array) == 6, name
         if not name.startswith("text_neighbours") and name != "text_scores":  # the new one may be among them
-            assert np.array_equal(array[:5], getattr(bundle, name)), name
+            assert np.array_equal(array[:5], bundle.arrays()[name]), name
     for name in ("popularity", "neighbours", "neighbour_scores", "word_neighbours", "item_events"):
-        assert not getattr(longer, name)[5].any(), f"{name} of a new item"
+        assert not longer.arrays()[name][5].any(), f"{name} of a new item"
 
 
 def test_a_new_item_has_the_vector_of_its_content(bundle: Bundle) -> None:
-    longer = extended(bundle, [MILK])
+    longer = update_bundle(bundle, [MILK])
     row = {"size": 500, "category": "dairy", "brand": "alp", "price_micros": 1_000_000.0}
     expected = bundle.retriever.new_item_vectors(MILK.text_vector[None], [row])[0]
     assert longer.item_vectors[5] == pytest.approx(expected, abs=1e-6), "an untrained model has no residuals"
@@ -101,7 +97,7 @@ def test_a_new_item_has_the_vector_of_its_content(bundle: Bundle) -> None:
     assert longer.text_vectors[5] == pytest.approx(MILK.text_vector)
 
 
-def test_a_new_item_borrows_what_buyers_of_alike_items_taught() -> None:
+def test_a_new_item_gets_what_buyers_of_similar_items_taught() -> None:
     content = torch.tensor([[1.0, 0.0], [0.0, -3.0]])
     known = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5**0.5, 0.5**0.5], [-1.0, 0.0]])
     residual = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [9.0, 9.0]])
@@ -113,22 +109,22 @@ def test_a_new_item_borrows_what_buyers_of_alike_items_taught() -> None:
 def test_what_was_learned_of_an_item_counts_as_far_as_it_had_events() -> None:
     content = torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     residual = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 8.0], [0.0, 8.0], [7.0, 7.0]])
-    # The first item is familiar and lends: to a new one, to one with 5 events. The last one is like nobody.
-    faded = shrink_residuals(content, residual, torch.tensor([0.0, 100.0, 0.0, 5.0, 3.0]))
+    # The first item is familiar: a new one and one with 5 events take after it. The last one is like none.
+    shrunk = shrink_residuals(content, residual, torch.tensor([0.0, 100.0, 0.0, 5.0, 3.0]))
     expected = torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 0.0], [1.5, 4.0], [7 * 3 / 8, 7 * 3 / 8]])
-    torch.testing.assert_close(faded, expected)
-    nobody = torch.tensor([0.0, 2.0, 0.0, 5.0, 1.0])
-    assert shrink_residuals(content, residual, nobody) is residual, "no familiar item that could lend"
+    torch.testing.assert_close(shrunk, expected)
+    unknown = torch.tensor([0.0, 2.0, 0.0, 5.0, 1.0])
+    assert shrink_residuals(content, residual, unknown) is residual, "no familiar item to take after"
 
 
 def test_a_new_item_stands_beside_its_twin_of_the_bundle(bundle: Bundle) -> None:
     """Same text, same attributes: what the twin's buyers taught counts for the new one."""
     with torch.no_grad():
         bundle.retriever.item_tower.residual[1:] = 2 * torch.eye(8)[:4]
-    bundle = replace(bundle, item_vectors=bundle.retriever.item_vectors())
+    bundle = bundle.with_arrays(item_vectors=bundle.retriever.item_vectors())
     cheese = unchanged(bundle, "cheese")
     twin = ItemChange(replace(cheese.item, item_id="twin"), bundle.text_vectors[3].copy())
-    longer = extended(bundle, [twin])
+    longer = update_bundle(bundle, [twin])
     assert np.argmax(longer.item_vectors[1:5] @ longer.item_vectors[5]) == 2
     row = {"category": "dairy", "brand": "alp", "price_micros": 4_000_000.0}
     without = bundle.retriever.new_item_vectors(twin.text_vector[None], [row])[0]
@@ -139,9 +135,9 @@ def test_a_known_item_with_a_new_text_moves_and_keeps_its_residual(bundle: Bundl
     residual = bundle.retriever.item_tower.residual
     with torch.no_grad():
         residual[2] = 3.0
-    bundle = replace(bundle, item_vectors=bundle.retriever.item_vectors())
+    bundle = bundle.with_arrays(item_vectors=bundle.retriever.item_vectors())
     told = replace(unchanged(bundle, "butter"), text_vector=MILK.text_vector)
-    moved = extended(bundle, [told])
+    moved = update_bundle(bundle, [told])
     assert moved.text_vectors[2] == pytest.approx(MILK.text_vector)
     assert not np.array_equal(moved.item_vectors[2], bundle.item_vectors[2])
     flat = np.full(8, 3.0) / np.linalg.norm(np.full(8, 3.0))
@@ -150,7 +146,7 @@ def test_a_known_item_with_a_new_text_moves_and_keeps_its_residual(bundle: Bundl
 
 def test_being_sold_out_moves_no_vector(bundle: Bundle) -> None:
     known = unchanged(bundle, "bread")
-    sold_out = extended(bundle, [replace(known, item=replace(known.item, available=False))])
+    sold_out = update_bundle(bundle, [replace(known, item=replace(known.item, available=False))])
     assert not sold_out.items.available[1]
     assert sold_out.item_vectors is bundle.item_vectors
     assert sold_out.text_vectors is bundle.text_vectors
@@ -160,19 +156,19 @@ def test_the_same_vector_whether_a_change_is_applied_to_the_content_or_trained(b
     """Given its own content again, an item of the bundle gets the vector that training left."""
     told = replace(unchanged(bundle, "cheese"), text_vector=-bundle.text_vectors[3])
     back = replace(unchanged(bundle, "cheese"), text_vector=bundle.text_vectors[3].copy())
-    assert extended(extended(bundle, [told]), [back]).item_vectors[3] == pytest.approx(
+    assert update_bundle(update_bundle(bundle, [told]), [back]).item_vectors[3] == pytest.approx(
         bundle.item_vectors[3], abs=1e-5
     )
 
 
 def test_a_text_vector_of_another_encoder_says_nothing(bundle: Bundle) -> None:
-    longer = extended(bundle, [changed("milk", [1.0, 1.0])])
+    longer = update_bundle(bundle, [changed("milk", [1.0, 1.0])])
     assert not longer.text_vectors[5].any()
     assert np.isfinite(longer.item_vectors).all()
 
 
 def test_a_history_of_new_items_counts(bundle: Bundle) -> None:
-    longer = extended(bundle, [MILK])
+    longer = update_bundle(bundle, [MILK])
     at = np.array([1_700_000_000], np.int64)
     history = histories_from_features(
         [np.array([stable_key("milk")])], [np.array([4])], [at], at + 60, longer.items.vocabulary, 8
@@ -182,21 +178,22 @@ def test_a_history_of_new_items_counts(bundle: Bundle) -> None:
     assert np.linalg.norm(vector) == pytest.approx(1)
 
 
-def test_an_item_with_a_new_text_is_the_neighbour_of_those_it_reads_like() -> None:
+def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> None:
     neighbours = np.array([[0, 0], [2, 3], [1, 3], [2, 1]])
     scores = np.array([[0, 0], [0.9, 0.2], [0.9, 0.5], [0.5, 0.2]], np.float32)
     new = np.array([[0.0, 0.4, 0.1, 0.8]], np.float32)
-    found, alike = read_alike(neighbours, scores, 5, np.array([4]), new)
-    assert [dict(zip(*row, strict=True)) for row in zip(found.tolist(), alike.tolist(), strict=True)][1:] == [
+    found = Neighbours(neighbours, scores).with_new_texts(5, np.array([4]), new)
+    rows = zip(found.index.tolist(), found.score.tolist(), strict=True)
+    assert [dict(zip(*row, strict=True)) for row in rows][1:] == [
         {2: pytest.approx(0.9), 4: pytest.approx(0.4)},  # stronger than its weakest, which is gone
         {1: pytest.approx(0.9), 3: pytest.approx(0.5)},  # not strong enough
         {2: pytest.approx(0.5), 4: pytest.approx(0.8)},
         {3: pytest.approx(0.8), 1: pytest.approx(0.4)},
     ]
     other = np.array([[0.0, 0.0, -0.5, 0.0, 0.7]], np.float32)[:, :4]
-    found, alike = read_alike(found, alike, 5, np.array([4]), other)
-    assert 4 not in found[1:4], "it reads like none of them any more"
-    assert not found[4].any()
+    found = found.with_new_texts(5, np.array([4]), other)
+    assert 4 not in found.index[1:4], "its text is like none of theirs any more"
+    assert not found.index[4].any()
 
 
 IDS = ("bread", "butter", "cheese", "wine", "milk", "tea", "jam", "oats")
@@ -207,11 +204,11 @@ IDS = ("bread", "butter", "cheese", "wine", "milk", "tea", "jam", "oats")
     st.lists(st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True), max_size=6),
     st.integers(0, 999),
 )
-def test_step_by_step_in_one_room_is_the_same_as_anew_and_nothing_old_is_written_to(
+def test_step_by_step_in_one_spare_capacity_is_the_same_as_anew_and_nothing_old_is_written_to(
     steps: list[list[str]], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    bundle, room = tiny_bundle(), Room()
+    bundle, spare = tiny_bundle(), SpareCapacity()
     known = [(bundle, copies(bundle))]
     for step in steps:
         changes = [
@@ -219,16 +216,16 @@ def test_step_by_step_in_one_room_is_the_same_as_anew_and_nothing_old_is_written
             for name in step
         ]
         before = known[-1][0]
-        other = extended(before, changes)
-        bundle = extended(before, changes, room)
-        fork = extended(before, changes[:1], room)  # of two that extend one bundle, neither sees the other
-        for name, array in arrays(bundle).items():
-            assert np.array_equal(array, getattr(other, name)), name
+        other = update_bundle(before, changes)
+        bundle = update_bundle(before, changes, spare)
+        fork = update_bundle(before, changes[:1], spare)  # neither of two updates sees the other
+        for name, array in bundle.arrays().items():
+            assert np.array_equal(array, other.arrays()[name]), name
         known += [(fork, copies(fork)), (bundle, copies(bundle))]
     for old, values in known:
         for name, array in values.items():
-            assert np.array_equal(getattr(old, name), array), f"{name} of an older bundle was written to"
+            assert np.array_equal(old.arrays()[name], array), f"{name} of an older bundle was written to"
 
 
 def test_no_change_is_the_bundle_itself(bundle: Bundle) -> None:
-    assert extended(bundle, []) is bundle
+    assert update_bundle(bundle, []) is bundle

@@ -1,4 +1,4 @@
-"""The fused score: what each expert adds, where the gates lead, and what a user without a past gets."""
+"""The fused score: what each signal adds, where the gates lead, and what a user without a past gets."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys.dataset.histories import Histories
 from recsys.errors import ArtifactMismatchError
-from recsys.models.fusion import Fusion, untrained
+from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
@@ -39,26 +39,26 @@ def signals(**values: float) -> np.ndarray:
     st.fixed_dictionaries({name: amount for name in (TOGETHER, TEXT, WORDS, OWN_LONG, ITEM_EVENTS)}),
     st.floats(0.125, 10, width=32),
 )
-def test_more_of_any_expert_is_never_worth_less(name: str, row: dict[str, Any], more: float) -> None:
-    fusion = untrained(4, repeats=True)
-    before = fusion.first_look(signals(**row))
-    after = fusion.first_look(signals(**(row | {name: row.get(name, 0.0) + more})))
+def test_more_of_any_signal_is_never_worth_less(name: str, row: dict[str, Any], more: float) -> None:
+    fusion = initial_fusion(4, repeats=True)
+    before = fusion.score_by_prior(signals(**row))
+    after = fusion.score_by_prior(signals(**(row | {name: row.get(name, 0.0) + more})))
     assert after >= before
 
 
 @given(amount)
 def test_what_is_never_bought_again_gains_nothing_by_having_been_bought(own: float) -> None:
-    fusion = untrained(4, repeats=False)
-    assert fusion.first_look(signals(own_long=own)) == fusion.first_look(signals())
+    fusion = initial_fusion(4, repeats=False)
+    assert fusion.score_by_prior(signals(own_long=own)) == fusion.score_by_prior(signals())
 
 
 def test_the_gate_fades_with_an_items_events() -> None:
-    fusion = untrained(4)
+    fusion = initial_fusion(4)
     shape = fusion.shape
 
     def gate(events: float) -> float:
         popularity = shape.popularity * np.log1p(events)
-        return float(fusion.first_look(signals(item_events=events))[0]) + popularity - np.log(shape.floor)
+        return float(fusion.score_by_prior(signals(item_events=events))[0]) + popularity - np.log(shape.floor)
 
     assert gate(0) == pytest.approx(shape.cold)
     assert gate(5) == pytest.approx(shape.cold / 2, abs=1e-5)
@@ -66,19 +66,19 @@ def test_the_gate_fades_with_an_items_events() -> None:
 
 
 def test_the_text_of_a_cold_item_counts_more() -> None:
-    fusion = untrained(4)
+    fusion = initial_fusion(4)
 
     def gain(events: float) -> float:
-        with_text = fusion.first_look(signals(item_events=events, text=1.0))
-        return float((with_text - fusion.first_look(signals(item_events=events)))[0])
+        with_text = fusion.score_by_prior(signals(item_events=events, text=1.0))
+        return float((with_text - fusion.score_by_prior(signals(item_events=events)))[0])
 
     assert gain(0) > gain(5) > gain(1000)
 
 
-def test_before_training_the_prior_alone_speaks() -> None:
-    fusion = untrained(4)
+def test_before_training_the_score_is_the_prior() -> None:
+    fusion = initial_fusion(4)
     rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
-    np.testing.assert_array_equal(fusion.score(rows), fusion.first_look(rows))
+    np.testing.assert_array_equal(fusion.score(rows), fusion.score_by_prior(rows))
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(), ("text", "own")]))
@@ -87,18 +87,18 @@ def test_numpy_that_answers_and_torch_that_learns_say_the_same(seed: int, withou
     rows = rng.exponential(3, (30, len(SIGNALS))).astype(np.float32)
     rows[:, SIGNALS.index(NETWORK)] = rng.uniform(-1, 1, 30)
     rows[rng.random(rows.shape) < 0.3] = 0
-    fusion = untrained(4, repeats=True, without=without)
+    fusion = initial_fusion(4, repeats=True, without=without)
     fusion.fit_statistics(torch.from_numpy(rows))
     torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
     with torch.inference_mode():
         prior, scores = fusion.prior_score(torch.from_numpy(rows)), fusion(torch.from_numpy(rows))
-    np.testing.assert_allclose(fusion.first_look(rows), prior.numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(fusion.score_by_prior(rows), prior.numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(fusion.score(rows), scores.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_fusion_is_rebuilt_as_it_was() -> None:
     rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
-    fusion = untrained(4, repeats=True)
+    fusion = initial_fusion(4, repeats=True)
     fusion.fit_statistics(torch.from_numpy(rows))
     torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
     again = Fusion.rebuild(fusion.describe(), fusion.state_dict())
@@ -117,9 +117,14 @@ def histories(*users: tuple[list[int], list[int]], request_at: int = 1000) -> Hi
     return Histories(*rows, np.full(len(users), request_at))
 
 
-def evidence(items: list[int], at_seconds: list[int], request_at: int = 1000) -> UserSignals:
-    asked = histories((items, at_seconds), request_at=request_at)
-    return UserSignals(tiny_bundle().experts, 1.0, asked, np.zeros((1, 8), np.float32))
+def user_signals(items: list[int], at_seconds: list[int], request_at: int = 1000) -> UserSignals:
+    one = histories((items, at_seconds), request_at=request_at)
+    return signals_of(one, np.zeros((1, 8), np.float32), 1.0)
+
+
+def signals_of(past: Histories, vectors: np.ndarray, unit: float) -> UserSignals:
+    tables = tiny_bundle().signal_tables
+    return UserSignals.from_histories(tables, past, vectors, unit=unit, clock=True)
 
 
 def column(rows: np.ndarray, name: str) -> list[float]:
@@ -127,30 +132,30 @@ def column(rows: np.ndarray, name: str) -> list[float]:
     return values
 
 
-def test_neighbours_of_older_actions_speak_more_softly() -> None:
+def test_neighbours_of_older_actions_count_less() -> None:
     # bread's words are butter's (.5), butter's are bread's (.5); bread lies one moment further back.
-    rows = evidence([0, 1, 2], [0, 10, 20]).signals(np.array([1, 2, 3]))
+    rows = user_signals([0, 1, 2], [0, 10, 20]).signals_at(np.array([1, 2, 3]))
     np.testing.assert_allclose(column(rows, WORDS), [0.5, 0.5 * 0.8, 0.0], rtol=1e-6)
     np.testing.assert_allclose(column(rows, "words_now"), [0.5, 0.5 * 0.3, 0.0], rtol=1e-6)
 
 
 def test_a_basket_is_one_moment() -> None:
     assert moments_back(np.array([5, 5, 5, 9])).tolist() == [1, 1, 1, 0]
-    rows = evidence([1, 2, 3], [5, 5, 9]).signals(np.array([1, 2, 3]))
+    rows = user_signals([1, 2, 3], [5, 5, 9]).signals_at(np.array([1, 2, 3]))
     np.testing.assert_allclose(column(rows, OWN_LONG), [0.97, 0.97, 1.0], rtol=1e-6)
 
 
 def test_an_item_is_due_when_its_usual_time_has_passed() -> None:
     # Bread at 100, 200, 300: every 100 seconds. At 400 it is due just now, at 500 it is late.
     for request_at, due in ((400, 0.0), (500, np.log(2))):
-        rows = evidence([1, 1, 1], [100, 200, 300], request_at).signals(np.array([1, 2]))
+        rows = user_signals([1, 1, 1], [100, 200, 300], request_at).signals_at(np.array([1, 2]))
         np.testing.assert_allclose(column(rows, "own_due"), [due, 0], atol=1e-6)
 
 
-def test_nobody_has_no_evidence() -> None:
-    voices = evidence([0], [0])
-    assert not len(voices.found(4))
-    assert not voices.signals(np.arange(5))[:, : SIGNALS.index(NETWORK)].any()
+def test_an_empty_history_has_no_signals() -> None:
+    users = user_signals([0], [0])
+    assert not len(users.strongest(4))
+    assert not users.signals_at(np.arange(5))[:, : SIGNALS.index(NETWORK)].any()
 
 
 actions = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=12)
@@ -158,23 +163,22 @@ actions = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=12
 
 @given(st.lists(actions, min_size=1, max_size=4), st.integers(1, 4))
 def test_many_users_at_once_are_each_as_if_alone(users: list[list[tuple[int, int]]], count: int) -> None:
-    experts = tiny_bundle().experts
     vectors = np.random.default_rng(0).normal(size=(len(users), 8)).astype(np.float32)
     past = [([item for item, _ in one], sorted(at for _, at in one)) for one in users]
-    together = UserSignals(experts, 2.0, histories(*past), vectors)
-    found = np.split(together.found(count), np.searchsorted(together.found(count), [5, 10, 15, 20]))
+    together = signals_of(histories(*past), vectors, 2.0)
+    found = np.split(together.strongest(count), np.searchsorted(together.strongest(count), [5, 10, 15, 20]))
     for row, one in enumerate(past):
-        alone = UserSignals(experts, 2.0, histories(one), vectors[row : row + 1])
-        assert (found[row] - 5 * row).tolist() == alone.found(count).tolist()
-        assert together.latest(row, 3).tolist() == one[0][-3:]
-        signals = together.signals(np.arange(5) + 5 * row)
-        np.testing.assert_allclose(signals, alone.signals(np.arange(5)), rtol=1e-6, atol=1e-6)
+        alone = signals_of(histories(one), vectors[row : row + 1], 2.0)
+        assert (found[row] - 5 * row).tolist() == alone.strongest(count).tolist()
+        assert together.latest_items(row, 3).tolist() == one[0][-3:]
+        signals = together.signals_at(np.arange(5) + 5 * row)
+        np.testing.assert_allclose(signals, alone.signals_at(np.arange(5)), rtol=1e-6, atol=1e-6)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 4))
-def test_found_are_those_with_a_voice_the_loudest_first_to_stay(items: list[int], count: int) -> None:
-    voices = evidence(items, list(range(len(items))))
-    everything = voices.found(4)
-    some = voices.found(count)
+def test_the_strongest_are_among_those_with_a_neighbour_signal(items: list[int], count: int) -> None:
+    users = user_signals(items, list(range(len(items))))
+    everything = users.strongest(4)
+    some = users.strongest(count)
     assert set(some) <= set(everything)
     assert len(some) == min(count, len(everything))

@@ -8,8 +8,8 @@ from recsys.models.losses import (
     binary_cross_entropy,
     even_log_odds,
     inclusion_log_probability,
-    listwise,
-    pointwise,
+    listwise_loss,
+    pointwise_loss,
     positive_exponent,
     sampled_softmax,
 )
@@ -147,9 +147,9 @@ def test_listwise_shares_a_request_among_its_positives_and_ignores_padding_and_e
     mask = torch.tensor([[True, True, False], [True, True, True], [True, True, True]])
     first = -math.log(1 / 2)
     second = -(math.log(1 / 5) + math.log(3 / 5)) / 2
-    assert float(listwise(logits, labels, mask)) == pytest.approx((first + second) / 2)
+    assert float(listwise_loss(logits, labels, mask)) == pytest.approx((first + second) / 2)
 
 
 def test_pointwise_counts_only_real_candidates():
     logits, labels = torch.tensor([[0.0, 50.0]]), torch.tensor([[True, False]])
-    assert float(pointwise(logits, labels, torch.tensor([[True, False]]))) == pytest.approx(math.log(2))
+    assert float(pointwise_loss(logits, labels, torch.tensor([[True, False]]))) == pytest.approx(math.log(2))

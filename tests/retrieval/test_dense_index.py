@@ -105,7 +105,7 @@ def test_changed_and_new_rows_are_found_as_by_an_index_built_anew(
         moved = rng.integers(1, len(longer), changed)
         longer[: len(vectors)] = vectors
         longer[moved] = clustered(changed, seed=seed + step + 9)[1 : len(moved) + 1]
-        index, vectors = index.extended(longer, moved), longer
+        index, vectors = index.with_rows(longer, moved), longer
         allowed = rng.random(len(vectors)) < 0.7
         query = rng.normal(size=16).astype(np.float32)
         for mask in (None, allowed):
@@ -119,7 +119,7 @@ def test_an_extended_index_leaves_the_old_one_as_it_was() -> None:
     vectors = clustered(50)
     index = DenseIndex(vectors)
     longer = np.concatenate([vectors, -vectors[3:4]])
-    assert index.extended(longer, np.array([51])).search(-vectors[3], 1)[0].tolist() == [51]
+    assert index.with_rows(longer, np.array([51])).search(-vectors[3], 1)[0].tolist() == [51]
     assert index.search(-vectors[3], 50)[0].max() <= 50
 
 
@@ -128,7 +128,7 @@ def test_a_delta_that_has_grown_is_folded_in(monkeypatch: pytest.MonkeyPatch) ->
     vectors = clustered(2000)
     index = DenseIndex(vectors, exact_up_to=1000)
     longer = np.concatenate([vectors, clustered(8, seed=5)[1:]])
-    beside = index.extended(longer, np.arange(2001, 2009))
-    folded = beside.extended(np.concatenate([longer, clustered(1, seed=6)[1:]]), np.array([2009]))
+    beside = index.with_rows(longer, np.arange(2001, 2009))
+    folded = beside.with_rows(np.concatenate([longer, clustered(1, seed=6)[1:]]), np.array([2009]))
     assert (beside.delta, folded.delta) == (8, 0)
     assert 2009 in folded.search(clustered(1, seed=6)[1], 10)[0]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from recsys.dataset.schemas import ITEM_SCHEMA
 from recsys.instants import to_micros
 from recsys.simulation.habits import Habits
-from recsys.simulation.live import LiveTraffic, Tally, paced, start_pace
+from recsys.simulation.live import LiveTraffic, Tally, set_pace, start_pace
 from recsys.simulation.page_events import Names
 from recsys.simulation.service import HttpService
 from recsys.simulation.truth import TruthWriter, read_truth
@@ -40,7 +40,7 @@ def catalog() -> pa.Table:
 def visit(shop: Shop, folder: Path, api_key: str | None = None) -> Tally:
     world = open_world(Habits(shoppers=30, slate=5, bot_share=0.1, bot_views=20), catalog())
     pace = start_pace(1.0, 1.0, to_micros(NOW))
-    world = paced(world, pace, 400)
+    world = set_pace(world, pace, 400)
 
     async def play() -> Tally:
         transport = httpx.ASGITransport(app=shop.client.app)

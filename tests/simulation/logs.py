@@ -8,7 +8,7 @@ from recsys.events import UserEvent
 from recsys.simulation.habits import Habits
 from recsys.simulation.page_events import Names
 from recsys.simulation.truth import Truth, TruthWriter, read_truth
-from recsys.simulation.visits import simulate
+from recsys.simulation.visits import simulate_visits
 from recsys.simulation.world import World, open_world
 from tests.simulation.catalogs import START, small_catalog
 
@@ -30,5 +30,5 @@ class Log:
 def make_log(folder: Path, days: int = DAYS, **habits: Any) -> Log:
     world = open_world(Habits(**{"shoppers": 300, "cancel_share": 0.2, **habits}), small_catalog())
     with TruthWriter(folder / "truth.parquet", world) as writer:
-        arriving = list(simulate(world, START, days, Names("0"), writer))
+        arriving = list(simulate_visits(world, START, days, Names("0"), writer))
     return Log(world, arriving, read_truth(folder / "truth.parquet"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import DataError
-from recsys.simulation.judge import Oracle, calibration, served_calibration
+from recsys.simulation.judge import Oracle, calibration_curve, served_calibration
 from recsys.simulation.truth import Truth, read_truth
 from tests.simulation.logs import Log
 
@@ -58,9 +58,11 @@ def test_categories_that_people_like_are_clicked_more(tidy: Log) -> None:
 
 def test_the_truth_is_perfectly_calibrated_to_itself_and_half_of_it_is_not(tidy: Log) -> None:
     true = tidy.truth.shown["p_click"].to_numpy()
-    assert calibration(true, true).error == 0
-    assert calibration(true / 2, true).error == pytest.approx(true.mean() / 2)
-    assert calibration(np.full_like(true, true.mean()), true, bins=1).error == pytest.approx(0, abs=1e-12)
+    assert calibration_curve(true, true).error == 0
+    assert calibration_curve(true / 2, true).error == pytest.approx(true.mean() / 2)
+    assert calibration_curve(np.full_like(true, true.mean()), true, bins=1).error == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 def test_a_log_without_a_service_has_no_predictions_to_judge(tidy: Log) -> None:

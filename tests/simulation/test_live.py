@@ -16,7 +16,7 @@ from recsys.events import parse_event
 from recsys.instants import DAY, now_micros
 from recsys.simulation.habits import Habits
 from recsys.simulation.judge import Oracle, served_calibration
-from recsys.simulation.live import LiveTraffic, Pace, Tally, paced, start_pace
+from recsys.simulation.live import LiveTraffic, Pace, Tally, set_pace, start_pace
 from recsys.simulation.page_events import Names
 from recsys.simulation.service import Answer, HttpService, Receipt
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
@@ -54,7 +54,7 @@ class FakeService:
 def play(folder: Path, seconds: float = 1.0, rate: float = 3000, **habits: Any) -> tuple[FakeService, Tally]:
     world = open_world(Habits(**{"shoppers": 200, "bot_views": 50, **habits}), small_catalog())
     pace = start_pace(seconds, 1.0, now_micros())
-    world = paced(world, pace, rate)
+    world = set_pace(world, pace, rate)
     service = FakeService(world)
     with TruthWriter(folder / "truth.parquet", world) as writer:
         traffic = LiveTraffic(world, service, pace, Names("1"), writer)
@@ -81,7 +81,7 @@ def test_pages_that_are_read_when_the_run_ends_are_finished(tmp_path: Path) -> N
     world = open_world(Habits(shoppers=200, bot_share=0), small_catalog())
     pace = start_pace(1.0, None, now_micros())  # real time: no page ends within a second
     service = FakeService(world)
-    traffic = LiveTraffic(paced(world, pace, 3000), service, pace, Names("1"))
+    traffic = LiveTraffic(set_pace(world, pace, 3000), service, pace, Names("1"))
     began = time.monotonic()
     tally = asyncio.run(traffic.run())
     assert time.monotonic() - began < 5
@@ -90,7 +90,7 @@ def test_pages_that_are_read_when_the_run_ends_are_finished(tmp_path: Path) -> N
     assert sum(row["kind"] == "click" for row in service.rows) >= tally.clicks
 
 
-def test_every_question_carries_the_token_of_what_was_said_before(tmp_path: Path) -> None:
+def test_every_request_carries_the_token_of_what_was_said_before(tmp_path: Path) -> None:
     service, _ = play(tmp_path, rate=2000, shoppers=20)
     told = {row["user_id"] for row in service.rows}
     last = {one["user_id"]: one["token"] for one in service.asked}
@@ -130,7 +130,7 @@ def test_a_run_is_paced_to_the_rate_whatever_the_number_of_shoppers() -> None:
     pace = Pace(0, 7 * DAY, 7 * 86_400 / 60, 0.0)  # a week in a minute
     for shoppers in (10, 1000):
         world = open_world(Habits(shoppers=shoppers, bot_share=0, duplicate_share=0), small_catalog())
-        visits_in_a_minute = paced(world, pace, 118).rates.sum() * 7
+        visits_in_a_minute = set_pace(world, pace, 118).rates.sum() * 7
         assert visits_in_a_minute * 2 * (11.5 + 0.3) == pytest.approx(118 * 60, rel=1e-3)
 
 
@@ -177,7 +177,7 @@ def test_a_refused_row_is_shown_with_its_reason() -> None:
     assert send(service, [{}, {}]) == Receipt(1, 1, None, "position must be ...")
 
 
-def test_a_service_that_refuses_the_question_is_no_service_to_ask_again() -> None:
+def test_a_service_that_rejects_a_request_is_not_called_again() -> None:
     service, asked = answering(httpx.Response(422, text="no such field"))
     with pytest.raises(RequestError, match="422: no such field"):
         send(service, [])
@@ -201,6 +201,6 @@ def test_a_failing_service_ends_the_run_with_its_error(tmp_path: Path) -> None:
 
     world = open_world(Habits(), small_catalog())
     pace = start_pace(0.5, 1.0, now_micros())
-    traffic = LiveTraffic(paced(world, pace, 1000), Broken(world), pace, Names("1"))
+    traffic = LiveTraffic(set_pace(world, pace, 1000), Broken(world), pace, Names("1"))
     with pytest.raises(StoreUnavailableError, match="/v1/events"):
         asyncio.run(traffic.run())

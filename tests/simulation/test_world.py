@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recsys.errors import DataError
 from recsys.instants import DAY
 from recsys.simulation.habits import Habits
-from recsys.simulation.rhythm import HOUR, HOUR_SHAPE, WEEK_SHAPE, arrivals, rate_at
+from recsys.simulation.rhythm import HOUR, HOUR_SHAPE, WEEK_SHAPE, draw_arrivals, rate_at
 from recsys.simulation.shop_front import WHOLE_SHOP, ShopFront
 from recsys.simulation.world import open_world
 from tests.simulation.catalogs import CATEGORIES, START, small_catalog
@@ -91,7 +91,7 @@ def test_night_is_quieter_than_evening_and_monday_than_saturday() -> None:
     assert rate_at(START + 3 * HOUR) < 0.2 * rate_at(START + 19 * HOUR)
     assert rate_at(START + 12 * HOUR) < rate_at(START + 5 * DAY + 12 * HOUR)
     rng = np.random.default_rng(0)
-    visits = [len(arrivals(np.full(2000, 5.0, np.float32), START + h * HOUR, rng)[0]) for h in range(24)]
+    visits = [len(draw_arrivals(np.full(2000, 5.0, np.float32), START + h * HOUR, rng)[0]) for h in range(24)]
     assert visits[3] < 0.2 * visits[19]
     assert abs(sum(visits) - 10_000 * WEEK_SHAPE[0]) < 5 * np.sqrt(10_000)  # Poisson, five sigma
 

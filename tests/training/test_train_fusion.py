@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.config import FusionSettings
-from recsys.models.fusion import Fusion, untrained
+from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.signals import ITEM_EVENTS, SIGNALS
 from recsys.training.fusion import train_fusion
 from recsys.training.prior_weights import fit_prior_by_coordinate_ascent, is_significantly_better, ndcg_values
@@ -38,7 +38,7 @@ def quality(fusion: Fusion, world: World) -> float:
 
 def test_the_expert_that_is_right_is_found() -> None:
     for right in ("text", "network"):
-        fusion = untrained(8)
+        fusion = initial_fusion(8)
         before = quality(fusion, world(right, seed=9))
         train_fusion(fusion, *world(right), SETTINGS)
         after = quality(fusion, world(right, seed=9))
@@ -47,24 +47,24 @@ def test_the_expert_that_is_right_is_found() -> None:
 
 def test_from_what_never_comes_true_nothing_is_learned() -> None:
     signals, labels, mask, targets = world("together")
-    fusion = untrained(8)
+    fusion = initial_fusion(8)
     curves = train_fusion(fusion, signals, np.zeros_like(labels), mask, targets, SETTINGS)
     assert not curves.epochs
     rows = signals.reshape(-1, len(SIGNALS))
-    np.testing.assert_array_equal(fusion.score(rows), untrained(8).first_look(rows))
+    np.testing.assert_array_equal(fusion.score(rows), initial_fusion(8).score_by_prior(rows))
 
 
 def test_targets_by_chance_leave_the_prior() -> None:
     signals, labels, mask, targets = world("together")
     labels = np.roll(labels, 1, axis=0)  # another request's targets
-    fusion = untrained(8)
+    fusion = initial_fusion(8)
     train_fusion(fusion, signals, labels, mask, targets, SETTINGS)
     fresh = world("together", seed=9)
-    assert abs(quality(fusion, fresh) - quality(untrained(8), fresh)) < 0.15
+    assert abs(quality(fusion, fresh) - quality(initial_fusion(8), fresh)) < 0.15
 
 
 def test_equal_seeds_give_equal_fusions() -> None:
-    first, second = untrained(8), untrained(8)
+    first, second = initial_fusion(8), initial_fusion(8)
     for fusion in (first, second):
         train_fusion(fusion, *world("text"), SETTINGS)
     rows = world("text")[0].reshape(-1, len(SIGNALS))
@@ -72,7 +72,7 @@ def test_equal_seeds_give_equal_fusions() -> None:
 
 
 def test_an_expert_that_is_left_out_is_not_heard() -> None:
-    fusion = untrained(8, without=("text",))
+    fusion = initial_fusion(8, without=("text",))
     train_fusion(fusion, *world("text"), SETTINGS)
     signals = world("text", seed=9)[0].reshape(-1, len(SIGNALS))
     other = signals.copy()
@@ -82,7 +82,7 @@ def test_an_expert_that_is_left_out_is_not_heard() -> None:
 
 def test_small_steps_find_a_weight_that_is_wrong() -> None:
     signals, labels, mask, targets = (torch.from_numpy(part) for part in world("words"))
-    fusion = untrained(8)
+    fusion = initial_fusion(8)
     shape = fit_prior_by_coordinate_ascent(fusion, signals, labels, mask, targets)
     assert shape.words > fusion.shape.words or shape.network < fusion.shape.network
     with torch.inference_mode():

@@ -44,9 +44,9 @@ def test_neighbours_and_counts_know_the_validation_events(
 ) -> None:
     work, bundle, again = trained
     known = training_and_validation(work.shop.interactions, work.split)
-    assert bundle.item_events.sum() == len(work.split.train)
-    assert again.item_events.sum() == len(known)
-    assert again.neighbour_scores.sum() != bundle.neighbour_scores.sum()
+    assert bundle.signal_tables.item_events.sum() == len(work.split.train)
+    assert again.signal_tables.item_events.sum() == len(known)
+    assert again.arrays()["neighbour_scores"].sum() != bundle.arrays()["neighbour_scores"].sum()
     assert np.array_equal(again.popularity, bundle.popularity)  # it always was that of the test's day
 
 

@@ -19,7 +19,7 @@ from recsys.evaluation.promotion_test import (
 )
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.instants import from_micros, to_micros
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.build import build_features

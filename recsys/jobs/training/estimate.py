@@ -9,10 +9,9 @@ from pathlib import Path
 from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable, item_table
 from recsys.documents import JsonObject
-from recsys.models.bundle import ItemTable
 from recsys.models.encoders.text_encoder import encoder_dimensions
-from recsys.models.item_table import item_table
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.shop import open_shop
 from recsys.training.estimate import Sizes, memory_bytes, peak_bytes, probe_sizes, rough_sizes

@@ -14,7 +14,8 @@ from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
 from recsys.instants import utc_now
-from recsys.models.bundle import Bundle, Manifest
+from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.features.build import build_features

@@ -13,7 +13,7 @@ from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id, save_bundle
 from recsys.stores.bundles.model_cards import card_files

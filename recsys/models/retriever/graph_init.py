@@ -11,7 +11,7 @@ _OVERSAMPLING = 16
 _ITERATIONS = 4
 
 
-def graph_start(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArray:
+def graph_directions(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArray:
     """(N + 1, width) float32: V sqrt(lambda) of the symmetrised graph's leading eigenpairs; isolated rows 0.
 
     Items that lead to one another, directly or by shared neighbours, start near each other, which is
@@ -38,7 +38,7 @@ def graph_start(graph: sparse.csr_matrix, width: int, seed: int = 0) -> FloatArr
     return start
 
 
-def start_from_graph(tower: ItemTower, start: FloatArray, ready: int, ridge: float = 1.0) -> None:
+def initialise_from_graph(tower: ItemTower, start: FloatArray, ready: int, ridge: float = 1.0) -> None:
     """Sets W to the ridge regression of the graph's directions on text and ready vectors; e_m to the rest.
 
     So the sum is the graph's direction for an item that has one, and for any other the best guess that

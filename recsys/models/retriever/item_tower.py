@@ -10,8 +10,8 @@ class ItemTower(nn.Module):
     This is the article's concatenation [D_m ; F_m] under one linear map W: W [D ; F] = W_D D + W_F F.
     The tables behind F are learned, so W_F is folded into them and F lives in the output's space.
 
-    e_m is the item's own residual. It starts from the item graph (`graph_start`) less what the text
-    explains of it, so that an item nobody has met yet (e_m = 0) stands where its text says.
+    e_m is the item's own residual. It starts from the item graph (`graph_directions`) less what the text
+    explains of it, so that an item without events (e_m = 0) stands where its text says.
 
     Shapes: N items, T text width, A attribute tokens, X numeric inputs, D width.
     """

@@ -19,8 +19,7 @@ from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
-from recsys.models.retriever.time_encoder import TimeEncoder
-from recsys.models.retriever.user_tower import UserTower
+from recsys.models.retriever.user_tower import TimeEncoder, UserTower
 
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
@@ -82,6 +81,7 @@ class Retriever(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where its weights lie."""
         return self.log_scale.device
 
     @property
@@ -110,7 +110,7 @@ class Retriever(nn.Module):
         length = self.shape.history_length
         out = np.zeros((len(histories), self.shape.width), np.float32)
         by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
-        with _answering(self):
+        with _inference(self):
             for start in range(0, len(histories), _ROWS_AT_ONCE):
                 rows = by_length[start : start + _ROWS_AT_ONCE]
                 out[rows] = self._user_vectors(histories.take(rows), length, item_vectors)
@@ -135,7 +135,7 @@ class Retriever(nn.Module):
 
     def item_vectors(self) -> FloatArray:
         """(N + 1, D) float32 unit rows, row 0 zero."""
-        with _answering(self):
+        with _inference(self):
             index = torch.arange(self.shape.items + 1, device=self.device)
             parts = [self.item_tower(part).float().cpu() for part in torch.split(index, _ITEMS_AT_ONCE)]
             out: FloatArray = torch.cat(parts).numpy()
@@ -143,7 +143,7 @@ class Retriever(nn.Module):
 
     def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
         """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
-        with _answering(self):
+        with _inference(self):
             content = self._content(text_vectors, attributes)
             out: FloatArray = nn.functional.normalize(content, dim=-1).float().cpu().numpy()
         return out
@@ -153,12 +153,12 @@ class Retriever(nn.Module):
     ) -> FloatArray:
         """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
 
-        An item that training knew keeps its residual e_m; one with an index above N borrows one, see
-        `recsys.models.retriever.cold_start`.
+        An item that training knew keeps its residual e_m; one with an index above N gets that of its
+        neighbours, see `recsys.models.retriever.cold_start`.
         """
         new = torch.from_numpy(index > self.shape.items).to(self.device)
         known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
-        with _answering(self):
+        with _inference(self):
             content = self._content(text_vectors, attributes)
             residual = self.item_tower.residual[known]
             if bool(new.any()):
@@ -166,8 +166,8 @@ class Retriever(nn.Module):
             out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
         return out
 
-    def fade(self, events: FloatArray) -> None:
-        """Lets the residuals of items that few have met fade, see `arrivals.shrink_residuals`.
+    def shrink_cold_residuals(self, events: FloatArray) -> None:
+        """Shrinks the residuals of items with few events, see `cold_start.shrink_residuals`.
 
         Args:
             events: (N + 1,) training events.
@@ -180,7 +180,7 @@ class Retriever(nn.Module):
 
     def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
         """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
-        with _answering(self):
+        with _inference(self):
             text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
             out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
         return out
@@ -208,7 +208,7 @@ class Retriever(nn.Module):
     def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> Tensor:
         bags, values = self.attributes.encode(attributes)
         tokens = torch.from_numpy(bags).to(self.device)
-        numbers = self.numbers(values, _vectors_of(attributes, self.vector_layout))
+        numbers = self.numbers(values, _ready_vectors(attributes, self.vector_layout))
         text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
         return self.item_tower.content(text, tokens, numbers)
 
@@ -247,7 +247,7 @@ class Retriever(nn.Module):
         return retriever.eval()
 
 
-def _vectors_of(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray | None:
+def _ready_vectors(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray | None:
     """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
     if not layout:
         return None
@@ -256,7 +256,7 @@ def _vectors_of(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray 
 
 
 @contextmanager
-def _answering(model: nn.Module) -> Iterator[None]:
+def _inference(model: nn.Module) -> Iterator[None]:
     """No gradients and no dropout inside; a model that was in training goes back to it."""
     training = model.training
     if training:

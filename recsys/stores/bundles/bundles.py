@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from recsys.atomic import creating_folder
 from recsys.dataset.item_vectors import layout_text, parse_layout
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
-from recsys.models.bundle import BUNDLE_FORMAT, Bundle, Manifest
+from recsys.models.manifest import BUNDLE_FORMAT, Manifest
 from recsys.stores.bundles.files import (
     file_sha256,
     map_arrays,
@@ -37,15 +37,17 @@ from recsys.stores.bundles.files import (
     write_tensors,
 )
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who only reads manifests needs no torch
     from torch import Tensor
+
+    from recsys.models.bundle import Bundle
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "description.json"
 RETRIEVER = "retriever.safetensors"
 RANKER = "ranker.safetensors"
 ARRAYS = "arrays.safetensors"
-ITEMS = "items.parquet"
+ITEM_FILE = "items.parquet"
 FUSION = "fusion.safetensors"
 ARRAY_NAMES = (
     "item_vectors",
@@ -73,7 +75,7 @@ class Rebuildable(Protocol):
         """The network that was described so, with these tensors."""
 
 
-def save_bundle(bundle: Bundle, folder: Path, extras: Extras | None = None) -> Path:
+def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) -> Path:
     """Writes `bundle` as `folder/<bundle_id>` and returns that path; all of it or nothing.
 
     Args:
@@ -116,7 +118,7 @@ def load_bundle(
     retriever: Rebuildable | None = None,
     fusion: Rebuildable | None = None,
     ranker: Rebuildable | None = None,
-) -> Bundle:
+) -> "Bundle":
     """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
 
     Args:
@@ -127,6 +129,12 @@ def load_bundle(
         ArtifactNotFoundError: no bundle there.
         ArtifactMismatchError: it was changed since it was written, or made by or for something else.
     """
+    from recsys.models.bundle import Bundle
+    from recsys.models.fusion import Fusion
+    from recsys.models.ranker import Ranker
+    from recsys.models.retriever.retriever import Retriever
+    from recsys.models.signals import SignalTables
+
     manifest = verify_bundle(path, expected)
     description = json.loads((path / DESCRIPTION).read_text("utf-8"))
     arrays = map_arrays(path / ARRAYS)
@@ -137,18 +145,17 @@ def load_bundle(
     bundle = Bundle(
         manifest=manifest,
         items=replace(
-            read_items(path / ITEMS),
+            read_items(path / ITEM_FILE),
             vectors=arrays.get(READY_VECTORS),
             vector_layout=parse_layout(description.get("vector_layout", "")),
         ),
-        retriever=(retriever or _retriever()).rebuild(
-            description["retriever"], read_tensors(path / RETRIEVER)
-        ),
-        fusion=(fusion or _fusion()).rebuild(description["fusion"], read_tensors(path / FUSION)),
-        ranker=(ranker or _ranker()).rebuild(description["ranker"], read_tensors(path / RANKER))
+        retriever=(retriever or Retriever).rebuild(description["retriever"], read_tensors(path / RETRIEVER)),
+        fusion=(fusion or Fusion).rebuild(description["fusion"], read_tensors(path / FUSION)),
+        ranker=(ranker or Ranker).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
-        **{name: arrays[name] for name in ARRAY_NAMES},
+        text_vectors=arrays["text_vectors"],
+        signal_tables=SignalTables.from_arrays(arrays),
     )
     _check_rows(bundle)
     return bundle
@@ -167,7 +174,7 @@ def verify_bundle(path: Path, expected: Mapping[str, str] | None = None) -> Mani
     manifest = load_manifest(path)
     if expected is not None:
         _check_services(manifest, expected)
-    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEMS}
+    needed = {DESCRIPTION, RETRIEVER, FUSION, ARRAYS, ITEM_FILE}
     for name in sorted(needed - set(manifest.files)):
         raise ArtifactMismatchError(f"the manifest of {path} does not list {name}. Run `recsys train`.")
     for name, digest in manifest.files.items():
@@ -210,7 +217,7 @@ def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
     return path / _check_name(name, "file") if name in manifest.files else None
 
 
-def _write_parts(bundle: Bundle, draft: Path) -> None:
+def _write_parts(bundle: "Bundle", draft: Path) -> None:
     description: dict[str, Any] = {
         "retriever": bundle.retriever.describe(),
         "fusion": bundle.fusion.describe(),
@@ -223,11 +230,11 @@ def _write_parts(bundle: Bundle, draft: Path) -> None:
         description["ranker"] = bundle.ranker.describe()
         write_tensors(bundle.ranker.state_dict(), draft / RANKER)
     (draft / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-    arrays = {name: getattr(bundle, name) for name in ARRAY_NAMES}
+    arrays = bundle.arrays()
     if bundle.items.vectors is not None:
         arrays[READY_VECTORS] = bundle.items.vectors
     write_arrays(arrays, draft / ARRAYS)
-    write_items(bundle.items, draft / ITEMS)
+    write_items(bundle.items, draft / ITEM_FILE)
 
 
 @contextmanager
@@ -269,13 +276,12 @@ def _check_file(path: Path, name: str, digest: str) -> None:
         )
 
 
-def _check_rows(bundle: Bundle) -> None:
+def _check_rows(bundle: "Bundle") -> None:
     rows = len(bundle.items)
-    for name in ARRAY_NAMES:
-        found = len(getattr(bundle, name))
-        if found != rows:
+    for name, array in bundle.arrays().items():
+        if len(array) != rows:
             raise ArtifactMismatchError(
-                f"bundle {bundle.manifest.bundle_id!r}: {name} has {found} rows for {rows} items, "
+                f"bundle {bundle.manifest.bundle_id!r}: {name} has {len(array)} rows for {rows} items, "
                 "padding included. Run `recsys train`."
             )
 
@@ -288,21 +294,3 @@ def _check_name(name: str, what: str) -> str:
             "beginning with a letter or digit."
         )
     return name
-
-
-def _retriever() -> Rebuildable:
-    from recsys.models.retriever.retriever import Retriever
-
-    return Retriever
-
-
-def _ranker() -> Rebuildable:
-    from recsys.models.ranker import Ranker
-
-    return Ranker
-
-
-def _fusion() -> Rebuildable:
-    from recsys.models.fusion import Fusion
-
-    return Fusion

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from recsys.columns import ATTRIBUTES, AVAILABLE, BRAND, CATEGORY, ITEM_ID, PRICE_MICROS, TITLE
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError
-from recsys.models.bundle import ItemTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         return {name: _map_array(path, entry, _HEADER_LENGTH + length) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactMismatchError(
-            f"{path} is not a safetensors file: {error!r}. Run `recsys train`."
+            f"{path} is not a valid safetensors file: {error!r}. Run `recsys train`."
         ) from error
 
 

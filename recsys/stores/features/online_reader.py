@@ -18,7 +18,7 @@ from recsys.arrays import BoolArray
 from recsys.columns import ITEM_ID, USER_ID
 from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.features.rows import FeatureRows
+from recsys.funnel.online_features import FeatureRows
 from recsys.instants import now_micros
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from recsys.config import Settings
 from recsys.errors import ArtifactError, ArtifactNotFoundError
 from recsys.instants import utc_now
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.stores.registry.database import (
     database_errors,
     database_url,

@@ -11,10 +11,11 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.config import IncrementalSettings, RetrieverSettings
 from recsys.dataset.batches import TrainingWindows
 from recsys.dataset.interactions import Interactions
+from recsys.dataset.item_table import ItemTable, in_layout
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.instants import from_micros, to_micros
-from recsys.models.bundle import Bundle, ItemTable, Manifest
-from recsys.models.item_table import in_layout
+from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.models.retriever.attributes import attribute_rows
 from recsys.models.retriever.build import fill_item_tower
 from recsys.models.retriever.retriever import Retriever

@@ -1,9 +1,12 @@
 """The first stage: the catalog, the network, neighbours and popularity, with an untrained fusion."""
 
 from recsys.dataset.interactions import Interactions
-from recsys.models.bundle import Bundle, Manifest
-from recsys.models.fusion import untrained
-from recsys.models.item_table import in_layout, item_words
+from recsys.dataset.item_table import in_layout, item_words
+from recsys.models.bundle import Bundle
+from recsys.models.fusion import initial_fusion
+from recsys.models.manifest import Manifest
+from recsys.models.neighbours import Neighbours
+from recsys.models.signals import SignalTables
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import item_events, popularity_at_end
 from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
@@ -27,29 +30,26 @@ def build_first_stage(
     """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
     items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
-    neighbours, neighbour_scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress)
-    graph = neighbour_graph(neighbours, neighbour_scores)
+    together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
+    graph = neighbour_graph(together.index, together.score)
     retriever = train_retriever_stage(job, items, text_vectors, graph, validate, monitor)
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
-    text_neighbours, text_scores = nearest_by_vector(
-        retriever.item_tower.text.cpu().numpy(), settings.neighbours, job.progress
+    texts = retriever.item_tower.text.cpu().numpy()
+    tables = SignalTables(
+        co_occurrence=together.first(settings.neighbours),
+        text=Neighbours(*nearest_by_vector(texts, settings.neighbours, job.progress)),
+        words=Neighbours(*nearest_by_words(item_words(items), settings.neighbours, job.progress)),
+        item_vectors=retriever.item_vectors(),
+        item_events=item_events(train),
+        popularity=popularity_at_end(train),
     )
-    word_neighbours, word_scores = nearest_by_words(item_words(items), settings.neighbours, job.progress)
     return Bundle(
         manifest=manifest,
         items=items,
         retriever=retriever,
-        item_vectors=retriever.item_vectors(),
         text_vectors=text_vectors,
-        popularity=popularity_at_end(train),
-        neighbours=neighbours[:, : settings.neighbours],
-        neighbour_scores=neighbour_scores[:, : settings.neighbours],
-        text_neighbours=text_neighbours,
-        text_scores=text_scores,
-        word_neighbours=word_neighbours,
-        word_scores=word_scores,
-        item_events=item_events(train),
-        fusion=untrained(
+        signal_tables=tables,
+        fusion=initial_fusion(
             settings.hidden,
             scale=float(retriever.scale.detach()),
             clock=info.clock == "time",

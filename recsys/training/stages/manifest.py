@@ -7,7 +7,7 @@ import numpy as np
 
 from recsys.dataset.interactions import Interactions
 from recsys.instants import from_micros
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from recsys.training.job import SECTIONS, SERVICES, TrainingJob
 
 

@@ -5,8 +5,8 @@ from scipy import sparse
 
 from recsys.arrays import FloatArray
 from recsys.dataset.batches import training_data, training_windows
+from recsys.dataset.item_table import ItemTable
 from recsys.instants import DAY
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import item_events
@@ -63,5 +63,5 @@ def train_retriever_stage(
         monitor=monitor,
         processes=job.processes,
     )
-    retriever.fade(item_events(train))
+    retriever.shrink_cold_residuals(item_events(train))
     return retriever

@@ -4,7 +4,6 @@ The retriever never trained on that period, so its scores there are what they wi
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -41,5 +40,5 @@ def bundles_as_of(job: TrainingJob, bundle: Bundle, cases: EvalCases) -> Iterato
         past = bundle
         if job.split.train_end is not None:
             before = job.shop.interactions.take(job.shop.interactions.at < cases.at[start])
-            past = replace(bundle, popularity=popularity_at_end(before))
+            past = bundle.with_arrays(popularity=popularity_at_end(before))
         yield np.arange(start, stop), past

@@ -212,7 +212,7 @@ def _train_first_stage(job: TrainingJob) -> Bundle:
     job.run_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=job.run_dir) as folder:  # a trial is never gone on from
         bundle = train_bundle(replace(job, run_dir=Path(folder)), "trial", job.shop.info.imported_at)
-    return replace(bundle, popularity=popularity_at_end(job.split.train))
+    return bundle.with_arrays(popularity=popularity_at_end(job.split.train))
 
 
 def _served_candidates(job: TrainingJob, bundle: Bundle, cases: EvalCases) -> tuple[IntArray, FloatArray]:

@@ -8,7 +8,7 @@ from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.instants import DAY
 from recsys.jobs.promotion.compare import unseen_cases
-from recsys.models.bundle import Manifest
+from recsys.models.manifest import Manifest
 from tests.tiny_bundle import tiny_bundle
 from tests.training.test_pipeline import DAYS, two_tastes
 

@@ -7,7 +7,7 @@ import torch
 
 from recsys.config import TextSettings
 from recsys.errors import ArtifactNotFoundError, ConfigError
-from recsys.models.encoders.text_encoder import TextEncoder, load_encoder, pool
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder, pool_tokens
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "shoe", "hat", "warm", "wool", "cap")
 TEXTS = ["red shoe", "blue wool hat", "warm", "red red red shoe hat cap wool warm", "cap"]
@@ -107,9 +107,9 @@ def test_pooling_is_the_same_for_padding_on_either_side(side):
     real, pad = torch.tensor([[1.0, 2.0], [3.0, 6.0]]), torch.full((3, 2), 99.0)
     states = torch.cat([pad, real] if side == "left" else [real, pad])[None]
     mask = torch.tensor([[False] * 3 + [True] * 2 if side == "left" else [True] * 2 + [False] * 3])
-    assert pool(states, mask, "mean").tolist() == [[2.0, 4.0]]
-    assert pool(states, mask, "cls").tolist() == [[1.0, 2.0]]
-    assert pool(states, mask, "last").tolist() == [[3.0, 6.0]]
+    assert pool_tokens(states, mask, "mean").tolist() == [[2.0, 4.0]]
+    assert pool_tokens(states, mask, "cls").tolist() == [[1.0, 2.0]]
+    assert pool_tokens(states, mask, "last").tolist() == [[3.0, 6.0]]
 
 
 def test_the_name_changes_with_whatever_changes_the_vectors(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import sparse
 
-from recsys.models.retriever.graph_init import graph_start
+from recsys.models.retriever.graph_init import graph_directions
 
 
 def two_groups() -> sparse.csr_matrix:
@@ -13,7 +13,7 @@ def two_groups() -> sparse.csr_matrix:
 
 
 def test_items_of_one_group_point_the_same_way_and_groups_apart():
-    start = graph_start(two_groups(), 2)
+    start = graph_directions(two_groups(), 2)
     unit = start[1:8] / np.linalg.norm(start[1:8], axis=1, keepdims=True)
     cosine = unit @ unit.T
     np.testing.assert_allclose(cosine[:3, :3], 1, atol=1e-4)
@@ -22,13 +22,13 @@ def test_items_of_one_group_point_the_same_way_and_groups_apart():
 
 
 def test_an_item_without_neighbours_has_no_start():
-    start = graph_start(two_groups(), 4)
+    start = graph_directions(two_groups(), 4)
     assert np.flatnonzero(np.abs(start).max(1) < 1e-5).tolist() == [0, 8]
 
 
 def test_products_are_the_positive_part_of_the_normalised_graph():
     graph = sparse.random(60, 60, 0.1, random_state=0, dtype=np.float32).tocsr()
-    start = graph_start(graph, 60)
+    start = graph_directions(graph, 60)
     symmetric = (graph + graph.T).toarray()
     root = np.maximum(symmetric.sum(1), 1e-12) ** -0.5
     values, vectors = np.linalg.eigh(root[:, None] * symmetric * root)
@@ -36,4 +36,6 @@ def test_products_are_the_positive_part_of_the_normalised_graph():
 
 
 def test_the_same_seed_gives_the_same_start():
-    np.testing.assert_array_equal(graph_start(two_groups(), 3, seed=5), graph_start(two_groups(), 3, seed=5))
+    np.testing.assert_array_equal(
+        graph_directions(two_groups(), 3, seed=5), graph_directions(two_groups(), 3, seed=5)
+    )

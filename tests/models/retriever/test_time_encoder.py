@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from recsys.models.retriever.time_encoder import GAP_BUCKETS, RelativeBias, TimeEncoder, gap_bucket
+from recsys.models.retriever.user_tower import GAP_BUCKETS, RelativeBias, TimeEncoder, gap_bucket
 
 NOW = 1_700_000_000
 

@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from recsys.columns import RANKING_FEATURES
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
-from recsys.models.bundle import Bundle, ItemTable, Manifest
+from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
+from recsys.models.signals import SignalTables
 from recsys.stores.bundles.bundles import (
     ARRAY_NAMES,
     extra_file,
@@ -87,10 +90,7 @@ def bundle(
         settings={"retriever": {"width": 8}},
         metrics={"recall@10": 0.1 + 0.2, "of_nothing": float("nan")},
     )
-    parts: dict[str, Any] = {
-        "manifest": manifest,
-        "items": items,
-        "retriever": Line(3),
+    arrays: dict[str, Any] = {
         "item_vectors": rng.normal(size=(rows, 4)).astype(np.float32),
         "text_vectors": rng.normal(size=(rows, 6)).astype(np.float32),
         "popularity": rng.random(rows).astype(np.float32),
@@ -101,6 +101,14 @@ def bundle(
         "word_neighbours": rng.integers(0, rows, (rows, 2)),
         "word_scores": rng.random((rows, 2)).astype(np.float32),
         "item_events": rng.integers(0, 9, rows).astype(np.float32),
+    }
+    arrays |= {name: changes.pop(name) for name in ARRAY_NAMES if name in changes}
+    parts: dict[str, Any] = {
+        "manifest": manifest,
+        "items": items,
+        "retriever": Line(3),
+        "text_vectors": arrays["text_vectors"],
+        "signal_tables": SignalTables.from_arrays(arrays),
         "fusion": Line(4),
         "ranker": Line(5) if ranker else None,
     }
@@ -125,7 +133,7 @@ def test_a_reloaded_bundle_is_equal_bit_for_bit(rng: np.random.Generator, tmp_pa
     first = bundle(rng)
     second = load(save_bundle(first, tmp_path))
     for name in ARRAY_NAMES:
-        ours, theirs = getattr(first, name), getattr(second, name)
+        ours, theirs = first.arrays()[name], second.arrays()[name]
         assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
     for ours, theirs in ((first.retriever, second.retriever), (first.ranker, second.ranker)):
         assert ours is not None
@@ -269,9 +277,9 @@ def test_any_data_set_gives_an_id_that_can_be_saved(dataset: str) -> None:
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "", ".hidden", "a/b", "a\\b", "x" * 101, "a\n"])
 def test_names_that_lead_elsewhere_are_refused(rng: np.random.Generator, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ArtifactError, match="no name for a bundle"):
+    with pytest.raises(ArtifactError, match="not a valid name for a bundle"):
         save_bundle(bundle(rng, bundle_id=name), tmp_path)
-    with pytest.raises(ArtifactError, match="no name for a file"):
+    with pytest.raises(ArtifactError, match="not a valid name for a file"):
         save_bundle(bundle(rng), tmp_path, extras={name: Path.touch})
     assert list(tmp_path.iterdir()) == []
 
@@ -280,7 +288,7 @@ def test_a_manifest_that_lists_a_file_elsewhere_is_refused(saved: Path) -> None:
     document = json.loads((saved / "manifest.json").read_text())
     document["files"]["../../secret"] = "0" * 64
     (saved / "manifest.json").write_text(json.dumps(document))
-    with pytest.raises(ArtifactError, match="no name for a file"):
+    with pytest.raises(ArtifactError, match="not a valid name for a file"):
         load(saved)
 
 
@@ -335,4 +343,4 @@ def test_arrays_of_another_catalog_are_refused(rng: np.random.Generator, tmp_pat
 def test_an_empty_neighbour_list_survives(rng: np.random.Generator, tmp_path: Path) -> None:
     none = np.zeros((4, 0))
     first = bundle(rng, neighbours=none.astype(np.int64), neighbour_scores=none.astype(np.float32))
-    assert load(save_bundle(first, tmp_path)).neighbours.shape == (4, 0)
+    assert load(save_bundle(first, tmp_path)).signal_tables.co_occurrence.index.shape == (4, 0)

@@ -7,8 +7,8 @@ import numpy as np
 from recsys.config import RetrieverSettings
 from recsys.dataset.batches import TrainingData, histories_of, training_data, training_windows
 from recsys.dataset.interactions import Interactions, Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.instants import SECOND
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 

@@ -10,9 +10,9 @@ from recsys.config import IncrementalSettings, RetrieverSettings
 from recsys.dataset.batches import training_windows
 from recsys.dataset.histories import Histories
 from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.instants import DAY, from_micros, to_micros
-from recsys.models.bundle import ItemTable
 from recsys.models.retriever.attributes import attribute_rows
 from recsys.training.retriever.warm_start import (
     choose_windows,

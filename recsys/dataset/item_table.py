@@ -1,13 +1,13 @@
 """The catalog by item index, from the item side of the feature store."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from recsys import columns
-from recsys.arrays import FloatArray
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import (
     VectorLayout,
@@ -16,10 +16,35 @@ from recsys.dataset.item_vectors import (
     parse_layout,
     ready_matrix,
 )
-from recsys.models.bundle import ItemTable
+
+if TYPE_CHECKING:  # a service that only reads the table needs no pandas
+    import pandas as pd
 
 
-def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
+@dataclass(frozen=True)
+class ItemTable:
+    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries."""
+
+    vocabulary: Vocabulary
+    titles: tuple[str, ...]
+    categories: tuple[str, ...]  # "" where unknown
+    brands: tuple[str, ...]
+    price_micros: IntArray  # -1 where unknown
+    available: BoolArray
+    attributes: tuple[str, ...]  # JSON objects
+    vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
+    vector_layout: VectorLayout = ()
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+    @property
+    def ready_vectors(self) -> FloatArray:
+        """(N + 1, V), V = 0 where there are none."""
+        return np.zeros((len(self), 0), np.float32) if self.vectors is None else self.vectors
+
+
+def item_table(rows: "pd.DataFrame", vocabulary: Vocabulary) -> ItemTable:
     """The table of `vocabulary`'s items from rows of the catalog service, one row an item in index order.
 
     Args:
@@ -45,7 +70,7 @@ def item_table(rows: pd.DataFrame, vocabulary: Vocabulary) -> ItemTable:
     )
 
 
-def text_matrix(rows: pd.DataFrame) -> FloatArray:
+def text_matrix(rows: "pd.DataFrame") -> FloatArray:
     """(N + 1, E) float32 text vectors of the catalog service's rows; row 0 and items without text are 0.
 
     Width 1 where no item has a vector, so that a shop without text vectors still trains.
@@ -67,7 +92,7 @@ def in_layout(items: ItemTable, layout: VectorLayout) -> ItemTable:
     return replace(items, vectors=vectors if layout else None, vector_layout=layout)
 
 
-def _ready_vectors(rows: pd.DataFrame) -> tuple[VectorLayout, FloatArray | None]:
+def _ready_vectors(rows: "pd.DataFrame") -> tuple[VectorLayout, FloatArray | None]:
     """The layout that most rows agree on, and (N + 1, V) unit vectors by it; None where no item has any."""
     if columns.VECTOR_LAYOUT not in rows:
         return (), None

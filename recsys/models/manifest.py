@@ -1,0 +1,53 @@
+"""What a bundle says of itself; no network is needed to read it."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from recsys.config import EvaluationSettings
+
+BUNDLE_FORMAT = 2
+
+
+class Manifest(BaseModel):
+    """What a bundle is, in words and numbers; written as manifest.json.
+
+    Attributes:
+        services: FeatureService name -> schema hash (see `recsys.stores.features.offline.schema_hash`).
+        protocol: the split that the training data ended with: `leave-one-out`, `time-split` or `all`.
+        data_start: first event used. data_end: last event used.
+        repeats: whether items that a user already had may be recommended again by default.
+        settings: the sections of the configuration that the models were built with.
+        parent: the bundle that training went on from, None where it began anew.
+        trained_until: last event that the retriever learned from, before those held back to validate.
+        files: file name -> SHA-256 hex digest.
+    """
+
+    # A metric of nothing is NaN, which JSON lacks: written as text, read back as a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    bundle_id: str
+    format: int = BUNDLE_FORMAT
+    created_at: datetime
+    dataset: str
+    protocol: str
+    repeats: bool
+    services: dict[str, str]
+    data_start: datetime
+    data_end: datetime
+    users: int
+    items: int
+    encoder: str
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    git_revision: str | None = None
+    parent: str | None = None
+    trained_until: datetime | None = None
+    files: dict[str, str] = {}
+
+    def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:
+        """`settings` with the days that the bundle's training held back: on others it might have learned."""
+        recorded = self.settings.get("evaluation", {})
+        days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
+        return settings.model_copy(update=days)
