@@ -2,11 +2,11 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from recsys import columns
+from recsys.documents import JsonObject
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails
 from recsys.models.bundle import Bundle
@@ -53,7 +53,7 @@ def history_entries(bundle: Bundle, profile: Profile, count: int) -> tuple[Histo
     )
 
 
-def _values(rows: FeatureRows) -> dict[str, Any]:
+def _values(rows: FeatureRows) -> JsonObject:
     """Feature -> plain value of the one row, without arrays and without views that have no row."""
     found = {
         name: column[0] for name, column in rows.columns.items() if not rows.missing[rows.views[name]][0]

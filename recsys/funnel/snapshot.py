@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recsys.documents import JsonObject
 from recsys.funnel.online_features import FeatureRows
 
 SNAPSHOT_ITEMS = 20  # of the candidates, evenly from the first to the last
@@ -38,7 +39,7 @@ class SnapshotLog(Protocol):
         ...
 
 
-def snapshot_line(snapshot: FeatureSnapshot) -> dict[str, Any]:
+def snapshot_line(snapshot: FeatureSnapshot) -> JsonObject:
     """One line of the log: the user's rows, and those of up to SNAPSHOT_ITEMS candidates.
 
     A row is `{"event_at": micros, "values": {feature: value}}`, both as the store had them: a float as the
@@ -60,7 +61,7 @@ def snapshot_line(snapshot: FeatureSnapshot) -> dict[str, Any]:
     }
 
 
-def _views(rows: FeatureRows, place: int) -> dict[str, Any]:
+def _views(rows: FeatureRows, place: int) -> JsonObject:
     return {
         view: {"event_at": None, "values": {}}
         if rows.missing[view][place]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.arrays import FloatArray
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (
@@ -134,7 +135,7 @@ class Fusion(nn.Module):
         out: FloatArray = _prior(self.shape, signals * self.active.numpy(), np)
         return out
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
         return {"signals": list(SIGNALS), "shape": vars(self.shape)}
 

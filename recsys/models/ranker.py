@@ -16,6 +16,7 @@ from recsys.columns import (
     RANKING_FEATURES,
     RETRIEVAL_SCORE,
 )
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
@@ -112,7 +113,7 @@ class Ranker(nn.Module):
         """What candidates are ordered by: its own `scores`, or the `fused` ones where those are better."""
         return scores if self.shape.orders else fused
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
         shape = self.shape
         return {"features": list(shape.features), "hidden": shape.hidden, "orders": shape.orders}

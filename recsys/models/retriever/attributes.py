@@ -13,6 +13,7 @@ import numpy as np
 from recsys.arrays import FloatArray, IntArray
 from recsys.columns import BRAND, CATEGORY, PRICE_MICROS
 from recsys.dataset.item_table import ItemTable
+from recsys.documents import JsonObject
 
 MAX_TOKENS = 24  # of one item; more are cut off, rare ones first
 MIN_NUMERIC_SHARE = 0.01  # of the items that must have a number for it to become a field
@@ -85,7 +86,7 @@ class AttributeVocabulary:
                     numbers[place, len(self.numbers) + column] = 1.0
         return bags, numbers
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """As JSON; `rebuild` reads it back."""
         return {
             "tokens": list(self.tokens),

@@ -13,6 +13,7 @@ from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.histories import Histories
 from recsys.dataset.item_vectors import VectorLayout
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
@@ -223,7 +224,7 @@ class Retriever(nn.Module):
             self._contents[0] = 0
         return self._contents
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
         return {"shape": asdict(self.shape), "attributes": self.attributes.describe()}
 

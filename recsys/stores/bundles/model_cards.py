@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.evaluation.compare import Evaluation
 from recsys.evaluation.model_card import card_of, card_with_test, render_card
@@ -48,7 +49,7 @@ def save_evaluated_card(bundle: Path, evaluation: Evaluation, folder: Path) -> P
     return folder / CARD_TEXT
 
 
-def load_card(bundle: Path, report: Path | None) -> dict[str, Any]:
+def load_card(bundle: Path, report: Path | None) -> JsonObject:
     """The card with its test where `report` has one, else the card in the bundle, else one of its manifest.
 
     Raises:
