@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Protocol
 
@@ -15,10 +15,10 @@ from recsys.dataset.histories import Histories, histories_from_features
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.slate import FeatureStatus, ViewStatus
+from recsys.instants import EPOCH
 
 # A view of the catalog is as old as the item: that says nothing about the pipeline.
 CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NO_NUMBER = np.zeros(1, np.int64)
 _NO_LIST = np.empty(1, object)
@@ -223,4 +223,4 @@ def _view_status(part: FeatureRows, view: str) -> ViewStatus:
 
 
 def _instant(micros: np.int64) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(micros))
+    return EPOCH + timedelta(microseconds=int(micros))
