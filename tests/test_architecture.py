@@ -14,7 +14,18 @@ LARGEST_FOLDER = 20  # modules that lie flat in one
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60  # lines; a function's without its docstring
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Functions that return a plain dict of anything, and why.
-PLAIN_DICTS: dict[str, str] = {}
+PLAIN_DICTS = {
+    "recsys.config.file_values": "settings as they nest, to be changed by who asks",
+    "recsys.settings_sources.read_sources": "settings as they nest, to be changed by who asks",
+    "recsys.settings_sources._read_toml": "as tomllib gives it, to be merged with the environment",
+    "recsys.stores.features.build._read_state": "what is known of each view, to be changed and written",
+    "recsys.stores.registry.studies._engine_options": "keyword arguments of a vendor's function",
+    "recsys.stores.stream.kafka_connection.options": "keyword arguments of a vendor's function",
+    "recsys.stores.catalog.history._newer": "keyword arguments of `replace`",
+    "recsys.models.bundle_update._content": "keyword arguments of `replace`",
+    "serving.app.with_key": "FastAPI's OpenAPI document, which it keeps",
+    "serving.service.recommend_batch": "BentoML describes its route by this type",
+}
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from recsys.dataset.histories import Histories, histories_from_features
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.slate import FeatureStatus, ViewStatus
-from recsys.instants import EPOCH
+from recsys.instants import from_micros
 
 # A view of the catalog is as old as the item: that says nothing about the pipeline.
 CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -219,8 +219,4 @@ def _view_status(part: FeatureRows, view: str) -> ViewStatus:
     missing = len(part.missing[view]) - len(found)
     if not len(found):
         return ViewStatus(None, None, 0, missing)
-    return ViewStatus(_instant(found.min()), _instant(found.max()), len(found), missing)
-
-
-def _instant(micros: np.int64) -> datetime:
-    return EPOCH + timedelta(microseconds=int(micros))
+    return ViewStatus(from_micros(int(found.min())), from_micros(int(found.max())), len(found), missing)

@@ -4,6 +4,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from recsys import columns
+from recsys.documents import JsonObject
 from recsys.events import EVENT_CLASSES, Event
 from recsys.streaming.intake import MAX_ROWS
 
@@ -55,7 +56,7 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
-def request_body() -> dict[str, Any]:
+def request_body() -> JsonObject:
     """The `requestBody` of the route."""
     kinds = [_kind(kind, cls) for kind, cls in EVENT_CLASSES.items()]
     body = {
@@ -72,7 +73,7 @@ def request_body() -> dict[str, Any]:
     }
 
 
-def _kind(kind: str, cls: type[Event]) -> dict[str, Any]:
+def _kind(kind: str, cls: type[Event]) -> JsonObject:
     found = fields(cls)
     needed = [field.name for field in found if field.default is MISSING and field.name not in _MADE_UP]
     return {

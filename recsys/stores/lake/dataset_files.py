@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from recsys import atomic
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
+from recsys.documents import JsonObject
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.stores.lake.import_swap import recover_import
@@ -78,7 +79,7 @@ def load_imported_users(paths: HomePaths) -> pa.Table:
     return _load(paths.data / USERS_FILE, USER_SCHEMA, "users")
 
 
-def load_report(paths: HomePaths) -> dict[str, Any]:
+def load_report(paths: HomePaths) -> JsonObject:
     """What the import counted: rows in, kept, quarantined by reason, duplicates.
 
     Raises:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pandas as pd
@@ -12,6 +11,7 @@ import pyarrow as pa
 from recsys import columns
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, build_feedback
 from recsys.dataset.interactions import Vocabulary
+from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.instants import from_micros, to_micros
@@ -45,7 +45,7 @@ def read_slates(folder: Path) -> pd.DataFrame:
     return frame.astype({columns.AT: "int64", columns.POSITION: "int64"})
 
 
-def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+def _lines(folder: Path) -> Iterator[JsonObject]:
     for file in sorted(folder.glob(PATTERN)):
         try:
             content = file.read_bytes()
@@ -62,7 +62,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def _rows(line: dict[str, Any]) -> list[tuple[str, str | None, str, int, int]]:
+def _rows(line: JsonObject) -> list[tuple[str, str | None, str, int, int]]:
     at = to_micros(datetime.fromisoformat(line[columns.AT]))
     return [
         (line[columns.REQUEST_ID], line[columns.USER_ID], item[columns.ITEM_ID], item[columns.POSITION], at)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from recsys.documents import JsonObject
 from recsys.funnel.slate import Slate
 from recsys.funnel.snapshot import FeatureSnapshot, snapshot_line
 from recsys.stores.served.rotating_log import RotatingLog
@@ -25,7 +25,7 @@ def snapshot_log(
     return RotatingLog(folder, SNAPSHOTS, snapshot_line, max_bytes, share, draw, SNAPSHOTS_WAITING)
 
 
-def _line(slate: Slate) -> dict[str, Any]:
+def _line(slate: Slate) -> JsonObject:
     return {
         "request_id": slate.request_id,
         "at": slate.at,
