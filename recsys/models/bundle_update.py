@@ -15,7 +15,7 @@ from recsys.dataset.catalog_rows import attributes_json
 from recsys.dataset.item_table import ItemTable
 from recsys.dataset.item_vectors import ready_row
 from recsys.models.bundle import Bundle
-from recsys.models.retriever.attributes import Attributes, attribute_row
+from recsys.models.retriever.attributes import attribute_row
 
 _TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
 LEAST_SPARE = 1024  # rows; more for a large catalog
@@ -171,7 +171,7 @@ def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -
     return differs
 
 
-def _content(items: ItemTable, place: int) -> Attributes:
+def _content(items: ItemTable, place: int) -> dict[str, Any]:
     """The attribute row of an item, with its ready vectors where the shop has some."""
     row = dict(attribute_row(items, place))
     return row if items.vectors is None else row | {columns.VECTORS: items.vectors[place]}
