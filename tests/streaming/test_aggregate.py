@@ -176,7 +176,7 @@ def test_a_machine_is_refused_from_the_event_that_betrays_it_and_for_ever() -> N
 
 
 def found_in_batches(
-    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * DAY
+    rules: CleaningRules, events: list[dict[str, Any]], size: int, lateness: int = 90 * instants.DAY
 ) -> dict[int, str]:
     """Reasons by sequence, when `events` come by `size`."""
     replayed = Replayed(rules, lateness)
