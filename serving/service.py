@@ -29,6 +29,7 @@ from serving.app import create_app
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
 from serving.middleware import guard
+from serving.routes.recommendations import recommend_request
 from serving.schemas.recommendations import RecommendBody
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
@@ -127,7 +128,7 @@ class Recommender:
         slates = []
         with _bento_errors():
             for place, body in enumerate(bodies):
-                request = body.request(f"{secrets.token_hex(8)}-{place}", "en")
+                request = recommend_request(body, f"{secrets.token_hex(8)}-{place}", "en")
                 slate = await self._deployment.recommend(request, body.token)
                 slates.append(orjson.loads(orjson.dumps(slate)))
         return slates

@@ -15,8 +15,7 @@ import numpy as np
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.online_features import FeatureRows

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Interactions
+from recsys.dataset.interactions import Histories, Interactions
 from recsys.dataset.split import history_ends
 from recsys.instants import SECOND
 

@@ -1,4 +1,4 @@
-"""Actions as integer arrays: what splits, baselines and metrics work on."""
+"""Actions as integer arrays: what splits, baselines and metrics work on, and the histories models read."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -146,3 +146,55 @@ class EvalCases:
             np.cumsum([0, *(len(targets) for targets in lists)]).astype(np.int64),
             np.concatenate(lists) if lists else np.zeros(0, np.int64),
         )
+
+
+@dataclass(frozen=True)
+class Histories:
+    """B histories of up to L actions, oldest first, right-aligned (padding, if any, on the left).
+
+    Attributes:
+        items: (B, L) int64 item indexes, 0 = padding or an item unknown to the vocabulary.
+        kinds: (B, L) int64 kind codes, 0 = padding.
+        at_seconds: (B, L) int64 Unix seconds, 0 = padding.
+        request_at_seconds: (B,) int64 Unix seconds of the request.
+    """
+
+    items: IntArray
+    kinds: IntArray
+    at_seconds: IntArray
+    request_at_seconds: IntArray
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def take(self, rows: IntArray | slice) -> "Histories":
+        """Only these rows, in this order."""
+        return Histories(
+            self.items[rows], self.kinds[rows], self.at_seconds[rows], self.request_at_seconds[rows]
+        )
+
+
+def histories_from_features(
+    item_keys: Sequence[IntArray],
+    kinds: Sequence[IntArray],
+    at_seconds: Sequence[IntArray],
+    request_at_seconds: IntArray,
+    vocabulary: Vocabulary,
+    length: int,
+) -> Histories:
+    """Histories from the arrays of the `user_history` view, one row a request.
+
+    A missing row is an empty array. Items that `vocabulary` lacks are left out, the rest moves together.
+    """
+    rows = len(item_keys)
+    items = np.zeros((rows, length), np.int64)  # (B, L)
+    kind_codes = np.zeros((rows, length), np.int64)  # (B, L)
+    instants = np.zeros((rows, length), np.int64)  # (B, L)
+    for row in range(rows):
+        index = vocabulary.indexes_of_keys(np.asarray(item_keys[row], np.int64))
+        known = np.flatnonzero(index)[-length:]
+        if len(known):
+            items[row, -len(known) :] = index[known]
+            kind_codes[row, -len(known) :] = np.asarray(kinds[row], np.int64)[known]
+            instants[row, -len(known) :] = np.asarray(at_seconds[row], np.int64)[known]
+    return Histories(items, kind_codes, instants, np.asarray(request_at_seconds, np.int64))

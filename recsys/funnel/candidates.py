@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS, TEXT, WORDS, UserSignals

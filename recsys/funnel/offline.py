@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.interactions import Histories, Vocabulary, histories_from_features
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.slate import FeatureStatus, ViewStatus
 from recsys.instants import from_micros

@@ -10,7 +10,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
-from recsys.dataset.histories import Histories, histories_from_features
+from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.candidates import CandidateContext, Candidates, CandidateSources
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now

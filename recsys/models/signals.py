@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
 
 LATEST = 100  # actions whose neighbours count

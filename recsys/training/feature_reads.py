@@ -7,8 +7,13 @@ import pandas as pd
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.histories import Histories, histories_from_features
-from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
+from recsys.dataset.interactions import (
+    EvalCases,
+    Histories,
+    Interactions,
+    Vocabulary,
+    histories_from_features,
+)
 from recsys.dataset.item_table import ItemTable, item_table, text_matrix
 from recsys.instants import SECOND
 

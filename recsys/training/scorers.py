@@ -4,8 +4,7 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import EvalCases, Interactions
+from recsys.dataset.interactions import EvalCases, Histories, Interactions
 from recsys.dataset.split import history_ends
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle

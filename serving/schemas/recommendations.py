@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from recsys.funnel.requests import MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
+from recsys.funnel.requests import MAX_ITEMS
 from recsys.streaming.tokens import TOKEN_PATTERN
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -34,17 +34,6 @@ class FiltersBody(Body):
         dict[Name, str | float], Field(max_length=20, description="attribute name -> value that the item has")
     ] = {}
     include_unavailable: bool = False
-
-    def filters(self) -> Filters:
-        """The funnel's form of them."""
-        return Filters(
-            tuple(self.categories),
-            tuple(self.brands),
-            self.price_min_micros,
-            self.price_max_micros,
-            self.attributes,
-            self.include_unavailable,
-        )
 
 
 class RecommendBody(Body):
@@ -80,21 +69,6 @@ class RecommendBody(Body):
         description="of POST /v1/events: the answer waits a bounded time until those events are visible",
     )
 
-    def request(self, request_id: str, language: str) -> RecommendRequest:
-        """The funnel's request; `language` is that of the headers, for a body that names none."""
-        return RecommendRequest(
-            request_id=request_id,
-            user_id=self.user_id,
-            k=self.k,
-            context_item_id=self.context_item_id,
-            context_category=self.context_category,
-            filters=self.filters.filters(),
-            exclude=tuple(self.exclude),
-            allow_repeats=self.allow_repeats,
-            diversity=self.diversity,
-            language=self.language or language,
-        )
-
 
 class SimilarBody(Body):
     """Items that could stand in for one."""
@@ -108,14 +82,3 @@ class SimilarBody(Body):
     filters: FiltersBody = FiltersBody()
     exclude: list[Identifier] = Field([], max_length=MAX_EXCLUDED)
     language: Language | None = None
-
-    def request(self, request_id: str, language: str) -> SimilarRequest:
-        """The funnel's request; `language` is that of the headers, for a body that names none."""
-        return SimilarRequest(
-            request_id=request_id,
-            item_id=self.item_id,
-            k=self.k,
-            filters=self.filters.filters(),
-            exclude=tuple(self.exclude),
-            language=self.language or language,
-        )

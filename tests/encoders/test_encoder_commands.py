@@ -113,7 +113,7 @@ def test_an_encoder_is_trained_exported_and_distilled_and_each_is_one_to_use(
     assert "recall@10" in (Path(trained["folder"]) / "README.md").read_text()
     with pytest.raises(ConfigError, match="there already"):
         recsys("train", "--name", "tuned")
-    with pytest.raises(ConfigError, match="no name"):
+    with pytest.raises(ConfigError, match="not a valid name"):
         recsys("prepare", "minilm", "--name", "../away")
 
 

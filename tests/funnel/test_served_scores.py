@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import ServingSettings
-from recsys.dataset.histories import Histories, histories_from_features
+from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.offline import candidate_lists, candidate_signals, fused_scores

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.catalog import Item, stable_key
-from recsys.dataset.histories import histories_from_features
+from recsys.dataset.interactions import histories_from_features
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.neighbours import Neighbours

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.errors import ArtifactMismatchError
 from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.signals import (

@@ -13,8 +13,7 @@ from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import read_generations
-from recsys.stores.packed.keys import packed_view
-from recsys.stores.packed.rows import PackedRows
+from recsys.stores.packed.rows import PackedRows, packed_view
 from tests.streaming.real_home import CATEGORIES
 from tests.streaming.worker_world import Rows
 

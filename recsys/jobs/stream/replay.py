@@ -23,7 +23,7 @@ from recsys.stores.packed.generations import (
     retire_generations,
     switch_generation,
 )
-from recsys.stores.packed.keys import packed_view
+from recsys.stores.packed.rows import packed_view
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.dataset.item_vectors import VectorLayout
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError

@@ -24,10 +24,9 @@ from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import Generations, pointer_key
-from recsys.stores.packed.keys import PackedView, packed_view
 from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, TEXTS
 from recsys.stores.packed.online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
-from recsys.stores.packed.rows import PackedRows
+from recsys.stores.packed.rows import PackedRows, PackedView, packed_view
 
 
 @dataclass(frozen=True)

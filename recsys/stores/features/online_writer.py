@@ -21,8 +21,8 @@ from recsys.stores.packed.commands import (
 )
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import Generations, pointer_key, read_generations
-from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
 from recsys.stores.packed.online import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
+from recsys.stores.packed.rows import PackedView, packed_view, view_pattern
 from recsys.stores.redis.client import redis_errors
 
 WRITE_SECONDS = 10.0

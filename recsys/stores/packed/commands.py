@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import redis
 from redis.crc import key_slot
 from redis.exceptions import NoScriptError
 
-from recsys.stores.packed.keys import PackedView
-from recsys.stores.packed.mget import MultiGet
-from recsys.stores.redis.client import redis_errors
+from recsys.stores.packed.rows import PackedView
+from recsys.stores.redis.client import ThreadConnection, redis_errors
 
 WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers no other client
 DELETE_KEYS = 1000
@@ -185,3 +185,29 @@ def group_by_slot(keys: Keys) -> list[list[int]]:
 def is_cluster(client: Any) -> bool:
     """Whether a command may name keys of one slot only."""
     return hasattr(client, "mget_nonatomic")
+
+
+class MultiGet:
+    """Calls MGET on a connection of the calling thread; opens it again once if the server has closed it."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._connection = ThreadConnection(client)
+
+    def __call__(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of `keys`, None where there is none.
+
+        Raises:
+            redis.RedisError: as `client.mget` would.
+        """
+        connection = self._connection.get()
+        try:
+            return _ask(connection, keys)
+        except redis.ConnectionError:
+            connection.disconnect()
+            return _ask(connection, keys)
+
+
+def _ask(connection: Any, keys: Sequence[bytes]) -> list[bytes | None]:
+    connection.send_packed_command(connection.pack_command(b"MGET", *keys))
+    values: list[bytes | None] = connection.read_response()
+    return values

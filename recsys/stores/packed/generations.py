@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recsys.stores.packed.commands import DELETE_KEYS, RETIRED_SECONDS
-from recsys.stores.packed.keys import PackedView, view_pattern
+from recsys.stores.packed.rows import PackedView, view_pattern
 from recsys.stores.redis.client import redis_errors
 
 Numbers = Mapping[str, int]  # view -> generation; 0, the first one, is left out

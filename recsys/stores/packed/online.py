@@ -39,9 +39,8 @@ from recsys.stores.packed.commands import (
 )
 from recsys.stores.packed.connection import open_async_client, open_client
 from recsys.stores.packed.generations import Generations, pointer_key, read_generations
-from recsys.stores.packed.keys import PackedView, packed_view, view_pattern
 from recsys.stores.packed.protos import entity_id, pack_protos, protos_of_rows
-from recsys.stores.packed.rows import PackedRows
+from recsys.stores.packed.rows import PackedRows, PackedView, packed_view, view_pattern
 from recsys.stores.redis.client import redis_errors
 
 Reading = tuple[datetime | None, dict[str, Any] | None]

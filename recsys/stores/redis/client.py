@@ -1,7 +1,10 @@
 """Connections to Redis, and the one place where its errors become ours."""
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -45,3 +48,27 @@ def redis_errors(operation: str, timeout: float | None = None) -> Iterator[None]
     except redis.RedisError as error:
         remedy = f"{type(error).__name__}: {error}. {REMEDY}"
         raise StoreUnavailableError("redis", operation, timeout or 0.0, remedy) from error
+
+
+class ThreadConnection:
+    """The calling thread's connection, made like those of a client's pool when it is first asked for.
+
+    Timeouts and the parsing of replies are redis-py's: a reply that comes late or half closes it as usual.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pool = client.connection_pool
+        self._local = threading.local()
+
+    def get(self) -> Any:
+        """A connection of redis-py; it connects with its first command."""
+        # A socket does not survive a fork: the child opens its own.
+        if getattr(self._local, "process", None) != os.getpid():
+            self._local.connection = self._pool.make_connection()
+            self._local.process = os.getpid()
+        return self._local.connection
+
+    def close(self) -> None:
+        """Closes the calling thread's connection, if it has one."""
+        if getattr(self._local, "process", None) == os.getpid():
+            self._local.connection.disconnect()

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from recsys.stores.redis.thread_connection import ThreadConnection
+from recsys.stores.redis.client import ThreadConnection
 
 
 class Exchange:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recsys.config import RetrieverSettings
 from recsys.dataset.batches import TrainingData
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.curves import Curves
 from recsys.training.retriever.checkpoint import Checkpoint

@@ -9,8 +9,7 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import IntArray
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import EvalCases
+from recsys.dataset.interactions import EvalCases, Histories
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.feature_reads import read_histories

@@ -6,7 +6,7 @@ import torch
 from scipy import sparse
 
 from recsys.config import RetrieverSettings
-from recsys.dataset.histories import Histories
+from recsys.dataset.interactions import Histories
 from recsys.errors import ArtifactMismatchError, ConfigError
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever

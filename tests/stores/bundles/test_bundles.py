@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import RANKING_FEATURES
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import Bundle

@@ -154,7 +154,7 @@ def test_a_read_sees_the_day_whole_when_it_is_compacted_between_listing_and_open
         return found
 
     # The race is between two system calls of the reader; only a hook can hit it every time.
-    monkeypatch.setattr(lake_day, "names_of", names)
+    monkeypatch.setattr(lake_day, "file_names", names)
     assert ids(lake.read()) == ["e0", "e1"]
 
 

@@ -1,8 +1,8 @@
 """Generations: everybody reads one whole generation, and writes reach whichever is read next."""
 
 from recsys.stores.packed.generations import Generations
-from recsys.stores.packed.keys import PackedView
 from recsys.stores.packed.layout import layout_of
+from recsys.stores.packed.rows import PackedView
 
 LAYOUT = layout_of("activity", (("user_id", "STRING"),), (("count", "INT64"),))
 HEAD = f"shop:activity:{LAYOUT.fingerprint}"

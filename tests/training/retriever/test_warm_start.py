@@ -8,8 +8,7 @@ import pytest
 
 from recsys.config import IncrementalSettings, RetrieverSettings
 from recsys.dataset.batches import training_windows
-from recsys.dataset.histories import Histories
-from recsys.dataset.interactions import Vocabulary
+from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.instants import DAY, from_micros, to_micros
