@@ -182,7 +182,7 @@ def _midnight(text: str) -> int:
     try:
         day = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"--start {text!r} is no day. Write for example {MONDAY}.") from error
+        raise ConfigError(f"--start {text!r} is not a day. Write for example {MONDAY}.") from error
     return to_micros(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 

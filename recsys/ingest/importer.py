@@ -37,7 +37,7 @@ from recsys.ingest.tables.catalog import (
     canonical_users,
     item_columns,
     items_without_rows,
-    refuse_key_collisions,
+    reject_key_collisions,
     user_columns,
 )
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
@@ -107,7 +107,7 @@ def import_shop(
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = _dated(run.finished_items(items, events), known_at)
         users = _dated(_finished_users(users, events), known_at)
-        refuse_key_collisions(items[columns.ITEM_ID].to_pylist())
+        reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
     return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift), events.parts)

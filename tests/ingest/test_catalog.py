@@ -11,7 +11,7 @@ from recsys.errors import DataError
 from recsys.ingest.mapping.schema import ItemSource, UserSource
 from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.tables import catalog as catalog_tables
-from recsys.ingest.tables.catalog import canonical_items, canonical_users, item_columns, refuse_key_collisions
+from recsys.ingest.tables.catalog import canonical_items, canonical_users, item_columns, reject_key_collisions
 
 
 def items(raw: dict[str, list[Any]], **source: Any) -> pa.Table:
@@ -90,8 +90,8 @@ def test_users_keep_what_they_told_the_shop() -> None:
 
 
 def test_two_items_with_one_key_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_key_collisions(["a", "b"])
+    reject_key_collisions(["a", "b"])
     # A real collision of 64 bits cannot be made to order.
     monkeypatch.setattr(catalog_tables, "stable_key", lambda text: catalog.stable_key(text[0]))
     with pytest.raises(DataError, match="'a1' and 'a2' share"):
-        refuse_key_collisions(["a1", "b1", "a2"])
+        reject_key_collisions(["a1", "b1", "a2"])

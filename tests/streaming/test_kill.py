@@ -27,9 +27,9 @@ from recsys.stores.redis import server as redis_server
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
-from tests.streaming.nursery import Nursery
 from tests.streaming.online_side import as_online, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, imported_events, open_home
+from tests.streaming.worker_processes import WorkerProcesses
 from tests.streaming.worker_world import differences, rows_at
 
 pytestmark = pytest.mark.slow
@@ -125,8 +125,8 @@ def kill_server(settings: Settings) -> None:
 def torment(settings: Settings) -> int:
     """Kills workers and the server at random points; returns how many workers were killed."""
     rng, killed, server_kills = random.Random(3), 0, 0
-    with closing(Nursery(settings)) as nursery:
-        workers = [nursery.start() for _ in range(2)]
+    with closing(WorkerProcesses(settings)) as worker_processes:
+        workers = [worker_processes.start() for _ in range(2)]
         while killed < WORKER_KILLS:
             time.sleep(rng.uniform(0.02, LIFE_SECONDS))
             if server_kills < SERVER_KILLS and rng.random() < 0.15:
@@ -134,13 +134,13 @@ def torment(settings: Settings) -> int:
                 kill_server(settings)
             place = rng.randrange(2)
             os.kill(workers[place], signal.SIGKILL)
-            assert nursery.wait(workers[place]) == -signal.SIGKILL, "a worker ended by itself"
+            assert worker_processes.wait(workers[place]) == -signal.SIGKILL, "a worker ended by itself"
             killed += 1
-            workers[place] = nursery.start()
+            workers[place] = worker_processes.start()
         time.sleep(1.0)
         for worker in workers:  # at last as one should: they finish and leave
             os.kill(worker, signal.SIGTERM)
-            assert nursery.wait(worker) == 0
+            assert worker_processes.wait(worker) == 0
     return killed
 
 

@@ -119,7 +119,7 @@ def items_without_rows(ids: Iterable[str]) -> pa.Table:
     )
 
 
-def refuse_key_collisions(ids: Iterable[str]) -> None:
+def reject_key_collisions(ids: Iterable[str]) -> None:
     """Makes sure that no two items share a stable key.
 
     Raises:

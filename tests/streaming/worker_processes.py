@@ -11,13 +11,13 @@ import sys
 from recsys.config import Settings
 
 
-class Nursery:
+class WorkerProcesses:
     """Starts `recsys stream run` again and again, in the environment of this process."""
 
     def __init__(self, settings: Settings) -> None:
         environment = {**os.environ, "RECSYS_HOME": str(settings.paths.home), "PYTHONPATH": os.getcwd()}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.streaming.nursery"],
+            [sys.executable, "-m", "tests.streaming.worker_processes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
