@@ -103,7 +103,7 @@ def _shop() -> Iterator[tuple[Settings, str | None]]:
     if "RECSYS_HOME" in os.environ:
         yield load_settings(), None
         return
-    import random_shop
+    from online import random_shop
 
     note("RECSYS_HOME is not set: a shop of random data answers")
     with tempfile.TemporaryDirectory(prefix="recsys-trace-") as folder:

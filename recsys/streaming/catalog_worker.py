@@ -185,10 +185,10 @@ class CatalogWorker:
             deps.feed.clear()  # of another home that used this server
             known = 0
         batch: list[str] = []
-        undone_instants = deps.log.changed_after(known)
-        for place, (version, item_ids) in enumerate(undone_instants, start=1):
+        unfinished = deps.log.changed_after(known)
+        for place, (version, item_ids) in enumerate(unfinished, start=1):
             batch += item_ids
-            if len(batch) >= BATCH_ENTRIES or place == len(undone_instants):  # a version is never cut through
+            if len(batch) >= BATCH_ENTRIES or place == len(unfinished):  # a version is never cut through
                 self._publish(batch, version)
                 batch = []
 

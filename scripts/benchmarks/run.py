@@ -15,20 +15,20 @@ from recsys.cli.output import note, print_rows
 
 # benchmark -> module; a module may give several rows
 MODULES = {
-    "online-read": "online_read_bench",
-    "online-read-vectors": "online_read_bench",
-    "materialize": "materialize_bench",
-    "recommend": "recommend_bench",
-    "events-accept": "events_accept_bench",
+    "online-read": "online.read_bench",
+    "online-read-vectors": "online.read_bench",
+    "materialize": "online.materialize_bench",
+    "recommend": "online.recommend_bench",
+    "events-accept": "stream.events_accept_bench",
     "import": "import_bench",
-    "stream-worker": "stream_worker_bench",
-    "stream-scale": "stream_scale_bench",
-    "freshness": "freshness_bench",
-    "stream-write": "stream_write_bench",
-    "redis-memory": "redis_memory_bench",
-    "quality": "quality_bench",
-    "train-speed": "train_speed_bench",
-    "shared-representation": "shared_representation_bench",
+    "stream-worker": "stream.worker_bench",
+    "stream-scale": "stream.scale_bench",
+    "freshness": "stream.freshness_bench",
+    "stream-write": "stream.write_bench",
+    "redis-memory": "online.redis_memory_bench",
+    "quality": "quality.quality_bench",
+    "train-speed": "quality.train_speed_bench",
+    "shared-representation": "quality.shared_representation_bench",
 }
 # They take minutes; the first two need a home with a shop, and the peers' environment.
 BY_NAME_ONLY = ("quality", "train-speed", "shared-representation")

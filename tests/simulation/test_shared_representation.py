@@ -13,7 +13,7 @@ from recsys.simulation.channels import without_search
 from recsys.simulation.habits import Habits
 from recsys.simulation.judge import Oracle
 from recsys.stores.lake.event_lake import open_lake
-from scripts.benchmarks.shared_representation_bench import (
+from scripts.benchmarks.quality.shared_representation_bench import (
     ALONE,
     NETWORK,
     PAIRS,
@@ -151,7 +151,7 @@ def test_what_is_printed_says_that_it_is_simulated(
     found = Comparison(
         {name: values for pair in PAIRS for name in pair}, np.ones(2), {"all": np.ones(2, bool)}
     )
-    bench = "scripts.benchmarks.shared_representation_bench"
+    bench = "scripts.benchmarks.quality.shared_representation_bench"
     monkeypatch.setattr(f"{bench}.demo_goods", lambda folder, count: None)
     monkeypatch.setattr(f"{bench}.make_traffic", lambda *given: None)
     monkeypatch.setattr(f"{bench}.compare", lambda *given: found)

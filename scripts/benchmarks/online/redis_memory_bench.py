@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import random_shop
-from feature_rows import item_rows, user_rows
 
+from online import random_shop
+from online.feature_rows import item_rows, user_rows
 from recsys.config import Settings, load_settings
 from recsys.instants import utc_now
 from recsys.stores.features.online_writer import OnlineRows

@@ -4,8 +4,7 @@ import time
 from statistics import median
 from typing import Any
 
-from online_repository import FEAST_ENGINE, PACKED_ENGINE, materialize, pair
-
+from online.repository import FEAST_ENGINE, PACKED_ENGINE, materialize, pair
 from recsys.stores.redis.server import connect
 
 ROWS = 200_000

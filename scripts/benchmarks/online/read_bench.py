@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from online_repository import SCALARS, VECTOR, Pair, materialize, pair
 
+from online.repository import SCALARS, VECTOR, Pair, materialize, pair
 from recsys.stores.features.online_reader import FeatureReader
 
 ITEMS = 500

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import httpx
 import orjson
-import random_shop
-from served_process import serving
+from online import random_shop
+from online.served_process import serving
 
 from recsys.config import Settings, load_settings
 from recsys.instants import utc_now

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from stream_processes import cpu_of, halted, wait_visible, workers
-from stream_shop import append, bodies, open_stream_shop
-
 from recsys.config import Settings, StreamSettings, load_settings
 from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
+from stream.processes import cpu_of, halted, wait_visible, workers
+from stream.shop import append, bodies, open_stream_shop
 
 ITEMS = 5000
 USERS = 3000

@@ -13,8 +13,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from quality_bench import export, run_peer
 
+from quality.quality_bench import export, run_peer
 from recsys.cli.output import bars, log_to_stderr, note
 from recsys.config import RetrieverSettings, load_settings
 from recsys.dataset.batches import (

@@ -13,9 +13,9 @@ from statistics import median
 
 import httpx
 import numpy as np
-import random_shop
-from served_process import cpu_seconds, serving
 
+from online import random_shop
+from online.served_process import cpu_seconds, serving
 from recsys.config import Settings, load_settings
 
 ITEMS = 68_000

@@ -8,8 +8,8 @@ from uuid import uuid4
 import numpy as np
 import orjson
 import pyarrow as pa
-import random_shop
-from random_shop import item_id, user_id
+from online import random_shop
+from online.random_shop import item_id, user_id
 
 from recsys import columns
 from recsys.config import Settings

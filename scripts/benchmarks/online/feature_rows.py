@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from random_shop import item_id, user_id
 
+from online.random_shop import item_id, user_id
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.features.view_schemas import INSTANT, VIEW_SCHEMAS, view_table

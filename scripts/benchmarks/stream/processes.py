@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from served_process import cpu_seconds
-from stream_shop import append, bodies
+from online.served_process import cpu_seconds
 
 from recsys.config import Settings
 from recsys.instants import now_micros
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.streaming.stream import StreamProgress
+from stream.shop import append, bodies
 
 START_SECONDS = 120.0
 LONGEST_SECONDS = 120.0

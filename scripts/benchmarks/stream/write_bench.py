@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import random_shop
-from feature_rows import later, stamped, user_rows
-from online_repository import feast_address
+from online import random_shop
+from online.feature_rows import later, stamped, user_rows
+from online.repository import feast_address
 
 from recsys import columns
 from recsys.config import Settings, load_settings

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 from statistics import median
 
-from stream_shop import append, bodies, open_stream_shop
-
 from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
 from recsys.jobs.stream.run import drain_stream, open_runner
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.open import open_stream
+from stream.shop import append, bodies, open_stream_shop
 
 ITEMS = 5000
 USERS = 5000

@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stream_processes import wait_visible, workers
-from stream_shop import append, bodies, open_stream_shop
-
 from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
 from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import PREFIX
+from stream.processes import wait_visible, workers
+from stream.shop import append, bodies, open_stream_shop
 
 ITEMS = 5000
 USERS = 3000

@@ -37,7 +37,7 @@ from recsys.jobs.training.evaluate import run_evaluation
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.registry import Registry
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLACES = 100
 PEERS = {"sasrec": "SASRec", "bert4rec": "BERT4Rec", "als": "ALS", "bpr": "BPR"}
 AT_LEAST, AIM = 1.0, 1.1

@@ -1,0 +1,1 @@
+"""Benchmarks of the online store and of the service."""
