@@ -2,6 +2,8 @@
 
 Each module beside this file has `rows()`: ours and a named peer, interleaved in one run, medians.
 Figures where less is better carry `at_least` and `aim` as upper bounds, ratios as lower bounds.
+The machine's `speed` is measured before and after each: what is `judged` is the ratio to the peer, and where
+there is none `ours` at speed 1.0, at which `/v1/recommend` of commit 7722d12 costs 9.2 ms of CPU.
 """
 
 import argparse
@@ -9,7 +11,10 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from reference_speed import drift_warning, judge_row, measure_speed
 
 from recsys.cli.output import note, print_rows
 
@@ -57,16 +62,29 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
     names = arguments.names or [name for name in MODULES if name not in BY_NAME_ONLY]
-    sys.path.insert(0, str(Path(__file__).parent))
-    rows: list[dict[str, object]] = []
-    for module in dict.fromkeys(MODULES[name] for name in names):
-        note(f"running {module} ...")
-        found = importlib.import_module(module).rows()
-        rows += [row for row in found if any(str(row["name"]).startswith(name) for name in names)]
+    rows = _measure_rows(names)
     print_rows(rows, as_json=False, title="benchmarks")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
     return 0 if all(row["ok"] for row in rows) else 1
+
+
+def _measure_rows(names: Sequence[str]) -> list[dict[str, object]]:
+    """Rows of the named benchmarks, each judged at the mean of the speeds just before and just after it."""
+    rows: list[dict[str, object]] = []
+    after = measure_speed()
+    for module in dict.fromkeys(MODULES[name] for name in names):
+        note(f"running {module} ...")
+        before, found = after, importlib.import_module(module).rows()
+        after = measure_speed()
+        note(f"speed of the machine: {before:.2f} before, {after:.2f} after")
+        if warning := drift_warning(before, after):
+            note(warning)
+        speed = (before + after) / 2
+        rows += [
+            judge_row(row, speed) for row in found if any(str(row["name"]).startswith(name) for name in names)
+        ]
+    return rows
 
 
 if __name__ == "__main__":
