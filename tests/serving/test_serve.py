@@ -17,9 +17,9 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.redis.server import start_server, stop_server
 from recsys.stores.stream.open import open_stream
-from scripts.benchmarks.random_shop import open_shop as random_shop
-from scripts.benchmarks.random_shop import promote, random_bundle, user_id
-from scripts.benchmarks.served_process import serving
+from scripts.benchmarks.online.random_shop import open_shop as random_shop
+from scripts.benchmarks.online.random_shop import promote, random_bundle, user_id
+from scripts.benchmarks.online.served_process import serving
 
 ROOT = Path(__file__).parents[2]
 VIEW = {"kind": "view", "event_id": "e1", "user_id": user_id(1), "item_id": "item-000001"}
