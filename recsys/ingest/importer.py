@@ -25,7 +25,10 @@ from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary
-from recsys.ingest.mapping.schema import EventSource, ItemSource, ShopMapping, Source
+from recsys.ingest.mapping.catalog_sources import ItemSource
+from recsys.ingest.mapping.event_sources import EventSource
+from recsys.ingest.mapping.schema import ShopMapping
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches

@@ -8,7 +8,7 @@ from recsys.catalog import Item
 from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.dataset.item_vectors import layout_of, layout_text, ready_matrix, ready_row, vector_rows
 from recsys.features.item_content import item_vectors
-from recsys.ingest.mapping.schema import ItemSource
+from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.raw.vector_cells import as_vectors
 from recsys.ingest.tables.catalog import canonical_items
 

@@ -8,7 +8,7 @@ import pytest
 
 from recsys import catalog
 from recsys.errors import DataError
-from recsys.ingest.mapping.schema import ItemSource, UserSource
+from recsys.ingest.mapping.catalog_sources import ItemSource, UserSource
 from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.tables import catalog as catalog_tables
 from recsys.ingest.tables.catalog import canonical_items, canonical_users, item_columns, reject_key_collisions

@@ -11,7 +11,7 @@ import pytest
 
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.background import prefetch
-from recsys.ingest.mapping.schema import Source
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.readers import delimited

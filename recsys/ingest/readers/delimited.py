@@ -13,7 +13,7 @@ import pyarrow.csv as pacsv
 
 from recsys.arrays import IntArray
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.ingest.mapping.schema import Source
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
 
 BLOCK_BYTES = 16 << 20

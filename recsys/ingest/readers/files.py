@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from recsys.arrays import Column
 from recsys.errors import DataError
-from recsys.ingest.mapping.schema import Source
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, missing_column
 from recsys.ingest.raw.cells import LIST_MARK, as_text
 from recsys.ingest.readers.delimited import read_delimited

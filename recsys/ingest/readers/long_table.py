@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import combined
-from recsys.ingest.mapping.schema import Long
+from recsys.ingest.mapping.catalog_sources import Long
 from recsys.ingest.raw.batch import Malformed, RawBatch
 from recsys.ingest.raw.cells import as_number, as_text
 

@@ -14,7 +14,7 @@ from recsys.catalog import stable_key
 from recsys.dataset.item_vectors import vector_map
 from recsys.dataset.schemas import VECTOR_MAP
 from recsys.errors import DataError
-from recsys.ingest.mapping.schema import Attribute, ItemSource, UserSource
+from recsys.ingest.mapping.catalog_sources import Attribute, ItemSource, UserSource
 from recsys.ingest.raw.cells import LIST_MARK, as_micros, as_number, as_text
 from recsys.ingest.raw.vector_cells import as_vectors
 from recsys.ingest.tables.conditions import any_holds, apply_reject_rules

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import BoolArray, Column
-from recsys.ingest.mapping.schema import Condition, KindRule, Reject
+from recsys.ingest.mapping.event_sources import KindRule
+from recsys.ingest.mapping.sources import Condition, Reject
 from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.tables.rejections import RowRejections
 

@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, Column, FloatArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
-from recsys.ingest.mapping.schema import EventSource
+from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.raw.cells import ParsedCells, as_instant, as_micros, as_number, as_text
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
 from recsys.ingest.tables.rejections import RowRejections

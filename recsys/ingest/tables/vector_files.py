@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column
-from recsys.ingest.mapping.schema import VectorSource
+from recsys.ingest.mapping.catalog_sources import VectorSource
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.tables.rejections import RowRejections, overwritten_rows

@@ -17,7 +17,7 @@ from recsys.atomic import replacing
 from recsys.config import ImageSettings
 from recsys.errors import StoreUnavailableError
 from recsys.ingest.background import prefetch
-from recsys.ingest.mapping.schema import Source
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
 from recsys.progress import Progress, silent

@@ -1,0 +1,108 @@
+"""What a mapping says of the files of items and users."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from recsys import columns
+from recsys.config import Section
+from recsys.ingest.mapping.sources import Condition, Reject, Source, as_column
+from recsys.ingest.mapping.template import Template
+
+VectorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+
+
+class Attribute(Section):
+    """An attribute of an item or a user: a text (a column or a template), a number, or a list."""
+
+    column: Template | None = None
+    type: Literal["text", "number", "list"] = "text"
+    flags: tuple[str, ...] = Field((), description="a list of the names of those columns that say 1")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Attribute":
+        if (self.column is None) is not bool(self.flags):
+            raise ValueError("takes either `column` or `flags`")
+        return self
+
+
+class Price(Section):
+    """An item's price: a column, or the median unit price of its latest purchases (`from = "events"`)."""
+
+    column: str | None = None
+    source: Literal["column", "events"] = Field("column", alias="from")
+    scale: float = Field(1.0, gt=0)
+    strip: str = Field("", description="characters to ignore, such as `$,`")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Price":
+        if (self.column is None) is (self.source == "column"):
+            raise ValueError('takes `column`, or from = "events"')
+        return self
+
+
+class Long(Section):
+    """A long table: one property of an item a row. The latest value counts, by `time` or file order."""
+
+    name: str = Field(description="column with the property's name; names become columns")
+    value: str
+    time: str | None = None
+
+
+Attributes = dict[str, Annotated[Attribute, BeforeValidator(as_column)]]
+
+
+class VectorSource(Source):
+    """A ready vector: a column of the items' files or, with `files`, of files of its own joined by `id`."""
+
+    column: str
+    id: str = columns.ITEM_ID
+
+    @model_validator(mode="after")
+    def _joins_files(self) -> "VectorSource":
+        if not self.files and self.model_fields_set - {"column"}:
+            raise ValueError("names no `files`; write the column alone, or add `files`")
+        return self
+
+
+class ItemSource(Source):
+    """The catalog: one item a row, or one property a row (`long`). Without `files`, what events name."""
+
+    id: str = columns.ITEM_ID
+    title: Template | None = None
+    text: Template | None = Field(None, description="what the text encoder reads; the title if absent")
+    category: Template | None = None
+    brand: Template | None = None
+    price: Annotated[Price | None, BeforeValidator(as_column)] = None
+    unavailable: tuple[Condition, ...] = Field((), description="items that meet any of these are not offered")
+    attributes: Attributes = Field({})
+    vectors: dict[VectorName, Annotated[VectorSource, BeforeValidator(as_column)]] = Field(
+        {}, description="name -> column with a ready vector in each cell"
+    )
+    long: Long | None = None
+    reject: tuple[Reject, ...] = ()
+    unknown: Literal["keep", "quarantine"] = Field(
+        "keep", description="events of items without a row: the id is the title, or the event is rejected"
+    )
+    without_events: Literal["keep", "quarantine"] = "keep"
+
+    @model_validator(mode="after")
+    def _files_or_nothing(self) -> "ItemSource":
+        if not self.files and (self.title or self.text or self.attributes or self.vectors or self.category):
+            raise ValueError("has columns but no `files`")
+        if not self.files and self.unknown == "quarantine":
+            raise ValueError('unknown = "quarantine" would reject every event: there are no `files`')
+        return self
+
+
+class UserSource(Source):
+    """What is known of users: one a row."""
+
+    id: str = columns.USER_ID
+    attributes: Attributes = Field({})
+
+    @model_validator(mode="after")
+    def _names_files(self) -> "UserSource":
+        if not self.files:
+            raise ValueError("needs `files`")
+        return self

@@ -1,0 +1,100 @@
+"""What a mapping says of files with one event a row."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from recsys import columns
+from recsys.config import Section
+from recsys.ingest.mapping.sources import Condition, Kind, Reject, Source, as_column, known_kind
+
+
+class KindCase(Condition):
+    """A condition and the kind of the rows that meet it."""
+
+    kind: Kind
+
+    _known = field_validator("kind")(known_kind)
+
+
+class KindRule(Section):
+    """The kind of each event: fixed (`is`), looked up (`column` and `values`) or by `cases` in order."""
+
+    fixed: Kind | None = Field(None, alias="is")
+    column: str | None = None
+    values: dict[str, Kind] = Field({})
+    cases: tuple[KindCase, ...] = ()
+    otherwise: Kind | None = Field(None, description="where no value or case fits; else the row is rejected")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "KindRule":
+        if sum((self.fixed is not None, self.column is not None, bool(self.cases))) != 1:
+            raise ValueError("takes exactly one of: is, column (with values), cases")
+        for name in (self.fixed, self.otherwise, *self.values.values()):
+            if name is not None and name not in columns.KINDS:
+                raise ValueError(f"kind {name!r} is unknown; use one of: {', '.join(columns.KINDS)}")
+        return self
+
+
+class Time(Section):
+    """When an event happened.
+
+    Without a clock, `unit = "order"`: `column` is a position, or absent for the order of the file.
+    """
+
+    column: str | None = None
+    unit: Literal["iso", "s", "ms", "us", "ns", "order"] = "iso"
+    format: str | None = Field(None, description="strptime pattern of a text, such as `%d/%m/%Y %H:%M`")
+    zone: str = Field("UTC", description="of instants that do not name their own, such as `Europe/Paris`")
+
+    @model_validator(mode="after")
+    def _has_column(self) -> "Time":
+        if self.column is None and self.unit != "order":
+            raise ValueError('needs `column`; if the data has no clock, write unit = "order"')
+        if self.format is not None and self.unit != "iso":
+            raise ValueError("takes `format` or `unit`, not both")
+        return self
+
+
+class Value(Section):
+    """Money of a line: `column` times `scale` is in currency units, for the whole line or per unit."""
+
+    column: str
+    per: Literal["line", "unit"] = "line"
+    scale: float = Field(1.0, gt=0, description="0.01 where the column counts cents")
+
+
+class Quantity(Section):
+    """How many: `most` is the largest credible count. What is above is a measure and counts as one."""
+
+    column: str
+    most: int | None = Field(None, ge=1)
+    absolute: bool = Field(False, description="drop the sign, where a negative count marks a return")
+
+
+def _as_kind(value: Any) -> Any:
+    return {"is": value} if isinstance(value, str) else value
+
+
+class EventSource(Source):
+    """Files with one event a row."""
+
+    user: str
+    item: str | None = None
+    kind: Annotated[KindRule, BeforeValidator(_as_kind)]
+    time: Annotated[Time, BeforeValidator(as_column)]
+    event_id: str | None = None
+    session: str | None = Field(None, description="column of the session or basket")
+    query: str | None = None
+    request: str | None = None
+    position: str | None = Field(None, description="column of the place in the list shown, from 1")
+    value: Annotated[Value | None, BeforeValidator(as_column)] = None
+    quantity: Annotated[Quantity | None, BeforeValidator(as_column)] = None
+    weight: str | None = Field(None, description="column of the weight, instead of [weights]")
+    reject: tuple[Reject, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_files(self) -> "EventSource":
+        if not self.files:
+            raise ValueError("needs `files`")
+        return self

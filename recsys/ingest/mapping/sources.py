@@ -1,0 +1,92 @@
+"""Files of a shop and tests of their rows: what the tables of every kind share in a mapping."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from recsys import columns
+from recsys.config import Section
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+def known_kind(name: str) -> str:
+    """`name` if it is a kind of event.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name not in columns.KINDS:
+        raise ValueError(f"{name!r} is not a kind of event; use one of: {', '.join(columns.KINDS)}")
+    return name
+
+
+def _one_character(text: str) -> str:
+    if len(text) > 1:
+        raise ValueError("must be one character, or empty for none")
+    return text
+
+
+def as_column(value: Any) -> Any:
+    """A bare text names a column."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Texts = Annotated[tuple[str | int | float, ...], BeforeValidator(_listed)]
+Kind = Annotated[str, Field(min_length=1)]
+
+
+class Source(Section):
+    """Files of one shape and how to read them."""
+
+    files: Names = Field((), description="names or globs below the source folder; `.gz` may be left out")
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+        None, description="by the file's name if absent"
+    )
+    delimiter: str | None = Field(None, min_length=1, description="`,`, or a tab for .tsv; may be long: `::`")
+    header: bool = True
+    names: tuple[str, ...] = Field((), description="column names in order, for files without a header")
+    encoding: str = "utf-8"
+    quote: str = '"'
+    nulls: tuple[str, ...] = Field(("",), description="texts that mean nothing, such as `NULL`")
+    lists: dict[str, str] = Field({}, description="column -> separator, where a cell holds a list")
+
+    _quote = field_validator("quote")(_one_character)
+
+    @model_validator(mode="after")
+    def _columns_are_named(self) -> "Source":
+        if self.header is bool(self.names):
+            wanted = "header = false needs `names`" if not self.header else "`names` needs header = false"
+            raise ValueError(f"{wanted}, the column names from left to right")
+        return self
+
+
+class Condition(Section):
+    """A test of one column; all that are given must hold. A missing cell passes only `missing`."""
+
+    column: str
+    is_in: Texts | None = Field(None, alias="in")
+    not_in: Texts | None = None
+    above: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    missing: bool | None = None
+
+    @model_validator(mode="after")
+    def _tests_something(self) -> "Condition":
+        if self.model_fields_set <= {"column"}:
+            raise ValueError(
+                "tests nothing; add one of: in, not_in, above, at_least, at_most, below, missing"
+            )
+        return self
+
+
+class Reject(Section):
+    """Rows where all of `when` hold go to the quarantine with this reason."""
+
+    reason: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    when: tuple[Condition, ...] = Field(min_length=1)
