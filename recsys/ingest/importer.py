@@ -10,9 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column
@@ -44,9 +42,11 @@ from recsys.ingest.tables.catalog import (
     user_columns,
 )
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
+from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
+from recsys.ingest.warnings import ImportWarnings
 from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
@@ -96,9 +96,15 @@ def import_shop(
         DataError: a file is missing or damaged, or no event is left.
     """
     run = _Run(shop, to_micros(now), quarantine, progress)
+    try:
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows))
+    finally:
+        run.warnings.log()  # of an import that failed too: they may say why
+
+
+def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -> ImportedShop:
     items = run.items()
     users = run.users()
-    staged = EventsByUser(scratch, memory_rows)
     with Background(lake) as writer:
         try:
             shift = run.stage(staged, items)
@@ -108,8 +114,8 @@ def import_shop(
         if not run.events.kept:
             raise DataError(_nothing_left(run.events))
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
-        items = _dated(run.finished_items(items, events), known_at)
-        users = _dated(_finished_users(users, events), known_at)
+        items = dated(run.finished_items(items, events), known_at)
+        users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
@@ -131,6 +137,7 @@ class _Run:
         self.vector_rows = RowCounts()
         self.files: dict[str, int] = {}
         self.sequence = 0  # events read so far
+        self.warnings = ImportWarnings()
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
@@ -204,32 +211,20 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = _shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
         return found
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
-        """The catalog with what only events know: unlisted items, unit prices, who was never touched."""
-        source = self.mapping.items
-        listed = set(items[columns.ITEM_ID].to_pylist())
-        items = pa.concat_tables([items, items_without_rows(events.items - listed)])
-        if source.without_events == "quarantine":
-            seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
-            gone = items.filter(pc.invert(seen))
-            self.item_rows.kept -= len(gone)
-            self.item_rows.count_rejected({"no_events": len(gone)} if len(gone) else {})
-            self.quarantine.append(_untouched(gone))
-            items = items.filter(seen)
-        if events.prices:
-            paid = events.prices.medians()
-            place = pc.index_in(items[columns.ITEM_ID], value_set=paid[columns.ITEM_ID].combine_chunks())
-            found = paid[columns.PRICE_MICROS].take(place)
-            column = items.column_names.index(columns.PRICE_MICROS)
-            prices = pc.coalesce(items[columns.PRICE_MICROS], found)
-            items = items.set_column(column, columns.PRICE_MICROS, prices)
-        return items.sort_by(columns.ITEM_ID)
+        """The catalog with what only events know."""
+        items, untouched = finished_items(items, self.mapping.items, events)
+        if len(untouched):
+            self.item_rows.kept -= len(untouched)
+            self.item_rows.count_rejected({"no_events": len(untouched)})
+            self.quarantine.append(untouched)
+        return items
 
     def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
         """What dataset.json will say."""
@@ -258,6 +253,7 @@ class _Run:
             "items": self.item_rows.report("items"),
             "users": self.user_rows.report("users"),
             **({"vectors": self.vector_rows.report("vectors")} if joins else {}),
+            "warnings": self.warnings.to_json(),
         }
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
@@ -304,35 +300,6 @@ class _Run:
         row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))
-
-
-def _shifted(events: pa.Table, shift: int) -> pa.Table:
-    if not shift:
-        return events
-    at = pc.add(events[columns.AT].cast(pa.int64()), shift).cast(INSTANT)
-    return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
-
-
-def _finished_users(users: pa.Table | None, events: EventSummary) -> pa.Table:
-    """Everybody: those of the user file and those that only events know."""
-    listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
-    others = pa.array(sorted(events.users - listed), pa.string())
-    found = pa.table(
-        {columns.USER_ID: others, columns.ATTRIBUTES: pa.array(["{}"] * len(others), pa.string())}
-    )
-    return (found if users is None else pa.concat_tables([users, found])).sort_by(columns.USER_ID)
-
-
-def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
-    return table.append_column(columns.AT, pa.repeat(at, len(table)))
-
-
-def _untouched(items: pa.Table) -> pa.Table:
-    rows = [
-        {"table": "items", "reason": "no_events", "raw": orjson.dumps(row).decode()}
-        for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
 
 
 def _nothing_left(row_counts: RowCounts) -> str:
