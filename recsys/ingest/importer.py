@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column
@@ -22,7 +23,9 @@ from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary
+from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.examples import RejectedRows, nothing_left
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
@@ -111,8 +114,11 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        run.compare_ids(items, users, events)
         if not run.events.kept:
-            raise DataError(_nothing_left(run.events))
+            examples = run.quarantine.of("events")
+            raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
+        run.warn_of_old_data(events)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
@@ -129,7 +135,7 @@ class _Run:
         self.shop = shop
         self.mapping = shop.mapping
         self.now = now if shop.mapping.clock == "time" else None
-        self.quarantine = quarantine
+        self.quarantine = RejectedRows(quarantine)
         self.progress = progress
         self.events = RowCounts()
         self.item_rows = RowCounts()
@@ -137,6 +143,7 @@ class _Run:
         self.vector_rows = RowCounts()
         self.files: dict[str, int] = {}
         self.sequence = 0  # events read so far
+        self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
 
     def items(self) -> pa.Table:
@@ -164,6 +171,7 @@ class _Run:
                 batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
                 found = joined_vectors(batches, vector, item_ids)
                 self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
+                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
         return cells
 
@@ -186,6 +194,9 @@ class _Run:
         for source in self.mapping.events:
             for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
                 self._count_rows(self.events, "events", batch, found.rejections, 0)
+                if known is not None and "unknown_item" in found.rejections.counts():
+                    ids = pc.unique(as_text(batch.table[source.item]))
+                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
@@ -217,6 +228,24 @@ class _Run:
                 advance(len(part))
         return found
 
+    def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
+        """Warns where the catalog or the user file speaks of others than the events do."""
+        named = pa.array(events.items | self.unlisted, pa.string())
+        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        if users is not None:
+            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
+
+    def warn_of_old_data(self, events: EventSummary) -> None:
+        """Warns where all events lie before the longest window of the features."""
+        message = None if self.now is None else old_data(events.end, self.now)
+        if message:
+            self.warnings.add("old_data", message)
+
+    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
+        message = ids_do_not_meet(as_text(listed), as_text(named), sides)
+        if message:
+            self.warnings.add("ids_do_not_meet", message)
+
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
         items, untouched = finished_items(items, self.mapping.items, events)
@@ -244,17 +273,20 @@ class _Run:
         )
 
     def report(self, shift: int) -> JsonObject:
-        """What import_report.json will say: where every row went, checked."""
+        """What report.json will say: where every row went, checked."""
         joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self.events.report("events"),
-            "items": self.item_rows.report("items"),
-            "users": self.user_rows.report("users"),
-            **({"vectors": self.vector_rows.report("vectors")} if joins else {}),
+            "events": self._table("events", self.events),
+            "items": self._table("items", self.item_rows),
+            "users": self._table("users", self.user_rows),
+            **({"vectors": self._table("vectors", self.vector_rows)} if joins else {}),
             "warnings": self.warnings.to_json(),
         }
+
+    def _table(self, name: str, rows: RowCounts) -> JsonObject:
+        return rows.report(name, self.quarantine.of(name))
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
@@ -300,11 +332,3 @@ class _Run:
         row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))
-
-
-def _nothing_left(row_counts: RowCounts) -> str:
-    worst = ", ".join(f"{reason} {count}" for reason, count in row_counts.reasons.most_common(3))
-    return (
-        f"none of {row_counts.rows} rows is an event ({worst or 'the files are empty'}). "
-        "Check the columns of the mapping against the files."
-    )
