@@ -79,16 +79,16 @@ def _getter(name: str) -> Callable[[JsonObject], str | None]:
 
     def get(document: JsonObject) -> str | None:
         if name in document:
-            return _text(document[name])
+            return json_text(document[name])
         value: Any = document
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return _text(value)
+        return json_text(value)
 
     return get
 
 
-def _text(value: Any) -> str | None:
+def json_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -96,5 +96,5 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int | float):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
     if isinstance(value, list):
-        return LIST_MARK.join(text for element in value if (text := _text(element))) or None
+        return LIST_MARK.join(text for element in value if (text := json_text(element))) or None
     return orjson.dumps(value).decode()
