@@ -39,6 +39,7 @@ from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 
 _STAGING = "import-staging"
+_FAILED = "import-failed"  # the quarantine of the last import, if that failed
 _SPARE_BYTES = 200 << 20
 
 
@@ -91,7 +92,9 @@ def run_import(
     Raises:
         ConfigError: the mapping is wrong or does not fit.
         DataError: the files are wrong, or another import into this home is running.
-        StoreUnavailableError: the disk is full or refuses. In each case the home is as before.
+        StoreUnavailableError: the disk is full or refuses.
+
+    In each case the home is as before, but for `import-failed`: the rows that a DataError speaks of.
     """
     with import_lock(paths):
         finish_import(paths)
@@ -118,6 +121,8 @@ def run_import(
             save_info(staging, imported.info)
             os.sync()  # once for all files of the lake, before the rename that makes them count
             staging.home.rename(paths.home / READY)
+        except DataError as error:
+            raise type(error)(f"{error}{_kept_quarantine(paths, quarantine)}") from error
         except OSError as error:
             raise StoreUnavailableError(
                 "disk", f"write {staging.home} ({error.strerror or error})", 0.0, "Free some space."
@@ -125,6 +130,7 @@ def run_import(
         finally:
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
+        shutil.rmtree(paths.home / _FAILED, ignore_errors=True)
         return imported
 
 
@@ -132,22 +138,35 @@ class QuarantineFile:
     """Rows of `QUARANTINE_SCHEMA` in one Parquet file, there even if no row is."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self.rows = 0
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> "QuarantineFile":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._path, QUARANTINE_SCHEMA, compression="zstd")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self.path, QUARANTINE_SCHEMA, compression="zstd")
         return self
 
     def append(self, table: pa.Table) -> None:
         """Writes the rows of `table` behind those from before."""
         if self._writer is not None and len(table):
             self._writer.write_table(table)
+            self.rows += len(table)
 
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def _kept_quarantine(paths: HomePaths, quarantine: QuarantineFile) -> str:
+    """Moves the quarantine of a failed import to where it is kept; returns a sentence that says where."""
+    folder = paths.home / _FAILED
+    shutil.rmtree(folder, ignore_errors=True)
+    if not quarantine.rows:
+        return ""
+    folder.mkdir()
+    place = quarantine.path.rename(folder / quarantine.path.name)
+    return f" Rejected rows until then ({quarantine.rows}): {place}."
 
 
 def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
