@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.amounts import MOST_MICROS
 from recsys.arrays import BoolArray, Column, IntArray, combined
 from recsys.errors import ConfigError
 
 LIST_MARK = "\x1f"  # between the elements of a list inside a text cell: the ASCII unit separator
 MICROS = 1_000_000
-LARGEST_MICROS = 2**51  # up to here a float64 times a million rounds to the right integer
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # The zone at the end of an ISO text. A bare date has no colon before its last "-31".
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?[+-]\d{2})$"
@@ -109,7 +109,7 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "") -> ParsedCells:
     parsed = as_number(column, strip)
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
-    huge = np.abs(micros) >= LARGEST_MICROS
+    huge = np.abs(micros) > MOST_MICROS
     return ParsedCells(np.where(huge, 0, micros).astype(np.int64), parsed.missing, parsed.bad | huge)
 
 
