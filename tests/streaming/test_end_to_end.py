@@ -56,7 +56,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             columns.ITEM_ID: f"i{number % 7}",
             columns.AT: now - timedelta(days=number),
             columns.SEQUENCE: 200 - number,
-            columns.QUANTITY: 1,
+            columns.QUANTITY: 1000,
             columns.VALUE_MICROS: 3_000_000,
             columns.WEIGHT: 1.0,
         }

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import atomic, columns, features
+from recsys import amounts, atomic, columns, features
 from recsys.config import Settings
+from recsys.dataset import cancellations
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -164,7 +165,8 @@ def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
     items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
     code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
-    code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
+    for module in (columns, amounts, cancellations):
+        code += hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
     text = settings.text.model_dump_json() if with_text else ""
     parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
     parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))
