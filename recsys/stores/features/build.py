@@ -27,6 +27,7 @@ from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.item_log import item_log
+from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -39,16 +40,18 @@ def build_features(
     """Builds the rows of every view whose inputs changed since it was last built; rows by view.
 
     A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
+    What workers have processed is written to the lake before it is read, see `complete_lake`.
 
     Args:
         with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
-        now: the rows' created timestamp, by default the clock's.
+        now: the clock, by default the machine's; the rows' created timestamp unless workers have gone beyond.
 
     Raises:
         DataError: nothing was imported.
         StoreUnavailableError: the disk refused.
     """
     paths = settings.paths
+    created_at = complete_lake(paths, to_micros(now or utc_now()))
     state = _read_state(paths)
     wanted = _fingerprints(settings, with_text)
     stale = [
@@ -58,7 +61,7 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
-    build = _Build(settings, now or utc_now(), progress)
+    build = _Build(settings, created_at, progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
@@ -72,9 +75,9 @@ def build_features(
 class _Build:
     """One build: inputs are read when the first view needs them."""
 
-    def __init__(self, settings: Settings, now: datetime, progress: Progress) -> None:
+    def __init__(self, settings: Settings, created_at: int, progress: Progress) -> None:
         self._settings = settings
-        self._created_at = to_micros(now)
+        self._created_at = created_at
         self._progress = progress
         self._read_items: pa.Table | None = None
         self._read_versions: pa.Table | None = None
