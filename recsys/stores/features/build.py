@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -127,9 +128,15 @@ class _Build:
         from recsys.stores.encoders.text_vectors import TextVectors
 
         texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
+            return item_text(self._versions, np.zeros((len(texts), 0), np.float32), *self._known())
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._versions, vectors, self._start(), self._created_at)
+        return item_text(self._versions, vectors, *self._known())
+
+    def _known(self) -> tuple[int, int]:
+        """From when items are known at the latest, and when their rows were made."""
+        return self._start(), self._created_at
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
