@@ -33,6 +33,7 @@ from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
@@ -74,6 +75,7 @@ class ShopFiles:
     mapping: ShopMapping
     mapping_sha256: str
     folder: Path
+    limits: ReadLimits = DEFAULT_LIMITS
 
 
 def import_shop(
@@ -314,7 +316,7 @@ class _Run:
     ) -> Iterator[RawBatch]:
         """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
         with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted)):
+            for batch in prefetch(read_batches(source, self.shop.folder, wanted, self.shop.limits)):
                 files.setdefault(batch.files[0][0], len(files))
                 yield batch
                 advance(batch.seen)

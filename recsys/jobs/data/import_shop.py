@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.config import ImportSettings
 from recsys.dataset.info import DatasetInfo
 from recsys.documents import JsonObject
 from recsys.errors import DataError, StoreUnavailableError
@@ -21,6 +22,7 @@ from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.ingest.readers.files import find_files
+from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.progress import Progress, silent
@@ -54,23 +56,30 @@ class ImportResult:
 
 
 def import_files(
-    paths: HomePaths, mapping: str, folder: Path | None, now: datetime, progress: Progress = silent
+    paths: HomePaths,
+    mapping: str,
+    folder: Path | None,
+    now: datetime,
+    progress: Progress = silent,
+    settings: ImportSettings | None = None,
 ) -> ImportResult:
     """Imports the files in `folder` by a shipped mapping or a mapping file, as `run_import` does.
 
     Args:
         folder: None only for the demo shop, whose files are known.
+        settings: what is too large to be believed; the defaults if None.
 
     Raises:
         ConfigError: the mapping is unknown or wrong, or does not fit.
         DataError: no folder was given, or as `run_import`.
         StoreUnavailableError: as `run_import`.
     """
-    place, text = mapping_text(mapping)
-    parsed = parse_mapping(text, place)
+    path, text = mapping_text(mapping)
+    parsed = parse_mapping(text, path)
     if folder is None and mapping != DEMO_MAPPING:
         raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
-    shop = ShopFiles(parsed, mapping_sha256(text), demo_folder(paths) if folder is None else folder)
+    place = demo_folder(paths) if folder is None else folder
+    shop = ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings()))
     imported = run_import(paths, shop, text, now, progress)
     return ImportResult(imported.info, imported.report)
 
