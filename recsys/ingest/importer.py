@@ -4,6 +4,7 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
+from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
@@ -29,12 +30,12 @@ from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_me
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
-from recsys.ingest.mapping.sources import Source
-from recsys.ingest.raw.batch import RawBatch, concat_batches
+from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import as_text
-from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
+from recsys.ingest.reading import ShopReader
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
@@ -136,6 +137,7 @@ class _Run:
     def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
         self.shop = shop
         self.mapping = shop.mapping
+        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress)
         self.now = now if shop.mapping.clock == "time" else None
         self.quarantine = RejectedRows(quarantine)
         self.progress = progress
@@ -143,7 +145,7 @@ class _Run:
         self.item_rows = RowCounts()
         self.user_rows = RowCounts()
         self.vector_rows = RowCounts()
-        self.files: dict[str, int] = {}
+        self.joined_rows = RowCounts()
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
@@ -155,9 +157,9 @@ class _Run:
             return items_without_rows(())
         wanted = item_columns(source)
         if source.long is None:
-            batch = self._read(source, wanted, "items")
+            batch = self.reader.table(source, wanted, "items")
         else:
-            raw = self._batches(source, long_columns(source.id, source.long), "items", {})
+            raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
         joined = self._vectors(source, as_text(batch.table[source.id]))
         items, rejections, blanked = canonical_items(batch.table, source, joined)
@@ -170,8 +172,8 @@ class _Run:
         cells = {}
         for name, vector in source.vectors.items():
             if vector.files:
-                batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
-                found = joined_vectors(batches, vector, item_ids)
+                batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
+                found = joined_vectors(list(batches), vector, item_ids)
                 self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
                 self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
@@ -182,7 +184,7 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self._read(source, user_columns(source), "users")
+        batch = self.reader.table(source, user_columns(source), "users")
         users, rejections, blanked = canonical_users(batch.table, source)
         self._count_rows(self.user_rows, "users", batch, rejections, len(users))
         self.user_rows.count_blanked(blanked)
@@ -200,7 +202,7 @@ class _Run:
                     ids = pc.unique(as_text(batch.table[source.item]))
                     self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
-                file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
+                file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
@@ -214,7 +216,7 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.files)
+        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -276,14 +278,14 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
-        joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
             "events": self._table("events", self.events),
             "items": self._table("items", self.item_rows),
             "users": self._table("users", self.user_rows),
-            **({"vectors": self._table("vectors", self.vector_rows)} if joins else {}),
+            **({"vectors": self._table("vectors", self.vector_rows)} if self.vector_rows.files else {}),
+            **({"joined": self._table("joined", self.joined_rows)} if self.joined_rows.files else {}),
             "warnings": self.warnings.to_json(),
         }
 
@@ -292,7 +294,7 @@ class _Run:
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
-        for batch in self._batches(source, event_columns(source), "events", self.files):
+        for batch in self.reader.batches(source, event_columns(source), "events"):
             yield batch, self.sequence
             self.sequence += batch.seen
 
@@ -311,18 +313,9 @@ class _Run:
 
         return work
 
-    def _batches(
-        self, source: Source, wanted: list[str], name: str, files: dict[str, int]
-    ) -> Iterator[RawBatch]:
-        """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
-        with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted, self.shop.limits)):
-                files.setdefault(batch.files[0][0], len(files))
-                yield batch
-                advance(batch.seen)
-
-    def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
+    def _count_joined(self, file: JoinedFile) -> None:
+        kept = int(file.rejections.kept.sum())
+        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, kept)
 
     def _count_rows(
         self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
@@ -331,6 +324,6 @@ class _Run:
             row_counts.count_rows(file, rows)
         row_counts.kept += kept
         row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
+        row_counts.count_rejected(Counter(bad.reason for bad in batch.malformed))
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))

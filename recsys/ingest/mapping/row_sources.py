@@ -27,7 +27,7 @@ class Join(Source):
     """
 
     on: str = Field(description="column of the source's rows that holds the key")
-    id: str | None = Field(None, description="column of the joined file that holds the key; as `on` if absent")
+    id: str | None = Field(None, description="the joined file's column with the key; as `on` if absent")
     how: Literal["inner", "left"] = Field(
         "inner", description="inner: rows without a match are rejected; left: their joined columns are empty"
     )
@@ -55,7 +55,9 @@ class RowSource(Source):
     @model_validator(mode="after")
     def _names_differ(self) -> "RowSource":
         if self.lines is not None and self.lines.split(".")[0] in self.join:
-            raise ValueError(f"`lines` and a join are both called {self.lines.split('.')[0]!r}; rename the join")
+            raise ValueError(
+                f"`lines` and a join are both called {self.lines.split('.')[0]!r}; rename the join"
+            )
         if (self.lines or self.join or self.fill_down) and not self.files:
             raise ValueError("has `lines`, `join` or `fill_down` but no `files`")
         return self

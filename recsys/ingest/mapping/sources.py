@@ -53,6 +53,8 @@ class Source(Section):
     quote: str = '"'
     nulls: tuple[str, ...] = Field(("",), description="texts that mean nothing, such as `NULL`")
     lists: dict[str, str] = Field({}, description="column -> separator, where a cell holds a list")
+    optional: Names = Field((), description="columns that a file may lack; their cells are empty then")
+    records: str | None = Field(None, description="JSON: the key under which a document has its list of rows")
 
     _quote = field_validator("quote")(_one_character)
 

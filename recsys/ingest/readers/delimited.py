@@ -28,6 +28,7 @@ def read_delimited(path: Path, file: str, source: Source, columns: Sequence[str]
         DataError: the file is damaged or has another encoding.
     """
     header = _header(path, file, source)
+    columns = [name for name in columns if name in header or name not in source.optional]
     for name in columns:
         if name not in header:
             raise missing_column(file, name, header)

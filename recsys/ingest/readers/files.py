@@ -62,26 +62,30 @@ def read_batches(
     for path in find_files(source, folder):
         file = path.relative_to(folder).as_posix()
         for batch in _read(path, file, source, wanted):
-            yield _with_lists(batch, source)
+            yield _with_lists(_with_optional(batch, wanted), source)
 
 
 def _read(path: Path, file: str, source: Source, columns: Sequence[str]) -> Iterator[RawBatch]:
     kind = source.format or _FORMATS.get(Path(path.name.removesuffix(".gz")).suffix, "csv")
     if kind == "parquet":
-        return _read_parquet(path, file, columns)
+        return _read_parquet(path, file, columns, source.optional)
     if kind == "jsonl":
         return read_json_lines(path, file, columns)
     return read_delimited(path, file, source, columns)
 
 
-def _read_parquet(path: Path, file: str, columns: Sequence[str]) -> Iterator[RawBatch]:
+def _read_parquet(
+    path: Path, file: str, columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[RawBatch]:
     first = 1
     try:
         with pq.ParquetFile(path) as parquet:
             names = parquet.schema_arrow.names
             tops = {name: name if name in names else name.split(".")[0] for name in columns}
-            for name, top in tops.items():
-                if top not in names:
+            for name, top in list(tops.items()):
+                if top not in names and name in optional:
+                    del tops[name]
+                elif top not in names:
                     raise missing_column(file, name, names)
             for batch in parquet.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(tops.values()))):
                 table = pa.table({name: _nested(batch, name, top) for name, top in tops.items()})
@@ -95,6 +99,15 @@ def _read_parquet(path: Path, file: str, columns: Sequence[str]) -> Iterator[Raw
 def _nested(batch: pa.RecordBatch, name: str, top: str) -> Column:
     column = batch.column(top)
     return column if name == top else pc.struct_field(column, name.split(".")[1:])
+
+
+def _with_optional(batch: RawBatch, columns: Sequence[str]) -> RawBatch:
+    """`batch` with empty cells in those of `columns` that its file lacks."""
+    table = batch.table
+    for name in columns:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), pa.string()))
+    return RawBatch(table, batch.files, batch.rows, batch.malformed)
 
 
 def _with_lists(batch: RawBatch, source: Source) -> RawBatch:

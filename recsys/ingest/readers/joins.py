@@ -16,6 +16,7 @@ from recsys.ingest.mapping.row_sources import Join
 from recsys.ingest.raw.batch import Malformed, RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.tables.rejections import RowRejections, overwritten_rows
 
 
@@ -77,7 +78,9 @@ class JoinedFile:
             yield Malformed(file, int(batch.rows[place]), raw, detail, reason)
 
 
-def read_joined(name: str, join: Join, folder: Path, columns: Sequence[str]) -> JoinedFile:
+def read_joined(
+    name: str, join: Join, folder: Path, columns: Sequence[str], limits: ReadLimits = DEFAULT_LIMITS
+) -> JoinedFile:
     """The joined file of `join`, its `columns` only; of rows with one key the last counts.
 
     Raises:
@@ -87,7 +90,7 @@ def read_joined(name: str, join: Join, folder: Path, columns: Sequence[str]) -> 
     wanted = list(dict.fromkeys([join.key, *columns]))
     batches: list[RawBatch] = []
     size = 0
-    for batch in read_batches(join, folder, wanted):
+    for batch in read_batches(join, folder, wanted, limits):
         batches.append(batch)
         size += batch.table.nbytes
         if size > join.most_mib << 20:
@@ -99,7 +102,9 @@ def read_joined(name: str, join: Join, folder: Path, columns: Sequence[str]) -> 
     keys = as_text(rows.table[join.key])
     rejections = RowRejections(len(keys))
     rejections.reject(np.asarray(keys.is_null()), "missing_key", join.key, "names no key")
-    rejections.reject(overwritten_rows(keys, rejections.kept), "duplicate", join.key, "comes again further down")
+    rejections.reject(
+        overwritten_rows(keys, rejections.kept), "duplicate", join.key, "comes again further down"
+    )
     kept = pa.array(rejections.kept)
     table = rows.table.select(list(columns)).filter(kept).combine_chunks()
     table = table.rename_columns([f"{name}.{column}" for column in columns])

@@ -1,4 +1,4 @@
-"""Rows that hold a list, such as the lines of an order: each element becomes a row beside the row's columns."""
+"""Rows that hold a list, such as the lines of an order: each element becomes a row of its own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -120,9 +120,7 @@ def _holds_lists(kind: pa.DataType) -> bool:
 
 
 def _list_type(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _wrapped_list(kind: pa.DataType) -> bool:
@@ -157,7 +155,9 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
             raise _nested(name)
         names = [kind.field(at).name for at in range(kind.num_fields)] if pa.types.is_struct(kind) else []
         if key not in names:
-            raise missing_column(f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names])
+            raise missing_column(
+                f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
+            )
         kind = kind.field(key).type
     return combined(pc.struct_field(elements, keys))
 

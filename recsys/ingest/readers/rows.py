@@ -1,4 +1,4 @@
-"""The rows that a mapping's keys speak of: filled down, taken apart into lines and joined with other files."""
+"""The rows that a mapping's keys speak of: filled down, taken apart into lines, joined with other files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.fill_down import filled_down
 from recsys.ingest.readers.joins import JoinedFile, read_joined
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.lines import exploded
 
 
@@ -47,16 +48,24 @@ def plan_columns(source: Source, wanted: Sequence[str]) -> Plan:
     return Plan(tuple(dict.fromkeys(read)), tuple(lines), {name: tuple(c) for name, c in joined.items()})
 
 
-def read_joins(source: Source, folder: Path, plan: Plan) -> list[JoinedFile]:
+def read_joins(
+    source: Source, folder: Path, plan: Plan, limits: ReadLimits = DEFAULT_LIMITS
+) -> list[JoinedFile]:
     """The joined files of `source`; raises as `read_joined`."""
     if not isinstance(source, RowSource):
         return []
-    return [read_joined(name, join, folder, plan.joined[name]) for name, join in source.join.items()]
+    return [read_joined(name, join, folder, plan.joined[name], limits) for name, join in source.join.items()]
 
 
-def read_rows(source: Source, folder: Path, plan: Plan, joins: Sequence[JoinedFile]) -> Iterator[RawBatch]:
+def read_rows(
+    source: Source,
+    folder: Path,
+    plan: Plan,
+    joins: Sequence[JoinedFile],
+    limits: ReadLimits = DEFAULT_LIMITS,
+) -> Iterator[RawBatch]:
     """All rows of `source` with the columns of `plan`; raises as `read_batches` and `exploded`."""
-    batches = read_batches(source, folder, plan.read)
+    batches = read_batches(source, folder, plan.read, limits)
     if not isinstance(source, RowSource):
         return batches
     if source.fill_down:
