@@ -35,7 +35,7 @@ from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
-from recsys.ingest.reading import ShopReader
+from recsys.ingest.reading import FirstRows, ShopReader
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
@@ -87,6 +87,7 @@ def import_shop(
     scratch: Path,
     progress: Progress = silent,
     memory_rows: int = MEMORY_ROWS,
+    first: FirstRows | None = None,
 ) -> ImportedShop:
     """Reads, cleans and hands over a whole shop.
 
@@ -96,19 +97,22 @@ def import_shop(
         quarantine: takes rows of `QUARANTINE_SCHEMA`.
         scratch: a folder for rows that do not fit in memory; created when needed.
         memory_rows: events that do.
+        first: read only these rows of the events, and remember what was read.
 
     Raises:
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged, or no event is left.
     """
-    run = _Run(shop, to_micros(now), quarantine, progress)
+    run = _Run(shop, to_micros(now), quarantine, progress, first)
     try:
-        return _imported(run, now, lake, EventsByUser(scratch, memory_rows))
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows), first)
     finally:
         run.warnings.log()  # of an import that failed too: they may say why
 
 
-def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -> ImportedShop:
+def _imported(
+    run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser, first: FirstRows | None
+) -> ImportedShop:
     items = run.items()
     users = run.users()
     with Background(lake) as writer:
@@ -121,7 +125,8 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
         if not run.events.kept:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        run.warn_of_old_data(events)
+        if first is None:  # a log begins with its oldest events
+            run.warn_of_old_data(events)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
@@ -134,10 +139,12 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
 class _Run:
     """One import: the accounts that its steps write to."""
 
-    def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
+    def __init__(
+        self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress, first: FirstRows | None
+    ) -> None:
         self.shop = shop
         self.mapping = shop.mapping
-        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress)
+        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
         self.quarantine = RejectedRows(quarantine)
         self.progress = progress

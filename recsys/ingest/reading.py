@@ -1,6 +1,7 @@
 """Reading a shop's files for an import: ahead of the work, with a progress bar, or only their first rows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recsys.ingest.background import prefetch
@@ -12,12 +13,23 @@ from recsys.ingest.readers.rows import plan_columns, read_joins, read_rows
 from recsys.progress import Progress, silent
 
 
+@dataclass
+class FirstRows:
+    """A wish to read only the first `most` rows of each table of events; `seen` are the batches that came.
+
+    Of a catalog, which is read as a whole, `seen` has the first batch.
+    """
+
+    most: int
+    seen: dict[str, list[RawBatch]] = field(default_factory=dict)
+
+
 class ShopReader:
     """Reads the sources of one shop.
 
     Args:
         joined: told of each file that is joined to a source, before the source's first row.
-        most_rows: of each source; all if None.
+        first: read no more than this, and remember it.
     """
 
     def __init__(
@@ -26,13 +38,13 @@ class ShopReader:
         joined: Callable[[JoinedFile], None],
         limits: ReadLimits = DEFAULT_LIMITS,
         progress: Progress = silent,
-        most_rows: int | None = None,
+        first: FirstRows | None = None,
     ) -> None:
         self._folder = folder
         self._joined = joined
         self._limits = limits
         self._progress = progress
-        self._most_rows = most_rows
+        self._first = first
         self.files: dict[str, int] = {}  # a number for each file that batches came from
 
     def batches(self, source: Source, wanted: Sequence[str], name: str) -> Iterator[RawBatch]:
@@ -47,11 +59,13 @@ class ShopReader:
             joins = read_joins(source, self._folder, plan, self._limits)
             for join in joins:
                 self._joined(join)
-            left = self._most_rows
+            left = self._first.most if self._first and name == "events" else None
             for batch in prefetch(read_rows(source, self._folder, plan, joins, self._limits)):
                 if left is not None:
                     batch = first_rows(batch, left)
                     left -= len(batch.table)
+                if self._first and (name == "events" or name not in self._first.seen):
+                    self._first.seen.setdefault(name, []).append(batch)
                 self.files.setdefault(batch.files[0][0], len(self.files))
                 yield batch
                 advance(batch.seen)

@@ -75,14 +75,21 @@ def import_files(
         DataError: no folder was given, or as `run_import`.
         StoreUnavailableError: as `run_import`.
     """
+    shop, text = shop_files(paths, mapping, folder, settings)
+    imported = run_import(paths, shop, text, now, progress)
+    return ImportResult(imported.info, imported.report)
+
+
+def shop_files(
+    paths: HomePaths, mapping: str, folder: Path | None, settings: ImportSettings | None = None
+) -> tuple[ShopFiles, str]:
+    """A shop's files with their mapping, and the mapping's text; arguments and errors as `import_files`."""
     path, text = mapping_text(mapping)
     parsed = parse_mapping(text, path)
     if folder is None and mapping != DEMO_MAPPING:
         raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
     place = demo_folder(paths) if folder is None else folder
-    shop = ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings()))
-    imported = run_import(paths, shop, text, now, progress)
-    return ImportResult(imported.info, imported.report)
+    return ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings())), text
 
 
 def run_import(
