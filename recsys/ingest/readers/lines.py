@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +12,8 @@ from recsys.arrays import Column, IntArray, combined
 from recsys.errors import DataError
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
 from recsys.ingest.raw.cells import LIST_MARK, as_text
-from recsys.ingest.readers.json_lines import json_text
+from recsys.ingest.readers.json_lines import json_text, parse_json
+from recsys.ingest.readers.parquet_columns import plain_column
 
 
 def exploded(
@@ -146,7 +146,7 @@ def _of_structs(lists: Column, fields: _Fields) -> _Elements:
 def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
     fields.seen.add(name)
     if name == fields.path and not pa.types.is_struct(elements.type):
-        return elements
+        return plain_column(name, elements).values
     kind = elements.type
     keys = name.removeprefix(fields.path + ".").split(".")
     for place, key in enumerate(keys):
@@ -159,7 +159,7 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
                 f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
             )
         kind = kind.field(key).type
-    return combined(pc.struct_field(elements, keys))
+    return plain_column(name, combined(pc.struct_field(elements, keys))).values
 
 
 def _of_texts(texts: Column, fields: _Fields) -> _Elements:
@@ -189,11 +189,16 @@ def _parsed(text: str | None, plain: bool) -> list[Any] | None:
         return []
     try:
         if text.startswith("["):
-            return list(orjson.loads(text))
-        elements = [orjson.loads(part) if part[:1] == "{" else part for part in text.split(LIST_MARK)]
-    except orjson.JSONDecodeError:
+            elements = list(parse_json(text.encode()))
+        else:
+            elements = [_element(part) for part in text.split(LIST_MARK)]
+    except (ValueError, RecursionError):
         return None
     return elements if plain or all(isinstance(element, dict) for element in elements) else None
+
+
+def _element(text: str) -> Any:
+    return parse_json(text.encode()) if text.startswith("{") else text
 
 
 def _nested(name: str) -> DataError:
