@@ -49,7 +49,6 @@ ITEM_SCHEMA = _schema(
         {
             columns.ITEM_ID,
             columns.TITLE,
-            columns.TEXT,
             columns.AVAILABLE,
             columns.ATTRIBUTES,
             columns.AT,

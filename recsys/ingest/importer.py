@@ -5,12 +5,11 @@ knows where the results go: `lake` and `quarantine` are handed in.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,7 @@ from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
-from recsys.errors import DataError
+from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
@@ -30,7 +29,7 @@ from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.row_counts import RowCounts
@@ -40,11 +39,22 @@ from recsys.ingest.tables.catalog import (
     canonical_users,
     item_columns,
     items_without_rows,
+    lent_columns,
     reject_key_collisions,
     user_columns,
+    with_paid_prices,
+    with_unlisted_users,
 )
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.rejections import (
+    FILE,
+    ROW,
+    RowRejections,
+    quarantined_events,
+    untouched_items,
+)
+from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.instants import DAY, SECOND, from_micros, to_micros
@@ -109,7 +119,7 @@ def import_shop(
             raise DataError(_nothing_left(run.events))
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = _dated(run.finished_items(items, events), known_at)
-        users = _dated(_finished_users(users, events), known_at)
+        users = _dated(with_unlisted_users(users, events.users), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
@@ -137,17 +147,25 @@ class _Run:
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())
-        wanted = item_columns(source)
-        if source.long is None:
-            batch = self._read(source, wanted, "items")
-        else:
+        if source.long is not None:
             raw = self._batches(source, long_columns(source.id, source.long), "items", {})
-            batch = pivot_long_table(raw, source.id, source.long, wanted)
-        joined = self._vectors(source, as_text(batch.table[source.id]))
-        items, rejections, blanked = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, len(items))
-        self.item_rows.count_blanked(blanked)
+            batch = pivot_long_table(raw, source.id, source.long, item_columns(source))
+        else:
+            batch = self._read_catalog(source)
+        joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
+        items, rejections, notes = canonical_items(batch.table, source, joined)
+        self._count_rows(self.item_rows, "items", batch, rejections, notes, len(items))
         return items
+
+    def _read_catalog(self, source: ItemSource) -> RawBatch:
+        """The rows of the item files; columns that attributes lend their names to may be missing."""
+        wanted, lent = item_columns(source), lent_columns(source)
+        try:
+            return self._read(source, wanted, "items")
+        except SchemaMismatchError:
+            if not lent:
+                raise
+            return self._read(source, [name for name in wanted if name not in lent], "items")
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
         """Ready vectors that files of their own hold, a cell for each of `item_ids`."""
@@ -156,7 +174,8 @@ class _Run:
             if vector.files:
                 batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
                 found = joined_vectors(batches, vector, item_ids)
-                self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
+                fate = found.rejections, found.notes, found.kept
+                self._count_rows(self.vector_rows, "vectors", found.rows, *fate)
                 cells[name] = found.cells
         return cells
 
@@ -166,9 +185,8 @@ class _Run:
         if source is None:
             return None
         batch = self._read(source, user_columns(source), "users")
-        users, rejections, blanked = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, len(users))
-        self.user_rows.count_blanked(blanked)
+        users, rejections, notes = canonical_users(batch.table, source)
+        self._count_rows(self.user_rows, "users", batch, rejections, notes, len(users))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -177,8 +195,10 @@ class _Run:
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
         for source in self.mapping.events:
+            unit = TimeUnit(source, self.mapping.cleaning, self.now)
             for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, 0)
+                self._count_rows(self.events, "events", batch, found.rejections, found.notes, 0)
+                unit.add(batch.table, found.instants)
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
@@ -186,6 +206,7 @@ class _Run:
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
                 at = at[plausible_instants(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
+            unit.check()
         if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
@@ -214,21 +235,18 @@ class _Run:
         """The catalog with what only events know: unlisted items, unit prices, who was never touched."""
         source = self.mapping.items
         listed = set(items[columns.ITEM_ID].to_pylist())
-        items = pa.concat_tables([items, items_without_rows(events.items - listed)])
+        unlisted = items_without_rows(events.items - listed)
+        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: len(unlisted), NO_TEXT: len(unlisted)})
+        items = pa.concat_tables([items, unlisted])
         if source.without_events == "quarantine":
             seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
             gone = items.filter(pc.invert(seen))
             self.item_rows.kept -= len(gone)
             self.item_rows.count_rejected({"no_events": len(gone)} if len(gone) else {})
-            self.quarantine.append(_untouched(gone))
+            self.quarantine.append(untouched_items(gone))
             items = items.filter(seen)
         if events.prices:
-            paid = events.prices.medians()
-            place = pc.index_in(items[columns.ITEM_ID], value_set=paid[columns.ITEM_ID].combine_chunks())
-            found = paid[columns.PRICE_MICROS].take(place)
-            column = items.column_names.index(columns.PRICE_MICROS)
-            prices = pc.coalesce(items[columns.PRICE_MICROS], found)
-            items = items.set_column(column, columns.PRICE_MICROS, prices)
+            items = with_paid_prices(items, events.prices.medians())
         return items.sort_by(columns.ITEM_ID)
 
     def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
@@ -250,14 +268,14 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What import_report.json will say: where every row went, checked."""
-        joins = any(vector.files for vector in self.mapping.items.vectors.values())
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        if any(vector.files for vector in self.mapping.items.vectors.values()):
+            tables["vectors"] = self.vector_rows
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self.events.report("events"),
-            "items": self.item_rows.report("items"),
-            "users": self.user_rows.report("users"),
-            **({"vectors": self.vector_rows.report("vectors")} if joins else {}),
+            **{name: counts.report(name) for name, counts in tables.items()},
+            "warnings": [line for name, counts in tables.items() for line in counts.notes.warnings(name)],
         }
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
@@ -277,7 +295,7 @@ class _Run:
             found = canonical_events(batch.table, source, weights, sequence, known)
             if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
                 return batch, found
-            return batch, StagedEvents(with_event_ids(found.events, rules), found.rejections)
+            return batch, replace(found, events=with_event_ids(found.events, rules))
 
         return work
 
@@ -295,11 +313,18 @@ class _Run:
         return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
 
     def _count_rows(
-        self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
+        self,
+        row_counts: RowCounts,
+        name: str,
+        batch: RawBatch,
+        rejections: RowRejections,
+        notes: CellNotes,
+        kept: int,
     ) -> None:
         for file, rows in batch.rows_by_file():
             row_counts.count_rows(file, rows)
         row_counts.kept += kept
+        row_counts.notes.update(notes)
         row_counts.count_rejected(rejections.counts())
         row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
         if batch.malformed or not rejections.kept.all():
@@ -313,26 +338,8 @@ def _shifted(events: pa.Table, shift: int) -> pa.Table:
     return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
 
 
-def _finished_users(users: pa.Table | None, events: EventSummary) -> pa.Table:
-    """Everybody: those of the user file and those that only events know."""
-    listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
-    others = pa.array(sorted(events.users - listed), pa.string())
-    found = pa.table(
-        {columns.USER_ID: others, columns.ATTRIBUTES: pa.array(["{}"] * len(others), pa.string())}
-    )
-    return (found if users is None else pa.concat_tables([users, found])).sort_by(columns.USER_ID)
-
-
 def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
     return table.append_column(columns.AT, pa.repeat(at, len(table)))
-
-
-def _untouched(items: pa.Table) -> pa.Table:
-    rows = [
-        {"table": "items", "reason": "no_events", "raw": orjson.dumps(row).decode()}
-        for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
 
 
 def _nothing_left(row_counts: RowCounts) -> str:

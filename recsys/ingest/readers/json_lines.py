@@ -96,5 +96,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int | float):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
     if isinstance(value, list):
-        return LIST_MARK.join(text for element in value if (text := _text(element))) or None
+        elements = [(_text(element) or "").removesuffix(LIST_MARK) for element in value]
+        return "".join(f"{element}{LIST_MARK}" for element in elements) or None
     return orjson.dumps(value).decode()

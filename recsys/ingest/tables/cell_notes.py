@@ -1,0 +1,72 @@
+"""What was made of cells on the way to a canonical table: counted by column, shown, and warned of."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from recsys.documents import JsonObject
+from recsys.ingest.raw.cells import ParsedCells
+from recsys.ingest.raw.ids import IdCells
+
+TITLE_FROM_ID = "title_from_id"
+TEXT_FROM_TITLE = "text_from_title"
+NO_TEXT = "no_text"
+
+
+@dataclass(frozen=True)
+class CellNotes:
+    """Counts of cells, each by column.
+
+    Attributes:
+        blanked: cells that could not be read and were left empty.
+        cast_ids: ids that were whole numbers written with decimals.
+        decimal_commas: numbers whose comma was taken for the decimal mark although nothing declares it.
+        empty_elements: elements of lists with nothing in them, which were left out.
+        zero_positions: positions of 0, which count from 1 and were left empty.
+        fallbacks: items that something else stands in for, by what: `title_from_id`, ...
+    """
+
+    blanked: Counter[str] = field(default_factory=Counter)
+    cast_ids: Counter[str] = field(default_factory=Counter)
+    decimal_commas: Counter[str] = field(default_factory=Counter)
+    empty_elements: Counter[str] = field(default_factory=Counter)
+    zero_positions: Counter[str] = field(default_factory=Counter)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+
+    def update(self, other: "CellNotes") -> None:
+        """Adds the counts of `other`."""
+        for name, counts in vars(other).items():
+            getattr(self, name).update(counts)
+
+    def add_ids(self, column: str, cells: IdCells) -> None:
+        """Counts the ids of `column` that were cast."""
+        if cells.cast:
+            self.cast_ids[column] += cells.cast
+
+    def add_numbers(self, column: str, cells: ParsedCells) -> None:
+        """Counts the decimal commas of `column` that nothing declares."""
+        if cells.by_comma is not None and cells.by_comma.any():
+            self.decimal_commas[column] += int((cells.by_comma & cells.ok).sum())
+
+    def report(self) -> JsonObject:
+        """The counts that are not 0, as the import's report has them; `blanked` and `fallbacks` always."""
+        shown = {name: {key: n for key, n in counts.items() if n} for name, counts in vars(self).items()}
+        return {name: found for name, found in shown.items() if found or name in ("blanked", "fallbacks")}
+
+    def warnings(self, table: str) -> tuple[str, ...]:
+        """What to tell the user of `table`, one line each."""
+        found = [
+            f"{table}: {count} ids in column {name!r} are whole numbers written with decimals: 12358.0 "
+            "was read as 12358. Write them as texts or whole numbers in the file."
+            for name, count in self.cast_ids.items()
+        ]
+        found += [
+            f"{table}: {count} numbers in column {name!r} have a decimal comma: 12,99 was read as 12.99. "
+            f'Write {{ column = "{name}", decimal = "," }} in the mapping, so that 1.299 is 1299 there.'
+            for name, count in self.decimal_commas.items()
+        ]
+        found += [
+            f"{table}: {count} positions in column {name!r} are 0 and were left empty: they count from 1. "
+            f'If yours count from 0, write position = {{ column = "{name}", from = 0 }} in the mapping.'
+            for name, count in self.zero_positions.items()
+        ]
+        return tuple(found)
