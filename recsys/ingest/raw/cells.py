@@ -54,6 +54,8 @@ def as_text(column: Any) -> Column:
         array = _float_text(array)
     elif pa.types.is_decimal(kind):
         array = _decimal_text(array)
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        array = _time_text(array)
     elif not pa.types.is_string(kind):
         array = array.cast(pa.string())
     array = pc.utf8_trim_whitespace(array)
@@ -101,6 +103,12 @@ def _decimal_text(array: Column) -> Column:
     """Without the zeros behind the last digit that counts: 7.00 is `7`, as a whole float is."""
     texts = array.cast(pa.string())
     return pc.replace_substring_regex(texts, r"^([^.]*?)(\.0*|(\.\d*?[1-9])0+)$", r"\1\3")
+
+
+def _time_text(array: Column) -> Column:
+    """Null where a time lies outside the calendar."""
+    texts = array.cast(pa.string())
+    return pc.if_else(pc.starts_with(texts, "<"), pa.scalar(None, pa.string()), texts)
 
 
 def _float_text(array: Column) -> Column:

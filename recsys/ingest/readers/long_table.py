@@ -38,6 +38,7 @@ def pivot_long_table(
         table = pa.table(
             {
                 "id": as_ids(batch.table[identifier]).texts,
+                "written": as_text(batch.table[identifier]),
                 "name": as_text(batch.table[long.name]),
                 "value": as_text(batch.table[long.value]),
                 "time": _time_cells(batch.table, long),
@@ -52,7 +53,9 @@ def pivot_long_table(
     ids = combined(table["id"]).dictionary_encode()
     item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
     count = len(ids.dictionary) + (1 if ids.null_count else 0)
-    wide = {identifier: pa.concat_arrays([ids.dictionary, pa.nulls(1, pa.string())]).slice(0, count)}
+    first = np.full(count, len(table))
+    np.minimum.at(first, item, np.arange(len(table)))
+    wide = {identifier: combined(table["written"]).take(pa.array(first))}  # judged with all other ids
     order = np.argsort(_times(table["time"], long), kind="stable")
     names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():
@@ -61,9 +64,8 @@ def pivot_long_table(
         latest[item[rows]] = rows  # the last write of an item wins
         values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
         wide[name] = values
-    first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, item, table["row"].to_numpy())
-    return RawBatch(pa.table(wide), ((files[0], 0),), first, tuple(malformed))
+    rows = table["row"].to_numpy()[first]
+    return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed))
 
 
 def _time_cells(table: pa.Table, long: Long) -> Column:

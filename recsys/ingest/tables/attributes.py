@@ -40,8 +40,8 @@ def attribute_objects(
         elif attribute.type == "number" and attribute.column:
             column = attribute.column.columns[0]
             numbers = as_number(rows[column], attribute.strip, attribute.decimal)
-            notes.blanked[name] += int(numbers.bad.sum())
             notes.add_numbers(column, numbers)
+            notes.add_blanked(name, rows[column], numbers.bad)
             values = pa.array(numbers.values, mask=~numbers.ok)
             pieces.append(_json_members(name, values, lambda x: int(x) if x == int(x) else x))
         elif attribute.column:

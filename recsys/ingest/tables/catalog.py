@@ -36,9 +36,8 @@ def item_columns(source: ItemSource) -> list[str]:
 
 
 def lent_columns(source: ItemSource) -> list[str]:
-    """Those of `item_columns` that files may lack: list attributes lend their names to templates."""
+    """Those of `item_columns` that files may lack: a list attribute stands in for a column of its name."""
     read = {source.id, *attribute_columns(source.attributes), *_rule_columns(source)}
-    read |= {condition.column for condition in source.unavailable}
     return [
         name for name in list_names(source.attributes) if name in item_columns(source) and name not in read
     ]
@@ -193,6 +192,6 @@ def _prices(rows: pa.Table, source: ItemSource, notes: CellNotes) -> Column:
         return pa.nulls(len(rows), pa.int64())
     money = as_micros(rows[price.column], price.scale, price.strip, price.decimal)
     negative = money.values < 0
-    notes.blanked[columns.PRICE_MICROS] = int((money.bad | negative).sum())
     notes.add_numbers(price.column, money)
+    notes.add_blanked(columns.PRICE_MICROS, rows[price.column], money.bad | negative)
     return pa.array(money.values, mask=~money.ok | negative)

@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from recsys.arrays import BoolArray, Column
 from recsys.documents import JsonObject
 from recsys.ingest.raw.cells import ParsedCells
 from recsys.ingest.raw.ids import IdCells
@@ -10,6 +13,9 @@ from recsys.ingest.raw.ids import IdCells
 TITLE_FROM_ID = "title_from_id"
 TEXT_FROM_TITLE = "text_from_title"
 NO_TEXT = "no_text"
+
+
+_COUNTS = ("blanked", "cast_ids", "decimal_commas", "empty_elements", "zero_positions", "fallbacks")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class CellNotes:
         empty_elements: elements of lists with nothing in them, which were left out.
         zero_positions: positions of 0, which count from 1 and were left empty.
         fallbacks: items that something else stands in for, by what: `title_from_id`, ...
+        examples: one of the blanked cells, by column.
     """
 
     blanked: Counter[str] = field(default_factory=Counter)
@@ -31,11 +38,13 @@ class CellNotes:
     empty_elements: Counter[str] = field(default_factory=Counter)
     zero_positions: Counter[str] = field(default_factory=Counter)
     fallbacks: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
     def update(self, other: "CellNotes") -> None:
         """Adds the counts of `other`."""
-        for name, counts in vars(other).items():
-            getattr(self, name).update(counts)
+        for name in _COUNTS:
+            getattr(self, name).update(getattr(other, name))
+        self.examples.update(other.examples)
 
     def add_ids(self, column: str, cells: IdCells) -> None:
         """Counts the ids of `column` that were cast."""
@@ -47,9 +56,15 @@ class CellNotes:
         if cells.by_comma is not None and cells.by_comma.any():
             self.decimal_commas[column] += int((cells.by_comma & cells.ok).sum())
 
+    def add_blanked(self, name: str, cells: Column, rows: BoolArray) -> None:
+        """Counts cells of `name` that cannot be read as numbers, and keeps one of them to show."""
+        self.blanked[name] += int(rows.sum())
+        if rows.any():
+            self.examples.setdefault(name, str(cells[int(np.flatnonzero(rows)[0])]))
+
     def report(self) -> JsonObject:
         """The counts that are not 0, as the import's report has them; `blanked` and `fallbacks` always."""
-        shown = {name: {key: n for key, n in counts.items() if n} for name, counts in vars(self).items()}
+        shown = {name: {key: n for key, n in getattr(self, name).items() if n} for name in _COUNTS}
         return {name: found for name, found in shown.items() if found or name in ("blanked", "fallbacks")}
 
     def warnings(self, table: str) -> tuple[str, ...]:
@@ -68,5 +83,10 @@ class CellNotes:
             f"{table}: {count} positions in column {name!r} are 0 and were left empty: they count from 1. "
             f'If yours count from 0, write position = {{ column = "{name}", from = 0 }} in the mapping.'
             for name, count in self.zero_positions.items()
+        ]
+        found += [
+            f"{table}: {self.blanked[name]} cells of {name!r} cannot be read and were left empty, such as "
+            f"{example!r}. `decimal` and `strip` in the mapping say how its numbers are written."
+            for name, example in self.examples.items()
         ]
         return tuple(found)

@@ -138,4 +138,6 @@ def _shown(row: JsonObject) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.split(LIST_MARK) if isinstance(value, str) and LIST_MARK in value else value
+    if isinstance(value, str) and LIST_MARK in value:
+        return value.removesuffix(LIST_MARK).split(LIST_MARK)
+    return value
