@@ -6,13 +6,12 @@ knows where the results go: `lake` and `quarantine` are handed in.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column
@@ -24,14 +23,14 @@ from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.event_summary import EventSummary, warn_of_old_data
 from recsys.ingest.examples import RejectedRows, nothing_left
-from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
@@ -43,12 +42,16 @@ from recsys.ingest.tables.catalog import (
     canonical_users,
     item_columns,
     items_without_rows,
+    lent_columns,
     reject_key_collisions,
     user_columns,
+    with_unlisted_users,
 )
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
+from recsys.ingest.tables.finishing import dated, finished_items, shifted
 from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.ingest.warnings import ImportWarnings
@@ -125,15 +128,29 @@ def _imported(
         if not run.events.kept:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        if first is None:  # a log begins with its oldest events
-            run.warn_of_old_data(events)
+        if first is None and run.now is not None:  # a log begins with its oldest events
+            warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
-        users = dated(finished_users(users, events), known_at)
+        users = dated(with_unlisted_users(users, events.users), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
-    return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift), events.parts)
+    info = DatasetInfo(
+        name=run.mapping.name,
+        clock=run.mapping.clock,
+        repeats=run.mapping.repeats,
+        label_kinds=run.mapping.label_kinds,
+        currency=run.mapping.currency,
+        events=run.events.kept,
+        users=len(users),
+        items=len(items),
+        start=from_micros(events.start),
+        end=from_micros(events.end),
+        imported_at=now,
+        mapping_sha256=run.shop.mapping_sha256,
+    )
+    return ImportedShop(info, items, users, run.report(shift), events.parts)
 
 
 class _Run:
@@ -163,15 +180,15 @@ class _Run:
         if not source.files:
             return items_without_rows(())
         wanted = item_columns(source)
-        if source.long is None:
-            batch = self.reader.table(source, wanted, "items")
-        else:
+        if source.long is not None:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
-        joined = self._vectors(source, as_text(batch.table[source.id]))
-        items, rejections, blanked = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, len(items))
-        self.item_rows.count_blanked(blanked)
+        else:  # attributes may lend their names to columns that the files lack
+            optional = (*source.optional, *lent_columns(source))
+            batch = self.reader.table(source.model_copy(update={"optional": optional}), wanted, "items")
+        joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
+        items, rejections, notes = canonical_items(batch.table, source, joined)
+        self._count_rows(self.item_rows, "items", batch, rejections, notes, len(items))
         return items
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
@@ -181,8 +198,9 @@ class _Run:
             if vector.files:
                 batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
                 found = joined_vectors(list(batches), vector, item_ids)
-                self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
-                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
+                fate = found.rejections, found.notes, found.kept
+                self._count_rows(self.vector_rows, "vectors", found.rows, *fate)
+                compare_ids(as_ids(found.rows.table[vector.id]).texts, item_ids, VECTORS, self.warnings)
                 cells[name] = found.cells
         return cells
 
@@ -192,9 +210,8 @@ class _Run:
         if source is None:
             return None
         batch = self.reader.table(source, user_columns(source), "users")
-        users, rejections, blanked = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, len(users))
-        self.user_rows.count_blanked(blanked)
+        users, rejections, notes = canonical_users(batch.table, source)
+        self._count_rows(self.user_rows, "users", batch, rejections, notes, len(users))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -203,11 +220,12 @@ class _Run:
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
         for source in self.mapping.events:
+            unit = TimeUnit(source, self.mapping.cleaning, self.now)
             for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, 0)
+                self._count_rows(self.events, "events", batch, found.rejections, found.notes, 0)
+                unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
-                    ids = pc.unique(as_text(batch.table[source.item]))
-                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
+                    self.unlisted |= ids_beyond(known, as_ids(batch.table[source.item]).texts)
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
@@ -215,6 +233,7 @@ class _Run:
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
                 at = at[plausible_instants(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
+            unit.check()
         if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
@@ -242,62 +261,35 @@ class _Run:
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
         """Warns where the catalog or the user file speaks of others than the events do."""
         named = pa.array(events.items | self.unlisted, pa.string())
-        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        compare_ids(items[columns.ITEM_ID], named, ITEMS, self.warnings)
         if users is not None:
-            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
-
-    def warn_of_old_data(self, events: EventSummary) -> None:
-        """Warns where all events lie before the longest window of the features."""
-        message = None if self.now is None else old_data(events.end, self.now)
-        if message:
-            self.warnings.add("old_data", message)
-
-    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
-        message = ids_do_not_meet(as_text(listed), as_text(named), sides)
-        if message:
-            self.warnings.add("ids_do_not_meet", message)
+            named = pa.array(events.users, pa.string())
+            compare_ids(users[columns.USER_ID], named, USERS, self.warnings)
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
-        items, untouched = finished_items(items, self.mapping.items, events)
+        items, unlisted, untouched = finished_items(items, self.mapping.items, events)
+        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: unlisted, NO_TEXT: unlisted})
         if len(untouched):
             self.item_rows.kept -= len(untouched)
             self.item_rows.count_rejected({"no_events": len(untouched)})
             self.quarantine.append(untouched)
         return items
 
-    def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
-        """What dataset.json will say."""
-        return DatasetInfo(
-            name=self.mapping.name,
-            clock=self.mapping.clock,
-            repeats=self.mapping.repeats,
-            label_kinds=self.mapping.label_kinds,
-            currency=self.mapping.currency,
-            events=self.events.kept,
-            users=len(users),
-            items=len(items),
-            start=from_micros(events.start),
-            end=from_micros(events.end),
-            imported_at=now,
-            mapping_sha256=self.shop.mapping_sha256,
-        )
-
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        more = {"vectors": self.vector_rows, "joined": self.joined_rows}
+        tables |= {name: counts for name, counts in more.items() if counts.files}
+        for name, counts in tables.items():
+            for code, message in counts.notes.warnings(name):
+                self.warnings.add(code, message)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self._table("events", self.events),
-            "items": self._table("items", self.item_rows),
-            "users": self._table("users", self.user_rows),
-            **({"vectors": self._table("vectors", self.vector_rows)} if self.vector_rows.files else {}),
-            **({"joined": self._table("joined", self.joined_rows)} if self.joined_rows.files else {}),
+            **{name: counts.report(name, self.quarantine.of(name)) for name, counts in tables.items()},
             "warnings": self.warnings.to_json(),
         }
-
-    def _table(self, name: str, rows: RowCounts) -> JsonObject:
-        return rows.report(name, self.quarantine.of(name))
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
@@ -316,20 +308,27 @@ class _Run:
             found = canonical_events(batch.table, source, weights, sequence, known)
             if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
                 return batch, found
-            return batch, StagedEvents(with_event_ids(found.events, rules), found.rejections)
+            return batch, replace(found, events=with_event_ids(found.events, rules))
 
         return work
 
     def _count_joined(self, file: JoinedFile) -> None:
         kept = int(file.rejections.kept.sum())
-        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, kept)
+        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, file.notes, kept)
 
     def _count_rows(
-        self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
+        self,
+        row_counts: RowCounts,
+        name: str,
+        batch: RawBatch,
+        rejections: RowRejections,
+        notes: CellNotes,
+        kept: int,
     ) -> None:
         for file, rows in batch.rows_by_file():
             row_counts.count_rows(file, rows)
         row_counts.kept += kept
+        row_counts.notes.update(notes)
         row_counts.count_rejected(rejections.counts())
         row_counts.count_rejected(Counter(bad.reason for bad in batch.malformed))
         if batch.malformed or not rejections.kept.all():

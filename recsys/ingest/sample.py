@@ -159,4 +159,5 @@ def _file(batch: RawBatch, place: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return value.split(LIST_MARK) if isinstance(value, str) and LIST_MARK in value else value
+    marked = isinstance(value, str) and LIST_MARK in value
+    return value.removesuffix(LIST_MARK).split(LIST_MARK) if marked else value

@@ -11,6 +11,7 @@ from recsys.identifiers import HAS_CONTROL, MOST_CHARACTERS, TOO_LONG
 from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 
 IS_LIST = "is a list, not one id"
+IS_OBJECT = "is an object, not one id; name one of its fields by a dotted path"
 INEXACT = "is a decimal number too large to be exact"
 _WHOLE = r"^(-?\d+)\.0+$"  # a whole number that a program such as pandas wrote with decimals
 _LARGEST_EXACT = 2.0**53
@@ -80,6 +81,8 @@ def _of_texts(array: Column) -> IdCells:
         listed = pc.match_substring(array, LIST_MARK)
         faults.append((IS_LIST, _mask(listed)))
     texts = as_text(array)
+    if (letters == ord("{")).any():
+        faults.append((IS_OBJECT, _mask(pc.match_substring_regex(texts, r'^\{("[\s\S]*)?\}$'))))
     if (letters < 0x20).any() or (letters == 0x7F).any() or (letters == 0xC2).any():
         control = _mask(pc.match_substring_regex(texts, r"\p{Cc}"))
         faults.append((HAS_CONTROL, control if listed is None else control & ~_mask(listed)))

@@ -14,10 +14,12 @@ from recsys.errors import DataError
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.ingest.mapping.row_sources import Join
 from recsys.ingest.raw.batch import Malformed, RawBatch, concat_batches
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
-from recsys.ingest.tables.rejections import RowRejections, overwritten_rows
+from recsys.ingest.tables.cell_notes import CellNotes
+from recsys.ingest.tables.merged_rows import repeated_rows
+from recsys.ingest.tables.rejections import RowRejections, reject_ids
 
 
 class Keys:
@@ -46,6 +48,7 @@ class JoinedFile:
     Attributes:
         table: its columns as `name.column`, one row a key.
         rows: what was read of it, for the account. rejections: the fate of each of these rows.
+        notes: what was made of its keys.
     """
 
     name: str
@@ -54,10 +57,11 @@ class JoinedFile:
     table: pa.Table
     rows: RawBatch
     rejections: RowRejections
+    notes: CellNotes
 
     def joined(self, batch: RawBatch) -> RawBatch:
         """`batch` with the columns of the file; rows without a match are set aside, or empty (`left`)."""
-        keys = as_text(batch.table[self.join.on])
+        keys = as_ids(batch.table[self.join.on]).texts
         places = self.keys.places(keys)
         kept = np.ones(len(keys), bool) if self.join.how == "left" else places >= 0
         table = batch.table.filter(pa.array(kept))
@@ -99,13 +103,14 @@ def read_joined(
                 "Raise its `most_mib`, or make the smaller file the joined one."
             )
     rows = concat_batches(batches, wanted)
-    keys = as_text(rows.table[join.key])
-    rejections = RowRejections(len(keys))
-    rejections.reject(np.asarray(keys.is_null()), "missing_key", join.key, "names no key")
+    cells = as_ids(rows.table[join.key])
+    keys, rejections, notes = cells.texts, RowRejections(len(rows.table)), CellNotes()
+    notes.add_ids(join.key, cells)
+    reject_ids(cells, rejections, join.key, "missing_key", "names no key")
     rejections.reject(
-        overwritten_rows(keys, rejections.kept), "duplicate", join.key, "comes again further down"
+        repeated_rows(keys, rejections.kept, "last"), "duplicate", join.key, "comes again further down"
     )
     kept = pa.array(rejections.kept)
     table = rows.table.select(list(columns)).filter(kept).combine_chunks()
     table = table.rename_columns([f"{name}.{column}" for column in columns])
-    return JoinedFile(name, join, Keys(keys.filter(kept)), table, rows, rejections)
+    return JoinedFile(name, join, Keys(keys.filter(kept)), table, rows, rejections, notes)

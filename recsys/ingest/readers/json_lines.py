@@ -248,5 +248,6 @@ def json_text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        return LIST_MARK.join(text for element in value if (text := json_text(element))) or None
+        elements = [(json_text(element) or "").removesuffix(LIST_MARK) for element in value]
+        return "".join(f"{element}{LIST_MARK}" for element in elements) or None
     return orjson.dumps(value, default=str).decode()

@@ -191,7 +191,7 @@ def _parsed(text: str | None, plain: bool) -> list[Any] | None:
         if text.startswith("["):
             elements = list(parse_json(text.encode()))
         else:
-            elements = [_element(part) for part in text.split(LIST_MARK)]
+            elements = [_element(part) for part in text.removesuffix(LIST_MARK).split(LIST_MARK)]
     except (ValueError, RecursionError):
         return None
     return elements if plain or all(isinstance(element, dict) for element in elements) else None

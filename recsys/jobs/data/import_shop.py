@@ -5,6 +5,7 @@ to `import-ready`, and that rename is the moment of success: moving its parts in
 so whoever finds an `import-ready` after a crash finishes the job.
 """
 
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from recsys.stores.lake.dataset_files import (
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 
+_LOGGER = logging.getLogger(__name__)
 _STAGING = "import-staging"
 _FAILED = "import-failed"  # the quarantine of the last import, if that failed
 _SPARE_BYTES = 200 << 20
