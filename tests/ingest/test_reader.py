@@ -14,7 +14,7 @@ from recsys.ingest.background import prefetch
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import LIST_MARK
-from recsys.ingest.readers import delimited
+from recsys.ingest.readers import text_stream
 from recsys.ingest.readers.files import find_files, read_batches
 
 
@@ -32,7 +32,7 @@ def test_csv_cells_are_texts_with_the_row_numbers_of_the_file(tmp_path: Path, na
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     batch = read(tmp_path, ["title", "id"], files="a.csv")
     assert batch.table.to_pydict() == {"title": ["Tea, green", "two\nlines", None], "id": ["007", "8", "9"]}
-    assert batch.rows.tolist() == [2, 3, 4]
+    assert batch.rows.tolist() == [2, 3, 5]  # as an editor counts: the second is lines 3 and 4
     assert batch.rows_by_file() == [(name, 3)]
 
 
@@ -46,7 +46,7 @@ def test_rows_of_another_width_are_set_aside_and_the_numbering_goes_on(tmp_path:
 
 
 def test_numbering_holds_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(text_stream, "BLOCK_BYTES", 64)
     bad = {30, 31, 77}
     lines = ["only" if number in bad else f"{number},x" for number in range(2, 101)]
     (tmp_path / "a.csv").write_text("\n".join(["id,n", *lines]) + "\n")
