@@ -8,11 +8,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import atomic, columns, features
+from recsys import amounts, atomic, columns, features
 from recsys.config import Settings
+from recsys.dataset import cancellations
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -126,9 +128,15 @@ class _Build:
         from recsys.stores.encoders.text_vectors import TextVectors
 
         texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
+            return item_text(self._versions, np.zeros((len(texts), 0), np.float32), *self._known())
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._versions, vectors, self._start(), self._created_at)
+        return item_text(self._versions, vectors, *self._known())
+
+    def _known(self) -> tuple[int, int]:
+        """From when items are known at the latest, and when their rows were made."""
+        return self._start(), self._created_at
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
@@ -167,7 +175,8 @@ def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
     items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
     code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
-    code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
+    for module in (columns, amounts, cancellations):
+        code += hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
     text = settings.text.model_dump_json() if with_text else ""
     parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
     parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))
