@@ -12,9 +12,11 @@ from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.state import SqliteStreamState
-from recsys.streaming.worker import Sinks, Worker
+from recsys.streaming.sinks import Sinks
+from recsys.streaming.worker import Worker
 from tests.streaming.online_side import assert_online_equals_batch, online_rows
 from tests.streaming.real_home import CATEGORIES, USERS, event, send
 
@@ -89,6 +91,8 @@ def test_a_clock_that_ran_ahead_freezes_nothing(working: Settings, ahead: int) -
     work(working, ahead * SECOND)
     send(working, event("v3", "ann", "i3"))
     work(working)
+    assert views(working)[0] == 3
+    work(working)  # the ticks write what the clock moved, items too
     assert views(working) == (3, 1)
     send(working, event("late", "ann", "i2", ago=60.0))
     work(working)
@@ -103,6 +107,25 @@ def test_rows_that_a_clock_moved_ahead_move_back_though_nothing_comes_for_them(
     assert online_rows(working, USERS, [*CATEGORIES]) != before  # windows of two midnights to come
     send(working, event("v2", "bob", "i30"))
     work(working)
+    work(working)  # the ticks write what the clock moved
     after = online_rows(working, USERS, [*CATEGORIES])
     assert after["user_activity"]["ann"] == before["user_activity"]["ann"]
     assert_online_equals_batch(working)
+
+
+def test_a_batch_up_to_the_future_brings_the_rows_of_now(
+    working: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_features(working, with_text=False)
+    before = online_rows(working, USERS, [*CATEGORIES])
+    store = open_repository(working)
+    store.materialize(utc_now() - timedelta(days=400), utc_now() + timedelta(days=30))
+    assert "user_activity" in caplog.text
+    assert "ahead of the online store's clock" in caplog.text
+    assert online_rows(working, USERS, [*CATEGORIES]) == before
+    send(working, event("v2", "ann", "i2", ago=0.0))
+    drain_stream(working)
+    connect(working).delete(*connect(working).keys("*user_activity:*{ann}"))
+    build_features(working, with_text=False)
+    store.materialize_incremental(utc_now())  # Feast goes on from that future instant
+    assert views(working) == (2, 1)
