@@ -161,5 +161,7 @@ def _chosen(events: pa.Table, rows: BoolArray) -> pa.Table:
 
 def _with_reasons(events: pa.Table, codes: CodeArray, rejects: LiveRejects) -> pa.Table:
     rejected = np.flatnonzero(codes)
-    reasons = pa.array((*REASONS, *rejects.reasons), pa.string()).take(pa.array(codes[rejected].astype(np.int64)))
+    reasons = pa.array((*REASONS, *rejects.reasons), pa.string()).take(
+        pa.array(codes[rejected].astype(np.int64))
+    )
     return events.take(pa.array(rejected)).append_column("reason", reasons)

@@ -18,6 +18,7 @@ from recsys.features.event_log import NEVER
 from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.streaming.aggregate import (
     Aggregated,
@@ -28,6 +29,7 @@ from recsys.streaming.aggregate import (
     stamp_rows,
     user_rows,
 )
+from recsys.streaming.cleaning import NO_RULES
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
@@ -45,12 +47,14 @@ class ShopRules:
     Attributes:
         weights: kind -> how much an event of it says.
         label_kinds: the actions that make an item popular.
+        rejects: the mapping's own rules.
     """
 
     weights: Mapping[str, float]
     label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
+    rejects: LiveRejects = NO_RULES
 
 
 class Worker:
@@ -193,6 +197,7 @@ class Worker:
             lateness=round(self._settings.lateness_days * DAY),
             accepted_at=parsed.accepted_at,
             label_kinds=self._rules.label_kinds,
+            rejects=self._rules.rejects,
         )
 
     def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
