@@ -47,6 +47,7 @@ from recsys.ingest.tables.catalog import (
 )
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
+from recsys.ingest.tables.id_tables import EventIds
 from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
@@ -147,6 +148,7 @@ class _Run:
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
+        self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
@@ -193,8 +195,8 @@ class _Run:
         rejects = self.mapping.items.unknown == "quarantine"
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
-        for source in self.mapping.events:
-            for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
+        for place, source in enumerate(self.mapping.events):
+            for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
                 self._count_rows(self.events, "events", batch, found.rejections, 0)
                 if known is not None and "unknown_item" in found.rejections.counts():
                     ids = pc.unique(as_text(batch.table[source.item]))
@@ -224,10 +226,12 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
+        if message := self.event_ids.warning():
+            self.warnings.add("event_ids_of_tables", message)
         return found
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
@@ -297,17 +301,18 @@ class _Run:
             self.sequence += batch.seen
 
     def _canonical(
-        self, source: EventSource, known: pa.Array | None
+        self, place: int, known: pa.Array | None
     ) -> Callable[[tuple[RawBatch, int]], tuple[RawBatch, StagedEvents]]:
         """What a thread does with a batch; it touches nothing of this run."""
-        weights, rules = self.mapping.kind_weights, self.mapping.cleaning
+        weights, rules, source = self.mapping.kind_weights, self.mapping.cleaning, self.mapping.events[place]
 
         def work(numbered: tuple[RawBatch, int]) -> tuple[RawBatch, StagedEvents]:
             batch, sequence = numbered
             found = canonical_events(batch.table, source, weights, sequence, known)
-            if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
-                return batch, found
-            return batch, StagedEvents(with_event_ids(found.events, rules), found.rejections)
+            events = self.event_ids.marked(found.events, place)
+            if rules.repeated_lines != "sum":  # else the cleaning must see which ids were given
+                events = with_event_ids(events, rules)
+            return batch, StagedEvents(events, found.rejections)
 
         return work
 
