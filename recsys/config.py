@@ -190,6 +190,9 @@ class ImportSettings(Section):
     most_line_bytes: int = Field(
         16_777_216, ge=1024, le=1_073_741_824, description="a longer line, or row of quoted lines, is refused"
     )
+    most_document_bytes: int = Field(
+        268_435_456, ge=1024, description="a larger file that is one JSON document is refused"
+    )
     most_unpacked_ratio: int = Field(
         200, ge=1, description="a file that unpacks to more times its size, and over 64 MiB, is refused"
     )
