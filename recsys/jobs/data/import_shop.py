@@ -23,6 +23,7 @@ from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapp
 from recsys.ingest.readers.files import find_files
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
+from recsys.jobs.data.versions import date_imported_rows
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,
@@ -102,6 +103,7 @@ def run_import(
                 )
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
+            imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
             save_items(staging, imported.items)
             save_users(staging, imported.users)
             save_report(staging, imported.report)
