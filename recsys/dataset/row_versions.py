@@ -1,4 +1,4 @@
-"""Versions of items or users from one import to the next: what changed gets a later date, the rest keeps its."""
+"""Versions of items or users from one import to the next: what changed gets a later date."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ def dated_versions(
     """Dates the rows of an import by what was known before it.
 
     A row whose content changed is dated `now`. One that did not keeps its date, and a first version takes an
-    earlier one if the import has it, as it does when the events begin earlier. A new key keeps the date that it came
-    with. An available item that is gone gets an unavailable version dated `now`.
+    earlier one if the import has it, as it does when the events begin earlier. A new key keeps the date that
+    it came with. An available item that is gone gets an unavailable version dated `now`.
 
     Args:
         imported: rows of `ITEM_SCHEMA` or `USER_SCHEMA`, each key once.
@@ -68,7 +68,9 @@ def dated_versions(
     at[same] = dates[place[same]]
     at[first] = np.minimum(at[first], own[first])
     gone = before.filter(pa.array(_places(before[key], imported[key]) < 0))
-    outdated = before.filter(pc.is_in(before[key], value_set=combined(imported[key].filter(pa.array(changed)))))
+    outdated = before.filter(
+        pc.is_in(before[key], value_set=combined(imported[key].filter(pa.array(changed))))
+    )
     past = pa.concat_tables([earlier, outdated, gone, _withdrawn(gone, moment)])
     return ImportedVersions(
         newest=_with_dates(imported, at),

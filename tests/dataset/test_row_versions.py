@@ -1,4 +1,4 @@
-"""Rows of an import are dated by the import before: what changed is new from then on, the rest is as old as it was."""
+"""Rows of an import are dated by the import before: only what changed is newer."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

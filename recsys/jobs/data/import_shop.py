@@ -36,6 +36,7 @@ from recsys.stores.lake.dataset_files import (
 )
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
+from recsys.stores.shop_identity import make_shop_id
 
 _STAGING = "import-staging"
 _SPARE_BYTES = 200 << 20
@@ -118,6 +119,7 @@ def run_import(
         finally:
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
+        make_shop_id(paths)
         return imported
 
 

@@ -31,7 +31,7 @@ def newest_instants(file: Path, schema: pa.Schema, now: int) -> pa.Table:
 
 
 def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, created_at: int) -> pa.Table:
-    """Rows to add to those of `file`: for each entity whose newest row up to `now` is older than `before` says.
+    """Rows to add to `file`: for each entity whose newest row up to `now` is older than `before` says.
 
     An entity without any row gets one that says "none" in every feature.
 

@@ -1,4 +1,4 @@
-"""A second import reaches the online store by features build, feast apply and an incremental materialization."""
+"""A second import reaches the online store by the documented commands."""
 
 import os
 from collections.abc import Iterator
@@ -48,7 +48,9 @@ START = utc_now().replace(hour=10, minute=0, second=0, microsecond=0) - timedelt
 
 def orders(*rows: tuple[str, str, int, int]) -> str:
     """Purchases as (user, item, days after START, price)."""
-    lines = [f"{who},{what},{(START + timedelta(days=day)).isoformat()},{paid}" for who, what, day, paid in rows]
+    lines = [
+        f"{who},{what},{(START + timedelta(days=day)).isoformat()},{paid}" for who, what, day, paid in rows
+    ]
     return "\n".join(["who,what,when,paid", *lines]) + "\n"
 
 
