@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, as_pieces, as_thousandths
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
@@ -76,7 +77,7 @@ class Cart(ItemEvent):
     """An item was put into the cart."""
 
     kind: ClassVar[str] = columns.CART
-    quantity: int = 1
+    quantity: float = 1
     value_micros: int | None = None
 
 
@@ -85,16 +86,20 @@ class Purchase(ItemEvent):
     """An item was bought."""
 
     kind: ClassVar[str] = columns.PURCHASE
-    quantity: int = 1
+    quantity: float = 1
     value_micros: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel(ItemEvent):
-    """Undoes a purchase of the same user and item."""
+    """Takes back what was bought of an item: `quantity` of it, else `value_micros` of the latest purchase.
+
+    With neither the latest purchase is undone as a whole. The sign of both is dropped.
+    """
 
     kind: ClassVar[str] = columns.CANCEL
-    quantity: int = 1
+    quantity: float | None = None
+    value_micros: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +149,10 @@ _IDENTIFIERS = (
 _TEXTS = (columns.QUERY, columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND)
 _NUMBERS = {
     columns.POSITION: (1, 2**31 - 1),
-    columns.QUANTITY: (1, 2**53),
-    columns.VALUE_MICROS: (0, 2**62),
-    columns.PRICE_MICROS: (0, 2**62),
+    columns.VALUE_MICROS: (0, MOST_MICROS),
+    columns.PRICE_MICROS: (0, MOST_MICROS),
 }
+_SIGNED = (columns.EVENT_QUANTITY, columns.VALUE_MICROS)
 MOST_VECTOR_NUMBERS = 4096
 _LARGEST_FLOAT32 = 3.4e38
 _VECTOR_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -171,6 +176,8 @@ def parse_event(row: Mapping[str, Any]) -> Event:
     for name, check in form.checks:
         value = row.get(name)
         if value is not None:
+            if kind == columns.CANCEL and name in _SIGNED:
+                value = _unsigned(value)
             values[name] = check(name, value)
     if not values.keys() >= form.required:
         raise InvalidEventError(f"{kind} needs {', '.join(sorted(form.required - values.keys()))}.")
@@ -226,6 +233,21 @@ def _number(name: str, value: Any) -> int:
             f"{name} must be a whole number from {least} to {most} (got {_shown(value)})."
         )
     return value
+
+
+def _quantity(name: str, value: Any) -> int | float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    thousandths = as_thousandths(value) if number else None
+    if thousandths is None:
+        raise InvalidEventError(
+            f"{name} must be a number from 0.001 to {MOST_THOUSANDTHS // PIECE} (got {_shown(value)})."
+        )
+    return as_pieces(thousandths)
+
+
+def _unsigned(value: Any) -> Any:
+    """`value` without its sign: whether a refund is written as negative does not change what it says."""
+    return abs(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -326,6 +348,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(_IDENTIFIERS, _identifier),
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
+    columns.EVENT_QUANTITY: _quantity,
     columns.AVAILABLE: _flag,
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,

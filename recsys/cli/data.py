@@ -56,9 +56,10 @@ def import_(
     """
     from recsys.jobs.data.import_shop import import_files
 
-    paths = load_settings().paths
+    settings = load_settings()
+    paths = settings.paths
     instant = utc_now() if now is None else parse_instant("--now", now)
-    imported = import_files(paths, mapping, source, instant, bars)
+    imported = import_files(paths, mapping, source, instant, bars, settings.import_)
     if as_json:
         print_json(imported.to_json())
     else:

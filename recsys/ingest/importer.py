@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +23,9 @@ from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary
+from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.examples import RejectedRows, nothing_left
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
@@ -32,6 +33,7 @@ from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import as_text
 from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
@@ -44,9 +46,11 @@ from recsys.ingest.tables.catalog import (
     user_columns,
 )
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.rejections import FILE, QUARANTINE_SCHEMA, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
+from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
+from recsys.ingest.warnings import ImportWarnings
 from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
@@ -71,6 +75,7 @@ class ShopFiles:
     mapping: ShopMapping
     mapping_sha256: str
     folder: Path
+    limits: ReadLimits = DEFAULT_LIMITS
 
 
 def import_shop(
@@ -96,20 +101,29 @@ def import_shop(
         DataError: a file is missing or damaged, or no event is left.
     """
     run = _Run(shop, to_micros(now), quarantine, progress)
+    try:
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows))
+    finally:
+        run.warnings.log()  # of an import that failed too: they may say why
+
+
+def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -> ImportedShop:
     items = run.items()
     users = run.users()
-    staged = EventsByUser(scratch, memory_rows)
     with Background(lake) as writer:
         try:
             shift = run.stage(staged, items)
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        run.compare_ids(items, users, events)
         if not run.events.kept:
-            raise DataError(_nothing_left(run.events))
+            examples = run.quarantine.of("events")
+            raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
+        run.warn_of_old_data(events)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
-        items = _dated(run.finished_items(items, events), known_at)
-        users = _dated(_finished_users(users, events), known_at)
+        items = dated(run.finished_items(items, events), known_at)
+        users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
@@ -123,7 +137,7 @@ class _Run:
         self.shop = shop
         self.mapping = shop.mapping
         self.now = now if shop.mapping.clock == "time" else None
-        self.quarantine = quarantine
+        self.quarantine = RejectedRows(quarantine)
         self.progress = progress
         self.events = RowCounts()
         self.item_rows = RowCounts()
@@ -131,6 +145,8 @@ class _Run:
         self.vector_rows = RowCounts()
         self.files: dict[str, int] = {}
         self.sequence = 0  # events read so far
+        self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
+        self.warnings = ImportWarnings()
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
@@ -157,6 +173,7 @@ class _Run:
                 batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
                 found = joined_vectors(batches, vector, item_ids)
                 self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
+                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
         return cells
 
@@ -179,6 +196,9 @@ class _Run:
         for source in self.mapping.events:
             for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
                 self._count_rows(self.events, "events", batch, found.rejections, 0)
+                if known is not None and "unknown_item" in found.rejections.counts():
+                    ids = pc.unique(as_text(batch.table[source.item]))
+                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
@@ -204,32 +224,38 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = _shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
         return found
 
+    def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
+        """Warns where the catalog or the user file speaks of others than the events do."""
+        named = pa.array(events.items | self.unlisted, pa.string())
+        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        if users is not None:
+            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
+
+    def warn_of_old_data(self, events: EventSummary) -> None:
+        """Warns where all events lie before the longest window of the features."""
+        message = None if self.now is None else old_data(events.end, self.now)
+        if message:
+            self.warnings.add("old_data", message)
+
+    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
+        message = ids_do_not_meet(as_text(listed), as_text(named), sides)
+        if message:
+            self.warnings.add("ids_do_not_meet", message)
+
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
-        """The catalog with what only events know: unlisted items, unit prices, who was never touched."""
-        source = self.mapping.items
-        listed = set(items[columns.ITEM_ID].to_pylist())
-        items = pa.concat_tables([items, items_without_rows(events.items - listed)])
-        if source.without_events == "quarantine":
-            seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
-            gone = items.filter(pc.invert(seen))
-            self.item_rows.kept -= len(gone)
-            self.item_rows.count_rejected({"no_events": len(gone)} if len(gone) else {})
-            self.quarantine.append(_untouched(gone))
-            items = items.filter(seen)
-        if events.prices:
-            paid = events.prices.medians()
-            place = pc.index_in(items[columns.ITEM_ID], value_set=paid[columns.ITEM_ID].combine_chunks())
-            found = paid[columns.PRICE_MICROS].take(place)
-            column = items.column_names.index(columns.PRICE_MICROS)
-            prices = pc.coalesce(items[columns.PRICE_MICROS], found)
-            items = items.set_column(column, columns.PRICE_MICROS, prices)
-        return items.sort_by(columns.ITEM_ID)
+        """The catalog with what only events know."""
+        items, untouched = finished_items(items, self.mapping.items, events)
+        if len(untouched):
+            self.item_rows.kept -= len(untouched)
+            self.item_rows.count_rejected({"no_events": len(untouched)})
+            self.quarantine.append(untouched)
+        return items
 
     def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
         """What dataset.json will say."""
@@ -249,16 +275,20 @@ class _Run:
         )
 
     def report(self, shift: int) -> JsonObject:
-        """What import_report.json will say: where every row went, checked."""
+        """What report.json will say: where every row went, checked."""
         joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self.events.report("events"),
-            "items": self.item_rows.report("items"),
-            "users": self.user_rows.report("users"),
-            **({"vectors": self.vector_rows.report("vectors")} if joins else {}),
+            "events": self._table("events", self.events),
+            "items": self._table("items", self.item_rows),
+            "users": self._table("users", self.user_rows),
+            **({"vectors": self._table("vectors", self.vector_rows)} if joins else {}),
+            "warnings": self.warnings.to_json(),
         }
+
+    def _table(self, name: str, rows: RowCounts) -> JsonObject:
+        return rows.report(name, self.quarantine.of(name))
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
@@ -286,7 +316,7 @@ class _Run:
     ) -> Iterator[RawBatch]:
         """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
         with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted)):
+            for batch in prefetch(read_batches(source, self.shop.folder, wanted, self.shop.limits)):
                 files.setdefault(batch.files[0][0], len(files))
                 yield batch
                 advance(batch.seen)
@@ -304,40 +334,3 @@ class _Run:
         row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))
-
-
-def _shifted(events: pa.Table, shift: int) -> pa.Table:
-    if not shift:
-        return events
-    at = pc.add(events[columns.AT].cast(pa.int64()), shift).cast(INSTANT)
-    return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
-
-
-def _finished_users(users: pa.Table | None, events: EventSummary) -> pa.Table:
-    """Everybody: those of the user file and those that only events know."""
-    listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
-    others = pa.array(sorted(events.users - listed), pa.string())
-    found = pa.table(
-        {columns.USER_ID: others, columns.ATTRIBUTES: pa.array(["{}"] * len(others), pa.string())}
-    )
-    return (found if users is None else pa.concat_tables([users, found])).sort_by(columns.USER_ID)
-
-
-def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
-    return table.append_column(columns.AT, pa.repeat(at, len(table)))
-
-
-def _untouched(items: pa.Table) -> pa.Table:
-    rows = [
-        {"table": "items", "reason": "no_events", "raw": orjson.dumps(row).decode()}
-        for row in items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
-
-
-def _nothing_left(row_counts: RowCounts) -> str:
-    worst = ", ".join(f"{reason} {count}" for reason, count in row_counts.reasons.most_common(3))
-    return (
-        f"none of {row_counts.rows} rows is an event ({worst or 'the files are empty'}). "
-        "Check the columns of the mapping against the files."
-    )

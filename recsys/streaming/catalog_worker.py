@@ -247,7 +247,7 @@ class CatalogWorker:
         items_with_new_text = deps.log.items_with_new_text(item_ids)
         told = [item for item in items if item.item_id in items_with_new_text]
         vectors: dict[str, FloatArray] = {}
-        if told and (rows := self._encoded([item.text for item in told])) is not None:
+        if told and (rows := self._encoded([item.text or "" for item in told])) is not None:
             deps.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, version)})
             vectors = {item.item_id: row for item, row in zip(told, rows, strict=True)}
         changes = [ItemChange(item, vectors.get(item.item_id)) for item in items]

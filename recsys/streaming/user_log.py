@@ -2,7 +2,7 @@
 
 A log holds what a window can still hold, at least the last HISTORY_LENGTH actions, and what the rules of
 cleaning look back on. It only ever loses its beginning, so that a cancellation means the same purchase in it
-as in the whole past (see `recsys.features.event_log.undone_at`).
+as in the whole past (see `recsys.dataset.cancellations`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,21 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, earlier_quantities
 from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.cancellations import TakenBack
 from recsys.errors import DataError
-from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CODE, EventLog, undone_at
+from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
 from recsys.features.windows import LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import EventBatch
 
-LOG_VERSION = 1
+LOG_VERSION = 2
 LOG_DTYPE = np.dtype(
     [
         ("at", "<i8"),  # microseconds
         ("sequence", "<i8"),  # order of arrival
         ("key", "<i8"),  # stable key of the item; of a search what tells it from others
-        ("quantity", "<i8"),
+        ("quantity", "<i8"),  # thousandths; of a cancellation 0 = not said
         ("value", "<i8"),  # micros of the whole line, -1 = unknown
         ("weight", "<f4"),
         ("kind", "<i1"),
@@ -34,6 +36,7 @@ LOG_DTYPE = np.dtype(
     ]
 )
 _VERSION = bytes([LOG_VERSION])
+_IN_PIECES = bytes([1])  # the version before: the same rows, with quantities in pieces
 
 Rows = npt.NDArray[np.void]
 
@@ -81,19 +84,24 @@ class UserLogs:
         """What features are made of; `items` is empty, `item_keys` has one a row."""
         counted = self.counted()
         user, rows = counted.user, counted.rows
-        kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
         return EventLog(
             users=self.users,
             items=(),
-            item_keys=key,
+            item_keys=rows["key"].copy(),
             user=user,
             item=np.arange(len(user)),
-            kind=kind,
+            kind=rows["kind"].astype(np.int64),
             at=rows["at"].copy(),
             quantity=rows["quantity"].copy(),
             value=rows["value"].copy(),
-            undone_at=undone_instants(user, key, kind, rows["at"]),
+            taken_back=counted.taken_back(),
         )
+
+    def taken_back(self) -> TakenBack:
+        """What cancellations took of purchases; places are rows."""
+        rows = self.rows
+        kind = rows["kind"].astype(np.int64)
+        return find_taken_back(self.user, rows["key"], kind, rows["at"], rows["quantity"], rows["value"])
 
 
 def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
@@ -104,14 +112,27 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     """
     blobs = [stored.get(user, _VERSION) for user in users]
     for user, blob in zip(users, blobs, strict=True):
-        if blob[:1] != _VERSION:
+        if blob[:1] not in (_VERSION, _IN_PIECES):
             raise DataError(
                 f"the log of user {user!r} has version {blob[:1]!r}, not {_VERSION!r}. "
                 "Remove the stream's state: the next worker builds it anew from the event lake."
             )
     lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
     rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
-    return UserLogs(tuple(users), np.repeat(np.arange(len(users)), lengths), rows, np.zeros(len(rows), bool))
+    owner = np.repeat(np.arange(len(users)), lengths)
+    earlier = np.fromiter((blob[:1] == _IN_PIECES for blob in blobs), bool, len(blobs))
+    if earlier.any():
+        rows = _in_thousandths(rows, earlier[owner])
+    return UserLogs(tuple(users), owner, rows, np.zeros(len(rows), bool))
+
+
+def _in_thousandths(rows: Rows, earlier: BoolArray) -> Rows:
+    """`rows` with the quantities of `earlier` ones, which are in pieces, as they are today."""
+    rows = rows.copy()
+    pieces, cancels = rows["quantity"][earlier], rows["kind"][earlier] == CANCEL_CODE
+    rows["quantity"][earlier] = earlier_quantities(pieces, cancels)
+    rows["value"] = np.minimum(rows["value"], MOST_MICROS)
+    return rows
 
 
 def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
@@ -202,16 +223,3 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
 def _longest_repeat(rules: CleaningRules) -> int:
     """Microseconds after which nothing is a near duplicate of an event."""
     return round(max((0.0, *rules.near_duplicate_seconds.values())) * SECOND)
-
-
-def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """`undone_at` for items that are known by their keys."""
-    when = np.full(len(user), NEVER)
-    cancels = np.flatnonzero(kind == CANCEL_CODE)
-    if len(cancels):
-        cancelled = np.zeros(int(user[-1]) + 1, bool)  # by user; few have ever cancelled anything
-        cancelled[user[cancels]] = True
-        affected = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
-        _, item = np.unique(key[affected], return_inverse=True)
-        when[affected] = undone_at(user[affected], item, kind[affected], at[affected])
-    return when

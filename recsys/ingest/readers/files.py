@@ -15,6 +15,7 @@ from recsys.ingest.raw.batch import RawBatch, missing_column
 from recsys.ingest.raw.cells import LIST_MARK, as_text
 from recsys.ingest.readers.delimited import read_delimited
 from recsys.ingest.readers.json_lines import read_json_lines
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 
 BATCH_ROWS = 1 << 18
 _FORMATS = {
@@ -48,7 +49,9 @@ def find_files(source: Source, folder: Path) -> list[Path]:
     return list(found)
 
 
-def read_batches(source: Source, folder: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
+def read_batches(
+    source: Source, folder: Path, columns: Sequence[str], limits: ReadLimits = DEFAULT_LIMITS
+) -> Iterator[RawBatch]:
     """All rows of all files of `source`, only `columns`, in the order of the files.
 
     Raises:

@@ -20,6 +20,7 @@ from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.locks import wait_for_lock
+from recsys.stores.stream.lake_flush import flush_waiting
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_counters
@@ -67,14 +68,6 @@ def begin_state(
 def belongs_to_import(epoch: str | None, origin: str) -> bool:
     """Whether a state of `epoch` was begun with `origin`, see `epoch_of`; each begin has its own epoch."""
     return epoch is not None and epoch.partition(".")[0] == origin
-
-
-def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
-    """Writes to the lake the events that wait for it in the state."""
-    with state.flushing(wait=True):
-        for name, events in state.waiting():
-            live.append(events, name)
-            state.flushed(name)
 
 
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,6 +28,7 @@ from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_row
 from recsys.stores.lake.dataset_files import load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.item_log import item_log
+from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
 ROW_GROUP = 131_072  # of sorted rows: a scan for a range of time skips the others
@@ -38,16 +40,19 @@ def build_features(
     """Builds the rows of every view whose inputs changed since it was last built; rows by view.
 
     A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
+    What workers have processed is written to the lake before it is read, see `complete_lake`.
 
     Args:
         with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
-        now: the rows' created timestamp, by default the clock's.
+        now: the clock, by default the machine's; the rows' created timestamp unless workers have gone beyond.
 
     Raises:
         DataError: nothing was imported.
         StoreUnavailableError: the disk refused.
     """
     paths = settings.paths
+    moment = to_micros(now or utc_now())
+    created_at = complete_lake(paths, moment)
     state = _read_state(paths)
     wanted = view_inputs(settings, with_text)
     stale = [
@@ -58,8 +63,7 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
-    moment = to_micros(now or utc_now())
-    build = _Build(settings, moment, progress)
+    build = _Build(settings, created_at, progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
@@ -154,9 +158,15 @@ class _Build:
         from recsys.stores.encoders.text_vectors import TextVectors
 
         texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
+            return item_text(self._versions, np.zeros((len(texts), 0), np.float32), *self._known())
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._versions, vectors, self._start(), self.created_at)
+        return item_text(self._versions, vectors, *self._known())
+
+    def _known(self) -> tuple[int, int]:
+        """From when items are known at the latest, and when their rows were made."""
+        return self._start(), self.created_at
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""

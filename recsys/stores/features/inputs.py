@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from recsys import columns, features
+from recsys import amounts, columns, features
 from recsys.config import Settings
+from recsys.dataset import cancellations
 from recsys.home import HomePaths
 from recsys.instants import to_micros
 from recsys.stores.lake.dataset_files import ITEM_VERSIONS_FILE, ITEMS_FILE
@@ -19,6 +20,7 @@ from recsys.stores.lake.item_log import VersionLog, item_log
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 ITEM_VIEWS = (columns.ITEM_CONTENT, columns.ITEM_VECTORS, columns.ITEM_TEXT)
 OF_IMPORTED_ITEMS = (columns.USER_ACTIVITY, *ITEM_VIEWS)  # the first for the categories
+CODE = [Path(str(module.__file__)) for module in (columns, amounts, cancellations)]
 BEGINNING = 0
 
 Inputs = Mapping[str, Any]
@@ -32,7 +34,7 @@ def view_inputs(settings: Settings, with_text: bool) -> dict[str, Inputs]:
     """
     paths = settings.paths
     shared = {
-        "code": _content(sorted(Path(features.__file__).parent.glob("*.py")), Path(columns.__file__)),
+        "code": _content([*sorted(Path(features.__file__).parent.glob("*.py")), *CODE]),
         "items": _content([paths.data / ITEMS_FILE, paths.data / ITEM_VERSIONS_FILE]),
         "log": item_log(paths).last_version(),
         "days": _days(paths),
@@ -85,9 +87,9 @@ def _days(paths: HomePaths) -> dict[str, str]:
     return {day: hashed.hexdigest()[:16] for day, hashed in sorted(seen.items())}
 
 
-def _content(files: list[Path], *others: Path) -> str:
+def _content(files: list[Path]) -> str:
     seen = hashlib.sha256()
-    for file in (*files, *others):
+    for file in files:
         if file.exists():
             seen.update(f"{file.name} {file.stat().st_size}\n".encode())
             seen.update(file.read_bytes())

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.schemas import upgrade_events
 from recsys.errors import StoreUnavailableError
 from recsys.instants import DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
@@ -331,4 +332,4 @@ def _encoded(events: pa.Table) -> bytes:
 
 def _decoded(events: bytes) -> pa.Table:
     with pa.ipc.open_stream(events) as reader:
-        return reader.read_all()
+        return upgrade_events(reader.read_all())
