@@ -25,6 +25,12 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ShopSettings(Section):
+    """Which shop this is; Redis holds one shop a database."""
+
+    id: str = Field("", pattern=r"^[\w.-]{0,64}$", description="from shop.json of another of its homes")
+
+
 class TextSettings(Section):
     """The pretrained encoder of item text."""
 
@@ -223,6 +229,7 @@ class Settings(Section):
     redis_url: SecretStr | None = None
     database_url: SecretStr | None = None
     api_key: SecretStr | None = None
+    shop: ShopSettings = ShopSettings()
     text: TextSettings = TextSettings()
     encoder: EncoderSettings = EncoderSettings()
     image: ImageSettings = ImageSettings()

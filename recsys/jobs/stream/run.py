@@ -17,7 +17,7 @@ from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.redis.clock import BoundedClock
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.state import SqliteStreamState

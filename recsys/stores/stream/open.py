@@ -1,7 +1,7 @@
 """The event stream that the settings name, and the workers' progress beside it."""
 
 from recsys.config import Settings
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.progress import RedisProgress
 from recsys.streaming.stream import EventStream
 
