@@ -209,7 +209,7 @@ class StreamSettings(Section):
 
     transport: Literal["redis", "kafka"] = "redis"
     kafka_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port]")
-    partitions: int = Field(8, ge=1, le=1024, description="of users; a worker takes whole partitions")
+    partitions: int = Field(8, ge=1, le=1024, description="of users; `recsys stream repartition` changes it")
     batch_events: int = Field(2000, ge=1, description="events that a worker processes at a time, at most")
     wait_seconds: float = Field(0.005, gt=0, description="what a worker waits for company of a first event")
     flush_seconds: float = Field(2.0, gt=0, description="how often the event lake gets a worker's events")
