@@ -8,7 +8,7 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError
 from recsys.jobs.stream.run import drain_stream
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_stream
 from recsys.stores.stream.redis_partitions import StreamPartitions
 
