@@ -50,6 +50,7 @@ from recsys.ingest.tables.catalog import (
 from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, shifted
+from recsys.ingest.tables.id_tables import EventIds
 from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
 from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
@@ -173,6 +174,7 @@ class _Run:
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
+        self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
@@ -219,9 +221,9 @@ class _Run:
         rejects = self.mapping.items.unknown == "quarantine"
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
-        for source in self.mapping.events:
+        for place, source in enumerate(self.mapping.events):
             unit = TimeUnit(source, self.mapping.cleaning, self.now)
-            for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
+            for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
                 self._count_rows(self.events, "events", batch, found.rejections, found.notes, 0)
                 unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
@@ -252,10 +254,12 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
+        if message := self.event_ids.warning():
+            self.warnings.add("event_ids_of_tables", message)
         return found
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
@@ -298,17 +302,18 @@ class _Run:
             self.sequence += batch.seen
 
     def _canonical(
-        self, source: EventSource, known: pa.Array | None
+        self, place: int, known: pa.Array | None
     ) -> Callable[[tuple[RawBatch, int]], tuple[RawBatch, StagedEvents]]:
         """What a thread does with a batch; it touches nothing of this run."""
-        weights, rules = self.mapping.kind_weights, self.mapping.cleaning
+        weights, rules, source = self.mapping.kind_weights, self.mapping.cleaning, self.mapping.events[place]
 
         def work(numbered: tuple[RawBatch, int]) -> tuple[RawBatch, StagedEvents]:
             batch, sequence = numbered
             found = canonical_events(batch.table, source, weights, sequence, known)
-            if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
-                return batch, found
-            return batch, replace(found, events=with_event_ids(found.events, rules))
+            events = self.event_ids.marked(found.events, place)
+            if rules.repeated_lines != "sum":  # else the cleaning must see which ids were given
+                events = with_event_ids(events, rules)
+            return batch, replace(found, events=events)
 
         return work
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.amounts import MOST_MICROS, earlier_quantities
+from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.cancellations import TakenBack
 from recsys.errors import DataError
@@ -22,13 +22,13 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import EventBatch
 
-LOG_VERSION = 2
+LOG_VERSION = 1
 LOG_DTYPE = np.dtype(
     [
         ("at", "<i8"),  # microseconds
         ("sequence", "<i8"),  # order of arrival
         ("key", "<i8"),  # stable key of the item; of a search what tells it from others
-        ("quantity", "<i8"),  # thousandths; of a cancellation 0 = not said
+        ("quantity", "<i8"),  # thousandths, of a cancellation 0 = not said; for what is stored see `_stored`
         ("value", "<i8"),  # micros of the whole line, -1 = unknown
         ("weight", "<f4"),
         ("kind", "<i1"),
@@ -36,7 +36,6 @@ LOG_DTYPE = np.dtype(
     ]
 )
 _VERSION = bytes([LOG_VERSION])
-_IN_PIECES = bytes([1])  # the version before: the same rows, with quantities in pieces
 
 Rows = npt.NDArray[np.void]
 
@@ -112,7 +111,7 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     """
     blobs = [stored.get(user, _VERSION) for user in users]
     for user, blob in zip(users, blobs, strict=True):
-        if blob[:1] not in (_VERSION, _IN_PIECES):
+        if blob[:1] != _VERSION:
             raise DataError(
                 f"the log of user {user!r} has version {blob[:1]!r}, not {_VERSION!r}. "
                 "Remove the stream's state: the next worker builds it anew from the event lake."
@@ -120,18 +119,28 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
     rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
     owner = np.repeat(np.arange(len(users)), lengths)
-    earlier = np.fromiter((blob[:1] == _IN_PIECES for blob in blobs), bool, len(blobs))
-    if earlier.any():
-        rows = _in_thousandths(rows, earlier[owner])
-    return UserLogs(tuple(users), owner, rows, np.zeros(len(rows), bool))
+    return UserLogs(tuple(users), owner, _read(rows), np.zeros(len(rows), bool))
 
 
-def _in_thousandths(rows: Rows, earlier: BoolArray) -> Rows:
-    """`rows` with the quantities of `earlier` ones, which are in pieces, as they are today."""
-    rows = rows.copy()
-    pieces, cancels = rows["quantity"][earlier], rows["kind"][earlier] == CANCEL_CODE
-    rows["quantity"][earlier] = earlier_quantities(pieces, cancels)
-    rows["value"] = np.minimum(rows["value"], MOST_MICROS)
+def _stored(rows: Rows) -> Rows:
+    """`rows` as they are kept: pieces where a quantity is whole, as logs always had them, else -thousandths.
+
+    Cancellations have -thousandths only: whole ones are of earlier versions, see `earlier_quantities`.
+    """
+    stored = rows.copy()
+    quantity = rows["quantity"]
+    whole = (quantity % PIECE == 0) & (rows["kind"] != CANCEL_CODE)
+    stored["quantity"] = np.where(whole, quantity // PIECE, -quantity)
+    return stored
+
+
+def _read(stored: Rows) -> Rows:
+    """What `_stored` made of rows."""
+    rows = stored.copy()
+    quantity = stored["quantity"]
+    pieces = earlier_quantities(quantity, stored["kind"] == CANCEL_CODE)
+    rows["quantity"] = np.where(quantity < 0, -quantity, pieces)
+    rows["value"] = np.minimum(stored["value"], MOST_MICROS)
     return rows
 
 
@@ -152,7 +161,7 @@ def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolAr
 def encode_logs(logs: UserLogs) -> dict[str, bytes]:
     """User id -> the log as bytes, of every user of `logs`."""
     ends = np.searchsorted(logs.user, np.arange(len(logs.users) + 1)) * LOG_DTYPE.itemsize
-    data, places = np.ascontiguousarray(logs.rows).tobytes(), ends.tolist()
+    data, places = _stored(logs.rows).tobytes(), ends.tolist()
     return {
         user: _VERSION + data[start:end]
         for user, start, end in zip(logs.users, places[:-1], places[1:], strict=True)

@@ -72,6 +72,9 @@ class EventSource(RowSource):
     kind: Annotated[KindRule, BeforeValidator(_as_kind)]
     time: Annotated[Time, BeforeValidator(as_column)]
     event_id: str | None = None
+    event_id_prefix: str | None = Field(
+        None, description='kept before each id; "" where ids are unique in the whole shop'
+    )
     session: str | None = Field(None, description="column of the session or basket")
     query: str | None = None
     request: str | None = None
@@ -87,4 +90,6 @@ class EventSource(RowSource):
     def _names_files(self) -> "EventSource":
         if not self.files:
             raise ValueError("needs `files`")
+        if self.event_id_prefix is not None and self.event_id is None:
+            raise ValueError("`event_id_prefix` needs `event_id`, the column of the ids")
         return self

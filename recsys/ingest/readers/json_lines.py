@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,13 @@ from recsys.ingest.readers.text_stream import line_blocks
 BATCH_LINES = 100_000
 _SAMPLE_OBJECTS = 100
 _LONG_INTEGER = re.compile(rb"\d{19}")  # may not fit in 64 bits
-_ABSENT = object()
+
+
+class _Absent:
+    """What stands for a field that an object lacks."""
+
+
+_ABSENT = _Absent()
 
 
 class JsonFields:
@@ -169,13 +176,16 @@ def _column(
     nested: str | None,
 ) -> pa.Array:
     values = _values(name, objects)
-    if name not in fields.found and any(value is not _ABSENT for value in values):
+    kinds = set(map(type, values))
+    if kinds - {_Absent}:
         fields.found.add(name)
     if name == nested:
         return pa.array([_json_or_text(value) for value in values], pa.string())
-    if any(_nested(value) for value in values):
+    if dict in kinds or list in kinds:
         _reject_objects(name, values, rows, file)
-    return pa.array([value if type(value) is str else json_text(value) for value in values], pa.string())
+    if not kinds <= {str, NoneType}:
+        values = [value if type(value) is str else json_text(value) for value in values]
+    return pa.array(values, pa.string())
 
 
 def _values(name: str, objects: Sequence[JsonObject]) -> list[Any]:

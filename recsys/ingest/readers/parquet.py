@@ -75,18 +75,15 @@ def _batch(found: dict[str, PlainColumn], file: str, first: int, count: int) -> 
     """The rows whose cells could all be read, and the others."""
     rows = np.arange(first, first + count)
     table = pa.table({name: column.values for name, column in found.items()})
-    if all(column.bad is None for column in found.values()):
+    bad = {row: (name, text) for name, column in found.items() for row, text in column.bad.items()}
+    if not bad:
         return RawBatch(table, ((file, 0),), rows)
     kept = np.ones(count, bool)
-    malformed = []
-    for name, column in found.items():
-        if column.bad is not None:
-            malformed += [
-                Malformed(file, first + row, f"{name}: bytes", f"{name} holds bytes that are not UTF-8 text")
-                for row in np.flatnonzero(column.bad & kept).tolist()
-            ]
-            kept &= ~column.bad
-    malformed.sort(key=lambda each: each.row)
+    kept[list(bad)] = False
+    malformed = [
+        Malformed(file, first + row, f"{name} = {text}", f"{name} holds bytes that are not UTF-8 text")
+        for row, (name, text) in sorted(bad.items())
+    ]
     return RawBatch(table.filter(pa.array(kept)), ((file, 0),), rows[kept], tuple(malformed))
 
 

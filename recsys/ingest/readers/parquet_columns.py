@@ -1,13 +1,14 @@
 """Columns of Parquet files as the few types that the import knows, or the reason why not."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import BoolArray, Column
+from recsys.arrays import Column
 from recsys.errors import SchemaMismatchError
 
 
@@ -21,11 +22,11 @@ class PlainColumn:
 
     Attributes:
         values: texts, int64, uint64, float32, float64, decimal128, booleans, timestamps, dates, or lists.
-        bad: (N,) bool, cells that cannot be read; None where all can.
+        bad: the cells that cannot be read, by row, as they are shown.
     """
 
     values: Column
-    bad: BoolArray | None = None
+    bad: Mapping[int, str] = field(default_factory=dict)
 
 
 def plain_column(name: str, column: Column, is_uuid: bool = False) -> PlainColumn:
@@ -100,10 +101,7 @@ def _plain_list(name: str, column: Column) -> PlainColumn:
     values = pc.list_flatten(column)
     if pa.types.is_struct(values.type) or pa.types.is_map(values.type):
         raise _objects(name, values.type, listed=True)
-    inner = plain_column(name, values)
-    elements = inner.values
-    if inner.bad is not None:
-        elements = pc.if_else(pa.array(~inner.bad), elements, pa.scalar(None, elements.type))
+    elements = plain_column(name, values).values
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     if _is_list(elements.type):
         offsets = elements.offsets.to_numpy()[offsets]
@@ -120,11 +118,11 @@ def _decoded(name: str, column: Column) -> PlainColumn:
     except pa.ArrowInvalid:
         texts = [_utf8(value) for value in column.to_pylist()]
     values = pa.array(texts, pa.string())
-    bad = np.asarray(values.is_null()) & np.asarray(column.is_valid())
+    shown = enumerate(zip(texts, column.to_pylist(), strict=True))
+    bad = {row: repr(value[:100]) for row, (text, value) in shown if text is None and value is not None}
     if values.null_count == len(values):
-        example = next(value for value in column.to_pylist() if value is not None)
         raise UnreadableTypeError(
-            f"column {name!r} holds bytes that are not UTF-8 text, such as {example[:20]!r}. "
+            f"column {name!r} holds bytes that are not UTF-8 text, such as {next(iter(bad.values()))[:60]}. "
             "Write it as text, for example in hexadecimal."
         )
     return PlainColumn(values, bad)

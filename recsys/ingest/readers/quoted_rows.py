@@ -118,6 +118,8 @@ class _Lines:
         self.codes = np.frombuffer(block.data, np.uint8)
         self.starts, self.ends = block.starts, block.ends
         self.quotes = self._positions(dialect.quote) if dialect.quote else np.zeros(0, np.int64)
+        self.marks = np.zeros(256, bool)  # what ends a cell
+        self.marks[[*_LINE_ENDS, ord(dialect.delimiter)]] = True
         self.continued = np.zeros(len(self.ends), bool)
         self.aside: list[int] = []
         self.used = len(self.ends)
@@ -130,12 +132,14 @@ class _Lines:
     def rows(self) -> RowLines:
         width = self.ends - self.starts
         first, last = self.codes[self.starts], self.codes[self.ends - 1]
-        blank = ((width == 1) | ((width == 2) & (first == 13))) & np.isin(last, _LINE_ENDS)
+        blank = ((width == 1) | ((width == 2) & (first == 13))) & ((last == 10) | (last == 13))
         begins = ~self.continued
         begins[self.used :] = False
         begins[self.aside] = False
         begins &= ~blank
         firsts = np.flatnonzero(begins)
+        if not self.continued.any():
+            return RowLines(firsts, firsts + 1, tuple(self.aside), self.used)
         boundaries = np.append(np.flatnonzero(~self.continued[: self.used]), self.used)
         ends = boundaries[np.searchsorted(boundaries, firsts, side="right")]
         return RowLines(firsts, ends, tuple(self.aside), self.used)
@@ -143,8 +147,7 @@ class _Lines:
     def mark_sound_quotes(self) -> bool:
         """Marks the lines inside quoted cells if every quote of the block is where RFC 4180 has it."""
         quotes = self.quotes
-        opening = np.arange(len(quotes)) % 2 == 0
-        if not self._well_placed(quotes, opening).all():
+        if not self._alternate(quotes):
             return False
         inside = np.searchsorted(quotes, self.ends) % 2 == 1  # at the end of each line
         if inside[-1] and self.block.last:
@@ -214,15 +217,23 @@ class _Lines:
             f"{CELL_LINES} (or more) if a cell may hold such lines."
         )
 
-    def _well_placed(self, quotes: IntArray, opening: BoolArray) -> BoolArray:
-        """(Q,) which quotes open at the beginning of a cell, or close at its end, or stand in pairs."""
-        marks = [*_LINE_ENDS, ord(self.dialect.delimiter)]
-        follows = np.diff(quotes, prepend=-2) == 1
-        begins = follows | (quotes == 0) | np.isin(self.codes[quotes - 1], marks)
-        followed = np.append(follows[1:], False)
-        after = self.codes[np.minimum(quotes + 1, len(self.codes) - 1)]
-        closes = followed | (quotes == len(self.codes) - 1) | np.isin(after, marks)
-        return np.where(opening, begins, closes)
+    def _begin_cells(self, quotes: IntArray) -> BoolArray:
+        """(Q,) which quotes are the first character of a cell."""
+        return np.asarray(self.marks[self.codes[quotes - 1]] | (quotes == 0))
+
+    def _end_cells(self, quotes: IntArray) -> BoolArray:
+        """(Q,) which quotes are the last character of a cell."""
+        end = len(self.codes) - 1
+        return np.asarray(self.marks[self.codes[np.minimum(quotes + 1, end)]] | (quotes == end))
+
+    def _alternate(self, quotes: IntArray) -> bool:
+        """Whether quotes by turns begin and end cells, but for pairs that stand for one quote."""
+        inner_opening = 2 * np.flatnonzero(~self._begin_cells(quotes[::2]))
+        inner_closing = 2 * np.flatnonzero(~self._end_cells(quotes[1::2])) + 1
+        if len(inner_closing) and inner_closing[-1] == len(quotes) - 1:
+            return False
+        paired = quotes[inner_closing + 1] - quotes[inner_closing] == 1
+        return bool(paired.all()) and np.array_equal(inner_closing + 1, inner_opening)
 
     def _doubtful(self) -> Iterator[int]:
         """Lines whose quotes are not all in place, if one of them begins a cell."""
@@ -230,9 +241,10 @@ class _Lines:
         line = np.searchsorted(self.ends, quotes, side="right")
         first = np.searchsorted(line, line)  # the first quote of the same line
         opening = (np.arange(len(quotes)) - first) % 2 == 0
-        placed = self._well_placed(quotes, opening)
-        marks = [*_LINE_ENDS, ord(self.dialect.delimiter)]
-        begins = (quotes == 0) | np.isin(self.codes[quotes - 1], marks)
+        begins = self._begin_cells(quotes)
+        follows = np.diff(quotes, prepend=-2) == 1
+        followed = np.append(follows[1:], False)
+        placed = np.where(opening, begins | follows, self._end_cells(quotes) | followed)
         lines, counts = np.unique(line, return_counts=True)
         odd = lines[counts % 2 == 1]
         wrong = np.union1d(odd, line[~placed])
@@ -244,7 +256,7 @@ class _Lines:
             self._delimiters = self._positions(self.dialect.delimiter)
         found = np.searchsorted(self._delimiters, np.stack([self.starts[lines], self.ends[lines]]))
         wanted = self.dialect.columns - 1 or -1  # of one column every line would be a row
-        return np.equal(found[1] - found[0], wanted)
+        return np.asarray(found[1] - found[0] == wanted)
 
     def _look_like_rows(self, lines: IntArray) -> bool:
         """Whether the first, the last and most of `lines` would be whole rows if quotes meant nothing."""

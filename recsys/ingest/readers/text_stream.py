@@ -99,9 +99,9 @@ def line_blocks(path: Path, file: str, encoding: str, limits: ReadLimits) -> Ite
     held = 0
     with _opened(path, file, limits) as stream:
         text = _Decoded(stream, encoding, file)
-        chunk = text.read(number)
+        chunk = text.read()
         while chunk:
-            following = text.read(number + chunk.count(b"\n"))
+            following = text.read()
             cut = len(chunk) if not following else _last_line_end(chunk)
             if cut:
                 block = line_block(b"".join([*rest, chunk[:cut]]), number, not following)
@@ -151,9 +151,10 @@ class _Decoded:
             encoding = half if _is_utf8(encoding) else encoding
         self._encoding = encoding
         self._decoder = None if _is_utf8(encoding) else codecs.getincrementaldecoder(encoding)()
+        self._lines = 0
 
-    def read(self, line: int) -> bytes:
-        """The next chunk, empty at the end; `line` is about where it begins."""
+    def read(self) -> bytes:
+        """The next chunk, empty at the end."""
         while True:
             raw, self._head = self._head or self._stream.read(BLOCK_BYTES), b""
             if self._decoder is None:
@@ -161,7 +162,8 @@ class _Decoded:
             try:
                 text = self._decoder.decode(raw, final=not raw)
             except UnicodeDecodeError as error:
-                raise undecodable(self._file, line, error, self._encoding) from error
+                raise undecodable(self._file, self._lines + 1, error, self._encoding) from error
+            self._lines += text.count("\n")
             if text or not raw:
                 return text.encode()
 

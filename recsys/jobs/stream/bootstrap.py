@@ -16,6 +16,7 @@ from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
+from recsys.ingest.tables.live_rejects import live_rejects
 from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
@@ -73,7 +74,8 @@ def belongs_to_import(epoch: str | None, origin: str) -> bool:
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     """Weights and cleaning of the imported shop, and its categories."""
     mapping = shop_mapping(paths)
-    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
+    rejects = live_rejects(mapping.events)
+    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories, rejects)
 
 
 def shop_mapping(paths: HomePaths) -> ShopMapping:
