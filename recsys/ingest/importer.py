@@ -187,7 +187,9 @@ class _Run:
             batch = pivot_long_table(raw, source.id, source.long, wanted)
         else:  # attributes may lend their names to columns that the files lack
             optional = (*source.optional, *lent_columns(source))
-            batch = self.reader.table(source.model_copy(update={"optional": optional}), wanted, "items")
+            files = source.model_copy(update={"optional": optional})
+            batch, repeated = self.reader.table(files, wanted, "items")
+            self.item_rows.count_repeated(repeated)
         joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
         items, rejections, notes = canonical_items(batch.table, source, joined)
         self._count_rows(self.item_rows, "items", batch, rejections, notes, len(items))
@@ -211,7 +213,8 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self.reader.table(source, user_columns(source), "users")
+        batch, repeated = self.reader.table(source, user_columns(source), "users")
+        self.user_rows.count_repeated(repeated)
         users, rejections, notes = canonical_users(batch.table, source)
         self._count_rows(self.user_rows, "users", batch, rejections, notes, len(users))
         return users

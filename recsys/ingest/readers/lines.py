@@ -32,22 +32,23 @@ def exploded(
         SchemaMismatchError: a column that no element has; the message names the nearest.
         DataError: a column lies in a list inside the elements.
     """
-    fields = _Fields(path, tuple(columns))
+    fields = _Fields(path, tuple(columns), frozenset(optional))
     file = ""
     for batch in batches:
         file = batch.files[0][0]
         yield _exploded(batch, fields)
     for name in columns:
-        if fields.elements and name not in fields.seen and name not in optional:
+        if fields.elements and name not in fields.seen and name not in fields.optional:
             raise missing_column(f"the lists in {path!r} of {file}", name, sorted(fields.present))
 
 
 class _Fields:
     """The columns of elements, and what was seen of them so far."""
 
-    def __init__(self, path: str, columns: tuple[str, ...]) -> None:
+    def __init__(self, path: str, columns: tuple[str, ...], optional: frozenset[str]) -> None:
         self.path = path
         self.columns = columns
+        self.optional = optional
         self.elements = 0
         self.seen: set[str] = set()  # of `columns`
         self.present: set[str] = set()  # all fields of elements, for a message
@@ -103,16 +104,16 @@ def _exploded(batch: RawBatch, fields: _Fields) -> RawBatch:
     starts = np.cumsum(found.counts) - found.counts
     places = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[parents]
     places = pa.array(places, mask=found.counts[parents] == 0)
-    table = batch.table.drop_columns([fields.path]).take(pa.array(parents))
-    for name, cells in found.cells.items():
-        table = table.append_column(name, cells.take(places))
+    own = [name for name in batch.table.column_names if name != fields.path]
+    columns = {name: batch.table[name].take(pa.array(parents)) for name in own}
+    columns |= {name: cells.take(places) for name, cells in found.cells.items()}
     files = tuple((file, int(np.searchsorted(parents, start))) for file, start in batch.files)
     names = batch.file_names(np.array(list(found.bad), np.int64))
     bad = [
         Malformed(file, int(batch.rows[row]), text, f"{fields.path} is no list", "bad_lines")
         for file, (row, text) in zip(names, found.bad.items(), strict=True)
     ]
-    return RawBatch(table, files, batch.rows[parents], (*batch.malformed, *bad))
+    return RawBatch(pa.table(columns), files, batch.rows[parents], (*batch.malformed, *bad))
 
 
 def _holds_lists(kind: pa.DataType) -> bool:
@@ -154,6 +155,8 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
         if _holds_lists(kind):
             raise _nested(name)
         names = [kind.field(at).name for at in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+        if key not in names and name in fields.optional:
+            return pa.nulls(len(elements), pa.string())
         if key not in names:
             raise missing_column(
                 f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
