@@ -321,6 +321,7 @@ class _Run:
         return work
 
     def _count_joined(self, file: JoinedFile) -> None:
+        self.joined_rows.count_repeated(file.repeated)
         kept = int(file.rejections.kept.sum())
         self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, file.notes, kept)
 

@@ -145,10 +145,13 @@ def _of_structs(lists: Column, fields: _Fields) -> _Elements:
 
 
 def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
-    fields.seen.add(name)
+    if len(elements):
+        fields.seen.add(name)
     if name == fields.path and not pa.types.is_struct(elements.type):
         return plain_column(name, elements).values
     kind = elements.type
+    if pa.types.is_null(kind):  # every list of this file is empty
+        return pa.nulls(len(elements), pa.string())
     keys = name.removeprefix(fields.path + ".").split(".")
     for place, key in enumerate(keys):
         before = ".".join([fields.path, *keys[:place]])
@@ -197,7 +200,8 @@ def _parsed(text: str | None, plain: bool) -> list[Any] | None:
             elements = [_element(part) for part in text.removesuffix(LIST_MARK).split(LIST_MARK)]
     except (ValueError, RecursionError):
         return None
-    return elements if plain or all(isinstance(element, dict) for element in elements) else None
+    objects = all(element is None or isinstance(element, dict) for element in elements)
+    return elements if plain or objects else None
 
 
 def _element(text: str) -> Any:
