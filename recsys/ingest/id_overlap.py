@@ -81,6 +81,8 @@ def ids_do_not_meet(column: Column, named: Column, sides: Sides) -> str | None:
         column: texts, ids that the file has. named: texts, ids that the events or the catalog use.
     """
     there, wanted = pc.unique(column).drop_null(), pc.unique(named).drop_null()
+    if not len(there) and len(wanted):
+        return f"{sides.listed} has no rows. {sides.lost}. Check its `files` in the mapping."
     both = pc.sum(pc.is_in(wanted, there)).as_py() or 0
     if both >= sides.least * min(len(there), len(wanted)):
         return None

@@ -267,7 +267,7 @@ class _Run:
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
         """Warns where the catalog or the user file speaks of others than the events do."""
-        named = pa.array(events.items | self.unlisted, pa.string())
+        named = pa.array(events.items | self.unlisted if self.mapping.items.files else (), pa.string())
         compare_ids(items[columns.ITEM_ID], named, ITEMS, self.warnings)
         if users is not None:
             named = pa.array(events.users, pa.string())
