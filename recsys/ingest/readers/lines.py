@@ -42,6 +42,9 @@ def exploded(
             raise missing_column(f"the lists in {path!r} of {file}", name, sorted(fields.present))
 
 
+_ABSENT = object()
+
+
 class _Fields:
     """The columns of elements, and what was seen of them so far."""
 
@@ -53,32 +56,41 @@ class _Fields:
         self.seen: set[str] = set()  # of `columns`
         self.present: set[str] = set()  # all fields of elements, for a message
 
-    def take_object(self, element: Any) -> list[str | None]:
-        """The cells of one element that was read from JSON."""
-        self.elements += 1
-        if not isinstance(element, dict):
-            self.seen.update({self.path} & set(self.columns))
-            return [json_text(element) if name == self.path else None for name in self.columns]
-        if len(self.present) < 100:
-            self.present.update(f"{self.path}.{key}" for key in element)
-        return [self._field(element, name) for name in self.columns]
+    def of_json(self, elements: Sequence[Any]) -> dict[str, Column]:
+        """The columns of elements that were read from JSON."""
+        self.elements += len(elements)
+        for element in elements[: 0 if self.present else 100]:
+            self.present.update(f"{self.path}.{key}" for key in element or () if isinstance(element, dict))
+        return {name: self._column(name, elements) for name in self.columns}
 
-    def _field(self, element: dict[str, Any], name: str) -> str | None:
+    def _column(self, name: str, elements: Sequence[Any]) -> Column:
         if name == self.path:
-            return json_text(element)
-        value: Any = element
-        rest = name.removeprefix(self.path + ".")
-        if rest in element:
-            value = element[rest]
+            values = list(elements)
         else:
-            for key in rest.split("."):
-                if isinstance(value, list):
-                    raise _nested(name)
-                if not isinstance(value, dict) or key not in value:
-                    return None
-                value = value[key]
-        self.seen.add(name)
-        return json_text(value)
+            key = name.removeprefix(self.path + ".")
+            values = [element.get(key, _ABSENT) if type(element) is dict else _ABSENT for element in elements]
+            if "." in key:
+                values = [
+                    _inner(element, key, name) if value is _ABSENT else value
+                    for element, value in zip(elements, values, strict=True)
+                ]
+        if any(value is not _ABSENT for value in values):
+            self.seen.add(name)
+        texts = [value if type(value) is str else _text(value) for value in values]
+        return pa.array(texts, pa.string())
+
+
+def _text(value: Any) -> str | None:
+    return None if value is _ABSENT else json_text(value)
+
+
+def _inner(element: Any, path: str, name: str) -> Any:
+    value = element
+    for key in path.split("."):
+        if isinstance(value, list):
+            raise _nested(name)
+        value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+    return value
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
 
 def _of_texts(texts: Column, fields: _Fields) -> _Elements:
     counts = np.zeros(len(texts), np.int64)
-    rows: list[list[str | None]] = []
+    found: list[Any] = []
     bad: dict[int, str] = {}
     plain = all(name == fields.path for name in fields.columns)
     for place, text in enumerate(texts.to_pylist()):
@@ -179,10 +191,8 @@ def _of_texts(texts: Column, fields: _Fields) -> _Elements:
             bad[place] = text
         else:
             counts[place] = len(elements)
-            rows += [fields.take_object(element) for element in elements]
-    cells = zip(*rows, strict=True) if rows else ((),) * len(fields.columns)
-    columns = {name: pa.array(c, pa.string()) for name, c in zip(fields.columns, cells, strict=True)}
-    return _Elements(counts, columns, bad)
+            found += elements
+    return _Elements(counts, fields.of_json(found), bad)
 
 
 def _parsed(text: str | None, plain: bool) -> list[Any] | None:
