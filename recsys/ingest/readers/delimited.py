@@ -29,8 +29,6 @@ def read_delimited(
 ) -> Iterator[RawBatch]:
     """Batches of `columns` as texts, but of those that are optional and absent.
 
-    A file without a line has one batch without rows.
-
     Raises:
         SchemaMismatchError: a column is missing.
         DataError: the file is damaged or has another encoding, or a quote swallows rows.
@@ -38,8 +36,6 @@ def read_delimited(
     blocks = line_blocks(path, file, source.encoding, limits)
     table = _opened_table(blocks, file, source, limits)
     if table is None:
-        nothing = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        yield RawBatch(nothing, ((file, 0),), np.zeros(0, np.int64))
         return
     for name in columns:
         if table.names.count(name) > 1:

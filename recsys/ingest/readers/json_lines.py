@@ -113,15 +113,13 @@ def _parsed(
 def _document(line: bytes) -> Any:
     try:
         return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        if b"NaN" in line or b"Infinity" in line:
-            return _lenient(line)
-        raise error
+    except orjson.JSONDecodeError:
+        return _lenient(line)
 
 
 def _lenient(line: bytes) -> Any:
     """What `line` says: integers exact whatever their size; NaN and infinities, no JSON, are null."""
-    document = json.loads(line, parse_constant=lambda _: None)
+    document = json.loads(line.decode(), parse_constant=lambda _: None)
     json.dumps(document, ensure_ascii=False).encode()  # half a surrogate is no text
     return document
 
