@@ -38,8 +38,8 @@ class RowCounts:
         """Cells by column that were left empty."""
         self.blanked.update({name: count for name, count in cells.items() if count})
 
-    def report(self, name: str) -> JsonObject:
-        """The counts as import_report.json has them.
+    def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
+        """The counts as report.json has them, with an example of each reason.
 
         Raises:
             DataError: a row is missing from it, which is a fault of this package.
@@ -60,6 +60,7 @@ class RowCounts:
             "cancelled": cancelled,
             "quarantined": quarantined,
             "reasons": dict(self.reasons.most_common()),
+            "examples": dict(examples),
             "blanked": dict(self.blanked),
             "files": dict(self.files),
         }

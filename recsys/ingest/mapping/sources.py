@@ -65,6 +65,7 @@ class Source(Section):
     nulls: tuple[str, ...] = Field(("",), description="texts that mean nothing, such as `NULL`")
     optional: Names = Field((), description="columns that files may lack; else one that none has is an error")
     lists: dict[str, str] = Field({}, description="column -> separator, where a cell holds a list")
+    records: str | None = Field(None, description="JSON: the key under which a document has its list of rows")
 
     _quote = field_validator("quote")(_one_character)
     _encoding = field_validator("encoding")(_known_encoding)

@@ -14,12 +14,13 @@ from recsys.ingest.raw.unified import unified
 
 @dataclass(frozen=True)
 class Malformed:
-    """A row that does not split into the columns of its file."""
+    """A row that cannot be had as columns: it does not split into them, or has no match in a joined file."""
 
     file: str
     row: int
     text: str
     detail: str
+    reason: str = "malformed_row"
 
 
 @dataclass(frozen=True)

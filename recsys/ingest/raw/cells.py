@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.amounts import MOST_MICROS
 from recsys.arrays import BoolArray, Column, IntArray, combined
 from recsys.errors import ConfigError
 
 LIST_MARK = "\x1f"  # between the elements of a list inside a text cell: the ASCII unit separator
 MICROS = 1_000_000
-LARGEST_MICROS = 2**51  # up to here a float64 times a million rounds to the right integer
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # The zone at the end of an ISO text. A bare date has no colon before its last "-31".
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?[+-]\d{2})$"
@@ -46,16 +46,39 @@ def as_text(column: Any) -> Column:
     if pa.types.is_dictionary(kind):
         array = array.cast(kind.value_type)
         kind = array.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        array = pc.binary_join(array.cast(pa.list_(pa.string())), LIST_MARK)
+    if is_list_type(kind):
+        array = _list_text(array)
     elif pa.types.is_floating(kind):
         array = _float_text(array)
+    elif pa.types.is_decimal(kind):
+        array = _decimal_text(array)
     elif not pa.types.is_string(kind):
         array = array.cast(pa.string())
     array = pc.utf8_trim_whitespace(array)
     if pc.min(pc.binary_length(array)).as_py() != 0:
         return array
     return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+
+
+def is_list_type(kind: pa.DataType) -> bool:
+    """Whether the cells of a column of type `kind` are lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _list_text(array: Column) -> Column:
+    """Elements with LIST_MARKs between them and one at the end; a null inside is an empty element."""
+    listed = array.cast(pa.list_(array.type.value_type))
+    elements = as_text(pc.list_flatten(listed)).fill_null("")
+    lengths = pc.list_value_length(listed).fill_null(0).to_numpy(zero_copy_only=False)
+    ends = pa.array(np.r_[0, np.cumsum(lengths)], pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(ends, elements), LIST_MARK)
+    return pc.if_else(listed.is_valid(), joined, pa.scalar(None, pa.string()))
+
+
+def _decimal_text(array: Column) -> Column:
+    """Without the zeros behind the last digit that counts: 7.00 is `7`, as a whole float is."""
+    texts = array.cast(pa.string())
+    return pc.replace_substring_regex(texts, r"^([^.]*?)(\.0*|(\.\d*?[1-9])0+)$", r"\1\3")
 
 
 def _float_text(array: Column) -> Column:
@@ -109,7 +132,7 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "") -> ParsedCells:
     parsed = as_number(column, strip)
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
-    huge = np.abs(micros) >= LARGEST_MICROS
+    huge = np.abs(micros) > MOST_MICROS
     return ParsedCells(np.where(huge, 0, micros).astype(np.int64), parsed.missing, parsed.bad | huge)
 
 

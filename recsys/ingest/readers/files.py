@@ -22,6 +22,7 @@ from recsys.ingest.readers.contents import (
     reject_foreign_file,
 )
 from recsys.ingest.readers.delimited import read_delimited
+from recsys.ingest.readers.json_documents import begins_with_array, read_json_document
 from recsys.ingest.readers.json_lines import JsonFields, read_json_lines
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.parquet import read_parquet
@@ -74,9 +75,16 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def read_batches(
-    source: Source, folder: Path, columns: Sequence[str], limits: ReadLimits = DEFAULT_LIMITS
+    source: Source,
+    folder: Path,
+    columns: Sequence[str],
+    limits: ReadLimits = DEFAULT_LIMITS,
+    nested: str | None = None,
 ) -> Iterator[RawBatch]:
     """All rows of all files of `source`, only `columns`, in the order of the files.
+
+    Args:
+        nested: the one of `columns` whose cells may be lists of objects: as the file has them, or JSON texts.
 
     Raises:
         SchemaMismatchError: a file lacks a column, or no JSON object of all files has it; the message
@@ -95,10 +103,10 @@ def read_batches(
         fields.found.update(partition)
         own = [name for name in wanted if name not in partition]
         empty = True
-        for batch in _read(path, file, form, source, own, fields, limits):
+        for batch in _read(path, file, form, source, own, fields, limits, nested):
             table = _completed(batch.table, partition, wanted)
-            table = table if form == "csv" else _with_nulls(table, source.nulls)
-            yield replace(batch, table=_with_lists(table, source.lists))
+            table = table if form == "csv" else without_nulls(table, source.nulls)
+            yield replace(batch, table=with_lists(table, source.lists))
             empty = False
         if empty:  # counted with the others
             nothing = pa.table({name: pa.nulls(0, pa.string()) for name in wanted})
@@ -115,11 +123,14 @@ def _read(
     columns: Sequence[str],
     fields: JsonFields,
     limits: ReadLimits,
+    nested: str | None,
 ) -> Iterator[RawBatch]:
     if form == "parquet":
-        return read_parquet(path, file, columns, source.optional, limits)
+        return read_parquet(path, file, columns, source.optional, limits, nested)
+    if form == "jsonl" and (source.records is not None or begins_with_array(path)):
+        return read_json_document(path, file, source, columns, fields, limits, nested)
     if form == "jsonl":
-        return read_json_lines(path, file, source.encoding, columns, fields, limits)
+        return read_json_lines(path, file, source.encoding, columns, fields, limits, nested)
     return read_delimited(path, file, source, columns, limits)
 
 
@@ -178,7 +189,7 @@ def _completed(table: pa.Table, partition: Mapping[str, str | None], columns: Se
     return table.select(columns)
 
 
-def _with_nulls(table: pa.Table, nulls: Sequence[str]) -> pa.Table:
+def without_nulls(table: pa.Table, nulls: Sequence[str]) -> pa.Table:
     """`table` without the values that mean nothing; texts that are empty mean nothing anyway."""
     for place, name in enumerate(table.column_names):
         column = table[name]
@@ -200,7 +211,8 @@ def _values_of(texts: Sequence[str], kind: pa.DataType) -> Column | None:
     return pa.array(values, kind) if values else None
 
 
-def _with_lists(table: pa.Table, lists: Mapping[str, str]) -> pa.Table:
+def with_lists(table: pa.Table, lists: Mapping[str, str]) -> pa.Table:
+    """`table` with LIST_MARKs in place of the separators in the columns that `lists` names."""
     for name, separator in lists.items():
         marked = pc.replace_substring(as_text(table[name]), separator, LIST_MARK)
         table = table.set_column(table.column_names.index(name), name, marked)

@@ -67,12 +67,21 @@ class JsonFields:
 
 
 def read_json_lines(
-    path: Path, file: str, encoding: str, columns: Sequence[str], fields: JsonFields, limits: ReadLimits
+    path: Path,
+    file: str,
+    encoding: str,
+    columns: Sequence[str],
+    fields: JsonFields,
+    limits: ReadLimits,
+    nested: str | None = None,
 ) -> Iterator[RawBatch]:
     """Batches of `columns` as texts; what an object lacks is null. `fields` notes what there was.
 
+    Args:
+        nested: the one of `columns` whose cells may be lists of objects; it comes as JSON texts.
+
     Raises:
-        DataError: the file is damaged, is one JSON array, or has objects where texts are expected.
+        DataError: the file is damaged, is one document over many lines, or has objects for texts.
     """
     for block in line_blocks(path, file, encoding, limits):
         lines = block.data.splitlines()  # of bytes: only at \n, \r and \r\n
@@ -80,9 +89,22 @@ def read_json_lines(
         for start in range(0, len(lines), BATCH_LINES):
             batch = lines[start : start + BATCH_LINES]
             rows, objects, malformed = _parsed(batch, block.first + start, file, checked)
-            fields.saw(objects)
-            table = pa.table({name: _column(name, objects, rows, file, fields) for name in columns})
-            yield RawBatch(table, ((file, 0),), np.array(rows, np.int64), tuple(malformed))
+            yield json_batch(objects, rows, malformed, file, columns, fields, nested)
+
+
+def json_batch(
+    objects: Sequence[JsonObject],
+    rows: Sequence[int],
+    malformed: Sequence[Malformed],
+    file: str,
+    columns: Sequence[str],
+    fields: JsonFields,
+    nested: str | None,
+) -> RawBatch:
+    """A batch of `objects`, the rows with the numbers `rows`; for the rest see `read_json_lines`."""
+    fields.saw(objects)
+    table = pa.table({name: _column(name, objects, rows, file, fields, nested) for name in columns})
+    return RawBatch(table, ((file, 0),), np.array(rows, np.int64), tuple(malformed))
 
 
 def _parsed(
@@ -95,7 +117,7 @@ def _parsed(
         if not line.strip():
             continue
         try:
-            document = _lenient(line) if checked and _LONG_INTEGER.search(line) else _document(line)
+            document = parse_json(line, checked)
         except (ValueError, RecursionError) as error:
             _reject_whole_document(line, number, file)
             text = line.decode("utf-8", "replace").rstrip()
@@ -110,42 +132,57 @@ def _parsed(
     return rows, objects, malformed
 
 
-def _document(line: bytes) -> Any:
+def parse_json(text: bytes, checked: bool = True) -> Any:
+    """What `text` says, integers exact whatever their size; NaN and infinities, which are no JSON, are null.
+
+    Args:
+        checked: there may be integers beyond 64 bits.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
+    """
+    if checked and _LONG_INTEGER.search(text):
+        return _lenient(text)
     try:
-        return orjson.loads(line)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _lenient(line)
+        return _lenient(text)
 
 
-def _lenient(line: bytes) -> Any:
-    """What `line` says: integers exact whatever their size; NaN and infinities, no JSON, are null."""
-    document = json.loads(line.decode(), parse_constant=lambda _: None)
+def _lenient(text: bytes) -> Any:
+    document = json.loads(text.decode(), parse_constant=lambda _: None)
     json.dumps(document, ensure_ascii=False).encode()  # half a surrogate is no text
     return document
 
 
 def _reject_whole_document(line: bytes, number: int, file: str) -> None:
     """Raises if the first line shows that the file is one JSON document over many lines."""
-    if number == 1 and line.lstrip().startswith(b"["):
-        raise DataError(f"{file} is one JSON array. Write one object a line, for example with `jq -c '.[]'`.")
     if number == 1 and line.strip() == b"{":
         raise DataError(
-            f"{file} is one JSON document over many lines. Write one object a line, for example with "
-            "`jq -c .`."
+            f"{file} is one JSON document over many lines. Name the list of its rows as `records`, or write "
+            "one object a line, for example with `jq -c .`."
         )
 
 
 def _column(
-    name: str, objects: Sequence[JsonObject], rows: Sequence[int], file: str, fields: JsonFields
+    name: str,
+    objects: Sequence[JsonObject],
+    rows: Sequence[int],
+    file: str,
+    fields: JsonFields,
+    nested: str | None,
 ) -> pa.Array:
     values = _values(name, objects)
     kinds = set(map(type, values))
     if kinds - {_Absent}:
         fields.found.add(name)
+    if name == nested:
+        return pa.array([_json_or_text(value) for value in values], pa.string())
     if dict in kinds or list in kinds:
         _reject_objects(name, values, rows, file)
     if not kinds <= {str, NoneType}:
-        values = [value if type(value) is str else _text(value) for value in values]
+        values = [value if type(value) is str else json_text(value) for value in values]
     return pa.array(values, pa.string())
 
 
@@ -199,7 +236,13 @@ def _paths(value: JsonObject, prefix: str = "") -> Iterator[str]:
             yield from _paths(inner, f"{prefix}{key}.")
 
 
-def _text(value: Any) -> str | None:
+def _json_or_text(value: Any) -> str | None:
+    """Lists and objects as JSON, the rest as text."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else json_text(value)
+
+
+def json_text(value: Any) -> str | None:
+    """A value of a JSON document as the text of a cell, a list with LIST_MARKs between its elements."""
     if isinstance(value, str):
         return value
     if value is None or value is _ABSENT:
@@ -213,5 +256,5 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        return LIST_MARK.join(text for element in value if (text := _text(element))) or None
+        return LIST_MARK.join(text for element in value if (text := json_text(element))) or None
     return orjson.dumps(value, default=str).decode()

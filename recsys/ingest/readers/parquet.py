@@ -22,11 +22,16 @@ _VALUE_BYTES = 4  # what a value takes at least when it is unpacked
 
 
 def read_parquet(
-    path: Path, file: str, columns: Sequence[str], optional: Collection[str], limits: ReadLimits
+    path: Path,
+    file: str,
+    columns: Sequence[str],
+    optional: Collection[str],
+    limits: ReadLimits,
+    nested: str | None = None,
 ) -> Iterator[RawBatch]:
     """Batches of `columns` in plain types, but of those that are `optional` and absent.
 
-    A dotted path reaches into structs and maps.
+    A dotted path reaches into structs and maps. The column `nested` comes as it is.
 
     Raises:
         SchemaMismatchError: a column is missing, or has a type that cannot be read.
@@ -50,7 +55,7 @@ def read_parquet(
                 if unpacked > limits.unpacked_bytes(path.stat().st_size):
                     raise _too_large(file, unpacked, limits)
                 found = {
-                    name: plain_column(name, _nested(batch.column(top), name, top), name in uuids)
+                    name: _plain(name, _nested(batch.column(top), name, top), name in uuids, nested)
                     for name, top in tops.items()
                 }
                 yield _batch(found, file, first, len(batch))
@@ -60,6 +65,10 @@ def read_parquet(
     except (pa.ArrowException, OSError) as error:
         where = f", from row {first}" if first > 1 else ""
         raise DataError(f"{file}{where} is not a readable Parquet file: {error}. Copy it again.") from error
+
+
+def _plain(name: str, column: Column, is_uuid: bool, nested: str | None) -> PlainColumn:
+    return PlainColumn(column) if name == nested else plain_column(name, column, is_uuid)
 
 
 def _batch(found: dict[str, PlainColumn], file: str, first: int, count: int) -> RawBatch:

@@ -13,6 +13,7 @@ _FORMATS_OF = {  # what is not here is used by every format
     "quote": {"csv"},
     "cell_lines": {"csv"},
     "encoding": {"csv", "jsonl"},
+    "records": {"jsonl"},
 }
 _SHOWN = {"csv": "CSV", "jsonl": "JSON Lines", "parquet": "Parquet"}
 

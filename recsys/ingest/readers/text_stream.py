@@ -170,7 +170,7 @@ class _Decoded:
 def _unmarked_encoding(head: bytes) -> str | None:
     """UTF-16 without its mark: every other byte of a text in Latin letters is zero."""
     zeros = head[::2].count(0), head[1::2].count(0)
-    if min(zeros) > 0 or max(zeros) < len(head) // 4 or not head:
+    if len(head) < 8 or min(zeros) > 0 or max(zeros) < len(head) // 4:
         return None
     return "utf-16-be" if zeros[0] else "utf-16-le"
 

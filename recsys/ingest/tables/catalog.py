@@ -101,14 +101,14 @@ def canonical_users(raw: pa.Table, source: UserSource) -> tuple[pa.Table, RowRej
 
 
 def items_without_rows(ids: Iterable[str]) -> pa.Table:
-    """Items that only events know: the id is the title."""
+    """Items that only events know: the id is shown as the title, and there is no text."""
     names = pa.array(sorted(ids), pa.string())
     none = pa.nulls(len(names), pa.string())
     return pa.table(
         {
             columns.ITEM_ID: names,
             columns.TITLE: names,
-            columns.TEXT: names,
+            columns.TEXT: none,
             columns.CATEGORY: none,
             columns.BRAND: none,
             columns.PRICE_MICROS: pa.nulls(len(names), pa.int64()),
