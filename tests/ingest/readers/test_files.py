@@ -73,8 +73,8 @@ def test_the_suffix_of_a_packed_file_may_be_left_out(tmp_path: Path, suffix: str
         (b"<!DOCTYPE html><html>", "a web page"),
         (b'<?xml version="1.0"?>', "XML"),
         (b"a" * 257 + b"ustar\x00", "a tar archive"),
-        (gzip.compress(gzip.compress(b"id\n")), "packed twice"),
-        (gzip.compress(b"a" * 257 + b"ustar\x00"), "a tar archive"),
+        (gzip.compress(gzip.compress(b"id\n", mtime=0), mtime=0), "packed twice"),
+        (gzip.compress(b"a" * 257 + b"ustar\x00", mtime=0), "a tar archive"),
     ],
 )
 def test_files_that_are_no_tables_are_told_by_name(tmp_path: Path, content: bytes, told: str) -> None:
@@ -149,13 +149,13 @@ def test_a_folder_of_csv_files_is_read(tmp_path: Path) -> None:
         read(tmp_path, ["id"], "empty")
 
 
-@pytest.mark.parametrize("empty", [b"", b"\n\n", b"id,n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize("empty", [b"", b"\n\n", b"id,n\n", b"\xef\xbb\xbf", b"gz"])
 @pytest.mark.parametrize("name", ["b.csv", "b.csv.gz"])
 def test_an_empty_file_among_several_has_no_rows_and_is_counted(
     tmp_path: Path, name: str, empty: bytes
 ) -> None:
     (tmp_path / "a.csv").write_text("id,n\n1,2\n")
-    (tmp_path / name).write_bytes(empty)
+    (tmp_path / name).write_bytes(gzip.compress(b"") if empty == b"gz" else empty)
     batches = list(read_batches(Source(files=("*.csv*",)), tmp_path, ["id"]))
     counts = dict(pair for batch in batches for pair in batch.rows_by_file())
     assert counts == {"a.csv": 1, name: 0}
