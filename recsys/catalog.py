@@ -21,17 +21,28 @@ def stable_key(text: str) -> int:
     return int.from_bytes(digest, "little", signed=True) or 1
 
 
+def is_titled(item_id: str, title: str, text: str | None) -> bool:
+    """Whether `title` is one; where an item has none its id is shown, which says nothing about it.
+
+    >>> is_titled("a7", "Oat milk", "Oat milk"), is_titled("a7", "a7", None), is_titled("a7", "a7", "a7")
+    (True, False, True)
+    """
+    return title != item_id or title == text
+
+
 @dataclass(frozen=True)
 class Item:
     """p = (q, d): an item's description `text` and its `attributes`, as they are since `at`.
 
     Attributes:
+        title: what is shown; the id where the item has no title.
+        text: what the text encoder reads; None where the item has none.
         vectors: ready vectors by name, such as that of the item's image; they are attributes too.
     """
 
     item_id: str
     title: str
-    text: str
+    text: str | None
     category: str | None = None
     brand: str | None = None
     price_micros: int | None = None

@@ -14,7 +14,8 @@ SESSION_ID = "session_id"  # a session or a basket
 QUERY = "query"
 REQUEST_ID = "request_id"  # the response that this event answers to
 POSITION = "position"  # from 1
-QUANTITY = "quantity"
+QUANTITY = "quantity_thousandths"  # of a piece, so that 0.25 kg stays what it is
+EVENT_QUANTITY = "quantity"  # in pieces, as the JSON of an event and tables of earlier versions have it
 VALUE_MICROS = "value_micros"  # money of the whole line, in millionths of the currency unit
 WEIGHT = "weight"  # how much this event says about preference; 0 = nothing
 

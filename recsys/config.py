@@ -184,6 +184,20 @@ class ServingSettings(Section):
     snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
 
 
+class ImportSettings(Section):
+    """How a shop's files are imported, and what is too large to be believed."""
+
+    most_line_bytes: int = Field(
+        16_777_216, ge=1024, le=1_073_741_824, description="a longer line, or row of quoted lines, is refused"
+    )
+    most_document_bytes: int = Field(
+        268_435_456, ge=1024, description="a larger file that is one JSON document is refused"
+    )
+    most_unpacked_ratio: int = Field(
+        200, ge=1, description="a file that unpacks to more times its size, and over 64 MiB, is refused"
+    )
+
+
 class StreamSettings(Section):
     """Events in real time: the transport, the workers and what they promise."""
 
@@ -202,6 +216,8 @@ class StreamSettings(Section):
 class Settings(Section):
     """All settings of one shop on one machine."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     home: Path = Path(".recsys")
     root: Path = Path(".")
     redis_url: SecretStr | None = None
@@ -218,6 +234,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
+    import_: ImportSettings = Field(ImportSettings(), alias="import")  # `import` is a word of Python
 
     @property
     def paths(self) -> HomePaths:

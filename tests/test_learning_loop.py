@@ -51,7 +51,7 @@ def live_events(now: datetime) -> pa.Table:
             columns.REQUEST_ID: request,
             columns.POSITION: place,
             columns.WEIGHT: 1.0,
-            columns.QUANTITY: 1 if bought else None,
+            columns.QUANTITY: 1000 if bought else None,
             columns.VALUE_MICROS: 2_000_000 if bought else None,
         }
         rows.append(row)

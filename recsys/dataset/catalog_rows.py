@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.catalog import AttributeValue, Item, User
@@ -46,6 +47,21 @@ def items_of(table: pa.Table) -> list[Item]:
         )
         for row in table.select(names).to_pylist()
     ]
+
+
+def without_ids_as_text(table: pa.Table) -> pa.Table:
+    """Stored rows of items, where a text that is nothing but the id becomes null.
+
+    Before a text could be null, an item without one got its id for title and text. Rows that were written
+    since say themselves whether there is a text, an id that the shop's own title repeats included.
+    """
+    if columns.TEXT not in table.column_names or table.schema.field(columns.TEXT).nullable:
+        return table
+    item_id, title, text = (table[name] for name in (columns.ITEM_ID, columns.TITLE, columns.TEXT))
+    only_id = pc.and_(pc.equal(title, item_id), pc.equal(text, item_id))
+    texts = pc.if_else(only_id, pa.scalar(None, text.type), text)
+    place = table.column_names.index(columns.TEXT)
+    return table.set_column(place, columns.TEXT, texts)
 
 
 def users_table(users: Iterable[User]) -> pa.Table:

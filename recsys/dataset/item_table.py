@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.catalog import is_titled
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_vectors import (
     VectorLayout,
@@ -32,11 +33,21 @@ class ItemTable:
     price_micros: IntArray  # -1 where unknown
     available: BoolArray
     attributes: tuple[str, ...]  # JSON objects
+    titled: BoolArray | None = None  # (N + 1,) false where the id is shown for a title; None = all true
     vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
     vector_layout: VectorLayout = ()
 
     def __len__(self) -> int:
         return len(self.titles)
+
+    @property
+    def words_of_titles(self) -> tuple[str, ...]:
+        """(N + 1,) titles, "" where there is only the id: an id is shown, but it is never text."""
+        if self.titled is None:
+            return self.titles
+        return tuple(
+            title if titled else "" for title, titled in zip(self.titles, self.titled.tolist(), strict=True)
+        )
 
     @property
     def ready_vectors(self) -> FloatArray:
@@ -55,16 +66,18 @@ def item_table(rows: "pd.DataFrame", vocabulary: Vocabulary) -> ItemTable:
         return (padding, *rows[name].fillna("").astype(str))
 
     layout, vectors = _ready_vectors(rows)
+    titles = texts(columns.TITLE, "")
     prices = rows[columns.PRICE_MICROS].astype("Int64").fillna(-1).to_numpy(np.int64)
     available = rows[columns.AVAILABLE].fillna(True).to_numpy(bool)
     return ItemTable(
         vocabulary=vocabulary,
-        titles=texts(columns.TITLE, ""),
+        titles=titles,
         categories=texts(columns.CATEGORY, ""),
         brands=texts(columns.BRAND, ""),
         price_micros=np.concatenate([[-1], prices]),
         available=np.concatenate([[False], available]),
         attributes=texts(columns.ATTRIBUTES, "{}"),
+        titled=_titled(vocabulary, titles, rows),
         vectors=vectors,
         vector_layout=layout,
     )
@@ -107,9 +120,33 @@ def _ready_vectors(rows: "pd.DataFrame") -> tuple[VectorLayout, FloatArray | Non
     return layout, np.concatenate([np.zeros((1, matrix.shape[1]), np.float32), matrix])
 
 
+def rows_without_text(text_vectors: FloatArray) -> BoolArray:
+    """(N + 1,) whether a row of the text vectors is zero: an item without text, or padding."""
+    without: BoolArray = np.logical_not(text_vectors.any(axis=1))
+    return without
+
+
+def some_lack_text(text_vectors: FloatArray) -> bool:
+    """Whether of the items of (N + 1, E) text vectors some have a text and others none.
+
+    Only then does it say something of an item that it has none.
+    """
+    without = rows_without_text(text_vectors)[1:]
+    return bool(without.any() and not without.all())
+
+
+def _titled(vocabulary: Vocabulary, titles: tuple[str, ...], rows: "pd.DataFrame") -> BoolArray | None:
+    """(N + 1,) `is_titled` of each item; None where all are, or the rows have no text to tell it by."""
+    if columns.TEXT not in rows:
+        return None
+    texts = ("", *rows[columns.TEXT].fillna("").astype(str))
+    titled = np.array([is_titled(*row) for row in zip(vocabulary.ids, titles, texts, strict=True)], bool)
+    return None if titled.all() else titled
+
+
 def item_words(items: ItemTable) -> list[str]:
-    """(N + 1) texts of what words say of each item: title, category and brand."""
+    """(N + 1) texts of what words say of each item: title, category and brand; an id is no word."""
     return [
         " ".join(part for part in parts if part)
-        for parts in zip(items.titles, items.categories, items.brands, strict=True)
+        for parts in zip(items.words_of_titles, items.categories, items.brands, strict=True)
     ]

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.amounts import earlier_quantities
 from recsys.errors import SchemaMismatchError
 
 INSTANT = pa.timestamp("us", "UTC")
@@ -56,6 +59,22 @@ ITEM_SCHEMA = _schema(
     ),
 )
 USER_SCHEMA = _schema(columns.USER_COLUMNS, frozenset({columns.USER_ID, columns.ATTRIBUTES, columns.AT}))
+
+
+def upgrade_events(events: pa.Table) -> pa.Table:
+    """`events` with quantities in thousandths; an earlier version had them in pieces, in another column.
+
+    Args:
+        events: with the column of kinds where they are of an earlier version.
+    """
+    if columns.EVENT_QUANTITY not in events.column_names:
+        return events
+    place = events.column_names.index(columns.EVENT_QUANTITY)
+    found = events[columns.EVENT_QUANTITY].combine_chunks()
+    cancels = np.asarray(pc.equal(events[columns.KIND], columns.CANCEL).fill_null(False))
+    quantities = earlier_quantities(found.cast(pa.int64()).fill_null(0).to_numpy(), cancels)
+    column = pa.array(quantities, mask=quantities == 0)
+    return events.set_column(place, columns.QUANTITY, column)
 
 
 def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:

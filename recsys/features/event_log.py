@@ -1,6 +1,6 @@
 """Events as integer arrays: those that features count, with cancellations matched to their purchases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN
 from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
+from recsys.dataset.cancellations import TakenBack, match_cancellations
 from recsys.errors import SchemaMismatchError
 
 NEVER = np.iinfo(np.int64).max
@@ -44,9 +46,9 @@ class EventLog:
         item_keys: stable keys; `item` indexes it.
         kind: codes of `recsys.columns.KIND_CODES`.
         at: microseconds.
-        quantity: pieces, 1 where unknown.
-        value: micros of the whole line, -1 where unknown.
-        undone_at: instant of the cancellation that undid this purchase; NEVER for everything else.
+        quantity: thousandths of a piece; 0 where a cancellation says none, one piece elsewhere.
+        value: micros of the whole line, UNKNOWN where it is not known.
+        taken_back: what cancellations took of purchases; places are those of the log.
     """
 
     users: tuple[str, ...]
@@ -58,7 +60,7 @@ class EventLog:
     at: IntArray
     quantity: IntArray
     value: IntArray
-    undone_at: IntArray
+    taken_back: TakenBack
 
     def __len__(self) -> int:
         return len(self.at)
@@ -67,6 +69,14 @@ class EventLog:
     def is_action(self) -> BoolArray:
         """(M,) whether an event is an action: neither an impression nor a cancellation."""
         return np.asarray(IS_ACTION[self.kind])
+
+    @cached_property
+    def undone_at(self) -> IntArray:
+        """(M,) instant of the cancellation that left nothing of this purchase; NEVER for everything else."""
+        when = np.full(len(self), NEVER, np.int64)
+        undone = self.taken_back.undone
+        when[self.taken_back.purchase[undone]] = self.at[self.taken_back.cancel[undone]]
+        return when
 
 
 def read_log(events: pa.Table) -> EventLog:
@@ -87,7 +97,10 @@ def read_log(events: pa.Table) -> EventLog:
     order = np.lexsort((events[columns.SEQUENCE].to_numpy(), at))
     users, user = _encoded(events[columns.USER_ID])
     items, item = _encoded(events[columns.ITEM_ID])
-    user, item, kind = user[order], item[order], kind[kept][order]
+    all_kinds = kind[kept]
+    user, item, kind = user[order], item[order], all_kinds[order]
+    at = at[order]
+    quantity, value = (column[order] for column in read_amounts(events, all_kinds))
     return EventLog(
         users=users,
         items=items,
@@ -95,11 +108,19 @@ def read_log(events: pa.Table) -> EventLog:
         user=user,
         item=item,
         kind=kind,
-        at=at[order],
-        quantity=integer_column(events[columns.QUANTITY], 1)[order],
-        value=integer_column(events[columns.VALUE_MICROS], -1)[order],
-        undone_at=undone_at(user, item, kind, at[order]),
+        at=at,
+        quantity=quantity,
+        value=value,
+        taken_back=find_taken_back(user, item, kind, at, quantity, value),
     )
+
+
+def read_amounts(events: pa.Table, kind: IntArray) -> tuple[IntArray, IntArray]:
+    """(M,) quantity and (M,) value of canonical `events` as an `EventLog` has them, within the bounds."""
+    absent = np.where(kind == CANCEL_CODE, 0, PIECE)
+    quantity = integer_column(events[columns.QUANTITY], 0)
+    quantity = np.minimum(np.where(quantity > 0, quantity, absent), MOST_THOUSANDTHS)
+    return quantity, np.minimum(integer_column(events[columns.VALUE_MICROS], UNKNOWN), MOST_MICROS)
 
 
 def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
@@ -107,48 +128,29 @@ def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
 
 
-def undone_at(user: IntArray, item: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """(M,) when each purchase was undone, NEVER = not; a user's events in order of instant and arrival.
-
-    A cancellation undoes the latest purchase of its user and item that still stands. A log that lacks its
-    beginning therefore gives the same for the purchases that it holds.
+def find_taken_back(
+    user: IntArray, item: IntArray, kind: IntArray, at: IntArray, quantity: IntArray, value: IntArray
+) -> TakenBack:
+    """What cancellations took back, see `match_cancellations`; events (M,) in the order of arrival at least
+    where their instants are equal; `item` may be indexes or keys.
     """
-    undone = np.full(len(at), NEVER, np.int64)
-    cancels = kind == CANCEL_CODE
-    if not cancels.any():
-        return undone
-    pair = user * (int(item.max()) + 1) + item
-    concerned = np.flatnonzero(cancels | (kind == PURCHASE_CODE))
-    pair = pair[concerned]
-    cancelled = np.isin(pair, pair[cancels[concerned]])
-    concerned, pair = concerned[cancelled], pair[cancelled]
-    bought, cancel = _matched(pair, cancels[concerned])
-    undone[concerned[bought]] = at[concerned[cancel]]
-    return undone
-
-
-def _matched(pair: IntArray, cancels: BoolArray) -> tuple[IntArray, IntArray]:
-    """Places of the purchases that are undone, and of the cancellation of each, like brackets that match.
-
-    A pair's purchases stand on a stack and a cancellation takes the top one away: it is the next event of
-    the pair at the same height of the stack.
-    """
-    order = np.argsort(pair, kind="stable")
-    pair, cancels = pair[order], cancels[order]
-    start = np.concatenate([[True], pair[1:] != pair[:-1]])
-    group = np.cumsum(start) - 1
-    total = np.concatenate([[0], np.cumsum(np.where(cancels, -1, 1))])
-    balance = total[1:] - total[:-1][start][group]  # purchases less cancellations of the pair so far
-    apart = group * 2 * len(pair)  # each pair lies below the one before, so that one minimum serves all
-    lowest = np.minimum(np.minimum.accumulate(balance - apart) + apart, 0)
-    before = np.where(start, 0, np.concatenate([[0], lowest[:-1]]))
-    height = balance - lowest + cancels
-    kept = np.flatnonzero(~(cancels & (balance < before)))  # the others cancel nothing
-    kept = kept[np.lexsort((kept, height[kept], group[kept]))]
-    first, then = kept[:-1], kept[1:]
-    same = (group[first] == group[then]) & (height[first] == height[then])
-    match = same & ~cancels[first] & cancels[then]
-    return order[first[match]], order[then[match]]
+    concerned = np.flatnonzero((kind == CANCEL_CODE) | (kind == PURCHASE_CODE))
+    cancels = kind[concerned] == CANCEL_CODE
+    if cancels.any():  # few have ever cancelled anything
+        cancelled = np.zeros(int(user.max()) + 1, bool)
+        cancelled[user[concerned[cancels]]] = True
+        concerned = concerned[cancelled[user[concerned]]]
+    else:
+        concerned = concerned[:0]
+    _, items = np.unique(item[concerned], return_inverse=True)
+    found = match_cancellations(
+        user[concerned] * (len(items) + 1) + items,
+        kind[concerned] == CANCEL_CODE,
+        at[concerned],
+        quantity[concerned],
+        value[concerned],
+    )
+    return replace(found, purchase=concerned[found.purchase], cancel=concerned[found.cancel])
 
 
 def kind_codes(column: Any) -> IntArray:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from recsys import columns
+from recsys.amounts import saturating_sums
 from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import NEVER, EventLog
 from recsys.features.windows import day_of, leaves_at
@@ -15,11 +16,11 @@ from recsys.features.windows import day_of, leaves_at
 
 @dataclass(frozen=True)
 class Changes:
-    """C changes of daily counters: at `at` that of `entity` on `day` gains `sign` times its source's amount.
+    """C changes of daily counters: at `at` that of `entity` on `day` gains `sign`.
 
     Attributes:
         source: (C,) int64 place in the event log.
-        sign: (C,) int64, 1, or -1 where a cancellation takes a purchase back.
+        sign: (C,) int64, 1; -1 where a cancellation undoes a purchase, 0 where it takes a part of it.
     """
 
     source: IntArray
@@ -47,13 +48,13 @@ def changes_of(log: EventLog, entity: IntArray, source: IntArray) -> Changes:
     places = np.concatenate([source, undone])
     at = np.concatenate([log.at[source], log.undone_at[undone]])
     sign = np.concatenate([np.ones_like(source), -np.ones_like(undone)])
-    order = _by_entity(entity[places], at)  # as the rows of a timeline: looking them up stays in cache
+    order = by_entity(entity[places], at)  # as the rows of a timeline: looking them up stays in cache
     places = places[order]
     return Changes(places, entity[places], at[order], day_of(log.at[places]), sign[order])
 
 
-def _by_entity(entity: IntArray, at: IntArray) -> IntArray:
-    """The order by entity and then instant; fast where, as in a stream's logs, most is in order already."""
+def by_entity(entity: IntArray, at: IntArray) -> IntArray:
+    """(C,) the order by entity and then instant; fast where most is in order already, as in logs."""
     if not len(at):
         return np.zeros(0, np.int64)
     oldest = int(at.min())
@@ -195,7 +196,7 @@ class Sums(Protocol):
         ...
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
+        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
         ...
 
 
@@ -219,8 +220,8 @@ class MomentSums:
         return self._summed(self._sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
-        return self._summed(amounts * self._sign, days)
+        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
+        return saturating_sums(lambda part: self._summed(part, days), amounts)
 
     def _summed(self, signed: IntArray, days: int) -> IntArray:
         if days not in self._held:
@@ -246,8 +247,8 @@ class RollingSums:
         return self._cumulated(self._changes.sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,), signs included, over the last `days` days."""
-        return self._cumulated(amounts * self._changes.sign, days)
+        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
+        return saturating_sums(lambda part: self._cumulated(part, days), amounts)
 
     def _cumulated(self, signed: IntArray, days: int) -> IntArray:
         counted, leave = self._leaving(days)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
+from recsys.amounts import unit_micros
 from recsys.arrays import Column, IntArray
 from recsys.features.event_log import CANCEL_CODE, PURCHASE_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
@@ -14,6 +15,7 @@ from recsys.features.timeline import (
     Instants,
     Moments,
     build_timeline,
+    by_entity,
     changes_of,
     find_validity,
     latest_values,
@@ -21,7 +23,7 @@ from recsys.features.timeline import (
 )
 from recsys.features.top_categories import top_categories
 from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
-from recsys.features.windows import PROFILE_DAYS
+from recsys.features.windows import PROFILE_DAYS, day_of
 from recsys.instants import SECOND
 
 
@@ -70,7 +72,7 @@ def _rows(
     order = timeline.written
     kind = log.kind[changes.source]
     values = kind_counts(timeline, changes, kind, columns.ACTION_KINDS, "{kind}_count_{days}d")
-    values |= _money(log, changes, timeline)
+    values |= _money(log, timeline)
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.user[acts], log.at[acts])
     top = top_categories(timeline, changes, category[log.item[changes.source]])
@@ -87,20 +89,40 @@ def _rows(
     return view_table(columns.USER_ACTIVITY, values)
 
 
-def _money(log: EventLog, changes: Changes, timeline: Instants) -> dict[str, Column]:
+def _money(log: EventLog, timeline: Instants) -> dict[str, Column]:
     order = timeline.written
-    priced = (log.kind[changes.source] == PURCHASE_CODE) & (log.value[changes.source] >= 0)
-    changes = changes.chosen(priced)
+    changes, value, price = _money_changes(log)
     sums = sums_over(timeline, changes)
-    value = log.value[changes.source]
     values = {
         f"purchase_value_micros_{days}d": pa.array(sums.sums(value, days)[order])
         for days in columns.WINDOW_DAYS
     }
     # Each line counts once, whatever its quantity: litres of fuel would drown everything else.
-    prices = sums.sums(value // np.maximum(log.quantity[changes.source], 1), PROFILE_DAYS)
+    prices = sums.sums(price, PROFILE_DAYS)
     values[columns.AVERAGE_PRICE] = pa.array((prices // np.maximum(sums.counts(PROFILE_DAYS), 1))[order])
     return values
+
+
+def _money_changes(log: EventLog) -> tuple[Changes, IntArray, IntArray]:
+    """What purchases with a value and their cancellations change, and by how much: money, price a piece.
+
+    A part that is taken back belongs to the purchase's day and counts from the cancellation on.
+    """
+    bought = np.flatnonzero((log.kind == PURCHASE_CODE) & (log.value >= 0))
+    taken = log.taken_back
+    priced = taken.value >= 0
+    source = np.concatenate([bought, taken.purchase[priced]])
+    at = np.concatenate([log.at[bought], log.at[taken.cancel[priced]]])
+    sign = np.concatenate([np.ones_like(bought), -taken.undone[priced].astype(np.int64)])
+    value = np.concatenate([log.value[bought], (taken.value_left - taken.value)[priced]])
+    # What is undone has no price: its quantity and its money are 0.
+    price = unit_micros(taken.value_left, taken.quantity_left) - unit_micros(taken.value, taken.quantity)
+    price = np.concatenate([unit_micros(log.value[bought], log.quantity[bought]), price[priced]])
+    user = log.user[source]
+    order = by_entity(user, at)
+    source = source[order]
+    changes = Changes(source, user[order], at[order], day_of(log.at[source]), sign[order])
+    return changes, value[order], price[order]
 
 
 def _visits(changes: Changes) -> Changes:

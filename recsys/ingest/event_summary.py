@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.ingest.tables.unit_prices import UnitPrices
+from recsys.instants import DAY, from_micros
 
 
 class EventSummary:
@@ -28,3 +29,20 @@ class EventSummary:
         self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
         if self.prices:
             self.prices.add(events)
+
+
+def old_data(newest: int, now: int) -> str | None:
+    """What to say of events that all lie before the longest window of the features; None where some do not.
+
+    Args:
+        newest: instant of the newest event. now: both in microseconds.
+    """
+    days = (now - newest) // DAY
+    longest = max(columns.WINDOW_DAYS)
+    if days <= longest:
+        return None
+    return (
+        f"the newest event is of {from_micros(newest):%Y-%m-%d}, {days} days before now: counts of the "
+        f"last {longest} days and less are all 0. For a historic log write shift = 'weeks-to-now' in [time] "
+        "of the mapping; for your own shop bring newer files, or check `unit` and `format` of `time`."
+    )

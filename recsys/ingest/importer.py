@@ -18,21 +18,24 @@ from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
-from recsys.errors import DataError, SchemaMismatchError
-from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
+from recsys.errors import DataError
+from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary
+from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.examples import RejectedRows, nothing_left
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
-from recsys.ingest.mapping.sources import Source
-from recsys.ingest.raw.batch import RawBatch, concat_batches
+from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.ids import as_ids
-from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.joins import JoinedFile
+from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
-from recsys.ingest.row_counts import RowCounts
+from recsys.ingest.reading import FirstRows, ShopReader
+from recsys.ingest.row_counts import RowCounts, RowFate
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
     canonical_items,
@@ -42,21 +45,16 @@ from recsys.ingest.tables.catalog import (
     lent_columns,
     reject_key_collisions,
     user_columns,
-    with_paid_prices,
-    with_unlisted_users,
 )
 from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.rejections import (
-    FILE,
-    ROW,
-    RowRejections,
-    quarantined_events,
-    untouched_items,
-)
+from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
+from recsys.ingest.tables.id_tables import EventIds
+from recsys.ingest.tables.rejections import FILE, ROW, quarantined_events
 from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
+from recsys.ingest.warnings import ImportWarnings
 from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
@@ -81,6 +79,7 @@ class ShopFiles:
     mapping: ShopMapping
     mapping_sha256: str
     folder: Path
+    limits: ReadLimits = DEFAULT_LIMITS
 
 
 def import_shop(
@@ -91,6 +90,7 @@ def import_shop(
     scratch: Path,
     progress: Progress = silent,
     memory_rows: int = MEMORY_ROWS,
+    first: FirstRows | None = None,
 ) -> ImportedShop:
     """Reads, cleans and hands over a whole shop.
 
@@ -100,26 +100,41 @@ def import_shop(
         quarantine: takes rows of `QUARANTINE_SCHEMA`.
         scratch: a folder for rows that do not fit in memory; created when needed.
         memory_rows: events that do.
+        first: read only these rows of the events, and remember what was read.
 
     Raises:
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged, or no event is left.
     """
-    run = _Run(shop, to_micros(now), quarantine, progress)
+    run = _Run(shop, to_micros(now), quarantine, progress, first)
+    try:
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows), first)
+    finally:
+        run.warnings.log()  # of an import that failed too: they may say why
+
+
+def _imported(
+    run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser, first: FirstRows | None
+) -> ImportedShop:
     items = run.items()
     users = run.users()
-    staged = EventsByUser(scratch, memory_rows)
     with Background(lake) as writer:
         try:
             shift = run.stage(staged, items)
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        for name, rows in run.tables().items():
+            rows.notes.warn(name, run.warnings)
+        run.compare_ids(items, users, events)
         if not run.events.kept:
-            raise DataError(_nothing_left(run.events))
+            examples = run.quarantine.of("events")
+            raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
+        if first is None:  # a log begins with its oldest events
+            run.warn_of_old_data(events)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
-        items = _dated(run.finished_items(items, events), known_at)
-        users = _dated(with_unlisted_users(users, events.users), known_at)
+        items = dated(run.finished_items(items, events), known_at)
+        users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
@@ -129,53 +144,52 @@ def import_shop(
 class _Run:
     """One import: the accounts that its steps write to."""
 
-    def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
+    def __init__(
+        self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress, first: FirstRows | None
+    ) -> None:
         self.shop = shop
         self.mapping = shop.mapping
+        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
-        self.quarantine = quarantine
+        self.quarantine = RejectedRows(quarantine)
         self.progress = progress
         self.events = RowCounts()
         self.item_rows = RowCounts()
         self.user_rows = RowCounts()
         self.vector_rows = RowCounts()
-        self.files: dict[str, int] = {}
+        self.joined_rows = RowCounts()
         self.sequence = 0  # events read so far
+        self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
+        self.warnings = ImportWarnings()
+        self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())
-        if source.long is not None:
-            raw = self._batches(source, long_columns(source.id, source.long), "items", {})
-            batch = pivot_long_table(raw, source.id, source.long, item_columns(source))
+        wanted = item_columns(source)
+        if source.long is None:
+            optional = (*source.optional, *lent_columns(source))
+            batch = self.reader.table(source.model_copy(update={"optional": optional}), wanted, "items")
         else:
-            batch = self._read_catalog(source)
+            raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
+            batch = pivot_long_table(raw, source.id, source.long, wanted)
         joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
         items, rejections, notes = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, notes, len(items))
+        self._count_rows(self.item_rows, "items", batch, RowFate(rejections, len(items), notes))
         return items
-
-    def _read_catalog(self, source: ItemSource) -> RawBatch:
-        """The rows of the item files; columns that attributes lend their names to may be missing."""
-        wanted, lent = item_columns(source), lent_columns(source)
-        try:
-            return self._read(source, wanted, "items")
-        except SchemaMismatchError:
-            if not lent:
-                raise
-            return self._read(source, [name for name in wanted if name not in lent], "items")
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
         """Ready vectors that files of their own hold, a cell for each of `item_ids`."""
         cells = {}
         for name, vector in source.vectors.items():
             if vector.files:
-                batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
-                found = joined_vectors(batches, vector, item_ids)
-                fate = found.rejections, found.notes, found.kept
-                self._count_rows(self.vector_rows, "vectors", found.rows, *fate)
+                batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
+                found = joined_vectors(list(batches), vector, item_ids)
+                fate = RowFate(found.rejections, found.kept, found.notes)
+                self._count_rows(self.vector_rows, "vectors", found.rows, fate)
+                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
         return cells
 
@@ -184,9 +198,9 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self._read(source, user_columns(source), "users")
+        batch = self.reader.table(source, user_columns(source), "users")
         users, rejections, notes = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, notes, len(users))
+        self._count_rows(self.user_rows, "users", batch, RowFate(rejections, len(users), notes))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -194,13 +208,16 @@ class _Run:
         rejects = self.mapping.items.unknown == "quarantine"
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
-        for source in self.mapping.events:
+        for place, source in enumerate(self.mapping.events):
             unit = TimeUnit(source, self.mapping.cleaning, self.now)
-            for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, found.notes, 0)
+            for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
+                self._count_rows(self.events, "events", batch, RowFate(found.rejections, 0, found.notes))
                 unit.add(batch.table, found.instants)
+                if known is not None and "unknown_item" in found.rejections.counts():
+                    ids = pc.unique(as_ids(batch.table[source.item]).texts)
+                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
-                file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
+                file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
@@ -215,7 +232,7 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.files)
+        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -225,29 +242,43 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = _shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
+        if message := self.event_ids.warning():
+            self.warnings.add("event_ids_of_tables", message)
         return found
 
+    def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
+        """Warns where the catalog or the user file speaks of others than the events do."""
+        named = pa.array(events.items | self.unlisted, pa.string())
+        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        if users is not None:
+            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
+
+    def warn_of_old_data(self, events: EventSummary) -> None:
+        """Warns where all events lie before the longest window of the features."""
+        message = None if self.now is None else old_data(events.end, self.now)
+        if message:
+            self.warnings.add("old_data", message)
+
+    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
+        message = ids_do_not_meet(as_ids(listed).texts, named, sides)
+        if message:
+            self.warnings.add("ids_do_not_meet", message)
+
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
-        """The catalog with what only events know: unlisted items, unit prices, who was never touched."""
-        source = self.mapping.items
-        listed = set(items[columns.ITEM_ID].to_pylist())
-        unlisted = items_without_rows(events.items - listed)
-        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: len(unlisted), NO_TEXT: len(unlisted)})
-        items = pa.concat_tables([items, unlisted])
-        if source.without_events == "quarantine":
-            seen = pc.is_in(items[columns.ITEM_ID], value_set=pa.array(sorted(events.items), pa.string()))
-            gone = items.filter(pc.invert(seen))
-            self.item_rows.kept -= len(gone)
-            self.item_rows.count_rejected({"no_events": len(gone)} if len(gone) else {})
-            self.quarantine.append(untouched_items(gone))
-            items = items.filter(seen)
-        if events.prices:
-            items = with_paid_prices(items, events.prices.medians())
-        return items.sort_by(columns.ITEM_ID)
+        """The catalog with what only events know."""
+        listed = len(items)
+        items, untouched = finished_items(items, self.mapping.items, events)
+        unlisted = len(items) + len(untouched) - listed
+        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: unlisted, NO_TEXT: unlisted})
+        if len(untouched):
+            self.item_rows.kept -= len(untouched)
+            self.item_rows.count_rejected({"no_events": len(untouched)})
+            self.quarantine.append(untouched)
+        return items
 
     def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
         """What dataset.json will say."""
@@ -267,84 +298,47 @@ class _Run:
         )
 
     def report(self, shift: int) -> JsonObject:
-        """What import_report.json will say: where every row went, checked."""
-        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
-        if any(vector.files for vector in self.mapping.items.vectors.values()):
-            tables["vectors"] = self.vector_rows
+        """What report.json will say: where every row went, checked."""
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            **{name: counts.report(name) for name, counts in tables.items()},
-            "warnings": [line for name, counts in tables.items() for line in counts.notes.warnings(name)],
+            **{name: rows.report(name, self.quarantine.of(name)) for name, rows in self.tables().items()},
+            "warnings": self.warnings.to_json(),
         }
+
+    def tables(self) -> dict[str, RowCounts]:
+        """What was counted so far, by table."""
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        others = {"vectors": self.vector_rows, "joined": self.joined_rows}
+        return tables | {name: rows for name, rows in others.items() if rows.files}
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
-        for batch in self._batches(source, event_columns(source), "events", self.files):
+        for batch in self.reader.batches(source, event_columns(source), "events"):
             yield batch, self.sequence
             self.sequence += batch.seen
 
     def _canonical(
-        self, source: EventSource, known: pa.Array | None
+        self, place: int, known: pa.Array | None
     ) -> Callable[[tuple[RawBatch, int]], tuple[RawBatch, StagedEvents]]:
         """What a thread does with a batch; it touches nothing of this run."""
-        weights, rules = self.mapping.kind_weights, self.mapping.cleaning
+        weights, rules, source = self.mapping.kind_weights, self.mapping.cleaning, self.mapping.events[place]
 
         def work(numbered: tuple[RawBatch, int]) -> tuple[RawBatch, StagedEvents]:
             batch, sequence = numbered
             found = canonical_events(batch.table, source, weights, sequence, known)
-            if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
-                return batch, found
-            return batch, replace(found, events=with_event_ids(found.events, rules))
+            events = self.event_ids.marked(found.events, place)
+            if rules.repeated_lines != "sum":  # else the cleaning must see which ids were given
+                events = with_event_ids(events, rules)
+            return batch, replace(found, events=events)
 
         return work
 
-    def _batches(
-        self, source: Source, wanted: list[str], name: str, files: dict[str, int]
-    ) -> Iterator[RawBatch]:
-        """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
-        with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted)):
-                files.setdefault(batch.files[0][0], len(files))
-                yield batch
-                advance(batch.seen)
+    def _count_joined(self, file: JoinedFile) -> None:
+        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), CellNotes())
+        self._count_rows(self.joined_rows, "joined", file.rows, fate)
 
-    def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
-
-    def _count_rows(
-        self,
-        row_counts: RowCounts,
-        name: str,
-        batch: RawBatch,
-        rejections: RowRejections,
-        notes: CellNotes,
-        kept: int,
-    ) -> None:
-        for file, rows in batch.rows_by_file():
-            row_counts.count_rows(file, rows)
-        row_counts.kept += kept
-        row_counts.notes.update(notes)
-        row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
-        if batch.malformed or not rejections.kept.all():
-            self.quarantine.append(rejections.quarantine(name, batch))
-
-
-def _shifted(events: pa.Table, shift: int) -> pa.Table:
-    if not shift:
-        return events
-    at = pc.add(events[columns.AT].cast(pa.int64()), shift).cast(INSTANT)
-    return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
-
-
-def _dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
-    return table.append_column(columns.AT, pa.repeat(at, len(table)))
-
-
-def _nothing_left(row_counts: RowCounts) -> str:
-    worst = ", ".join(f"{reason} {count}" for reason, count in row_counts.reasons.most_common(3))
-    return (
-        f"none of {row_counts.rows} rows is an event ({worst or 'the files are empty'}). "
-        "Check the columns of the mapping against the files."
-    )
+    def _count_rows(self, rows: RowCounts, name: str, batch: RawBatch, fate: RowFate) -> None:
+        rows.count_batch(batch, fate)
+        if batch.malformed or not fate.rejections.kept.all():
+            self.quarantine.append(fate.rejections.quarantine(name, batch))

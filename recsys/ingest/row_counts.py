@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
+from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.tables.cell_notes import CellNotes
+from recsys.ingest.tables.rejections import RowRejections
+
+
+@dataclass(frozen=True)
+class RowFate:
+    """What came of the rows of one batch: which are rejected, how many are kept, what was made of cells."""
+
+    rejections: RowRejections
+    kept: int
+    notes: CellNotes
 
 
 @dataclass
@@ -26,17 +37,22 @@ class RowCounts:
     notes: CellNotes = field(default_factory=CellNotes)
     files: Counter[str] = field(default_factory=Counter)
 
-    def count_rows(self, file: str, rows: int) -> None:
-        """`rows` more were read from `file`."""
-        self.rows += rows
-        self.files[file] += rows
+    def count_batch(self, batch: RawBatch, fate: RowFate) -> None:
+        """The rows of `batch` were read."""
+        for file, rows in batch.rows_by_file():
+            self.rows += rows
+            self.files[file] += rows
+        self.kept += fate.kept
+        self.count_rejected(fate.rejections.counts())
+        self.count_rejected(Counter(bad.reason for bad in batch.malformed))
+        self.notes.update(fate.notes)
 
     def count_rejected(self, reasons: Mapping[str, int]) -> None:
         """Rows by reason that were not kept."""
         self.reasons.update(reasons)
 
-    def report(self, name: str) -> JsonObject:
-        """The counts as import_report.json has them.
+    def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
+        """The counts as report.json has them, with an example of each reason.
 
         Raises:
             DataError: a row is missing from it, which is a fault of this package.
@@ -57,6 +73,7 @@ class RowCounts:
             "cancelled": cancelled,
             "quarantined": quarantined,
             "reasons": dict(self.reasons.most_common()),
+            "examples": dict(examples),
             **self.notes.report(),
             "files": dict(self.files),
         }

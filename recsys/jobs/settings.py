@@ -66,6 +66,10 @@ def example_toml() -> str:
         "# and RECSYS_<SECTION>__<SETTING> for the rest, for example RECSYS_RETRIEVER__EPOCHS=3.",
         "",
     ]
+    sections = {
+        field.alias or name: type(getattr(Settings(), name)).__doc__ or ""
+        for name, field in Settings.model_fields.items()
+    }
     section = ""
     for name, field, value in _leaves(Settings()):
         group, _, short = name.rpartition(".")
@@ -73,7 +77,7 @@ def example_toml() -> str:
             continue
         if group != section:
             section = group
-            meaning = (type(getattr(Settings(), group)).__doc__ or "").splitlines()[0]
+            meaning = sections[group].splitlines()[0]
             lines += ["", f"[{group}]  # {meaning}"]
         about = _about(short if group == "" else "", field)
         shown = json.dumps(_plain(name, value) if value is not None else _PLACEHOLDERS[name])
@@ -87,7 +91,7 @@ def _leaves(settings: Section, prefix: str = "") -> Iterator[tuple[str, FieldInf
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, Section):
-            sections.append((name, value))
+            sections.append((field.alias or name, value))
         else:
             yield prefix + name, field, value
     for name, value in sections:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.catalog import Item
+from recsys.catalog import Item, is_titled
 from recsys.dataset.catalog_rows import attributes_json
-from recsys.dataset.item_table import ItemTable
+from recsys.dataset.item_table import ItemTable, rows_without_text
 from recsys.dataset.item_vectors import ready_row
 from recsys.models.bundle import Bundle
 from recsys.models.retriever.attributes import attribute_row
@@ -92,7 +92,11 @@ def update_bundle(
     vectors = bundle.retriever.content_vectors(
         index[moved], text[moved], [_content(items, place) for place in index[moved].tolist()]
     )
-    rows = {"text_vectors": (index[retexted], text[retexted]), "item_vectors": (index[moved], vectors)}
+    rows = {
+        "text_vectors": (index[retexted], text[retexted]),
+        "text_missing": (index[retexted], rows_without_text(text[retexted])),
+        "item_vectors": (index[moved], vectors),
+    }
     grown = {
         name: spare.with_rows(name, array, len(items), *rows.get(name, (index[:0], array[:0])))
         for name, array in bundle.arrays().items()
@@ -135,6 +139,10 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
     if vectors is not None:
         rows = [ready_row(item.vectors, table.vector_layout) for item in items]
         vectors = numbers(columns.VECTORS, vectors, rows)
+    named = [is_titled(item.item_id, item.title, item.text) for item in items]
+    titled = table.titled
+    if titled is not None or not all(named):
+        titled = numbers("titled", np.ones(len(table), bool) if titled is None else titled, named)
     prices = [item.price_micros or 0 for item in items]  # 0: unknown, as the feature store writes it
     return ItemTable(
         vocabulary=vocabulary,
@@ -144,6 +152,7 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
         price_micros=numbers("price_micros", table.price_micros, prices),
         available=numbers("available", table.available, [item.available for item in items]),
         attributes=texts(table.attributes, [attributes_json(item.attributes) for item in items]),
+        titled=titled,
         vectors=vectors,
         vector_layout=table.vector_layout,
     )

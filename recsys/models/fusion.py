@@ -20,13 +20,14 @@ from recsys.models.signals import (
     POPULARITY,
     SIGNALS,
     TEXT,
+    TEXT_MISSING,
     TOGETHER,
     USER_EVENTS,
     WORDS,
 )
 
 _COUNTS = frozenset({ITEM_EVENTS, POPULARITY, USER_EVENTS})
-_PLAIN = frozenset({NETWORK, OWN_DUE})
+_PLAIN = frozenset({NETWORK, OWN_DUE, TEXT_MISSING})
 _CLIP = 6.0  # deviations
 
 
@@ -45,6 +46,8 @@ class FusionShape:
         cold: what an item without events is given; shrinks as its events come in.
         cold_text: how much more its text counts, in logarithms.
         without: signals that are left out, each by the beginning of its name: `text` is text and text_now.
+        text_missing: whether it reads the last signal, that an item has no text; of use only where some
+            items have one and others none.
     """
 
     hidden: int
@@ -60,6 +63,12 @@ class FusionShape:
     cold: float = 0.3
     cold_text: float = 0.2
     without: tuple[str, ...] = ()
+    text_missing: bool = False
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Those of SIGNALS that it reads, the first ones."""
+        return SIGNALS if self.text_missing else SIGNALS[: SIGNALS.index(TEXT_MISSING)]
 
 
 class Fusion(nn.Module):
@@ -73,8 +82,8 @@ class Fusion(nn.Module):
     an item, the product with the network's softmax needs both. c is the gate: it is 1 for an item without
     events, of which a softmax only learned that it was never right, and shrinks as they come in.
 
-    The MLP sees all SIGNALS, counts and sums through a logarithm, standardised. It learns from the
-    candidates of requests that the network and the neighbours did not learn from.
+    The MLP sees the signals of its shape, counts and sums through a logarithm, standardised. It learns from
+    the candidates of requests that the network and the neighbours did not learn from.
     """
 
     mean: Tensor
@@ -85,10 +94,10 @@ class Fusion(nn.Module):
         super().__init__()
         self.shape = shape
         hidden = shape.hidden
-        columns = len(SIGNALS) + 1
+        columns = len(shape.signals) + 1
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("deviation", torch.ones(columns))
-        active = [not name.startswith(shape.without) if shape.without else True for name in SIGNALS]
+        active = [not name.startswith(shape.without) if shape.without else True for name in shape.signals]
         self.register_buffer("active", torch.tensor(active, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.ones(()))
         self.layers = nn.Sequential(
@@ -100,7 +109,7 @@ class Fusion(nn.Module):
 
     def forward(self, signals: Tensor) -> Tensor:
         """(..., S) SIGNALS -> (...,) scores."""
-        signals = signals * self.active
+        signals = self._active(signals)
         prior = _prior(self.shape, signals, torch)
         inputs = _standardise(_inputs(self.shape, signals, prior, torch), self.mean, self.deviation, torch)
         out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
@@ -108,20 +117,20 @@ class Fusion(nn.Module):
 
     def prior_score(self, signals: Tensor) -> Tensor:
         """(..., S) -> (...,): the log-linear form alone, by which candidates are chosen."""
-        out: Tensor = _prior(self.shape, signals * self.active, torch)
+        out: Tensor = _prior(self.shape, self._active(signals), torch)
         return out
 
     def fit_statistics(self, signals: Tensor) -> None:
         """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
-        signals = signals * self.active
-        inputs = _inputs(self.shape, signals, self.prior_score(signals), torch).double()
+        prior = self.prior_score(signals)
+        inputs = _inputs(self.shape, self._active(signals), prior, torch).double()
         deviation = inputs.std(0, correction=0)
         self.mean.copy_(inputs.mean(0))
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
 
     def score(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 scores of candidates (K, S)."""
-        signals = signals * self.active.numpy()
+        signals = signals[..., : len(self.active)] * self.active.numpy()
         prior = _prior(self.shape, signals, np)
         statistics = self.mean.numpy(), self.deviation.numpy()
         inputs = _standardise(_inputs(self.shape, signals, prior, np), *statistics, np)
@@ -132,12 +141,16 @@ class Fusion(nn.Module):
 
     def score_by_prior(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 `prior_score` of items (K, S)."""
-        out: FloatArray = _prior(self.shape, signals * self.active.numpy(), np)
+        out: FloatArray = _prior(self.shape, signals[..., : len(self.active)] * self.active.numpy(), np)
         return out
+
+    def _active(self, signals: Tensor) -> Tensor:
+        """(..., S) -> (..., those that it reads), what is left out being 0."""
+        return signals[..., : len(self.active)] * self.active
 
     def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
-        return {"signals": list(SIGNALS), "shape": vars(self.shape)}
+        return {"signals": list(self.shape.signals), "shape": vars(self.shape)}
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Fusion":
@@ -146,11 +159,14 @@ class Fusion(nn.Module):
         Raises:
             ArtifactMismatchError: it reads other signals than today's, or the tensors do not fit.
         """
-        if tuple(description.get("signals", ())) != SIGNALS:
-            raise ArtifactMismatchError("The fusion was trained with other signals. Train the bundle again.")
         try:
-            shape = dict(description["shape"])
-            fusion = cls(FusionShape(**(shape | {"without": tuple(shape.get("without", ()))})))
+            sizes = dict(description["shape"])
+            shape = FusionShape(**(sizes | {"without": tuple(sizes.get("without", ()))}))
+            if tuple(description.get("signals", ())) != shape.signals:
+                raise ArtifactMismatchError(
+                    "The fusion was trained with other signals. Train the bundle again."
+                )
+            fusion = cls(shape)
             fusion.load_state_dict(dict(tensors))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactMismatchError(
@@ -165,7 +181,7 @@ class Fusion(nn.Module):
 
 def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
     """(..., S) active signals -> (...,), see `Fusion`."""
-    column = {name: signals[..., place] for place, name in enumerate(SIGNALS)}
+    column = {name: signals[..., place] for place, name in enumerate(shape.signals)}
     cold = COLD_EVENTS / (COLD_EVENTS + column[ITEM_EVENTS])
     similarity = shape.text * column[TEXT] + shape.words * column[WORDS]
     related = column[TOGETHER] + similarity * xp.exp(shape.cold_text * cold) + shape.own * column[OWN_LONG]
@@ -179,9 +195,9 @@ def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
 
 
 def _inputs(shape: FusionShape, signals: Any, prior: Any, xp: Any) -> Any:
-    """(..., S + 1) what the MLP sees before it is standardised: counts and sums through a logarithm."""
+    """(..., signals + 1) what the MLP sees before it is standardised: counts and sums through a logarithm."""
     columns = []
-    for place, name in enumerate(SIGNALS):
+    for place, name in enumerate(shape.signals):
         value = signals[..., place]
         if name in _COUNTS:
             value = xp.log1p(value)
@@ -203,16 +219,19 @@ def initial_fusion(
     repeats: bool = False,
     seed: int = 0,
     without: tuple[str, ...] = (),
+    text_missing: bool = False,
 ) -> Fusion:
     """A fusion before training, which answers by its prior.
 
     Args:
         clock: whether instants are real; then what is popular lately counts more than what ever was.
         repeats: whether people buy again; then an own action weighs as much as ten perfect neighbours.
-        without: signals that are left out, see `FusionShape`.
+        without: signals that are left out; text_missing: whether it reads that signal; see `FusionShape`.
     """
     own, recent = 10.0 if repeats else 0.0, 0.3 if clock else 0.0
-    shape = FusionShape(hidden, scale, clock, own=own, recent=recent, without=without)
+    shape = FusionShape(
+        hidden, scale, clock, own=own, recent=recent, without=without, text_missing=text_missing
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Fusion(shape).eval()

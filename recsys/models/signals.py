@@ -21,6 +21,7 @@ TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_lo
 TEXT, TEXT_NOW, WORDS, WORDS_NOW = "text", "text_now", "words", "words_now"
 OWN, OWN_LONG, OWN_MOMENTS, OWN_DUE = "own", "own_long", "own_moments", "own_due"
 NETWORK, ITEM_EVENTS, POPULARITY, USER_EVENTS = "network", "item_events", "popularity", "user_events"
+TEXT_MISSING = "text_missing"  # 1 for an item without text, whose similarities by text are 0
 SIGNALS = (
     TOGETHER,
     TOGETHER_NOW,
@@ -37,6 +38,7 @@ SIGNALS = (
     ITEM_EVENTS,
     POPULARITY,
     USER_EVENTS,
+    TEXT_MISSING,
 )
 
 _NEIGHBOUR_SIGNALS = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
@@ -52,6 +54,7 @@ class SignalTables:
         item_vectors: (N + 1, D) float32, unit length, row 0 zero: the retriever's P_m.
         item_events: (N + 1,) float32 training events.
         popularity: (N + 1,) float32, time-decayed weight of events, for cold start.
+        text_missing: (N + 1,) bool, whether an item has no text.
     """
 
     co_occurrence: Neighbours
@@ -60,6 +63,7 @@ class SignalTables:
     item_vectors: FloatArray
     item_events: FloatArray
     popularity: FloatArray
+    text_missing: BoolArray
 
     @property
     def unit(self) -> float:
@@ -81,11 +85,16 @@ class SignalTables:
             "word_neighbours": self.words.index,
             "word_scores": self.words.score,
             "item_events": self.item_events,
+            "text_missing": self.text_missing,
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "SignalTables":
-        """The tables of these arrays, which are not copied; others are passed over."""
+        """The tables of these arrays, which are not copied; others are passed over.
+
+        Bundles of earlier versions do not say which items lack a text, and none of their networks asks.
+        """
+        missing = arrays.get("text_missing")
         return cls(
             co_occurrence=Neighbours(arrays["neighbours"], arrays["neighbour_scores"]),
             text=Neighbours(arrays["text_neighbours"], arrays["text_scores"]),
@@ -93,6 +102,7 @@ class SignalTables:
             item_vectors=arrays["item_vectors"],
             item_events=arrays["item_events"],
             popularity=arrays["popularity"],
+            text_missing=np.zeros(len(arrays["item_events"]), bool) if missing is None else missing,
         )
 
 
@@ -213,6 +223,7 @@ class UserSignals:
             self.tables.item_events[item],
             self.tables.popularity[item],
             self.counts[user],
+            self.tables.text_missing[item],
         )
         out = np.empty((len(SIGNALS), len(flat)), np.float32)  # (S, K): it is read signal by signal
         self.history_signals.take(self.slots[flat], axis=1, out=out[: -len(others)], mode="clip")

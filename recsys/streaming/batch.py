@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import integer_column, is_counted, kind_codes
+from recsys.features.event_log import is_counted, kind_codes, read_amounts
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
@@ -25,8 +25,7 @@ class EventBatch:
         items: external ids; `item` indexes it, -1 = the event is about none.
         item_keys: (len(items),) stable keys.
         kind: codes of `recsys.columns.KIND_CODES`.
-        quantity: pieces, 1 where unknown.
-        value: micros of the whole line, -1 where unknown.
+        quantity, value: as `recsys.features.event_log.EventLog` has them.
         counted: features count it: an action of weight above 0, an impression or a cancellation of an item.
     """
 
@@ -57,6 +56,7 @@ def read_batch(events: pa.Table) -> EventBatch:
     users, user = _encoded(events[columns.USER_ID])
     items, item = _encoded(events[columns.ITEM_ID])
     kind = kind_codes(events[columns.KIND])
+    quantity, value = read_amounts(events, kind)
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)
     return EventBatch(
         users=users,
@@ -67,8 +67,8 @@ def read_batch(events: pa.Table) -> EventBatch:
         kind=kind,
         at=events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
         sequence=events[columns.SEQUENCE].to_numpy(),
-        quantity=integer_column(events[columns.QUANTITY], 1),
-        value=integer_column(events[columns.VALUE_MICROS], -1),
+        quantity=quantity,
+        value=value,
         weight=weight,
         counted=is_counted(kind, weight) & (item >= 0) & (user >= 0),
     )

@@ -6,12 +6,12 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
-from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION, NEVER
+from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, IS_ACTION
 from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import EventBatch
 from recsys.streaming.item_counters import TILE_COLUMNS, ItemCounters, sum_counters, weight_at_origin
-from recsys.streaming.user_log import Rows, UserLogs, undone_instants
+from recsys.streaming.user_log import Rows, UserLogs
 
 
 def item_deltas(
@@ -63,8 +63,10 @@ def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
 
 
 def _not_undone(logs: UserLogs) -> BoolArray:
-    rows = logs.rows
-    return np.asarray(undone_instants(logs.user, rows["key"], rows["kind"], rows["at"]) == NEVER)
+    taken = logs.taken_back()
+    stands = np.ones(len(logs), bool)
+    stands[taken.purchase[taken.undone]] = False
+    return stands
 
 
 def _last(batch: EventBatch, counted: IntArray) -> tuple[IntArray, IntArray]:

@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 
 from recsys import columns
+from recsys.amounts import as_thousandths
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
@@ -26,7 +27,6 @@ _OPTIONAL = (
     columns.QUERY,
     columns.REQUEST_ID,
     columns.POSITION,
-    columns.QUANTITY,
     columns.VALUE_MICROS,
 )
 
@@ -121,6 +121,8 @@ def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: 
         columns.SEQUENCE: np.arange(sequence, sequence + len(events)),
         columns.WEIGHT: np.array([weights[event.kind] for event in events], np.float32),
     }
+    quantities = (getattr(event, columns.EVENT_QUANTITY, None) for event in events)
+    values[columns.QUANTITY] = [None if each is None else as_thousandths(each) for each in quantities]
     values |= {name: [getattr(event, name, None) for event in events] for name in _OPTIONAL}
     arrays = []
     for field in EVENT_SCHEMA:

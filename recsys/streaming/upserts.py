@@ -26,7 +26,7 @@ def merged_item(current: Item | None, upsert: ItemUpsert) -> Item:
 
     The last upsert by `at` wins as a whole, and of two with one instant the one that came later. Fields that
     it leaves out stay as they were; attributes are one field, and so are vectors. The text is the title
-    unless a text is given, also for a new title of an item whose text was its title.
+    unless a text is given, also for a new title of an item whose text was its title, or that had none.
 
     Raises:
         InvalidEventError: the item is new and has no title.
@@ -36,7 +36,7 @@ def merged_item(current: Item | None, upsert: ItemUpsert) -> Item:
         return _new_item(upsert, given)
     if current.at is not None and upsert.at < current.at:
         return current
-    if columns.TITLE in given and current.text == current.title:
+    if columns.TITLE in given and current.text in (current.title, None):
         given.setdefault(columns.TEXT, given[columns.TITLE])
     return _changed(current, replace(current, at=upsert.at, **given))
 

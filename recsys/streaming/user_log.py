@@ -2,7 +2,7 @@
 
 A log holds what a window can still hold, at least the last HISTORY_LENGTH actions, and what the rules of
 cleaning look back on. It only ever loses its beginning, so that a cancellation means the same purchase in it
-as in the whole past (see `recsys.features.event_log.undone_at`).
+as in the whole past (see `recsys.dataset.cancellations`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
 from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.cancellations import TakenBack
 from recsys.errors import DataError
-from recsys.features.event_log import CANCEL_CODE, IS_ACTION, NEVER, PURCHASE_CODE, EventLog, undone_at
+from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
 from recsys.features.windows import LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
@@ -26,7 +28,7 @@ LOG_DTYPE = np.dtype(
         ("at", "<i8"),  # microseconds
         ("sequence", "<i8"),  # order of arrival
         ("key", "<i8"),  # stable key of the item; of a search what tells it from others
-        ("quantity", "<i8"),
+        ("quantity", "<i8"),  # thousandths, of a cancellation 0 = not said; for what is stored see `_stored`
         ("value", "<i8"),  # micros of the whole line, -1 = unknown
         ("weight", "<f4"),
         ("kind", "<i1"),
@@ -81,19 +83,24 @@ class UserLogs:
         """What features are made of; `items` is empty, `item_keys` has one a row."""
         counted = self.counted()
         user, rows = counted.user, counted.rows
-        kind, key = rows["kind"].astype(np.int64), rows["key"].copy()
         return EventLog(
             users=self.users,
             items=(),
-            item_keys=key,
+            item_keys=rows["key"].copy(),
             user=user,
             item=np.arange(len(user)),
-            kind=kind,
+            kind=rows["kind"].astype(np.int64),
             at=rows["at"].copy(),
             quantity=rows["quantity"].copy(),
             value=rows["value"].copy(),
-            undone_at=undone_instants(user, key, kind, rows["at"]),
+            taken_back=counted.taken_back(),
         )
+
+    def taken_back(self) -> TakenBack:
+        """What cancellations took of purchases; places are rows."""
+        rows = self.rows
+        kind = rows["kind"].astype(np.int64)
+        return find_taken_back(self.user, rows["key"], kind, rows["at"], rows["quantity"], rows["value"])
 
 
 def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
@@ -111,7 +118,30 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
             )
     lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
     rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
-    return UserLogs(tuple(users), np.repeat(np.arange(len(users)), lengths), rows, np.zeros(len(rows), bool))
+    owner = np.repeat(np.arange(len(users)), lengths)
+    return UserLogs(tuple(users), owner, _read(rows), np.zeros(len(rows), bool))
+
+
+def _stored(rows: Rows) -> Rows:
+    """`rows` as they are kept: pieces where a quantity is whole, as logs always had them, else -thousandths.
+
+    Cancellations have -thousandths only: whole ones are of earlier versions, see `earlier_quantities`.
+    """
+    stored = rows.copy()
+    quantity = rows["quantity"]
+    whole = (quantity % PIECE == 0) & (rows["kind"] != CANCEL_CODE)
+    stored["quantity"] = np.where(whole, quantity // PIECE, -quantity)
+    return stored
+
+
+def _read(stored: Rows) -> Rows:
+    """What `_stored` made of rows."""
+    rows = stored.copy()
+    quantity = stored["quantity"]
+    pieces = earlier_quantities(quantity, stored["kind"] == CANCEL_CODE)
+    rows["quantity"] = np.where(quantity < 0, -quantity, pieces)
+    rows["value"] = np.minimum(stored["value"], MOST_MICROS)
+    return rows
 
 
 def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
@@ -131,7 +161,7 @@ def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolAr
 def encode_logs(logs: UserLogs) -> dict[str, bytes]:
     """User id -> the log as bytes, of every user of `logs`."""
     ends = np.searchsorted(logs.user, np.arange(len(logs.users) + 1)) * LOG_DTYPE.itemsize
-    data, places = np.ascontiguousarray(logs.rows).tobytes(), ends.tolist()
+    data, places = _stored(logs.rows).tobytes(), ends.tolist()
     return {
         user: _VERSION + data[start:end]
         for user, start, end in zip(logs.users, places[:-1], places[1:], strict=True)
@@ -202,16 +232,3 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
 def _longest_repeat(rules: CleaningRules) -> int:
     """Microseconds after which nothing is a near duplicate of an event."""
     return round(max((0.0, *rules.near_duplicate_seconds.values())) * SECOND)
-
-
-def undone_instants(user: IntArray, key: IntArray, kind: IntArray, at: IntArray) -> IntArray:
-    """`undone_at` for items that are known by their keys."""
-    when = np.full(len(user), NEVER)
-    cancels = np.flatnonzero(kind == CANCEL_CODE)
-    if len(cancels):
-        cancelled = np.zeros(int(user[-1]) + 1, bool)  # by user; few have ever cancelled anything
-        cancelled[user[cancels]] = True
-        affected = np.flatnonzero(((kind == CANCEL_CODE) | (kind == PURCHASE_CODE)) & cancelled[user])
-        _, item = np.unique(key[affected], return_inverse=True)
-        when[affected] = undone_at(user[affected], item, kind[affected], at[affected])
-    return when

@@ -7,7 +7,6 @@ what the one before it left. So kill it at any point: everything counts exactly 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,8 @@ from recsys.features.event_log import NEVER
 from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.instants import DAY, SECOND
+from recsys.ingest.tables.live_rejects import LiveRejects
+from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.streaming.aggregate import (
     Aggregated,
     Categories,
@@ -29,37 +29,15 @@ from recsys.streaming.aggregate import (
     stamp_rows,
     user_rows,
 )
+from recsys.streaming.cleaning import NO_RULES
 from recsys.streaming.engagement import ItemUpdate
 from recsys.streaming.parsing import ParsedEntries, parse_entries
+from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
-from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader, partition_of
+from recsys.streaming.stream import Entry, EventStream, StreamReader, partition_of
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
-
-
-class OnlineWriter(Protocol):
-    """The online store: a row wins by its event timestamp and then by its created timestamp."""
-
-    def write(self, tables: Mapping[str, pa.Table]) -> None:
-        """Writes feature rows by view."""
-        ...
-
-
-class Lake(Protocol):
-    """The event lake."""
-
-    def append(self, table: pa.Table, name: str) -> None:
-        """Adds events; the same under the same name again are there once."""
-        ...
-
-
-class PopularityWriter(Protocol):
-    """Where the live popularity of items is kept for readers."""
-
-    def update(self, scores: Mapping[str, float]) -> None:
-        """Sets the forward-decayed popularity of these items."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,22 +47,14 @@ class ShopRules:
     Attributes:
         weights: kind -> how much an event of it says.
         label_kinds: the actions that make an item popular.
+        rejects: the mapping's own rules.
     """
 
     weights: Mapping[str, float]
     label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
-
-
-@dataclass(frozen=True)
-class Sinks:
-    """Where a worker writes what it computes."""
-
-    online: OnlineWriter
-    lake: Lake
-    progress: StreamProgress
-    popularity: PopularityWriter | None = None
+    rejects: LiveRejects = NO_RULES
 
 
 class Worker:
@@ -182,6 +152,8 @@ class Worker:
         after = {**self._offsets, **_last_offsets(entries)}
         # Numbers that grow are all that order asks for; the clock's also say in the lake when an event was
         # processed, which an audit of what was served must know.
+        if self._sequence > now + CLOCK_TOLERANCE:  # the clock ran ahead and was set right
+            self._sequence = 0
         sequence = max(now, self._sequence or self._state.reserve(1))
         self._sequence = sequence + len(entries)
         parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, sequence)
@@ -225,6 +197,7 @@ class Worker:
             lateness=round(self._settings.lateness_days * DAY),
             accepted_at=parsed.accepted_at,
             label_kinds=self._rules.label_kinds,
+            rejects=self._rules.rejects,
         )
 
     def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:

@@ -4,6 +4,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE
 from recsys.documents import JsonObject
 from recsys.events import EVENT_CLASSES, Event
 from recsys.streaming.intake import MAX_ROWS
@@ -12,7 +13,12 @@ NDJSON = "application/x-ndjson"
 
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 256}
 _TEXT = {"type": "string", "minLength": 1}
-_MICROS = {"type": "integer", "minimum": 0, "description": "millionths of the currency unit"}
+_MICROS = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": MOST_MICROS,
+    "description": "millionths of the currency unit",
+}
 _FIELDS: dict[str, dict[str, Any]] = {
     columns.EVENT_ID: {**_IDENTIFIER, "description": "of the client; the same id twice counts once"},
     columns.AT: {
@@ -26,7 +32,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
     columns.REQUEST_ID: {**_IDENTIFIER, "description": "of the slate that this answers to"},
     columns.POSITION: {"type": "integer", "minimum": 1, "description": "place on that slate, from 1"},
     columns.QUERY: _TEXT,
-    columns.QUANTITY: {"type": "integer", "minimum": 1},
+    columns.EVENT_QUANTITY: {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": MOST_THOUSANDTHS // PIECE,
+        "description": "pieces, to the thousandth; of a cancel the part of the purchase that comes back",
+    },
     columns.VALUE_MICROS: {**_MICROS, "description": "of the whole line, in millionths of the currency unit"},
     columns.PRICE_MICROS: _MICROS,
     columns.AVAILABLE: {"type": "boolean"},

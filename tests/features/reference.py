@@ -39,7 +39,7 @@ def user_activity_as_of(
         values[f"purchase_value_micros_{days}d"] = sum(_value(event) for event in recent)
     recent = _within(standing, at, PROFILE_DAYS)
     prices = [
-        _value(event) // max(event[columns.QUANTITY] or 1, 1)
+        _value(event) * 1000 // (event[columns.QUANTITY] or 1000)
         for event in recent
         if event[columns.KIND] == columns.PURCHASE and event[columns.VALUE_MICROS] is not None
     ]
@@ -62,13 +62,13 @@ def user_activity_as_of(
 def user_history_as_of(events: Sequence[Row], user: str, at: datetime) -> Values:
     """The user_history features of `user` at the instant `at`."""
     past = _past(events, at)
-    standing = [id(event) for event in _standing(past)]
+    standing = [event[columns.SEQUENCE] for event in _standing(past)]
     actions = [
         event
         for event in past
         if event[columns.USER_ID] == user and event[columns.KIND] in columns.ACTION_KINDS
     ][-columns.HISTORY_LENGTH :]
-    kept = [event for event in actions if id(event) in standing]
+    kept = [event for event in actions if event[columns.SEQUENCE] in standing]
     return {
         columns.HISTORY_ITEMS: [stable_key(event[columns.ITEM_ID]) for event in kept],
         columns.HISTORY_KINDS: [columns.KIND_CODES[event[columns.KIND]] for event in kept],
@@ -113,16 +113,36 @@ def _past(events: Sequence[Row], at: datetime) -> list[Row]:
 
 
 def _standing(past: Sequence[Row]) -> list[Row]:
-    """`past` without cancellations and the purchases that they undid, each the latest still standing."""
-    undone: set[int] = set()
-    purchases: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for event in past:
+    """`past` without cancellations and what they took back of purchases, the latest first."""
+    rows = {event[columns.SEQUENCE]: event for event in past if event[columns.KIND] != columns.CANCEL}
+    purchases: dict[tuple[str, str], list[int]] = defaultdict(list)
+    order = sorted(past, key=lambda event: (event[columns.AT], event[columns.KIND] == columns.CANCEL))
+    for event in order:
         bought = purchases[event[columns.USER_ID], event[columns.ITEM_ID]]
         if event[columns.KIND] == columns.PURCHASE:
-            bought.append(event)
-        elif event[columns.KIND] == columns.CANCEL and bought:
-            undone.add(id(bought.pop()))
-    return [event for event in past if event[columns.KIND] != columns.CANCEL and id(event) not in undone]
+            bought.append(event[columns.SEQUENCE])
+        if event[columns.KIND] != columns.CANCEL:
+            continue
+        returned = event[columns.QUANTITY]
+        while bought:
+            line = rows[bought[-1]]
+            pieces, paid = line[columns.QUANTITY] or 1000, line[columns.VALUE_MICROS]
+            refund = event[columns.VALUE_MICROS] or 0
+            if returned is None and 0 < refund < (paid or 0):
+                rows[bought[-1]] = {**line, columns.VALUE_MICROS: paid - refund}
+                break
+            part = pieces if returned is None else min(pieces, returned)
+            if part == pieces:
+                del rows[bought.pop()]
+            else:
+                left = {columns.QUANTITY: pieces - part}
+                if paid is not None:
+                    left[columns.VALUE_MICROS] = paid - paid * part // pieces
+                rows[bought[-1]] = {**line, **left}
+            if returned is None or returned == part:
+                break
+            returned -= part
+    return list(rows.values())
 
 
 def _within(events: Sequence[Row], at: datetime, days: int) -> list[Row]:

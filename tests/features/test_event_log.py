@@ -52,8 +52,8 @@ def test_a_cancel_undoes_the_latest_purchase_of_its_user_and_item_that_stands(st
 
 
 def test_an_unknown_quantity_is_one_and_an_unknown_value_is_marked(start: datetime) -> None:
-    log = read_log(table(numbered([event(columns.PURCHASE, start, quantity=None)])))
-    assert (log.quantity.tolist(), log.value.tolist()) == ([1], [-1])
+    log = read_log(table(numbered([event(columns.PURCHASE, start, quantity_thousandths=None)])))
+    assert (log.quantity.tolist(), log.value.tolist()) == ([1000], [-1])
 
 
 def test_a_missing_column_is_named() -> None:

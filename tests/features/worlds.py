@@ -29,7 +29,7 @@ EVENTS = st.lists(
             columns.USER_ID: st.sampled_from(["u1", "u2"]),
             columns.ITEM_ID: st.sampled_from(sorted(CATEGORIES)),
             columns.AT: INSTANTS,
-            columns.QUANTITY: st.sampled_from([None, 1, 3]),
+            columns.QUANTITY: st.sampled_from([None, 1000, 3000, 250, 1400]),
             columns.VALUE_MICROS: st.sampled_from([None, 0, 2_000_000, 999_999]),
             columns.WEIGHT: st.sampled_from([0.0, 1.0, 1.0, 1.0]),
         }
@@ -61,7 +61,7 @@ def numbered(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def event(kind: str, at: datetime, user: str = "u1", item: str = "i1", **more: Any) -> dict[str, Any]:
     """One canonical event row, with what most tests do not care about filled in."""
     row = {columns.KIND: kind, columns.USER_ID: user, columns.ITEM_ID: item, columns.AT: at}
-    return row | {columns.QUANTITY: 1, columns.VALUE_MICROS: None, columns.WEIGHT: 1.0} | more
+    return row | {columns.QUANTITY: 1000, columns.VALUE_MICROS: None, columns.WEIGHT: 1.0} | more
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pa.Table:

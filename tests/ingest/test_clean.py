@@ -69,10 +69,12 @@ def test_a_repeated_event_id_is_a_duplicate_whatever_the_row_says() -> None:
     assert reasons(cleaned) == {1: "duplicate"}  # the first to arrive stays
 
 
-@pytest.mark.parametrize("name", ["user_id", "item_id", "session_id", "query", "value_micros", "quantity"])
+@pytest.mark.parametrize(
+    "name", ["user_id", "item_id", "session_id", "query", "value_micros", "quantity_thousandths"]
+)
 def test_rows_without_an_id_are_duplicates_only_if_everything_is_equal(name: str) -> None:
     row: dict[str, Any] = {"kind": "purchase", "t": 0}
-    different = {**row, name: 7 if name in ("value_micros", "quantity") else "x"}
+    different = {**row, name: 7 if name in ("value_micros", "quantity_thousandths") else "x"}
     assert reasons(run(dict(row), dict(row), different)) == {1: "duplicate"}
 
 
@@ -92,13 +94,13 @@ def test_repeated_lines_can_be_scans_that_add_up() -> None:
     line = {"kind": "purchase", "session_id": "b", "t": 0}
     rules = CleaningRules(repeated_lines="sum")
     cleaned = run(
-        {**line, "quantity": 1, "value_micros": 5},
-        {**line, "quantity": 2, "value_micros": 10},
-        {**line, "quantity": 1, "value_micros": 5, "session_id": "c"},
+        {**line, "quantity_thousandths": 1000, "value_micros": 5},
+        {**line, "quantity_thousandths": 2000, "value_micros": 10},
+        {**line, "quantity_thousandths": 1000, "value_micros": 5, "session_id": "c"},
         rules=rules,
     )
     assert reasons(cleaned) == {1: "merged"}
-    assert cleaned.kept["quantity"].to_pylist() == [3, 1]
+    assert cleaned.kept["quantity_thousandths"].to_pylist() == [3000, 1000]
     assert cleaned.kept["value_micros"].to_pylist() == [15, 5]
 
 
@@ -146,18 +148,21 @@ def test_a_cancel_takes_back_the_latest_earlier_purchase() -> None:
 
 def test_a_cancel_of_a_part_leaves_the_rest() -> None:
     cleaned = run(
-        {"t": 0, "kind": "purchase", "quantity": 3, "value_micros": 900},
-        {"t": 10, "kind": "cancel", "quantity": 1},
+        {"t": 0, "kind": "purchase", "quantity_thousandths": 3000, "value_micros": 900},
+        {"t": 10, "kind": "cancel", "quantity_thousandths": 1000},
     )
     assert reasons(cleaned) == {1: "cancellation"}
-    assert (cleaned.kept["quantity"].to_pylist(), cleaned.kept["value_micros"].to_pylist()) == ([2], [600])
+    assert (cleaned.kept["quantity_thousandths"].to_pylist(), cleaned.kept["value_micros"].to_pylist()) == (
+        [2000],
+        [600],
+    )
 
 
 def test_a_cancel_of_more_reaches_further_back() -> None:
     cleaned = run(
-        {"t": 0, "kind": "purchase", "quantity": 2, "value_micros": 20},
-        {"t": 10, "kind": "purchase", "quantity": 1, "value_micros": 12},
-        {"t": 20, "kind": "cancel", "quantity": 2},
+        {"t": 0, "kind": "purchase", "quantity_thousandths": 2000, "value_micros": 20},
+        {"t": 10, "kind": "purchase", "quantity_thousandths": 1000, "value_micros": 12},
+        {"t": 20, "kind": "cancel", "quantity_thousandths": 2000},
     )
     assert reasons(cleaned) == {1: "cancelled", 2: "cancellation"}
     assert cleaned.kept["value_micros"].to_pylist() == [10]
@@ -230,7 +235,7 @@ ROWS = st.fixed_dictionaries(
         "user_id": st.sampled_from(["u", "v"]),
         "item_id": st.sampled_from(["i", "j"]),
         "event_id": st.sampled_from([*"abcdefgh", *(f"e{number}" for number in range(50))]),
-        "quantity": st.sampled_from([None, 1, 2, 3]),
+        "quantity_thousandths": st.sampled_from([None, 1000, 2000, 2500]),
         "value_micros": st.sampled_from([None, 10, 999]),
     }
 )
@@ -240,7 +245,7 @@ ROWS = st.fixed_dictionaries(
 @given(st.lists(ROWS, max_size=40), st.integers(1, 9))
 def test_cleaning_in_batches_gives_what_cleaning_at_once_gives(rows: list[dict[str, Any]], size: int) -> None:
     rules = CleaningRules(bot_events_per_minute=4, near_duplicate_seconds={"view": 5, "click": 5})
-    rows = sorted(rows, key=lambda row: int(row["t"]))
+    rows = sorted(rows, key=lambda row: (int(row["t"]), row["kind"] == "cancel"))
     whole = clean(table(*[dict(row) for row in rows]), rules, NOW)
     events = table(*[dict(row) for row in rows])
     state: CleaningState | None = None

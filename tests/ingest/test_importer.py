@@ -138,11 +138,14 @@ def test_events_are_canonical(tmp_path: Path) -> None:
         "o1",
     )
     assert first["at"] == datetime(2026, 3, 1, 10, tzinfo=UTC)
-    assert (first["quantity"], first["value_micros"], first["weight"]) == (2, 5_000_000, 1.0)
+    assert (first["quantity_thousandths"], first["value_micros"], first["weight"]) == (2000, 5_000_000, 1.0)
     oil = events[-1]
-    assert (oil["quantity"], oil["value_micros"]) == (1, 10_000)  # 300 is a measure, not a count
+    assert (oil["quantity_thousandths"], oil["value_micros"]) == (
+        1000,
+        10_000,
+    )  # 300 is a measure, not a count
     view = next(row for row in events if row["kind"] == "view")
-    assert (view["quantity"], view["value_micros"]) == (None, None)
+    assert (view["quantity_thousandths"], view["value_micros"]) == (None, None)
     assert [row["sequence"] for row in events] == sorted(row["sequence"] for row in events)
 
 

@@ -1,6 +1,7 @@
 """A small shop in a home of its own, with the real Feast registry, Valkey, lake and state."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,11 +15,13 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
 from recsys.home import HomePaths
-from recsys.instants import utc_now
+from recsys.instants import now_micros, utc_now
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.redis import server as redis_server
+from recsys.stores.stream.open import open_stream
+from recsys.streaming.stream import partition_of
 
 ROOT = Path(__file__).parents[2]
 MAPPING = """
@@ -38,6 +41,7 @@ files = "items.csv"
 id = "item"
 title = "title"
 """
+USERS = ["ann", "bob", "new"]
 CATEGORIES = {f"i{number}": ("tea", "tools", "books")[number % 3] for number in range(40)}
 
 
@@ -88,3 +92,17 @@ def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Se
         redis_server.stop_server(settings)
         os.environ.clear()
         os.environ.update(before)
+
+
+def send(settings: Settings, *events: dict[str, Any]) -> None:
+    """Appends events to the stream, each to its user's partition."""
+    stream = open_stream(settings)
+    rows = [(partition_of(each["user_id"], stream.partitions), json.dumps(each).encode()) for each in events]
+    stream.append(rows, now_micros())
+    stream.close()
+
+
+def event(name: str, user: str, item: str, kind: str = "view", ago: float = 5.0) -> dict[str, Any]:
+    """One event that happened `ago` seconds before now."""
+    at = utc_now() - timedelta(seconds=ago)
+    return {"kind": kind, "event_id": name, "user_id": user, "item_id": item, "at": at.isoformat()}

@@ -6,12 +6,10 @@ The server and the applied features are shared; what a test did to them is undon
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,69 +36,9 @@ from recsys.stores.redis.server import connect
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
-from tests.streaming.online_side import as_online, categories, online_rows
-from tests.streaming.real_home import CATEGORIES, imported_events, open_home
+from tests.streaming.online_side import as_online, assert_online_equals_batch, categories, online_rows
+from tests.streaming.real_home import CATEGORIES, USERS, event, send
 from tests.streaming.worker_world import differences, rows_at
-
-USERS = ["ann", "bob", "new"]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    now = utc_now()
-    events = [
-        {
-            columns.EVENT_ID: f"old-{number}",
-            columns.KIND: "purchase",
-            columns.USER_ID: USERS[number % 2],
-            columns.ITEM_ID: f"i{number % 7}",
-            columns.AT: now - timedelta(days=number),
-            columns.SEQUENCE: 200 - number,
-            columns.QUANTITY: 1,
-            columns.VALUE_MICROS: 3_000_000,
-            columns.WEIGHT: 1.0,
-        }
-        for number in range(120)
-    ]
-    with open_home(tmp_path_factory.mktemp("home"), imported_events(events)) as settings:
-        yield settings
-
-
-@pytest.fixture
-def home(shop: Settings) -> Settings:
-    """The shop as it was imported: no worker has run, Redis is empty."""
-    connect(shop).flushall()
-    for left in (shop.paths.stream, shop.paths.live):
-        shutil.rmtree(left, ignore_errors=True)
-    info = load_info(shop.paths)
-    save_info(shop.paths, info.model_copy(update={"imported_at": info.end}))
-    return shop
-
-
-@pytest.fixture
-def working(home: Settings) -> Settings:
-    """The shop after a first worker, which brought two events by the stream: one is a new user's first."""
-    send(home, event("v1", "ann", "i1"), event("p1", "new", "i9", "purchase"))
-    assert drain_stream(home).events == 2
-    return home
-
-
-def send(settings: Settings, *events: dict[str, Any]) -> None:
-    stream = open_stream(settings)
-    rows = [(partition_of(each["user_id"], stream.partitions), json.dumps(each).encode()) for each in events]
-    stream.append(rows, now_micros())
-    stream.close()
-
-
-def event(name: str, user: str, item: str, kind: str = "view", ago: float = 5.0) -> dict[str, Any]:
-    at = utc_now() - timedelta(seconds=ago)
-    return {"kind": kind, "event_id": name, "user_id": user, "item_id": item, "at": at.isoformat()}
-
-
-def assert_online_equals_batch(settings: Settings) -> None:
-    online = online_rows(settings, USERS, [*CATEGORIES])
-    batch = rows_at(open_lake(settings.paths).read(), now_micros(), categories)
-    assert differences(online, as_online(batch)) == []
 
 
 def command(*words: str) -> Any:

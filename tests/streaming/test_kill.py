@@ -108,7 +108,7 @@ def history() -> list[dict[str, Any]]:
             columns.ITEM_ID: rng.choice([*CATEGORIES]),
             columns.AT: now - timedelta(days=100 - number / 40),
             columns.SEQUENCE: number,
-            columns.QUANTITY: 1,
+            columns.QUANTITY: 1000,
             columns.WEIGHT: 1.0,
         }
         for number in range(3600)

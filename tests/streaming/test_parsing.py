@@ -35,7 +35,7 @@ def test_an_event_has_the_columns_of_the_lake() -> None:
     assert view[columns.AT].isoformat() == "2026-01-31T12:00:00.000001+00:00"
     assert (view[columns.SEQUENCE], purchase[columns.SEQUENCE]) == (40, 41)
     assert (view[columns.QUANTITY], view[columns.SESSION_ID]) == (None, None)
-    assert (purchase[columns.QUANTITY], purchase[columns.VALUE_MICROS]) == (2, 5)
+    assert (purchase[columns.QUANTITY], purchase[columns.VALUE_MICROS]) == (2000, 5)
     assert abs(view[columns.WEIGHT] - DEFAULT_WEIGHTS["view"]) < 1e-6
     assert parsed.accepted_at.tolist() == [101, 102]
     assert parsed.poison == []

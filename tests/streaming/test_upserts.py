@@ -54,6 +54,13 @@ def test_the_text_is_the_title_unless_one_is_given() -> None:
     assert merged_item(described, upsert(minutes=4, title="Tea")).text == "White tea in a tin"
 
 
+def test_a_title_for_an_item_that_had_none_becomes_its_text() -> None:
+    nameless = Item("tea", "tea", None, at=NOON)
+    assert merged_item(nameless, upsert(price_micros=1)).text is None
+    named = merged_item(nameless, upsert(title="Green tea"))
+    assert (named.title, named.text) == ("Green tea", "Green tea")
+
+
 def test_a_new_item_without_a_title_is_refused_by_name() -> None:
     with pytest.raises(InvalidEventError, match=r"item 'tea' is new and needs a title"):
         merged_item(None, upsert(price_micros=1))

@@ -75,11 +75,15 @@ SETTINGS = Settings(
 )
 
 
-def job(shop: Shop, protocol: str, run_dir: Path) -> tuple[TrainingJob, FakeTrainingFeatures]:
+def job(
+    shop: Shop, protocol: str, run_dir: Path, texts: int = ITEMS
+) -> tuple[TrainingJob, FakeTrainingFeatures]:
+    """The job of a shop of which the first so many items have a text."""
     rng = np.random.default_rng(1)
     ids = shop.interactions.items.ids[1:]
     categories = {identifier: "low" if place < 10 else "high" for place, identifier in enumerate(ids)}
     vectors = {identifier: rng.normal(size=12).astype(np.float32) for identifier in ids}
+    vectors |= dict.fromkeys(ids[texts:], np.zeros(12 if texts else 0, np.float32))
     features = FakeTrainingFeatures(shop.interactions, categories, vectors)
     return TrainingJob(shop, shop.split(protocol, SETTINGS.evaluation), features, SETTINGS, run_dir), features
 
@@ -116,6 +120,21 @@ def test_each_taste_is_recommended_its_own_half(tmp_path: Path) -> None:
     cases = work.split.test
     for scorer in bundle_scorers(bundle, shop.interactions, cases, features, candidates=15, seen=True):
         assert own_half(scorer, cases) > 0.95, scorer.name
+
+
+@pytest.mark.parametrize("texts", [0, 1, 15])
+def test_a_shop_where_some_or_all_items_lack_a_text_is_learned_as_well(tmp_path: Path, texts: int) -> None:
+    shop = two_tastes()
+    work, features = job(shop, "time-split", tmp_path, texts)
+    bundle = train_bundle(work, "b1", NOW)
+    assert np.isfinite(bundle.item_vectors).all()
+    assert not bundle.signal_tables.text.index[texts + 1 :].any()  # nothing is near them by text
+    assert bundle.fusion.shape.text_missing is (texts == 15)
+    assert bundle.retriever.shape.text_missing is (texts > 0)
+    for scorer in bundle_scorers(
+        bundle, shop.interactions, work.split.test, features, candidates=15, seen=True
+    ):
+        assert own_half(scorer, work.split.test) > 0.9, scorer.name
 
 
 @pytest.mark.parametrize("loss", ["full-softmax", "bce", "gbce"])

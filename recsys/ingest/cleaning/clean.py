@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN, saturating_sums
 from recsys.arrays import BoolArray, Column, IntArray
-from recsys.ingest.cleaning.event_ids import with_event_ids
+from recsys.dataset.cancellations import match_cancellations
+from recsys.ingest.cleaning.event_ids import ID_TABLE, with_event_ids
 from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
     CANCEL_WITHOUT_PURCHASE,
@@ -35,12 +37,13 @@ from recsys.ingest.cleaning.filters import (
     reject_near_duplicates,
     reject_rows,
 )
-from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts
+from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts, mix_bits
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import SECOND
 
 DUPLICATE_REASONS = (DUPLICATE, NEAR_DUPLICATE, MERGED)
 CANCELLATION_REASONS = (CANCELLED, CANCELLATION)
+_ABSENT = {columns.QUANTITY: 0, columns.VALUE_MICROS: UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,19 @@ class _Rows:
     def hashed(self, name: str, rows: IntArray) -> HashArray:
         return hash_texts(self.table[name].combine_chunks().take(pa.array(rows)))
 
+    def id_tables(self, rows: IntArray) -> IntArray | None:
+        """Numbers of the tables that the ids of `rows` are unique in, 0 for hashes; None = all are in one."""
+        if ID_TABLE not in self.table.column_names:
+            return None
+        tables = self.table[ID_TABLE].combine_chunks().take(pa.array(rows))
+        return np.asarray(tables.cast(pa.int64()).fill_null(0).to_numpy())
+
     def amount(self, name: str) -> IntArray:
-        """Quantity (1 where absent) or value (0 where absent), to be changed in place."""
+        """Quantity (0 where absent) or value (UNKNOWN where absent), to be changed in place."""
         if self.amounts is None:
             self.amounts = {
                 column: self.table[column].fill_null(absent).to_numpy().copy()
-                for column, absent in ((columns.QUANTITY, 1), (columns.VALUE_MICROS, 0))
+                for column, absent in _ABSENT.items()
             }
         return self.amounts[name]
 
@@ -149,33 +159,67 @@ class _Rows:
         """The table with changed amounts in it; what was absent stays so unless it changed."""
         table = self.table
         for name, values in (self.amounts or {}).items():
-            before = table[name].combine_chunks()
-            absent = 1 if name == columns.QUANTITY else 0
-            mask = np.asarray(before.is_null()) & (values == absent)
-            changed = pa.array(values, mask=mask)
+            changed = pa.array(values, mask=values == _ABSENT[name])
             table = table.set_column(table.column_names.index(name), name, changed)
         return table
 
 
 def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
-    """Of events with one id the first to arrive stays."""
+    """Of events with one id the first to arrive stays.
+
+    Where tables of events have ids of their own, equal ids of two tables are one event only if user, item,
+    kind and instant are equal as well.
+    """
     open_rows = np.flatnonzero(codes == 0)
-    hashes = rows.hashed(columns.EVENT_ID, open_rows)
-    equal_hashes = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
-    if not (equal_hashes[1:] == equal_hashes[:-1]).any():
-        return
-    order = np.argsort(hashes, kind="stable")
-    repeated = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
-    again = open_rows[order[repeated]]
+    ids = rows.hashed(columns.EVENT_ID, open_rows)
+    table = rows.id_tables(open_rows)
+    first, again = _repeated(ids if table is None else combine_hashes(ids, mix_bits(table)))
+    first, again = open_rows[first], open_rows[again]
     reject_rows(codes, again, DUPLICATE)
     if rules.repeated_lines == "sum":
-        starts = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
-        first = open_rows[order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]][repeated]
         lines = rows.derived[again]
-        for name in (columns.QUANTITY, columns.VALUE_MICROS):
-            amounts = rows.amount(name)
-            np.add.at(amounts, first[lines], amounts[again[lines]])
+        _add_up(rows, first[lines], again[lines])
         reject_rows(codes, again[lines], MERGED)
+    if table is not None and len(_repeated(ids)[1]):
+        for name in (columns.USER_ID, columns.ITEM_ID, columns.KIND):
+            ids = combine_hashes(ids, rows.hashed(name, open_rows))
+        ids = combine_hashes(ids, mix_bits(rows.at[open_rows]))
+        again = open_rows[_repeated(ids)[1]]
+        reject_rows(codes, again[codes[again] == 0], DUPLICATE)
+
+
+def _repeated(hashes: HashArray) -> tuple[IntArray, IntArray]:
+    """(K,) the first places of hashes that come again, and (K,) where they come again."""
+    equal_hashes = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
+    if not (equal_hashes[1:] == equal_hashes[:-1]).any():
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = np.argsort(hashes, kind="stable")
+    new = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
+    first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+    return first[~new], order[~new]
+
+
+def _add_up(rows: _Rows, first: IntArray, again: IntArray) -> None:
+    """Adds the amounts of the lines `again` (K,) to those of the lines that they repeat, `first` (K,)."""
+    quantity, value = rows.amount(columns.QUANTITY), rows.amount(columns.VALUE_MICROS)
+    lines = np.unique(np.concatenate([first, again]))
+    quantity[lines[quantity[lines] == 0]] = PIECE
+    priced = (value[first] != UNKNOWN) | (value[again] != UNKNOWN)
+    _add_within(quantity, first, quantity[again], MOST_THOUSANDTHS)
+    _add_within(value, first[priced], np.maximum(value[again[priced]], 0), MOST_MICROS)
+
+
+def _add_within(total: IntArray, places: IntArray, amounts: IntArray, most: int) -> None:
+    """Adds each of `amounts` (K,) to `total` at its place, up to `most`; what is unknown there is 0."""
+
+    def added(part: IntArray) -> IntArray:
+        sums = np.zeros(len(total), np.int64)
+        np.add.at(sums, places, part)
+        return sums
+
+    changed = np.unique(places)
+    more = np.minimum(saturating_sums(added, amounts)[changed], most)
+    total[changed] = np.minimum(np.maximum(total[changed], 0) + more, most)
 
 
 def _reject_bots(
@@ -189,48 +233,39 @@ def _reject_bots(
 
 
 def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[int, int]]:
-    """Takes cancelled purchases back, the latest first; a part of a line leaves the rest of it.
+    """Takes cancelled purchases back, see `match_cancellations`; a part of a line leaves the rest of it.
 
     Returns:
         Row of an earlier batch's purchase -> quantity and value that new cancels took from it.
     """
     cancels = rows.of_kinds((columns.CANCEL,)) & (codes == 0)
-    taken: dict[int, tuple[int, int]] = {}
     if not cancels.any():
-        return taken
+        return {}
     affected = np.flatnonzero((cancels | rows.of_kinds((columns.PURCHASE,))) & (codes == 0))
     pair = combine_hashes(rows.hashed(columns.USER_ID, affected), rows.hashed(columns.ITEM_ID, affected))
-    touched = np.isin(pair, pair[cancels[affected]])
-    affected, pair = affected[touched], pair[touched]
     quantity, value = rows.amount(columns.QUANTITY), rows.amount(columns.VALUE_MICROS)
-    whole = np.asarray(rows.table[columns.QUANTITY].combine_chunks().is_null())
-    bought: dict[int, list[int]] = {}
-    for place in np.lexsort((affected, rows.at[affected])).tolist():
-        row, stack = int(affected[place]), bought.setdefault(int(pair[place]), [])
-        if not cancels[row]:
-            stack.append(row)
-            continue
-        reject_rows(codes, np.array([row]), CANCELLATION if stack else CANCEL_WITHOUT_PURCHASE)
-        left = int(quantity[stack[-1]] if stack and whole[row] else quantity[row])
-        while left > 0 and stack:
-            purchase = stack[-1]
-            part = min(left, int(quantity[purchase]))
-            money = int(value[purchase]) * part // int(quantity[purchase])
-            quantity[purchase] -= part
-            value[purchase] -= money
-            left -= part
-            if not quantity[purchase]:
-                reject_rows(codes, np.array([purchase]), CANCELLED)
-                stack.pop()
-            if purchase < old <= row:
-                before = taken.get(purchase, (0, 0))
-                taken[purchase] = (before[0] + part, before[1] + money)
-    return taken
+    taken = match_cancellations(
+        pair.view(np.int64), cancels[affected], rows.at[affected], quantity[affected], value[affected]
+    )
+    purchase, cancel = affected[taken.purchase], affected[taken.cancel]
+    rest = ~taken.undone
+    quantity[purchase[rest]], value[purchase[rest]] = taken.quantity_left[rest], taken.value_left[rest]
+    reject_rows(codes, cancels, CANCEL_WITHOUT_PURCHASE)
+    reject_rows(codes, cancel, CANCELLATION)
+    reject_rows(codes, purchase[taken.undone], CANCELLED)
+    earlier: dict[int, tuple[int, int]] = {}
+    money = np.maximum(taken.value, 0) - np.maximum(taken.value_left, 0)
+    for place in np.flatnonzero((purchase < old) & (cancel >= old)).tolist():
+        before = earlier.get(int(purchase[place]), (0, 0))
+        part = int(taken.quantity[place] - taken.quantity_left[place]), int(money[place])
+        earlier[int(purchase[place])] = before[0] + part[0], before[1] + part[1]
+    return earlier
 
 
 def _with_reasons(table: pa.Table, codes: CodeArray, refused: BoolArray) -> pa.Table:
     places = np.flatnonzero(refused)
     reasons = pa.array(REASONS, pa.string()).take(codes[places].astype(np.int64))
+    table = table.drop_columns([name for name in table.column_names if name == ID_TABLE])
     return table.take(places).append_column("reason", reasons)
 
 

@@ -6,16 +6,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
 from recsys.config import Section
-from recsys.ingest.mapping.sources import (
-    Condition,
-    Kind,
-    NumberForm,
-    Reject,
-    Source,
-    Time,
-    as_column,
-    known_kind,
-)
+from recsys.ingest.mapping.row_sources import RowSource
+from recsys.ingest.mapping.sources import Condition, Kind, NumberForm, Reject, Time, as_column, known_kind
 
 
 class KindCase(Condition):
@@ -72,7 +64,7 @@ def _as_kind(value: Any) -> Any:
     return {"is": value} if isinstance(value, str) else value
 
 
-class EventSource(Source):
+class EventSource(RowSource):
     """Files with one event a row."""
 
     user: str
@@ -80,6 +72,9 @@ class EventSource(Source):
     kind: Annotated[KindRule, BeforeValidator(_as_kind)]
     time: Annotated[Time, BeforeValidator(as_column)]
     event_id: str | None = None
+    event_id_prefix: str | None = Field(
+        None, description='kept before each id; "" where ids are unique in the whole shop'
+    )
     session: str | None = Field(None, description="column of the session or basket")
     query: str | None = None
     request: str | None = None
@@ -95,4 +90,6 @@ class EventSource(Source):
     def _names_files(self) -> "EventSource":
         if not self.files:
             raise ValueError("needs `files`")
+        if self.event_id_prefix is not None and self.event_id is None:
+            raise ValueError("`event_id_prefix` needs `event_id`, the column of the ids")
         return self

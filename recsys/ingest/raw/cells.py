@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.amounts import MOST_MICROS
 from recsys.arrays import BoolArray, Column, combined
 from recsys.ingest.raw.written_numbers import TWO_WAYS, read_number
 
@@ -16,7 +17,6 @@ from recsys.ingest.raw.written_numbers import TWO_WAYS, read_number
 # lists put one behind the last element too, so that a list of one element is a list.
 LIST_MARK = "\x1f"
 MICROS = 1_000_000
-LARGEST_MICROS = 2**51  # up to here a float64 times a million rounds to the right integer
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -186,7 +186,7 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | N
     parsed = as_number(column, strip, decimal, booleans=False)
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
-    huge = np.abs(micros) >= LARGEST_MICROS
+    huge = np.abs(micros) > MOST_MICROS
     values = np.where(huge, 0, micros).astype(np.int64)
     return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma)
 

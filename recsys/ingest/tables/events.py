@@ -13,9 +13,10 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.cleaning.filters import ABSURD_TIME, FUTURE_TIME
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.raw.cells import ParsedCells, as_micros, as_number, as_text
+from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, as_instant
+from recsys.ingest.tables.amounts import amounts_of
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
 from recsys.ingest.tables.rejections import RowRejections, reject_ids
@@ -96,7 +97,7 @@ def canonical_events(
         rejections.reject(unlisted, "unknown_item", source.item, "is not in the catalog")
     sequence = np.arange(first_sequence, first_sequence + len(raw))
     instants = _instants(raw, source, sequence, rejections)
-    quantity, value = _amounts(raw, source, rejections, notes)
+    quantity, value = amounts_of(raw, source, kinds, rejections, notes)
     position = _position(raw, source, rejections, notes)
     weight = _weights(raw, source, kinds, weights, rejections)
     present = {
@@ -186,39 +187,6 @@ def _number(raw: pa.Table, name: str, rejections: RowRejections) -> ParsedCells:
     parsed = as_number(raw[name])
     rejections.reject(parsed.bad, "bad_number", name, "is not a number")
     return parsed
-
-
-def _amounts(
-    raw: pa.Table, source: EventSource, rejections: RowRejections, notes: CellNotes
-) -> tuple[Column, Column]:
-    """Quantity and the money of the whole line, each null where the source says nothing."""
-    counts = np.ones(len(raw), np.int64)
-    quantity: Column = pa.nulls(len(raw), pa.int64())
-    if source.quantity is not None:
-        parsed = _number(raw, source.quantity.column, rejections)
-        numbers = np.abs(parsed.values) if source.quantity.absolute else parsed.values
-        detail = "is not a count from 1"
-        rejections.reject((numbers <= 0) & parsed.ok, "bad_quantity", source.quantity.column, detail)
-        if source.quantity.most is not None:
-            numbers = np.where(numbers > source.quantity.most, 1, numbers)
-        numbers = np.minimum(numbers, 2.0**53)  # beyond, a float does not count by ones
-        counts = np.where(parsed.ok, np.maximum(np.rint(numbers), 1), 1).astype(np.int64)
-        quantity = pa.array(counts, mask=~parsed.ok)
-    if source.value is None:
-        return quantity, pa.nulls(len(raw), pa.int64())
-    form = source.value
-    money = as_micros(raw[form.column], form.scale, form.strip, form.decimal)
-    notes.add_numbers(form.column, money)
-    detail = "is not an amount of money; `decimal` and `strip` in the mapping say how it is written"
-    rejections.reject(money.bad, "bad_value", form.column, detail)
-    per_unit = source.value.per == "unit"
-    micros = money.values * counts if per_unit else money.values
-    too_much = np.abs(money.values.astype(float)) * counts > 2.0**62 if per_unit else money.bad
-    rejections.reject(too_much, "bad_value", source.value.column, "is not a credible amount of money")
-    if source.quantity is not None and source.quantity.absolute:
-        micros = np.abs(micros)
-    rejections.reject((micros < 0) & money.ok, "bad_value", source.value.column, "is negative")
-    return quantity, pa.array(micros, mask=~money.ok)
 
 
 def _position(raw: pa.Table, source: EventSource, rejections: RowRejections, notes: CellNotes) -> Column:

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.amounts import PIECE, unit_micros
 from recsys.arrays import IntArray
 
 LATEST = 255  # purchases of an item that its price is taken from
@@ -24,8 +25,8 @@ class UnitPrices:
         paid = pc.greater(events[columns.VALUE_MICROS], 0)
         priced = pc.and_(pc.equal(events[columns.KIND], columns.PURCHASE), paid)
         bought = events.select(_COLUMNS).filter(priced)
-        units = bought[columns.QUANTITY].fill_null(1)
-        price = pc.divide(bought[columns.VALUE_MICROS], units)
+        pieces = bought[columns.QUANTITY].fill_null(PIECE).to_numpy()
+        price = pa.array(unit_micros(bought[columns.VALUE_MICROS].to_numpy(), pieces))
         self._rows.append(
             pa.table(
                 {

@@ -14,6 +14,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 
 from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import SchemaMismatchError
 
@@ -71,15 +72,15 @@ def _checks() -> dict[tuple[str, str], list[Any]]:
         ("events", columns.USER_ID): [text],
         ("events", columns.ITEM_ID): [text],
         ("events", columns.POSITION): [pandera.Check.ge(1)],
-        ("events", columns.QUANTITY): [pandera.Check.ge(1)],
-        ("events", columns.VALUE_MICROS): [pandera.Check.ge(0)],
+        ("events", columns.QUANTITY): [pandera.Check.in_range(1, MOST_THOUSANDTHS)],
+        ("events", columns.VALUE_MICROS): [pandera.Check.in_range(0, MOST_MICROS)],
         ("events", columns.WEIGHT): [
             pandera.Check.ge(0),
             pandera.Check(_finite, error="is not a finite number"),
         ],
         ("items", columns.ITEM_ID): key,
         ("items", columns.TITLE): [text],
-        ("items", columns.PRICE_MICROS): [pandera.Check.ge(0)],
+        ("items", columns.PRICE_MICROS): [pandera.Check.in_range(0, MOST_MICROS)],
         ("users", columns.USER_ID): key,
     }
 

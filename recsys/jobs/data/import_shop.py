@@ -5,7 +5,6 @@ to `import-ready`, and that rename is the moment of success: moving its parts in
 so whoever finds an `import-ready` after a crash finishes the job.
 """
 
-import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -15,13 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.config import ImportSettings
 from recsys.dataset.info import DatasetInfo
 from recsys.documents import JsonObject
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.readers.files import find_files
+from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.progress import Progress, silent
@@ -37,8 +39,8 @@ from recsys.stores.lake.dataset_files import (
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 
-_LOGGER = logging.getLogger(__name__)
 _STAGING = "import-staging"
+_FAILED = "import-failed"  # the quarantine of the last import, if that failed
 _SPARE_BYTES = 200 << 20
 
 
@@ -55,25 +57,39 @@ class ImportResult:
 
 
 def import_files(
-    paths: HomePaths, mapping: str, folder: Path | None, now: datetime, progress: Progress = silent
+    paths: HomePaths,
+    mapping: str,
+    folder: Path | None,
+    now: datetime,
+    progress: Progress = silent,
+    settings: ImportSettings | None = None,
 ) -> ImportResult:
     """Imports the files in `folder` by a shipped mapping or a mapping file, as `run_import` does.
 
     Args:
         folder: None only for the demo shop, whose files are known.
+        settings: what is too large to be believed; the defaults if None.
 
     Raises:
         ConfigError: the mapping is unknown or wrong, or does not fit.
         DataError: no folder was given, or as `run_import`.
         StoreUnavailableError: as `run_import`.
     """
-    place, text = mapping_text(mapping)
-    parsed = parse_mapping(text, place)
-    if folder is None and mapping != DEMO_MAPPING:
-        raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
-    shop = ShopFiles(parsed, mapping_sha256(text), demo_folder(paths) if folder is None else folder)
+    shop, text = shop_files(paths, mapping, folder, settings)
     imported = run_import(paths, shop, text, now, progress)
     return ImportResult(imported.info, imported.report)
+
+
+def shop_files(
+    paths: HomePaths, mapping: str, folder: Path | None, settings: ImportSettings | None = None
+) -> tuple[ShopFiles, str]:
+    """A shop's files with their mapping, and the mapping's text; arguments and errors as `import_files`."""
+    path, text = mapping_text(mapping)
+    parsed = parse_mapping(text, path)
+    if folder is None and mapping != DEMO_MAPPING:
+        raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
+    place = demo_folder(paths) if folder is None else folder
+    return ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings())), text
 
 
 def run_import(
@@ -84,7 +100,9 @@ def run_import(
     Raises:
         ConfigError: the mapping is wrong or does not fit.
         DataError: the files are wrong, or another import into this home is running.
-        StoreUnavailableError: the disk is full or refuses. In each case the home is as before.
+        StoreUnavailableError: the disk is full or refuses.
+
+    In each case the home is as before, but for `import-failed`: the rows that a DataError speaks of.
     """
     with import_lock(paths):
         finish_import(paths)
@@ -111,6 +129,8 @@ def run_import(
             save_info(staging, imported.info)
             os.sync()  # once for all files of the lake, before the rename that makes them count
             staging.home.rename(paths.home / READY)
+        except DataError as error:
+            raise type(error)(f"{error}{_kept_quarantine(paths, quarantine)}") from error
         except OSError as error:
             raise StoreUnavailableError(
                 "disk", f"write {staging.home} ({error.strerror or error})", 0.0, "Free some space."
@@ -118,8 +138,7 @@ def run_import(
         finally:
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
-        for line in imported.report["warnings"]:
-            _LOGGER.warning(line)
+        shutil.rmtree(paths.home / _FAILED, ignore_errors=True)
         return imported
 
 
@@ -127,29 +146,43 @@ class QuarantineFile:
     """Rows of `QUARANTINE_SCHEMA` in one Parquet file, there even if no row is."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self.rows = 0
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> "QuarantineFile":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._path, QUARANTINE_SCHEMA, compression="zstd")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self.path, QUARANTINE_SCHEMA, compression="zstd")
         return self
 
     def append(self, table: pa.Table) -> None:
         """Writes the rows of `table` behind those from before."""
         if self._writer is not None and len(table):
             self._writer.write_table(table)
+            self.rows += len(table)
 
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()
 
 
+def _kept_quarantine(paths: HomePaths, quarantine: QuarantineFile) -> str:
+    """Moves the quarantine of a failed import to where it is kept; returns a sentence that says where."""
+    folder = paths.home / _FAILED
+    shutil.rmtree(folder, ignore_errors=True)
+    if not quarantine.rows:
+        return ""
+    folder.mkdir()
+    place = quarantine.path.rename(folder / quarantine.path.name)
+    return f" Rejected rows until then ({quarantine.rows}): {place}."
+
+
 def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
     """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     mapping = shop.mapping
-    sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
-    sources += mapping.items.vectors.values()
+    tables = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
+    joins = [join for table in tables for join in table.join.values()]
+    sources: list[Source] = [*tables, *joins, *mapping.items.vectors.values()]
     need = _SPARE_BYTES
     for source in sources:
         for path in find_files(source, shop.folder):

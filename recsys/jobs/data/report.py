@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from recsys.documents import JsonObject
 
-TABLES = ("events", "items", "users", "vectors")
+TABLES = ("events", "items", "users", "vectors", "joined")
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,12 @@ class TableRows:
 
 @dataclass(frozen=True)
 class RejectedRows:
-    """Rows of one table that were not kept for one reason."""
+    """Rows of one table that were not kept for one reason, and the first of them."""
 
     table: str
     reason: str
     rows: int
+    example: str
 
 
 def table_rows(report: JsonObject) -> tuple[TableRows, ...]:
@@ -39,7 +40,7 @@ def table_rows(report: JsonObject) -> tuple[TableRows, ...]:
 def rejected_rows(report: JsonObject) -> tuple[RejectedRows, ...]:
     """One row for each table and reason."""
     return tuple(
-        RejectedRows(table, reason, rows)
+        RejectedRows(table, reason, rows, report[table].get("examples", {}).get(reason, ""))
         for table in TABLES
         if table in report
         for reason, rows in report[table]["reasons"].items()

@@ -7,6 +7,7 @@ import pandas as pd
 
 from recsys import columns
 from recsys.arrays import FloatArray
+from recsys.catalog import is_titled
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.split import Split
@@ -50,10 +51,12 @@ def shop_vectors(
     ids, titles, texts = (table[name].to_pylist() for name in (columns.ITEM_ID, columns.TITLE, columns.TEXT))
     index = items.indexes(ids)
     by_index = [""] * len(items)
-    for place, title in zip(index.tolist(), titles, strict=True):
-        by_index[place] = title or ""
+    for place, item_id, title, text in zip(index.tolist(), ids, titles, texts, strict=True):
+        by_index[place] = title if is_titled(item_id, title, text) else ""
     vectors = np.zeros((len(items), encoder.dimensions), np.float32)
-    vectors[index] = TextVectors(settings.paths.text_vectors).vectors(encoder, texts, progress)
+    vectors[index] = TextVectors(settings.paths.text_vectors).vectors(
+        encoder, [text or "" for text in texts], progress
+    )
     by_index[0], vectors[0] = "", 0  # items that came after the shop's actions were read
     return by_index, vectors
 

@@ -16,10 +16,12 @@ from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
+from recsys.ingest.tables.live_rejects import live_rejects
 from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.locks import wait_for_lock
+from recsys.stores.stream.lake_flush import flush_waiting
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_counters
@@ -69,18 +71,11 @@ def belongs_to_import(epoch: str | None, origin: str) -> bool:
     return epoch is not None and epoch.partition(".")[0] == origin
 
 
-def flush_waiting(state: SqliteStreamState, live: EventLake) -> None:
-    """Writes to the lake the events that wait for it in the state."""
-    with state.flushing(wait=True):
-        for name, events in state.waiting():
-            live.append(events, name)
-            state.flushed(name)
-
-
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     """Weights and cleaning of the imported shop, and its categories."""
     mapping = shop_mapping(paths)
-    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
+    rejects = live_rejects(mapping.events)
+    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories, rejects)
 
 
 def shop_mapping(paths: HomePaths) -> ShopMapping:

@@ -10,7 +10,7 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.instants import to_micros
-from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, flush_waiting, shop_mapping
+from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, shop_mapping
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_writer import OnlineRows
@@ -24,6 +24,7 @@ from recsys.stores.packed.generations import (
     switch_generation,
 )
 from recsys.stores.packed.rows import packed_view
+from recsys.stores.stream.lake_flush import flush_waiting
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
@@ -96,13 +97,14 @@ def _read(
     """Logs and counters of the lake's events, how many those are, and the created timestamp of their rows."""
     state = SqliteStreamState(settings.paths.stream)
     try:
+        # Before the lake is complete: what workers process from now on is newer than the rows made here.
+        created = state.stamp(now)
         if start is None and end is None:
             stream = open_stream(settings)
             begin_state(settings, state, stream, now, anew=True)
             stream.close()
         else:
             flush_waiting(state, EventLake(settings.paths.live))
-        created = state.stamp(now)  # before reading: what workers write from now on is newer
     finally:
         state.close()
     events = open_lake(settings.paths).read(BOOTSTRAP_COLUMNS, start, end)

@@ -162,7 +162,7 @@ def run_evaluation(
         shop.interactions,
         clock=shop.info.clock == "time",
         repeats=repeats,
-        texts=bundle.items.titles,
+        texts=bundle.items.words_of_titles,
         text_vectors=bundle.text_vectors,
         progress=progress,
     )

@@ -9,7 +9,7 @@ from torch import nn
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.config import RetrieverSettings
-from recsys.dataset.item_table import ItemTable
+from recsys.dataset.item_table import ItemTable, some_lack_text
 from recsys.errors import ConfigError
 from recsys.models.retriever.attributes import AttributeVocabulary, attribute_rows
 from recsys.models.retriever.graph_init import graph_directions, initialise_from_graph
@@ -66,6 +66,7 @@ def build_retriever(
         clock=clock,
         season=season and clock,
         vectors=vectors,
+        text_missing=some_lack_text(text_vectors),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

@@ -37,6 +37,7 @@ class RetrieverShape:
         clock: whether instants mean anything; if not, there is no T_u and no time in attention.
         season: whether T_u knows the day of the year.
         vectors: of each ready vector its name, its width and R_i, the width of its projection.
+        text_missing: whether the item tower is told of items that have no text.
     """
 
     items: int
@@ -51,6 +52,7 @@ class RetrieverShape:
     clock: bool
     season: bool
     vectors: tuple[tuple[str, int, int], ...] = ()
+    text_missing: bool = False
 
 
 class Retriever(nn.Module):
@@ -69,7 +71,13 @@ class Retriever(nn.Module):
         self.ready_projection = ReadyProjection([(width, kept) for _, width, kept in shape.vectors])
         self.text_projection = TextProjection(shape.text_dimensions, shape.text)
         self.item_tower = ItemTower(
-            shape.items, shape.text, shape.tokens, len(attributes.tokens), numbers, shape.width
+            shape.items,
+            shape.text,
+            shape.tokens,
+            len(attributes.tokens),
+            numbers,
+            shape.width,
+            shape.text_missing,
         )
         self.user_tower = UserTower(
             shape.width, shape.layers, shape.heads, shape.history_length, shape.dropout, shape.clock
@@ -145,7 +153,8 @@ class Retriever(nn.Module):
     def new_item_vectors(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> FloatArray:
         """(K, D) float32 unit rows for items that training did not know, from text (K, E) and attributes."""
         with _inference(self):
-            content = self._content(text_vectors, attributes)
+            text, content = self._content(text_vectors, attributes)
+            content = self.item_tower.flag_missing_text(content, text)
             out: FloatArray = nn.functional.normalize(content, dim=-1).float().cpu().numpy()
         return out
 
@@ -160,11 +169,12 @@ class Retriever(nn.Module):
         new = torch.from_numpy(index > self.shape.items).to(self.device)
         known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
         with _inference(self):
-            content = self._content(text_vectors, attributes)
+            text, content = self._content(text_vectors, attributes)
             residual = self.item_tower.residual[known]
             if bool(new.any()):
                 residual[new] = knn_residuals(content[new], self._known_contents(), self.item_tower.residual)
-            out: FloatArray = nn.functional.normalize(content + residual, dim=-1).float().cpu().numpy()
+            vectors = self.item_tower.flag_missing_text(content + residual, text)
+            out: FloatArray = nn.functional.normalize(vectors, dim=-1).float().cpu().numpy()
         return out
 
     def shrink_cold_residuals(self, events: FloatArray) -> None:
@@ -206,12 +216,13 @@ class Retriever(nn.Module):
             vectors = np.zeros((len(numbers), sum(width for _, width, _ in self.shape.vectors)), np.float32)
         return torch.cat([inputs, self.ready_projection(torch.from_numpy(vectors).to(self.device))], dim=-1)
 
-    def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> Tensor:
+    def _content(self, text_vectors: FloatArray, attributes: Sequence[Attributes]) -> tuple[Tensor, Tensor]:
+        """D_m (K, T) and the content's vectors (K, D)."""
         bags, values = self.attributes.encode(attributes)
         tokens = torch.from_numpy(bags).to(self.device)
         numbers = self.numbers(values, _ready_vectors(attributes, self.vector_layout))
         text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
-        return self.item_tower.content(text, tokens, numbers)
+        return text, self.item_tower.content(text, tokens, numbers)
 
     def _known_contents(self) -> Tensor:
         """(N + 1, D) unit rows, what text and attributes of the items of training say; row 0 zero."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Only what bundles hold; see the safetensors format for the names.
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "BOOL": np.bool_}
+TITLED = "titled"  # a column of the catalog in a bundle
 _HEADER_LENGTH = 8  # bytes: a little-endian integer, then that many bytes of JSON, then the data
 
 
@@ -92,6 +93,7 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
 
 def write_items(items: ItemTable, path: Path) -> None:
     """Writes the catalog by item index, padding row included."""
+    titled = np.ones(len(items), bool) if items.titled is None else items.titled
     table = pa.table(
         {
             ITEM_ID: pa.array(items.vocabulary.ids, pa.string()),
@@ -101,6 +103,7 @@ def write_items(items: ItemTable, path: Path) -> None:
             PRICE_MICROS: pa.array(items.price_micros, pa.int64()),
             AVAILABLE: pa.array(items.available, pa.bool_()),
             ATTRIBUTES: pa.array(items.attributes, pa.string()),
+            TITLED: pa.array(titled, pa.bool_()),
         }
     )
     pq.write_table(table, path, compression="zstd")
@@ -122,6 +125,8 @@ def read_items(path: Path) -> ItemTable:
             price_micros=table[PRICE_MICROS].to_numpy().copy(),  # ours to write, as before saving
             available=table[AVAILABLE].to_numpy().copy(),
             attributes=texts[ATTRIBUTES],
+            # Bundles of earlier versions do not know of items without a title.
+            titled=table[TITLED].to_numpy().copy() if TITLED in table.column_names else None,
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error

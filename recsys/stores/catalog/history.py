@@ -79,7 +79,7 @@ class CatalogHistory:
             self._changed_items |= {item.item_id: item for item in items}
         self._version = max(self._version, version)
 
-    def _took(self, item_ids: Sequence[str], texts: Sequence[str]) -> None:
+    def _took(self, item_ids: Sequence[str], texts: Sequence[str | None]) -> None:
         """Remembers the items whose text is not the imported one."""
         table, places = self._items
         imported = table[columns.TEXT]

@@ -31,9 +31,13 @@ class TextVectors:
         self.root = root
 
     def vectors(self, encoder: Encoder, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
-        """(n, E) float32 rows in the order of `texts`; only texts that are not on disk are encoded."""
+        """(n, E) float32 rows in the order of `texts`; only texts that are not on disk are encoded.
+
+        A blank text is never encoded: its row is zero.
+        """
         shards = VectorShards(self.root / encoder.name, encoder.dimensions)
-        distinct = {content_hash(text): text for text in texts}
+        keys = [content_hash(text) if text.strip() else None for text in texts]
+        distinct = {key: text for key, text in zip(keys, texts, strict=True) if key is not None}
         found = shards.known(distinct)
         missing = [key for key in distinct if key not in found]
         if missing:
@@ -45,9 +49,11 @@ class TextVectors:
                     rows = encoder.encode([distinct[key] for key in part], _onto(advance))
                     shards.add(part, rows)
                     found.update(zip(part, rows, strict=True))
-        if not texts:
-            return np.zeros((0, encoder.dimensions), np.float32)
-        return np.stack([found[content_hash(text)] for text in texts])
+        rows = np.zeros((len(texts), encoder.dimensions), np.float32)
+        for place, key in enumerate(keys):
+            if key is not None:
+                rows[place] = found[key]
+        return rows
 
 
 def content_hash(text: str) -> bytes:

@@ -26,7 +26,7 @@ class UpsertTexts:
         return self._settings.text.encoder
 
     def vectors(self, texts: Sequence[str]) -> FloatArray:
-        """(n, E) float32, in the order of `texts`.
+        """(n, E) float32, in the order of `texts`; zero rows for blank ones.
 
         Raises:
             ArtifactNotFoundError: no encoder of that name.
@@ -34,15 +34,18 @@ class UpsertTexts:
         encoder = self._loaded()
         if len(texts) >= MANY:
             return TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts)
-        missing = [text for text in dict.fromkeys(texts) if text not in self._fresh]
+        distinct = [text for text in dict.fromkeys(texts) if text.strip()]
+        missing = [text for text in distinct if text not in self._fresh]
         if len(self._fresh) + len(missing) > REMEMBERED:
             self._fresh.clear()
-            missing = list(dict.fromkeys(texts))
+            missing = distinct
         if missing:
             self._fresh |= zip(missing, encoder.encode(missing), strict=True)
-        if not texts:
-            return np.zeros((0, encoder.dimensions), np.float32)
-        return np.stack([self._fresh[text] for text in texts])
+        rows = np.zeros((len(texts), encoder.dimensions), np.float32)
+        for place, text in enumerate(texts):
+            if text.strip():
+                rows[place] = self._fresh[text]
+        return rows
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:

@@ -8,11 +8,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import atomic, columns, features
+from recsys import amounts, atomic, columns, features
 from recsys.config import Settings
+from recsys.dataset import cancellations
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -26,6 +28,7 @@ from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.item_log import item_log
+from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -38,16 +41,18 @@ def build_features(
     """Builds the rows of every view whose inputs changed since it was last built; rows by view.
 
     A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
+    What workers have processed is written to the lake before it is read, see `complete_lake`.
 
     Args:
         with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
-        now: the rows' created timestamp, by default the clock's.
+        now: the clock, by default the machine's; the rows' created timestamp unless workers have gone beyond.
 
     Raises:
         DataError: nothing was imported.
         StoreUnavailableError: the disk refused.
     """
     paths = settings.paths
+    created_at = complete_lake(paths, to_micros(now or utc_now()))
     state = _read_state(paths)
     wanted = _fingerprints(settings, with_text)
     stale = [
@@ -57,7 +62,7 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
-    build = _Build(settings, now or utc_now(), progress)
+    build = _Build(settings, created_at, progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
@@ -71,9 +76,9 @@ def build_features(
 class _Build:
     """One build: inputs are read when the first view needs them."""
 
-    def __init__(self, settings: Settings, now: datetime, progress: Progress) -> None:
+    def __init__(self, settings: Settings, created_at: int, progress: Progress) -> None:
         self._settings = settings
-        self._created_at = to_micros(now)
+        self._created_at = created_at
         self._progress = progress
         self._read_items: pa.Table | None = None
         self._read_versions: pa.Table | None = None
@@ -123,9 +128,15 @@ class _Build:
         from recsys.stores.encoders.text_vectors import TextVectors
 
         texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
+            return item_text(self._versions, np.zeros((len(texts), 0), np.float32), *self._known())
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._versions, vectors, self._start(), self._created_at)
+        return item_text(self._versions, vectors, *self._known())
+
+    def _known(self) -> tuple[int, int]:
+        """From when items are known at the latest, and when their rows were made."""
+        return self._start(), self._created_at
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
@@ -164,7 +175,8 @@ def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
     events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
     items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
     code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
-    code += _files_hash(Path(columns.__file__).parent, "columns.py", content=True)
+    for module in (columns, amounts, cancellations):
+        code += hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
     text = settings.text.model_dump_json() if with_text else ""
     parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
     parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from recsys import atomic
+from recsys.dataset.catalog_rows import without_ids_as_text
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.documents import JsonObject
@@ -147,7 +148,7 @@ def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}. {_REMEDY}") from error
     try:
-        return conform_table(table, schema, name)
+        return conform_table(without_ids_as_text(table), schema, name)
     except SchemaMismatchError as error:
         raise SchemaMismatchError(f"{path}: {error}") from error
 

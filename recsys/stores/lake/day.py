@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import atomic, columns
-from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
+from recsys.dataset.schemas import EVENT_SCHEMA, conform_table, upgrade_events
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.stores.locks import try_lock
 
@@ -121,11 +121,16 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
+    stored = list(names)
+    if columns.QUANTITY in names and columns.EVENT_QUANTITY in file.schema_arrow.names:  # of earlier versions
+        stored += [columns.EVENT_QUANTITY, columns.KIND]
     try:
-        table = file.read(columns=list(names), use_threads=False)
+        table = file.read(columns=list(dict.fromkeys(stored)), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
     try:
+        table = upgrade_events(table)
+        table = table.select([name for name in names if name in table.column_names])
         return conform_table(table, pa.schema([EVENT_SCHEMA.field(name) for name in names]), "events")
     except SchemaMismatchError as error:
         raise SchemaMismatchError(f"{path}: {error}") from error

@@ -151,11 +151,15 @@ def _with_identity(names: Sequence[str]) -> list[str]:
 
 
 def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
-    """Both, sorted by (at, sequence), each event id once."""
+    """Both, sorted by (at, sequence): all imported ones, and each live one whose id did not come before."""
     arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
     joined = pa.concat_tables([imported, live.take(arrival)])
     _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
-    return sort_events(joined if len(first) == len(joined) else joined.take(np.sort(first)))
+    if len(first) == len(joined):
+        return sort_events(joined)
+    # Tables of an import may share an id: the import has judged its own events.
+    chosen = np.concatenate([np.arange(len(imported)), np.sort(first[first >= len(imported)])])
+    return sort_events(joined.take(chosen))
 
 
 def _folder_name(day: date) -> str:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import atomic, columns
+from recsys.dataset.catalog_rows import without_ids_as_text
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
@@ -137,7 +138,8 @@ class VersionLog:
 
     def _rows(self, file: pq.ParquetFile, path: Path) -> pa.Table:
         try:
-            return conform_table(file.read(use_threads=False), self._schema, "versions")
+            rows = without_ids_as_text(file.read(use_threads=False))
+            return conform_table(rows, self._schema, "versions")
         except SchemaMismatchError as error:
             raise SchemaMismatchError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError) as error:

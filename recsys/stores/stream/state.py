@@ -5,6 +5,7 @@ from; if they are no longer those of the state, another worker has done it and n
 batch counts once, whichever worker is killed and whatever is delivered again.
 """
 
+import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.schemas import upgrade_events
 from recsys.errors import StoreUnavailableError
-from recsys.instants import DAY, SECOND
+from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
-from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
-from recsys.streaming.state import Committed, InitialState, ItemState, Pending, Step, UserState
+from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
+from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
 BUSY_SECONDS = 30.0
@@ -28,6 +30,8 @@ QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32
 SLICES = 64  # parts in which old event ids are forgotten, so that no worker waits for it
 MINUTES_KEPT = 60
 _MINUTE = 60 * SECOND
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStreamState:
@@ -132,7 +136,7 @@ class SqliteStreamState:
         return first
 
     def stamp(self, now: int) -> int:
-        """A created timestamp, larger than every one before."""
+        """A created timestamp, larger than every one before but for those of a clock that ran ahead."""
         with self._transaction("stamp"):
             return self._stamp(now)
 
@@ -269,9 +273,20 @@ class SqliteStreamState:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def _stamp(self, now: int) -> int:
-        created = max(now, int(self._meta("created") or 0) + 1)
+        last = int(self._meta("created") or 0)
+        if last > now + CLOCK_TOLERANCE:
+            self._undo_future(now, last)
+            last = 0
+        created = max(now, last + 1)
         self._set("created", created)
         return created
+
+    def _undo_future(self, now: int, last: int) -> None:
+        """After a clock ran ahead: what midnights to come changed is written anew by the next ticks."""
+        log.warning("a worker's clock was %.0f s ahead; all rows are written again", (last - now) / SECOND)
+        for statement in UNDO_FUTURE:
+            self._db.execute(statement, {"day": now // DAY, "minute": now // _MINUTE, "due": DUE})
+        self._db.execute(ADD_COUNT, ("clock_ahead", 1))
 
     def _see(self, hashes: IntArray, day: int) -> None:
         rows = ((each, day) for each in np.sort(hashes).tolist())  # in the order of the table's pages
@@ -331,4 +346,4 @@ def _encoded(events: pa.Table) -> bytes:
 
 def _decoded(events: bytes) -> pa.Table:
     with pa.ipc.open_stream(events) as reader:
-        return reader.read_all()
+        return upgrade_events(reader.read_all())

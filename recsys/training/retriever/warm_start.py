@@ -38,6 +38,8 @@ def warm_start(parent: Bundle, items: ItemTable, text_vectors: FloatArray) -> Re
         ArtifactMismatchError: the text vectors are of another width.
     """
     old = parent.retriever
+    if text_vectors.shape[1] == 1:  # nobody has a text: see `text_matrix`
+        text_vectors = np.zeros((len(text_vectors), old.shape.text_dimensions), np.float32)
     if text_vectors.shape[1] != old.shape.text_dimensions:
         raise ArtifactMismatchError(
             f"bundle {parent.manifest.bundle_id!r} reads text vectors of {old.shape.text_dimensions} "

@@ -1,7 +1,7 @@
 """The first stage: the catalog, the network, neighbours and popularity, with an untrained fusion."""
 
 from recsys.dataset.interactions import Interactions
-from recsys.dataset.item_table import in_layout, item_words
+from recsys.dataset.item_table import in_layout, item_words, rows_without_text, some_lack_text
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest
@@ -42,6 +42,7 @@ def build_first_stage(
         item_vectors=retriever.item_vectors(),
         item_events=item_events(train),
         popularity=popularity_at_end(train),
+        text_missing=rows_without_text(texts),
     )
     return Bundle(
         manifest=manifest,
@@ -56,6 +57,7 @@ def build_first_stage(
             repeats=info.repeats,
             seed=settings.seed,
             without=tuple(part for part in settings.without if part != "learning"),
+            text_missing=some_lack_text(texts),
         ),
         ranker=None,
     )

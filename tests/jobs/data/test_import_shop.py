@@ -119,7 +119,38 @@ def test_a_failed_import_leaves_everything_as_it_was(tmp_path: Path, paths: Home
     with pytest.raises(RecsysError):
         imported(paths, folder, mapping)
     assert contents(paths) == before
-    assert sorted(path.name for path in paths.home.iterdir()) == ["data", "import.lock", "lake"]
+    there = {path.name for path in paths.home.iterdir()}
+    assert there - {"import-failed"} == {"data", "import.lock", "lake"}
+
+
+def test_the_quarantine_of_a_failed_import_is_kept_until_a_good_one(tmp_path: Path, paths: HomePaths) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    mapping = _no_event(folder)
+    kept = paths.home / "import-failed" / "rows.parquet"
+    with pytest.raises(DataError) as failed:
+        imported(paths, folder, mapping)
+    assert "none of 1 rows is an event (bad_time 1)" in str(failed.value)
+    assert "e.csv, row 2: t = 'never' is not an instant" in str(failed.value)
+    assert f"(1): {kept}" in str(failed.value)
+    assert pq.read_table(kept)["reason"].to_pylist() == ["bad_time"]
+    write(folder, 6)
+    imported(paths, folder)
+    assert not kept.parent.exists()
+
+
+def test_a_failure_without_rejected_rows_leaves_no_quarantine_of_the_one_before(
+    tmp_path: Path, paths: HomePaths
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    with pytest.raises(DataError):
+        imported(paths, folder, _no_event(folder))
+    (folder / "e.csv").write_text("u,i,t\n")
+    with pytest.raises(DataError, match="have no rows") as failed:
+        imported(paths, folder)
+    assert "import-failed" not in str(failed.value)
+    assert not (paths.home / "import-failed").exists()
 
 
 def test_a_full_disk_is_refused_before_anything_is_written(
@@ -235,5 +266,6 @@ def test_stats_count_what_is_there(tmp_path: Path, paths: HomePaths) -> None:
     assert facts["repeated_share"] == 0.0
     assert found["kinds"] == [{"kind": "purchase", "events": 6, "share": 1.0}]
     assert found["quantiles"][0]["median"] == 2
-    assert found["refused"] == [{"table": "events", "reason": "missing_item", "rows": 1}]
+    example = "e.csv, row 8: i = None names no item"
+    assert found["refused"] == [{"table": "events", "reason": "missing_item", "rows": 1, "example": example}]
     json.dumps(found, default=str)

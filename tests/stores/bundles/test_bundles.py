@@ -169,6 +169,17 @@ def test_the_real_networks_answer_the_same_after_reload(tmp_path: Path) -> None:
     assert first.ranker.probability(features).tobytes() == second.ranker.probability(features).tobytes()
 
 
+def test_which_titles_are_ids_and_which_texts_are_missing_is_kept(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    first = bundle(rng)
+    titled, missing = np.array([True, True, False, True]), np.array([True, False, True, False])
+    first = replace(first, items=replace(first.items, titled=titled)).with_arrays(text_missing=missing)
+    second = load(save_bundle(first, tmp_path))
+    assert second.items.words_of_titles == (*first.items.titles[:2], "", first.items.titles[3])
+    assert second.signal_tables.text_missing.tolist() == missing.tolist()
+
+
 def test_a_bundle_without_a_ranker_has_none_after_reload(rng: np.random.Generator, tmp_path: Path) -> None:
     path = save_bundle(bundle(rng, ranker=False), tmp_path)
     assert load(path).ranker is None

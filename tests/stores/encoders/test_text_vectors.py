@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import recsys.stores.encoders.text_vectors as text_vectors
+from recsys.config import Settings
+from recsys.models.encoders import text_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.text_vectors import TextVectors, content_hash
+from recsys.stores.encoders.upsert_texts import UpsertTexts
 
 
 class LengthEncoder:
@@ -28,13 +31,24 @@ class LengthEncoder:
 
 
 TEXTS = ["bread", "milk", "bread", "", "cheese"]
-EXPECTED = [[5, 98], [4, 109], [5, 98], [0, 32], [6, 99]]
+EXPECTED = [[5, 98], [4, 109], [5, 98], [0, 0], [6, 99]]
 
 
 def test_each_distinct_text_is_encoded_once(tmp_path):
     encoder = LengthEncoder()
     assert TextVectors(tmp_path).vectors(encoder, TEXTS).tolist() == EXPECTED
-    assert sorted(encoder.asked) == ["", "bread", "cheese", "milk"]
+    assert sorted(encoder.asked) == ["bread", "cheese", "milk"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_text_has_a_zero_vector_and_is_never_encoded(tmp_path, monkeypatch, blank):
+    encoder = LengthEncoder()
+    monkeypatch.setattr(text_encoder, "load_encoder", lambda settings: encoder)
+    upserts = UpsertTexts(Settings(home=tmp_path))
+    for vectors in (TextVectors(tmp_path).vectors(encoder, ["tea", blank]), upserts.vectors(["tea", blank])):
+        assert vectors.tolist() == [[3, 116], [0, 0]]
+    assert upserts.vectors([blank] * 300).tolist() == [[0, 0]] * 300
+    assert encoder.asked == ["tea", "tea"]
 
 
 def test_a_second_run_encodes_only_what_is_new(tmp_path):
@@ -49,7 +63,7 @@ def test_encoders_do_not_share_vectors(tmp_path):
     TextVectors(tmp_path).vectors(LengthEncoder("one"), TEXTS)
     other = LengthEncoder("two")
     TextVectors(tmp_path).vectors(other, TEXTS)
-    assert len(other.asked) == 4
+    assert len(other.asked) == 3
 
 
 def only_shard(root: Path) -> Path:
@@ -67,7 +81,7 @@ def test_a_damaged_file_is_set_aside_and_encoded_again(tmp_path, caplog, harm):
     encoder = LengthEncoder()
     with caplog.at_level(logging.WARNING):
         assert TextVectors(tmp_path).vectors(encoder, TEXTS).tolist() == EXPECTED
-    assert len(encoder.asked) == 4
+    assert len(encoder.asked) == 3
     assert "is damaged" in caplog.text
     assert len(list(tmp_path.rglob("*.damaged"))) == 1
     assert only_shard(tmp_path).read_bytes()
@@ -86,7 +100,7 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path, monkeypatch):
         TextVectors(tmp_path).vectors(Failing(), TEXTS)
     encoder = LengthEncoder()
     assert TextVectors(tmp_path).vectors(encoder, TEXTS).tolist() == EXPECTED
-    assert len(encoder.asked) == 2
+    assert encoder.asked == ["cheese"]
     assert not list(tmp_path.rglob("*.partial"))
 
 

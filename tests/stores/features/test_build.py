@@ -117,6 +117,15 @@ def test_every_version_of_an_item_has_a_row_of_its_own_instant(shop: Settings) -
     ] == [(0, DAY - timedelta(days=1)), (7_000_000, DAY + timedelta(hours=1))]
 
 
+def test_a_shop_without_texts_needs_no_encoder(shop: Settings) -> None:
+    nameless = [replace(item, text=None) for item in items_of(load_items(shop.paths))]
+    save_items(shop.paths, items_table(nameless))
+    absent = shop.model_copy(update={"text": shop.text.model_copy(update={"encoder": "/no/such/encoder"})})
+    assert build_features(absent)[columns.ITEM_TEXT] == 2
+    rows = pq.read_table(shop.paths.feature_rows(columns.ITEM_TEXT)).to_pylist()
+    assert [row[columns.TEXT_VECTOR] for row in rows] == [[], []]
+
+
 def test_a_lost_file_is_written_again(shop: Settings) -> None:
     build_features(shop, with_text=False)
     shop.paths.feature_rows(columns.USER_HISTORY).unlink()

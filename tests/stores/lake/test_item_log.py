@@ -4,11 +4,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys import columns
 from recsys.catalog import Item
 from recsys.dataset.catalog_rows import items_of, items_table
+from recsys.dataset.schemas import ITEM_SCHEMA
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.stores.lake import item_log as module
@@ -125,3 +128,27 @@ def test_a_damaged_file_is_named(paths: HomePaths) -> None:
     (paths.item_log / f"{7:020d}.parquet").write_bytes(b"no parquet")
     with pytest.raises(DataError, match=r"00007\.parquet is not a readable Parquet file"):
         load_items(paths)
+
+
+def test_an_id_that_an_earlier_version_stored_for_a_text_is_none(paths: HomePaths) -> None:
+    required = ITEM_SCHEMA.set(
+        ITEM_SCHEMA.get_field_index(columns.TEXT), pa.field(columns.TEXT, pa.string(), nullable=False)
+    )
+    stored = [
+        Item("7", "7", "7", at=NOON),  # what stood for an item without a title
+        Item("8", "8", "A tin", at=NOON),
+        Item("9", "Nine", "9", at=NOON),
+    ]
+    pq.write_table(items_table(stored).cast(required), paths.data / "items.parquet")
+    version = pa.field(VERSION, pa.int64(), nullable=False)
+    log = item_log(paths)
+    log.root.mkdir(parents=True)
+    later = items_table([Item("7", "7", "7", price_micros=5, at=NOON + timedelta(minutes=1))]).cast(required)
+    pq.write_table(later.append_column(version, pa.array([3])), log.root / f"{3:020d}.parquet")
+    assert [row[columns.TEXT] for row in load_items(paths).to_pylist()] == [None, "A tin", "9"]
+    assert [row[columns.TEXT] for row in load_item_versions(paths).to_pylist()] == [None, None, "A tin", "9"]
+
+
+def test_an_id_that_is_stored_as_text_today_is_the_shops_own(paths: HomePaths) -> None:
+    save_items(paths, items_table([Item("whole milk", "whole milk", "whole milk", at=NOON)]))
+    assert load_items(paths)[columns.TEXT].to_pylist() == ["whole milk"]
