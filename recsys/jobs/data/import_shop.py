@@ -26,6 +26,7 @@ from recsys.ingest.readers.files import find_files
 from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
+from recsys.jobs.data.versions import date_imported_rows
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,
@@ -38,6 +39,7 @@ from recsys.stores.lake.dataset_files import (
 )
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
+from recsys.stores.shop_identity import make_shop_id
 
 _STAGING = "import-staging"
 _FAILED = "import-failed"  # the quarantine of the last import, if that failed
@@ -122,6 +124,7 @@ def run_import(
                 )
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
+            imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
             save_items(staging, imported.items)
             save_users(staging, imported.users)
             save_report(staging, imported.report)
@@ -138,6 +141,7 @@ def run_import(
         finally:
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
+        make_shop_id(paths)
         shutil.rmtree(paths.home / _FAILED, ignore_errors=True)
         return imported
 
