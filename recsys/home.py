@@ -16,6 +16,11 @@ class HomePaths:
         return self.home / "data"
 
     @property
+    def shop(self) -> Path:
+        """The shop's id; it goes along where the home is copied or moved."""
+        return self.home / "shop.json"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"

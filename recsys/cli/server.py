@@ -1,5 +1,7 @@
 """`recsys up | down | status`: the Redis that holds this shop's online features."""
 
+from typing import Annotated
+
 import typer
 
 from recsys.cli.options import AsJson
@@ -7,18 +9,25 @@ from recsys.cli.output import note, print_facts
 from recsys.config import load_settings
 
 
-def up(as_json: AsJson = False) -> None:
+def up(
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Delete what another shop has on the server, and use it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start this home's Redis server unless it runs already, and print its address.
 
-    With REDIS_URL set nothing is started: the server it names is asked whether it answers.
+    With REDIS_URL set nothing is started: the server it names is asked whether it answers, and whether it
+    holds another shop.
 
     \b
     Example:
       recsys up
     """
-    from recsys.jobs.server import start_server
+    from recsys.jobs.server import start_server, take_server_over
 
-    print_facts(start_server(load_settings()).to_json(), as_json=as_json)
+    report = take_server_over(load_settings()) if take_over else start_server(load_settings())
+    print_facts(report.to_json(), as_json=as_json)
 
 
 def down(as_json: AsJson = False) -> None:

@@ -148,6 +148,23 @@ def replay(
     print_facts(replayed.to_json(), as_json=as_json, title="Replayed")
 
 
+@app.command()
+def repartition(as_json: AsJson = False) -> None:
+    """Give the event stream the number of partitions that `stream.partitions` says.
+
+    What waits is processed first. Until that is done no event is accepted; services and workers that run with
+    the earlier number refuse to go on: start them again afterwards.
+
+    \b
+    Example:
+      RECSYS_STREAM__PARTITIONS=16 recsys stream repartition
+    """
+    from recsys.jobs.stream.repartition import repartition_stream
+
+    result = repartition_stream(load_settings()).to_json()
+    print_facts(result, as_json=as_json, title="Partitions")
+
+
 def parse_partitions(text: str) -> frozenset[int]:
     """The partitions that `text` names.
 

@@ -4,6 +4,7 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
+from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
@@ -29,12 +30,12 @@ from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_me
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
-from recsys.ingest.mapping.sources import Source
-from recsys.ingest.raw.batch import RawBatch, concat_batches
+from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import as_text
-from recsys.ingest.readers.files import read_batches
+from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
+from recsys.ingest.reading import FirstRows, ShopReader
 from recsys.ingest.row_counts import RowCounts
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
@@ -87,6 +88,7 @@ def import_shop(
     scratch: Path,
     progress: Progress = silent,
     memory_rows: int = MEMORY_ROWS,
+    first: FirstRows | None = None,
 ) -> ImportedShop:
     """Reads, cleans and hands over a whole shop.
 
@@ -96,19 +98,22 @@ def import_shop(
         quarantine: takes rows of `QUARANTINE_SCHEMA`.
         scratch: a folder for rows that do not fit in memory; created when needed.
         memory_rows: events that do.
+        first: read only these rows of the events, and remember what was read.
 
     Raises:
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged, or no event is left.
     """
-    run = _Run(shop, to_micros(now), quarantine, progress)
+    run = _Run(shop, to_micros(now), quarantine, progress, first)
     try:
-        return _imported(run, now, lake, EventsByUser(scratch, memory_rows))
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows), first)
     finally:
         run.warnings.log()  # of an import that failed too: they may say why
 
 
-def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -> ImportedShop:
+def _imported(
+    run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser, first: FirstRows | None
+) -> ImportedShop:
     items = run.items()
     users = run.users()
     with Background(lake) as writer:
@@ -121,7 +126,8 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
         if not run.events.kept:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        run.warn_of_old_data(events)
+        if first is None:  # a log begins with its oldest events
+            run.warn_of_old_data(events)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
@@ -134,9 +140,12 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
 class _Run:
     """One import: the accounts that its steps write to."""
 
-    def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
+    def __init__(
+        self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress, first: FirstRows | None
+    ) -> None:
         self.shop = shop
         self.mapping = shop.mapping
+        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
         self.quarantine = RejectedRows(quarantine)
         self.progress = progress
@@ -144,7 +153,7 @@ class _Run:
         self.item_rows = RowCounts()
         self.user_rows = RowCounts()
         self.vector_rows = RowCounts()
-        self.files: dict[str, int] = {}
+        self.joined_rows = RowCounts()
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
@@ -157,9 +166,9 @@ class _Run:
             return items_without_rows(())
         wanted = item_columns(source)
         if source.long is None:
-            batch = self._read(source, wanted, "items")
+            batch = self.reader.table(source, wanted, "items")
         else:
-            raw = self._batches(source, long_columns(source.id, source.long), "items", {})
+            raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
         joined = self._vectors(source, as_text(batch.table[source.id]))
         items, rejections, blanked = canonical_items(batch.table, source, joined)
@@ -172,8 +181,8 @@ class _Run:
         cells = {}
         for name, vector in source.vectors.items():
             if vector.files:
-                batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
-                found = joined_vectors(batches, vector, item_ids)
+                batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
+                found = joined_vectors(list(batches), vector, item_ids)
                 self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
                 self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
@@ -184,7 +193,7 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self._read(source, user_columns(source), "users")
+        batch = self.reader.table(source, user_columns(source), "users")
         users, rejections, blanked = canonical_users(batch.table, source)
         self._count_rows(self.user_rows, "users", batch, rejections, len(users))
         self.user_rows.count_blanked(blanked)
@@ -202,7 +211,7 @@ class _Run:
                     ids = pc.unique(as_text(batch.table[source.item]))
                     self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
-                file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
+                file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
@@ -216,7 +225,7 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.files)
+        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -280,14 +289,14 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
-        joins = any(vector.files for vector in self.mapping.items.vectors.values())
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
             "events": self._table("events", self.events),
             "items": self._table("items", self.item_rows),
             "users": self._table("users", self.user_rows),
-            **({"vectors": self._table("vectors", self.vector_rows)} if joins else {}),
+            **({"vectors": self._table("vectors", self.vector_rows)} if self.vector_rows.files else {}),
+            **({"joined": self._table("joined", self.joined_rows)} if self.joined_rows.files else {}),
             "warnings": self.warnings.to_json(),
         }
 
@@ -296,7 +305,7 @@ class _Run:
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
-        for batch in self._batches(source, event_columns(source), "events", self.files):
+        for batch in self.reader.batches(source, event_columns(source), "events"):
             yield batch, self.sequence
             self.sequence += batch.seen
 
@@ -316,18 +325,9 @@ class _Run:
 
         return work
 
-    def _batches(
-        self, source: Source, wanted: list[str], name: str, files: dict[str, int]
-    ) -> Iterator[RawBatch]:
-        """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
-        with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted, self.shop.limits)):
-                files.setdefault(batch.files[0][0], len(files))
-                yield batch
-                advance(batch.seen)
-
-    def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
+    def _count_joined(self, file: JoinedFile) -> None:
+        kept = int(file.rejections.kept.sum())
+        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, kept)
 
     def _count_rows(
         self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
@@ -336,6 +336,6 @@ class _Run:
             row_counts.count_rows(file, rows)
         row_counts.kept += kept
         row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
+        row_counts.count_rejected(Counter(bad.reason for bad in batch.malformed))
         if batch.malformed or not rejections.kept.all():
             self.quarantine.append(rejections.quarantine(name, batch))

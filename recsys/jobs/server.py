@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.stores.redis import server as redis_server
+from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.server import ServerStatus
+from recsys.stores.redis.shop_claim import connect, take_over
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +39,26 @@ def start_server(settings: Settings) -> ServerReport:
     """Starts this home's server unless it runs already; with REDIS_URL set only asks whether that answers.
 
     Raises:
+        ConfigError: the server is another shop's.
         StoreUnavailableError: REDIS_URL does not answer, there is no server program, or it ends at once.
     """
-    return ServerReport(redis_server.start_server(settings))
+    report = ServerReport(redis_server.start_server(settings))
+    with redis_errors("ping"), connect(settings) as client:
+        client.ping()  # a server of another shop is refused here
+    return report
+
+
+def take_server_over(settings: Settings) -> ServerReport:
+    """Starts as `start_server` does, and deletes what another shop has on the server.
+
+    Raises:
+        ConfigError: nothing was imported into this home.
+        StoreUnavailableError: as `start_server`.
+    """
+    redis_server.start_server(settings)
+    deleted = take_over(settings)
+    log.info("%d keys of another shop were deleted; `recsys features build` and Feast fill it anew", deleted)
+    return start_server(settings)
 
 
 def stop_server(settings: Settings) -> StoppedServer:

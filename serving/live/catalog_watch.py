@@ -15,7 +15,7 @@ from recsys.instants import to_micros, utc_now
 from recsys.retrieval.popularity import live_popularity
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from serving.live.bundle_watch import BundleWatch
 from serving.live.reconnecting import Reconnecting
 

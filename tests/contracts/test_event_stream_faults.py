@@ -13,7 +13,7 @@ from recsys.config import Settings, StreamSettings
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.kafka_stream import KafkaEventStream
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.redis_stream import DEAD_LETTERS, RedisEventStream

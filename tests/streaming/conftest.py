@@ -11,7 +11,7 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.lake.dataset_files import load_info, save_info
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from tests.features.worlds import START
 from tests.streaming.real_home import USERS, event, imported_events, open_home, send
 

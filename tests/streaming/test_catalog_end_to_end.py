@@ -15,7 +15,7 @@ from recsys.jobs.stream.run import drain_stream
 from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.lake.dataset_files import load_items, load_users
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from tests.streaming.real_home import imported_events, open_home
 

@@ -32,7 +32,7 @@ from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.dataset_files import load_info, save_info
 from recsys.stores.lake.event_lake import EventLake, open_lake
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of

@@ -12,7 +12,7 @@ from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.sinks import Sinks

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from recsys import columns
 from recsys.config import Section
+from recsys.ingest.mapping.row_sources import RowSource
 from recsys.ingest.mapping.sources import Condition, Reject, Source, as_column
 from recsys.ingest.mapping.template import Template
 
@@ -65,7 +66,7 @@ class VectorSource(Source):
         return self
 
 
-class ItemSource(Source):
+class ItemSource(RowSource):
     """The catalog: one item a row, or one property a row (`long`). Without `files`, what events name."""
 
     id: str = columns.ITEM_ID
@@ -95,7 +96,7 @@ class ItemSource(Source):
         return self
 
 
-class UserSource(Source):
+class UserSource(RowSource):
     """What is known of users: one a row."""
 
     id: str = columns.USER_ID

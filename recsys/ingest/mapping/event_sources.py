@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
 from recsys.config import Section
-from recsys.ingest.mapping.sources import Condition, Kind, Reject, Source, as_column, known_kind
+from recsys.ingest.mapping.row_sources import RowSource
+from recsys.ingest.mapping.sources import Condition, Kind, Reject, as_column, known_kind
 
 
 class KindCase(Condition):
@@ -76,7 +77,7 @@ def _as_kind(value: Any) -> Any:
     return {"is": value} if isinstance(value, str) else value
 
 
-class EventSource(Source):
+class EventSource(RowSource):
     """Files with one event a row."""
 
     user: str

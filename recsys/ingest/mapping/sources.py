@@ -23,10 +23,18 @@ def known_kind(name: str) -> str:
     return name
 
 
-def _one_character(text: str) -> str:
-    if len(text) > 1:
-        raise ValueError("must be one character, or empty for none")
+def _one_character(text: str | None) -> str | None:
+    if text and (len(text) > 1 or not text.isascii()):
+        raise ValueError("must be one ASCII character, or empty for none")
     return text
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError("is not an encoding; write for example 'latin-1' or 'utf-16'") from None
+    return name
 
 
 def as_column(value: Any) -> Any:
@@ -49,12 +57,18 @@ class Source(Section):
     delimiter: str | None = Field(None, min_length=1, description="`,`, or a tab for .tsv; may be long: `::`")
     header: bool = True
     names: tuple[str, ...] = Field((), description="column names in order, for files without a header")
-    encoding: str = "utf-8"
-    quote: str = '"'
+    encoding: str = Field("utf-8", description="of text files; a byte order mark says more")
+    quote: str | None = Field(None, description='`"`, or none for .tsv; empty: quotes mean nothing')
+    cell_lines: int | None = Field(
+        None, ge=1, description="lines that a quoted cell may span, unchecked; else 1000 that are not rows"
+    )
     nulls: tuple[str, ...] = Field(("",), description="texts that mean nothing, such as `NULL`")
+    optional: Names = Field((), description="columns that files may lack; else one that none has is an error")
     lists: dict[str, str] = Field({}, description="column -> separator, where a cell holds a list")
+    records: str | None = Field(None, description="JSON: the key under which a document has its list of rows")
 
     _quote = field_validator("quote")(_one_character)
+    _encoding = field_validator("encoding")(_known_encoding)
 
     @model_validator(mode="after")
     def _columns_are_named(self) -> "Source":

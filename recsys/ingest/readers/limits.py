@@ -13,10 +13,12 @@ class ReadLimits:
 
     Attributes:
         line_bytes: of one line, or of one row whose quoted cells span lines.
+        document_bytes: of a JSON document that is read as a whole.
         unpacked_ratio: how many times its size a file may unpack to, beyond `UNPACKED_FREE_BYTES`.
     """
 
     line_bytes: int = 16 << 20
+    document_bytes: int = 256 << 20
     unpacked_ratio: int = 200
 
     def unpacked_bytes(self, packed: int) -> int:
@@ -29,4 +31,4 @@ DEFAULT_LIMITS = ReadLimits()
 
 def read_limits(settings: ImportSettings) -> ReadLimits:
     """The limits that the settings say."""
-    return ReadLimits(settings.most_line_bytes, settings.most_unpacked_ratio)
+    return ReadLimits(settings.most_line_bytes, settings.most_document_bytes, settings.most_unpacked_ratio)

@@ -71,7 +71,7 @@ class RowRejections:
             for place, reason, row in zip(places, reasons, rows, strict=True)
         ]
         found += [
-            _row(table, bad.file, bad.row, "malformed_row", bad.detail, _shown({"text": bad.text}))
+            _row(table, bad.file, bad.row, bad.reason, bad.detail, _shown({"text": bad.text}))
             for bad in batch.malformed
         ]
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)

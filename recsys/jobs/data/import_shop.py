@@ -21,10 +21,12 @@ from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.readers.files import find_files
 from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
+from recsys.jobs.data.versions import date_imported_rows
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,
@@ -37,6 +39,7 @@ from recsys.stores.lake.dataset_files import (
 )
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
+from recsys.stores.shop_identity import make_shop_id
 
 _STAGING = "import-staging"
 _FAILED = "import-failed"  # the quarantine of the last import, if that failed
@@ -74,14 +77,21 @@ def import_files(
         DataError: no folder was given, or as `run_import`.
         StoreUnavailableError: as `run_import`.
     """
+    shop, text = shop_files(paths, mapping, folder, settings)
+    imported = run_import(paths, shop, text, now, progress)
+    return ImportResult(imported.info, imported.report)
+
+
+def shop_files(
+    paths: HomePaths, mapping: str, folder: Path | None, settings: ImportSettings | None = None
+) -> tuple[ShopFiles, str]:
+    """A shop's files with their mapping, and the mapping's text; arguments and errors as `import_files`."""
     path, text = mapping_text(mapping)
     parsed = parse_mapping(text, path)
     if folder is None and mapping != DEMO_MAPPING:
         raise DataError(f"which files? Pass --source with the folder of the shop that {mapping} describes.")
     place = demo_folder(paths) if folder is None else folder
-    shop = ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings()))
-    imported = run_import(paths, shop, text, now, progress)
-    return ImportResult(imported.info, imported.report)
+    return ShopFiles(parsed, mapping_sha256(text), place, read_limits(settings or ImportSettings())), text
 
 
 def run_import(
@@ -114,6 +124,7 @@ def run_import(
                 )
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
+            imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
             save_items(staging, imported.items)
             save_users(staging, imported.users)
             save_report(staging, imported.report)
@@ -130,6 +141,7 @@ def run_import(
         finally:
             shutil.rmtree(staging.home, ignore_errors=True)
         finish_import(paths)
+        make_shop_id(paths)
         shutil.rmtree(paths.home / _FAILED, ignore_errors=True)
         return imported
 
@@ -172,8 +184,9 @@ def _kept_quarantine(paths: HomePaths, quarantine: QuarantineFile) -> str:
 def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
     """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     mapping = shop.mapping
-    sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
-    sources += mapping.items.vectors.values()
+    tables = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
+    joins = [join for table in tables for join in table.join.values()]
+    sources: list[Source] = [*tables, *joins, *mapping.items.vectors.values()]
     need = _SPARE_BYTES
     for source in sources:
         for path in find_files(source, shop.folder):

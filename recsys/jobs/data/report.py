@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from recsys.documents import JsonObject
 
-TABLES = ("events", "items", "users", "vectors")
+TABLES = ("events", "items", "users", "vectors", "joined")
 
 
 @dataclass(frozen=True)

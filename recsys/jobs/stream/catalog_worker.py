@@ -6,7 +6,7 @@ from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.encoders.upsert_texts import UpsertTexts
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.redis.clock import BoundedClock
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 

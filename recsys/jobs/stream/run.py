@@ -17,7 +17,7 @@ from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.redis.clock import BoundedClock
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.state import SqliteStreamState
@@ -95,13 +95,15 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
 
     Raises:
         DataError: nothing was imported.
-        ConfigError: a pinned partition does not exist, or the features were never applied.
+        ConfigError: a pinned partition does not exist, the features were never applied, or the stream has
+            another number of partitions than the settings.
         StoreUnavailableError: Redis, Kafka or the disk.
     """
     paths = settings.paths
     with ExitStack() as stack:
         stream = open_stream(settings)
         stack.callback(stream.close)
+        stream.confirm_partitions()
         state = SqliteStreamState(paths.stream)
         stack.callback(state.close)
         client = connect(settings, TIMEOUT_SECONDS)
@@ -121,6 +123,7 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
 
         def is_current() -> bool:
             categories.refresh()
+            stream.confirm_partitions()
             return belongs_to_import(epoch, epoch_of(paths, stream.partitions))
 
         yield Runner(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import now_micros
-from recsys.stores.stream.open import open_progress, open_stream
+from recsys.stores.stream.open import open_progress, open_stream, stored_partitions
 from recsys.stores.stream.progress import FreshnessSummary
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.dead_letters import ALL
@@ -55,7 +55,11 @@ def stream_report(settings: Settings) -> StreamReport:
     Raises:
         StoreUnavailableError: Redis, Kafka or the disk.
     """
-    stream = open_stream(settings)
+    there = stored_partitions(settings)
+    changed = there != settings.stream.partitions
+    stream = open_stream(
+        settings.model_copy(update={"stream": settings.stream.model_copy(update={"partitions": there})})
+    )
     try:
         statuses, dead_letters = stream.status(), len(stream.dead_letters(ALL))
     finally:

@@ -1,6 +1,5 @@
 """Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalog."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -12,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys import amounts, atomic, columns, features
+from recsys import atomic, columns
 from recsys.config import Settings
-from recsys.dataset import cancellations
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -25,13 +23,14 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import DAY, to_micros, utc_now
 from recsys.progress import Progress, silent
-from recsys.stores.lake.dataset_files import ITEMS_FILE, load_item_versions, load_items
+from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
+from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_rows
+from recsys.stores.lake.dataset_files import load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.item_log import item_log
 from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
-EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 ROW_GROUP = 131_072  # of sorted rows: a scan for a range of time skips the others
 
 
@@ -52,13 +51,15 @@ def build_features(
         StoreUnavailableError: the disk refused.
     """
     paths = settings.paths
-    created_at = complete_lake(paths, to_micros(now or utc_now()))
+    moment = to_micros(now or utc_now())
+    created_at = complete_lake(paths, moment)
     state = _read_state(paths)
-    wanted = _fingerprints(settings, with_text)
+    wanted = view_inputs(settings, with_text)
     stale = [
         view
         for view in VIEW_SCHEMAS
-        if not paths.feature_rows(view).exists() or state.get(view, {}).get("inputs") != wanted[view]
+        if not paths.feature_rows(view).exists()
+        or state.get(view, {}).get("inputs") != fingerprint(wanted[view])
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
@@ -66,11 +67,40 @@ def build_features(
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
-            rows = write_rows(paths, view, build.tables(view, with_text))
-            state[view] = {"inputs": wanted[view], "rows": rows}
+            since = changed_since(view, state.get(view, {}).get("parts"), wanted[view], item_log(paths))
+            tables = build.tables(view, with_text)
+            emptied = view == columns.ITEM_TEXT and not with_text
+            rows = write_rows(paths, view, tables, None if emptied else (moment, build.created_at))
+            state[view] = {
+                "inputs": fingerprint(wanted[view]),
+                "rows": rows,
+                "parts": wanted[view],
+                **_unread(state.get(view, {}).get("unread"), since),
+            }
             _write_state(paths, state)
             advance(1)
+    _read_again(settings, state)
     return {view: int(state[view]["rows"]) for view in VIEW_SCHEMAS}
+
+
+def _unread(before: int | None, since: int | None) -> dict[str, int]:
+    """From when on rows of a view wait to be materialised again, however far that has come."""
+    known = [each for each in (before, since) if each is not None]
+    return {"unread": min(known)} if known else {}
+
+
+def _read_again(settings: Settings, state: dict[str, dict[str, Any]]) -> None:
+    """Lets the next incremental materialization begin with the oldest row that changed, in each view."""
+    unread = {view: since for view in VIEW_SCHEMAS if (since := state[view].get("unread")) is not None}
+    if not unread:
+        return
+    if settings.paths.feast_registry.exists():
+        from recsys.stores.features.feast_registry import rewind_materialization  # Feast takes a second
+
+        rewind_materialization(settings, unread)
+    for view in unread:
+        del state[view]["unread"]
+    _write_state(settings.paths, state)
 
 
 class _Build:
@@ -78,7 +108,7 @@ class _Build:
 
     def __init__(self, settings: Settings, created_at: int, progress: Progress) -> None:
         self._settings = settings
-        self._created_at = created_at
+        self.created_at = created_at
         self._progress = progress
         self._read_items: pa.Table | None = None
         self._read_versions: pa.Table | None = None
@@ -112,12 +142,12 @@ class _Build:
         """The rows of `view`, in parts."""
         builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
             columns.USER_ACTIVITY: lambda: user_activity(
-                self._log, category_keys(self._items, self._log.items), self._created_at
+                self._log, category_keys(self._items, self._log.items), self.created_at
             ),
-            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self._created_at),
-            columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self._created_at),
-            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self._created_at),
-            columns.ITEM_VECTORS: lambda: item_vectors(self._versions, self._start(), self._created_at),
+            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self.created_at),
+            columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
+            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),
+            columns.ITEM_VECTORS: lambda: item_vectors(self._versions, self._start(), self.created_at),
             columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
         }
         built = builders[view]()
@@ -136,61 +166,58 @@ class _Build:
 
     def _known(self) -> tuple[int, int]:
         """From when items are known at the latest, and when their rows were made."""
-        return self._start(), self._created_at
+        return self._start(), self.created_at
 
     def _start(self) -> int:
         """From when an item without an instant of its own is known: a day before the first event."""
-        return int(self._log.at[0] if len(self._log) else self._created_at) - DAY
+        return int(self._log.at[0] if len(self._log) else self.created_at) - DAY
 
 
-def write_rows(paths: HomePaths, view: str, tables: pa.Table | Iterable[pa.Table]) -> int:
+def write_rows(
+    paths: HomePaths,
+    view: str,
+    tables: pa.Table | Iterable[pa.Table],
+    kept: tuple[int, int] | None = None,
+) -> int:
     """Replaces the rows of `view` at once; returns how many there are now.
 
     Args:
         tables: all rows, or parts of them that are written one after the other.
+        kept: the clock and the created timestamp (microseconds) for rows of entities whose newest row is not
+            among `tables`, see `withdrawn_rows`; without it there are none.
 
     Raises:
         StoreUnavailableError: the disk refused; the old rows are still there.
     """
-    file, rows = paths.feature_rows(view), 0
+    file, schema = paths.feature_rows(view), VIEW_SCHEMAS[view]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
-        first = next(parts, VIEW_SCHEMAS[view].empty_table())
-        with (
-            atomic.replacing(file) as partial,
-            pq.ParquetWriter(partial, first.schema, compression="zstd") as writer,
-        ):
-            for table in chain((first,), parts):
-                writer.write_table(table, ROW_GROUP)
-                rows += len(table)
+        with atomic.replacing(file) as partial:
+            rows = _write(partial, tables, schema)
+            if kept is not None and file.exists():
+                lost = withdrawn_rows(partial, schema, newest_instants(file, schema, kept[0]), *kept)
+                if len(lost):
+                    with atomic.replacing(partial, durable=False) as longer:
+                        rows = _write(longer, chain(_parts(partial), (lost,)), schema)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return rows
 
 
-def _fingerprints(settings: Settings, with_text: bool) -> dict[str, str]:
-    """View -> a hash of all that its rows depend on."""
-    paths = settings.paths
-    events = "".join(_files_hash(root, "**/*.parquet") for root in (paths.lake, paths.live))
-    items = f"{_files_hash(paths.data, ITEMS_FILE)} {item_log(paths).last_version()}"
-    code = _files_hash(Path(features.__file__).parent, "*.py", content=True)
-    for module in (columns, amounts, cancellations):
-        code += hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
-    text = settings.text.model_dump_json() if with_text else ""
-    parts: dict[str, tuple[str, ...]] = {view: (code, events, items) for view in EVENT_VIEWS}
-    parts |= dict.fromkeys((columns.ITEM_CONTENT, columns.ITEM_VECTORS), (code, events, items))
-    parts |= {columns.ITEM_TEXT: (code, events, items, text)}
-    return {view: hashlib.sha256("|".join(part).encode()).hexdigest() for view, part in parts.items()}
+def _write(file: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema) -> int:
+    parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
+    first, rows = next(parts, schema.empty_table()), 0
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for table in chain((first,), parts):
+            writer.write_table(table, ROW_GROUP)
+            rows += len(table)
+    return rows
 
 
-def _files_hash(folder: Path, pattern: str, content: bool = False) -> str:
-    seen = hashlib.sha256()
-    for file in sorted(folder.glob(pattern)) if folder.is_dir() else ():
-        seen.update(str(file.relative_to(folder)).encode())
-        status = file.stat()
-        seen.update(file.read_bytes() if content else f"{status.st_size} {status.st_mtime_ns}".encode())
-    return seen.hexdigest()
+def _parts(file: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(file) as opened:
+        for group in range(opened.num_row_groups):
+            yield opened.read_row_group(group)
 
 
 def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,10 @@
 """Feast's registry in the work directory of the shop, found without an exported variable."""
 
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from feast import FeatureStore
 from feast.infra.registry.file import FileRegistryStore
@@ -10,6 +14,9 @@ from feast.repo_config import RegistryConfig, load_repo_config
 from recsys.atomic import replacing
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError
+from recsys.instants import from_micros
+
+log = logging.getLogger(__name__)
 
 HOME_REGISTRIES = (
     "recsys.stores.features.feast_registry.HomeRegistryStore",
@@ -30,12 +37,17 @@ def open_repository(settings: Settings) -> FeatureStore:
         )
     config = load_repo_config(settings.feature_repo, file)
     registry = config.registry_config
-    if not (isinstance(registry, dict) and registry.get("registry_store_type") in HOME_REGISTRIES):
+    if not is_home_registry(registry):
         return FeatureStore(repo_path=str(settings.feature_repo))
     config.registry_config = {"path": str(settings.paths.feast_registry), **registry}
     store = FeatureStore(config=config)
     store.repo_path = settings.feature_repo
     return store
+
+
+def is_home_registry(registry: Any) -> bool:
+    """Whether the `registry` of a feature_store.yaml is the file of the home."""
+    return isinstance(registry, dict) and registry.get("registry_store_type") in HOME_REGISTRIES
 
 
 class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
@@ -62,3 +74,39 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
                 super()._write_registry(registry_proto)
             finally:
                 self._filepath = target
+
+
+def rewind_materialization(settings: Settings, since: Mapping[str, int]) -> None:
+    """Makes views count as materialized up to an instant and no further, whatever was done before.
+
+    Feast's registry knows intervals only, and `feast materialize-incremental` begins at the end of the last.
+
+    Args:
+        since: view -> microseconds.
+    """
+    config = open_repository(settings).config
+    if not is_home_registry(config.registry_config):
+        log.warning(
+            "rows from before the last materialization changed, and this registry is not the home's own: run "
+            "`feast materialize %s NOW` once",
+            from_micros(min(since.values())).isoformat(),
+        )
+        return
+    store = HomeRegistryStore(config.registry, settings.feature_repo)
+    registry = store.get_registry_proto()
+    for view in registry.feature_views:
+        if (until := since.get(view.spec.name)) is not None:
+            _cut_intervals(view.meta.materialization_intervals, from_micros(until))
+    store.update_registry_proto(registry)
+
+
+def _cut_intervals(intervals: Any, until: datetime) -> None:
+    kept = []
+    for interval in intervals:
+        if interval.start_time.ToDatetime(UTC) < until:
+            if interval.end_time.ToDatetime(UTC) > until:
+                interval.end_time.FromDatetime(until)
+            kept.append(interval)
+    kept = [type(each).FromString(each.SerializeToString()) for each in kept]
+    del intervals[:]
+    intervals.extend(kept)

@@ -22,6 +22,8 @@ from recsys.stores.lake.item_log import item_log, user_log
 INFO_FILE = "dataset.json"
 ITEMS_FILE = "items.parquet"
 USERS_FILE = "users.parquet"
+ITEM_VERSIONS_FILE = "item_versions.parquet"  # what an import said of items and a later one says otherwise
+USER_VERSIONS_FILE = "user_versions.parquet"
 REPORT_FILE = "report.json"
 MAPPING_FILE = "mapping.toml"  # the mapping as it was when the shop was imported
 QUARANTINE_FOLDER = "quarantine"
@@ -51,18 +53,31 @@ def load_items(paths: HomePaths) -> pa.Table:
     Raises:
         DataError: nothing was imported, or a file is damaged.
     """
-    return item_log(paths).newest(load_imported_items(paths))
+    return item_log(paths).newest(load_imported_items(paths), load_earlier_items(paths))
 
 
 def load_imported_items(paths: HomePaths) -> pa.Table:
-    """The catalog as it was imported, sorted by item id; raises as `load_items`."""
+    """The catalog as it was imported last, sorted by item id; raises as `load_items`."""
     recover_import(paths)
     return _load(paths.data / ITEMS_FILE, ITEM_SCHEMA, "items")
 
 
+def load_earlier_items(paths: HomePaths) -> pa.Table:
+    """The versions of items that later imports replaced, sorted by item id and `at`; empty at first.
+
+    An item that an import lacks has an unavailable version here, of that import's instant.
+    """
+    return _load_earlier(paths, ITEM_VERSIONS_FILE, ITEM_SCHEMA)
+
+
+def load_earlier_users(paths: HomePaths) -> pa.Table:
+    """The same of users."""
+    return _load_earlier(paths, USER_VERSIONS_FILE, USER_SCHEMA)
+
+
 def load_item_versions(paths: HomePaths) -> pa.Table:
     """Every version of every item, sorted by item id and `at`, each pair once; raises as `load_items`."""
-    return item_log(paths).over(load_imported_items(paths))
+    return item_log(paths).over(pa.concat_tables([load_earlier_items(paths), load_imported_items(paths)]))
 
 
 def load_users(paths: HomePaths) -> pa.Table:
@@ -124,6 +139,17 @@ def save_users(paths: HomePaths, users: pa.Table) -> None:
     save_table(paths.data / USERS_FILE, conform_table(users, USER_SCHEMA, "users"))
 
 
+def save_earlier(paths: HomePaths, items: pa.Table, users: pa.Table) -> None:
+    """Writes the versions that `load_earlier_items` and `load_earlier_users` read, where there are any.
+
+    Raises:
+        StoreUnavailableError: the disk refused.
+    """
+    for name, table in ((ITEM_VERSIONS_FILE, items), (USER_VERSIONS_FILE, users)):
+        if len(table):
+            save_table(paths.data / name, table)
+
+
 def save_text(path: Path, text: str) -> None:
     """Writes a text file, atomically."""
     _write_bytes(path, text.encode("utf-8"))
@@ -138,6 +164,12 @@ def save_table(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     _write_bytes(path, sink.getvalue())
+
+
+def _load_earlier(paths: HomePaths, name: str, schema: pa.Schema) -> pa.Table:
+    recover_import(paths)
+    path = paths.data / name
+    return _load(path, schema, "versions") if path.exists() else schema.empty_table()
 
 
 def _load(path: Path, schema: pa.Schema, name: str) -> pa.Table:

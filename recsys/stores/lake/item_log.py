@@ -7,7 +7,6 @@ appears whole or not at all, and one whose versions another file covers counts n
 """
 
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from recsys import atomic, columns
 from recsys.dataset.catalog_rows import without_ids_as_text
+from recsys.dataset.row_versions import last_of, sorted_versions
 from recsys.dataset.schemas import ITEM_SCHEMA, USER_SCHEMA, conform_table
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
 from recsys.home import HomePaths
@@ -82,16 +82,21 @@ class VersionLog:
     def over(self, imported: pa.Table) -> pa.Table:
         """`imported` and all versions by key and instant, each (key, at) once: what came last counts."""
         table = pa.concat_tables([imported, self.read().drop_columns([VERSION])])
-        order = np.arange(len(table))
-        table = table.append_column(VERSION, pa.array(order))
-        sorted_table = table.sort_by(
-            [(self._key, "ascending"), (columns.AT, "ascending"), (VERSION, "ascending")]
-        )
-        return _last_of(sorted_table, [self._key, columns.AT]).drop_columns([VERSION])
+        return last_of(sorted_versions(table, self._key), [self._key, columns.AT])
 
-    def newest(self, imported: pa.Table) -> pa.Table:
-        """The newest row of each key, of `imported` or of the log, sorted by key."""
-        return _last_of(self.over(imported), [self._key]) if self.last_version() else imported
+    def newest(self, imported: pa.Table, earlier: pa.Table | None = None) -> pa.Table:
+        """The newest row of each key of `imported` or of the log, sorted by key.
+
+        Args:
+            earlier: further versions, which may be newer than the log's; they add no keys.
+        """
+        if not self.last_version():
+            return imported
+        table = self.over(imported if earlier is None else pa.concat_tables([earlier, imported]))
+        if earlier is not None:
+            known = pa.chunked_array([*imported[self._key].chunks, *self.read()[self._key].chunks])
+            table = table.filter(pc.is_in(table[self._key], value_set=known.combine_chunks()))
+        return last_of(table, [self._key])
 
     def _path(self, span: "_Span") -> Path:
         first, last = span
@@ -169,17 +174,6 @@ def _span(path: Path) -> _Span:
         return _Span(int(first), int(last or first))
     except ValueError as error:
         raise DataError(f"{path} is not a file of this log. Move it out of {path.parent}.") from error
-
-
-def _last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """The last of each run of rows with equal `keys`; rows must be sorted by them."""
-    if not len(table):
-        return table
-    differs = np.zeros(len(table) - 1, bool)
-    for key in keys:
-        column = table[key]
-        differs |= np.asarray(pc.not_equal(column.slice(1), column.slice(0, len(table) - 1)))
-    return table.filter(pa.array(np.append(differs, True)))
 
 
 def _open(path: Path) -> pq.ParquetFile:

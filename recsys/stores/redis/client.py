@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ READ_SIZE = 1 << 18  # bytes asked of the socket at once: a reply of 500 vectors
 REMEDY = "Is the server up? `recsys status` tells, `recsys up` starts it."
 
 
-def open_url(url: str, timeout: float | None = None) -> redis.Redis:
+def open_url(
+    url: str, timeout: float | None = None, on_connect: Callable[[Any], None] | None = None
+) -> redis.Redis:
     """A thread-safe client with a pool of its own; nothing is connected before the first command.
 
     A pooled connection that the server has closed meanwhile is opened again once, at once. There is
@@ -24,12 +26,14 @@ def open_url(url: str, timeout: float | None = None) -> redis.Redis:
 
     Args:
         timeout: seconds to wait for a connection and for each reply; None waits for ever.
+        on_connect: called with each new connection instead of its own `on_connect`, which it calls first.
     """
     client: redis.Redis = redis.Redis.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         socket_read_size=READ_SIZE,
+        redis_connect_func=on_connect,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return client

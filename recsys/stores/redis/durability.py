@@ -6,8 +6,8 @@ from typing import Any
 import redis
 
 from recsys.config import Settings
-from recsys.stores.redis.client import redis_errors
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.server import redis_url
 
 TIMEOUT_SECONDS = 1.0
 
@@ -32,7 +32,8 @@ def read_durability(settings: Settings) -> Durability:
     Raises:
         StoreUnavailableError: there is none, or it does not answer.
     """
-    with redis_errors("info", TIMEOUT_SECONDS), connect(settings, TIMEOUT_SECONDS) as client:
+    url = redis_url(settings)
+    with redis_errors("info", TIMEOUT_SECONDS), open_url(url, TIMEOUT_SECONDS) as client:
         info: dict[str, Any] = client.info()
         try:
             sync = str(client.config_get("appendfsync").get("appendfsync", ""))

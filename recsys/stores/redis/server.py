@@ -92,15 +92,6 @@ def redis_url(settings: Settings) -> str:
     return address.url
 
 
-def connect(settings: Settings, timeout: float | None = None) -> redis.Redis:
-    """A client of the server at `redis_url`; `timeout` as in `open_url`.
-
-    Raises:
-        StoreUnavailableError: as `redis_url`.
-    """
-    return open_url(redis_url(settings), timeout)
-
-
 def start_server(settings: Settings) -> ServerStatus:
     """The status of a server that runs: starts the embedded one unless it does already.
 

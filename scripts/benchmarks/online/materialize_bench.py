@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from online.repository import FEAST_ENGINE, PACKED_ENGINE, materialize, pair
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 
 ROWS = 200_000
 ROUNDS = 3

@@ -15,7 +15,7 @@ from online.feature_rows import item_rows, user_rows
 from recsys.config import Settings, load_settings
 from recsys.instants import utc_now
 from recsys.stores.features.online_writer import OnlineRows
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 
 COUNT = 20_000
 AT_LEAST, AIM = 2048.0, 1024.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import PREFIX
 from stream.processes import wait_visible, workers

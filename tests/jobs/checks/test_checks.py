@@ -13,7 +13,7 @@ from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from recsys.stores.registry.migrations import downgrade_database
 from recsys.stores.registry.registry import Registry
 from tests.tiny_bundle import tiny_bundle

@@ -69,7 +69,7 @@ def test_an_import_fills_a_home(tmp_path: Path, paths: HomePaths) -> None:
     assert len(EventLake(paths.lake).read()) == 6
     assert (paths.data / "mapping.toml").read_text() == MAPPING
     assert pq.read_table(paths.data / "quarantine" / "rows.parquet").num_rows == 0
-    assert sorted(path.name for path in paths.home.iterdir()) == ["data", "import.lock", "lake"]
+    assert sorted(path.name for path in paths.home.iterdir()) == ["data", "import.lock", "lake", "shop.json"]
 
 
 def test_the_same_files_again_give_the_same_home(tmp_path: Path, paths: HomePaths) -> None:
@@ -120,7 +120,7 @@ def test_a_failed_import_leaves_everything_as_it_was(tmp_path: Path, paths: Home
         imported(paths, folder, mapping)
     assert contents(paths) == before
     there = {path.name for path in paths.home.iterdir()}
-    assert there - {"import-failed"} == {"data", "import.lock", "lake"}
+    assert there - {"import-failed"} == {"data", "import.lock", "lake", "shop.json"}
 
 
 def test_the_quarantine_of_a_failed_import_is_kept_until_a_good_one(tmp_path: Path, paths: HomePaths) -> None:
@@ -205,7 +205,7 @@ def test_a_crash_while_parts_move_is_finished_by_the_next_who_looks(
     monkeypatch.undo()
     assert load_info(paths).events == 2
     assert len(EventLake(paths.lake).read()) == 2
-    assert sorted(path.name for path in paths.home.iterdir()) == ["data", "import.lock", "lake"]
+    assert sorted(path.name for path in paths.home.iterdir()) == ["data", "import.lock", "lake", "shop.json"]
 
 
 def test_what_a_killed_import_left_is_cleared_away(tmp_path: Path, paths: HomePaths) -> None:

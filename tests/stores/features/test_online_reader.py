@@ -22,7 +22,7 @@ from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.instants import DAY, to_micros
 from recsys.stores.features.online_reader import FeatureReader, PackedColumns
 from recsys.stores.redis import server as redis_server
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOON_US = to_micros(NOON)

@@ -21,7 +21,7 @@ from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url, redis_errors
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 
 
 @pytest.fixture

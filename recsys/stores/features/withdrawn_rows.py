@@ -1,0 +1,94 @@
+"""Rows for entities whose newest row is gone, so that online, where an older row loses, they follow too.
+
+An import that takes events back leaves a user or an item with a newest row that is older than before. Its
+features as of the instant of the row that is gone are written at that instant again, created later.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recsys import columns
+from recsys.arrays import combined
+from recsys.features.view_schemas import INSTANT
+
+AT = columns.EVENT_TIMESTAMP
+
+
+def newest_instants(file: Path, schema: pa.Schema, now: int) -> pa.Table:
+    """The instant of the newest row of each entity up to `now` (microseconds); empty without a file."""
+    key = schema.names[0]
+    try:
+        rows = pq.ParquetFile(file).read([key, AT])
+    except (OSError, pa.ArrowException):
+        rows = schema.empty_table().select([key, AT])
+    rows = rows.filter(pc.less_equal(rows[AT], pa.scalar(now, INSTANT)))
+    return rows.group_by(key).aggregate([(AT, "max")]).rename_columns([key, AT])
+
+
+def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, created_at: int) -> pa.Table:
+    """Rows to add to `file`: for each entity whose newest row up to `now` is older than `before` says.
+
+    An entity without any row gets one that says "none" in every feature.
+
+    Args:
+        before: of `newest_instants`.
+    """
+    key = schema.names[0]
+    after = newest_instants(file, schema, now)
+    place = pc.index_in(combined(before[key]), value_set=combined(after[key])).fill_null(-1).to_numpy()
+    old, new = (table[AT].cast(pa.int64()).to_numpy() for table in (before, after))
+    current = np.where(place >= 0, np.append(new, np.iinfo(np.int64).min)[place], np.iinfo(np.int64).min)
+    lost = before.filter(pa.array(current < old))
+    if not len(lost):
+        return schema.empty_table()
+    rows = _rows_of(file, schema, lost[key])
+    if not len(rows):
+        return _empty_rows(schema, lost[key], lost[AT], created_at)
+    limit = lost[AT].cast(pa.int64()).to_numpy()
+    owner = pc.index_in(combined(rows[key]), value_set=combined(lost[key])).to_numpy()
+    at = rows[AT].cast(pa.int64()).to_numpy()
+    order = np.lexsort((at, owner))
+    order = order[at[order] <= limit[owner[order]]]
+    last = order[np.append(owner[order][1:] != owner[order][:-1], True)] if len(order) else order
+    kept = owner[last]
+    again = _dated(rows.take(pa.array(last)), lost[AT].take(pa.array(kept)), created_at)
+    without = np.setdiff1d(np.arange(len(lost)), kept)
+    none = lost.take(pa.array(without))
+    return pa.concat_tables([again, _empty_rows(schema, none[key], none[AT], created_at)])
+
+
+def _rows_of(file: Path, schema: pa.Schema, entities: Any) -> pa.Table:
+    wanted = combined(entities)
+    parts = [schema.empty_table()]
+    with pq.ParquetFile(file) as opened:
+        for batch in opened.iter_batches():
+            table = pa.Table.from_batches([batch])
+            parts.append(table.filter(pc.is_in(table[schema.names[0]], value_set=wanted)).cast(schema))
+    return pa.concat_tables(parts)
+
+
+def _empty_rows(schema: pa.Schema, entities: Any, at: Any, created_at: int) -> pa.Table:
+    values: dict[str, Any] = {schema.names[0]: combined(entities)}
+    for field in schema:
+        values.setdefault(field.name, pa.array([_none_of(field.type)] * len(entities), field.type))
+    return _dated(pa.table(values, schema=schema), at, created_at)
+
+
+def _none_of(kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind):
+        return []
+    if pa.types.is_string(kind):
+        return ""
+    return False if pa.types.is_boolean(kind) else 0
+
+
+def _dated(rows: pa.Table, at: Any, created_at: int) -> pa.Table:
+    created = pa.repeat(pa.scalar(created_at, INSTANT), len(rows))
+    for name, column in ((AT, combined(at)), (columns.CREATED_TIMESTAMP, created)):
+        rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), column)
+    return rows
