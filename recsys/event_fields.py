@@ -57,8 +57,9 @@ def _text(name: str, value: Any) -> str:
 
 
 def _identifier(name: str, value: Any) -> str:
+    _text(name, value)
     try:
-        return trimmed_identifier(_text(name, value))
+        return trimmed_identifier(value)
     except ValueError as error:
         raise InvalidEventError(
             f"{name} {shown(value)} cannot be an id: it {error}. Send the id as the shop's files have it."

@@ -35,6 +35,10 @@ class TakenBack:
         return np.asarray(self.quantity_left == 0)
 
 
+_NOTHING = np.zeros(0, np.int64)
+NOTHING_TAKEN = TakenBack(_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
+
+
 def match_cancellations(
     pair: IntArray, cancels: BoolArray, at: IntArray, quantity: IntArray, value: IntArray
 ) -> TakenBack:
