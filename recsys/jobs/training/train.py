@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys.config import Settings
-from recsys.dataset.split import test_start
+from recsys.dataset.split import check_next_actions, test_start
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
@@ -51,6 +51,7 @@ class TrainingResult:
             "dataset": manifest.dataset,
             "protocol": manifest.protocol,
             **({"parent": manifest.parent} if manifest.parent else {}),
+            **({"no ranker": manifest.no_ranker} if manifest.no_ranker else {}),
             "users": manifest.users,
             "items": manifest.items,
             "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
@@ -164,6 +165,7 @@ def open_job(
     if incremental:
         settings, protocol = incremental_protocol(settings, protocol, shop.info)
     split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    check_next_actions(shop.interactions, split)
     features = OfflineFeatures(settings)
     parent = open_parent(settings, production, shop, split, features) if incremental else None
     build_features(settings, progress)
