@@ -75,36 +75,43 @@ def time_split(interactions: Interactions, test_days: int, validation_days: int)
             raise DataError(
                 f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
                 f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days "
-                "(with --incremental those of incremental), or use --protocol leave-one-out, which holds "
-                "back the last actions of each user instead of days."
+                "(with --incremental those of incremental), use --protocol leave-one-out, which holds back "
+                "the last actions of each user instead of days, or import more events."
             )
     return split_at(interactions, train_end, test_start)
 
 
-def check_next_actions(interactions: Interactions, split: Split) -> None:
-    """Makes sure that there is a next action to learn: that a user acted twice in the training part.
+def check_next_actions(interactions: Interactions) -> None:
+    """Makes sure that some user acted twice, so that there is a next action to learn.
+
+    Raises:
+        DataError: nobody did.
+    """
+    if not _some_act_twice(interactions):
+        raise DataError(
+            f"none of {len(interactions.users) - 1} users acted at two instants, so there is no next action "
+            "to learn. Import more events of the same users, or of more kinds (label_kinds in the mapping)."
+        )
+
+
+def check_training_part(split: Split) -> None:
+    """Makes sure that some user acted twice in the training part.
 
     Raises:
         DataError: nobody did.
     """
     if _some_act_twice(split.train):
         return
-    users = len(interactions.users) - 1
-    if not _some_act_twice(interactions):
-        raise DataError(
-            f"none of {users} users acted at two instants, so there is no next action to learn. Import more "
-            "events of the same users, or more kinds of event (label_kinds in the mapping)."
-        )
     if split.train_end is None:
         raise DataError(
-            f"none of {users} users acted at four instants: leave-one-out holds back the last two of each, "
-            "and one action alone has no next one to learn. Import more events of the same users."
+            "no user acted at four instants: leave-one-out holds back the last two of each, and one action "
+            "alone has no next one to learn. Import more events of the same users."
         )
     raise DataError(
-        f"none of {users} users acted at two instants before {from_micros(split.train_end):%Y-%m-%d %H:%M}, "
-        "where the days begin that are held back, so there is no next action to learn. Lower "
-        "evaluation.test_days or evaluation.validation_days (with --incremental those of incremental), use "
-        "--protocol leave-one-out, or import more events."
+        f"no user acted at two instants before {from_micros(split.train_end):%Y-%m-%d %H:%M}, where the days "
+        "begin that are held back, so there is no next action to learn. Lower evaluation.test_days or "
+        "evaluation.validation_days (with --incremental those of incremental), use --protocol leave-one-out, "
+        "or import more events."
     )
 
 

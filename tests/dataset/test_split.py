@@ -11,6 +11,7 @@ from recsys.dataset.split import (
     TRAIN,
     VALIDATION,
     check_next_actions,
+    check_training_part,
     histories_before,
     history_ends,
     leave_one_out,
@@ -163,22 +164,23 @@ def once_each(users: int = 9) -> Interactions:
 def test_a_shop_where_everybody_acted_once_has_nothing_to_learn() -> None:
     log = once_each()
     with pytest.raises(DataError, match=r"none of 9 users acted at two instants, .*Import more"):
-        check_next_actions(log, time_split(log, 28, 28))
+        check_next_actions(log)
+    check_next_actions(actions((1, 1, 0), (1, 1, 1)))
 
 
 def test_days_held_back_that_leave_nothing_to_learn_are_named() -> None:
     log = actions((1, 1, 0), (2, 1, 1), (1, 2, 40), (2, 2, 41), (1, 3, 80))
     with pytest.raises(DataError, match=r"before 1970-01-25 00:00, .* Lower evaluation\.test_days"):
-        check_next_actions(log, time_split(log, 28, 28))
-    check_next_actions(log, time_split(log, 28, 12))
+        check_training_part(time_split(log, 28, 28))
+    check_training_part(time_split(log, 28, 12))
 
 
 def test_leave_one_out_needs_four_instants_of_somebody() -> None:
     three = actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (2, 1, 0))
     with pytest.raises(DataError, match="acted at four instants"):
-        check_next_actions(three, leave_one_out(three))
+        check_training_part(leave_one_out(three))
     four = actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (1, 4, 3))
-    check_next_actions(four, leave_one_out(four))
+    check_training_part(leave_one_out(four))
 
 
 def test_a_split_that_leaves_a_part_empty_names_the_protocol_without_days() -> None:

@@ -221,10 +221,8 @@ def of_few(shop: Shop, users: int = USERS, items: int = ITEMS) -> Shop:
     ("protocol", "users", "items"),
     [
         ("time-split", 1, ITEMS),
-        ("all", 1, ITEMS),
         ("leave-one-out", 2, ITEMS),
         ("time-split", USERS, 1),
-        ("all", 1, 1),
     ],
 )
 def test_a_shop_too_small_for_a_ranker_gets_a_bundle_without_one_and_a_warning(

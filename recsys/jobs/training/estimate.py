@@ -10,7 +10,6 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable, item_table
-from recsys.dataset.split import check_next_actions
 from recsys.documents import JsonObject
 from recsys.models.encoders.text_encoder import encoder_dimensions
 from recsys.stores.lake.dataset_files import load_items
@@ -109,8 +108,7 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
     """What `recsys train` would do and need; a few steps are tried, nothing is written."""
     shop = open_shop(settings.paths)
     protocol = protocol or shop.default_protocol
-    split = shop.split(protocol, settings.evaluation)
-    check_next_actions(shop.interactions, split)
+    split = shop.training_split(protocol, settings.evaluation)
     process, clock = resident_bytes() + _LOADED_LATER, shop.info.clock == "time"
     items = _catalog_items(settings, shop.interactions.items)
     dimensions = encoder_dimensions(settings.text)

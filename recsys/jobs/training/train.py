@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys.config import Settings
-from recsys.dataset.split import check_next_actions, test_start
+from recsys.dataset.split import test_start
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
@@ -164,8 +164,7 @@ def open_job(
     shop = open_shop(settings.paths)
     if incremental:
         settings, protocol = incremental_protocol(settings, protocol, shop.info)
-    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
-    check_next_actions(shop.interactions, split)
+    split = shop.training_split(protocol or shop.default_protocol, settings.evaluation)
     features = OfflineFeatures(settings)
     parent = open_parent(settings, production, shop, split, features) if incremental else None
     build_features(settings, progress)
