@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from recsys.config import RankerSettings, RetrieverSettings
+from recsys.config import RankerSettings, RetrieverSettings, TextSettings
+from recsys.models.encoders.text_encoder import load_encoder
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.curves import Curves
 from recsys.training.ranker import train_ranker
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import Position, TrainingState, train_epoch
-from tests.models.encoders.test_text_encoder import TEXTS, load, save_bert
+from tests.encoders.tiny_models import save_bert
 from tests.training.retriever.circle import cycle, data_of, hit_rate, model_of, settings
 from tests.training.test_train_ranker import RETRIEVAL, first_is_positive, world
 
@@ -93,14 +94,16 @@ def interrupted(validate: Validate, after: int) -> Validate:
 
 
 def test_texts_have_the_same_vectors(tmp_path: Path) -> None:
-    folder = save_bert(tmp_path / "model")
+    words = ["red", "blue", "shoe", "hat"]
+    folder = save_bert(tmp_path / "model", words)
+    texts = ["red shoe", "blue hat", "shoe", " ".join(words * 9), ""]
     found = {}
     for device in DEVICES:
         for precision in ("float32", "bfloat16"):
             with running_on(device):
-                encoder = load(folder, precision=precision)
+                encoder = load_encoder(TextSettings(encoder=str(folder), precision=precision))
                 assert encoder.device.type == device
-                found[device, precision] = encoder.encode([*TEXTS, ""])
+                found[device, precision] = encoder.encode(texts)
     exact = found["cpu", "float32"]
     np.testing.assert_allclose(found["cuda", "float32"], exact, atol=1e-4)
     for vectors in found.values():
