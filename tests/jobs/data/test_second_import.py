@@ -159,6 +159,17 @@ def test_a_third_build_of_the_same_keeps_the_rows(shop: Shop) -> None:
     assert shop.settings.paths.feature_rows(columns.USER_HISTORY).stat().st_mtime_ns == built
 
 
+def test_a_server_that_has_no_rows_is_filled_from_the_beginning(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = redis_server.redis_url(shop.settings).removesuffix("/0") + "/1"
+    monkeypatch.setenv("REDIS_URL", address)
+    other = load_settings(start=ROOT)
+    OfflineFeatures(other).materialize(utc_now())
+    _, items = read(other, "ann", "tea", "cup")
+    assert items.columns[columns.PRICE_MICROS].tolist() == [3_000_000, 5_000_000]
+
+
 def test_a_home_that_was_moved_serves_and_builds_nothing(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
