@@ -4,7 +4,6 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,7 +34,7 @@ from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.reading import FirstRows, ShopReader
-from recsys.ingest.row_counts import RowCounts
+from recsys.ingest.row_counts import RowCounts, RowFate
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
     canonical_items,
@@ -45,13 +44,12 @@ from recsys.ingest.tables.catalog import (
     lent_columns,
     reject_key_collisions,
     user_columns,
-    with_unlisted_users,
 )
-from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
-from recsys.ingest.tables.finishing import dated, finished_items, shifted
+from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
 from recsys.ingest.tables.id_tables import EventIds
-from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.rejections import FILE, ROW, quarantined_events
 from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
@@ -125,6 +123,8 @@ def _imported(
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        for name, rows in run.tables().items():
+            rows.notes.warn(name, run.warnings)
         run.compare_ids(items, users, events)
         if not run.events.kept:
             examples = run.quarantine.of("events")
@@ -133,7 +133,7 @@ def _imported(
             warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
-        users = dated(with_unlisted_users(users, events.users), known_at)
+        users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
@@ -192,7 +192,7 @@ class _Run:
             self.item_rows.count_repeated(repeated)
         joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
         items, rejections, notes = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, notes, len(items))
+        self._count_rows(self.item_rows, "items", batch, RowFate(rejections, len(items), notes))
         return items
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
@@ -202,8 +202,8 @@ class _Run:
             if vector.files:
                 batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
                 found = joined_vectors(list(batches), vector, item_ids)
-                fate = found.rejections, found.notes, found.kept
-                self._count_rows(self.vector_rows, "vectors", found.rows, *fate)
+                fate = RowFate(found.rejections, found.kept, found.notes)
+                self._count_rows(self.vector_rows, "vectors", found.rows, fate)
                 compare_ids(as_ids(found.rows.table[vector.id]).texts, item_ids, VECTORS, self.warnings)
                 cells[name] = found.cells
         return cells
@@ -216,7 +216,7 @@ class _Run:
         batch, repeated = self.reader.table(source, user_columns(source), "users")
         self.user_rows.count_repeated(repeated)
         users, rejections, notes = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, notes, len(users))
+        self._count_rows(self.user_rows, "users", batch, RowFate(rejections, len(users), notes))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -227,7 +227,7 @@ class _Run:
         for place, source in enumerate(self.mapping.events):
             unit = TimeUnit(source, self.mapping.cleaning, self.now)
             for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, found.notes, 0)
+                self._count_rows(self.events, "events", batch, RowFate(found.rejections, 0, found.notes))
                 unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
                     self.unlisted |= ids_beyond(known, as_ids(batch.table[source.item]).texts)
@@ -275,7 +275,9 @@ class _Run:
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
-        items, unlisted, untouched = finished_items(items, self.mapping.items, events)
+        listed = len(items)
+        items, untouched = finished_items(items, self.mapping.items, events)
+        unlisted = len(items) + len(untouched) - listed
         self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: unlisted, NO_TEXT: unlisted})
         if len(untouched):
             self.item_rows.kept -= len(untouched)
@@ -285,18 +287,18 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
-        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
-        more = {"vectors": self.vector_rows, "joined": self.joined_rows}
-        tables |= {name: counts for name, counts in more.items() if counts.files}
-        for name, counts in tables.items():
-            for code, message in counts.notes.warnings(name):
-                self.warnings.add(code, message)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            **{name: counts.report(name, self.quarantine.of(name)) for name, counts in tables.items()},
+            **{name: rows.report(name, self.quarantine.of(name)) for name, rows in self.tables().items()},
             "warnings": self.warnings.to_json(),
         }
+
+    def tables(self) -> dict[str, RowCounts]:
+        """What was counted so far, by table."""
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        others = {"vectors": self.vector_rows, "joined": self.joined_rows}
+        return tables | {name: rows for name, rows in others.items() if rows.files}
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
@@ -322,23 +324,10 @@ class _Run:
 
     def _count_joined(self, file: JoinedFile) -> None:
         self.joined_rows.count_repeated(file.repeated)
-        kept = int(file.rejections.kept.sum())
-        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, file.notes, kept)
+        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), file.notes)
+        self._count_rows(self.joined_rows, "joined", file.rows, fate)
 
-    def _count_rows(
-        self,
-        row_counts: RowCounts,
-        name: str,
-        batch: RawBatch,
-        rejections: RowRejections,
-        notes: CellNotes,
-        kept: int,
-    ) -> None:
-        for file, rows in batch.rows_by_file():
-            row_counts.count_rows(file, rows)
-        row_counts.kept += kept
-        row_counts.notes.update(notes)
-        row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected(Counter(bad.reason for bad in batch.malformed))
-        if batch.malformed or not rejections.kept.all():
-            self.quarantine.append(rejections.quarantine(name, batch))
+    def _count_rows(self, rows: RowCounts, name: str, batch: RawBatch, fate: RowFate) -> None:
+        rows.count_batch(batch, fate)
+        if batch.malformed or not fate.rejections.kept.all():
+            self.quarantine.append(fate.rejections.quarantine(name, batch))

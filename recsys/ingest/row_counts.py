@@ -8,7 +8,18 @@ from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
 from recsys.ingest.cleaning.filters import DUPLICATE
+from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.tables.cell_notes import CellNotes
+from recsys.ingest.tables.rejections import RowRejections
+
+
+@dataclass(frozen=True)
+class RowFate:
+    """What came of the rows of one batch: which are rejected, how many are kept, what was made of cells."""
+
+    rejections: RowRejections
+    kept: int
+    notes: CellNotes
 
 
 @dataclass
@@ -27,10 +38,15 @@ class RowCounts:
     notes: CellNotes = field(default_factory=CellNotes)
     files: Counter[str] = field(default_factory=Counter)
 
-    def count_rows(self, file: str, rows: int) -> None:
-        """`rows` more were read from `file`."""
-        self.rows += rows
-        self.files[file] += rows
+    def count_batch(self, batch: RawBatch, fate: RowFate) -> None:
+        """The rows of `batch` were read."""
+        for file, rows in batch.rows_by_file():
+            self.rows += rows
+            self.files[file] += rows
+        self.kept += fate.kept
+        self.count_rejected(fate.rejections.counts())
+        self.count_rejected(Counter(bad.reason for bad in batch.malformed))
+        self.notes.update(fate.notes)
 
     def count_rejected(self, reasons: Mapping[str, int]) -> None:
         """Rows by reason that were not kept."""
@@ -39,7 +55,8 @@ class RowCounts:
     def count_repeated(self, rows: Mapping[str, int]) -> None:
         """Rows by file that say the same as another one: duplicates that need no quarantine."""
         for file, count in rows.items():
-            self.count_rows(file, count)
+            self.rows += count
+            self.files[file] += count
         self.count_rejected({DUPLICATE: sum(rows.values())} if rows else {})
 
     def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:

@@ -16,7 +16,8 @@ from recsys.errors import DataError
 from recsys.ingest.importer import ShopFiles, import_shop
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.reading import FirstRows
 from recsys.progress import Progress, silent
 
@@ -148,7 +149,7 @@ def _listed(
     if found is None or source is None or not batches:
         return ()
     batch = batches[0]
-    names = as_text(batch.table[source.id])
+    names = as_ids(batch.table[source.id]).texts
     places: dict[str, int] = {}
     for place, name in enumerate(names.to_pylist()):
         if name is not None and len(places) < most:

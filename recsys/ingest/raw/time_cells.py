@@ -173,8 +173,8 @@ def _counted(array: Column, micros: float) -> ParsedCells:
         counts = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         return ParsedCells(_scaled(counts, micros), missing, np.zeros(len(array), bool))
     parsed = as_number(array)
-    scaled = np.clip(np.rint(parsed.values * micros), FIRST_MICROS - 1, LAST_MICROS + 1)
-    return ParsedCells(scaled.astype(np.int64), parsed.missing, parsed.bad)
+    scaled = np.clip(np.rint(parsed.values * micros), -(2.0**62), 2.0**62)
+    return ParsedCells(_inside(scaled.astype(np.int64)), parsed.missing, parsed.bad)
 
 
 def _integers(texts: Column) -> Column:

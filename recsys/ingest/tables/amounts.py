@@ -28,7 +28,7 @@ def amounts_of(
     pieces = np.full(len(raw), PIECE, np.int64)
     absolute = False
     if source.quantity is not None:
-        pieces, said = _quantities(raw, source.quantity, cancels, rejections)
+        pieces, said = _quantities(raw, source.quantity, cancels, rejections, notes)
         quantity, absolute = pa.array(pieces, mask=~said), source.quantity.absolute
     if source.value is None:
         return quantity, pa.nulls(len(raw), pa.int64())
@@ -36,11 +36,13 @@ def amounts_of(
 
 
 def _quantities(
-    raw: pa.Table, quantity: Quantity, cancels: BoolArray, rejections: RowRejections
+    raw: pa.Table, quantity: Quantity, cancels: BoolArray, rejections: RowRejections, notes: CellNotes
 ) -> tuple[IntArray, BoolArray]:
     """(N,) thousandths, one piece where nothing is said, and (N,) where something is."""
-    parsed = as_number(raw[quantity.column])
-    rejections.reject(parsed.bad, "bad_number", quantity.column, "is not a number")
+    parsed = as_number(raw[quantity.column], quantity.strip, quantity.decimal, booleans=False)
+    notes.add_numbers(quantity.column, parsed)
+    detail = "is not a number; `decimal` and `strip` in the mapping say how it is written"
+    rejections.reject(parsed.bad, "bad_number", quantity.column, detail)
     numbers = np.where(cancels | quantity.absolute, np.abs(parsed.values), parsed.values)
     if quantity.most is not None:
         numbers = np.where(numbers > quantity.most, 1, numbers)

@@ -130,23 +130,6 @@ def items_without_rows(ids: Iterable[str]) -> pa.Table:
     )
 
 
-def with_paid_prices(items: pa.Table, paid: pa.Table) -> pa.Table:
-    """`items` whose missing prices are those of `paid`, where it has the item."""
-    place = pc.index_in(items[columns.ITEM_ID], value_set=paid[columns.ITEM_ID].combine_chunks())
-    prices = pc.coalesce(items[columns.PRICE_MICROS], paid[columns.PRICE_MICROS].take(place))
-    return items.set_column(items.column_names.index(columns.PRICE_MICROS), columns.PRICE_MICROS, prices)
-
-
-def with_unlisted_users(users: pa.Table | None, ids: set[str]) -> pa.Table:
-    """Everybody: the `users` of the user file and those of `ids` that only events know."""
-    listed = set() if users is None else set(users[columns.USER_ID].to_pylist())
-    others = pa.array(sorted(ids - listed), pa.string())
-    found = pa.table(
-        {columns.USER_ID: others, columns.ATTRIBUTES: pa.array(["{}"] * len(others), pa.string())}
-    )
-    return (found if users is None else pa.concat_tables([users, found])).sort_by(columns.USER_ID)
-
-
 def reject_key_collisions(ids: Iterable[str]) -> None:
     """Makes sure that no two items share a stable key.
 

@@ -1,7 +1,6 @@
 """What was made of cells on the way to a canonical table: counted by column, shown, and warned of."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +9,7 @@ from recsys.arrays import BoolArray, Column
 from recsys.documents import JsonObject
 from recsys.ingest.raw.cells import ParsedCells
 from recsys.ingest.raw.ids import IdCells
+from recsys.ingest.warnings import ImportWarnings
 
 TITLE_FROM_ID = "title_from_id"
 TEXT_FROM_TITLE = "text_from_title"
@@ -68,29 +68,29 @@ class CellNotes:
         shown = {name: {key: n for key, n in getattr(self, name).items() if n} for name in _COUNTS}
         return {name: found for name, found in shown.items() if found or name in ("blanked", "fallbacks")}
 
-    def warnings(self, table: str) -> Iterator[tuple[str, str]]:
-        """What to tell the user of `table`: a code and one line each."""
+    def warn(self, table: str, warnings: ImportWarnings) -> None:
+        """Adds what a person should look at in `table`, one warning a column."""
         for name, count in self.cast_ids.items():
-            yield (
+            warnings.add(
                 "float_ids",
                 f"{table}: {count} ids in column {name!r} are whole numbers written with decimals: 12358.0 "
                 "was read as 12358. Write them as texts or whole numbers in the file.",
             )
         for name, count in self.decimal_commas.items():
-            yield (
+            warnings.add(
                 "decimal_commas",
                 f"{table}: {count} numbers in column {name!r} have a decimal comma: 12,99 was read as 12.99. "
                 f'Write {{ column = "{name}", decimal = "," }} in the mapping, so that 1.299 is 1299 there.',
             )
         for name, count in self.zero_positions.items():
-            yield (
-                "zero_positions",
-                f"{table}: {count} positions in column {name!r} are 0 and were left empty: they count from "
-                f'1. If yours count from 0, write position = {{ column = "{name}", from = 0 }}.',
+            warnings.add(
+                "positions_from_0",
+                f"{table}: {count} positions in {name!r} are 0 and were left empty: they count from 1. "
+                f'If yours count from 0, write position = {{ column = "{name}", from = 0 }} in the mapping.',
             )
         for name, example in self.examples.items():
-            yield (
-                "blanked_cells",
-                f"{table}: {self.blanked[name]} cells of {name!r} cannot be read and were left empty, such "
-                f"as {example!r}. `decimal` and `strip` in the mapping say how its numbers are written.",
+            warnings.add(
+                "unreadable_cells",
+                f"{table}: {self.blanked[name]} cells of {name!r} cannot be read and were left empty, as "
+                f"{example!r}. `decimal` and `strip` in the mapping say how its numbers are written.",
             )

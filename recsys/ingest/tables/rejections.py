@@ -8,7 +8,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from recsys import columns
 from recsys.arrays import BoolArray
 from recsys.documents import JsonObject
 from recsys.ingest.raw.batch import RawBatch
@@ -103,13 +102,6 @@ def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Tabl
         reason = row.pop("reason")
         shown = {name: value for name, value in row.items() if value is not None}
         found.append(_row("events", *place, reason, "", _shown(shown)))
-    return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
-
-
-def untouched_items(items: pa.Table) -> pa.Table:
-    """Items that no event names, as `QUARANTINE_SCHEMA` has them."""
-    rows = items.select([columns.ITEM_ID, columns.TITLE]).to_pylist()
-    found = [{"table": "items", "reason": "no_events", "raw": _shown(row)} for row in rows]
     return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
