@@ -52,7 +52,7 @@ class Position(Section):
     first: Literal[0, 1] = Field(1, alias="from")
 
 
-class Quantity(Section):
+class Quantity(NumberForm):
     """How many: `most` is the largest credible count. What is above is a measure and counts as one."""
 
     column: str

@@ -39,9 +39,10 @@ def _quantities(
     raw: pa.Table, quantity: Quantity, cancels: BoolArray, rejections: RowRejections, notes: CellNotes
 ) -> tuple[IntArray, BoolArray]:
     """(N,) thousandths, one piece where nothing is said, and (N,) where something is."""
-    parsed = as_number(raw[quantity.column], booleans=False)
+    parsed = as_number(raw[quantity.column], quantity.strip, quantity.decimal, booleans=False)
     notes.add_numbers(quantity.column, parsed)
-    rejections.reject(parsed.bad, "bad_number", quantity.column, "is not a number")
+    detail = "is not a number; `decimal` and `strip` in the mapping say how it is written"
+    rejections.reject(parsed.bad, "bad_number", quantity.column, detail)
     numbers = np.where(cancels | quantity.absolute, np.abs(parsed.values), parsed.values)
     if quantity.most is not None:
         numbers = np.where(numbers > quantity.most, 1, numbers)
