@@ -301,6 +301,8 @@ class _Run:
         }
 
     def _table(self, name: str, rows: RowCounts) -> JsonObject:
+        for file in rows.empty_files():
+            self.warnings.add("empty_file", f"{file} ({name}) has no rows. Was it written to its end?")
         return rows.report(name, self.quarantine.of(name))
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:

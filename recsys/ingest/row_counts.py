@@ -38,6 +38,10 @@ class RowCounts:
         """Cells by column that were left empty."""
         self.blanked.update({name: count for name, count in cells.items() if count})
 
+    def empty_files(self) -> list[str]:
+        """Files that were read and have no rows."""
+        return [file for file, rows in self.files.items() if not rows]
+
     def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
         """The counts as report.json has them, with an example of each reason.
 
