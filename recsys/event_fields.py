@@ -12,36 +12,20 @@ from recsys.catalog import AttributeValue
 from recsys.errors import InvalidEventError
 from recsys.identifiers import trimmed_identifier
 
-_IDENTIFIERS = (
-    columns.EVENT_ID,
-    columns.USER_ID,
-    columns.ITEM_ID,
-    columns.SESSION_ID,
-    columns.REQUEST_ID,
-)
-_MAY_BE_EMPTY = frozenset({columns.SESSION_ID, columns.REQUEST_ID})  # as an empty cell of a file: not said
+# What makes the value of a field, by its name and the value that came; None = nothing was said.
+Check = Callable[[str, Any], Any]
+
+_IDENTIFIERS = (columns.EVENT_ID, columns.USER_ID, columns.ITEM_ID)
 _TEXTS = (columns.QUERY, columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND)
 _NUMBERS = {
     columns.POSITION: (1, 2**31 - 1),
     columns.VALUE_MICROS: (0, MOST_MICROS),
     columns.PRICE_MICROS: (0, MOST_MICROS),
 }
-_AMOUNTS = (columns.EVENT_QUANTITY, columns.VALUE_MICROS)
 MOST_VECTOR_NUMBERS = 4096
 _LARGEST_FLOAT32 = 3.4e38
 _VECTOR_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _SHOWN = 100  # characters of a wrong value that a message repeats
-
-
-def given_value(kind: str, name: str, value: Any) -> Any:
-    """What an event of `kind` says in a field; None where it says nothing.
-
-    A cancellation says what comes back, whatever the sign of its quantity and value.
-    """
-    if isinstance(value, str) and name in _MAY_BE_EMPTY and not value.strip():
-        return None
-    is_amount = kind == columns.CANCEL and name in _AMOUNTS
-    return abs(value) if is_amount and type(value) in (int, float) else value
 
 
 def shown(value: Any) -> str:
@@ -58,11 +42,17 @@ def _text(name: str, value: Any) -> str:
 
 def _identifier(name: str, value: Any) -> str:
     try:
-        return trimmed_identifier(_text(name, value))
+        return trimmed_identifier(value if isinstance(value, str) else _text(name, value))
     except ValueError as error:
+        _text(name, value)  # says so if nothing is there
         raise InvalidEventError(
             f"{name} {shown(value)} cannot be an id: it {error}. Send the id as the shop's files have it."
         ) from error
+
+
+def _optional_identifier(name: str, value: Any) -> str | None:
+    """None for blanks, as for an empty cell of a file."""
+    return None if isinstance(value, str) and not value.strip() else _identifier(name, value)
 
 
 def _number(name: str, value: Any) -> int:
@@ -149,9 +139,10 @@ def _instant(name: str, value: Any) -> datetime:
         ) from error
 
 
-CHECKS: dict[str, Callable[[str, Any], Any]] = {
+CHECKS: dict[str, Check] = {
     columns.AT: _instant,
     **dict.fromkeys(_IDENTIFIERS, _identifier),
+    **dict.fromkeys((columns.SESSION_ID, columns.REQUEST_ID), _optional_identifier),
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
     columns.EVENT_QUANTITY: _quantity,
@@ -159,3 +150,12 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,
 }
+
+
+def without_sign(check: Check) -> Check:
+    """`check` of a number whose sign does not count: what comes back is the same however it is written."""
+
+    def unsigned(name: str, value: Any) -> Any:
+        return check(name, abs(value) if type(value) in (int, float) else value)
+
+    return unsigned

@@ -3,7 +3,7 @@
 o = (x, y, z) of the source article: x is the kind, y the fields, z the instant `at`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from recsys import columns
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
-from recsys.event_fields import CHECKS, given_value, shown
+from recsys.event_fields import CHECKS, Check, shown, without_sign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +153,9 @@ def parse_event(row: Mapping[str, Any]) -> Event:
         raise InvalidEventError(f"{kind} has no field {shown(unknown)}. It takes: {', '.join(known)}.")
     values = {}
     for name, check in form.checks:
-        value = given_value(form.cls.kind, name, row.get(name))
-        if value is not None:
-            values[name] = check(name, value)
+        value = row.get(name)
+        if value is not None and (kept := check(name, value)) is not None:
+            values[name] = kept
     if not values.keys() >= form.required:
         raise InvalidEventError(f"{kind} needs {', '.join(sorted(form.required - values.keys()))}.")
     return form.cls(**values)
@@ -196,16 +196,20 @@ class _Form:
 
     cls: type[Event]
     keys: frozenset[str]
-    checks: tuple[tuple[str, Callable[[str, Any], Any]], ...]
+    checks: tuple[tuple[str, Check], ...]
     required: frozenset[str]
 
     @classmethod
     def of(cls, event: type[Event]) -> "_Form":
         found = {field.name: field for field in fields(event)}
+        checks = {name: check for name, check in CHECKS.items() if name in found}
+        if event is Cancel:
+            amounts = (columns.EVENT_QUANTITY, columns.VALUE_MICROS)
+            checks |= {name: without_sign(checks[name]) for name in amounts}
         return cls(
             event,
             frozenset({columns.KIND, *found}),
-            tuple((name, check) for name, check in CHECKS.items() if name in found),
+            tuple(checks.items()),
             frozenset(name for name, field in found.items() if field.default is MISSING),
         )
 

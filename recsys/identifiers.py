@@ -5,6 +5,9 @@ import re
 MOST_CHARACTERS = 256
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 WHOLE = re.compile(r"^(-?[0-9]+)\.0+$")
+_PLAIN = re.compile(
+    rf"[!-\-/-~]{{1,{MOST_CHARACTERS}}}"
+)  # letters and signs of ASCII without the point: nearly all
 HAS_CONTROL = "has a control character in it"
 TOO_LONG = f"has more than {MOST_CHARACTERS} characters"
 
@@ -18,6 +21,8 @@ def trimmed_identifier(text: str) -> str:
     >>> trimmed_identifier(" sku-7 "), trimmed_identifier("12358.0")
     ('sku-7', '12358')
     """
+    if _PLAIN.fullmatch(text):
+        return text
     trimmed = text.strip()
     if not trimmed:
         raise ValueError("is empty")

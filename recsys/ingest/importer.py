@@ -4,9 +4,8 @@ Items and users come first, then events batch by batch; the events are cleaned u
 knows where the results go: `lake` and `quarantine` are handed in.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,25 +30,28 @@ from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.reading import FirstRows, ShopReader
-from recsys.ingest.row_counts import RowCounts
+from recsys.ingest.row_counts import RowCounts, RowFate
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
     canonical_items,
     canonical_users,
     item_columns,
     items_without_rows,
+    lent_columns,
     reject_key_collisions,
     user_columns,
 )
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
 from recsys.ingest.tables.id_tables import EventIds
-from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.rejections import FILE, ROW, quarantined_events
+from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.ingest.warnings import ImportWarnings
@@ -122,6 +124,8 @@ def _imported(
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        for name, rows in run.tables().items():
+            rows.notes.warn(name, run.warnings)
         run.compare_ids(items, users, events)
         if not run.events.kept:
             examples = run.quarantine.of("events")
@@ -166,14 +170,14 @@ class _Run:
             return items_without_rows(())
         wanted = item_columns(source)
         if source.long is None:
-            batch = self.reader.table(source, wanted, "items")
+            optional = (*source.optional, *lent_columns(source))
+            batch = self.reader.table(source.model_copy(update={"optional": optional}), wanted, "items")
         else:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
-        joined = self._vectors(source, as_text(batch.table[source.id]))
-        items, rejections, blanked = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, len(items))
-        self.item_rows.count_blanked(blanked)
+        joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
+        items, rejections, notes = canonical_items(batch.table, source, joined)
+        self._count_rows(self.item_rows, "items", batch, RowFate(rejections, len(items), notes))
         return items
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
@@ -183,7 +187,8 @@ class _Run:
             if vector.files:
                 batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
                 found = joined_vectors(list(batches), vector, item_ids)
-                self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
+                fate = RowFate(found.rejections, found.kept, found.notes)
+                self._count_rows(self.vector_rows, "vectors", found.rows, fate)
                 self._compare(found.rows.table[vector.id], item_ids, VECTORS)
                 cells[name] = found.cells
         return cells
@@ -194,9 +199,8 @@ class _Run:
         if source is None:
             return None
         batch = self.reader.table(source, user_columns(source), "users")
-        users, rejections, blanked = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, len(users))
-        self.user_rows.count_blanked(blanked)
+        users, rejections, notes = canonical_users(batch.table, source)
+        self._count_rows(self.user_rows, "users", batch, RowFate(rejections, len(users), notes))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -205,10 +209,12 @@ class _Run:
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
         for place, source in enumerate(self.mapping.events):
+            unit = TimeUnit(source, self.mapping.cleaning, self.now)
             for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, 0)
+                self._count_rows(self.events, "events", batch, RowFate(found.rejections, 0, found.notes))
+                unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
-                    ids = pc.unique(as_text(batch.table[source.item]))
+                    ids = pc.unique(as_ids(batch.table[source.item]).texts)
                     self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
@@ -217,6 +223,7 @@ class _Run:
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
                 at = at[plausible_instants(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
+            unit.check()
         if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
@@ -257,13 +264,16 @@ class _Run:
             self.warnings.add("old_data", message)
 
     def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
-        message = ids_do_not_meet(as_text(listed), as_text(named), sides)
+        message = ids_do_not_meet(as_ids(listed).texts, named, sides)
         if message:
             self.warnings.add("ids_do_not_meet", message)
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
+        listed = len(items)
         items, untouched = finished_items(items, self.mapping.items, events)
+        unlisted = len(items) + len(untouched) - listed
+        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: unlisted, NO_TEXT: unlisted})
         if len(untouched):
             self.item_rows.kept -= len(untouched)
             self.item_rows.count_rejected({"no_events": len(untouched)})
@@ -289,21 +299,20 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
+        for name, rows in self.tables().items():
+            rows.warn_of_empty_files(name, self.warnings)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self._table("events", self.events),
-            "items": self._table("items", self.item_rows),
-            "users": self._table("users", self.user_rows),
-            **({"vectors": self._table("vectors", self.vector_rows)} if self.vector_rows.files else {}),
-            **({"joined": self._table("joined", self.joined_rows)} if self.joined_rows.files else {}),
+            **{name: rows.report(name, self.quarantine.of(name)) for name, rows in self.tables().items()},
             "warnings": self.warnings.to_json(),
         }
 
-    def _table(self, name: str, rows: RowCounts) -> JsonObject:
-        for file in rows.empty_files():
-            self.warnings.add("empty_file", f"{file} ({name}) has no rows. Was it written to its end?")
-        return rows.report(name, self.quarantine.of(name))
+    def tables(self) -> dict[str, RowCounts]:
+        """What was counted so far, by table."""
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        others = {"vectors": self.vector_rows, "joined": self.joined_rows}
+        return tables | {name: rows for name, rows in others.items() if rows.files}
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
@@ -323,21 +332,15 @@ class _Run:
             events = self.event_ids.marked(found.events, place)
             if rules.repeated_lines != "sum":  # else the cleaning must see which ids were given
                 events = with_event_ids(events, rules)
-            return batch, StagedEvents(events, found.rejections)
+            return batch, replace(found, events=events)
 
         return work
 
     def _count_joined(self, file: JoinedFile) -> None:
-        kept = int(file.rejections.kept.sum())
-        self._count_rows(self.joined_rows, "joined", file.rows, file.rejections, kept)
+        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), CellNotes())
+        self._count_rows(self.joined_rows, "joined", file.rows, fate)
 
-    def _count_rows(
-        self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
-    ) -> None:
-        for file, rows in batch.rows_by_file():
-            row_counts.count_rows(file, rows)
-        row_counts.kept += kept
-        row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected(Counter(bad.reason for bad in batch.malformed))
-        if batch.malformed or not rejections.kept.all():
-            self.quarantine.append(rejections.quarantine(name, batch))
+    def _count_rows(self, rows: RowCounts, name: str, batch: RawBatch, fate: RowFate) -> None:
+        rows.count_batch(batch, fate)
+        if batch.malformed or not fate.rejections.kept.all():
+            self.quarantine.append(fate.rejections.quarantine(name, batch))

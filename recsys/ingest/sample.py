@@ -16,7 +16,8 @@ from recsys.errors import DataError
 from recsys.ingest.importer import ShopFiles, import_shop
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.reading import FirstRows
 from recsys.progress import Progress, silent
 
@@ -137,7 +138,7 @@ def _listed(
     if found is None or source is None or not batches:
         return ()
     batch = batches[0]
-    names = as_text(batch.table[source.id])
+    names = as_ids(batch.table[source.id]).texts
     places: dict[str, int] = {}
     for place, name in enumerate(names.to_pylist()):
         if name is not None and len(places) < most:
@@ -159,4 +160,6 @@ def _file(batch: RawBatch, place: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return value.split(LIST_MARK) if isinstance(value, str) and LIST_MARK in value else value
+    if isinstance(value, str) and LIST_MARK in value:
+        return value.removesuffix(LIST_MARK).split(LIST_MARK)
+    return value

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from recsys import columns
 from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
 from recsys.arrays import BoolArray, IntArray
-from recsys.dataset.cancellations import TakenBack
+from recsys.dataset.cancellations import NOTHING_TAKEN, TakenBack
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
 from recsys.features.windows import LONGEST_WINDOW, day_of
@@ -28,7 +28,7 @@ LOG_DTYPE = np.dtype(
         ("at", "<i8"),  # microseconds
         ("sequence", "<i8"),  # order of arrival
         ("key", "<i8"),  # stable key of the item; of a search what tells it from others
-        ("quantity", "<i8"),  # thousandths, of a cancellation 0 = not said; for what is stored see `_stored`
+        ("quantity", "<i8"),  # see `_stored_quantities`
         ("value", "<i8"),  # micros of the whole line, -1 = unknown
         ("weight", "<f4"),
         ("kind", "<i1"),
@@ -91,16 +91,29 @@ class UserLogs:
             item=np.arange(len(user)),
             kind=rows["kind"].astype(np.int64),
             at=rows["at"].copy(),
-            quantity=rows["quantity"].copy(),
-            value=rows["value"].copy(),
+            quantity=counted.quantity(),
+            value=counted.value(),
             taken_back=counted.taken_back(),
         )
+
+    def quantity(self) -> IntArray:
+        """(M,) as an `EventLog` has it."""
+        stored = self.rows["quantity"].copy()
+        pieces = earlier_quantities(stored, self.rows["kind"] == CANCEL_CODE)
+        return np.where(stored < 0, -stored, pieces)
+
+    def value(self) -> IntArray:
+        """(M,) as an `EventLog` has it."""
+        value: IntArray = np.minimum(self.rows["value"], MOST_MICROS)  # earlier versions had another bound
+        return value
 
     def taken_back(self) -> TakenBack:
         """What cancellations took of purchases; places are rows."""
         rows = self.rows
         kind = rows["kind"].astype(np.int64)
-        return find_taken_back(self.user, rows["key"], kind, rows["at"], rows["quantity"], rows["value"])
+        if not (kind == CANCEL_CODE).any():
+            return NOTHING_TAKEN
+        return find_taken_back(self.user, rows["key"], kind, rows["at"], self.quantity(), self.value())
 
 
 def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
@@ -119,29 +132,17 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
     rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
     owner = np.repeat(np.arange(len(users)), lengths)
-    return UserLogs(tuple(users), owner, _read(rows), np.zeros(len(rows), bool))
+    return UserLogs(tuple(users), owner, rows, np.zeros(len(rows), bool))
 
 
-def _stored(rows: Rows) -> Rows:
-    """`rows` as they are kept: pieces where a quantity is whole, as logs always had them, else -thousandths.
+def _stored_quantities(thousandths: IntArray, kind: IntArray) -> IntArray:
+    """Quantities as logs keep them: pieces where they are whole, as logs always had them, else -thousandths.
 
     Cancellations have -thousandths only: whole ones are of earlier versions, see `earlier_quantities`.
     """
-    stored = rows.copy()
-    quantity = rows["quantity"]
-    whole = (quantity % PIECE == 0) & (rows["kind"] != CANCEL_CODE)
-    stored["quantity"] = np.where(whole, quantity // PIECE, -quantity)
-    return stored
-
-
-def _read(stored: Rows) -> Rows:
-    """What `_stored` made of rows."""
-    rows = stored.copy()
-    quantity = stored["quantity"]
-    pieces = earlier_quantities(quantity, stored["kind"] == CANCEL_CODE)
-    rows["quantity"] = np.where(quantity < 0, -quantity, pieces)
-    rows["value"] = np.minimum(stored["value"], MOST_MICROS)
-    return rows
+    pieces = thousandths // PIECE
+    whole = (pieces * PIECE == thousandths) & (kind != CANCEL_CODE)
+    return np.where(whole, pieces, -thousandths)
 
 
 def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
@@ -153,7 +154,8 @@ def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolAr
     """
     rows = np.empty(len(which), LOG_DTYPE)
     rows["key"], rows["counted"] = keys[which], counted
-    for name in ("at", "sequence", "quantity", "value", "weight", "kind"):
+    rows["quantity"] = _stored_quantities(batch.quantity[which], batch.kind[which])
+    for name in ("at", "sequence", "value", "weight", "kind"):
         rows[name] = getattr(batch, name)[which]
     return rows
 
@@ -161,7 +163,7 @@ def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolAr
 def encode_logs(logs: UserLogs) -> dict[str, bytes]:
     """User id -> the log as bytes, of every user of `logs`."""
     ends = np.searchsorted(logs.user, np.arange(len(logs.users) + 1)) * LOG_DTYPE.itemsize
-    data, places = _stored(logs.rows).tobytes(), ends.tolist()
+    data, places = np.ascontiguousarray(logs.rows).tobytes(), ends.tolist()
     return {
         user: _VERSION + data[start:end]
         for user, start, end in zip(logs.users, places[:-1], places[1:], strict=True)

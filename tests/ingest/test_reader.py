@@ -89,7 +89,7 @@ def test_json_lines_reach_into_objects_and_join_lists(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text.encode()))
     batch = read(tmp_path, ["id", "details.Brand", "tags", "price", "ok", "a.b"], files="*.jsonl.gz")
     assert rows(batch) == [
-        (1, "1", "A", f"x{LIST_MARK}y", "2", "true", None),
+        (1, "1", "A", f"x{LIST_MARK}y{LIST_MARK}", "2", "true", None),
         (4, "2", None, None, None, None, "flat"),
     ]
     assert [bad.row for bad in batch.malformed] == [3, 5]

@@ -88,7 +88,8 @@ def clean(
 
     Args:
         events: columns of `EVENT_SCHEMA`, and any others, which are carried along; `event_id` may be null.
-        now_micros: the clock that events may not be ahead of; None where data has an order but no clock.
+        now_micros: the clock that events may not be ahead of; None where data has an order but no clock,
+            and rules in seconds say nothing.
         state: what the batch before returned.
         horizon_seconds: how far back the returned state reaches; None where there is no next batch.
     """
@@ -97,11 +98,13 @@ def clean(
     derived = np.asarray(table[columns.EVENT_ID].combine_chunks().is_null())
     rows = _Rows(with_event_ids(table, rules), derived)
     codes = np.zeros(len(rows), np.int8)
+    bots = frozenset() if state is None else state.bots
     if now_micros is not None:
         reject_clocks(rows.at, codes, rules, now_micros)
     _reject_duplicates(rows, codes, rules)
-    reject_near_duplicates(rows, codes, rules, old)
-    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots, old)
+    if now_micros is not None:  # positions in an order are no seconds
+        reject_near_duplicates(rows, codes, rules, old)
+        bots = _reject_bots(rows, codes, rules, bots, old)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old

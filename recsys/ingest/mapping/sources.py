@@ -43,7 +43,7 @@ def as_column(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Texts = Annotated[tuple[str | int | float, ...], BeforeValidator(_listed)]
+Values = Annotated[tuple[str | bool | int | float, ...], BeforeValidator(_listed)]
 Kind = Annotated[str, Field(min_length=1)]
 
 
@@ -78,12 +78,45 @@ class Source(Section):
         return self
 
 
+class Time(Section):
+    """When something happened.
+
+    Without a clock, `unit = "order"`: `column` is a position, or absent for the order of the file.
+    """
+
+    column: str | None = None
+    unit: Literal["iso", "s", "ms", "us", "ns", "order"] = "iso"
+    format: str | None = Field(None, description="strptime pattern of a text, such as `%d/%m/%Y %H:%M`")
+    zone: str = Field("UTC", description="of instants that do not name their own, such as `Europe/Paris`")
+
+    @model_validator(mode="after")
+    def _has_column(self) -> "Time":
+        if self.column is None and self.unit != "order":
+            raise ValueError('needs `column`; if the data has no clock, write unit = "order"')
+        if self.format is not None and self.unit != "iso":
+            raise ValueError("takes `format` or `unit`, not both")
+        return self
+
+
+class NumberForm(Section):
+    """How the cells of a column write a number."""
+
+    decimal: Literal[".", ","] | None = Field(
+        None, description="the decimal mark; if absent a point, and a comma where nothing else is possible"
+    )
+    strip: str = Field("", description="characters to ignore, such as `$` or `EUR`")
+
+
 class Condition(Section):
-    """A test of one column; all that are given must hold. A missing cell passes only `missing`."""
+    """A test of one column; all that are given must hold. A missing cell passes only `missing`.
+
+    A number of `in` meets cells that are that number however they are written, true meets true in any case
+    and 1, false meets false and 0. A text meets cells that are this text.
+    """
 
     column: str
-    is_in: Texts | None = Field(None, alias="in")
-    not_in: Texts | None = None
+    is_in: Values | None = Field(None, alias="in")
+    not_in: Values | None = None
     above: float | None = None
     at_least: float | None = None
     at_most: float | None = None

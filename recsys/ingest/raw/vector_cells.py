@@ -48,6 +48,8 @@ def _texts(array: Column) -> list[str | None]:
 
 
 def _read(text: str) -> FloatArray:
+    if text.startswith(LIST_MARK) or LIST_MARK * 2 in text:  # a list with a null in it
+        return np.full(1, np.nan, np.float32)
     try:
         return np.array(_BETWEEN.sub(" ", text).split(), np.float32)
     except ValueError:

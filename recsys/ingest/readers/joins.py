@@ -14,10 +14,11 @@ from recsys.errors import DataError
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.ingest.mapping.row_sources import Join
 from recsys.ingest.raw.batch import Malformed, RawBatch, concat_batches
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
-from recsys.ingest.tables.rejections import RowRejections, overwritten_rows
+from recsys.ingest.tables.merged_rows import repeated_rows
+from recsys.ingest.tables.rejections import RowRejections
 
 
 class Keys:
@@ -57,7 +58,7 @@ class JoinedFile:
 
     def joined(self, batch: RawBatch) -> RawBatch:
         """`batch` with the columns of the file; rows without a match are set aside, or empty (`left`)."""
-        keys = as_text(batch.table[self.join.on])
+        keys = as_ids(batch.table[self.join.on]).texts
         places = self.keys.places(keys)
         kept = np.ones(len(keys), bool) if self.join.how == "left" else places >= 0
         table = batch.table.filter(pa.array(kept))
@@ -99,11 +100,11 @@ def read_joined(
                 "Raise its `most_mib`, or make the smaller file the joined one."
             )
     rows = concat_batches(batches, wanted)
-    keys = as_text(rows.table[join.key])
+    keys = as_ids(rows.table[join.key]).texts
     rejections = RowRejections(len(keys))
     rejections.reject(np.asarray(keys.is_null()), "missing_key", join.key, "names no key")
     rejections.reject(
-        overwritten_rows(keys, rejections.kept), "duplicate", join.key, "comes again further down"
+        repeated_rows(keys, rejections.kept, "last"), "duplicate", join.key, "comes again further down"
     )
     kept = pa.array(rejections.kept)
     table = rows.table.select(list(columns)).filter(kept).combine_chunks()

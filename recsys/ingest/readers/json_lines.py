@@ -258,7 +258,7 @@ def _json_or_text(value: Any) -> str | None:
 
 
 def json_text(value: Any) -> str | None:
-    """A value of a JSON document as the text of a cell, a list with LIST_MARKs between its elements."""
+    """A value of a JSON document as the text of a cell, a list with a LIST_MARK behind each element."""
     if isinstance(value, str):
         return value
     if value is None or value is _ABSENT:
@@ -272,5 +272,6 @@ def json_text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        return LIST_MARK.join(text for element in value if (text := json_text(element))) or None
+        elements = [(json_text(element) or "").removesuffix(LIST_MARK) for element in value]
+        return "".join(f"{element}{LIST_MARK}" for element in elements) or None
     return orjson.dumps(value, default=str).decode()
