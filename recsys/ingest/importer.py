@@ -287,6 +287,8 @@ class _Run:
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
+        for name, rows in self.tables().items():
+            rows.warn_of_empty_files(name, self.warnings)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,

@@ -11,6 +11,7 @@ from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.rejections import RowRejections
+from recsys.ingest.warnings import ImportWarnings
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class RowCounts:
             self.rows += count
             self.files[file] += count
         self.count_rejected({DUPLICATE: sum(rows.values())} if rows else {})
+
+    def warn_of_empty_files(self, name: str, warnings: ImportWarnings) -> None:
+        """Says which files of the table `name` have no rows."""
+        for file, rows in self.files.items():
+            if not rows:
+                warnings.add("empty_file", f"{file} ({name}) has no rows. Was it written to its end?")
 
     def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
         """The counts as report.json has them, with an example of each reason.

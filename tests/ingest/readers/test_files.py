@@ -290,3 +290,10 @@ def test_a_long_or_foreign_delimiter(tmp_path: Path, delimiter: str) -> None:
     batch = read(tmp_path, ["t"], "a.dat", delimiter=delimiter)
     assert cells(batch) == [(2, "a")]
     assert [bad.text for bad in batch.malformed] == ["2"]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_told(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "a.csv").write_text(f"id{delimiter}n\n1{delimiter}2\n")
+    with pytest.raises(SchemaMismatchError, match="Set delimiter = "):
+        read(tmp_path, ["n"], "a.csv")
