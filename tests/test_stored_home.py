@@ -123,9 +123,8 @@ def test_its_bundles_are_promoted_and_rolled_back(copied: Path) -> None:
     assert json_of("models", "rollback", "--force")["bundle_id"] == SECOND
 
 
-def test_a_copied_home_says_what_to_do_first(copied: Path) -> None:
-    done = CliRunner().invoke(app, ["features", "show", "ranking_v1"])
-    assert "of another home. Run `recsys features build`." in str(done.exception)
+def test_a_copied_home_knows_its_features_at_once(copied: Path) -> None:
+    assert json_of("features", "show", "ranking_v1")["schema_hash"] == EXPECTED["services"]["ranking_v1"]
 
 
 @pytest.mark.parametrize(

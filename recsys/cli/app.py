@@ -14,6 +14,7 @@ from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.models import models
 from recsys.cli.output import log_to_stderr, note
+from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
 from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
@@ -49,6 +50,7 @@ def root(
 
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
+app.command()(refresh)
 app.add_typer(encoder.app, name="encoder")
 app.command()(train)
 app.command()(tune)

@@ -11,7 +11,7 @@ from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import Settings, load_settings
 from recsys.instants import utc_now
-from recsys.jobs.data.report import rejected_rows, table_rows
+from recsys.jobs.data.report import changed_cells, rejected_rows, table_rows
 
 if TYPE_CHECKING:
     from recsys.jobs.data.import_shop import ImportResult
@@ -132,6 +132,9 @@ def _print_import(imported: "ImportResult", home: Path) -> None:
     rejected = [asdict(row) for row in rejected_rows(imported.report)]
     if rejected:
         print_rows(rejected, as_json=False, title="Not kept, by reason (see quarantine/)")
+    changed = [asdict(row) for row in changed_cells(imported.report)]
+    if changed:
+        print_rows(changed, as_json=False, title="Not as the files say")
     info = imported.info
     note(
         f"{info.name}: {info.events} events of {info.users} users and {info.items} items, "

@@ -47,8 +47,9 @@ def schedule(
 ) -> None:
     """Print cron lines or systemd units that keep features, model and event lake fresh.
 
-    Every hour: build features and bring them online. Every night: merge the event lake's files, audit what
-    was served, train on what is new, and promote the result if it is better.
+    Every hour: `recsys refresh` where [import] names the shop's files, else build features and bring them
+    online. Every night: merge the event lake's files, audit what was served, train on what is new, and
+    promote the result if it is better.
 
     \b
     Example:
@@ -79,14 +80,14 @@ def scheduled_jobs(settings: Settings, programs: Path, hour: int, minute: int) -
     """
     recsys, feast = (shlex.quote(str(programs / name)) for name in ("recsys", "feast"))
     repo = shlex.quote(str(settings.feature_repo))
+    features = (
+        "recsys: build features and bring them online",
+        f"{recsys} features build && {feast} -c {repo} materialize-incremental {_NOW}",
+    )
+    if settings.import_.mapping:
+        features = ("recsys: import changed files, build features and bring them online", f"{recsys} refresh")
     return (
-        ScheduledJob(
-            "recsys-features",
-            "recsys: build features and bring them online",
-            f"{recsys} features build && {feast} -c {repo} materialize-incremental {_NOW}",
-            None,
-            (minute + 30) % 60,
-        ),
+        ScheduledJob("recsys-features", *features, None, (minute + 30) % 60),
         ScheduledJob(
             "recsys-compact",
             "recsys: merge the files of the event lake",

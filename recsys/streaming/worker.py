@@ -30,8 +30,8 @@ from recsys.streaming.aggregate import (
     user_rows,
 )
 from recsys.streaming.cleaning import NO_RULES
-from recsys.streaming.engagement import ItemUpdate
-from recsys.streaming.parsing import ParsedEntries, parse_entries
+from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unknown_items
+from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
 from recsys.streaming.stream import Entry, EventStream, StreamReader, partition_of
@@ -55,6 +55,8 @@ class ShopRules:
     cleaning: CleaningRules
     categories: Categories
     rejects: LiveRejects = NO_RULES
+    is_known: KnownItems = all_known
+    check_item: CheckItem | None = None
 
 
 class Worker:
@@ -156,13 +158,15 @@ class Worker:
             self._sequence = 0
         sequence = max(now, self._sequence or self._state.reserve(1))
         self._sequence = sequence + len(entries)
-        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, sequence)
+        rules = self._rules
+        parsed = parse_entries(entries, self._stream.partitions, rules.weights, sequence, rules.check_item)
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
         new = parsed.take(~self._state.seen(parsed.id_hashes))
         users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
         result = self._aggregate(new, users, now)
         update = ItemUpdate(result.deltas, now)
+        unknown = unknown_items(result.kept, rules.is_known)
         step = Step(
             epoch=self._epoch,
             before=self._offsets,
@@ -173,7 +177,8 @@ class Worker:
             seen=np.unique(new.id_hashes),
             bots=result.bots,
             events=pa.concat_tables([result.kept, result.late]),
-            counts=self._counts(entries, parsed, new, result),
+            counts=self._counts(entries, parsed, new, result, unknown),
+            unknown_items=[*unknown],
         )
         committed = self._state.commit(step, now)
         if committed is None:  # another worker did it: begin behind that
@@ -212,7 +217,12 @@ class Worker:
         return states
 
     def _counts(
-        self, entries: Sequence[Entry], parsed: ParsedEntries, new: ParsedEntries, result: Aggregated
+        self,
+        entries: Sequence[Entry],
+        parsed: ParsedEntries,
+        new: ParsedEntries,
+        result: Aggregated,
+        unknown: Mapping[str, int],
     ) -> dict[str, int]:
         reasons = result.rejected["reason"].value_counts().to_pylist()
         rejected = {row["values"]: row["counts"] for row in reasons}
@@ -224,6 +234,7 @@ class Worker:
             "duplicates": duplicates,
             "poison": len(parsed.poison),
             "retries": self._retries,
+            "unknown_items": sum(unknown.values()),
             **{f"rejected.{reason}": count for reason, count in rejected.items()},
         }
         return {name: count for name, count in counts.items() if count}

@@ -57,6 +57,12 @@ def test_cron_gets_an_hourly_a_compacting_and_a_nightly_line(home: Path) -> None
     assert "models promote-if-better" in train[1]
 
 
+def test_a_shop_whose_files_are_named_is_refreshed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_IMPORT__MAPPING", "shop.toml")
+    _, jobs = parsed_crontab(run()["crontab"])
+    assert re.search(r"/recsys refresh;? }", jobs[0][1])
+
+
 def test_a_line_of_cron_runs_in_the_checkout_and_leaves_its_output_in_the_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "a home", root=tmp_path)
     (tmp_path / "a home").mkdir()

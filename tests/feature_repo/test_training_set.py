@@ -97,11 +97,17 @@ def test_a_home_without_features_and_a_place_without_a_repository_say_so(tmp_pat
         OfflineFeatures(load_settings({}, start=tmp_path)).schema(columns.RANKING_SERVICE)
 
 
-def test_a_copied_home_does_not_read_the_rows_of_the_old_one(shop: Settings, tmp_path: Path) -> None:
+def test_a_copied_home_reads_its_own_rows_and_not_those_of_the_old_one(
+    shop: Settings, tmp_path: Path
+) -> None:
     copy = load_settings({"RECSYS_HOME": str(tmp_path)}, start=shop.root)
     copy.paths.feast_registry.write_bytes(shop.paths.feast_registry.read_bytes())
-    with pytest.raises(DataError, match="of another home"):
-        OfflineFeatures(copy).schema(columns.RANKING_SERVICE)
+    store = open_feast(copy)
+    view = store.get_feature_view(columns.USER_ACTIVITY)
+    sources = [store.get_data_source("item_text_rows"), view.batch_source, view.stream_source.batch_source]
+    rows = [copy.paths.feature_rows(name) for name in (columns.ITEM_TEXT, *[columns.USER_ACTIVITY] * 2)]
+    assert [source.path for source in sources] == [str(path) for path in rows]
+    assert OfflineFeatures(copy).schema_hash("ranking_v1") == OfflineFeatures(shop).schema_hash("ranking_v1")
 
 
 def test_the_schema_hash_changes_with_the_features_and_only_with_them(shop: Settings) -> None:

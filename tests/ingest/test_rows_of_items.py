@@ -1,6 +1,7 @@
 """Several rows with one id, what stands in for what is missing, and what templates find."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,20 @@ def test_the_latest_value_of_a_long_table_is_found_by_every_form_of_time(
         )
         assert items.select(["item_id", "title"]).to_pylist() == [{"item_id": "1", "title": "New"}]
         assert notes.cast_ids["id"] == (1 if rows is table else 0)
+
+
+def test_parts_of_a_long_table_with_other_types_of_time_are_read_alike() -> None:
+    source = source_of(long={"name": "what", "value": "is", "time": "at"}, title="name")
+    assert source.long is not None
+    typed = pa.array([datetime(2026, 2, 1), None], pa.timestamp("ms"))  # noqa: DTZ001 - as Parquet has it
+    parts = [("New", typed), ("Old", pa.array(["2026-01-31T23:00:00Z", None])), ("Older", pa.nulls(2))]
+    for order in (parts, parts[::-1]):
+        batches = []
+        for value, at in order:
+            table = pa.table({"id": ["1", "2"], "what": ["name"] * 2, "is": [value] * 2, "at": at})
+            batches.append(RawBatch(table, (("f", 0),), np.array([1, 2])))
+        table = pivot_long_table(batches, "id", source.long, ["id", "name"]).table
+        assert table["name"].to_pylist() == ["New", order[-1][0]]  # without a time the last row counts
 
 
 def test_a_property_without_a_value_replaces_none() -> None:

@@ -1,5 +1,6 @@
 """What the online store holds, beside what a batch computation says of the lake."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,12 @@ def online_rows(settings: Settings, users: list[str], items: list[str]) -> Rows:
     return found
 
 
-def assert_online_equals_batch(settings: Settings) -> None:
+def assert_online_equals_batch(settings: Settings, users: Sequence[str] = USERS) -> None:
     """Every row of every user and item is what a batch computation says of the lake now."""
-    online = online_rows(settings, USERS, [*CATEGORIES])
+    online = online_rows(settings, [*users], [*CATEGORIES])
     batch = rows_at(open_lake(settings.paths).read(), now_micros(), categories)
-    assert differences(online, as_online(batch)) == []
+    found = differences(online, as_online(batch))
+    assert found == [], found[:3]
 
 
 def as_online(rows: Rows) -> Rows:

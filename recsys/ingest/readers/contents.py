@@ -10,7 +10,6 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 HEAD_BYTES = 4096
 _PACKED = {
     b"\x1f\x8b": "gzip",
-    b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
@@ -58,6 +57,8 @@ _BOMS = {  # the longer first: UTF-32's begins as UTF-16's
 
 def packing_of(head: bytes) -> str | None:
     """By what a file that begins with `head` is packed: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, or None."""
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return "bz2"
     return next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from recsys.errors import DataError, SchemaMismatchError
@@ -20,6 +21,7 @@ from recsys.ingest.readers.quoted_rows import CELL_LINES, Dialect, RowLines, row
 from recsys.ingest.readers.text_stream import LineBlock, line_block, line_blocks, undecodable
 
 _STAND_IN = "\x1f"  # for a delimiter longer than one character
+_NO_TEXT = "\uffff"  # for bytes that are not UTF-8: no text has it
 _TAB_SUFFIXES = (".tsv", ".tab")
 _EXCEL_DELIMITER = re.compile(rb'^"?sep=(.)"?\s*$', re.IGNORECASE)
 
@@ -29,8 +31,6 @@ def read_delimited(
 ) -> Iterator[RawBatch]:
     """Batches of `columns` as texts, but of those that are optional and absent.
 
-    A file without a line has one batch without rows.
-
     Raises:
         SchemaMismatchError: a column is missing.
         DataError: the file is damaged or has another encoding, or a quote swallows rows.
@@ -38,8 +38,6 @@ def read_delimited(
     blocks = line_blocks(path, file, source.encoding, limits)
     table = _opened_table(blocks, file, source, limits)
     if table is None:
-        nothing = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        yield RawBatch(nothing, ((file, 0),), np.zeros(0, np.int64))
         return
     for name in columns:
         if table.names.count(name) > 1:
@@ -102,6 +100,7 @@ class _Table:
             bad[row.number - 1] = row
             return "skip"
 
+        content = _with_bytes_marked(content)
         if not content:
             return pa.table({name: pa.nulls(0, pa.string()) for name in columns}), bad
         try:
@@ -130,7 +129,12 @@ class _Table:
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise _unreadable(self.file, block, error) from error
+            raise DataError(
+                f"{self.file}, from row {block.first}: {error}. Check `delimiter` and `quote` in the mapping."
+            ) from error
+        for column in table.columns:
+            if pc.any(pc.match_substring(column, _NO_TEXT)).as_py():
+                raise _first_undecodable(self.file, block)
         return table, bad
 
     def _mended(self, row: Any) -> bytes | None:
@@ -285,14 +289,21 @@ def _missing(file: str, name: str, table: _Table) -> SchemaMismatchError:
     return missing_column(file, name, table.names)
 
 
-def _unreadable(file: str, block: LineBlock, error: Exception) -> DataError:
-    if "UTF8" in str(error):
-        for line in range(len(block.ends)):
-            start = int(block.ends[line - 1]) if line else 0
-            try:
-                block.data[start : int(block.ends[line])].decode()
-            except UnicodeDecodeError as cause:
-                return undecodable(file, block.first + line, cause, "utf-8")
-    return DataError(
-        f"{file}, from row {block.first}: {error}. Check `delimiter` and `quote` in the mapping."
-    )
+def _with_bytes_marked(content: bytes) -> bytes:
+    """`content` in UTF-8: what is none is marked, for in a column that nobody reads it does no harm."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        text = content.decode("utf-8", "surrogateescape")
+        return re.sub("[\udc80-\udcff]+", _NO_TEXT, text).encode()
+    return content
+
+
+def _first_undecodable(file: str, block: LineBlock) -> DataError:
+    starts = block.starts
+    for line, end in enumerate(block.ends.tolist()):
+        try:
+            block.data[int(starts[line]) : end].decode()
+        except UnicodeDecodeError as error:
+            return undecodable(file, block.first + line, error, "utf-8")
+    return DataError(f"{file}, from row {block.first}: the character U+FFFF is not a text. Remove it.")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -101,20 +102,36 @@ def read_batches(
         partition = {name: value for name, value in _partition(file).items() if name in wanted}
         fields.found.update(partition)
         own = [name for name in wanted if name not in partition]
-        if form == "parquet":
-            batches = read_parquet(path, file, own, source.optional, limits, nested)
-        elif form == "jsonl" and (source.records is not None or begins_with_array(path)):
-            batches = read_json_document(path, file, source, own, fields, limits, nested)
-        elif form == "jsonl":
-            batches = read_json_lines(path, file, source.encoding, own, fields, limits, nested)
-        else:
-            batches = read_delimited(path, file, source, own, limits)
-        for batch in batches:
+        empty = True
+        for batch in _read(path, file, form, source, own, fields, limits, nested):
             table = _completed(batch.table, partition, wanted)
             table = table if form == "csv" else without_nulls(table, source.nulls)
             yield replace(batch, table=with_lists(table, source.lists))
+            empty = False
+        if empty:  # counted with the others
+            nothing = pa.table({name: pa.nulls(0, pa.string()) for name in wanted})
+            yield RawBatch(nothing, ((file, 0),), np.zeros(0, np.int64))
     if set(formats.values()) == {"jsonl"}:
         fields.reject_absent_fields(", ".join(source.files))
+
+
+def _read(
+    path: Path,
+    file: str,
+    form: str,
+    source: Source,
+    columns: Sequence[str],
+    fields: JsonFields,
+    limits: ReadLimits,
+    nested: str | None,
+) -> Iterator[RawBatch]:
+    if form == "parquet":
+        return read_parquet(path, file, columns, source.optional, limits, nested)
+    if form == "jsonl" and (source.records is not None or begins_with_array(path)):
+        return read_json_document(path, file, source, columns, fields, limits, nested)
+    if form == "jsonl":
+        return read_json_lines(path, file, source.encoding, columns, fields, limits, nested)
+    return read_delimited(path, file, source, columns, limits)
 
 
 def _format(path: Path, file: str, source: Source) -> str:

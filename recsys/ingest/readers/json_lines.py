@@ -22,6 +22,7 @@ from recsys.ingest.readers.limits import ReadLimits
 from recsys.ingest.readers.text_stream import line_blocks
 
 BATCH_LINES = 100_000
+_PARSED_LINES = 5_000  # objects that are held at a time: Python looks through them again and again
 _SAMPLE_OBJECTS = 100
 _LONG_INTEGER = re.compile(rb"\d{19}")  # may not fit in 64 bits
 
@@ -86,10 +87,25 @@ def read_json_lines(
     for block in line_blocks(path, file, encoding, limits):
         lines = block.data.splitlines()  # of bytes: only at \n, \r and \r\n
         checked = _LONG_INTEGER.search(block.data) is not None
-        for start in range(0, len(lines), BATCH_LINES):
-            batch = lines[start : start + BATCH_LINES]
-            rows, objects, malformed = _parsed(batch, block.first + start, file, checked)
-            yield json_batch(objects, rows, malformed, file, columns, fields, nested)
+        parts: list[RawBatch] = []
+        for start in range(0, len(lines), _PARSED_LINES):
+            part = lines[start : start + _PARSED_LINES]
+            rows, objects, malformed = _parsed(part, block.first + start, file, checked)
+            parts.append(json_batch(objects, rows, malformed, file, columns, fields, nested))
+            if len(parts) * _PARSED_LINES >= BATCH_LINES:
+                yield _joined(parts)
+                parts = []
+        if parts:
+            yield _joined(parts)
+
+
+def _joined(parts: Sequence[RawBatch]) -> RawBatch:
+    return RawBatch(
+        pa.concat_tables(part.table for part in parts).combine_chunks(),
+        parts[0].files,
+        np.concatenate([part.rows for part in parts]),
+        tuple(bad for part in parts for bad in part.malformed),
+    )
 
 
 def json_batch(
@@ -146,14 +162,12 @@ def parse_json(text: bytes, checked: bool = True) -> Any:
         return _lenient(text)
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        if b"NaN" in text or b"Infinity" in text:
-            return _lenient(text)
-        raise error
+    except orjson.JSONDecodeError:
+        return _lenient(text)
 
 
-def _lenient(line: bytes) -> Any:
-    document = json.loads(line, parse_constant=lambda _: None)
+def _lenient(text: bytes) -> Any:
+    document = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None)
     json.dumps(document, ensure_ascii=False).encode()  # half a surrogate is no text
     return document
 

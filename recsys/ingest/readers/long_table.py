@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import Column, combined
+from recsys.arrays import Column, DoubleArray, IntArray, combined
 from recsys.ingest.mapping.catalog_sources import Long
 from recsys.ingest.raw.batch import Malformed, RawBatch
-from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
+from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import FIRST_MICROS, as_instant, is_time_type
+from recsys.ingest.raw.unified import unified
 
 
 def long_columns(identifier: str, long: Long) -> list[str]:
@@ -30,6 +31,7 @@ def pivot_long_table(
     """
     wanted = pa.array([name for name in columns if name != identifier], pa.string())
     tables: list[pa.Table] = []
+    times: list[Column] = []
     malformed: list[Malformed] = []
     files: list[str] = []
     for batch in batches:
@@ -41,11 +43,13 @@ def pivot_long_table(
                 "written": as_text(batch.table[identifier]),
                 "name": as_text(batch.table[long.name]),
                 "value": as_text(batch.table[long.value]),
-                "time": _time_cells(batch.table, long),
                 "row": batch.rows,
             }
         )
-        tables.append(table.filter(pc.is_in(table["name"], value_set=wanted)))
+        chosen = pc.is_in(table["name"], value_set=wanted)
+        tables.append(table.filter(chosen))
+        time = batch.table[long.time.column] if long.time and long.time.column else table["row"]
+        times.append(time.filter(chosen))
     table = pa.concat_tables(tables).combine_chunks() if tables else None
     if table is None or not len(table):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
@@ -56,7 +60,7 @@ def pivot_long_table(
     first = np.full(count, len(table))
     np.minimum.at(first, item, np.arange(len(table)))
     wide = {identifier: combined(table["written"]).take(pa.array(first))}  # judged with all other ids
-    order = np.argsort(_times(table["time"], long), kind="stable")
+    order = np.argsort(_times(times, long), kind="stable")
     names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():
         rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
@@ -68,27 +72,17 @@ def pivot_long_table(
     return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed))
 
 
-def _time_cells(table: pa.Table, long: Long) -> Column:
-    """Instants where the mapping or the file says what the cells are; else their texts."""
-    if long.time is None or long.time.column is None:
-        return pa.nulls(len(table), pa.string())
-    cells, time = table[long.time.column], long.time
+def _times(parts: Sequence[Column], long: Long) -> DoubleArray | IntArray:
+    """(N,) what to order the rows by, all `parts` read alike; the least where there is no time.
+
+    Numbers are instants if the mapping says what they count, else they count anything.
+    """
+    time, cells = long.time, pa.chunked_array(unified(parts))
+    if time is None:
+        return np.zeros(len(cells), np.int64)
     if time.unit == "iso" and time.format is None and not is_time_type(cells.type):
-        return as_text(cells)
-    return _oldest_where_missing(as_instant(cells, time.unit, time.format, time.zone))
-
-
-def _times(cells: Column, long: Long) -> Column:
-    """What to order the rows by. Texts that all are numbers are counts of something, else they are ISO."""
-    if long.time is None:
-        return np.zeros(len(cells))
-    if not pa.types.is_string(cells.type):
-        return cells.to_numpy()
-    numbers = as_number(cells)
-    if not numbers.bad.any():
-        return np.where(numbers.missing, -np.inf, numbers.values)
-    return _oldest_where_missing(as_instant(cells, zone=long.time.zone)).to_numpy()
-
-
-def _oldest_where_missing(instants: ParsedCells) -> Column:
-    return pa.array(np.where(instants.ok, instants.values, FIRST_MICROS - 1))
+        numbers = as_number(cells)
+        if not numbers.bad.any():
+            return np.where(numbers.missing, -np.inf, numbers.values)
+    instants = as_instant(cells, time.unit, time.format, time.zone)
+    return np.where(instants.ok, instants.values, FIRST_MICROS - 1)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +40,27 @@ def read_parquet(
     """
     first = 1
     try:
+        most = limits.unpacked_bytes(path.stat().st_size)
         with pq.ParquetFile(path) as parquet:
-            schema, metadata = parquet.schema_arrow, parquet.metadata
-            tops = _top_columns(columns, optional, schema, file)
-            leaves = _leaves(parquet, set(tops.values()))
-        rows = _credible_batch_rows(metadata, leaves, path.stat().st_size, file, limits)
-        repeated = [
-            metadata.row_group(0).column(leaf).path_in_schema for leaf in leaves if _repeats(metadata, leaf)
-        ]
-        uuids = {name for name in tops if _says_uuid(parquet, name)}
-        with pq.ParquetFile(path, read_dictionary=repeated, metadata=metadata) as parquet:
+            metadata, leaves = parquet.metadata, _leaves(parquet)
+            tops = _top_columns(columns, optional, parquet.schema_arrow, file)
+        wanted = [leaf for leaf in leaves if leaf.top in tops.values()]
+        unpacked, rows = _claimed_bytes(metadata, len(wanted)), int(metadata.num_rows)
+        if unpacked > most:
+            raise _too_large(file, unpacked, limits)
+        # Texts that take so little are few: kept once each, so that their size is known beforehand.
+        few = unpacked <= rows * len(wanted) * _VALUE_BYTES
+        repeated = [leaf.path for leaf in wanted if few and leaf.is_text and leaf.top != nested]
+        uuids = {leaf.path for leaf in wanted if leaf.is_uuid}
+        width = unpacked // max(1, rows)
+        batch_rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, width)))
+        with pq.ParquetFile(
+            path, read_dictionary=repeated, metadata=metadata, coerce_int96_timestamp_unit="us"
+        ) as parquet:
             unpacked = 0
-            for batch in parquet.iter_batches(rows, columns=list(dict.fromkeys(tops.values()))):
+            for batch in parquet.iter_batches(batch_rows, columns=list(dict.fromkeys(tops.values()))):
                 unpacked += sum(_dictionary_bytes(column) for column in batch.columns)
-                if unpacked > limits.unpacked_bytes(path.stat().st_size):
+                if unpacked > most:
                     raise _too_large(file, unpacked, limits)
                 found = {
                     name: _plain(name, _nested(batch.column(top), name, top), name in uuids, nested)
@@ -62,7 +70,7 @@ def read_parquet(
                 first += len(batch)
     except UnreadableTypeError as error:
         raise SchemaMismatchError(f"{file}: {error}") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:
         where = f", from row {first}" if first > 1 else ""
         raise DataError(f"{file}{where} is not a readable Parquet file: {error}. Copy it again.") from error
 
@@ -106,9 +114,11 @@ def _top_column(name: str, schema: pa.Schema, file: str) -> str:
     Raises:
         SchemaMismatchError: there is none, or it has no such field.
     """
+    top, *path = [name] if name in schema.names else name.split(".")
+    if schema.names.count(top) > 1:
+        raise SchemaMismatchError(f"{file} has two columns {top!r}. Rename one of them.")
     if name in schema.names:
         return name
-    top, *path = name.split(".")
     if top not in schema.names or not path:
         raise missing_column(file, name, schema.names)
     kind, walked = schema.field(top).type, top
@@ -142,35 +152,34 @@ def _nested(column: Column, name: str, top: str) -> Column:
     return column
 
 
-def _leaves(parquet: pq.ParquetFile, tops: set[str]) -> list[int]:
-    """The leaf columns below `tops`."""
-    schema = parquet.schema
-    return [
-        place
-        for place in range(len(schema))
-        if any(
-            schema.column(place).path == top or schema.column(place).path.startswith(f"{top}.")
-            for top in tops
-        )
-    ]
+@dataclass(frozen=True)
+class _Leaf:
+    """A column as Parquet stores it, below a column of the table."""
+
+    path: str
+    top: str
+    is_text: bool
+    is_uuid: bool
 
 
-def _credible_batch_rows(
-    metadata: Any, leaves: Sequence[int], size: int, file: str, limits: ReadLimits
-) -> int:
-    """How many rows to read at a time.
+def _leaves(parquet: pq.ParquetFile) -> list[_Leaf]:
+    found = []
+    for place in range(len(parquet.schema)):
+        column = parquet.schema.column(place)
+        tops = [name for name in parquet.schema_arrow.names if f"{column.path}.".startswith(f"{name}.")]
+        top = tops[0] if tops else column.path
+        is_text = column.physical_type == "BYTE_ARRAY"
+        found.append(_Leaf(column.path, top, is_text, column.logical_type.type == "UUID"))
+    return found
 
-    Raises:
-        DataError: the columns unpack to more than a file of `size` bytes may.
+
+def _claimed_bytes(metadata: Any, columns: int) -> int:
+    """What a file unpacks to by its footer: what the row groups say, and something for each value.
+
+    Only the sizes of row groups are asked for: Arrow ends the process where those of a column are damaged.
     """
-    total = 0
-    for group in range(metadata.num_row_groups):
-        chunks = [metadata.row_group(group).column(leaf) for leaf in leaves]
-        total += sum(max(chunk.total_uncompressed_size, chunk.num_values * _VALUE_BYTES) for chunk in chunks)
-    if total > limits.unpacked_bytes(size):
-        raise _too_large(file, total, limits)
-    width = total // max(1, int(metadata.num_rows))
-    return max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, width)))
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    return sum(max(group.total_byte_size, group.num_rows * columns * _VALUE_BYTES) for group in groups)
 
 
 def _too_large(file: str, unpacked: int, limits: ReadLimits) -> DataError:
@@ -180,26 +189,14 @@ def _too_large(file: str, unpacked: int, limits: ReadLimits) -> DataError:
     )
 
 
-def _repeats(metadata: Any, leaf: int) -> bool:
-    """Whether a leaf has few distinct texts: kept once each, so that their size is known beforehand."""
-    chunks = [metadata.row_group(group).column(leaf) for group in range(metadata.num_row_groups)]
-    small = all(chunk.total_uncompressed_size < chunk.num_values * _VALUE_BYTES for chunk in chunks)
-    return small and bool(chunks) and chunks[0].physical_type == "BYTE_ARRAY"
-
-
 def _dictionary_bytes(column: Column) -> int:
     """How much the texts of a column take that are kept once so far."""
-    if pa.types.is_list(column.type):
-        return _dictionary_bytes(column.flatten())
-    if not pa.types.is_dictionary(column.type):
-        return 0
-    lengths = pc.binary_length(column.dictionary).take(column.indices)
-    return int(pc.sum(lengths).as_py() or 0)
-
-
-def _says_uuid(parquet: pq.ParquetFile, name: str) -> bool:
-    schema = parquet.schema
-    return any(
-        schema.column(place).path == name and schema.column(place).logical_type.type == "UUID"
-        for place in range(len(schema))
-    )
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        lengths = pc.binary_length(column.dictionary).take(column.indices)
+        return int(pc.sum(lengths).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(map(_dictionary_bytes, column.flatten()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _dictionary_bytes(pc.list_flatten(column))
+    return 0

@@ -146,9 +146,8 @@ class _Decoded:
         mark = byte_order_mark(self._head)
         if mark is not None:
             self._head, encoding = self._head[len(mark[0]) :], mark[1]
-        elif self._head[1:64:2].count(0) > 16 or self._head[:64:2].count(0) > 16:
-            half = "utf-16-le" if self._head[1:64:2].count(0) > 16 else "utf-16-be"
-            encoding = half if _is_utf8(encoding) else encoding
+        elif _is_utf8(encoding):
+            encoding = _unmarked_encoding(self._head[:64]) or encoding
         self._encoding = encoding
         self._decoder = None if _is_utf8(encoding) else codecs.getincrementaldecoder(encoding)()
         self._lines = 0
@@ -166,6 +165,14 @@ class _Decoded:
             self._lines += text.count("\n")
             if text or not raw:
                 return text.encode()
+
+
+def _unmarked_encoding(head: bytes) -> str | None:
+    """UTF-16 without its mark: every other byte of a text in Latin letters is zero."""
+    zeros = head[::2].count(0), head[1::2].count(0)
+    if len(head) < 8 or min(zeros) > 0 or max(zeros) < len(head) // 4:
+        return None
+    return "utf-16-be" if zeros[0] else "utf-16-le"
 
 
 def undecodable(file: str, line: int, error: UnicodeDecodeError, encoding: str) -> DataError:

@@ -26,6 +26,7 @@ from recsys.ingest.readers.files import find_files
 from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
+from recsys.jobs.data.source_files import describe_files, save_sources
 from recsys.jobs.data.versions import date_imported_rows
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
@@ -95,9 +96,19 @@ def shop_files(
 
 
 def run_import(
-    paths: HomePaths, shop: ShopFiles, mapping_text: str, now: datetime, progress: Progress = silent
+    paths: HomePaths,
+    shop: ShopFiles,
+    mapping_text: str,
+    now: datetime,
+    progress: Progress = silent,
+    least_events: int = 0,
 ) -> ImportedShop:
     """Imports a shop into a home, replacing what it had: the same files again give the same home.
+
+    Items and users whose content changed since the last import get a further version, see `dated_versions`.
+
+    Args:
+        least_events: an import that keeps fewer is refused.
 
     Raises:
         ConfigError: the mapping is wrong or does not fit.
@@ -109,6 +120,7 @@ def run_import(
     with import_lock(paths):
         finish_import(paths)
         _check_space(paths, shop)
+        sources = describe_files(source_paths(shop), shop.folder)  # as they were when they were read
         staging = HomePaths(paths.home / _STAGING)
         shutil.rmtree(staging.home, ignore_errors=True)
         quarantine = QuarantineFile(staging.data / QUARANTINE_FOLDER / "rows.parquet")
@@ -122,6 +134,7 @@ def run_import(
                     staging.home / "scratch",
                     progress,
                 )
+            _check_events(imported.info.events, least_events)
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
             imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
@@ -129,6 +142,7 @@ def run_import(
             save_users(staging, imported.users)
             save_report(staging, imported.report)
             save_text(staging.data / MAPPING_FILE, mapping_text)
+            save_sources(staging, sources)
             save_info(staging, imported.info)
             os.sync()  # once for all files of the lake, before the rename that makes them count
             staging.home.rename(paths.home / READY)
@@ -181,16 +195,32 @@ def _kept_quarantine(paths: HomePaths, quarantine: QuarantineFile) -> str:
     return f" Rejected rows until then ({quarantine.rows}): {place}."
 
 
-def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
-    """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
+def source_paths(shop: ShopFiles) -> list[Path]:
+    """Every file that an import of `shop` reads.
+
+    Raises:
+        DataError: a name or glob fits no file.
+    """
     mapping = shop.mapping
     tables = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
     joins = [join for table in tables for join in table.join.values()]
     sources: list[Source] = [*tables, *joins, *mapping.items.vectors.values()]
+    return [path for source in sources for path in find_files(source, shop.folder)]
+
+
+def _check_events(events: int, least: int) -> None:
+    if events < least:
+        raise DataError(
+            f"only {events} events are left of the files, fewer than half of what the last import kept. Is a "
+            "file missing or cut short? Pass --force to import them all the same. Nothing was changed."
+        )
+
+
+def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
+    """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     need = _SPARE_BYTES
-    for source in sources:
-        for path in find_files(source, shop.folder):
-            need += os.path.getsize(path) * (3 if path.suffix == ".gz" else 1)
+    for path in source_paths(shop):
+        need += os.path.getsize(path) * (3 if path.suffix == ".gz" else 1)
     free = shutil.disk_usage(paths.home).free
     if free < need:
         raise StoreUnavailableError(

@@ -1,7 +1,7 @@
 """Feast's registry in the work directory of the shop, found without an exported variable."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from feast.repo_config import RegistryConfig, load_repo_config
 from recsys.atomic import replacing
 from recsys.config import Settings, load_settings
 from recsys.errors import ConfigError
+from recsys.home import HomePaths
 from recsys.instants import from_micros
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,14 @@ HOME_REGISTRIES = (
     "recsys.stores.features.feast_registry.HomeRegistryStore",
     "recsys.stores.feature_registry.HomeRegistryStore",  # as older feature_store.yaml files say
 )
+
+
+def keeps_registry_at_home(settings: Settings) -> bool:
+    """Whether the registry of this root's feature repository goes along where the home is moved."""
+    file = settings.feature_repo / "feature_store.yaml"
+    return not file.exists() or is_home_registry(
+        load_repo_config(settings.feature_repo, file).registry_config
+    )
 
 
 def open_repository(settings: Settings) -> FeatureStore:
@@ -63,6 +72,18 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
         path = registry_config.path or str(load_settings(start=repo_path).paths.feast_registry)
         super().__init__(RegistryConfig(path=path), repo_path or Path.cwd())
 
+    def get_registry_proto(self) -> RegistryProto:
+        """What the file says, with the rows of this home: Feast keeps absolute paths, and homes are moved."""
+        registry: RegistryProto = super().get_registry_proto()
+        home = HomePaths(self._filepath.parent)
+        if self._filepath != home.feast_registry:
+            return registry
+        for source in _file_sources(registry):
+            rows = home.feature_rows(source.name.removesuffix("_rows"))
+            if source.file_options.uri.endswith(f"/{rows.relative_to(home.home)}"):
+                source.file_options.uri = str(rows)
+        return registry
+
     def _write_registry(self, registry_proto: RegistryProto) -> None:
         # Feast truncates the file and then writes it; a service that refreshes in between would see half.
         folder = self._filepath.parent
@@ -74,6 +95,17 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
                 super()._write_registry(registry_proto)
             finally:
                 self._filepath = target
+
+
+def _file_sources(registry: RegistryProto) -> Iterator[Any]:
+    """Every mention of a data source in a registry."""
+    given = list(registry.data_sources)
+    for view in registry.feature_views:
+        given += [view.spec.batch_source, view.spec.stream_source]
+    for source in given:
+        yield source
+        if source.HasField("batch_source"):  # of a push source
+            yield source.batch_source
 
 
 def rewind_materialization(settings: Settings, since: Mapping[str, int]) -> None:

@@ -28,7 +28,7 @@ from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
 from recsys.features import cross
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.features.feast_registry import keeps_registry_at_home, open_repository
 from recsys.stores.features.join_columns import EntityValues, check_rows, column_of, cross_columns
 from recsys.stores.redis.server import redis_url
 
@@ -124,7 +124,9 @@ class OfflineFeatures:
 
     def _declarations(self) -> str:
         """A hash of all that an apply depends on."""
-        seen = hashlib.sha256(f"{feast.__version__} {self._settings.paths.home}".encode())
+        seen = hashlib.sha256(feast.__version__.encode())
+        if not keeps_registry_at_home(self._settings):
+            seen.update(str(self._settings.paths.home).encode())
         files = sorted(self._settings.feature_repo.glob("*.*"))
         for file in [*files, Path(columns.__file__), Path(cross.__file__)]:
             seen.update(file.read_bytes())

@@ -12,6 +12,7 @@ What holds at any instant, crashes included:
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
@@ -28,6 +30,7 @@ from recsys.instants import DAY
 from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
 
 _PREFIX = "day="
+_CONTENT = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT)
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 
 
@@ -116,8 +119,20 @@ class EventLake:
         return sorted(folder for folder in folders if first <= _day(folder) <= last)
 
 
+@dataclass(frozen=True)
+class CountedOnce:
+    """Events of the stream that the imported files hold too, by how they were known."""
+
+    by_id: int
+    by_content: int
+
+
 class JoinedLake:
-    """The imported events and those that came by the stream, read as one; each event id once."""
+    """The imported events and those that came by the stream, read as one; each event once.
+
+    A streamed event is an imported one if it has its id, or else, beside imported events that no streamed one
+    has the id of, if it has the user, item, kind and instant of one.
+    """
 
     def __init__(self, imported: EventLake, live: EventLake) -> None:
         self._imported, self._live = imported, live
@@ -128,13 +143,20 @@ class JoinedLake:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> pa.Table:
-        """As `EventLake.read`. Of events with one id the imported one counts, else the first to arrive."""
+        """As `EventLake.read`. Of one event the imported one counts, else the first to arrive."""
         names = list(EVENT_SCHEMA.names if columns is None else columns)
         if not self._live.days():
             return self._imported.read(names, start, end)
         needed = _with_identity(names)
-        parts = (lake.read(needed, start, end) for lake in (self._imported, self._live))
-        return _once(*parts).select(names)
+        imported, live = (lake.read(needed, start, end) for lake in (self._imported, self._live))
+        return _once(imported, live)[0].select(names)
+
+    def counted_once(self) -> CountedOnce:
+        """How many events are in both lakes and count once."""
+        if not self._live.days():
+            return CountedOnce(0, 0)
+        needed = _with_identity([])
+        return _once(*(lake.read(needed) for lake in (self._imported, self._live)))[1]
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
@@ -147,19 +169,33 @@ def open_lake(paths: HomePaths) -> JoinedLake:
 
 
 def _with_identity(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*names, columns.EVENT_ID, columns.AT, columns.SEQUENCE]))
+    return list(dict.fromkeys([*names, columns.EVENT_ID, *_CONTENT, columns.SEQUENCE]))
 
 
-def _once(imported: pa.Table, live: pa.Table) -> pa.Table:
-    """Both, sorted by (at, sequence): all imported ones, and each live one whose id did not come before."""
-    arrival = pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")])
-    joined = pa.concat_tables([imported, live.take(arrival)])
-    _, first = np.unique(hash_texts(joined[columns.EVENT_ID]), return_index=True)
-    if len(first) == len(joined):
-        return sort_events(joined)
-    # Tables of an import may share an id: the import has judged its own events.
-    chosen = np.concatenate([np.arange(len(imported)), np.sort(first[first >= len(imported)])])
-    return sort_events(joined.take(chosen))
+def _once(imported: pa.Table, live: pa.Table) -> tuple[pa.Table, CountedOnce]:
+    """Both, sorted by (at, sequence), each event once; and how many of `live` are in `imported`."""
+    live = live.take(pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")]))
+    theirs, own = hash_texts(imported[columns.EVENT_ID]), hash_texts(live[columns.EVENT_ID])
+    by_id = np.isin(own, theirs)
+    rest = np.flatnonzero(~by_id)
+    _, first = np.unique(own[rest], return_index=True)
+    rest = rest[np.sort(first)]
+    # An event that a streamed one has the id of is that one; two lines of an order may say the same.
+    alone = imported.filter(pa.array(~np.isin(theirs, own)))
+    by_content = _said_by(live.take(pa.array(rest)), alone)
+    joined = pa.concat_tables([imported, live.take(pa.array(rest[~by_content]))])
+    return sort_events(joined), CountedOnce(int(by_id.sum()), int(by_content.sum()))
+
+
+def _said_by(events: pa.Table, others: pa.Table) -> BoolArray:
+    """(N,) whether one of `others` has the user, item, kind and instant of each of `events`."""
+    at, their_at = (table[columns.AT].cast(pa.int64()).to_numpy() for table in (events, others))
+    others = others.filter(pa.array(np.isin(their_at, at)))  # few share an instant: only those are compared
+    if not len(others):
+        return np.zeros(len(events), bool)
+    said = set(zip(*(others[name].to_pylist() for name in _CONTENT), strict=True))
+    rows = zip(*(events[name].to_pylist() for name in _CONTENT), strict=True)
+    return np.fromiter((row in said for row in rows), bool, len(events))
 
 
 def _folder_name(day: date) -> str:

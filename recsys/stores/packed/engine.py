@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+from feast import utils
 from feast.infra.common.materialization_job import MaterializationJobStatus
 from feast.infra.compute_engines.local.arrow_table_value import ArrowTableValue
 from feast.infra.compute_engines.local.compute import LocalComputeEngine, LocalComputeEngineConfig
@@ -56,6 +57,7 @@ class PackedComputeEngine(LocalComputeEngine):  # type: ignore[misc]
     def _materialize_one(self, registry: Any, task: Any, **settings: Any) -> LocalMaterializationJob:
         job_id = f"{task.feature_view.name}-{task.start_time}-{task.end_time}"
         try:
+            task = self._from_the_beginning_where_new(task)
             if isinstance(self.online_store, PackedRedisOnlineStore):
                 task = _bounded(task, self.repo_config)
             context = self.get_execution_context(registry, task)
@@ -64,6 +66,20 @@ class PackedComputeEngine(LocalComputeEngine):  # type: ignore[misc]
         except Exception as error:  # Feast's contract: a job carries its error, the caller raises it
             return LocalMaterializationJob(job_id, MaterializationJobStatus.ERROR, error)
         return LocalMaterializationJob(job_id, MaterializationJobStatus.SUCCEEDED)
+
+    def _from_the_beginning_where_new(self, task: Any) -> Any:
+        """An incremental task for a server that has no row of the view begins where the rows do.
+
+        Feast's registry knows how far a view was materialized, and not to which server: one that is new, was
+        emptied or knows an earlier schema only would get the newest rows alone.
+        """
+        store, ends = self.online_store, [end for _, end in task.feature_view.materialization_intervals]
+        incremental = bool(ends) and utils.make_tzaware(max(ends)) == utils.make_tzaware(task.start_time)
+        if not incremental or not isinstance(store, PackedRedisOnlineStore):
+            return task
+        if store.has_rows(self.repo_config, task.feature_view):
+            return task
+        return replace(task, start_time=from_micros(0))
 
 
 class _ColumnarBuilder(LocalFeatureBuilder):  # type: ignore[misc]

@@ -146,6 +146,12 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             retire_earlier_schemas(self._connected(config), view, pattern)
             self._announced.add(view.head)
 
+    def has_rows(self, config: RepoConfig, table: Any) -> bool:
+        """Whether the server was ever given rows of a view in its present schema."""
+        view = _view(config, table)
+        found: bytes | None = self._connected(config).get(view.schema_key)
+        return found == view.layout.fingerprint.encode()
+
     # -- reading ----------------------------------------------------------------------------------
 
     def online_read(

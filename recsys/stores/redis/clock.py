@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import redis
 
+from recsys.errors import StoreUnavailableError
 from recsys.instants import SECOND, now_micros
 from recsys.stores.redis.client import redis_errors
 
@@ -66,8 +68,9 @@ def server_micros(client: Any) -> int:
         StoreUnavailableError: Redis does not answer.
     """
     with redis_errors("read the clock"):
-        seconds, micros = client.time()
-    return int(seconds) * SECOND + int(micros)
+        found = client.time()
+    clocks = found.values() if isinstance(found, dict) else [found]  # a cluster has as many as nodes
+    return max(int(seconds) * SECOND + int(micros) for seconds, micros in clocks)
 
 
 class BoundedClock:
@@ -119,17 +122,15 @@ class BoundedClock:
             return
         self._asked_at = now
         try:
-            seconds_there, micros = self._client.time()  # type: ignore[misc]
-        except redis.RedisError:
+            there = server_micros(self._client)
+        except StoreUnavailableError:
             return  # whoever needs the server will say so
-        self._offset = int(seconds_there) * SECOND + int(micros) - round(self._steady() * SECOND)
+        self._offset = there - round(self._steady() * SECOND)
 
     def _report(self, seconds: float) -> None:
         log.warning(
             "this machine's clock is %.0f s ahead of the Redis server's, which counts until it is set right",
             seconds,
         )
-        try:
-            self._client.hincrby(CLOCK_KEY, "workers_ahead", 1)
-        except redis.RedisError:
-            return
+        with suppress(StoreUnavailableError):
+            count_clock_faults(self._client, ClockFaults(workers_ahead=1))

@@ -172,8 +172,8 @@ class KafkaEventStream:
             raise ConfigError(
                 f"topic {TOPIC} has {count} partitions; stream.partitions = {self.partitions} needs "
                 f"{self.partitions + 1}, one for the catalog. Set stream.partitions = {count - 1}, or use "
-                "another broker. To have more: stop the services, let `recsys stream run --once` process what "
-                "waits with the old setting, then let Kafka add partitions to the topic."
+                "another broker. To have more: stop the services, let `recsys stream run --once` process "
+                "what waits with the old setting, then let Kafka add partitions to the topic."
             )
 
     async def _send(self, messages: Sequence[Message]) -> list[int]:

@@ -30,7 +30,7 @@ class StreamPartitions:
 
     def read(self, own: int) -> int:
         """The number of partitions of users; `own` where the stream was never used."""
-        return _present(self._value(own) or b"%d" % own)
+        return _present(self._kept() or self._found(own) or b"%d" % own)
 
     def confirm(self, own: int) -> None:
         """Passes where the stream has `own` partitions, or none yet: then it has these.
@@ -38,10 +38,10 @@ class StreamPartitions:
         Raises:
             ConfigError: it has another number of them.
         """
-        value = self._value(own)
+        value = self._kept()
         if value is None:
             with redis_errors("write the number of partitions"):
-                self._client.set(PARTITIONS_KEY, own, nx=True)
+                self._client.set(PARTITIONS_KEY, self._found(own) or own, nx=True)
                 value = self._client.get(PARTITIONS_KEY)
         if _present(value) != own:
             self.refuse(value, own)
@@ -81,21 +81,22 @@ class StreamPartitions:
         with redis_errors("write the number of partitions"):
             self._client.set(PARTITIONS_KEY, value)
 
-    def _value(self, own: int) -> bytes | None:
+    def _kept(self) -> bytes | None:
         with redis_errors("read the number of partitions"):
             value: bytes | None = self._client.get(PARTITIONS_KEY)
-            return value or self._found(own)
+            return value
 
     def _found(self, own: int) -> bytes | None:
         """The number of a stream of an earlier version, which did not keep it: the catalog's comes last."""
         pipe = self._client.pipeline(transaction=False)
         for partition in range(MOST + 1):
             pipe.exists(partition_key(partition))
-        there = [partition for partition, found in enumerate(pipe.execute()) if found]
-        if not there:
-            return None
-        # Workers make all partitions. Where none has run yet, there are those that events came to.
-        made_by_worker = bool(self._client.xinfo_groups(partition_key(there[-1])))
+        with redis_errors("read the number of partitions"):
+            there = [partition for partition, found in enumerate(pipe.execute()) if found]
+            if not there:
+                return None
+            # Workers make all partitions. Where none has run yet, there are those that events came to.
+            made_by_worker = bool(self._client.xinfo_groups(partition_key(there[-1])))
         return b"%d" % (there[-1] if made_by_worker else max(there[-1], own))
 
 

@@ -166,8 +166,7 @@ def test_every_line_is_accounted_for_or_the_file_is_refused(
         patch.setattr(text_stream, "BLOCK_BYTES", block)
         try:
             batch = read(tmp_path, text, ["x", "y"])
-        except DataError as error:
-            assert "a quote opens here" in str(error)
+        except DataError:
             return
     spans = [1 + sum(cell.count("\n") for cell in row[1:] if cell) for row in found(batch)]
     assert sum(spans) + sum(1 + bad.text.count("\n") for bad in batch.malformed) == len(lines)

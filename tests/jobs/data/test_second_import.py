@@ -1,6 +1,7 @@
 """A second import reaches the online store by the documented commands."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings, load_settings
+from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, parse_mapping
 from recsys.instants import utc_now
@@ -21,6 +23,7 @@ from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.redis import server as redis_server
+from recsys.stores.shop_identity import shop_id
 
 ROOT = Path(__file__).parents[3]
 MAPPING = """
@@ -154,3 +157,41 @@ def test_a_third_build_of_the_same_keeps_the_rows(shop: Shop) -> None:
     built = shop.settings.paths.feature_rows(columns.USER_HISTORY).stat().st_mtime_ns
     build_feature_rows(shop.settings, with_text=False)
     assert shop.settings.paths.feature_rows(columns.USER_HISTORY).stat().st_mtime_ns == built
+
+
+def test_a_server_that_has_no_rows_is_filled_from_the_beginning(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = redis_server.redis_url(shop.settings).removesuffix("/0") + "/1"
+    monkeypatch.setenv("REDIS_URL", address)
+    other = load_settings(start=ROOT)
+    OfflineFeatures(other).materialize(utc_now())
+    _, items = read(other, "ann", "tea", "cup")
+    assert items.columns[columns.PRICE_MICROS].tolist() == [3_000_000, 5_000_000]
+
+
+def test_a_home_that_was_moved_serves_and_builds_nothing(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(shop.settings.paths.home, tmp_path / "moved", copy_function=shutil.copyfile)
+    monkeypatch.setenv("RECSYS_HOME", str(tmp_path / "moved"))
+    moved = load_settings(start=ROOT)
+    assert shop_id(moved) == shop_id(shop.settings)
+    assert moved.paths.feature_rows(columns.USER_HISTORY).stat().st_mtime != pytest.approx(
+        shop.settings.paths.feature_rows(columns.USER_HISTORY).stat().st_mtime, abs=1e-6
+    )
+    redis_server.start_server(moved)
+    try:
+        _, items = read(moved, "ann", "tea")
+        assert items.columns[columns.PRICE_MICROS].tolist() == [3_000_000]
+        before = content_at(moved, shop.between)[columns.PRICE_MICROS].tolist()
+        assert before == shop.then[columns.PRICE_MICROS].tolist()
+        times = [moved.paths.feature_rows(view).stat().st_mtime_ns for view in VIEW_SCHEMAS]
+        applied = moved.paths.feast_registry.stat().st_mtime_ns
+        build_feature_rows(moved, with_text=False)
+        assert [moved.paths.feature_rows(view).stat().st_mtime_ns for view in VIEW_SCHEMAS] == times
+        assert moved.paths.feast_registry.stat().st_mtime_ns == applied
+        OfflineFeatures(moved).materialize(utc_now())
+        assert read(moved, "ann", "cup")[1].columns[columns.AVAILABLE].tolist() == [False]
+    finally:
+        redis_server.stop_server(moved)
