@@ -68,6 +68,13 @@ def find_files(source: Source, folder: Path) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
+    if (folder / "_delta_log").exists() or any(folder.glob("metadata/*.metadata.json")):
+        # Such a table keeps files that its log has taken out again.
+        raise DataError(
+            f"{folder.name} is a Delta or Iceberg table, which only its log can read. Write its rows as "
+            "Parquet and name that folder."
+        )
+
     def hidden(path: Path) -> bool:
         return any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
 
