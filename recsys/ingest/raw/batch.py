@@ -53,7 +53,7 @@ class RawBatch:
     def rows_by_file(self) -> list[tuple[str, int]]:
         """How many rows of each file this batch accounts for."""
         starts = [start for _, start in self.files]
-        ends = [*starts[1:], len(self.table)]
+        ends = [*starts[1:], len(self.table)][: len(starts)]  # no files, no rows
         pairs = zip(self.files, ends, strict=True)
         found = [(file, end - start) for (file, start), end in pairs]  # of an empty file 0
         return found + [(bad.file, 1) for bad in self.malformed]

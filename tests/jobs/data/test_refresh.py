@@ -141,7 +141,9 @@ def test_a_shop_is_brought_up_to_date_from_nothing_to_a_day_in_files_and_stream(
         shop.refresh()
     assert load_info(shop.settings.paths).events == 9
     forced = shop.refresh(force=True)
-    assert (forced.events, shop.purchases("ann")) == (3, [3])
+    assert (forced.events, shop.purchases("ann", "bob", "cyd")) == (3, [3, 0, 1])
+    drain_stream(shop.settings)
+    assert shop.purchases("ann", "bob", "cyd") == [3, 0, 1]
 
 
 def test_what_both_have_counts_once_by_id_or_by_content(tmp_path: Path) -> None:

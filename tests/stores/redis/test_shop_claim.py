@@ -16,6 +16,7 @@ from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
+from recsys.jobs.checks import servers
 from recsys.jobs.server import start_server, take_server_over
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_reader import FeatureReader
@@ -214,6 +215,14 @@ def applied_registry(settings: Settings) -> None:
         OfflineFeatures(settings).apply()
         _APPLIED.append(settings.paths.feast_registry.read_bytes())
     settings.paths.feast_registry.write_bytes(_APPLIED[0])
+
+
+def test_the_doctor_says_whose_server_it_is(ours: Settings, theirs: Settings) -> None:
+    ping(ours)
+    assert servers.redis(ours).state == "ok"
+    found = servers.redis(theirs)
+    assert (found.state, "--take-over" in found.remedy) == ("missing", True)
+    assert not theirs.paths.shop.exists()  # it changes no file
 
 
 def test_a_damaged_file_is_named(ours: Settings) -> None:
