@@ -11,7 +11,7 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.lake.dataset_files import load_info, save_info
-from recsys.stores.redis.server import connect
+from recsys.stores.redis.shop_claim import connect
 from tests.features.worlds import START
 from tests.streaming.real_home import USERS, event, imported_events, open_home, send
 
@@ -24,7 +24,7 @@ def start() -> datetime:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with 120 purchases of ann and bob, its server and its applied features; shared by a module."""
-    now = utc_now()
+    now = utc_now() - timedelta(minutes=1)  # before what the tests send
     events = [
         {
             columns.EVENT_ID: f"old-{number}",
