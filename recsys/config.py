@@ -198,6 +198,9 @@ class ImportSettings(Section):
     most_line_bytes: int = Field(
         16_777_216, ge=1024, le=1_073_741_824, description="a longer line, or row of quoted lines, is refused"
     )
+    most_document_bytes: int = Field(
+        268_435_456, ge=1024, description="a larger file that is one JSON document is refused"
+    )
     most_unpacked_ratio: int = Field(
         200, ge=1, description="a file that unpacks to more times its size, and over 64 MiB, is refused"
     )
@@ -208,7 +211,7 @@ class StreamSettings(Section):
 
     transport: Literal["redis", "kafka"] = "redis"
     kafka_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port]")
-    partitions: int = Field(8, ge=1, le=1024, description="of users; a worker takes whole partitions")
+    partitions: int = Field(8, ge=1, le=1024, description="of users; `recsys stream repartition` changes it")
     batch_events: int = Field(2000, ge=1, description="events that a worker processes at a time, at most")
     wait_seconds: float = Field(0.005, gt=0, description="what a worker waits for company of a first event")
     flush_seconds: float = Field(2.0, gt=0, description="how often the event lake gets a worker's events")

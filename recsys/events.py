@@ -3,18 +3,16 @@
 o = (x, y, z) of the source article: x is the kind, y the fields, z the instant `at`.
 """
 
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from recsys import columns
-from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, as_pieces, as_thousandths
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
+from recsys.event_fields import CHECKS, Check, shown, without_sign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,25 +136,6 @@ EVENT_CLASSES: dict[str, type[Event]] = {
     cls.kind: cls
     for cls in (Search, Impression, View, Click, Cart, Purchase, Cancel, Like, ItemUpsert, UserUpsert)
 }
-_MOST_IN_IDENTIFIER = 256  # characters
-_IDENTIFIERS = (
-    columns.EVENT_ID,
-    columns.USER_ID,
-    columns.ITEM_ID,
-    columns.SESSION_ID,
-    columns.REQUEST_ID,
-)
-_TEXTS = (columns.QUERY, columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND)
-_NUMBERS = {
-    columns.POSITION: (1, 2**31 - 1),
-    columns.VALUE_MICROS: (0, MOST_MICROS),
-    columns.PRICE_MICROS: (0, MOST_MICROS),
-}
-_SIGNED = (columns.EVENT_QUANTITY, columns.VALUE_MICROS)
-MOST_VECTOR_NUMBERS = 4096
-_LARGEST_FLOAT32 = 3.4e38
-_VECTOR_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
-_SHOWN = 100  # characters of a wrong value that a message repeats
 
 
 def parse_event(row: Mapping[str, Any]) -> Event:
@@ -168,17 +147,15 @@ def parse_event(row: Mapping[str, Any]) -> Event:
     kind = row.get(columns.KIND)
     form = _FORMS.get(kind) if isinstance(kind, str) else None
     if form is None:
-        raise InvalidEventError(f"kind {_shown(kind)} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
+        raise InvalidEventError(f"kind {shown(kind)} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
     if not form.keys >= row.keys():
         unknown, known = sorted(row.keys() - form.keys)[0], sorted(form.keys - {columns.KIND})
-        raise InvalidEventError(f"{kind} has no field {_shown(unknown)}. It takes: {', '.join(known)}.")
+        raise InvalidEventError(f"{kind} has no field {shown(unknown)}. It takes: {', '.join(known)}.")
     values = {}
     for name, check in form.checks:
         value = row.get(name)
-        if value is not None:
-            if kind == columns.CANCEL and name in _SIGNED:
-                value = _unsigned(value)
-            values[name] = check(name, value)
+        if value is not None and (kept := check(name, value)) is not None:
+            values[name] = kept
     if not values.keys() >= form.required:
         raise InvalidEventError(f"{kind} needs {', '.join(sorted(form.required - values.keys()))}.")
     return form.cls(**values)
@@ -207,116 +184,6 @@ def encode_event(event: Event) -> JsonObject:
     return row
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value or value.isspace():
-        raise InvalidEventError(f"{name} must be a text that is not empty (got {_shown(value)}).")
-    return value
-
-
-def _identifier(name: str, value: Any) -> str:
-    if len(_text(name, value)) > _MOST_IN_IDENTIFIER:
-        raise InvalidEventError(
-            f"{name} must have {_MOST_IN_IDENTIFIER} characters at most (got {len(value)}: {_shown(value)})."
-        )
-    return str(value)
-
-
-def _number(name: str, value: Any) -> int:
-    least, most = _NUMBERS[name]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidEventError(
-            f"{name} must be a whole number from {least} to {most} (got {_shown(value)})."
-        )
-    return value
-
-
-def _quantity(name: str, value: Any) -> int | float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    thousandths = as_thousandths(value) if number else None
-    if thousandths is None:
-        raise InvalidEventError(
-            f"{name} must be a number from 0.001 to {MOST_THOUSANDTHS // PIECE} (got {_shown(value)})."
-        )
-    return as_pieces(thousandths)
-
-
-def _unsigned(value: Any) -> Any:
-    """`value` without its sign: whether a refund is written as negative does not change what it says."""
-    return abs(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidEventError(f"{name} must be true or false (got {_shown(value)}).")
-    return value
-
-
-def _attributes(name: str, value: Any) -> dict[str, AttributeValue]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
-        raise InvalidEventError(f"{name} must be an object of names and values (got {_shown(value)}).")
-    return {key: _attribute(key, each) for key, each in value.items()}
-
-
-def _attribute(name: str, value: Any) -> AttributeValue:
-    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not _finite(value):
-        raise InvalidEventError(
-            f"attributes.{name} must be a text, a number or a list of texts (got {_shown(value)})."
-        )
-    return value if isinstance(value, str) else float(value)
-
-
-def _vectors(name: str, value: Any) -> dict[str, tuple[float, ...]]:
-    if not isinstance(value, Mapping) or not all(_VECTOR_NAME.fullmatch(str(key)) for key in value):
-        raise InvalidEventError(
-            f"{name} must be an object of vectors by name, of letters, digits and _ (got {_shown(value)})."
-        )
-    return {str(key): _vector(key, each) for key, each in value.items()}
-
-
-def _vector(name: str, value: Any) -> tuple[float, ...]:
-    numbers = isinstance(value, list | tuple) and all(
-        isinstance(each, int | float) and not isinstance(each, bool) and abs(each) <= _LARGEST_FLOAT32
-        for each in value
-    )
-    if not numbers or len(value) > MOST_VECTOR_NUMBERS:
-        raise InvalidEventError(
-            f"vectors.{name} must be a list of up to {MOST_VECTOR_NUMBERS} finite numbers "
-            f"(got {_shown(value)})."
-        )
-    return tuple(float(each) for each in value)
-
-
-def _finite(value: str | int | float) -> bool:
-    """False for NaN, infinity, and a whole number that no float reaches."""
-    return isinstance(value, str) or abs(value) <= sys.float_info.max
-
-
-def _instant(name: str, value: Any) -> datetime:
-    example = "Write for example 2026-01-31T12:00:00Z."
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise InvalidEventError(f"{name} {_shown(value)} is no ISO 8601 instant. {example}") from error
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidEventError(f"{name} {_shown(value)} has no time zone. {example}")
-    if value.tzinfo is UTC:
-        return value
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:  # the first or the last day that there is, seen from elsewhere
-        raise InvalidEventError(
-            f"{name} {_shown(value)} is not an instant of our calendar. {example}"
-        ) from error
-
-
 @dataclass(frozen=True)
 class _Form:
     """How rows of one kind are read.
@@ -329,28 +196,22 @@ class _Form:
 
     cls: type[Event]
     keys: frozenset[str]
-    checks: tuple[tuple[str, Callable[[str, Any], Any]], ...]
+    checks: tuple[tuple[str, Check], ...]
     required: frozenset[str]
 
     @classmethod
     def of(cls, event: type[Event]) -> "_Form":
         found = {field.name: field for field in fields(event)}
+        checks = {name: check for name, check in CHECKS.items() if name in found}
+        if event is Cancel:
+            amounts = (columns.EVENT_QUANTITY, columns.VALUE_MICROS)
+            checks |= {name: without_sign(checks[name]) for name in amounts}
         return cls(
             event,
             frozenset({columns.KIND, *found}),
-            tuple((name, check) for name, check in _CHECKS.items() if name in found),
+            tuple(checks.items()),
             frozenset(name for name, field in found.items() if field.default is MISSING),
         )
 
 
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    columns.AT: _instant,
-    **dict.fromkeys(_IDENTIFIERS, _identifier),
-    **dict.fromkeys(_TEXTS, _text),
-    **dict.fromkeys(_NUMBERS, _number),
-    columns.EVENT_QUANTITY: _quantity,
-    columns.AVAILABLE: _flag,
-    columns.ATTRIBUTES: _attributes,
-    columns.VECTORS: _vectors,
-}
 _FORMS = {kind: _Form.of(cls) for kind, cls in EVENT_CLASSES.items()}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
+CLOCK_TOLERANCE = 600 * SECOND  # an instant further ahead of a clock is of another clock that is wrong
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

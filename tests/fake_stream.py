@@ -26,6 +26,9 @@ class FakeEventStream:
     def partitions(self) -> int:
         return len(self.logs) - 1
 
+    def confirm_partitions(self) -> None:
+        self.answer("confirm partitions")
+
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
         self.answer("append")
         offsets = []

@@ -119,6 +119,7 @@ def shop_bundle(**changes: Any) -> Bundle:
             item_vectors=vectors,
             item_events=np.array((0, *range(9, 0, -1)), np.float32),
             popularity=np.array((0, *range(9, 0, -1)), np.float32),
+            text_missing=np.zeros(10, bool),
         ),
         fusion=initial_fusion(4, repeats=repeats),
         ranker=FeatureRanker(),

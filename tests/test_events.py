@@ -73,7 +73,7 @@ def test_encoding_and_parsing_are_each_others_inverse(row: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({**VIEW, "user_id": "u" * 257}, "user_id must have 256 characters at most (got 257: 'uuu"),
+        ({**VIEW, "user_id": "u" * 257}, "cannot be an id: it has more than 256 characters"),
         ({**VIEW, "at": "9999-12-31T23:59:59-05:00"}, "is not an instant of our calendar"),
         ({**UPSERT, "attributes": {"size": float("inf")}}, "attributes.size must be a text, a number"),
         ({**UPSERT, "attributes": {"size": 10**400}}, "attributes.size must be a text, a number"),
@@ -105,3 +105,44 @@ def test_vectors_of_an_upsert_are_lists_of_finite_numbers_by_a_plain_name() -> N
     ):
         with pytest.raises(InvalidEventError, match="vectors"):
             parse_event(row | {"vectors": wrong})
+
+
+BOUGHT = {**VIEW, "kind": "purchase"}
+
+
+@pytest.mark.parametrize(("quantity", "kept"), [(3, 3), (3.0, 3), (0.25, 0.25), (0.1 + 0.2, 0.3)])
+def test_a_quantity_is_a_number_of_up_to_three_decimals(quantity: float, kept: float) -> None:
+    event = parse_event({**BOUGHT, "quantity": quantity})
+    assert encode_event(event)["quantity"] == kept
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 0.0004, True, "2", 10**400, float("nan"), 3e12])
+def test_what_is_no_quantity_is_refused(quantity: Any) -> None:
+    with pytest.raises(InvalidEventError, match=r"quantity must be a number from 0\.001 to 2251799813685"):
+        parse_event({**BOUGHT, "quantity": quantity})
+
+
+@pytest.mark.parametrize("name", ["value_micros", "price_micros"])
+def test_money_has_one_bound(name: str) -> None:
+    row = BOUGHT if name == "value_micros" else UPSERT
+    assert vars(parse_event({**row, name: 2**51}))[name] == 2**51
+    with pytest.raises(InvalidEventError, match=f"{name} must be a whole number from 0 to 2251799813685248"):
+        parse_event({**row, name: 2**51 + 1})
+
+
+def test_a_cancellation_may_say_a_quantity_an_amount_or_neither() -> None:
+    back = {**VIEW, "kind": "cancel"}
+    assert "quantity" not in encode_event(parse_event(back))
+    said = encode_event(parse_event({**back, "quantity": -0.5, "value_micros": -5}))
+    assert (said["quantity"], said["value_micros"]) == (0.5, 5)
+
+
+def test_ids_lose_the_blanks_around_them() -> None:
+    event = parse_event({**BOUGHT, "user_id": " u1 ", "session_id": " ", "event_id": "e1\t"})
+    assert (event.event_id, vars(event)["user_id"], vars(event)["session_id"]) == ("e1", "u1", None)
+
+
+@pytest.mark.parametrize("text", ["a\x00", "a\nb", "a\x7fb"])
+def test_ids_have_no_control_characters(text: str) -> None:
+    with pytest.raises(InvalidEventError, match=r"item_id .* has a control character in it"):
+        parse_event({**VIEW, "item_id": text})

@@ -1,12 +1,15 @@
 """The rule of ids, and that a column follows it cell by cell."""
 
 import sys
+from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from recsys.identifiers import trimmed_identifier
-from recsys.ingest.raw.ids import as_ids
+from recsys.identifiers import HAS_CONTROL, trimmed_identifier
+from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.raw.ids import INEXACT, IS_LIST, IS_OBJECT, as_ids
 
 
 def accepted(text: str) -> str | None:
@@ -32,6 +35,44 @@ def test_a_text_that_cannot_be_an_id_is_refused_with_the_reason(text: str, why: 
 def test_256_characters_are_an_id_whatever_their_bytes() -> None:
     assert trimmed_identifier("ü" * 256) == "ü" * 256
     assert not as_ids(pa.array(["ü" * 256])).bad.any()
+
+
+def reasons(cells: Any) -> list[str | None]:
+    found: list[str | None] = [None] * len(cells.texts)
+    for why, rows in cells.faults:
+        for row in rows.nonzero()[0].tolist():
+            found[row] = why
+    return found
+
+
+def test_whole_numbers_with_decimals_are_the_ids_without_them_and_counted() -> None:
+    for column in (
+        pa.array(["12358.0", "7", "7.00", None, "1.5", "v1.0"]),
+        pa.array(["12358.0", "7", "7.00", None, "1.5", "v1.0"]).dictionary_encode(),
+    ):
+        cells = as_ids(column)
+        assert cells.texts.to_pylist() == ["12358", "7", "7", None, "1.5", "v1.0"]
+        assert cells.cast == 2
+    floats = as_ids(pa.array([12358.0, None, 1.5]))
+    assert (floats.texts.to_pylist(), floats.cast) == (["12358", None, "1.5"], 1)
+    decimals = as_ids(pa.array([Decimal("7.00"), Decimal("7.50"), Decimal("100.00")]))
+    assert (decimals.texts.to_pylist(), decimals.cast) == (["7", "7.5", "100"], 2)
+    assert as_ids(pa.array([Decimal(700)])).texts.to_pylist() == ["700"]
+    assert as_ids(pa.array([7, 8])).cast == 0
+
+
+def test_lists_objects_and_inexact_numbers_are_no_ids() -> None:
+    assert reasons(as_ids(pa.array([["a"], ["b", "c"], None]))) == [IS_LIST, IS_LIST, None]
+    texts = as_ids(pa.array([f"a{LIST_MARK}", "b", '{"id":1}', "{}", "{6F96-01}", "a\x00"]))
+    assert reasons(texts) == [IS_LIST, None, IS_OBJECT, IS_OBJECT, None, HAS_CONTROL]
+    assert reasons(as_ids(pa.array([2.0**60, 1.0]))) == [INEXACT, None]
+
+
+def test_a_slice_of_a_column_is_judged_by_its_own_cells() -> None:
+    column = pa.array(["a\x00", "b.0", "7.0", "c\x00"])
+    assert not as_ids(column.slice(1, 2)).bad.any()
+    assert as_ids(column.slice(1, 2)).cast == 1
+    assert as_ids(column.slice(2)).bad.tolist() == [False, True]
 
 
 def test_a_column_is_judged_as_its_cells_are() -> None:

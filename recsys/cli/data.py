@@ -1,6 +1,7 @@
 """`recsys data`: bring a shop's files in, and say what came of them."""
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +9,9 @@ import typer
 
 from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import bars, note, print_facts, print_json, print_rows
-from recsys.config import load_settings
+from recsys.config import Settings, load_settings
 from recsys.instants import utc_now
-from recsys.jobs.data.report import rejected_rows, table_rows
+from recsys.jobs.data.report import changed_cells, rejected_rows, table_rows
 
 if TYPE_CHECKING:
     from recsys.jobs.data.import_shop import ImportResult
@@ -43,15 +44,21 @@ def import_(
     now: Annotated[
         str | None, typer.Option(help="The instant to take for now, ISO 8601; later events are rejected.")
     ] = None,
+    check: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read only the first N rows, show how they are understood, write nothing."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a shop's files by a mapping: clean events, items and users, a quarantine and a report.
 
-    Replaces what the home had, in one step: a failed import changes nothing.
+    Replaces what the home had, in one step: a failed import changes nothing. Try a new mapping with --check
+    first; it ends with 1 if none of the rows is an event.
 
     \b
     Example:
       recsys data import --mapping complete-journey
+      recsys data import --mapping my-shop.toml --source my-shop/ --check 20
       recsys data import --mapping my-shop.toml --source my-shop/ --json
     """
     from recsys.jobs.data.import_shop import import_files
@@ -59,6 +66,9 @@ def import_(
     settings = load_settings()
     paths = settings.paths
     instant = utc_now() if now is None else parse_instant("--now", now)
+    if check is not None:
+        _check(settings, mapping, source, check, instant, as_json)
+        return
     imported = import_files(paths, mapping, source, instant, bars, settings.import_)
     if as_json:
         print_json(imported.to_json())
@@ -122,8 +132,28 @@ def _print_import(imported: "ImportResult", home: Path) -> None:
     rejected = [asdict(row) for row in rejected_rows(imported.report)]
     if rejected:
         print_rows(rejected, as_json=False, title="Not kept, by reason (see quarantine/)")
+    changed = [asdict(row) for row in changed_cells(imported.report)]
+    if changed:
+        print_rows(changed, as_json=False, title="Not as the files say")
     info = imported.info
     note(
         f"{info.name}: {info.events} events of {info.users} users and {info.items} items, "
         f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, in {home}"
     )
+
+
+def _check(
+    settings: Settings, mapping: str, source: Path | None, rows: int, now: datetime, as_json: bool
+) -> None:
+    from recsys.jobs.data.check import check_files
+
+    found = check_files(settings.paths, mapping, source, rows, now, bars, settings.import_)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for title, shown in found.tables():
+            print_rows(shown, as_json=False, title=title)
+    if found.problem:
+        note(f"error: {found.problem}")
+        raise typer.Exit(1)
+    note("nothing was written. To import all rows, leave --check out.")

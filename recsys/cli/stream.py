@@ -71,8 +71,14 @@ def status(as_json: AsJson = False) -> None:
         return
     print_rows(report["partitions"], as_json=False, title="Partitions")
     print_facts(report["events"], as_json=False, title="Events")
+    if any(report["clock"].values()):
+        print_facts(report["clock"], as_json=False, title="Clocks that ran ahead")
     print_facts(report["freshness"], as_json=False, title="Accepted to visible online, last ten minutes")
     print_facts(report["state"], as_json=False, title="State")
+    if report["unknown_items"]:
+        note(f"events are about items that the catalog does not know: {', '.join(report['unknown_items'])}")
+    if report["problem"]:
+        note(f"error: {report['problem']}")
 
 
 @dlq.command("list")
@@ -146,6 +152,23 @@ def replay(
     last = None if end is None else parse_instant("--to", end)
     replayed = replay_events(load_settings(), now_micros(), first, last, bars)
     print_facts(replayed.to_json(), as_json=as_json, title="Replayed")
+
+
+@app.command()
+def repartition(as_json: AsJson = False) -> None:
+    """Give the event stream the number of partitions that `stream.partitions` says.
+
+    What waits is processed first. Until that is done no event is accepted; services and workers that run with
+    the earlier number refuse to go on: start them again afterwards.
+
+    \b
+    Example:
+      RECSYS_STREAM__PARTITIONS=16 recsys stream repartition
+    """
+    from recsys.jobs.stream.repartition import repartition_stream
+
+    result = repartition_stream(load_settings()).to_json()
+    print_facts(result, as_json=as_json, title="Partitions")
 
 
 def parse_partitions(text: str) -> frozenset[int]:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from recsys.amounts import PIECE
-from recsys.arrays import BoolArray, IntArray
+from recsys import columns
+from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN
+from recsys.arrays import BoolArray, Column, IntArray
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class TakenBack:
     def undone(self) -> BoolArray:
         """(T,) parts that leave nothing of their purchase."""
         return np.asarray(self.quantity_left == 0)
+
+
+_NOTHING = np.zeros(0, np.int64)
+NOTHING_TAKEN = TakenBack(_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 
 def match_cancellations(
@@ -66,6 +72,23 @@ def match_cancellations(
     )
     found = np.array([part for part in _taken_parts(rows)], np.int64).reshape(-1, 6)
     return TakenBack(*found.T)
+
+
+def read_amounts(events: pa.Table, cancels: BoolArray) -> tuple[IntArray, IntArray]:
+    """(M,) thousandths and (M,) micros of canonical `events`, within the bounds.
+
+    What is not said is one piece, 0 of a cancellation, and UNKNOWN money.
+
+    Args:
+        cancels: (M,) which are cancellations.
+    """
+    quantity = _integers(events[columns.QUANTITY], 0)
+    quantity = np.minimum(np.where(quantity > 0, quantity, np.where(cancels, 0, PIECE)), MOST_THOUSANDTHS)
+    return quantity, np.minimum(_integers(events[columns.VALUE_MICROS], UNKNOWN), MOST_MICROS)
+
+
+def _integers(column: Column, missing: int) -> IntArray:
+    return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)
 
 
 _Part = tuple[int, int, int, int, int, int]

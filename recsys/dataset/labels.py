@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.dataset.cancellations import match_cancellations, read_amounts
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.errors import DataError, SchemaMismatchError
 
@@ -16,12 +17,13 @@ _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.S
 
 
 def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
-    """The actions of `kinds` with a weight above 0 on an item of the catalog.
+    """The actions of `kinds` with a weight above 0 on an item of the catalog, less undone purchases.
 
     The item vocabulary is the whole catalog, the user vocabulary all users with such an action.
 
     Args:
-        events: canonical events, in any order.
+        events: canonical events, in any order. Quantity and value are looked at where there are
+            cancellations among them.
         items: canonical items; only the ids are read.
         kinds: names out of `recsys.columns.KINDS`.
 
@@ -34,7 +36,8 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
     item = _indexes(events[columns.ITEM_ID], catalog.ids[1:])
     kind = _indexes(events[columns.KIND], columns.KINDS)
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)  # null reads as NaN
-    wanted = np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
+    undone = _undone_purchases(events, kind, weight > 0)
+    wanted = ~undone & np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
     kept = wanted & (weight > 0) & (item > 0) & events[columns.USER_ID].is_valid().to_numpy()
     if not kept.any():
         raise DataError(
@@ -55,6 +58,28 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
         weight=weight[kept][order],
         at=at[order],
     )
+
+
+def _undone_purchases(events: pa.Table, kind: IntArray, counted: BoolArray) -> BoolArray:
+    """(M,) purchases of which cancellations left nothing, as an import leaves them out."""
+    undone = np.zeros(len(kind), bool)
+    cancels = kind == columns.KIND_CODES[columns.CANCEL]
+    if not cancels.any():
+        return undone
+    known = events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
+    bought = (kind == columns.KIND_CODES[columns.PURCHASE]) & counted
+    rows = np.flatnonzero((cancels | bought) & known)
+    rows = rows[np.argsort(events[columns.SEQUENCE].to_numpy()[rows], kind="stable")]
+    chosen, cancels = events.take(pa.array(rows)), cancels[rows]
+    user, item = (
+        np.asarray(chosen[name].combine_chunks().dictionary_encode().indices.to_numpy(), np.int64)
+        for name in (columns.USER_ID, columns.ITEM_ID)
+    )
+    at = chosen[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    pair = user * (int(item.max(initial=0)) + 1) + item
+    taken = match_cancellations(pair, cancels, at, *read_amounts(chosen, cancels))
+    undone[rows[taken.purchase[taken.undone]]] = True
+    return undone
 
 
 def _check(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> None:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from recsys.config import EvaluationSettings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.interactions import Interactions
-from recsys.dataset.split import LEAVE_ONE_OUT, TIME_SPLIT, Split, leave_one_out, time_split
+from recsys.dataset.split import (
+    LEAVE_ONE_OUT,
+    TIME_SPLIT,
+    Split,
+    check_next_actions,
+    check_training_part,
+    leave_one_out,
+    time_split,
+)
 from recsys.errors import DataError
 
 ALL = "all"  # nothing is held out for a test; the last days are still used to stop and to calibrate
@@ -23,6 +31,17 @@ class Shop:
     def default_protocol(self) -> str:
         """The stricter protocol that the data allows."""
         return TIME_SPLIT if self.info.clock == "time" else LEAVE_ONE_OUT
+
+    def training_split(self, protocol: str, settings: EvaluationSettings) -> Split:
+        """As `split`, for a training: before any work it is sure that there is something to learn.
+
+        Raises:
+            DataError: as `split`; or nobody has a next action to learn.
+        """
+        check_next_actions(self.interactions)
+        split = self.split(protocol, settings)
+        check_training_part(split)
+        return split
 
     def split(self, protocol: str, settings: EvaluationSettings) -> Split:
         """The shop's actions cut by `protocol`.

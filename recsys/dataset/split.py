@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.errors import DataError
-from recsys.instants import DAY
+from recsys.instants import DAY, SECOND, from_micros
 
 LEAVE_ONE_OUT = "leave-one-out"
 TIME_SPLIT = "time-split"
@@ -74,9 +74,51 @@ def time_split(interactions: Interactions, test_days: int, validation_days: int)
             days = (int(interactions.at.max()) - int(interactions.at.min())) / DAY
             raise DataError(
                 f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
-                f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days."
+                f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days "
+                "(with --incremental those of incremental), use --protocol leave-one-out, which holds back "
+                "the last actions of each user instead of days, or import more events."
             )
     return split_at(interactions, train_end, test_start)
+
+
+def check_next_actions(interactions: Interactions) -> None:
+    """Makes sure that some user acted twice, so that there is a next action to learn.
+
+    Raises:
+        DataError: nobody did.
+    """
+    if not _some_act_twice(interactions):
+        raise DataError(
+            f"none of {len(interactions.users) - 1} users acted at two instants, so there is no next action "
+            "to learn. Import more events of the same users, or of more kinds (label_kinds in the mapping)."
+        )
+
+
+def check_training_part(split: Split) -> None:
+    """Makes sure that some user acted twice in the training part.
+
+    Raises:
+        DataError: nobody did.
+    """
+    if _some_act_twice(split.train):
+        return
+    if split.train_end is None:
+        raise DataError(
+            "no user acted at four instants: leave-one-out holds back the last two of each, and one action "
+            "alone has no next one to learn. Import more events of the same users."
+        )
+    raise DataError(
+        f"no user acted at two instants before {from_micros(split.train_end):%Y-%m-%d %H:%M}, where the days "
+        "begin that are held back, so there is no next action to learn. Lower evaluation.test_days or "
+        "evaluation.validation_days (with --incremental those of incremental), use --protocol leave-one-out, "
+        "or import more events."
+    )
+
+
+def _some_act_twice(interactions: Interactions) -> bool:
+    """Whether some user acted in two seconds; what is closer together is one moment to the network."""
+    seconds, users = interactions.at // SECOND, interactions.user_index
+    return bool(((np.diff(seconds) != 0) & (np.diff(users) == 0)).any())
 
 
 def split_at(interactions: Interactions, train_end: int, test_start: int) -> Split:

@@ -56,7 +56,7 @@ class Evaluation:
         without_targets: cases left out because the user had all their targets before.
         item_events: (N + 1,) training events an item, for the popularity of what is shown.
         served: the model under evaluation; the others are there to compare it with.
-        calibration: of its probabilities, where it gives any.
+        calibration: of its probabilities, where it gives any. no_ranker: why it gives none, if that is known.
         rankings: by model.
         values: model -> metric -> (U,) one value a case, on all cases.
         seconds: model -> seconds to rank all cases.
@@ -75,6 +75,7 @@ class Evaluation:
     values: Mapping[str, Mapping[str, DoubleArray]]
     seconds: Mapping[str, float]
     calibration: Reliability | None = None
+    no_ranker: str | None = None
 
     @property
     def models(self) -> tuple[str, ...]:

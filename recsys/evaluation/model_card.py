@@ -174,6 +174,11 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
     ]
     if ranker is not False:
         limits.append("Probabilities are calibrated on the validation period and drift with the season.")
+    if manifest.no_ranker:
+        limits.append(
+            f"There is no ranker: {manifest.no_ranker}. Lists are in the order of the first stage, and "
+            "nothing says how probable a click is."
+        )
     if info is not None and info.clock == "order":
         limits.append("The data has no clock: nothing is known of time, and between users the future leaks.")
     if manifest.protocol == "all":

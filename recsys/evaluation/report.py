@@ -121,6 +121,9 @@ def report_sections(
     parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))
     if evaluation.calibration:
         parts.append(_calibration_section(evaluation.served, evaluation.calibration))
+    elif evaluation.no_ranker:
+        text = f"There is no ranker, so nothing says how probable a click is: {evaluation.no_ranker}."
+        parts.append(("Without probabilities", text, [], []))
     if learning_curves:
         parts.append(("Training", "", [], learning_curves))
     return parts

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN
 from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
-from recsys.dataset.cancellations import TakenBack, match_cancellations
+from recsys.dataset.cancellations import TakenBack, match_cancellations, read_amounts
 from recsys.errors import SchemaMismatchError
 
 NEVER = np.iinfo(np.int64).max
@@ -100,7 +99,7 @@ def read_log(events: pa.Table) -> EventLog:
     all_kinds = kind[kept]
     user, item, kind = user[order], item[order], all_kinds[order]
     at = at[order]
-    quantity, value = (column[order] for column in read_amounts(events, all_kinds))
+    quantity, value = (column[order] for column in read_amounts(events, all_kinds == CANCEL_CODE))
     return EventLog(
         users=users,
         items=items,
@@ -113,14 +112,6 @@ def read_log(events: pa.Table) -> EventLog:
         value=value,
         taken_back=find_taken_back(user, item, kind, at, quantity, value),
     )
-
-
-def read_amounts(events: pa.Table, kind: IntArray) -> tuple[IntArray, IntArray]:
-    """(M,) quantity and (M,) value of canonical `events` as an `EventLog` has them, within the bounds."""
-    absent = np.where(kind == CANCEL_CODE, 0, PIECE)
-    quantity = integer_column(events[columns.QUANTITY], 0)
-    quantity = np.minimum(np.where(quantity > 0, quantity, absent), MOST_THOUSANDTHS)
-    return quantity, np.minimum(integer_column(events[columns.VALUE_MICROS], UNKNOWN), MOST_MICROS)
 
 
 def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
@@ -162,8 +153,3 @@ def kind_codes(column: Any) -> IntArray:
 def _encoded(column: Any) -> tuple[tuple[str, ...], IntArray]:
     encoded = column.combine_chunks().dictionary_encode()
     return tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
-
-
-def integer_column(column: Any, missing: int) -> IntArray:
-    """(M,) the column's values, `missing` where it is null."""
-    return np.asarray(column.cast(pa.int64()).fill_null(missing).to_numpy(), np.int64)

@@ -90,8 +90,8 @@ def _repeat(bundle: Bundle, profile: Profile, index: int, language: str) -> Reas
     kind, at_seconds = profile.last(index)
     bought = kind == columns.KIND_CODES[columns.PURCHASE]
     code = BOUGHT_BEFORE if bought else SEEN_BEFORE
-    # Instants of a shop without a clock are made up; it is the one that has no ranker.
-    dated = {} if bundle.ranker is None else {"date": utc_day(at_seconds)}
+    # Instants of a shop without a clock are made up.
+    dated = {} if not bundle.fusion.shape.clock else {"date": utc_day(at_seconds)}
     return build_reason(code, language, **dated)
 
 

@@ -13,6 +13,7 @@ _LONGEST = 200
 _REMEDIES = {
     "missing_user": "Check `user` in the mapping.",
     "missing_item": "Check `item` (or `id` of the catalog) in the mapping.",
+    "bad_id": "Name a column with one id a row, of up to 256 characters.",
     "missing_time": "Check `time` in the mapping.",
     "bad_time": "Name the form of these cells in `time`: a `unit` for counts, a strptime `format` for texts.",
     "absurd_time": "Check `unit` of `time`; older events need `earliest` in [cleaning].",

@@ -5,13 +5,12 @@ knows where the results go: `lake` and `quarantine` are handed in.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column
@@ -19,35 +18,39 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.ingest.background import Background, RowSink, map_in_order, prefetch
+from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.event_summary import EventSummary, warn_of_old_data
 from recsys.ingest.examples import RejectedRows, nothing_left
-from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
-from recsys.ingest.mapping.sources import Source
-from recsys.ingest.raw.batch import RawBatch, concat_batches
-from recsys.ingest.raw.cells import as_text
-from recsys.ingest.readers.files import read_batches
+from recsys.ingest.raw.batch import RawBatch
+from recsys.ingest.raw.ids import as_ids
+from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
-from recsys.ingest.row_counts import RowCounts
+from recsys.ingest.reading import FirstRows, ShopReader
+from recsys.ingest.row_counts import RowCounts, RowFate
 from recsys.ingest.spill import MEMORY_ROWS, EventsByUser
 from recsys.ingest.tables.catalog import (
     canonical_items,
     canonical_users,
     item_columns,
     items_without_rows,
+    lent_columns,
     reject_key_collisions,
     user_columns,
 )
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
-from recsys.ingest.tables.rejections import FILE, ROW, RowRejections, quarantined_events
+from recsys.ingest.tables.id_tables import EventIds
+from recsys.ingest.tables.rejections import FILE, ROW, quarantined_events
+from recsys.ingest.tables.time_units import TimeUnit
 from recsys.ingest.tables.validate import validate_events, validate_items, validate_users
 from recsys.ingest.tables.vector_files import joined_vectors
 from recsys.ingest.warnings import ImportWarnings
@@ -86,6 +89,7 @@ def import_shop(
     scratch: Path,
     progress: Progress = silent,
     memory_rows: int = MEMORY_ROWS,
+    first: FirstRows | None = None,
 ) -> ImportedShop:
     """Reads, cleans and hands over a whole shop.
 
@@ -95,19 +99,22 @@ def import_shop(
         quarantine: takes rows of `QUARANTINE_SCHEMA`.
         scratch: a folder for rows that do not fit in memory; created when needed.
         memory_rows: events that do.
+        first: read only these rows of the events, and remember what was read.
 
     Raises:
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged, or no event is left.
     """
-    run = _Run(shop, to_micros(now), quarantine, progress)
+    run = _Run(shop, to_micros(now), quarantine, progress, first)
     try:
-        return _imported(run, now, lake, EventsByUser(scratch, memory_rows))
+        return _imported(run, now, lake, EventsByUser(scratch, memory_rows), first)
     finally:
         run.warnings.log()  # of an import that failed too: they may say why
 
 
-def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -> ImportedShop:
+def _imported(
+    run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser, first: FirstRows | None
+) -> ImportedShop:
     items = run.items()
     users = run.users()
     with Background(lake) as writer:
@@ -116,26 +123,46 @@ def _imported(run: "_Run", now: datetime, lake: RowSink, staged: EventsByUser) -
             events = run.clean(staged, shift, writer)
         finally:
             staged.close()
+        for name, rows in run.tables().items():
+            rows.notes.warn(name, run.warnings)
         run.compare_ids(items, users, events)
         if not run.events.kept:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        run.warn_of_old_data(events)
+        if first is None and run.now is not None:  # a log begins with its oldest events
+            warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
-    return ImportedShop(run.info(events, items, users, now), items, users, run.report(shift), events.parts)
+    info = DatasetInfo(
+        name=run.mapping.name,
+        clock=run.mapping.clock,
+        repeats=run.mapping.repeats,
+        label_kinds=run.mapping.label_kinds,
+        currency=run.mapping.currency,
+        events=run.events.kept,
+        users=len(users),
+        items=len(items),
+        start=from_micros(events.start),
+        end=from_micros(events.end),
+        imported_at=now,
+        mapping_sha256=run.shop.mapping_sha256,
+    )
+    return ImportedShop(info, items, users, run.report(shift), events.parts)
 
 
 class _Run:
     """One import: the accounts that its steps write to."""
 
-    def __init__(self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress) -> None:
+    def __init__(
+        self, shop: ShopFiles, now: int, quarantine: RowSink, progress: Progress, first: FirstRows | None
+    ) -> None:
         self.shop = shop
         self.mapping = shop.mapping
+        self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
         self.quarantine = RejectedRows(quarantine)
         self.progress = progress
@@ -143,10 +170,11 @@ class _Run:
         self.item_rows = RowCounts()
         self.user_rows = RowCounts()
         self.vector_rows = RowCounts()
-        self.files: dict[str, int] = {}
+        self.joined_rows = RowCounts()
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
+        self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
         """The catalog's rows, before the events have their say."""
@@ -154,15 +182,17 @@ class _Run:
         if not source.files:
             return items_without_rows(())
         wanted = item_columns(source)
-        if source.long is None:
-            batch = self._read(source, wanted, "items")
-        else:
-            raw = self._batches(source, long_columns(source.id, source.long), "items", {})
+        if source.long is not None:
+            raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
-        joined = self._vectors(source, as_text(batch.table[source.id]))
-        items, rejections, blanked = canonical_items(batch.table, source, joined)
-        self._count_rows(self.item_rows, "items", batch, rejections, len(items))
-        self.item_rows.count_blanked(blanked)
+        else:  # attributes may lend their names to columns that the files lack
+            optional = (*source.optional, *lent_columns(source))
+            files = source.model_copy(update={"optional": optional})
+            batch, repeated = self.reader.table(files, wanted, "items")
+            self.item_rows.count_repeated(repeated)
+        joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
+        items, rejections, notes = canonical_items(batch.table, source, joined)
+        self._count_rows(self.item_rows, "items", batch, RowFate(rejections, len(items), notes))
         return items
 
     def _vectors(self, source: ItemSource, item_ids: Column) -> dict[str, Column]:
@@ -170,10 +200,11 @@ class _Run:
         cells = {}
         for name, vector in source.vectors.items():
             if vector.files:
-                batches = list(self._batches(vector, [vector.id, vector.column], f"{name} vectors", {}))
-                found = joined_vectors(batches, vector, item_ids)
-                self._count_rows(self.vector_rows, "vectors", found.rows, found.rejections, found.kept)
-                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
+                batches = self.reader.batches(vector, [vector.id, vector.column], f"{name} vectors")
+                found = joined_vectors(list(batches), vector, item_ids)
+                fate = RowFate(found.rejections, found.kept, found.notes)
+                self._count_rows(self.vector_rows, "vectors", found.rows, fate)
+                compare_ids(as_ids(found.rows.table[vector.id]).texts, item_ids, VECTORS, self.warnings)
                 cells[name] = found.cells
         return cells
 
@@ -182,10 +213,10 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self._read(source, user_columns(source), "users")
-        users, rejections, blanked = canonical_users(batch.table, source)
-        self._count_rows(self.user_rows, "users", batch, rejections, len(users))
-        self.user_rows.count_blanked(blanked)
+        batch, repeated = self.reader.table(source, user_columns(source), "users")
+        self.user_rows.count_repeated(repeated)
+        users, rejections, notes = canonical_users(batch.table, source)
+        self._count_rows(self.user_rows, "users", batch, RowFate(rejections, len(users), notes))
         return users
 
     def stage(self, staged: EventsByUser, items: pa.Table) -> int:
@@ -193,19 +224,21 @@ class _Run:
         rejects = self.mapping.items.unknown == "quarantine"
         known = items[columns.ITEM_ID].combine_chunks() if rejects else None
         latest = np.iinfo(np.int64).min
-        for source in self.mapping.events:
-            for batch, found in map_in_order(self._canonical(source, known), self._numbered(source)):
-                self._count_rows(self.events, "events", batch, found.rejections, 0)
+        for place, source in enumerate(self.mapping.events):
+            unit = TimeUnit(source, self.mapping.cleaning, self.now)
+            for batch, found in map_in_order(self._canonical(place, known), self._numbered(source)):
+                self._count_rows(self.events, "events", batch, RowFate(found.rejections, 0, found.notes))
+                unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
-                    ids = pc.unique(as_text(batch.table[source.item]))
-                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
+                    self.unlisted |= ids_beyond(known, as_ids(batch.table[source.item]).texts)
                 kept = np.flatnonzero(found.rejections.kept)
-                file = np.full(len(kept), self.files[batch.files[0][0]], np.int32)
+                file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
                 staged.append(rows.append_column(ROW, pa.array(batch.rows[kept])))
                 at = found.events[columns.AT].cast(pa.int64()).to_numpy()
                 at = at[plausible_instants(at, self.mapping.cleaning, self.now)]
                 latest = max(latest, int(at.max(initial=latest)))
+            unit.check()
         if self.mapping.time.shift == "none" or self.now is None or latest > self.now or not self.sequence:
             return 0
         return (self.now - latest) // WEEK_MICROS * WEEK_MICROS
@@ -214,7 +247,7 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.files)
+        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -224,113 +257,79 @@ class _Run:
                 if len(cleaned.rejected):
                     self.quarantine.append(quarantined_events(cleaned.rejected, names))
                 if len(cleaned.kept):
-                    events = shifted(cleaned.kept.select(EVENT_SCHEMA.names), shift)
+                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
+        if message := self.event_ids.warning():
+            self.warnings.add("event_ids_of_tables", message)
         return found
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
         """Warns where the catalog or the user file speaks of others than the events do."""
-        named = pa.array(events.items | self.unlisted, pa.string())
-        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        named = pa.array(events.items | self.unlisted if self.mapping.items.files else (), pa.string())
+        compare_ids(items[columns.ITEM_ID], named, ITEMS, self.warnings)
         if users is not None:
-            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
-
-    def warn_of_old_data(self, events: EventSummary) -> None:
-        """Warns where all events lie before the longest window of the features."""
-        message = None if self.now is None else old_data(events.end, self.now)
-        if message:
-            self.warnings.add("old_data", message)
-
-    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
-        message = ids_do_not_meet(as_text(listed), as_text(named), sides)
-        if message:
-            self.warnings.add("ids_do_not_meet", message)
+            named = pa.array(events.users, pa.string())
+            compare_ids(users[columns.USER_ID], named, USERS, self.warnings)
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
+        listed = len(items)
         items, untouched = finished_items(items, self.mapping.items, events)
+        unlisted = len(items) + len(untouched) - listed
+        self.item_rows.notes.fallbacks.update({TITLE_FROM_ID: unlisted, NO_TEXT: unlisted})
         if len(untouched):
             self.item_rows.kept -= len(untouched)
             self.item_rows.count_rejected({"no_events": len(untouched)})
             self.quarantine.append(untouched)
         return items
 
-    def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
-        """What dataset.json will say."""
-        return DatasetInfo(
-            name=self.mapping.name,
-            clock=self.mapping.clock,
-            repeats=self.mapping.repeats,
-            label_kinds=self.mapping.label_kinds,
-            currency=self.mapping.currency,
-            events=self.events.kept,
-            users=len(users),
-            items=len(items),
-            start=from_micros(events.start),
-            end=from_micros(events.end),
-            imported_at=now,
-            mapping_sha256=self.shop.mapping_sha256,
-        )
-
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
-        joins = any(vector.files for vector in self.mapping.items.vectors.values())
+        for name, rows in self.tables().items():
+            rows.warn_of_empty_files(name, self.warnings)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
-            "events": self._table("events", self.events),
-            "items": self._table("items", self.item_rows),
-            "users": self._table("users", self.user_rows),
-            **({"vectors": self._table("vectors", self.vector_rows)} if joins else {}),
+            **{name: rows.report(name, self.quarantine.of(name)) for name, rows in self.tables().items()},
             "warnings": self.warnings.to_json(),
         }
 
-    def _table(self, name: str, rows: RowCounts) -> JsonObject:
-        return rows.report(name, self.quarantine.of(name))
+    def tables(self) -> dict[str, RowCounts]:
+        """What was counted so far, by table."""
+        tables = {"events": self.events, "items": self.item_rows, "users": self.user_rows}
+        others = {"vectors": self.vector_rows, "joined": self.joined_rows}
+        return tables | {name: rows for name, rows in others.items() if rows.files}
 
     def _numbered(self, source: EventSource) -> Iterator[tuple[RawBatch, int]]:
         """Raw events with the number at which each batch arrives."""
-        for batch in self._batches(source, event_columns(source), "events", self.files):
+        for batch in self.reader.batches(source, event_columns(source), "events"):
             yield batch, self.sequence
             self.sequence += batch.seen
 
     def _canonical(
-        self, source: EventSource, known: pa.Array | None
+        self, place: int, known: pa.Array | None
     ) -> Callable[[tuple[RawBatch, int]], tuple[RawBatch, StagedEvents]]:
         """What a thread does with a batch; it touches nothing of this run."""
-        weights, rules = self.mapping.kind_weights, self.mapping.cleaning
+        weights, rules, source = self.mapping.kind_weights, self.mapping.cleaning, self.mapping.events[place]
 
         def work(numbered: tuple[RawBatch, int]) -> tuple[RawBatch, StagedEvents]:
             batch, sequence = numbered
             found = canonical_events(batch.table, source, weights, sequence, known)
-            if rules.repeated_lines == "sum":  # the cleaning must see which ids were given
-                return batch, found
-            return batch, StagedEvents(with_event_ids(found.events, rules), found.rejections)
+            events = self.event_ids.marked(found.events, place)
+            if rules.repeated_lines != "sum":  # else the cleaning must see which ids were given
+                events = with_event_ids(events, rules)
+            return batch, replace(found, events=events)
 
         return work
 
-    def _batches(
-        self, source: Source, wanted: list[str], name: str, files: dict[str, int]
-    ) -> Iterator[RawBatch]:
-        """Raw batches, read ahead, their files numbered in `files`, with a progress bar."""
-        with self.progress(f"reading {name}", None) as advance:
-            for batch in prefetch(read_batches(source, self.shop.folder, wanted, self.shop.limits)):
-                files.setdefault(batch.files[0][0], len(files))
-                yield batch
-                advance(batch.seen)
+    def _count_joined(self, file: JoinedFile) -> None:
+        self.joined_rows.count_repeated(file.repeated)
+        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), file.notes)
+        self._count_rows(self.joined_rows, "joined", file.rows, fate)
 
-    def _read(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        return concat_batches(list(self._batches(source, wanted, name, {})), wanted)
-
-    def _count_rows(
-        self, row_counts: RowCounts, name: str, batch: RawBatch, rejections: RowRejections, kept: int
-    ) -> None:
-        for file, rows in batch.rows_by_file():
-            row_counts.count_rows(file, rows)
-        row_counts.kept += kept
-        row_counts.count_rejected(rejections.counts())
-        row_counts.count_rejected({"malformed_row": len(batch.malformed)} if batch.malformed else {})
-        if batch.malformed or not rejections.kept.all():
-            self.quarantine.append(rejections.quarantine(name, batch))
+    def _count_rows(self, rows: RowCounts, name: str, batch: RawBatch, fate: RowFate) -> None:
+        rows.count_batch(batch, fate)
+        if batch.malformed or not fate.rejections.kept.all():
+            self.quarantine.append(fate.rejections.quarantine(name, batch))

@@ -7,6 +7,20 @@ from dataclasses import dataclass, field
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
+from recsys.ingest.cleaning.filters import DUPLICATE
+from recsys.ingest.raw.batch import RawBatch
+from recsys.ingest.tables.cell_notes import CellNotes
+from recsys.ingest.tables.rejections import RowRejections
+from recsys.ingest.warnings import ImportWarnings
+
+
+@dataclass(frozen=True)
+class RowFate:
+    """What came of the rows of one batch: which are rejected, how many are kept, what was made of cells."""
+
+    rejections: RowRejections
+    kept: int
+    notes: CellNotes
 
 
 @dataclass
@@ -15,28 +29,42 @@ class RowCounts:
 
     Attributes:
         reasons: rows that were not kept, by reason.
-        blanked: cells that could not be read and were left empty, by column.
+        notes: what was made of cells.
         files: rows read, by file.
     """
 
     rows: int = 0
     kept: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    blanked: Counter[str] = field(default_factory=Counter)
+    notes: CellNotes = field(default_factory=CellNotes)
     files: Counter[str] = field(default_factory=Counter)
 
-    def count_rows(self, file: str, rows: int) -> None:
-        """`rows` more were read from `file`."""
-        self.rows += rows
-        self.files[file] += rows
+    def count_batch(self, batch: RawBatch, fate: RowFate) -> None:
+        """The rows of `batch` were read."""
+        for file, rows in batch.rows_by_file():
+            self.rows += rows
+            self.files[file] += rows
+        self.kept += fate.kept
+        self.count_rejected(fate.rejections.counts())
+        self.count_rejected(Counter(bad.reason for bad in batch.malformed))
+        self.notes.update(fate.notes)
 
     def count_rejected(self, reasons: Mapping[str, int]) -> None:
         """Rows by reason that were not kept."""
         self.reasons.update(reasons)
 
-    def count_blanked(self, cells: Mapping[str, int]) -> None:
-        """Cells by column that were left empty."""
-        self.blanked.update({name: count for name, count in cells.items() if count})
+    def count_repeated(self, rows: Mapping[str, int]) -> None:
+        """Rows by file that say the same as another one: duplicates that need no quarantine."""
+        for file, count in rows.items():
+            self.rows += count
+            self.files[file] += count
+        self.count_rejected({DUPLICATE: sum(rows.values())} if rows else {})
+
+    def warn_of_empty_files(self, name: str, warnings: ImportWarnings) -> None:
+        """Says which files of the table `name` have no rows."""
+        for file, rows in self.files.items():
+            if not rows:
+                warnings.add("empty_file", f"{file} ({name}) has no rows. Was it written to its end?")
 
     def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
         """The counts as report.json has them, with an example of each reason.
@@ -61,6 +89,6 @@ class RowCounts:
             "quarantined": quarantined,
             "reasons": dict(self.reasons.most_common()),
             "examples": dict(examples),
-            "blanked": dict(self.blanked),
+            **self.notes.report(),
             "files": dict(self.files),
         }

@@ -23,7 +23,7 @@ class Bundle:
         text_vectors: (N + 1, E) float32, unit length: the encoder's text vectors, for `similar`.
         signal_tables: neighbours, vectors and counts by item index.
         fusion: makes one score of all signals.
-        ranker: None where the data has no clock.
+        ranker: None where the data has no clock, or too little to learn from: see the manifest.
     """
 
     manifest: Manifest

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from recsys.config import EvaluationSettings
 
 BUNDLE_FORMAT = 2
+NO_CLOCK = "the data has an order but no clock, so no feature is known at an instant"  # as `no_ranker`
 
 
 class Manifest(BaseModel):
@@ -21,6 +22,7 @@ class Manifest(BaseModel):
         settings: the sections of the configuration that the models were built with.
         parent: the bundle that training went on from, None where it began anew.
         trained_until: last event that the retriever learned from, before those held back to validate.
+        no_ranker: why there is none, where there is none; unknown of bundles of earlier versions.
         files: file name -> SHA-256 hex digest.
     """
 
@@ -44,6 +46,7 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     parent: str | None = None
     trained_until: datetime | None = None
+    no_ranker: str | None = None
     files: dict[str, str] = {}
 
     def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:

@@ -90,11 +90,7 @@ class SignalTables:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "SignalTables":
-        """The tables of these arrays, which are not copied; others are passed over.
-
-        Bundles of earlier versions do not say which items lack a text, and none of their networks asks.
-        """
-        missing = arrays.get("text_missing")
+        """The tables of these arrays, which are not copied; others are passed over."""
         return cls(
             co_occurrence=Neighbours(arrays["neighbours"], arrays["neighbour_scores"]),
             text=Neighbours(arrays["text_neighbours"], arrays["text_scores"]),
@@ -102,7 +98,8 @@ class SignalTables:
             item_vectors=arrays["item_vectors"],
             item_events=arrays["item_events"],
             popularity=arrays["popularity"],
-            text_missing=np.zeros(len(arrays["item_events"]), bool) if missing is None else missing,
+            # Bundles of earlier versions do not say it, and none of their networks asks.
+            text_missing=arrays.get("text_missing", np.zeros(len(arrays["item_events"]), bool)),
         )
 
 

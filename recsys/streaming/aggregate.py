@@ -17,8 +17,9 @@ from recsys.features.user_history import latest_user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column
 from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import event_keys, read_batch
-from recsys.streaming.cleaning import clean_batch
+from recsys.streaming.cleaning import NO_RULES, clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters, or_none
 from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merge_logs, trim_logs
@@ -51,7 +52,8 @@ class Aggregated:
         kept: clean events in the order of arrival, for the lake; cancellations are events like others.
         late: clean events that came later than the lateness allows: for the lake, and counted; features
             never see them, only cleaning looks back on them.
-        rejected: the others, with a column `reason` out of `recsys.ingest.cleaning.filters.REASONS`.
+        rejected: the others, with a column `reason`: one of `recsys.ingest.cleaning.filters.REASONS`, or the
+            mapping's own.
         logs: user id -> new log of each user whose log changed.
         rows: of the users for whom something that features count was kept.
         deltas: what the batch adds to the counters of items.
@@ -79,6 +81,7 @@ def aggregate(
     lateness: int,
     accepted_at: IntArray | None = None,
     label_kinds: Collection[str] = columns.ACTION_KINDS,
+    rejects: LiveRejects = NO_RULES,
 ) -> Aggregated:
     """Cleans `events` and brings the logs, the users' rows and the counters of items up to date.
 
@@ -93,12 +96,13 @@ def aggregate(
         accepted_at: (N,) microseconds at which each event was accepted; by default all at `now`. Clocks and
             lateness are judged by it, so that a batch that is done again has the same results.
         label_kinds: the actions that make an item popular.
+        rejects: the mapping's own rules.
     """
     batch = read_batch(events)
     accepted = np.full(len(batch), now) if accepted_at is None else accepted_at
     before = decode_logs(batch.users, logs)
     keys = event_keys(events, batch)
-    cleaning = clean_batch(events, batch, keys, before, rules, accepted, bots)
+    cleaning = clean_batch(events, batch, keys, before, rules, accepted, bots, rejects)
     kept = cleaning.codes == 0
     late = kept & (batch.at < accepted - lateness)
     kept &= ~late
@@ -110,7 +114,7 @@ def aggregate(
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
-        rejected=_with_reasons(events, cleaning.codes),
+        rejected=_with_reasons(events, cleaning.codes, rejects),
         logs=encode_logs(trim_logs(after.of_users(batch.user[written]), rules, bots | cleaning.bots)),
         rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
@@ -155,7 +159,9 @@ def _chosen(events: pa.Table, rows: BoolArray) -> pa.Table:
     return events if rows.all() else events.filter(pa.array(rows))
 
 
-def _with_reasons(events: pa.Table, codes: CodeArray) -> pa.Table:
+def _with_reasons(events: pa.Table, codes: CodeArray, rejects: LiveRejects) -> pa.Table:
     rejected = np.flatnonzero(codes)
-    reasons = pa.array(REASONS, pa.string()).take(pa.array(codes[rejected].astype(np.int64)))
+    reasons = pa.array((*REASONS, *rejects.reasons), pa.string()).take(
+        pa.array(codes[rejected].astype(np.int64))
+    )
     return events.take(pa.array(rejected)).append_column("reason", reasons)

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import is_counted, kind_codes, read_amounts
+from recsys.dataset.cancellations import read_amounts
+from recsys.features.event_log import CANCEL_CODE, is_counted, kind_codes
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
@@ -56,7 +57,7 @@ def read_batch(events: pa.Table) -> EventBatch:
     users, user = _encoded(events[columns.USER_ID])
     items, item = _encoded(events[columns.ITEM_ID])
     kind = kind_codes(events[columns.KIND])
-    quantity, value = read_amounts(events, kind)
+    quantity, value = read_amounts(events, kind == CANCEL_CODE)
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)
     return EventBatch(
         users=users,

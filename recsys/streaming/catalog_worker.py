@@ -22,11 +22,11 @@ from recsys.dataset.catalog_rows import items_table
 from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUnavailableError
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
-from recsys.instants import SECOND, to_micros
+from recsys.instants import CLOCK_TOLERANCE, SECOND, to_micros
 from recsys.models.bundle_update import ItemChange
+from recsys.streaming.sinks import OnlineWriter
 from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
-from recsys.streaming.worker import OnlineWriter
 
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
@@ -236,19 +236,21 @@ class CatalogWorker:
             return
         deps = self._deps
         items = list(deps.log.items(item_ids).values())
+        now = self._clock()
+        created = version if version <= now + CLOCK_TOLERANCE else now  # versions go on from a wrong clock's
         # Price and stock first: they need not wait until a text is encoded.
         table = items_table(items)
         deps.online.write(
             {
-                columns.ITEM_CONTENT: item_content(table, 0, version),
-                columns.ITEM_VECTORS: item_vectors(table, 0, version),
+                columns.ITEM_CONTENT: item_content(table, 0, created),
+                columns.ITEM_VECTORS: item_vectors(table, 0, created),
             }
         )
         items_with_new_text = deps.log.items_with_new_text(item_ids)
         told = [item for item in items if item.item_id in items_with_new_text]
         vectors: dict[str, FloatArray] = {}
         if told and (rows := self._encoded([item.text or "" for item in told])) is not None:
-            deps.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, version)})
+            deps.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, created)})
             vectors = {item.item_id: row for item, row in zip(told, rows, strict=True)}
         changes = [ItemChange(item, vectors.get(item.item_id)) for item in items]
         deps.feed.publish(changes, version, deps.texts.encoder)

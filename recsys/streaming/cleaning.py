@@ -13,6 +13,7 @@ from recsys.ingest.cleaning.filters import (
     DUPLICATE,
     NEAR_DUPLICATE,
     REASON_CODES,
+    REASONS,
     CodeArray,
     reject_bots,
     reject_clocks,
@@ -21,8 +22,11 @@ from recsys.ingest.cleaning.filters import (
 )
 from recsys.ingest.cleaning.hashing import HashArray, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import EventBatch
 from recsys.streaming.user_log import UserLogs, looked_back_on
+
+NO_RULES = LiveRejects()
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class CleaningResult:
     """What becomes of the N events of a batch.
 
     Attributes:
-        codes: (N,) places in `recsys.ingest.cleaning.filters.REASONS`, 0 = kept.
+        codes: (N,) places in `recsys.ingest.cleaning.filters.REASONS`, 0 = kept; behind those in the reasons
+            of the mapping's own rules.
         remembered: (N,) events that a rule will look back on.
         bots: users that the batch revealed as bots (new ones only).
     """
@@ -48,6 +53,7 @@ def clean_batch(
     rules: CleaningRules,
     clock: IntArray,
     bots: frozenset[str],
+    rejects: LiveRejects = NO_RULES,
 ) -> CleaningResult:
     """What becomes of each event of `batch`; nothing is undone, cancellations stay events.
 
@@ -59,6 +65,7 @@ def clean_batch(
         logs: of `batch.users`.
         clock: (N,) microseconds at which each event was accepted.
         bots: users known to be machines.
+        rejects: the mapping's own rules.
     """
     recent = logs.chosen(_recent(batch, logs, rules))
     old = len(recent)
@@ -70,6 +77,8 @@ def clean_batch(
     )
     codes = np.zeros(old + len(batch), np.int8)
     reject_clocks(batch.at, codes[old:], rules, clock)
+    own = rejects.places(events)
+    codes[old:] = np.where(own > 0, own + len(REASONS) - 1, codes[old:])
     _reject_duplicates(events, codes[old:])
     reject_near_duplicates(rows, codes, rules, old)
     bot_rows = reject_bots(rows, codes, rules, _known(batch, old, bots), old)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from recsys.streaming.stream import DeadLetter, Entry, EventStream
+from recsys import columns
+from recsys.streaming.stream import DeadLetter, Entry, EventStream, partition_of
 
 ALL = 1 << 40  # more letters than any store holds
 BATCH = 1000
@@ -38,7 +39,7 @@ def decode_dead_letter(name: str, value: bytes) -> DeadLetter:
 
 
 def retry_dead_letters(stream: EventStream, ids: Iterable[str], now: int) -> int:
-    """Appends the bodies of dead letters to their partitions again, then drops the letters.
+    """Appends the bodies of dead letters to the partitions where they belong, then drops the letters.
 
     Cut short between the two, a letter may be tried twice; its event's id makes that harmless.
 
@@ -57,6 +58,28 @@ def retry_dead_letters(stream: EventStream, ids: Iterable[str], now: int) -> int
     ]
     for start in range(0, len(dead_letters), BATCH):
         batch = dead_letters[start : start + BATCH]
-        stream.append([(dead_letter.entry.partition, dead_letter.entry.body) for dead_letter in batch], now)
+        entries = [dead_letter.entry for dead_letter in batch]
+        stream.append([(right_partition(entry, stream.partitions), entry.body) for entry in entries], now)
         stream.drop(dead_letter.letter_id for dead_letter in batch)
     return len(dead_letters)
+
+
+def right_partition(entry: Entry, partitions: int) -> int:
+    """The partition of what the body says; that of the entry, if there is one, where it says nothing.
+
+    Args:
+        partitions: of users; the catalog's is numbered behind them.
+
+    >>> right_partition(Entry(3, 41, b'{"kind": "item_upsert", "item_id": "i1"}', 0), 8)
+    8
+    """
+    try:
+        row = json.loads(entry.body)
+    except ValueError:
+        row = None
+    if isinstance(row, dict):
+        if row.get(columns.KIND) in (columns.ITEM_UPSERT, columns.USER_UPSERT):
+            return partitions
+        if isinstance(row.get(columns.USER_ID), str):
+            return partition_of(row[columns.USER_ID], partitions)
+    return min(entry.partition, partitions)

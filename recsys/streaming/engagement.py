@@ -1,10 +1,14 @@
-"""The items of one step: their counters brought up to date, and the rows that came of it."""
+"""The items of one step: their counters brought up to date, the rows of it, and which are unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import BoolArray, IntArray
+from recsys.catalog import stable_key
 from recsys.features.event_log import NEVER
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.streaming.item_counters import (
@@ -48,3 +52,21 @@ class ItemUpdate:
             item: ItemState(blob, rows.expires[item] or NEVER)
             for item, blob in encode_counters(counters).items()
         }
+
+
+KnownItems = Callable[[IntArray], BoolArray]
+"""Item keys (see `recsys.catalog.stable_key`) -> whether the catalog has them."""
+
+
+def all_known(item_keys: IntArray) -> BoolArray:
+    """(N,) true: where there is no catalog to ask."""
+    return np.ones(len(item_keys), bool)
+
+
+def unknown_items(events: pa.Table, is_known: KnownItems) -> dict[str, int]:
+    """Items that canonical `events` are about and the catalog does not know -> how many events those are."""
+    counted = pc.value_counts(events[columns.ITEM_ID].drop_null().combine_chunks())
+    items: list[str] = counted.field("values").to_pylist()
+    unknown = ~is_known(np.fromiter(map(stable_key, items), np.int64, len(items)))
+    counts = counted.field("counts").to_numpy()
+    return {items[place]: int(counts[place]) for place in np.flatnonzero(unknown)}

@@ -115,7 +115,8 @@ def _event(row: Any, now: datetime, new_id: Callable[[], str]) -> tuple[Event, b
         raise InvalidEventError(f"the line is not JSON: {row.problem}. Write one object a line.")
     if not isinstance(row, dict):
         raise InvalidEventError(f"an event is an object (got {_shown(row)}).")
-    generated = row.get(columns.EVENT_ID) is None
+    given = row.get(columns.EVENT_ID)
+    generated = given is None or (isinstance(given, str) and not given.strip())
     if generated:
         row = {**row, columns.EVENT_ID: new_id()}
     if row.get(columns.AT) is None:

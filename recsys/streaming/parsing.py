@@ -1,6 +1,6 @@
 """Entries of the stream as a table of canonical events; other entries are kept apart with their reasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,9 @@ from recsys.events import Event, UserEvent, parse_event
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.instants import to_micros
 from recsys.streaming.stream import Entry, partition_of
+
+CheckItem = Callable[[str], None]
+"""Raises InvalidEventError for the id of an item that is not in the catalog."""
 
 _USERS_REMEMBERED = 1 << 17
 # Fields that some kinds of event have: absent ones are null.
@@ -57,7 +60,11 @@ class ParsedEntries:
 
 
 def parse_entries(
-    entries: Sequence[Entry], partitions: int, weights: Mapping[str, float], sequence: int
+    entries: Sequence[Entry],
+    partitions: int,
+    weights: Mapping[str, float],
+    sequence: int,
+    check_item: CheckItem | None = None,
 ) -> ParsedEntries:
     """The events of `entries`.
 
@@ -66,13 +73,17 @@ def parse_entries(
             count for this user.
         weights: kind -> how much an event of it says.
         sequence: of the first event; those after it count on.
+        check_item: rejects events of unknown items.
     """
     events: list[UserEvent] = []
     accepted: list[int] = []
     poison: list[tuple[Entry, str]] = []
     for entry in entries:
         try:
-            events.append(_user_event(entry, partitions))
+            event = _user_event(entry, partitions)
+            if check_item is not None and (item := getattr(event, columns.ITEM_ID, None)) is not None:
+                check_item(item)
+            events.append(event)
             accepted.append(entry.accepted_at)
         except (InvalidEventError, orjson.JSONDecodeError) as error:
             poison.append((entry, str(error)))

@@ -58,6 +58,7 @@ class Step:
         seen: (n,) int64 hashes of event ids that are new in the state.
         events: for the lake.
         counts: what to add to the counters of these names.
+        unknown_items: ids that events were about and that the catalog does not know.
     """
 
     epoch: str
@@ -71,6 +72,7 @@ class Step:
     bots: Collection[str] = ()
     events: pa.Table | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    unknown_items: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Committed:
 
     Attributes:
         batch: its number; `StreamState.written` takes it.
-        created: microseconds, larger than that of every step before: the created timestamp of its rows.
+        created: microseconds, the created timestamp of its rows, see `StreamState.stamp`.
         items: the new states of its items.
     """
 
@@ -171,7 +173,7 @@ class StreamState(Protocol):
         ...
 
     def stamp(self, now: int) -> int:
-        """A created timestamp, larger than every one before."""
+        """A created timestamp, larger than every one before but for those of a clock that ran ahead."""
         ...
 
     def due_users(self, partitions: Collection[int], now: int, count: int) -> dict[str, UserState]:

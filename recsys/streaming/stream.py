@@ -80,8 +80,20 @@ class EventStream(Protocol):
         """P, how many partitions users have; P itself is the number of the catalog's."""
         ...
 
+    def confirm_partitions(self) -> None:
+        """Passes where the transport has as many partitions; a transport that was never used gets them.
+
+        Raises:
+            ConfigError: it has another number of them.
+        """
+        ...
+
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
-        """Adds (partition, body) rows; returns their offsets when all of them are durable."""
+        """Adds (partition, body) rows; returns their offsets when all of them are durable.
+
+        Raises:
+            ConfigError: the transport has another number of partitions.
+        """
         ...
 
     def reader(self, after: Mapping[int, int]) -> StreamReader:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.amounts import MOST_MICROS, earlier_quantities
+from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
 from recsys.arrays import BoolArray, IntArray
-from recsys.dataset.cancellations import TakenBack
+from recsys.dataset.cancellations import NOTHING_TAKEN, TakenBack
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
 from recsys.features.windows import LONGEST_WINDOW, day_of
@@ -22,13 +22,13 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import EventBatch
 
-LOG_VERSION = 2
+LOG_VERSION = 1
 LOG_DTYPE = np.dtype(
     [
         ("at", "<i8"),  # microseconds
         ("sequence", "<i8"),  # order of arrival
         ("key", "<i8"),  # stable key of the item; of a search what tells it from others
-        ("quantity", "<i8"),  # thousandths; of a cancellation 0 = not said
+        ("quantity", "<i8"),  # see `_stored_quantities`
         ("value", "<i8"),  # micros of the whole line, -1 = unknown
         ("weight", "<f4"),
         ("kind", "<i1"),
@@ -36,7 +36,6 @@ LOG_DTYPE = np.dtype(
     ]
 )
 _VERSION = bytes([LOG_VERSION])
-_IN_PIECES = bytes([1])  # the version before: the same rows, with quantities in pieces
 
 Rows = npt.NDArray[np.void]
 
@@ -92,16 +91,29 @@ class UserLogs:
             item=np.arange(len(user)),
             kind=rows["kind"].astype(np.int64),
             at=rows["at"].copy(),
-            quantity=rows["quantity"].copy(),
-            value=rows["value"].copy(),
+            quantity=counted.quantity(),
+            value=counted.value(),
             taken_back=counted.taken_back(),
         )
+
+    def quantity(self) -> IntArray:
+        """(M,) as an `EventLog` has it."""
+        stored = self.rows["quantity"].copy()
+        pieces = earlier_quantities(stored, self.rows["kind"] == CANCEL_CODE)
+        return np.where(stored < 0, -stored, pieces)
+
+    def value(self) -> IntArray:
+        """(M,) as an `EventLog` has it."""
+        value: IntArray = np.minimum(self.rows["value"], MOST_MICROS)  # earlier versions had another bound
+        return value
 
     def taken_back(self) -> TakenBack:
         """What cancellations took of purchases; places are rows."""
         rows = self.rows
         kind = rows["kind"].astype(np.int64)
-        return find_taken_back(self.user, rows["key"], kind, rows["at"], rows["quantity"], rows["value"])
+        if not (kind == CANCEL_CODE).any():
+            return NOTHING_TAKEN
+        return find_taken_back(self.user, rows["key"], kind, rows["at"], self.quantity(), self.value())
 
 
 def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
@@ -112,7 +124,7 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     """
     blobs = [stored.get(user, _VERSION) for user in users]
     for user, blob in zip(users, blobs, strict=True):
-        if blob[:1] not in (_VERSION, _IN_PIECES):
+        if blob[:1] != _VERSION:
             raise DataError(
                 f"the log of user {user!r} has version {blob[:1]!r}, not {_VERSION!r}. "
                 "Remove the stream's state: the next worker builds it anew from the event lake."
@@ -120,19 +132,17 @@ def decode_logs(users: Sequence[str], stored: Mapping[str, bytes]) -> UserLogs:
     lengths = np.fromiter((len(blob) - 1 for blob in blobs), np.int64, len(blobs)) // LOG_DTYPE.itemsize
     rows = np.frombuffer(b"".join([memoryview(blob)[1:] for blob in blobs]), LOG_DTYPE)
     owner = np.repeat(np.arange(len(users)), lengths)
-    earlier = np.fromiter((blob[:1] == _IN_PIECES for blob in blobs), bool, len(blobs))
-    if earlier.any():
-        rows = _in_thousandths(rows, earlier[owner])
     return UserLogs(tuple(users), owner, rows, np.zeros(len(rows), bool))
 
 
-def _in_thousandths(rows: Rows, earlier: BoolArray) -> Rows:
-    """`rows` with the quantities of `earlier` ones, which are in pieces, as they are today."""
-    rows = rows.copy()
-    pieces, cancels = rows["quantity"][earlier], rows["kind"][earlier] == CANCEL_CODE
-    rows["quantity"][earlier] = earlier_quantities(pieces, cancels)
-    rows["value"] = np.minimum(rows["value"], MOST_MICROS)
-    return rows
+def _stored_quantities(thousandths: IntArray, kind: IntArray) -> IntArray:
+    """Quantities as logs keep them: pieces where they are whole, as logs always had them, else -thousandths.
+
+    Cancellations have -thousandths only: whole ones are of earlier versions, see `earlier_quantities`.
+    """
+    pieces = thousandths // PIECE
+    whole = (pieces * PIECE == thousandths) & (kind != CANCEL_CODE)
+    return np.where(whole, pieces, -thousandths)
 
 
 def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolArray) -> Rows:
@@ -144,7 +154,8 @@ def log_rows(batch: EventBatch, keys: IntArray, which: IntArray, counted: BoolAr
     """
     rows = np.empty(len(which), LOG_DTYPE)
     rows["key"], rows["counted"] = keys[which], counted
-    for name in ("at", "sequence", "quantity", "value", "weight", "kind"):
+    rows["quantity"] = _stored_quantities(batch.quantity[which], batch.kind[which])
+    for name in ("at", "sequence", "value", "weight", "kind"):
         rows[name] = getattr(batch, name)[which]
     return rows
 

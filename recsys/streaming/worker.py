@@ -7,7 +7,6 @@ what the one before it left. So kill it at any point: everything counts exactly 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,8 @@ from recsys.features.event_log import NEVER
 from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.instants import DAY, SECOND
+from recsys.ingest.tables.live_rejects import LiveRejects
+from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.streaming.aggregate import (
     Aggregated,
     Categories,
@@ -29,37 +29,15 @@ from recsys.streaming.aggregate import (
     stamp_rows,
     user_rows,
 )
-from recsys.streaming.engagement import ItemUpdate
-from recsys.streaming.parsing import ParsedEntries, parse_entries
+from recsys.streaming.cleaning import NO_RULES
+from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unknown_items
+from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
+from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
-from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader, partition_of
+from recsys.streaming.stream import Entry, EventStream, StreamReader, partition_of
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
-
-
-class OnlineWriter(Protocol):
-    """The online store: a row wins by its event timestamp and then by its created timestamp."""
-
-    def write(self, tables: Mapping[str, pa.Table]) -> None:
-        """Writes feature rows by view."""
-        ...
-
-
-class Lake(Protocol):
-    """The event lake."""
-
-    def append(self, table: pa.Table, name: str) -> None:
-        """Adds events; the same under the same name again are there once."""
-        ...
-
-
-class PopularityWriter(Protocol):
-    """Where the live popularity of items is kept for readers."""
-
-    def update(self, scores: Mapping[str, float]) -> None:
-        """Sets the forward-decayed popularity of these items."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,22 +47,16 @@ class ShopRules:
     Attributes:
         weights: kind -> how much an event of it says.
         label_kinds: the actions that make an item popular.
+        rejects: the mapping's own rules.
     """
 
     weights: Mapping[str, float]
     label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
-
-
-@dataclass(frozen=True)
-class Sinks:
-    """Where a worker writes what it computes."""
-
-    online: OnlineWriter
-    lake: Lake
-    progress: StreamProgress
-    popularity: PopularityWriter | None = None
+    rejects: LiveRejects = NO_RULES
+    is_known: KnownItems = all_known
+    check_item: CheckItem | None = None
 
 
 class Worker:
@@ -182,15 +154,19 @@ class Worker:
         after = {**self._offsets, **_last_offsets(entries)}
         # Numbers that grow are all that order asks for; the clock's also say in the lake when an event was
         # processed, which an audit of what was served must know.
+        if self._sequence > now + CLOCK_TOLERANCE:  # the clock ran ahead and was set right
+            self._sequence = 0
         sequence = max(now, self._sequence or self._state.reserve(1))
         self._sequence = sequence + len(entries)
-        parsed = parse_entries(entries, self._stream.partitions, self._rules.weights, sequence)
+        rules = self._rules
+        parsed = parse_entries(entries, self._stream.partitions, rules.weights, sequence, rules.check_item)
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
         new = parsed.take(~self._state.seen(parsed.id_hashes))
         users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
         result = self._aggregate(new, users, now)
         update = ItemUpdate(result.deltas, now)
+        unknown = unknown_items(result.kept, rules.is_known)
         step = Step(
             epoch=self._epoch,
             before=self._offsets,
@@ -201,7 +177,8 @@ class Worker:
             seen=np.unique(new.id_hashes),
             bots=result.bots,
             events=pa.concat_tables([result.kept, result.late]),
-            counts=self._counts(entries, parsed, new, result),
+            counts=self._counts(entries, parsed, new, result, unknown),
+            unknown_items=[*unknown],
         )
         committed = self._state.commit(step, now)
         if committed is None:  # another worker did it: begin behind that
@@ -225,6 +202,7 @@ class Worker:
             lateness=round(self._settings.lateness_days * DAY),
             accepted_at=parsed.accepted_at,
             label_kinds=self._rules.label_kinds,
+            rejects=self._rules.rejects,
         )
 
     def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
@@ -239,7 +217,12 @@ class Worker:
         return states
 
     def _counts(
-        self, entries: Sequence[Entry], parsed: ParsedEntries, new: ParsedEntries, result: Aggregated
+        self,
+        entries: Sequence[Entry],
+        parsed: ParsedEntries,
+        new: ParsedEntries,
+        result: Aggregated,
+        unknown: Mapping[str, int],
     ) -> dict[str, int]:
         reasons = result.rejected["reason"].value_counts().to_pylist()
         rejected = {row["values"]: row["counts"] for row in reasons}
@@ -251,6 +234,7 @@ class Worker:
             "duplicates": duplicates,
             "poison": len(parsed.poison),
             "retries": self._retries,
+            "unknown_items": sum(unknown.values()),
             **{f"rejected.{reason}": count for reason, count in rejected.items()},
         }
         return {name: count for name, count in counts.items() if count}

@@ -34,7 +34,7 @@ class TrainingJob:
         feedback: responses of the validation period, if any were logged.
         parent: the bundle to go on from; None = begin anew.
         watch: gets the validation metrics after each epoch of the retriever; what it raises ends the run.
-        with_ranker: whether there is to be a second stage, if the data has a clock.
+        with_ranker: whether there is to be a second stage, if the data has enough for one.
         processes: those that share the retriever's steps.
     """
 

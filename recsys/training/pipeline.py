@@ -28,7 +28,7 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     bundle = early.with_arrays(popularity=popularity_at_end(known))
     if "learning" not in job.settings.fusion.without:
         train_fusion_stage(job, early)  # in place: both bundles hold the same fusion
-    if job.shop.info.clock == "time" and job.with_ranker:
-        bundle = replace(bundle, ranker=train_ranker_stage(job, early))
+    if job.with_ranker:
+        bundle = train_ranker_stage(job, early, bundle)
     metrics = {f"validation_{name}": value for name, value in validate(bundle.retriever).items()}
     return replace(bundle, manifest=bundle.manifest.model_copy(update={"metrics": metrics}))

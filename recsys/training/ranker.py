@@ -26,6 +26,8 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask 
 HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
 ERRORS = 1.0  # standard errors, by user, by which an epoch has to be better than the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
+MIN_REQUESTS = 20  # with an order to learn
+MIN_USERS = 14  # of such requests, of whom two are held out: of one alone no error can be told
 MONITOR = "ndcg@10"
 
 
@@ -74,10 +76,12 @@ def train_ranker(
         users: (R,) the user of each request; None = another one each time.
 
     Raises:
-        DataError: too few requests have both a chosen and an unchosen candidate.
+        DataError: the requests are too few, see `ranker_obstacle`.
     """
-    useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
-    users = np.arange(len(useful)) if users is None else users
+    users = np.arange(len(labels)) if users is None else users
+    if obstacle := ranker_obstacle(labels, mask, users):
+        raise DataError(f"{obstacle}. Import more events, or raise ranker.requests where it is low.")
+    useful = _with_an_order(labels, mask)
     held, kept = _split_requests(useful, users, settings.seed)
     requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -103,6 +107,24 @@ def train_ranker(
     scores, chosen = _held_out_scores(ranker, test)
     ranker.calibration.copy_(torch.tensor(fit_platt(scores, chosen)))
     return ranker.cpu().eval(), curves
+
+
+def ranker_obstacle(labels: BoolArray, mask: BoolArray, users: IntArray) -> str | None:
+    """Why these requests (R, C) of users (R,) are too few to learn a ranker from; None where they are not."""
+    useful = _with_an_order(labels, mask)
+    requests, people = int(useful.sum()), len(np.unique(users[useful]))
+    if requests >= MIN_REQUESTS and people >= MIN_USERS:
+        return None
+    return (
+        f"only {requests} requests have both a chosen and an unchosen candidate (users: {people}); a ranker "
+        f"needs {MIN_REQUESTS}, of {MIN_USERS} users or more"
+    )
+
+
+def _with_an_order(labels: BoolArray, mask: BoolArray) -> BoolArray:
+    """(R,) whether a request has both a chosen and an unchosen candidate."""
+    useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
+    return useful
 
 
 def _initial_ranker(train: _Requests, settings: RankerSettings) -> Ranker:
@@ -175,11 +197,6 @@ def _train_epoch(
 
 def _split_requests(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, IntArray]:
     """Requests to hold out and requests to train on, among all; `useful` (R,) have an order to learn."""
-    if int(useful.sum()) < 20:
-        raise DataError(
-            f"only {int(useful.sum())} requests have both a chosen and an unchosen candidate; the ranker "
-            "needs 20. Raise ranker.requests or ranker.candidates, or import more events."
-        )
     rng = np.random.default_rng(seed)
     # The same share of the users with a useful request and of the others.
     with_order = np.isin(users, users[useful])

@@ -27,7 +27,10 @@ SCRAPE_SECONDS = 1.0
 
 
 class MeasuredProgress(StreamProgress, Protocol):
-    """The workers' progress, and how fresh it keeps the features."""
+    """The workers' progress, how fresh it keeps the features, and what wrong clocks did to it."""
+
+    def clock_faults(self) -> Mapping[str, int]:
+        """What clocks did that ran ahead, and how often."""
 
     def freshness(self) -> Freshness:
         """How long the last events took until they were visible."""
@@ -164,3 +167,4 @@ class EventCollector:
         self._metrics.lags(self._backlog.status)
         with suppress(RecsysError):
             self._metrics.fresh(self._progress.call(lambda progress: progress.freshness()))
+            self._metrics.clock(self._progress.call(lambda progress: progress.clock_faults()))

@@ -1,6 +1,6 @@
 """What Prometheus can ask of the event stream."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -54,6 +54,12 @@ class StreamMetrics:
         self._lag = Gauge(
             "recsys_stream_lag_events", "Events that wait for a worker", ("partition",), registry=registry
         )
+        self._clock = Gauge(
+            "recsys_clock_faults",
+            "What clocks did that ran ahead of the online store's, since it was new",
+            ("what",),
+            registry=registry,
+        )
         self._freshness = Gauge(
             "recsys_event_freshness_seconds",
             "From accepted to visible online, of the last minutes' events",
@@ -70,6 +76,11 @@ class StreamMetrics:
         """Notes the lag of each partition."""
         for partition in status:
             self._lag.labels(str(partition.partition)).set(partition.lag)
+
+    def clock(self, faults: Mapping[str, int]) -> None:
+        """Notes what clocks did that ran ahead."""
+        for what, count in faults.items():
+            self._clock.labels(what).set(count)
 
     def fresh(self, summary: Freshness) -> None:
         """Notes how long events take until they are visible."""

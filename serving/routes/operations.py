@@ -30,7 +30,8 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
     async def readyz() -> Response:
         """Whether a bundle is in service; 503 says what is missing."""
         manifest = deployment.bundles.recommender().bundle.manifest
-        return json_response({"status": "ok", "bundle_id": manifest.bundle_id})
+        answer = {"status": "ok", "bundle_id": manifest.bundle_id}
+        return json_response(answer | ({"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}))
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:

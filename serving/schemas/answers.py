@@ -73,10 +73,11 @@ class HistoryAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """That the service lives, and which bundle serves."""
+    """That the service lives, which bundle serves, and why it has no ranker where it has none."""
 
     status: Literal["ok"]
     bundle_id: str | None = None
+    no_ranker: str | None = None
 
 
 class ErrorDetail(BaseModel):

@@ -114,7 +114,7 @@ def test_the_example_uncommented_is_the_defaults(tmp_path: Path) -> None:
     values = tomllib.loads(text)
     assert {values.pop(name) is not None for name in ("redis_url", "database_url", "api_key")} == {True}
     assert Settings.model_validate(values) == Settings()
-    wanted = Settings().model_dump(exclude={"root", "redis_url", "database_url", "api_key"})
+    wanted = Settings().model_dump(by_alias=True, exclude={"root", "redis_url", "database_url", "api_key"})
     assert {name: set(value) for name, value in values.items() if isinstance(value, dict)} == {
         name: set(value) for name, value in wanted.items() if isinstance(value, dict)
     }

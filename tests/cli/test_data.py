@@ -107,3 +107,21 @@ def test_mappings_are_listed_with_what_they_are_for(recsys: Run) -> None:
 @pytest.mark.parametrize("command", ["fetch", "import", "stats", "mappings"])
 def test_every_command_shows_an_example(recsys: Run, command: str) -> None:
     assert f"recsys data {command}" in recsys(command, "--help").output
+
+
+def test_a_check_shows_rows_and_writes_nothing(recsys: Run, shop: tuple[str, str], tmp_path: Path) -> None:
+    result = recsys(
+        "import", "--mapping", shop[0], "--source", shop[1], "--now", "2026-02-01", "--check", "5"
+    )
+    assert result.exit_code == 0
+    assert "missing_user" in result.output
+    assert not (tmp_path / "home").exists()
+    document = recsys("import", "--mapping", shop[0], "--source", shop[1], "--check", "1", "--json").stdout
+    assert [row["row"] for row in json.loads(document)["events"]] == [2]
+
+
+def test_a_check_without_an_event_ends_with_1(recsys: Run, shop: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("u,i,t\n,1,x\n")
+    result = recsys("import", "--mapping", shop[0], "--source", shop[1], "--check", "5")
+    assert result.exit_code == 1
+    assert "none of 1 rows is an event (missing_user 1)" in result.output

@@ -50,8 +50,8 @@ def test_a_cell_of_another_width_or_without_sense_is_blanked_and_counted() -> No
 
 
 def test_vectors_of_files_become_one_row_an_item_with_zeros_for_what_lacks() -> None:
-    items, _, blanked = canonical_items(pa.table(RAW), SOURCE)
-    assert blanked == {"image": 0, "speech": 0}
+    items, _, notes = canonical_items(pa.table(RAW), SOURCE)
+    assert notes.blanked == {"image": 0, "speech": 0}
     assert layout_text(layout_of(items["vectors"])) == "image:2 speech:3"
     items = items.append_column("at", pa.nulls(3, pa.timestamp("us", "UTC")))
     rows = item_vectors(items, 0, 0).to_pylist()
@@ -90,3 +90,14 @@ def test_vectors_that_an_upsert_takes_away_are_gone_for_the_feature_store_too() 
         "a": [0.0],
         "b": [1.0],
     }
+
+
+def test_lists_of_texts_are_read_as_numbers_or_blanked() -> None:
+    vectors, blanked = as_vectors(pa.array([["1", "2.5"], ["a", "b"], None, []], pa.list_(pa.string())))
+    assert [None if vector is None else vector.tolist() for vector in vectors] == [
+        [1.0, 2.5],
+        None,
+        None,
+        None,
+    ]
+    assert blanked == 1

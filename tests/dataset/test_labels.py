@@ -88,3 +88,18 @@ def test_a_missing_column_is_named() -> None:
     table = events(("u", "a", "view", 1, 1, 1.0)).drop_columns([columns.WEIGHT])
     with pytest.raises(SchemaMismatchError, match="'weight'"):
         build_interactions(table, ITEMS, ["view"])
+
+
+def test_a_purchase_that_was_taken_back_is_no_label_and_one_of_which_a_part_was_is() -> None:
+    table = events(
+        ("u", "a", "purchase", 1, 1, 1.0),
+        ("u", "b", "purchase", 2, 2, 1.0),
+        ("v", "a", "purchase", 3, 3, 1.0),
+        ("u", "a", "cancel", 4, 4, 0.0),
+        ("u", "b", "cancel", 5, 5, 0.0),
+    )
+    quantity = pa.array([2000, 2000, None, None, 500], pa.int64())
+    table = table.append_column(columns.QUANTITY, quantity)
+    table = table.append_column(columns.VALUE_MICROS, pa.nulls(5, pa.int64()))
+    found = build_interactions(table, ITEMS, ["purchase"])
+    assert found.at.tolist() == [2_000_000, 3_000_000]

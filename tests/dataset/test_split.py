@@ -10,6 +10,8 @@ from recsys.dataset.split import (
     TEST,
     TRAIN,
     VALIDATION,
+    check_next_actions,
+    check_training_part,
     histories_before,
     history_ends,
     leave_one_out,
@@ -153,3 +155,34 @@ def test_a_history_is_everything_strictly_before_the_instant(
         expected = np.flatnonzero((log.user_index == user[case]) & (log.at < at[case]))
         assert ends[case] - log.user_offsets[user[case]] == len(expected)
         assert action[rows == case].tolist() == expected.tolist()
+
+
+def once_each(users: int = 9) -> Interactions:
+    return actions(*((user, 1, 10 * user) for user in range(1, users + 1)))
+
+
+def test_a_shop_where_everybody_acted_once_has_nothing_to_learn() -> None:
+    log = once_each()
+    with pytest.raises(DataError, match=r"none of 9 users acted at two instants, .*Import more"):
+        check_next_actions(log)
+    check_next_actions(actions((1, 1, 0), (1, 1, 1)))
+
+
+def test_days_held_back_that_leave_nothing_to_learn_are_named() -> None:
+    log = actions((1, 1, 0), (2, 1, 1), (1, 2, 40), (2, 2, 41), (1, 3, 80))
+    with pytest.raises(DataError, match=r"before 1970-01-25 00:00, .* Lower evaluation\.test_days"):
+        check_training_part(time_split(log, 28, 28))
+    check_training_part(time_split(log, 28, 12))
+
+
+def test_leave_one_out_needs_four_instants_of_somebody() -> None:
+    three = actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (2, 1, 0))
+    with pytest.raises(DataError, match="acted at four instants"):
+        check_training_part(leave_one_out(three))
+    four = actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (1, 4, 3))
+    check_training_part(leave_one_out(four))
+
+
+def test_a_split_that_leaves_a_part_empty_names_the_protocol_without_days() -> None:
+    with pytest.raises(DataError, match="--protocol leave-one-out"):
+        time_split(actions((1, 1, 0), (1, 2, 0)), 28, 28)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from typer.testing import CliRunner, Result
 
 from recsys.cli.encoders.encoder import app
 from recsys.config import TextSettings, load_settings
-from recsys.errors import ConfigError
+from recsys.dataset.catalog_rows import items_of, items_table
+from recsys.errors import ConfigError, DataError
 from recsys.ingest.importer import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.encoders.encoder_licence import encoder_licence
 from recsys.models.encoders.text_encoder import load_encoder
+from recsys.stores.lake.dataset_files import load_items, save_items
 from tests.encoders.test_fine_tuning import ADJECTIVES, ITEMS, NOUNS, WORDS
 from tests.encoders.tiny_models import save_bert
 
@@ -136,3 +139,14 @@ def test_encoders_are_compared_by_what_comes_next(recsys: Callable[..., Result],
     assert words["ms a text"] is None
     with pytest.raises(ConfigError, match="'never'"):
         recsys("compare", "copy", "--seen", "never")
+
+
+def test_a_shop_without_texts_is_told_that_there_is_nothing_to_read(
+    recsys: Callable[..., Result], tmp_path: Path
+) -> None:
+    base = str(tmp_path / "base")
+    paths = load_settings().paths
+    save_items(paths, items_table([replace(item, text=None) for item in items_of(load_items(paths))]))
+    for command in (("compare", base), ("export", base), ("distil", "--student", base)):
+        with pytest.raises(DataError, match=r"none of \d+ items has a text"):
+            recsys(*command)

@@ -68,6 +68,9 @@ def test_limits_fit_the_model() -> None:
     assert "calibrated" in with_time
     assert "calibrated" not in without
     assert "no clock" in without
+    reason = "only 3 requests have an order"
+    small = " ".join(card_of(manifest.model_copy(update={"no_ranker": reason}), ranker=False)["limits"])
+    assert f"There is no ranker: {reason}." in small
     child = manifest.model_copy(update={"parent": "older", "protocol": "all"})
     limits = " ".join(card_of(child)["limits"])
     assert "another bundle" in limits

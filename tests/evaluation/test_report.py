@@ -112,6 +112,12 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
     )
 
 
+def test_a_report_says_why_there_are_no_probabilities(evaluation: Evaluation, tmp_path: Path) -> None:
+    small = replace(evaluation, calibration=None, no_ranker="only 3 requests have an order")
+    write_report(small, tmp_path, title="shop")
+    assert "how probable a click is: only 3 requests have an order." in (tmp_path / "report.md").read_text()
+
+
 def test_markdown_names_only_pictures_that_are_written(evaluation: Evaluation, tmp_path: Path) -> None:
     paths = write_report(evaluation, tmp_path, title="Shop", command="recsys evaluate --seen keep")
     text = (tmp_path / "report.md").read_text("utf-8")

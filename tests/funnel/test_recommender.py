@@ -12,6 +12,7 @@ from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
+from recsys.models.fusion import initial_fusion
 from tests.fake_world import NOW, FeatureRanker, ShopFeatures, days_ago, regulars, shop_bundle
 
 Ask = Callable[..., Slate]
@@ -171,11 +172,16 @@ def test_the_ranker_decides_by_online_features(ask: Ask) -> None:
     assert slate.items[1].p_click == pytest.approx(1 / (1 + np.exp(-20)))
 
 
-def test_without_a_ranker_the_retrieval_score_orders_and_dates_are_not_told(ask: Ask) -> None:
+def test_without_a_ranker_the_retrieval_score_orders(ask: Ask) -> None:
     slate = ask("ann", bundle=shop_bundle(ranker=None), k=4)
     assert ids(slate) == ["apple", "milk", "banana", "cherry"]
     assert {item.p_click for item in slate.items} == {None}
-    assert slate.items[0].reason.text == "bought before"
+    assert slate.items[0].reason.text == "bought before, last on 2024-05-30"
+
+
+def test_without_a_clock_dates_are_not_told(ask: Ask) -> None:
+    ordered = shop_bundle(ranker=None, fusion=initial_fusion(4, clock=False, repeats=True))
+    assert ask("ann", bundle=ordered, k=1).items[0].reason.text == "bought before"
 
 
 def test_a_store_that_is_away_gives_popularity_and_says_so(ask: Ask) -> None:

@@ -21,10 +21,10 @@ def items(raw: dict[str, list[Any]], **source: Any) -> pa.Table:
     return found
 
 
-def test_an_item_without_a_title_is_called_by_its_id_and_its_text_is_the_title() -> None:
+def test_an_item_without_a_title_is_shown_by_its_id_and_has_no_text() -> None:
     found = items({"id": ["1", "2"], "t": ["Tea", None]}, title="t")
     assert found["title"].to_pylist() == ["Tea", "2"]
-    assert found["text"].to_pylist() == ["Tea", "2"]
+    assert found["text"].to_pylist() == ["Tea", None]
     assert found["available"].to_pylist() == [True, True]
 
 
@@ -55,20 +55,20 @@ def test_a_template_may_name_a_list_that_is_an_attribute() -> None:
     raw = {"id": ["1"], "t": ["Tea"], "vegan": ["1"], "organic": ["1"]}
     assert items(raw, **source)["text"].to_pylist() == ["Tea: vegan, organic"]
     wanted = item_columns(ItemSource.model_validate({"files": "i", "id": "id", **source}))
-    assert sorted(wanted) == ["id", "organic", "t", "vegan"]
+    assert sorted(wanted) == ["id", "labels", "organic", "t", "vegan"]
 
 
 def test_a_price_that_cannot_be_read_is_blank_and_counted() -> None:
     source = ItemSource.model_validate({"files": "i", "id": "id", "price": {"column": "p", "strip": "$"}})
     raw = pa.table({"id": ["1", "2", "3", "4"], "p": ["$1.99", "see shop", None, "-1"]})
-    found, rejections, blanked = canonical_items(raw, source)
+    found, rejections, notes = canonical_items(raw, source)
     assert found["price_micros"].to_pylist() == [1_990_000, None, None, None]
-    assert blanked["price_micros"] == 2
+    assert notes.blanked["price_micros"] == 2
     assert rejections.kept.all()
 
 
-def test_of_rows_with_one_id_the_last_counts() -> None:
-    source = ItemSource.model_validate({"files": "i", "id": "id", "title": "t"})
+def test_of_rows_with_one_id_the_last_counts_where_the_mapping_says_so() -> None:
+    source = ItemSource.model_validate({"files": "i", "id": "id", "title": "t", "rows": "last"})
     raw = pa.table({"id": ["1", "2", "1", None], "t": ["old", "x", "new", "?"]})
     found, rejections, _ = canonical_items(raw, source)
     assert found["title"].to_pylist() == ["x", "new"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
-from recsys.ingest.raw.cells import LIST_MARK, as_instant, as_micros, as_number, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_micros, as_number, as_text
+from recsys.ingest.raw.time_cells import as_instant
 from recsys.instants import to_micros
 
 

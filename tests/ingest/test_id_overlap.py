@@ -89,6 +89,13 @@ def test_visitors_without_an_account_are_normal() -> None:
     assert ids_do_not_meet(pa.array(["anna", "bert"]), visitors, USERS) is None
 
 
+def test_a_catalog_without_rows_is_said(folder: Path) -> None:
+    (folder / "p.csv").write_text("sku,name\n")
+    (said,) = messages(imported(folder, MAPPING), "ids_do_not_meet")
+    assert said.startswith("the catalog has no rows.")
+    assert messages(imported(folder, MAPPING.split("[items]")[0]), "ids_do_not_meet") == []
+
+
 def test_users_that_do_not_meet_are_said(folder: Path) -> None:
     (folder / "p.csv").write_text("sku,name\n1,x\n2,x\n")
     (folder / "c.csv").write_text("customer\n1\n2\n3\n")

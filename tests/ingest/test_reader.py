@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys.errors import DataError, SchemaMismatchError
+from recsys.errors import ConfigError, DataError, SchemaMismatchError
 from recsys.ingest.background import prefetch
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.cells import LIST_MARK
-from recsys.ingest.readers import delimited
+from recsys.ingest.readers import text_stream
 from recsys.ingest.readers.files import find_files, read_batches
+from recsys.ingest.readers.limits import ReadLimits
 
 
 def read(folder: Path, columns: list[str], **source: Any) -> RawBatch:
@@ -32,7 +33,7 @@ def test_csv_cells_are_texts_with_the_row_numbers_of_the_file(tmp_path: Path, na
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     batch = read(tmp_path, ["title", "id"], files="a.csv")
     assert batch.table.to_pydict() == {"title": ["Tea, green", "two\nlines", None], "id": ["007", "8", "9"]}
-    assert batch.rows.tolist() == [2, 3, 4]
+    assert batch.rows.tolist() == [2, 3, 5]  # as an editor counts: the second is lines 3 and 4
     assert batch.rows_by_file() == [(name, 3)]
 
 
@@ -46,7 +47,7 @@ def test_rows_of_another_width_are_set_aside_and_the_numbering_goes_on(tmp_path:
 
 
 def test_numbering_holds_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(text_stream, "BLOCK_BYTES", 64)
     bad = {30, 31, 77}
     lines = ["only" if number in bad else f"{number},x" for number in range(2, 101)]
     (tmp_path / "a.csv").write_text("\n".join(["id,n", *lines]) + "\n")
@@ -88,16 +89,60 @@ def test_json_lines_reach_into_objects_and_join_lists(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text.encode()))
     batch = read(tmp_path, ["id", "details.Brand", "tags", "price", "ok", "a.b"], files="*.jsonl.gz")
     assert rows(batch) == [
-        (1, "1", "A", f"x{LIST_MARK}y", "2", "true", None),
+        (1, "1", "A", f"x{LIST_MARK}y{LIST_MARK}", "2", "true", None),
         (4, "2", None, None, None, None, "flat"),
     ]
     assert [bad.row for bad in batch.malformed] == [3, 5]
 
 
-def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('[\n{"id": 1}\n]\n')
-    with pytest.raises(DataError, match="one JSON array"):
-        read(tmp_path, ["id"], files="a.json")
+def test_a_json_array_is_read_with_the_places_of_its_elements(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(
+        '\ufeff[\n{"id": 1, "d": {"b": "x"}},\n 7,\n{"id": 12345678901234567890123}\n]\n'
+    )
+    batch = read(tmp_path, ["id", "d.b"], files="a.json")
+    assert rows(batch) == [(1, "1", "x"), (3, "12345678901234567890123", None)]
+    assert [(bad.row, bad.text) for bad in batch.malformed] == [(2, "7")]
+
+
+def test_the_list_of_a_json_document_is_named_by_records(tmp_path: Path) -> None:
+    document = {"count": 2, "data": {"orders": [{"id": "a"}, {"id": "b"}]}}
+    (tmp_path / "a.json").write_text(json.dumps(document, indent=2))
+    assert rows(read(tmp_path, ["id"], files="a.json", records="data.orders")) == [(1, "a"), (2, "b")]
+    pages = "\n".join(json.dumps({"orders": [{"id": page}]}) for page in ("a", "b"))  # a page a line
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(pages.encode()))
+    assert rows(read(tmp_path, ["id"], files="b.json", records="orders")) == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "said"),
+    [
+        ('{\n "orders": []\n}', {}, "Name the list of its rows as `records`"),
+        ('{"orders": []}', {"records": "order"}, r"no list under `records = 'order'` \(it has: orders\)"),
+        ('{"orders": {}}', {"records": "orders"}, "no list under"),
+        ('[{"id": 1}', {}, "no JSON document"),
+        ('[{"id": 1}]\n{"id": 2}\n', {}, "something else"),
+        ('[{"name": 1}]', {}, "none of 1 objects has a field 'id'"),
+    ],
+)
+def test_a_json_document_that_cannot_be_read_says_why(
+    tmp_path: Path, text: str, source: dict[str, str], said: str
+) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(DataError, match=said):
+        read(tmp_path, ["id"], files="a.json", **source)
+
+
+def test_a_large_json_document_is_refused_with_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[\n" + ",\n".join(['{"id": 1}'] * 500) + "\n]")
+    limits = ReadLimits(document_bytes=4096)
+    with pytest.raises(DataError, match="most_document_bytes"):
+        list(read_batches(Source(files=("a.json",)), tmp_path, ["id"], limits))
+
+
+def test_records_mean_nothing_for_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    with pytest.raises(ConfigError, match="'records' means nothing"):
+        read(tmp_path, ["id"], files="a.csv", records="orders")
 
 
 def test_parquet_keeps_types_and_reaches_into_structs(tmp_path: Path) -> None:
@@ -179,3 +224,8 @@ def test_an_error_of_the_reading_thread_reaches_the_caller(tmp_path: Path) -> No
     batches = prefetch(read_batches(Source.model_validate({"files": "a.csv"}), tmp_path, ["x"]))
     with pytest.raises(SchemaMismatchError):
         list(batches)
+
+
+def test_no_batches_make_one_without_rows() -> None:
+    nothing = concat_batches([], ["id"])
+    assert (len(nothing.table), nothing.rows_by_file()) == (0, [])

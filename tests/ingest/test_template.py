@@ -45,3 +45,22 @@ def test_words_are_capitalised_and_sizes_are_not() -> None:
 def test_a_broken_template_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a template"):
         parse_template(text)
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Soft &amp; light</p>", "Soft & light"),
+        ("<ul><li>one</li><li>two</li></ul>", "one two"),
+        ("so<b>ft</b><br/>warm", "soft warm"),
+        ("<style>p { color: red }</style><p>A<script>if (a < b) { x() }</script></p>", "A"),
+        ("5 &lt; 6 &eacute;&#233;&nbsp;x", "5 < 6 éé x"),
+        ("a < b and <3", "a < b and <3"),
+        ("no markup", "no markup"),
+        ("<!-- hidden --><img src='x.jpg'>", None),
+        ("<p>cut off", "cut off"),
+    ],
+)
+def test_plain_is_the_text_of_markup(markup: str, text: str | None) -> None:
+    rows = pa.table({"Body (HTML)": [markup]})
+    assert parse_template("{Body (HTML)|plain}").render(rows).to_pylist() == [text]

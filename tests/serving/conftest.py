@@ -38,6 +38,9 @@ class Percentiles:
 class WatchedProgress(FakeProgress):
     """The workers' progress and its freshness."""
 
+    def clock_faults(self) -> dict[str, int]:
+        return {"rows_ahead": 3}
+
     def freshness(self) -> Percentiles:
         self._answer("freshness")
         return Percentiles()

@@ -161,6 +161,14 @@ def test_without_a_bundle_the_service_lives_and_says_what_to_do(open_shop) -> No
         assert response.headers["Retry-After"] == "1"
 
 
+def test_health_says_why_a_bundle_has_no_ranker(shop) -> None:
+    assert shop.client.get("/readyz").json() == {"status": "ok", "bundle_id": "bundle-1"}
+    bundle = shop.deployment.bundles.recommender().bundle
+    small = bundle.manifest.model_copy(update={"no_ranker": "only 3 requests"})
+    object.__setattr__(bundle, "manifest", small)
+    assert shop.client.get("/readyz").json()["no_ranker"] == "only 3 requests"
+
+
 def test_a_store_that_is_away_is_flagged_and_comes_back(shop) -> None:
     shop.features.away = True
     slate = shop.recommend(user_id="ann", k=1)

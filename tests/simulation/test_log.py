@@ -164,7 +164,7 @@ def test_amounts_survive_the_way_through_the_importer(tmp_path: Path, tidy: Log)
     assert len(carts) > 50
     for cart in carts:
         assert kept[cart.event_id]["value_micros"] == cart.value_micros
-        assert kept[cart.event_id]["quantity"] == cart.quantity
+        assert kept[cart.event_id]["quantity_thousandths"] == 1000 * cart.quantity
 
 
 def test_equal_logs_are_equal_files(tmp_path: Path, tidy: Log) -> None:

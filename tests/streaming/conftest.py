@@ -8,6 +8,7 @@ import pytest
 
 from recsys import columns
 from recsys.config import Settings
+from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.instants import utc_now
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.lake.dataset_files import load_info, save_info
@@ -47,8 +48,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def home(shop: Settings) -> Settings:
     """The shop as it was imported: no worker has run, Redis is empty."""
     connect(shop).flushall()
-    for left in (shop.paths.stream, shop.paths.live, shop.paths.home / "lake" / "items"):
+    built = [shop.paths.feature_rows(view).parent for view in VIEW_SCHEMAS]
+    for left in (shop.paths.stream, shop.paths.live, shop.paths.home / "lake" / "items", *built):
         shutil.rmtree(left, ignore_errors=True)
+    (shop.paths.features / "built.json").unlink(missing_ok=True)
     info = load_info(shop.paths)
     save_info(shop.paths, info.model_copy(update={"imported_at": info.end}))
     return shop

@@ -1,5 +1,6 @@
 """What the online store holds, beside what a batch computation says of the lake."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,15 @@ from recsys import columns
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.instants import to_micros
+from recsys.instants import now_micros, to_micros
 from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.packed.commands import read_rows, row_getter
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.generations import read_generations
 from recsys.stores.packed.rows import PackedRows, packed_view
-from tests.streaming.real_home import CATEGORIES
-from tests.streaming.worker_world import Rows
+from tests.streaming.real_home import CATEGORIES, USERS
+from tests.streaming.worker_world import Rows, differences, rows_at
 
 VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 
@@ -40,6 +42,14 @@ def online_rows(settings: Settings, users: list[str], items: list[str]) -> Rows:
         }
     client.close()
     return found
+
+
+def assert_online_equals_batch(settings: Settings, users: Sequence[str] = USERS) -> None:
+    """Every row of every user and item is what a batch computation says of the lake now."""
+    online = online_rows(settings, [*users], [*CATEGORIES])
+    batch = rows_at(open_lake(settings.paths).read(), now_micros(), categories)
+    found = differences(online, as_online(batch))
+    assert found == [], found[:3]
 
 
 def as_online(rows: Rows) -> Rows:

@@ -9,7 +9,8 @@ import pytest
 
 from recsys.config import StreamSettings
 from recsys.instants import SECOND
-from recsys.streaming.worker import Sinks, Worker
+from recsys.streaming.sinks import Sinks
+from recsys.streaming.worker import Worker
 from tests.streaming.test_worker import some_events
 from tests.streaming.worker_world import PARTITIONS, World, differences, drain, rows_at
 

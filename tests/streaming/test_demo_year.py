@@ -30,9 +30,10 @@ from recsys.instants import DAY
 from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
+from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import InitialState
 from recsys.streaming.stream import partition_of
-from recsys.streaming.worker import Sinks, Worker
+from recsys.streaming.worker import Worker
 from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.streaming.worker_world import Clock
 

@@ -36,15 +36,9 @@ from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
-from tests.streaming.online_side import as_online, categories, online_rows
+from tests.streaming.online_side import as_online, assert_online_equals_batch, categories, online_rows
 from tests.streaming.real_home import CATEGORIES, USERS, event, send
 from tests.streaming.worker_world import differences, rows_at
-
-
-def assert_online_equals_batch(settings: Settings) -> None:
-    online = online_rows(settings, USERS, [*CATEGORIES])
-    batch = rows_at(open_lake(settings.paths).read(), now_micros(), categories)
-    assert differences(online, as_online(batch)) == []
 
 
 def command(*words: str) -> Any:

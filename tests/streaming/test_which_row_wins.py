@@ -2,13 +2,23 @@
 
 from datetime import timedelta
 
+import pytest
+
 from recsys.config import Settings
-from recsys.instants import utc_now
+from recsys.instants import DAY, SECOND, now_micros, utc_now
+from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
 from recsys.jobs.stream.run import drain_stream, open_runner
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
-from tests.streaming.online_side import online_rows
-from tests.streaming.real_home import event, send
+from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis.shop_claim import connect
+from recsys.stores.stream.open import open_progress, open_stream
+from recsys.stores.stream.state import SqliteStreamState
+from recsys.streaming.sinks import Sinks
+from recsys.streaming.worker import Worker
+from tests.streaming.online_side import assert_online_equals_batch, online_rows
+from tests.streaming.real_home import CATEGORIES, USERS, event, send
 
 
 def views(settings: Settings) -> tuple[int, int]:
@@ -57,3 +67,65 @@ def test_a_batch_of_before_takes_back_nothing_that_came_since(working: Settings)
     build_features(working, with_text=False)
     materialize(working)
     assert views(working) == (3, 2)
+
+
+def work(settings: Settings, ahead: int = 0) -> None:
+    """Processes what has come as a worker whose clock is that many microseconds ahead."""
+    stream, state = open_stream(settings), SqliteStreamState(settings.paths.stream)
+    sinks = Sinks(OnlineRows(settings), EventLake(settings.paths.live), open_progress(settings))
+    rules = shop_rules(settings.paths, ItemCategories(settings.paths))
+    worker = Worker(stream, state, sinks, rules, settings.stream, lambda: now_micros() + ahead)
+    worker.take(range(stream.partitions))
+    while worker.run_once():
+        pass
+    while worker.tick():
+        pass
+    worker.close()
+    state.close()
+    stream.close()
+
+
+@pytest.mark.parametrize("ahead", [3600, 86_400, 400 * 86_400], ids=["an hour", "a day", "a year"])
+def test_a_clock_that_ran_ahead_freezes_nothing(working: Settings, ahead: int) -> None:
+    send(working, event("v2", "ann", "i2"))
+    work(working, ahead * SECOND)
+    send(working, event("v3", "ann", "i3"))
+    work(working)
+    assert views(working)[0] == 3
+    work(working)  # the ticks write what the clock moved, items too
+    assert views(working) == (3, 1)
+    send(working, event("late", "ann", "i2", ago=60.0))
+    work(working)
+    assert views(working) == (4, 2)
+
+
+def test_rows_that_a_clock_moved_ahead_move_back_though_nothing_comes_for_them(
+    working: Settings,
+) -> None:
+    before = online_rows(working, USERS, [*CATEGORIES])
+    work(working, 2 * DAY)
+    assert online_rows(working, USERS, [*CATEGORIES]) != before  # windows of two midnights to come
+    send(working, event("v2", "bob", "i30"))
+    work(working)
+    work(working)  # the ticks write what the clock moved
+    after = online_rows(working, USERS, [*CATEGORIES])
+    assert after["user_activity"]["ann"] == before["user_activity"]["ann"]
+    assert_online_equals_batch(working)
+
+
+def test_a_batch_up_to_the_future_brings_the_rows_of_now(
+    working: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_features(working, with_text=False)
+    before = online_rows(working, USERS, [*CATEGORIES])
+    store = open_repository(working)
+    store.materialize(utc_now() - timedelta(days=400), utc_now() + timedelta(days=30))
+    assert "user_activity" in caplog.text
+    assert "ahead of the online store's clock" in caplog.text
+    assert online_rows(working, USERS, [*CATEGORIES]) == before
+    send(working, event("v2", "ann", "i2", ago=0.0))
+    drain_stream(working)
+    connect(working).delete(*connect(working).keys("*user_activity:*{ann}"))
+    build_features(working, with_text=False)
+    store.materialize_incremental(utc_now())  # Feast goes on from that future instant
+    assert views(working) == (2, 1)

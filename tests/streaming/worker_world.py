@@ -24,9 +24,10 @@ from recsys.instants import SECOND, to_micros
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories
+from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import InitialState
 from recsys.streaming.stream import partition_of
-from recsys.streaming.worker import ShopRules, Sinks, Worker
+from recsys.streaming.worker import ShopRules, Worker
 from tests.fake_stream import FakeEventStream, FakeProgress
 
 PARTITIONS = 2

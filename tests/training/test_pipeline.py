@@ -1,5 +1,6 @@
 """The way from a shop to a bundle, in a world with two kinds of people: each buys only in its own half."""
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +18,14 @@ from recsys.dataset.shop import Shop
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
 from recsys.instants import DAY
+from recsys.models.manifest import NO_CLOCK
+from recsys.models.ranker import Ranker, RankerShape
+from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
-from recsys.training.scorers import bundle_scorers
+from recsys.training.scorers import ServedScorer, bundle_scorers
+from recsys.training.stages.ranker_stage import train_ranker_stage
 from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures
 
@@ -196,7 +201,70 @@ def test_training_goes_on_from_a_bundle_with_what_came_after_it(tmp_path: Path) 
 
 def test_data_with_only_an_order_gets_no_ranker(tmp_path: Path) -> None:
     work, _ = job(two_tastes("order"), "leave-one-out", tmp_path)
-    assert train_bundle(work, "b1", NOW).ranker is None
+    bundle = train_bundle(work, "b1", NOW)
+    assert bundle.ranker is None
+    assert bundle.manifest.no_ranker == NO_CLOCK
+
+
+def of_few(shop: Shop, users: int = USERS, items: int = ITEMS) -> Shop:
+    """The shop as it is with so many users and items: the others' actions are theirs."""
+    data = shop.interactions
+    user, item = (data.user_index - 1) % users + 1, (data.item_index - 1) % items + 1
+    order = np.lexsort((data.at, user))
+    people, catalog = (
+        Vocabulary(vocabulary.ids[: size + 1])
+        for vocabulary, size in ((data.users, users), (data.items, items))
+    )
+    rows = (column[order] for column in (user, item, data.kind, data.weight, data.at))
+    return replace(shop, interactions=Interactions(people, catalog, *rows))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "users", "items"),
+    [
+        ("time-split", 1, ITEMS),
+        ("leave-one-out", 2, ITEMS),
+        ("time-split", USERS, 1),
+    ],
+)
+def test_a_shop_too_small_for_a_ranker_gets_a_bundle_without_one_and_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str, users: int, items: int
+) -> None:
+    shop = of_few(two_tastes(), users, items)
+    work, features = job(shop, protocol, tmp_path)
+    with caplog.at_level(logging.WARNING, "recsys"):
+        bundle = train_bundle(work, "b1", NOW)
+    assert bundle.ranker is None
+    assert "a ranker needs 20, of 14 users" in (bundle.manifest.no_ranker or "")
+    (warning,) = [record.getMessage() for record in caplog.records if "no ranker" in record.getMessage()]
+    assert f"{bundle.manifest.no_ranker}" in warning
+    assert "Import more events, of more users and items," in warning
+    loaded = load_bundle(save_bundle(bundle, tmp_path / "bundles"))
+    assert (loaded.ranker, loaded.manifest.no_ranker) == (None, bundle.manifest.no_ranker)
+    (scorer,) = [
+        scorer
+        for scorer in bundle_scorers(
+            loaded, shop.interactions, work.split.validation, features, candidates=5, seen=True
+        )
+        if isinstance(scorer, ServedScorer)
+    ]
+    assert scorer.probabilities(work.split.validation) is None
+    assert np.isfinite(scorer.score(work.split.validation)[:, 1:]).any(axis=1).all()
+
+
+def test_too_few_requests_by_the_settings_are_said_to_be_that(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, _ = job(two_tastes(), "time-split", tmp_path)
+    few = SETTINGS.ranker.model_copy(update={"requests": 10})
+    work = replace(work, settings=SETTINGS.model_copy(update={"ranker": few}))
+    with caplog.at_level(logging.WARNING, "recsys"):
+        bundle = train_bundle(work, "b1", NOW)
+        assert bundle.ranker is None
+        assert "or raise ranker.requests above 10, and train again" in caplog.text
+        parent = replace(bundle, ranker=Ranker(RankerShape()))
+        assert train_ranker_stage(replace(work, parent=parent), bundle, bundle).ranker is None
+    assert "'b1' has one. Raise incremental.validation_days and train again" in caplog.text
 
 
 def test_data_with_only_an_order_is_not_cut_by_time() -> None:

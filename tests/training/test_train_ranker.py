@@ -4,7 +4,7 @@ import pytest
 from recsys.columns import PRICE_RATIO, RANKING_FEATURES, RETRIEVAL_SCORE, TIMES_IN_HISTORY
 from recsys.config import RankerSettings
 from recsys.errors import DataError
-from recsys.training.ranker import train_ranker
+from recsys.training.ranker import ranker_obstacle, train_ranker
 from recsys.training.requests import choose_held_out
 
 REQUESTS, CANDIDATES = 600, 20
@@ -116,5 +116,20 @@ def test_the_same_seed_gives_the_same_ranker():
 
 def test_too_few_choices_are_rejected_with_the_remedy():
     features, labels, mask = world(effect=1.0, requests=30)
-    with pytest.raises(DataError, match=r"only 0 requests .* Raise ranker.requests"):
+    with pytest.raises(DataError, match=r"only 0 requests .* raise ranker.requests"):
         train_ranker(features, np.zeros_like(labels), mask, SETTINGS)
+
+
+def test_a_ranker_needs_requests_with_an_order_of_several_users():
+    labels, mask = np.zeros((40, 3), bool), np.ones((40, 3), bool)
+    labels[:25, 0] = True  # 25 requests with a chosen and an unchosen candidate
+    users = np.arange(40)
+    assert ranker_obstacle(labels, mask, users) is None
+    assert ranker_obstacle(labels, mask, users % 14) is None
+    few = ranker_obstacle(labels, mask, users % 13)
+    assert few is not None
+    assert "25 requests" in few
+    assert "users: 13" in few
+    labels[19:] = False
+    assert "19 requests" in (ranker_obstacle(labels, mask, users) or "")
+    assert "0 requests" in (ranker_obstacle(mask, mask, users) or ""), "all chosen: no order"

@@ -19,7 +19,7 @@ from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN, saturating_sums
 from recsys.arrays import BoolArray, Column, IntArray
 from recsys.dataset.cancellations import match_cancellations
-from recsys.ingest.cleaning.event_ids import with_event_ids
+from recsys.ingest.cleaning.event_ids import ID_TABLE, with_event_ids
 from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
     CANCEL_WITHOUT_PURCHASE,
@@ -37,7 +37,7 @@ from recsys.ingest.cleaning.filters import (
     reject_near_duplicates,
     reject_rows,
 )
-from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts
+from recsys.ingest.cleaning.hashing import HashArray, combine_hashes, hash_texts, mix_bits
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import SECOND
 
@@ -88,7 +88,8 @@ def clean(
 
     Args:
         events: columns of `EVENT_SCHEMA`, and any others, which are carried along; `event_id` may be null.
-        now_micros: the clock that events may not be ahead of; None where data has an order but no clock.
+        now_micros: the clock that events may not be ahead of; None where data has an order but no clock,
+            and rules in seconds say nothing.
         state: what the batch before returned.
         horizon_seconds: how far back the returned state reaches; None where there is no next batch.
     """
@@ -97,11 +98,13 @@ def clean(
     derived = np.asarray(table[columns.EVENT_ID].combine_chunks().is_null())
     rows = _Rows(with_event_ids(table, rules), derived)
     codes = np.zeros(len(rows), np.int8)
+    bots = frozenset() if state is None else state.bots
     if now_micros is not None:
         reject_clocks(rows.at, codes, rules, now_micros)
     _reject_duplicates(rows, codes, rules)
-    reject_near_duplicates(rows, codes, rules, old)
-    bots = _reject_bots(rows, codes, rules, frozenset() if state is None else state.bots, old)
+    if now_micros is not None:  # positions in an order are no seconds
+        reject_near_duplicates(rows, codes, rules, old)
+        bots = _reject_bots(rows, codes, rules, bots, old)
     taken = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old
@@ -136,6 +139,13 @@ class _Rows:
     def hashed(self, name: str, rows: IntArray) -> HashArray:
         return hash_texts(self.table[name].combine_chunks().take(pa.array(rows)))
 
+    def id_tables(self, rows: IntArray) -> IntArray | None:
+        """Numbers of the tables that the ids of `rows` are unique in, 0 for hashes; None = all are in one."""
+        if ID_TABLE not in self.table.column_names:
+            return None
+        tables = self.table[ID_TABLE].combine_chunks().take(pa.array(rows))
+        return np.asarray(tables.cast(pa.int64()).fill_null(0).to_numpy())
+
     def amount(self, name: str) -> IntArray:
         """Quantity (0 where absent) or value (UNKNOWN where absent), to be changed in place."""
         if self.amounts is None:
@@ -155,22 +165,38 @@ class _Rows:
 
 
 def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
-    """Of events with one id the first to arrive stays."""
+    """Of events with one id the first to arrive stays.
+
+    Where tables of events have ids of their own, equal ids of two tables are one event only if user, item,
+    kind and instant are equal as well.
+    """
     open_rows = np.flatnonzero(codes == 0)
-    hashes = rows.hashed(columns.EVENT_ID, open_rows)
-    equal_hashes = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
-    if not (equal_hashes[1:] == equal_hashes[:-1]).any():
-        return
-    order = np.argsort(hashes, kind="stable")
-    repeated = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
-    again = open_rows[order[repeated]]
+    ids = rows.hashed(columns.EVENT_ID, open_rows)
+    table = rows.id_tables(open_rows)
+    first, again = _repeated(ids if table is None else combine_hashes(ids, mix_bits(table)))
+    first, again = open_rows[first], open_rows[again]
     reject_rows(codes, again, DUPLICATE)
     if rules.repeated_lines == "sum":
-        starts = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
-        first = open_rows[order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]][repeated]
         lines = rows.derived[again]
         _add_up(rows, first[lines], again[lines])
         reject_rows(codes, again[lines], MERGED)
+    if table is not None and len(_repeated(ids)[1]):
+        for name in (columns.USER_ID, columns.ITEM_ID, columns.KIND):
+            ids = combine_hashes(ids, rows.hashed(name, open_rows))
+        ids = combine_hashes(ids, mix_bits(rows.at[open_rows]))
+        again = open_rows[_repeated(ids)[1]]
+        reject_rows(codes, again[codes[again] == 0], DUPLICATE)
+
+
+def _repeated(hashes: HashArray) -> tuple[IntArray, IntArray]:
+    """(K,) the first places of hashes that come again, and (K,) where they come again."""
+    equal_hashes = np.sort(hashes)  # much faster than the order, and mostly there is nothing to find
+    if not (equal_hashes[1:] == equal_hashes[:-1]).any():
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = np.argsort(hashes, kind="stable")
+    new = np.r_[True, hashes[order][1:] != hashes[order][:-1]]
+    first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+    return first[~new], order[~new]
 
 
 def _add_up(rows: _Rows, first: IntArray, again: IntArray) -> None:
@@ -239,6 +265,7 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
 def _with_reasons(table: pa.Table, codes: CodeArray, refused: BoolArray) -> pa.Table:
     places = np.flatnonzero(refused)
     reasons = pa.array(REASONS, pa.string()).take(codes[places].astype(np.int64))
+    table = table.drop_columns([name for name in table.column_names if name == ID_TABLE])
     return table.take(places).append_column("reason", reasons)
 
 

@@ -9,6 +9,10 @@ from recsys.arrays import combined
 from recsys.ingest.cleaning.hashing import RowHashes, hash_numbers, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
 
+ID_TABLE = (
+    "_id_table"  # rides along with staged events: where given ids are unique; null where the id is a hash
+)
+
 
 def with_event_ids(events: pa.Table, rules: CleaningRules) -> pa.Table:
     """`events` with an id for each row that has none: a hash of what the row says.

@@ -2,17 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
 from recsys.config import Section
-from recsys.ingest.mapping.sources import Condition, Reject, Source, as_column
+from recsys.ingest.mapping.row_sources import RowSource
+from recsys.ingest.mapping.sources import Condition, NumberForm, Reject, Source, Time, as_column
 from recsys.ingest.mapping.template import Template
 
 VectorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 
 
-class Attribute(Section):
+class Attribute(NumberForm):
     """An attribute of an item or a user: a text (a column or a template), a number, or a list."""
 
     column: Template | None = None
@@ -23,16 +24,17 @@ class Attribute(Section):
     def _one_way(self) -> "Attribute":
         if (self.column is None) is not bool(self.flags):
             raise ValueError("takes either `column` or `flags`")
+        if self.type != "number" and (self.decimal or self.strip):
+            raise ValueError('takes `decimal` and `strip` only with type = "number"')
         return self
 
 
-class Price(Section):
+class Price(NumberForm):
     """An item's price: a column, or the median unit price of its latest purchases (`from = "events"`)."""
 
     column: str | None = None
     source: Literal["column", "events"] = Field("column", alias="from")
     scale: float = Field(1.0, gt=0)
-    strip: str = Field("", description="characters to ignore, such as `$,`")
 
     @model_validator(mode="after")
     def _one_way(self) -> "Price":
@@ -46,9 +48,18 @@ class Long(Section):
 
     name: str = Field(description="column with the property's name; names become columns")
     value: str
-    time: str | None = None
+    time: Annotated[Time | None, BeforeValidator(as_column)] = None
+
+    @field_validator("time")
+    @classmethod
+    def _a_clock(cls, time: Time | None) -> Time | None:
+        if time is not None and time.unit == "order":
+            raise ValueError("names a column whose numbers count up as it is; leave `unit` out")
+        return time
 
 
+Rows = Literal["merge", "last", "first"]
+_ROWS = "of several rows with one id: the last value of each column that is not blank, or one row whole"
 Attributes = dict[str, Annotated[Attribute, BeforeValidator(as_column)]]
 
 
@@ -65,7 +76,7 @@ class VectorSource(Source):
         return self
 
 
-class ItemSource(Source):
+class ItemSource(RowSource):
     """The catalog: one item a row, or one property a row (`long`). Without `files`, what events name."""
 
     id: str = columns.ITEM_ID
@@ -81,6 +92,7 @@ class ItemSource(Source):
     )
     long: Long | None = None
     reject: tuple[Reject, ...] = ()
+    rows: Rows = Field("merge", description=_ROWS)
     unknown: Literal["keep", "quarantine"] = Field(
         "keep", description="events of items without a row: the id is the title, or the event is rejected"
     )
@@ -95,11 +107,12 @@ class ItemSource(Source):
         return self
 
 
-class UserSource(Source):
+class UserSource(RowSource):
     """What is known of users: one a row."""
 
     id: str = columns.USER_ID
     attributes: Attributes = Field({})
+    rows: Rows = Field("merge", description=_ROWS)
 
     @model_validator(mode="after")
     def _names_files(self) -> "UserSource":

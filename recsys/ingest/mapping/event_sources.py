@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
 from recsys.config import Section
-from recsys.ingest.mapping.sources import Condition, Kind, Reject, Source, as_column, known_kind
+from recsys.ingest.mapping.row_sources import RowSource
+from recsys.ingest.mapping.sources import Condition, Kind, NumberForm, Reject, Time, as_column, known_kind
 
 
 class KindCase(Condition):
@@ -36,27 +37,7 @@ class KindRule(Section):
         return self
 
 
-class Time(Section):
-    """When an event happened.
-
-    Without a clock, `unit = "order"`: `column` is a position, or absent for the order of the file.
-    """
-
-    column: str | None = None
-    unit: Literal["iso", "s", "ms", "us", "ns", "order"] = "iso"
-    format: str | None = Field(None, description="strptime pattern of a text, such as `%d/%m/%Y %H:%M`")
-    zone: str = Field("UTC", description="of instants that do not name their own, such as `Europe/Paris`")
-
-    @model_validator(mode="after")
-    def _has_column(self) -> "Time":
-        if self.column is None and self.unit != "order":
-            raise ValueError('needs `column`; if the data has no clock, write unit = "order"')
-        if self.format is not None and self.unit != "iso":
-            raise ValueError("takes `format` or `unit`, not both")
-        return self
-
-
-class Value(Section):
+class Value(NumberForm):
     """Money of a line: `column` times `scale` is in currency units, for the whole line or per unit."""
 
     column: str
@@ -64,7 +45,14 @@ class Value(Section):
     scale: float = Field(1.0, gt=0, description="0.01 where the column counts cents")
 
 
-class Quantity(Section):
+class Position(Section):
+    """The place in the list shown; `from` is the number of the first place."""
+
+    column: str
+    first: Literal[0, 1] = Field(1, alias="from")
+
+
+class Quantity(NumberForm):
     """How many: `most` is the largest credible count. What is above is a measure and counts as one."""
 
     column: str
@@ -76,7 +64,7 @@ def _as_kind(value: Any) -> Any:
     return {"is": value} if isinstance(value, str) else value
 
 
-class EventSource(Source):
+class EventSource(RowSource):
     """Files with one event a row."""
 
     user: str
@@ -84,10 +72,15 @@ class EventSource(Source):
     kind: Annotated[KindRule, BeforeValidator(_as_kind)]
     time: Annotated[Time, BeforeValidator(as_column)]
     event_id: str | None = None
+    event_id_prefix: str | None = Field(
+        None, description='kept before each id; "" where ids are unique in the whole shop'
+    )
     session: str | None = Field(None, description="column of the session or basket")
     query: str | None = None
     request: str | None = None
-    position: str | None = Field(None, description="column of the place in the list shown, from 1")
+    position: Annotated[Position | None, BeforeValidator(as_column)] = Field(
+        None, description="the place in the list shown, from 1"
+    )
     value: Annotated[Value | None, BeforeValidator(as_column)] = None
     quantity: Annotated[Quantity | None, BeforeValidator(as_column)] = None
     weight: str | None = Field(None, description="column of the weight, instead of [weights]")
@@ -97,4 +90,6 @@ class EventSource(Source):
     def _names_files(self) -> "EventSource":
         if not self.files:
             raise ValueError("needs `files`")
+        if self.event_id_prefix is not None and self.event_id is None:
+            raise ValueError("`event_id_prefix` needs `event_id`, the column of the ids")
         return self

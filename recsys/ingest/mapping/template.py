@@ -1,6 +1,7 @@
 """Texts made of columns: `{title}. {category|title}`; what is missing is left out with its punctuation."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,9 +11,10 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator
 
 from recsys.arrays import BoolArray, Column
+from recsys.ingest.mapping.markup import plain_text
 from recsys.ingest.raw.cells import LIST_MARK, as_text
 
-_FIELD = re.compile(r"\{([^{}|\[\]]+)(?:\[(-?\d+)\])?(?:\|(title|lower|upper))?\}")
+_FIELD = re.compile(r"\{([^{}|\[\]]+)(?:\[(-?\d+)\])?(?:\|(title|lower|upper|plain))?\}")
 _OPENING = re.compile(r"[(\[{\"'«“]+$")
 _CLOSING = re.compile(r"^[)\]}\"'»”]+")
 
@@ -25,13 +27,14 @@ class Part:
         before: shown only if something stands before it already.
         opening, after: brackets and quotes around it, shown with it.
         place: of a list, the element to take (-1 = last); None joins all with a comma.
+        form: how to write it: `title`, `lower`, `upper`, or `plain` for HTML without its tags.
     """
 
     before: str
     opening: str
     column: str
     place: int | None
-    case: str | None
+    form: str | None
     after: str
 
 
@@ -129,7 +132,7 @@ def _cell(column: Column, part: Part) -> Column:
 
 def _shown(value: str, part: Part) -> str | None:
     if LIST_MARK in value:
-        elements = [element for element in value.split(LIST_MARK) if element]
+        elements = [trimmed for element in value.split(LIST_MARK) if (trimmed := element.strip())]
         if part.place is None:
             value = ", ".join(elements)
         else:
@@ -137,11 +140,7 @@ def _shown(value: str, part: Part) -> str | None:
             value = elements[part.place] if inside else ""
     elif part.place not in (None, 0, -1):
         return None
-    if part.case == "title":
-        value = title_case(value)
-    elif part.case:
-        value = value.lower() if part.case == "lower" else value.upper()
-    return value or None
+    return (_FORMS[part.form](value) if part.form else value) or None
 
 
 def title_case(text: str) -> str:
@@ -151,3 +150,11 @@ def title_case(text: str) -> str:
     "Children's Frzn Ice - Crushed/Cubed"
     """
     return re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", lambda word: word.group().capitalize(), text)
+
+
+_FORMS: dict[str, Callable[[str], str]] = {
+    "title": title_case,
+    "lower": str.lower,
+    "upper": str.upper,
+    "plain": plain_text,
+}

@@ -9,16 +9,18 @@ import pyarrow as pa
 
 from recsys.arrays import IntArray
 from recsys.errors import SchemaMismatchError
+from recsys.ingest.raw.unified import unified
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """A row that does not split into the columns of its file."""
+    """A row that cannot be had as columns: it does not split into them, or has no match in a joined file."""
 
     file: str
     row: int
     text: str
     detail: str
+    reason: str = "malformed_row"
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,21 @@ class RawBatch:
     def rows_by_file(self) -> list[tuple[str, int]]:
         """How many rows of each file this batch accounts for."""
         starts = [start for _, start in self.files]
-        ends = [*starts[1:], len(self.table)]
-        found = [
-            (file, end - start) for (file, start), end in zip(self.files, ends, strict=True) if end > start
-        ]
+        ends = [*starts[1:], len(self.table)][: len(starts)]  # no files, no rows
+        pairs = zip(self.files, ends, strict=True)
+        found = [(file, end - start) for (file, start), end in pairs]  # of an empty file 0
         return found + [(bad.file, 1) for bad in self.malformed]
 
 
 def concat_batches(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBatch:
-    """All rows of `batches` in one."""
+    """All rows of `batches` in one; a column whose types differ gets one that keeps every value."""
     starts = np.cumsum([0, *(len(batch.table) for batch in batches)]).tolist()
-    types: dict[str, pa.DataType] = {}
-    for batch in batches:
-        types.update({name: batch.table.schema.field(name).type for name in columns})
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+    table = {}
+    for name in columns:
+        parts = unified([batch.table[name] for batch in batches])
+        table[name] = pa.chunked_array(parts) if parts else pa.nulls(0, pa.string())
     return RawBatch(
-        pa.concat_tables([schema.empty_table(), *(batch.table.select(columns) for batch in batches)]),
+        pa.table(table),
         tuple((batch.files[0][0], start) for batch, start in zip(batches, starts, strict=False)),
         np.concatenate([np.zeros(0, np.int64), *(batch.rows for batch in batches)]),
         tuple(bad for batch in batches for bad in batch.malformed),

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import BoolArray, Column, combined
-from recsys.identifiers import HAS_CONTROL, MOST_CHARACTERS, TOO_LONG
+from recsys.identifiers import HAS_CONTROL, MOST_CHARACTERS, TOO_LONG, WHOLE
 from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 
 IS_LIST = "is a list, not one id"
+IS_OBJECT = "is an object, not one id; name one of its fields by a dotted path"
 INEXACT = "is a decimal number too large to be exact"
-_WHOLE = r"^(-?\d+)\.0+$"  # a whole number that a program such as pandas wrote with decimals
 _LARGEST_EXACT = 2.0**53
 
 
@@ -80,6 +80,8 @@ def _of_texts(array: Column) -> IdCells:
         listed = pc.match_substring(array, LIST_MARK)
         faults.append((IS_LIST, _mask(listed)))
     texts = as_text(array)
+    if (letters == ord("{")).any():
+        faults.append((IS_OBJECT, _mask(pc.match_substring_regex(texts, r'^\{("[\s\S]*)?\}$'))))
     if (letters < 0x20).any() or (letters == 0x7F).any() or (letters == 0xC2).any():
         control = _mask(pc.match_substring_regex(texts, r"\p{Cc}"))
         faults.append((HAS_CONTROL, control if listed is None else control & ~_mask(listed)))
@@ -87,8 +89,8 @@ def _of_texts(array: Column) -> IdCells:
         faults.append((TOO_LONG, _mask(pc.greater(pc.utf8_length(texts), MOST_CHARACTERS))))
     cast = 0
     if (letters == ord(".")).any():
-        cast = _count(pc.match_substring_regex(texts, _WHOLE))
-        texts = pc.replace_substring_regex(texts, _WHOLE, r"\1") if cast else texts
+        cast = _count(pc.match_substring_regex(texts, WHOLE.pattern))
+        texts = pc.replace_substring_regex(texts, WHOLE.pattern, r"\1") if cast else texts
     return IdCells(texts, tuple((why, rows) for why, rows in faults if rows.any()), cast)
 
 

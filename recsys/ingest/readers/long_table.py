@@ -6,15 +6,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import combined
+from recsys.arrays import Column, DoubleArray, IntArray, combined
 from recsys.ingest.mapping.catalog_sources import Long
 from recsys.ingest.raw.batch import Malformed, RawBatch
 from recsys.ingest.raw.cells import as_number, as_text
+from recsys.ingest.raw.ids import as_ids
+from recsys.ingest.raw.time_cells import FIRST_MICROS, as_instant, is_time_type
+from recsys.ingest.raw.unified import unified
 
 
 def long_columns(identifier: str, long: Long) -> list[str]:
     """The raw columns of a long table."""
-    return [identifier, long.name, long.value, *([long.time] if long.time else [])]
+    time = long.time.column if long.time else None
+    return [identifier, long.name, long.value, *([time] if time else [])]
 
 
 def pivot_long_table(
@@ -22,10 +26,13 @@ def pivot_long_table(
 ) -> RawBatch:
     """One row an item: `identifier` and the latest value of each property out of `columns`.
 
-    The row number of an item is that of its first property. Malformed rows are kept as such.
+    A row without a value, or without a time that can be read, never replaces one that has it. The row
+    number of an item is that of its first property. Malformed rows are kept as such.
     """
     wanted = pa.array([name for name in columns if name != identifier], pa.string())
     tables: list[pa.Table] = []
+    times: list[Column] = []
+    written: list[Column] = []  # the ids as they came
     malformed: list[Malformed] = []
     files: list[str] = []
     for batch in batches:
@@ -33,14 +40,17 @@ def pivot_long_table(
         files += [file for file, _ in batch.files]
         table = pa.table(
             {
-                "id": as_text(batch.table[identifier]),
+                "id": as_ids(batch.table[identifier]).texts,
                 "name": as_text(batch.table[long.name]),
                 "value": as_text(batch.table[long.value]),
-                "time": _times(batch.table, long),
                 "row": batch.rows,
             }
         )
-        tables.append(table.filter(pc.is_in(table["name"], value_set=wanted)))
+        chosen = pc.is_in(table["name"], value_set=wanted)
+        tables.append(table.filter(chosen))
+        time = batch.table[long.time.column] if long.time and long.time.column else table["row"]
+        times.append(time.filter(chosen))
+        written.append(batch.table[identifier].filter(chosen))
     table = pa.concat_tables(tables).combine_chunks() if tables else None
     if table is None or not len(table):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
@@ -48,21 +58,33 @@ def pivot_long_table(
     ids = combined(table["id"]).dictionary_encode()
     item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
     count = len(ids.dictionary) + (1 if ids.null_count else 0)
-    wide = {identifier: pa.concat_arrays([ids.dictionary, pa.nulls(1, pa.string())]).slice(0, count)}
-    order = np.argsort(table["time"].to_numpy(), kind="stable")
-    names = combined(table["name"])
+    first = np.full(count, len(table))
+    np.minimum.at(first, item, np.arange(len(table)))
+    # As they came: the catalog judges them with all its ids.
+    wide = {identifier: combined(pa.chunked_array(unified(written))).take(pa.array(first))}
+    order = np.argsort(_times(times, long), kind="stable")
+    names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():
-        rows = order[np.asarray(pc.equal(names, name))[order]]
+        rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
         latest = np.full(count, -1, np.int64)
         latest[item[rows]] = rows  # the last write of an item wins
         values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
         wide[name] = values
-    first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, item, table["row"].to_numpy())
-    return RawBatch(pa.table(wide), ((files[0], 0),), first, tuple(malformed))
+    rows = table["row"].to_numpy()[first]
+    return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed))
 
 
-def _times(table: pa.Table, long: Long) -> pa.Array:
-    if long.time is None:
-        return pa.array(np.zeros(len(table)))
-    return pa.array(as_number(table[long.time]).values)
+def _times(parts: Sequence[Column], long: Long) -> DoubleArray | IntArray:
+    """(N,) what to order the rows by, all `parts` read alike; the least where there is no time.
+
+    Numbers are instants if the mapping says what they count, else they count anything.
+    """
+    time, cells = long.time, pa.chunked_array(unified(parts))
+    if time is None:
+        return np.zeros(len(cells), np.int64)
+    if time.unit == "iso" and time.format is None and not is_time_type(cells.type):
+        numbers = as_number(cells)
+        if not numbers.bad.any():
+            return np.where(numbers.missing, -np.inf, numbers.values)
+    instants = as_instant(cells, time.unit, time.format, time.zone)
+    return np.where(instants.ok, instants.values, FIRST_MICROS - 1)

@@ -9,11 +9,12 @@ from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, line_micros
 from recsys.arrays import BoolArray, Column, IntArray
 from recsys.ingest.mapping.event_sources import EventSource, Quantity, Value
 from recsys.ingest.raw.cells import as_micros, as_number
+from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.rejections import RowRejections
 
 
 def amounts_of(
-    raw: pa.Table, source: EventSource, kinds: Column, rejections: RowRejections
+    raw: pa.Table, source: EventSource, kinds: Column, rejections: RowRejections, notes: CellNotes
 ) -> tuple[Column, Column]:
     """(N,) quantity in thousandths and (N,) money of the whole line, null where the source says nothing.
 
@@ -27,19 +28,21 @@ def amounts_of(
     pieces = np.full(len(raw), PIECE, np.int64)
     absolute = False
     if source.quantity is not None:
-        pieces, said = _quantities(raw, source.quantity, cancels, rejections)
+        pieces, said = _quantities(raw, source.quantity, cancels, rejections, notes)
         quantity, absolute = pa.array(pieces, mask=~said), source.quantity.absolute
     if source.value is None:
         return quantity, pa.nulls(len(raw), pa.int64())
-    return quantity, _money(raw, source.value, pieces, cancels | absolute, rejections)
+    return quantity, _money(raw, source.value, pieces, cancels | absolute, rejections, notes)
 
 
 def _quantities(
-    raw: pa.Table, quantity: Quantity, cancels: BoolArray, rejections: RowRejections
+    raw: pa.Table, quantity: Quantity, cancels: BoolArray, rejections: RowRejections, notes: CellNotes
 ) -> tuple[IntArray, BoolArray]:
     """(N,) thousandths, one piece where nothing is said, and (N,) where something is."""
-    parsed = as_number(raw[quantity.column])
-    rejections.reject(parsed.bad, "bad_number", quantity.column, "is not a number")
+    parsed = as_number(raw[quantity.column], quantity.strip, quantity.decimal, booleans=False)
+    notes.add_numbers(quantity.column, parsed)
+    detail = "is not a number; `decimal` and `strip` in the mapping say how it is written"
+    rejections.reject(parsed.bad, "bad_number", quantity.column, detail)
     numbers = np.where(cancels | quantity.absolute, np.abs(parsed.values), parsed.values)
     if quantity.most is not None:
         numbers = np.where(numbers > quantity.most, 1, numbers)
@@ -52,11 +55,18 @@ def _quantities(
 
 
 def _money(
-    raw: pa.Table, value: Value, pieces: IntArray, unsigned: BoolArray, rejections: RowRejections
+    raw: pa.Table,
+    value: Value,
+    pieces: IntArray,
+    unsigned: BoolArray,
+    rejections: RowRejections,
+    notes: CellNotes,
 ) -> Column:
     """(N,) micros of whole lines; `unsigned` (N,) marks rows whose sign is dropped."""
-    money = as_micros(raw[value.column], value.scale)
-    rejections.reject(money.bad, "bad_value", value.column, "is not an amount of money")
+    money = as_micros(raw[value.column], value.scale, value.strip, value.decimal)
+    notes.add_numbers(value.column, money)
+    detail = "is not an amount of money; `decimal` and `strip` in the mapping say how it is written"
+    rejections.reject(money.bad, "bad_value", value.column, detail)
     micros = np.where(unsigned, np.abs(money.values), money.values)
     rejections.reject((micros < 0) & money.ok, "bad_value", value.column, "is negative")
     if value.per == "unit":

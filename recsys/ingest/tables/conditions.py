@@ -1,12 +1,12 @@
 """Tests of raw columns that a mapping states, as masks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import BoolArray, Column
+from recsys.arrays import BoolArray, Column, IntArray
 from recsys.ingest.mapping.event_sources import KindRule
 from recsys.ingest.mapping.sources import Condition, Reject
 from recsys.ingest.raw.cells import as_number, as_text
@@ -19,12 +19,10 @@ def matches(condition: Condition, table: pa.Table) -> BoolArray:
     met = np.ones(len(table), bool)
     if condition.missing is not None:
         met &= as_text(column).is_null().to_numpy(zero_copy_only=False) == condition.missing
-    for wanted, texts in ((True, condition.is_in), (False, condition.not_in)):
-        if texts is not None:
+    for wanted, values in ((True, condition.is_in), (False, condition.not_in)):
+        if values is not None:
             cells = as_text(column)
-            found = pc.is_in(cells, value_set=pa.array([str(text) for text in texts], pa.string()))
-            present = cells.is_valid().to_numpy(zero_copy_only=False)
-            met &= (np.asarray(found) == wanted) & present
+            met &= (_is_in(cells, values) == wanted) & np.asarray(cells.is_valid())
     bounds = (condition.above, condition.at_least, condition.at_most, condition.below)
     if any(bound is not None for bound in bounds):
         numbers = as_number(column)
@@ -34,6 +32,21 @@ def matches(condition: Condition, table: pa.Table) -> BoolArray:
             if bound is not None:
                 met &= test(numbers.values, bound)
     return met
+
+
+def _is_in(cells: Column, values: Sequence[str | bool | int | float]) -> BoolArray:
+    """(N,) bool: texts that are one of `values`; numbers and booleans are compared as what they are."""
+    # A whole number that a float cannot hold, such as a long id, is compared as a text.
+    texts = [str(value) for value in values if isinstance(value, str) or abs(value) > 2**53]
+    found = np.asarray(pc.is_in(cells, value_set=pa.array(texts, pa.string())))
+    booleans = [text.casefold() for text in texts if text.casefold() in ("true", "false")]
+    if booleans:
+        found |= np.asarray(pc.is_in(pc.utf8_lower(cells), value_set=pa.array(booleans)))
+    numbers = [float(value) for value in values if not isinstance(value, str) and abs(value) <= 2**53]
+    if numbers:
+        parsed = as_number(cells)
+        found |= parsed.ok & np.isin(parsed.values, numbers)
+    return found
 
 
 def all_hold(conditions: Iterable[Condition], table: pa.Table) -> BoolArray:
@@ -68,11 +81,9 @@ def kinds_of(rule: KindRule, table: pa.Table, rejections: RowRejections) -> Colu
     names: list[str | None] = [rule.otherwise]
     places = np.zeros(count, np.int64)
     if rule.column is not None:
-        cells = as_text(table[rule.column])
         known = list(rule.values)
         names += [rule.values[value] for value in known]
-        found: Column = pc.index_in(cells, value_set=pa.array(known, pa.string()))
-        places = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        places = _looked_up(as_text(table[rule.column]), known) + 1
         column = rule.column
     else:
         for place, case in enumerate(rule.cases, start=1):
@@ -82,3 +93,23 @@ def kinds_of(rule: KindRule, table: pa.Table, rejections: RowRejections) -> Colu
     if rule.otherwise is None:
         rejections.reject(places == 0, "unknown_kind", column, "has no kind in the mapping")
     return pa.array(names, pa.string()).take(places)
+
+
+def _looked_up(cells: Column, known: Sequence[str]) -> IntArray:
+    """(N,) int64: the place of each cell in `known`, -1 where it is none of them.
+
+    Keys of a mapping are texts always, so what is not found is tried again as what it may mean: `1.0` as the
+    key 1, and TRUE as the key true.
+    """
+    keys = pa.array(known, pa.string())
+    found = pc.index_in(cells, value_set=keys)
+    if found.null_count > cells.null_count:
+        whole = pc.replace_substring_regex(cells, r"^(-?\d+)\.0+$", r"\1")
+        found = pc.coalesce(found, pc.index_in(whole, value_set=keys))
+        booleans = pa.array(
+            [key.casefold() if key.casefold() in ("true", "false") else None for key in known]
+        )
+        lowered = pc.index_in(pc.utf8_lower(cells), value_set=booleans.cast(pa.string()), skip_nulls=True)
+        found = pc.coalesce(found, lowered)
+    places = found.fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.asarray(places, np.int64)

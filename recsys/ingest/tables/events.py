@@ -11,11 +11,15 @@ from recsys import columns
 from recsys.arrays import BoolArray, Column, FloatArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
+from recsys.ingest.cleaning.filters import ABSURD_TIME, FUTURE_TIME
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.raw.cells import ParsedCells, as_instant, as_number, as_text
+from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
+from recsys.ingest.raw.ids import as_ids
+from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, as_instant
 from recsys.ingest.tables.amounts import amounts_of
+from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
-from recsys.ingest.tables.rejections import RowRejections
+from recsys.ingest.tables.rejections import RowRejections, reject_ids
 from recsys.instants import SECOND
 
 ORDER_START_MICROS = 946_684_800 * SECOND  # 2000-01-01: where the instants of data without a clock begin
@@ -28,10 +32,14 @@ class StagedEvents:
     Attributes:
         events: the rows that are not rejected, columns of `EVENT_SCHEMA`.
         rejections: the fate of every raw row.
+        instants: of every raw row.
+        notes: what was made of cells.
     """
 
     events: pa.Table
     rejections: RowRejections
+    instants: ParsedCells
+    notes: CellNotes
 
 
 def event_columns(source: EventSource) -> list[str]:
@@ -44,7 +52,7 @@ def event_columns(source: EventSource) -> list[str]:
         source.session,
         source.query,
         source.request,
-        source.position,
+        source.position.column if source.position else None,
         source.weight,
         source.time.column,
         kind.column,
@@ -77,9 +85,10 @@ def canonical_events(
     rejections = RowRejections(len(raw))
     apply_reject_rules(source.reject, raw, rejections)
     kinds = kinds_of(source.kind, raw, rejections)
-    users = as_text(raw[source.user])
+    notes = CellNotes()
+    users = _ids(raw, source.user, rejections, notes)
     rejections.reject(_null(users), "missing_user", source.user, "names no user")
-    items = _text(raw, source.item)
+    items = _ids(raw, source.item, rejections, notes)
     if source.item is not None:
         needs_item = pc.not_equal(kinds, pa.scalar(columns.SEARCH)).fill_null(False)
         rejections.reject(_null(items) & np.asarray(needs_item), "missing_item", source.item, "names no item")
@@ -87,26 +96,26 @@ def canonical_events(
         unlisted = np.asarray(items.is_valid()) & ~np.asarray(pc.is_in(items, value_set=known_items))
         rejections.reject(unlisted, "unknown_item", source.item, "is not in the catalog")
     sequence = np.arange(first_sequence, first_sequence + len(raw))
-    at = _instants(raw, source, sequence, rejections)
-    quantity, value = amounts_of(raw, source, kinds, rejections)
-    position = _position(raw, source, rejections)
+    instants = _instants(raw, source, sequence, rejections)
+    quantity, value = amounts_of(raw, source, kinds, rejections, notes)
+    position = _position(raw, source, rejections, notes)
     weight = _weights(raw, source, kinds, weights, rejections)
     present = {
-        columns.EVENT_ID: _text(raw, source.event_id),
+        columns.EVENT_ID: _ids(raw, source.event_id, rejections, notes),
         columns.KIND: kinds,
         columns.USER_ID: users,
         columns.ITEM_ID: items,
-        columns.AT: pa.array(at).cast(INSTANT),
+        columns.AT: pa.array(instants.values).cast(INSTANT),
         columns.SEQUENCE: pa.array(sequence),
-        columns.SESSION_ID: _text(raw, source.session),
+        columns.SESSION_ID: _ids(raw, source.session, rejections, notes),
         columns.QUERY: _text(raw, source.query),
-        columns.REQUEST_ID: _text(raw, source.request),
+        columns.REQUEST_ID: _ids(raw, source.request, rejections, notes),
         columns.POSITION: position,
         columns.QUANTITY: quantity,
         columns.VALUE_MICROS: value,
         columns.WEIGHT: pa.array(weight),
     }
-    return StagedEvents(_kept(present, rejections.kept), rejections)
+    return StagedEvents(_kept(present, rejections.kept), rejections, instants, notes)
 
 
 def _kept(present: dict[str, Column], kept: BoolArray) -> pa.Table:
@@ -131,7 +140,18 @@ def _text(raw: pa.Table, name: str | None) -> Column:
     return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
 
 
-def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, rejections: RowRejections) -> IntArray:
+def _ids(raw: pa.Table, name: str | None, rejections: RowRejections, notes: CellNotes) -> Column:
+    if name is None:
+        return pa.nulls(len(raw), pa.string())
+    cells = as_ids(raw[name])
+    reject_ids(cells, rejections, name)
+    notes.add_ids(name, cells)
+    return cells.texts
+
+
+def _instants(
+    raw: pa.Table, source: EventSource, sequence: IntArray, rejections: RowRejections
+) -> ParsedCells:
     time = source.time
     if time.unit == "order":
         steps = (
@@ -147,8 +167,16 @@ def _instants(raw: pa.Table, source: EventSource, sequence: IntArray, rejections
     else:
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
     rejections.reject(parsed.missing, "missing_time", time.column, "names no instant")
+    if parsed.bad.any() and time.unit == "iso" and time.format is None:
+        numbers = parsed.bad & as_number(raw[time.column]).ok
+        detail = "is a number: `unit` in the mapping says what it counts, s, ms, us or ns since 1970"
+        rejections.reject(numbers, "bad_time", time.column, detail)
     rejections.reject(parsed.bad, "bad_time", time.column, f"is not an instant ({time.format or time.unit})")
-    return parsed.values
+    if time.unit != "order":
+        late, early = parsed.values > LAST_MICROS, parsed.values < FIRST_MICROS
+        rejections.reject(late, FUTURE_TIME, time.column, f"({time.unit}) lies beyond the year 9999")
+        rejections.reject(early, ABSURD_TIME, time.column, f"({time.unit}) lies before the year 1")
+    return parsed
 
 
 def _none(count: int) -> tuple[Any, Any]:
@@ -161,23 +189,31 @@ def _number(raw: pa.Table, name: str, rejections: RowRejections) -> ParsedCells:
     return parsed
 
 
-def _position(raw: pa.Table, source: EventSource, rejections: RowRejections) -> Column:
+def _position(raw: pa.Table, source: EventSource, rejections: RowRejections, notes: CellNotes) -> Column:
+    """Places from 1, null where there is none. A 0 where places count from 1 is none, and counted."""
     if source.position is None:
         return pa.nulls(len(raw), pa.int32())
-    parsed = _number(raw, source.position, rejections)
-    inside = (parsed.values >= 1) & (parsed.values < 2**31)
-    rejections.reject(parsed.ok & ~inside, "bad_number", source.position, "is not a position from 1")
-    return pa.array(np.where(inside, parsed.values, 0).astype(np.int32), mask=~(parsed.ok & inside))
+    name, first = source.position.column, source.position.first
+    parsed = _number(raw, name, rejections)
+    places = parsed.values + (1 - first)
+    none = parsed.ok & (places == 0)
+    if none.any():
+        notes.zero_positions[name] += int(none.sum())
+    inside = parsed.ok & (places >= 1) & (places < 2**31)
+    rejections.reject(parsed.ok & ~inside & ~none, "bad_number", name, f"is not a position from {first}")
+    return pa.array(np.where(inside, places, 0).astype(np.int32), mask=~inside)
 
 
 def _weights(
     raw: pa.Table, source: EventSource, kinds: Column, weights: dict[str, float], rejections: RowRejections
 ) -> FloatArray:
-    if source.weight is not None:
-        parsed = _number(raw, source.weight, rejections)
-        rejections.reject(parsed.values < 0, "bad_number", source.weight, "is a negative weight")
-        return np.asarray(parsed.values, np.float32)
+    """The weight of each row; where its cell is empty, that of its kind."""
     names = list(weights)
     places: Column = pc.index_in(kinds, value_set=pa.array(names, pa.string()))
     table = np.array([*(weights[name] for name in names), 0.0], np.float32)
-    return np.asarray(table[places.fill_null(len(names)).to_numpy(zero_copy_only=False)], np.float32)
+    by_kind = np.asarray(table[places.fill_null(len(names)).to_numpy(zero_copy_only=False)], np.float32)
+    if source.weight is None:
+        return by_kind
+    parsed = _number(raw, source.weight, rejections)
+    rejections.reject(parsed.values < 0, "bad_number", source.weight, "is a negative weight")
+    return np.where(parsed.missing, by_kind, parsed.values).astype(np.float32)

@@ -8,9 +8,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from recsys.arrays import BoolArray, Column
+from recsys.arrays import BoolArray
+from recsys.documents import JsonObject
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.raw.ids import IdCells
+from recsys.ingest.raw.time_cells import is_time_type
 
 FILE = "_file"  # columns that ride along with staged events: which file and row they came from
 ROW = "_row"
@@ -63,7 +66,7 @@ class RowRejections:
     def quarantine(self, table: str, batch: RawBatch) -> pa.Table:
         """The rejected rows of `batch` and its malformed ones, as `QUARANTINE_SCHEMA` has it."""
         rejected = np.flatnonzero(self._codes)
-        rows = batch.table.take(rejected).to_pylist()
+        rows = _plain_rows(batch.table.take(rejected))
         reasons = [self._reasons[code] for code in self._codes[rejected].tolist()]
         places = zip(batch.file_names(rejected), batch.rows[rejected].tolist(), strict=True)
         found = [
@@ -71,21 +74,20 @@ class RowRejections:
             for place, reason, row in zip(places, reasons, rows, strict=True)
         ]
         found += [
-            _row(table, bad.file, bad.row, "malformed_row", bad.detail, _shown({"text": bad.text}))
+            _row(table, bad.file, bad.row, bad.reason, bad.detail, _shown({"text": bad.text}))
             for bad in batch.malformed
         ]
         return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
-def overwritten_rows(ids: Column, open_rows: BoolArray) -> BoolArray:
-    """(N,) bool: rows whose id comes again in a later open row."""
-    codes = ids.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(open_rows)
-    last = np.full(int(codes.max(initial=-1)) + 2, -1, np.int64)
-    last[codes[rows]] = rows  # the last write of an id wins
-    mask = np.zeros(len(codes), bool)
-    mask[rows] = last[codes[rows]] != rows
-    return mask
+def reject_ids(
+    cells: IdCells, rejections: RowRejections, column: str, missing: str | None = None, detail: str = ""
+) -> None:
+    """Rejects the rows whose cell in `column` cannot be an id, and under `missing` those that have none."""
+    if missing is not None:
+        rejections.reject(cells.missing, missing, column, detail)
+    for why, rows in cells.faults:
+        rejections.reject(rows, "bad_id", column, why)
 
 
 def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Table:
@@ -103,20 +105,31 @@ def quarantined_events(rejected: pa.Table, file_names: Sequence[str]) -> pa.Tabl
     return pa.Table.from_pylist(found, schema=QUARANTINE_SCHEMA)
 
 
+def _plain_rows(table: pa.Table) -> list[JsonObject]:
+    """The rows of `table` with times as texts: Python's own do not reach beyond the year 9999."""
+    for place, name in enumerate(table.column_names):
+        if is_time_type(table[name].type):
+            table = table.set_column(place, name, table[name].cast(pa.string()))
+    rows: list[JsonObject] = table.to_pylist()
+    return rows
+
+
 def _row(table: str, file: str, row: int, reason: str, detail: str, raw: str) -> dict[str, str | int]:
     return {"table": table, "file": file, "row": row, "reason": reason, "detail": detail, "raw": raw}
 
 
-def _detail(reason: _Reason, row: dict[str, Any]) -> str:
+def _detail(reason: _Reason, row: JsonObject) -> str:
     if reason.column is None:
         return reason.detail
     return f"{reason.column} = {_plain(row.get(reason.column))!r} {reason.detail}".rstrip()
 
 
-def _shown(row: dict[str, Any]) -> str:
+def _shown(row: JsonObject) -> str:
     plain = {name: _plain(value) for name, value in row.items()}
     return orjson.dumps(plain, default=str).decode("utf-8", "replace")
 
 
 def _plain(value: Any) -> Any:
-    return value.split(LIST_MARK) if isinstance(value, str) and LIST_MARK in value else value
+    if isinstance(value, str) and LIST_MARK in value:
+        return value.removesuffix(LIST_MARK).split(LIST_MARK)
+    return value

@@ -55,10 +55,12 @@ def production_bundle(settings: Settings) -> Check:
         bundle = None
     if bundle is None:
         return missing(name, "none", train)
+    from recsys.models.manifest import NO_CLOCK
     from recsys.stores.bundles.bundles import load_manifest, verify_bundle
 
     try:
-        services = load_manifest(bundle.path).services
+        manifest = load_manifest(bundle.path)
+        services = manifest.services
         today = schema_hashes(settings, services) if services else {}
         verify_bundle(bundle.path, today)
     except RecsysError as error:
@@ -66,4 +68,8 @@ def production_bundle(settings: Settings) -> Check:
     if today is None:
         apply = "run `feast -c feature_repo apply`"
         return warning(name, f"{bundle.bundle_id}; its features cannot be compared", apply)
-    return ok(name, f"{bundle.bundle_id}, in production since {bundle.promoted_at:%Y-%m-%d %H:%M}")
+    without = f"; it has no ranker: {manifest.no_ranker}" if manifest.no_ranker else ""
+    detail = f"{bundle.bundle_id}, in production since {bundle.promoted_at:%Y-%m-%d %H:%M}{without}"
+    if manifest.no_ranker not in (None, NO_CLOCK):
+        return warning(name, detail, "import more events and run `recsys train`")
+    return ok(name, detail)

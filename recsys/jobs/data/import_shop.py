@@ -21,6 +21,7 @@ from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
+from recsys.ingest.mapping.sources import Source
 from recsys.ingest.readers.files import find_files
 from recsys.ingest.readers.limits import read_limits
 from recsys.ingest.tables.rejections import QUARANTINE_SCHEMA
@@ -201,8 +202,9 @@ def source_paths(shop: ShopFiles) -> list[Path]:
         DataError: a name or glob fits no file.
     """
     mapping = shop.mapping
-    sources = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
-    sources += mapping.items.vectors.values()
+    tables = [*mapping.events, mapping.items, *([mapping.users] if mapping.users else [])]
+    joins = [join for table in tables for join in table.join.values()]
+    sources: list[Source] = [*tables, *joins, *mapping.items.vectors.values()]
     return [path for source in sources for path in find_files(source, shop.folder)]
 
 

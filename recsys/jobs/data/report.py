@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from recsys.documents import JsonObject
 
-TABLES = ("events", "items", "users", "vectors")
+TABLES = ("events", "items", "users", "vectors", "joined")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,19 @@ class RejectedRows:
     example: str
 
 
+@dataclass(frozen=True)
+class ChangedCells:
+    """How many cells of one column, or items, are not what the files say, and in which way."""
+
+    table: str
+    change: str
+    column: str
+    cells: int
+
+
+_CHANGES = ("blanked", "empty_elements", "cast_ids", "decimal_commas", "zero_positions", "fallbacks")
+
+
 def table_rows(report: JsonObject) -> tuple[TableRows, ...]:
     """One row for each table that the import had."""
     names = ("rows", "kept", "duplicates", "cancelled", "quarantined")
@@ -44,4 +57,15 @@ def rejected_rows(report: JsonObject) -> tuple[RejectedRows, ...]:
         for table in TABLES
         if table in report
         for reason, rows in report[table]["reasons"].items()
+    )
+
+
+def changed_cells(report: JsonObject) -> tuple[ChangedCells, ...]:
+    """One row for each table, change and column: cells left empty, ids that stand in for titles, ..."""
+    return tuple(
+        ChangedCells(table, change, column, cells)
+        for table in TABLES
+        if table in report
+        for change in _CHANGES
+        for column, cells in report[table].get(change, {}).items()
     )

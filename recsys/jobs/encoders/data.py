@@ -11,6 +11,7 @@ from recsys.catalog import is_titled
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.split import Split
+from recsys.errors import DataError
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.text_vectors import Encoder, TextVectors
 from recsys.stores.lake.dataset_files import load_items
@@ -33,10 +34,16 @@ def shop_texts(settings: Settings) -> list[str]:
     """The distinct texts of the catalog, sorted; blank ones are left out.
 
     Raises:
-        DataError: nothing was imported.
+        DataError: nothing was imported, or no item has a text.
     """
     texts = load_items(settings.paths)[columns.TEXT].to_pylist()
-    return sorted({text.strip() for text in texts if text and text.strip()})
+    distinct = sorted({text.strip() for text in texts if text and text.strip()})
+    if not distinct:
+        raise DataError(
+            f"none of {len(texts)} items has a text, so there is nothing that an encoder could read. "
+            "Name a title or a text under [items] in the mapping and import again."
+        )
+    return distinct
 
 
 def shop_vectors(

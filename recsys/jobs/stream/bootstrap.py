@@ -9,13 +9,15 @@ from uuid import uuid4
 import numpy as np
 
 from recsys import columns
-from recsys.arrays import IntArray
+from recsys.arrays import BoolArray, IntArray
+from recsys.catalog import stable_key
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
+from recsys.errors import InvalidEventError, StoreUnavailableError
 from recsys.features.item_content import keys_of
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
+from recsys.ingest.tables.live_rejects import live_rejects
 from recsys.instants import from_micros
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
@@ -73,7 +75,15 @@ def belongs_to_import(epoch: str | None, origin: str) -> bool:
 def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
     """Weights and cleaning of the imported shop, and its categories."""
     mapping = shop_mapping(paths)
-    return ShopRules(mapping.kind_weights, mapping.label_kinds, mapping.cleaning, categories)
+    return ShopRules(
+        mapping.kind_weights,
+        mapping.label_kinds,
+        mapping.cleaning,
+        categories,
+        live_rejects(mapping.events),
+        categories.is_known,
+        categories.check if mapping.items.unknown == "quarantine" else None,
+    )
 
 
 def shop_mapping(paths: HomePaths) -> ShopMapping:
@@ -96,6 +106,25 @@ class ItemCategories:
             return np.zeros(len(item_keys), np.int64)
         place = np.minimum(np.searchsorted(self._keys, item_keys), len(self._keys) - 1)
         return np.where(self._keys[place] == item_keys, self._categories[place], 0)
+
+    def is_known(self, item_keys: IntArray) -> BoolArray:
+        """Whether the catalog has each item."""
+        if not len(self._keys):
+            return np.zeros(len(item_keys), bool)
+        place = np.minimum(np.searchsorted(self._keys, item_keys), len(self._keys) - 1)
+        return np.asarray(self._keys[place] == item_keys)
+
+    def check(self, item_id: str) -> None:
+        """Raises InvalidEventError for an item that the catalog does not have."""
+        key = np.array([stable_key(item_id)], np.int64)
+        if self.is_known(key)[0]:
+            return
+        self.refresh()  # it may have come a moment ago
+        if not self.is_known(key)[0]:
+            raise InvalidEventError(
+                f"item {item_id!r} is not in the catalog, and the mapping says `[items] unknown = "
+                '"quarantine"`. Send an item_upsert of it, then run `recsys stream dlq retry`.'
+            )
 
     def refresh(self) -> None:
         """Reads the items again if their files have changed."""

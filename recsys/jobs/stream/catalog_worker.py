@@ -1,11 +1,11 @@
 """Opens the catalog's worker on the stores of a home."""
 
 from recsys.config import Settings
-from recsys.instants import now_micros
 from recsys.stores.catalog.feed import CatalogFeed
 from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.encoders.upsert_texts import UpsertTexts
 from recsys.stores.features.online_writer import OnlineRows
+from recsys.stores.redis.clock import BoundedClock
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
@@ -19,12 +19,13 @@ def open_catalog_worker(settings: Settings) -> CatalogWorker:
         ConfigError: the feature repository was never applied.
         StoreUnavailableError: no Redis runs.
     """
+    client = connect(settings, TIMEOUT_SECONDS)
     deps = CatalogDeps(
         stream=open_stream(settings),
         log=CatalogHistory(settings.paths),
         online=OnlineRows(settings),
-        feed=CatalogFeed(connect(settings, TIMEOUT_SECONDS), TIMEOUT_SECONDS),
+        feed=CatalogFeed(client, TIMEOUT_SECONDS),
         texts=UpsertTexts(settings),
         progress=open_progress(settings),
     )
-    return CatalogWorker(deps, clock=now_micros)
+    return CatalogWorker(deps, clock=BoundedClock(client))

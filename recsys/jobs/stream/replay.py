@@ -101,6 +101,7 @@ def _read(
         created = state.stamp(now)
         if start is None and end is None:
             stream = open_stream(settings)
+            stream.confirm_partitions()
             begin_state(settings, state, stream, now, anew=True)
             stream.close()
         else:

@@ -11,18 +11,19 @@ from threading import Event, Thread
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
-from recsys.instants import now_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.redis.clock import BoundedClock
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.runner import Runner
-from recsys.streaming.worker import Sinks, Worker
+from recsys.streaming.sinks import Sinks
+from recsys.streaming.worker import Worker
 
 COMPACT_SECONDS = 30.0
 COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
@@ -94,17 +95,20 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
 
     Raises:
         DataError: nothing was imported.
-        ConfigError: a pinned partition does not exist, or the features were never applied.
+        ConfigError: a pinned partition does not exist, the features were never applied, or the stream has
+            another number of partitions than the settings.
         StoreUnavailableError: Redis, Kafka or the disk.
     """
     paths = settings.paths
     with ExitStack() as stack:
         stream = open_stream(settings)
         stack.callback(stream.close)
+        stream.confirm_partitions()
         state = SqliteStreamState(paths.stream)
         stack.callback(state.close)
-        popularity = PopularityFeed(connect(settings, TIMEOUT_SECONDS))
-        if begin_state(settings, state, stream, now_micros()):
+        client = connect(settings, TIMEOUT_SECONDS)
+        clock, popularity = BoundedClock(client), PopularityFeed(client)
+        if begin_state(settings, state, stream, clock()):
             popularity.clear()
             log.info("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
@@ -119,10 +123,11 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
 
         def is_current() -> bool:
             categories.refresh()
+            stream.confirm_partitions()
             return belongs_to_import(epoch, epoch_of(paths, stream.partitions))
 
         yield Runner(
-            Worker(stream, state, sinks, rules, settings.stream, now_micros, time.sleep),
+            Worker(stream, state, sinks, rules, settings.stream, clock, time.sleep),
             locks,
             stream.partitions,
             is_current,

@@ -108,7 +108,7 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
     """What `recsys train` would do and need; a few steps are tried, nothing is written."""
     shop = open_shop(settings.paths)
     protocol = protocol or shop.default_protocol
-    split = shop.split(protocol, settings.evaluation)
+    split = shop.training_split(protocol, settings.evaluation)
     process, clock = resident_bytes() + _LOADED_LATER, shop.info.clock == "time"
     items = _catalog_items(settings, shop.interactions.items)
     dimensions = encoder_dimensions(settings.text)

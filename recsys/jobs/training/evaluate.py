@@ -178,7 +178,8 @@ def run_evaluation(
         served=ours[-1].name,
         progress=progress,
     )
-    return replace(found, calibration=calibration_of(ours[-1], found.cases))
+    calibration, no_ranker = calibration_of(ours[-1], found.cases), bundle.manifest.no_ranker
+    return replace(found, calibration=calibration, no_ranker=no_ranker)
 
 
 def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:

@@ -51,6 +51,7 @@ class TrainingResult:
             "dataset": manifest.dataset,
             "protocol": manifest.protocol,
             **({"parent": manifest.parent} if manifest.parent else {}),
+            **({"no ranker": manifest.no_ranker} if manifest.no_ranker else {}),
             "users": manifest.users,
             "items": manifest.items,
             "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
@@ -163,7 +164,7 @@ def open_job(
     shop = open_shop(settings.paths)
     if incremental:
         settings, protocol = incremental_protocol(settings, protocol, shop.info)
-    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    split = shop.training_split(protocol or shop.default_protocol, settings.evaluation)
     features = OfflineFeatures(settings)
     parent = open_parent(settings, production, shop, split, features) if incremental else None
     build_features(settings, progress)

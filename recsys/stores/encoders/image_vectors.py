@@ -19,6 +19,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.ingest.background import prefetch
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.files import read_batches
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.picture_files import Picture, UnreadablePicture, decode_picture
@@ -81,8 +82,8 @@ class ImageColumn:
 def item_images(file: Path, identifier: str, column: str, delimiter: str | None = None) -> list[ItemImage]:
     """The image of each item in a CSV, TSV, JSON Lines or Parquet file; of rows with one id the last counts.
 
-    A relative path is relative to the folder of the file. Rows without an id are left out: an import
-    rejects them.
+    A relative path is relative to the folder of the file. Rows without a valid id are left out: an
+    import rejects them.
 
     Raises:
         SchemaMismatchError: the file lacks a column.
@@ -91,9 +92,9 @@ def item_images(file: Path, identifier: str, column: str, delimiter: str | None 
     source = Source(files=(file.name,), delimiter=delimiter)
     found: dict[str, Path | None] = {}
     for batch in read_batches(source, file.parent, [identifier, column]):
-        ids, paths = (as_text(batch.table[name]).to_pylist() for name in (identifier, column))
-        for item_id, path in zip(ids, paths, strict=True):
-            if item_id:
+        cells, paths = as_ids(batch.table[identifier]), as_text(batch.table[column]).to_pylist()
+        for item_id, bad, path in zip(cells.texts.to_pylist(), cells.bad.tolist(), paths, strict=True):
+            if item_id and not bad:
                 found[item_id] = file.parent / path.strip() if path and path.strip() else None
     return [ItemImage(item_id, path) for item_id, path in found.items()]
 

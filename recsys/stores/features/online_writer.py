@@ -17,6 +17,7 @@ from recsys.stores.packed.commands import (
     is_cluster,
     retire_earlier_schemas,
     split_keys,
+    sum_answers,
     write_rows,
 )
 from recsys.stores.packed.connection import open_client
@@ -128,8 +129,10 @@ class OnlineRows:
             for keys, packed in commands:
                 pipe.evalsha(WRITE_SHA, len(keys), *keys, self._live_seconds, *packed)
             pipe.get(pointer_key(self._store.project))
-            raw: bytes | None = pipe.execute()[-1]
-            return raw
+            *answers, raw = pipe.execute()
+        sum_answers(self._client, answers)
+        pointer: bytes | None = raw
+        return pointer
 
     def _view(self, name: str) -> PackedView:
         view = self._views.get(name)

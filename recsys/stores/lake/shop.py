@@ -1,5 +1,7 @@
 """Opens an imported shop: facts and labelled actions."""
 
+import pyarrow.compute as pc
+
 from recsys import columns
 from recsys.dataset.labels import build_interactions
 from recsys.dataset.shop import Shop
@@ -16,5 +18,8 @@ def open_shop(paths: HomePaths) -> Shop:
     """
     info = load_info(paths)
     needed = [columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT]
-    events = open_lake(paths).read(columns=needed)
+    lake = open_lake(paths)
+    events = lake.read(columns=needed)
+    if pc.any(pc.equal(events[columns.KIND], columns.CANCEL)).as_py():
+        events = lake.read(columns=[*needed, columns.QUANTITY, columns.VALUE_MICROS])
     return Shop(info, build_interactions(events, load_items(paths), info.label_kinds))

@@ -1,6 +1,7 @@
 """What the packed store says to Redis: read, write and delete rows, on one server or on a cluster."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,27 +9,44 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import NoScriptError
 
+from recsys.instants import CLOCK_TOLERANCE
 from recsys.stores.packed.rows import PackedView
 from recsys.stores.redis.client import ThreadConnection, redis_errors
+from recsys.stores.redis.clock import ClockFaults, count_clock_faults
 
 WRITE_ROWS = 1000  # rows a script call: about 2 ms in which the server answers no other client
 DELETE_KEYS = 1000
 RETIRED_SECONDS = 86_400  # that long rows of an earlier schema stay for services that still read them
 
+log = logging.getLogger(__name__)
+
 # KEYS: keys of rows; ARGV[1]: seconds after which Redis may drop them (0 = never); ARGV[2..]: the rows.
 # A row replaces another with an earlier event timestamp or, at equal ones, an earlier created timestamp.
-# Exactly equal stamps are the same row delivered again. Microseconds until the year 2255 are exact in
-# Lua's doubles.
+# Exactly equal stamps are the same row delivered again. A stored stamp from the future, by this server's
+# clock, loses to one of the present: else a clock that ran ahead for seconds would freeze the row until
+# then. Answers how many rows were written, how many came from the future, and how many of it were replaced.
+# Microseconds until the year 2255 are exact in Lua's doubles.
 WRITE_SCRIPT = """
-local written = 0
+local time = redis.call('TIME')
+local limit = time[1] * 1000000 + time[2] + TOLERANCE
+local written, ahead, replaced = 0, 0, 0
 for i, key in ipairs(KEYS) do
   local new = ARGV[i + 1]
+  local new_event, new_created = struct.unpack('<i8i8', new)
+  if new_event > limit or new_created > limit then
+    ahead = ahead + 1
+  end
   local old = redis.call('GETRANGE', key, 0, 15)
   local wins = #old < 16
   if not wins then
     local event, created = struct.unpack('<i8i8', old)
-    local new_event, new_created = struct.unpack('<i8i8', new)
-    wins = new_event > event or (new_event == event and new_created > created)
+    if event > limit and new_event <= limit or
+       event == new_event and created > limit and new_created <= limit then
+      wins = true
+      replaced = replaced + 1
+    else
+      wins = new_event > event or (new_event == event and new_created > created)
+    end
   end
   if wins then
     if ARGV[1] == '0' then
@@ -39,8 +57,8 @@ for i, key in ipairs(KEYS) do
     written = written + 1
   end
 end
-return written
-"""
+return {written, ahead, replaced}
+""".replace("TOLERANCE", str(CLOCK_TOLERANCE))
 WRITE_SHA = hashlib.sha1(WRITE_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 Keys = Sequence[bytes]
@@ -90,33 +108,47 @@ def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int
     Raises:
         StoreUnavailableError: Redis does not answer; what was written before stays.
     """
-    written = 0
+    answers = []
     with redis_errors("write rows"):
         for part in split_keys(client, keys):
             arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
             try:
-                written += client.evalsha(WRITE_SHA, len(part), *arguments)
+                answers.append(client.evalsha(WRITE_SHA, len(part), *arguments))
             except NoScriptError:  # a server that has not seen the script since it started
-                written += client.eval(WRITE_SCRIPT, len(part), *arguments)
+                answers.append(client.eval(WRITE_SCRIPT, len(part), *arguments))
             if progress:
                 progress(len(part))
-    return written
+    return sum_answers(client, answers)
 
 
 async def write_rows_async(
     client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone
 ) -> int:
     """The same with an asyncio client."""
-    written = 0
+    answers = []
     with redis_errors("write rows"):
         for part in split_keys(client, keys):
             arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
             try:
-                written += await client.evalsha(WRITE_SHA, len(part), *arguments)
+                answers.append(await client.evalsha(WRITE_SHA, len(part), *arguments))
             except NoScriptError:
-                written += await client.eval(WRITE_SCRIPT, len(part), *arguments)
+                answers.append(await client.eval(WRITE_SCRIPT, len(part), *arguments))
             if progress:
                 progress(len(part))
+    return sum(written for written, _, _ in answers)
+
+
+def sum_answers(client: Any, answers: Sequence[Sequence[int]]) -> int:
+    """How many rows were written, by the write script's answers; what came from the future is counted.
+
+    Raises:
+        StoreUnavailableError: Redis does not answer.
+    """
+    written, ahead, replaced = (sum(counts) for counts in zip(*answers, strict=True)) if answers else (0,) * 3
+    if ahead or replaced:
+        count_clock_faults(client, ClockFaults(rows_ahead=ahead, rows_replaced=replaced))
+    if ahead:
+        log.warning("%d rows have an instant ahead of the server's clock: set the writer's clock", ahead)
     return written
 
 

@@ -11,7 +11,9 @@ the latest is kept by sorting Arrow columns; and rows are packed from columns in
 value for each cell. With any other online store, and in dual mode, the last step is Feast's own.
 """
 
+import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -26,11 +28,14 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.compute_engines.local.nodes import LocalDedupNode, LocalFilterNode, LocalOutputNode
 from feast.utils import _validate_vector_field_lengths
 
-from recsys.instants import from_micros
+from recsys.instants import CLOCK_TOLERANCE, EPOCH, from_micros
+from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.online import PackedRedisOnlineStore
+from recsys.stores.redis.clock import ClockFaults, count_clock_faults, server_micros
 
 BATCH_ROWS = 20_000  # packed at once: bounds the memory of views with long vectors
 
+log = logging.getLogger(__name__)
 pc: Any = pyarrow.compute  # its stubs do not know that a function of an array returns an array
 
 
@@ -53,6 +58,8 @@ class PackedComputeEngine(LocalComputeEngine):  # type: ignore[misc]
         job_id = f"{task.feature_view.name}-{task.start_time}-{task.end_time}"
         try:
             task = self._from_the_beginning_where_new(task)
+            if isinstance(self.online_store, PackedRedisOnlineStore):
+                task = _bounded(task, self.repo_config)
             context = self.get_execution_context(registry, task)
             builder = _ColumnarBuilder(registry, task, backend=self._get_backend(context))
             builder.build().execute(context)
@@ -134,6 +141,30 @@ class _PackedOutputNode(LocalOutputNode):  # type: ignore[misc]
                 config=config, feature_view=self.feature_view, table=table, progress=lambda rows: None
             )
         return _output(self, context, table)
+
+
+def _bounded(task: Any, config: Any) -> Any:
+    """The task with instants that have come, by the online store's clock.
+
+    Rows of midnights to come would hide those of now. And Feast notes an instant from the future as the one
+    from which the next incremental run goes on: what came before it is then taken from the beginning.
+    """
+    client = open_client(config)
+    try:
+        now = from_micros(server_micros(client))
+        latest = now + timedelta(microseconds=CLOCK_TOLERANCE)
+        if task.start_time <= latest and task.end_time <= latest:
+            return task
+        count_clock_faults(client, ClockFaults(batches_ahead=1))
+    finally:
+        client.close()
+    start = EPOCH if task.start_time > latest else task.start_time
+    log.warning(
+        "%s from %s to %s lies ahead of the online store's clock: taken from %s to %s",
+        task.feature_view.name,
+        *(f"{instant:%Y-%m-%d %H:%M}" for instant in (task.start_time, task.end_time, start, now)),
+    )
+    return replace(task, start_time=start, end_time=min(task.end_time, now))
 
 
 def latest_rows(table: pa.Table, keys: list[str], stamps: list[str]) -> pa.Table:

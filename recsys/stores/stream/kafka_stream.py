@@ -65,6 +65,14 @@ class KafkaEventStream:
         self._watcher: Any = None
         self._topic_partitions = [self._kafka.TopicPartition(TOPIC, each) for each in range(partitions + 1)]
 
+    def confirm_partitions(self) -> None:
+        """Looks at the topic, once.
+
+        Raises:
+            ConfigError: it has another number of partitions.
+        """
+        self._call("look at the partitions", self._start())
+
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
         """Adds rows; all replicas in sync have them when this returns. Cut short, some may be there."""
         if not rows:
@@ -164,7 +172,8 @@ class KafkaEventStream:
             raise ConfigError(
                 f"topic {TOPIC} has {count} partitions; stream.partitions = {self.partitions} needs "
                 f"{self.partitions + 1}, one for the catalog. Set stream.partitions = {count - 1}, or use "
-                "another broker."
+                "another broker. To have more: stop the services, let `recsys stream run --once` process "
+                "what waits with the old setting, then let Kafka add partitions to the topic."
             )
 
     async def _send(self, messages: Sequence[Message]) -> list[int]:

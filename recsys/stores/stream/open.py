@@ -3,6 +3,7 @@
 from recsys.config import Settings
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.progress import RedisProgress
+from recsys.stores.stream.redis_partitions import StreamPartitions
 from recsys.streaming.stream import EventStream
 
 TIMEOUT_SECONDS = 5.0
@@ -24,6 +25,20 @@ def open_stream(settings: Settings) -> EventStream:
 
     client = connect(settings, TIMEOUT_SECONDS)
     return RedisEventStream(client, stream.partitions, keep_seconds=stream.keep_seconds)
+
+
+def stored_partitions(settings: Settings) -> int:
+    """How many partitions of users the stream has: more or fewer than the settings say after these changed.
+
+    Kafka says so itself: whoever opens a topic of another number is refused.
+
+    Raises:
+        StoreUnavailableError: there is no server.
+    """
+    own = settings.stream.partitions
+    if settings.stream.transport == "kafka":
+        return own
+    return StreamPartitions(connect(settings, TIMEOUT_SECONDS)).read(own)
 
 
 def open_progress(settings: Settings) -> RedisProgress:

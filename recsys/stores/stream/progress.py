@@ -11,6 +11,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from recsys.stores.redis.client import redis_errors
+from recsys.stores.redis.clock import read_clock_faults
 
 PREFIX = "recsys:{progress}"  # one slot of a cluster: the script below writes to both keys
 MINUTES = 10
@@ -114,6 +115,14 @@ class RedisProgress:
             minutes: list[dict[bytes, bytes]] = pipe.execute()
         longest = max((int(minute.pop(b"max", 0)) for minute in minutes), default=0)
         return _summary(minutes, longest)
+
+    def clock_faults(self) -> dict[str, int]:
+        """What clocks did that ran ahead, and how often.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        return vars(read_clock_faults(self._client))
 
     def _minute(self, ago: int) -> str:
         return f"{self._waited}:{int(self._clock() // 60) - ago}"

@@ -18,6 +18,7 @@ import redis
 from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.exchange import Exchange, pack_command, raise_first_error
+from recsys.stores.stream.redis_partitions import PARTITIONS_KEY, StreamPartitions
 from recsys.stores.stream.redis_stream_reader import RedisStreamReader, offset_of, partition_key
 from recsys.streaming.dead_letters import decode_dead_letter, encode_dead_letter, letter_id
 from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
@@ -49,18 +50,38 @@ class RedisEventStream:
         self._exchange = Exchange(client)
         self._heads = [_append_head(partition) for partition in range(partitions + 1)]
         self._crowded_millis = 0
+        self._count = StreamPartitions(client)
+        self._claim = pack_command(b"SET", PARTITIONS_KEY, b"%d" % partitions, b"NX", b"GET")
+
+    def confirm_partitions(self) -> None:
+        """Looks whether the stream has as many partitions as this says; it gets them if it has none yet.
+
+        Raises:
+            ConfigError: it has another number of them.
+        """
+        self._count.confirm(self.partitions)
 
     def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
-        """Adds rows, in one transaction: the server syncs its file once, however many they are."""
+        """Adds rows, in one transaction: the server syncs its file once, however many they are.
+
+        Raises:
+            ConfigError: the stream has another number of partitions.
+            StoreUnavailableError: Redis does not answer, or the number is being changed.
+        """
         if not rows:
             return []
         instant = b"%d" % accepted_at
         tail = b"\r\n$1\r\nt\r\n$%d\r\n%b\r\n" % (len(instant), instant)
         commands = [self._heads[partition] + b"%d\r\n" % len(body) + body + tail for partition, body in rows]
+        self._count.confirm_once(self.partitions)
         with redis_errors(f"append {len(rows)} events", self._timeout):
             self._reject_while_full()
-            names = self._exchange(MULTI + b"".join(commands) + EXEC, len(rows) + 2)[-1]
-            raise_first_error(names)
+            packet = MULTI + self._claim + b"".join(commands) + EXEC
+            found, *names = self._exchange(packet, len(rows) + 3)[-1]
+            raise_first_error([found, *names])
+            if found is not None and found != b"%d" % self.partitions:  # changed since this began to append
+                self._take_back(_names_by_partition(rows, names))
+                self._count.refuse(found, self.partitions)
         offsets = [offset_of(name) for name in names]
         newest = max(offsets, key=SEQUENCE_BITS.__and__)
         if newest & SEQUENCE_BITS >= CROWDED:
@@ -68,7 +89,12 @@ class RedisEventStream:
         return offsets
 
     def reader(self, after: Mapping[int, int]) -> RedisStreamReader:
-        """A reader that begins behind `after`; the group's positions are set there too."""
+        """A reader that begins behind `after`; the group's positions are set there too.
+
+        Raises:
+            ConfigError: the stream has another number of partitions.
+        """
+        self.confirm_partitions()
         reader = RedisStreamReader(self._client, self._group, self._keep_seconds)
         reader.begin(after)
         return reader
@@ -118,6 +144,16 @@ class RedisEventStream:
         self._exchange.close()
         self._client.close()
 
+    def _take_back(self, appended: Mapping[int, Sequence[bytes]]) -> None:
+        """Deletes entries that nobody has read, and lets the group's lag not count them."""
+        for partition, names in appended.items():
+            key = partition_key(partition)
+            self._client.xdel(key, *names)
+            for group in self._client.xinfo_groups(key):
+                if group["name"] == self._group.encode():
+                    read = (group["entries-read"] or 0) + len(names)
+                    self._client.xgroup_setid(key, self._group, group["last-delivered-id"], entries_read=read)
+
     def _status(self, partition: int, stream: Any, groups: Any) -> PartitionStatus:
         if stream is None:
             return PartitionStatus(partition, 0, 0, 0)
@@ -139,6 +175,13 @@ class RedisEventStream:
             remedy = f"Its clock was set back by more than {behind / 1000:.0f} s: set it right."
             raise StoreUnavailableError("redis", "append events", 0.0, remedy)
         self._crowded_millis = 0
+
+
+def _names_by_partition(rows: Sequence[tuple[int, bytes]], names: Sequence[bytes]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    for (partition, _), name in zip(rows, names, strict=True):
+        found.setdefault(partition, []).append(name)
+    return found
 
 
 def _append_head(partition: int) -> bytes:

@@ -5,6 +5,7 @@ from; if they are no longer those of the state, another worker has done it and n
 batch counts once, whichever worker is killed and whatever is delivered again.
 """
 
+import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,19 +17,22 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
-from recsys.dataset.schemas import upgrade_events
 from recsys.errors import StoreUnavailableError
-from recsys.instants import DAY, SECOND
+from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
-from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES
-from recsys.streaming.state import Committed, InitialState, ItemState, Pending, Step, UserState
+from recsys.stores.stream.event_blobs import decode_events, encode_events
+from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
+from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
 BUSY_SECONDS = 30.0
 QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
 SLICES = 64  # parts in which old event ids are forgotten, so that no worker waits for it
 MINUTES_KEPT = 60
+EXAMPLES = 10
 _MINUTE = 60 * SECOND
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStreamState:
@@ -133,13 +137,13 @@ class SqliteStreamState:
         return first
 
     def stamp(self, now: int) -> int:
-        """A created timestamp, larger than every one before."""
+        """A created timestamp, larger than every one before but for those of a clock that ran ahead."""
         with self._transaction("stamp"):
             return self._stamp(now)
 
     def commit(self, step: Step, now: int) -> Committed | None:
         """Does all of `step`; nothing, and None, if another worker moved the state on meanwhile."""
-        events = _encoded(step.events) if step.events is not None and len(step.events) else None
+        events = encode_events(step.events) if step.events is not None and len(step.events) else None
         try:
             with self._transaction("commit"):
                 if self._meta("epoch") != step.epoch or self.offsets(step.before) != dict(step.before):
@@ -167,6 +171,9 @@ class SqliteStreamState:
             row = (batch, " ".join(map(str, step.after)), "\0".join(users), "\0".join(items))
             db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", row)
         self._count(step, now)
+        if step.unknown_items:
+            latest = dict.fromkeys((*reversed(step.unknown_items), *self.unknown_items()))
+            self._set("unknown_items", "\0".join([*latest][:EXAMPLES]))
         self._forget_written()
         return Committed(batch, created, items)
 
@@ -204,7 +211,7 @@ class SqliteStreamState:
                 self._set("flush", number)
         files: dict[int, list[pa.Table]] = {}
         for flush, events in self._rows("SELECT flush, events FROM lake ORDER BY flush, batch"):
-            files.setdefault(flush, []).append(_decoded(events))
+            files.setdefault(flush, []).append(decode_events(events))
         return [(f"stream-{self._name}-{flush}", pa.concat_tables(files[flush])) for flush in files]
 
     def flushed(self, name: str) -> None:
@@ -217,6 +224,11 @@ class SqliteStreamState:
     def counters(self) -> dict[str, int]:
         """What all workers have counted since the state was made."""
         return dict(self._rows("SELECT name, count FROM counters ORDER BY name"))
+
+    def unknown_items(self) -> tuple[str, ...]:
+        """Ids of the last items that events were about and the catalog did not know, the latest first."""
+        with _disk("read", self._folder):
+            return _split(self._meta("unknown_items") or "")
 
     def rate(self, now: int) -> float:
         """Events a second over the last minutes that are complete, and the one that is not."""
@@ -270,9 +282,20 @@ class SqliteStreamState:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def _stamp(self, now: int) -> int:
-        created = max(now, int(self._meta("created") or 0) + 1)
+        last = int(self._meta("created") or 0)
+        if last > now + CLOCK_TOLERANCE:
+            self._undo_future(now, last)
+            last = 0
+        created = max(now, last + 1)
         self._set("created", created)
         return created
+
+    def _undo_future(self, now: int, last: int) -> None:
+        """After a clock ran ahead: what midnights to come changed is written anew by the next ticks."""
+        log.warning("a worker's clock was %.0f s ahead; all rows are written again", (last - now) / SECOND)
+        for statement in UNDO_FUTURE:
+            self._db.execute(statement, {"day": now // DAY, "minute": now // _MINUTE, "due": DUE})
+        self._db.execute(ADD_COUNT, ("clock_ahead", 1))
 
     def _see(self, hashes: IntArray, day: int) -> None:
         rows = ((each, day) for each in np.sort(hashes).tolist())  # in the order of the table's pages
@@ -320,16 +343,3 @@ def _parts(values: list[Any]) -> Iterable[list[Any]]:
 
 def _split(ids: str) -> tuple[str, ...]:
     return tuple(ids.split("\0")) if ids else ()
-
-
-def _encoded(events: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, events.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(events)
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
-
-
-def _decoded(events: bytes) -> pa.Table:
-    with pa.ipc.open_stream(events) as reader:
-        return upgrade_events(reader.read_all())

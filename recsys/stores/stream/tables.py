@@ -24,3 +24,10 @@ SET_USER = """INSERT INTO users (user_id, partition, expires, log) VALUES (?, ?,
     SET partition = excluded.partition, expires = excluded.expires, log = excluded.log"""
 SET_ITEM = """INSERT INTO items (item_id, expires, tiles) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET expires = excluded.expires, tiles = excluded.tiles"""
+# After a clock ran ahead: its midnights come again, and nothing is kept until its days are over.
+UNDO_FUTURE = (
+    "UPDATE users SET expires = :due",
+    "UPDATE items SET expires = :due",
+    "UPDATE seen SET day = :day WHERE day > :day",
+    "DELETE FROM minutes WHERE minute > :minute",
+)

@@ -1,18 +1,49 @@
 """The ranker: the second stage, trained on the ranking set."""
 
+import logging
+from dataclasses import replace
+
 from recsys.models.bundle import Bundle
-from recsys.models.ranker import Ranker
+from recsys.models.manifest import NO_CLOCK
 from recsys.training.job import TrainingJob
-from recsys.training.ranker import train_ranker
+from recsys.training.ranker import ranker_obstacle, train_ranker
 from recsys.training.stages.ranking_set import build_ranking_set
 
+log = logging.getLogger(__name__)
 
-def train_ranker_stage(job: TrainingJob, bundle: Bundle) -> Ranker:
-    """A calibrated ranker over the first stage `bundle`; its curves are left in the run's folder."""
-    data = build_ranking_set(job, bundle)
+
+def train_ranker_stage(job: TrainingJob, first_stage: Bundle, bundle: Bundle) -> Bundle:
+    """`bundle` with a calibrated ranker; where the data has too little for one, with the reason instead.
+
+    The ranker's curves are left in the run's folder.
+
+    Args:
+        first_stage: what the ranker learns over: a bundle that knows nothing of the validation period.
+    """
+    if job.shop.info.clock == "order":
+        return _without_ranker(bundle, NO_CLOCK)
+    data = build_ranking_set(job, first_stage)
+    obstacle = ranker_obstacle(data.labels, data.mask, data.users)
+    if obstacle is not None:
+        remedy = "Import more events, of more users and items,"
+        if len(data.labels) >= job.settings.ranker.requests:
+            remedy += f" or raise ranker.requests above {job.settings.ranker.requests},"
+        if job.parent is not None and job.parent.ranker is not None:
+            remedy = f"{job.parent.manifest.bundle_id!r} has one. Raise incremental.validation_days"
+        log.warning(
+            "no ranker was trained: %s. The bundle is complete without one: it serves in the order of the "
+            "first stage, without p_click. %s and train again for one.",
+            obstacle,
+            remedy,
+        )
+        return _without_ranker(bundle, obstacle)
     ranker, curves = train_ranker(
         data.features, data.labels, data.mask, job.settings.ranker, data.users, job.progress
     )
     curves.save(job.run_dir / "ranker")
     curves.draw(job.run_dir / "ranker")
-    return ranker
+    return replace(bundle, ranker=ranker)
+
+
+def _without_ranker(bundle: Bundle, reason: str) -> Bundle:
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"no_ranker": reason}))

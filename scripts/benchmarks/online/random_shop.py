@@ -112,6 +112,7 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
         item_vectors=item_vectors,
         item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
         popularity=popularity,
+        text_missing=np.zeros(items + 1, bool),
     )
 
 

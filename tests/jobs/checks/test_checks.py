@@ -11,6 +11,7 @@ from recsys.config import Settings, StreamSettings, TextSettings
 from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
+from recsys.models.manifest import NO_CLOCK
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.shop_claim import connect
@@ -176,6 +177,13 @@ def production(home: Path, **changes: Any) -> Settings:
 
 def test_a_bundle_that_serves_and_fits_is_ok(tmp_path: Path) -> None:
     assert shop.production_bundle(production(tmp_path, services={})).state == "ok"
+
+
+@pytest.mark.parametrize(("reason", "state"), [("only 3 requests", "warning"), (NO_CLOCK, "ok")])
+def test_a_bundle_without_a_ranker_says_why(tmp_path: Path, reason: str, state: str) -> None:
+    manifest = tiny_bundle(services={}).manifest.model_copy(update={"no_ranker": reason})
+    found = shop.production_bundle(production(tmp_path, manifest=manifest, ranker=None))
+    assert (found.state, f"it has no ranker: {reason}" in found.detail) == (state, True)
 
 
 def test_a_bundle_whose_features_were_never_applied_is_a_warning(tmp_path: Path) -> None:

@@ -195,6 +195,7 @@ def test_metrics_tell_of_events_lag_freshness_and_waits(shop) -> None:
         'recsys_token_wait_seconds_count{outcome="not_yet"}',
         'recsys_event_freshness_seconds{quantile="0.99"} 0.25',
         'recsys_stream_lag_events{partition="8"} 0.0',
+        'recsys_clock_faults{what="rows_ahead"} 3.0',
     ):
         assert any(line.startswith(start) for line in lines), start
     lags = [float(line.split()[1]) for line in lines if line.startswith("recsys_stream_lag_events{")]

@@ -1,0 +1,96 @@
+"""What was made of cells on the way to a canonical table: counted by column, shown, and warned of."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recsys.arrays import BoolArray, Column
+from recsys.documents import JsonObject
+from recsys.ingest.raw.cells import ParsedCells
+from recsys.ingest.raw.ids import IdCells
+from recsys.ingest.warnings import ImportWarnings
+
+TITLE_FROM_ID = "title_from_id"
+TEXT_FROM_TITLE = "text_from_title"
+NO_TEXT = "no_text"
+
+
+_COUNTS = ("blanked", "cast_ids", "decimal_commas", "empty_elements", "zero_positions", "fallbacks")
+
+
+@dataclass(frozen=True)
+class CellNotes:
+    """Counts of cells, each by column.
+
+    Attributes:
+        blanked: cells that could not be read and were left empty.
+        cast_ids: ids that were whole numbers written with decimals.
+        decimal_commas: numbers whose comma was taken for the decimal mark although nothing declares it.
+        empty_elements: elements of lists with nothing in them, which were left out.
+        zero_positions: positions of 0, which count from 1 and were left empty.
+        fallbacks: items that something else stands in for, by what: `title_from_id`, ...
+        examples: one of the blanked cells, by column.
+    """
+
+    blanked: Counter[str] = field(default_factory=Counter)
+    cast_ids: Counter[str] = field(default_factory=Counter)
+    decimal_commas: Counter[str] = field(default_factory=Counter)
+    empty_elements: Counter[str] = field(default_factory=Counter)
+    zero_positions: Counter[str] = field(default_factory=Counter)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def update(self, other: "CellNotes") -> None:
+        """Adds the counts of `other`."""
+        for name in _COUNTS:
+            getattr(self, name).update(getattr(other, name))
+        self.examples.update(other.examples)
+
+    def add_ids(self, column: str, cells: IdCells) -> None:
+        """Counts the ids of `column` that were cast."""
+        if cells.cast:
+            self.cast_ids[column] += cells.cast
+
+    def add_numbers(self, column: str, cells: ParsedCells) -> None:
+        """Counts the decimal commas of `column` that nothing declares."""
+        if cells.by_comma is not None and cells.by_comma.any():
+            self.decimal_commas[column] += int((cells.by_comma & cells.ok).sum())
+
+    def add_blanked(self, name: str, cells: Column, rows: BoolArray) -> None:
+        """Counts cells of `name` that cannot be read as numbers, and keeps one of them to show."""
+        self.blanked[name] += int(rows.sum())
+        if rows.any():
+            self.examples.setdefault(name, str(cells[int(np.flatnonzero(rows)[0])]))
+
+    def report(self) -> JsonObject:
+        """The counts that are not 0, as the import's report has them; `blanked` and `fallbacks` always."""
+        shown = {name: {key: n for key, n in getattr(self, name).items() if n} for name in _COUNTS}
+        return {name: found for name, found in shown.items() if found or name in ("blanked", "fallbacks")}
+
+    def warn(self, table: str, warnings: ImportWarnings) -> None:
+        """Adds what a person should look at in `table`, one warning a column."""
+        for name, count in self.cast_ids.items():
+            warnings.add(
+                "float_ids",
+                f"{table}: {count} ids in column {name!r} are whole numbers written with decimals: 12358.0 "
+                "was read as 12358. Write them as texts or whole numbers in the file.",
+            )
+        for name, count in self.decimal_commas.items():
+            warnings.add(
+                "decimal_commas",
+                f"{table}: {count} numbers in column {name!r} have a decimal comma: 12,99 was read as 12.99. "
+                f'Write {{ column = "{name}", decimal = "," }} in the mapping, so that 1.299 is 1299 there.',
+            )
+        for name, count in self.zero_positions.items():
+            warnings.add(
+                "positions_from_0",
+                f"{table}: {count} positions in {name!r} are 0 and were left empty: they count from 1. "
+                f'If yours count from 0, write position = {{ column = "{name}", from = 0 }} in the mapping.',
+            )
+        for name, example in self.examples.items():
+            warnings.add(
+                "unreadable_cells",
+                f"{table}: {self.blanked[name]} cells of {name!r} cannot be read and were left empty, as "
+                f"{example!r}. `decimal` and `strip` in the mapping say how its numbers are written.",
+            )
