@@ -38,10 +38,15 @@ class ImportCheck:
     def tables(self) -> Iterator[tuple[str, list[JsonObject]]]:
         """Title and rows of each table that a person should see."""
         sample = self.sample
-        read: list[JsonObject] = [
-            {"table": name, "columns": ", ".join(found)} for name, found in sample.columns.items()
+        columns: list[JsonObject] = [
+            {
+                "table": name,
+                "read": ", ".join(read),
+                "not read": ", ".join(sample.unused.get(name, ())) or "-",
+            }
+            for name, read in sample.columns.items()
         ]
-        yield "Columns that the mapping reads", read
+        yield "Columns", columns
         for title, rows in (("Events", sample.events), ("Items", sample.items), ("Users", sample.users)):
             if rows or title == "Events":
                 yield title, [_shown(row) for row in rows]
