@@ -38,14 +38,10 @@ class ImportCheck:
     def tables(self) -> Iterator[tuple[str, list[JsonObject]]]:
         """Title and rows of each table that a person should see."""
         sample = self.sample
-        columns: list[JsonObject] = [
-            {
-                "table": name,
-                "read": ", ".join(read),
-                "not read": ", ".join(sample.unused.get(name, ())) or "-",
-            }
-            for name, read in sample.columns.items()
-        ]
+        columns: list[JsonObject] = []
+        for name, read in sample.columns.items():
+            unused = ", ".join(sample.unused.get(name, ())) or "-"
+            columns.append({"table": name, "read": ", ".join(read), "not read": unused})
         yield "Columns", columns
         for title, rows in (("Events", sample.events), ("Items", sample.items), ("Users", sample.users)):
             if rows or title == "Events":
