@@ -25,6 +25,7 @@ from recsys.stores.lake.dataset_files import load_info
 from recsys.stores.lake.event_lake import CountedOnce, EventLake, JoinedLake, open_lake
 from recsys.stores.locks import wait_for_lock
 from recsys.stores.redis import server as redis_server
+from tests.applied_features import apply_features
 from tests.streaming.real_home import event, send
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     settings, before = load_settings(given, start=ROOT), dict(os.environ)
     os.environ.update(given)
     redis_server.start_server(settings)
+    apply_features(settings)
     try:
         yield Shop(settings, files)
     finally:

@@ -12,7 +12,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.event_log import EVENT_COLUMNS_READ
 from recsys.home import HomePaths
 from recsys.stores.lake.event_lake import EventLake, open_lake
-from recsys.stores.stream.state import SqliteStreamState, _encoded
+from recsys.stores.stream.state import SqliteStreamState
 
 AT = datetime(2026, 1, 30, 12, tzinfo=UTC)
 FIELDS = [
@@ -77,14 +77,17 @@ def test_files_of_both_kinds_are_merged_into_one_of_today(tmp_path: Path) -> Non
 def test_imported_and_live_events_of_different_versions_are_one_lake(tmp_path: Path) -> None:
     paths = HomePaths(tmp_path)
     stored(paths.lake)
-    live = [row(9, columns.PURCHASE, quantity_thousandths=1500, value_micros=5)]
+    live = [row(9, columns.PURCHASE, item_id="j", quantity_thousandths=1500)]
     EventLake(paths.live).append(pa.Table.from_pylist(live, schema=EVENT_SCHEMA))
     assert open_lake(paths).read([columns.QUANTITY])[columns.QUANTITY].to_pylist()[-1] == 1500
 
 
 def test_events_that_an_earlier_worker_left_for_the_lake_get_there(tmp_path: Path) -> None:
     state = SqliteStreamState(tmp_path / "stream")
-    state._db.execute("INSERT INTO lake VALUES (1, NULL, ?)", (_encoded(earlier_rows()),))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, EARLIER) as writer:
+        writer.write_table(earlier_rows())
+    state._db.execute("INSERT INTO lake VALUES (1, NULL, ?)", (sink.getvalue().to_pybytes(),))
     [(name, events)] = state.waiting()
     lake = EventLake(tmp_path / "live")
     lake.append(events, name)

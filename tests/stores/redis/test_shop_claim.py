@@ -27,6 +27,7 @@ from recsys.stores.redis.client import open_url
 from recsys.stores.redis.shop_claim import MARK, connect
 from recsys.stores.shop_identity import make_shop_id, shop_id
 from recsys.stores.stream.open import open_progress, open_stream
+from tests.applied_features import apply_features
 
 ROOT = Path(__file__).parents[3]
 
@@ -196,25 +197,12 @@ def test_every_way_in_refuses(
         monkeypatch.delenv(name)
     monkeypatch.setenv("RECSYS_HOME", str(theirs.home))
     monkeypatch.setenv("REDIS_URL", url)
-    applied_registry(theirs)
+    apply_features(theirs)
     ENTRIES[entry](theirs)
     with open_url(url) as client:
         client.set(MARK, str(shop_id(ours)))
     with pytest.raises(ConfigError, match="holds the features and events of shop"):
         ENTRIES[entry](theirs)
-
-
-_APPLIED: list[bytes] = []
-
-
-def applied_registry(settings: Settings) -> None:
-    """The registry as `feast apply` leaves it: made once, since that takes seconds."""
-    from recsys.stores.features.offline import OfflineFeatures
-
-    if not _APPLIED:
-        OfflineFeatures(settings).apply()
-        _APPLIED.append(settings.paths.feast_registry.read_bytes())
-    settings.paths.feast_registry.write_bytes(_APPLIED[0])
 
 
 def test_the_doctor_says_whose_server_it_is(ours: Settings, theirs: Settings) -> None:
