@@ -130,7 +130,7 @@ def file_columns(source: Source, folder: Path, limits: ReadLimits = DEFAULT_LIMI
     """
     path = find_files(source, folder)[0]
     file = path.relative_to(folder).as_posix()
-    form = _format(path, file, source)
+    form = _format(path, file, source, limits)
     if form == "parquet":
         return parquet_columns(path, file)
     if form == "csv":
