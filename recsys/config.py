@@ -194,7 +194,7 @@ class ImportSettings(Section):
     """Which files a shop has, and what of them is too large to be believed."""
 
     mapping: str = Field("", description="a shipped mapping or a mapping file, for `recsys refresh`")
-    source: Path | None = Field(None, description="the folder of the shop's files, relative to this file's")
+    source: str = Field("", description="the folder of the shop's files, from the folder of this file")
     most_line_bytes: int = Field(
         16_777_216, ge=1024, le=1_073_741_824, description="a longer line, or row of quoted lines, is refused"
     )

@@ -76,8 +76,10 @@ def test_a_slice_of_a_column_is_judged_by_its_own_cells() -> None:
 
 
 def test_a_column_is_judged_as_its_cells_are() -> None:
-    texts = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
-    texts = [*texts, *(f"a{text}b" for text in texts[:0x3000]), "", "x" * 256, "x" * 257, " " * 300]
+    blanks_and_controls, others = range(0x3100), range(0x3100, sys.maxunicode + 1, 101)
+    codes = [code for code in (*blanks_and_controls, *others, 0xFEFF) if not 0xD800 <= code < 0xE000]
+    texts = [text for code in codes for text in (chr(code), f"a{chr(code)}b")]
+    texts += ["", "x" * 256, "x" * 257, " " * 300, "7.0", "-7.00", "7.5", "\u0663.0"]
     cells = as_ids(pa.array(texts))
     found = [
         None if bad else text for text, bad in zip(cells.texts.to_pylist(), cells.bad.tolist(), strict=True)

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.ingest.tables.unit_prices import UnitPrices
+from recsys.ingest.warnings import ImportWarnings
 from recsys.instants import DAY, from_micros
 
 
@@ -33,8 +34,8 @@ class EventSummary:
             self.prices.add(events)
 
 
-def old_data(newest: int, now: int) -> str | None:
-    """What to say of events that all lie before the longest window of the features; None where some do not.
+def warn_of_old_data(newest: int, now: int, warnings: ImportWarnings) -> None:
+    """Warns where all events lie before the longest window of the features.
 
     Args:
         newest: instant of the newest event. now: both in microseconds.
@@ -42,9 +43,10 @@ def old_data(newest: int, now: int) -> str | None:
     days = (now - newest) // DAY
     longest = max(columns.WINDOW_DAYS)
     if days <= longest:
-        return None
-    return (
+        return
+    warnings.add(
+        "old_data",
         f"the newest event is of {from_micros(newest):%Y-%m-%d}, {days} days before now: counts of the "
         f"last {longest} days and less are all 0. For a historic log write shift = 'weeks-to-now' in [time] "
-        "of the mapping; for your own shop bring newer files, or check `unit` and `format` of `time`."
+        "of the mapping; for your own shop bring newer files, or check `unit` and `format` of `time`.",
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from recsys.arrays import Column
+from recsys.ingest.warnings import ImportWarnings
 
 _ALIKE: dict[str, Callable[[str], str]] = {
     "without leading zeros": lambda name: name.lstrip("0"),
@@ -39,14 +40,14 @@ class Sides:
 
 ITEMS = Sides(
     "the catalog",
-    "item ids",
+    "item ids of the events",
     "Items without a row have no title, text, category or price",
     "`id` of [items] and `item` of [[events]]",
     0.5,
 )
 USERS = Sides(
     "the user file",
-    "user ids",
+    "user ids of the events",
     "Users without a row have no attributes",
     "`id` of [users] and `user` of [[events]]",
     0.1,  # most customers are silent, and many visitors are no customers
@@ -60,22 +61,37 @@ VECTORS = Sides(
 )
 
 
-def ids_do_not_meet(column: Column, others: Column, sides: Sides) -> str | None:
+def ids_beyond(known: Column, column: Column) -> set[str]:
+    """The texts of `column` that `known` lacks."""
+    ids = pc.unique(column)
+    return set(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
+
+
+def compare_ids(column: Column, named: Column, sides: Sides, warnings: ImportWarnings) -> None:
+    """Warns where `ids_do_not_meet`."""
+    message = ids_do_not_meet(column, named, sides)
+    if message:
+        warnings.add("ids_do_not_meet", message)
+
+
+def ids_do_not_meet(column: Column, named: Column, sides: Sides) -> str | None:
     """What to say where too few ids meet, with three examples of each side; None where enough do.
 
     Args:
-        column: texts, ids that the file has. others: texts, ids that the events or the catalog use.
+        column: texts, ids that the file has. named: texts, ids that the events or the catalog use.
     """
-    names, others = pc.unique(column).drop_null(), pc.unique(others).drop_null()
-    both = pc.sum(pc.is_in(others, names)).as_py() or 0
-    if both >= sides.least * min(len(names), len(others)):
+    there, wanted = pc.unique(column).drop_null(), pc.unique(named).drop_null()
+    if not len(there) and len(wanted):
+        return f"{sides.listed} has no rows. {sides.lost}. Check its `files` in the mapping."
+    both = pc.sum(pc.is_in(wanted, there)).as_py() or 0
+    if both >= sides.least * min(len(there), len(wanted)):
         return None
-    listed, named = set(names.to_pylist()), set(others.to_pylist())
+    has, wants = set(there.to_pylist()), set(wanted.to_pylist())
     many = f"only {both}" if both else "none"
     return (
-        f"{many} of the {len(named)} {sides.ids}{'' if sides is VECTORS else ' of the events'} (not found: "
-        f"{_three(named - listed)}) stand in {sides.listed}, which has {len(listed)} ids (such as "
-        f"{_three(listed - named)}). {sides.lost}. {_hint(listed, named)}Check {sides.keys} in the mapping."
+        f"{many} of the {len(wants)} {sides.ids} (not found: {_three(wants - has)}) stand in {sides.listed}, "
+        f"which has {len(has)} ids (such as {_three(has - wants)}). {sides.lost}. {_hint(has, wants)}"
+        f"Check {sides.keys} in the mapping."
     )
 
 

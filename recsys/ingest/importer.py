@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column
@@ -23,9 +22,9 @@ from recsys.ingest.background import Background, RowSink, map_in_order
 from recsys.ingest.cleaning.clean import clean, returned_events
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
-from recsys.ingest.event_summary import EventSummary, old_data
+from recsys.ingest.event_summary import EventSummary, warn_of_old_data
 from recsys.ingest.examples import RejectedRows, nothing_left
-from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, Sides, ids_do_not_meet
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
@@ -46,7 +45,7 @@ from recsys.ingest.tables.catalog import (
     reject_key_collisions,
     user_columns,
 )
-from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID, CellNotes
+from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
 from recsys.ingest.tables.id_tables import EventIds
@@ -131,15 +130,29 @@ def _imported(
         if not run.events.kept:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        if first is None:  # a log begins with its oldest events
-            run.warn_of_old_data(events)
+        if first is None and run.now is not None:  # a log begins with its oldest events
+            warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
         writer.wait()
-    info, returned = run.info(events, items, users, now), pa.concat_tables(events.returned)
+    info = DatasetInfo(
+        name=run.mapping.name,
+        clock=run.mapping.clock,
+        repeats=run.mapping.repeats,
+        label_kinds=run.mapping.label_kinds,
+        currency=run.mapping.currency,
+        events=run.events.kept,
+        users=len(users),
+        items=len(items),
+        start=from_micros(events.start),
+        end=from_micros(events.end),
+        imported_at=now,
+        mapping_sha256=run.shop.mapping_sha256,
+    )
+    returned = pa.concat_tables(events.returned)
     return ImportedShop(info, items, users, run.report(shift), events.parts, returned)
 
 
@@ -171,12 +184,14 @@ class _Run:
         if not source.files:
             return items_without_rows(())
         wanted = item_columns(source)
-        if source.long is None:
-            optional = (*source.optional, *lent_columns(source))
-            batch = self.reader.table(source.model_copy(update={"optional": optional}), wanted, "items")
-        else:
+        if source.long is not None:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             batch = pivot_long_table(raw, source.id, source.long, wanted)
+        else:  # attributes may lend their names to columns that the files lack
+            optional = (*source.optional, *lent_columns(source))
+            files = source.model_copy(update={"optional": optional})
+            batch, repeated = self.reader.table(files, wanted, "items")
+            self.item_rows.count_repeated(repeated)
         joined = self._vectors(source, as_ids(batch.table[source.id]).texts)
         items, rejections, notes = canonical_items(batch.table, source, joined)
         self._count_rows(self.item_rows, "items", batch, RowFate(rejections, len(items), notes))
@@ -191,7 +206,7 @@ class _Run:
                 found = joined_vectors(list(batches), vector, item_ids)
                 fate = RowFate(found.rejections, found.kept, found.notes)
                 self._count_rows(self.vector_rows, "vectors", found.rows, fate)
-                self._compare(found.rows.table[vector.id], item_ids, VECTORS)
+                compare_ids(as_ids(found.rows.table[vector.id]).texts, item_ids, VECTORS, self.warnings)
                 cells[name] = found.cells
         return cells
 
@@ -200,7 +215,8 @@ class _Run:
         source = self.mapping.users
         if source is None:
             return None
-        batch = self.reader.table(source, user_columns(source), "users")
+        batch, repeated = self.reader.table(source, user_columns(source), "users")
+        self.user_rows.count_repeated(repeated)
         users, rejections, notes = canonical_users(batch.table, source)
         self._count_rows(self.user_rows, "users", batch, RowFate(rejections, len(users), notes))
         return users
@@ -216,8 +232,7 @@ class _Run:
                 self._count_rows(self.events, "events", batch, RowFate(found.rejections, 0, found.notes))
                 unit.add(batch.table, found.instants)
                 if known is not None and "unknown_item" in found.rejections.counts():
-                    ids = pc.unique(as_ids(batch.table[source.item]).texts)
-                    self.unlisted.update(ids.filter(pc.invert(pc.is_in(ids, known))).drop_null().to_pylist())
+                    self.unlisted |= ids_beyond(known, as_ids(batch.table[source.item]).texts)
                 kept = np.flatnonzero(found.rejections.kept)
                 file = np.full(len(kept), self.reader.files[batch.files[0][0]], np.int32)
                 rows = found.events.append_column(FILE, pa.array(file))
@@ -256,21 +271,11 @@ class _Run:
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
         """Warns where the catalog or the user file speaks of others than the events do."""
-        named = pa.array(events.items | self.unlisted, pa.string())
-        self._compare(items[columns.ITEM_ID], named, ITEMS)
+        named = pa.array(events.items | self.unlisted if self.mapping.items.files else (), pa.string())
+        compare_ids(items[columns.ITEM_ID], named, ITEMS, self.warnings)
         if users is not None:
-            self._compare(users[columns.USER_ID], pa.array(events.users, pa.string()), USERS)
-
-    def warn_of_old_data(self, events: EventSummary) -> None:
-        """Warns where all events lie before the longest window of the features."""
-        message = None if self.now is None else old_data(events.end, self.now)
-        if message:
-            self.warnings.add("old_data", message)
-
-    def _compare(self, listed: Column, named: Column, sides: Sides) -> None:
-        message = ids_do_not_meet(as_ids(listed).texts, named, sides)
-        if message:
-            self.warnings.add("ids_do_not_meet", message)
+            named = pa.array(events.users, pa.string())
+            compare_ids(users[columns.USER_ID], named, USERS, self.warnings)
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
@@ -284,25 +289,10 @@ class _Run:
             self.quarantine.append(untouched)
         return items
 
-    def info(self, events: EventSummary, items: pa.Table, users: pa.Table, now: datetime) -> DatasetInfo:
-        """What dataset.json will say."""
-        return DatasetInfo(
-            name=self.mapping.name,
-            clock=self.mapping.clock,
-            repeats=self.mapping.repeats,
-            label_kinds=self.mapping.label_kinds,
-            currency=self.mapping.currency,
-            events=self.events.kept,
-            users=len(users),
-            items=len(items),
-            start=from_micros(events.start),
-            end=from_micros(events.end),
-            imported_at=now,
-            mapping_sha256=self.shop.mapping_sha256,
-        )
-
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""
+        for name, rows in self.tables().items():
+            rows.warn_of_empty_files(name, self.warnings)
         return {
             "mapping": self.mapping.name,
             "shift_days": shift // DAY,
@@ -339,7 +329,8 @@ class _Run:
         return work
 
     def _count_joined(self, file: JoinedFile) -> None:
-        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), CellNotes())
+        self.joined_rows.count_repeated(file.repeated)
+        fate = RowFate(file.rejections, int(file.rejections.kept.sum()), file.notes)
         self._count_rows(self.joined_rows, "joined", file.rows, fate)
 
     def _count_rows(self, rows: RowCounts, name: str, batch: RawBatch, fate: RowFate) -> None:

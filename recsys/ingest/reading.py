@@ -1,12 +1,16 @@
 """Reading a shop's files for an import: ahead of the work, with a progress bar, or only their first rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from recsys.ingest.background import prefetch
+from recsys.ingest.mapping.catalog_sources import ItemSource, UserSource
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
+from recsys.ingest.raw.distinct import distinct_rows
 from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.rows import plan_columns, read_joins, read_rows
@@ -72,9 +76,20 @@ class ShopReader:
                 if left is not None and left <= 0:
                     return
 
-    def table(self, source: Source, wanted: list[str], name: str) -> RawBatch:
-        """All of `batches` in one; raises as `batches`."""
-        return concat_batches(list(self.batches(source, wanted, name)), wanted)
+    def table(
+        self, source: ItemSource | UserSource, wanted: list[str], name: str
+    ) -> tuple[RawBatch, Counter[str]]:
+        """All of `batches` in one, and how many rows of each file only repeat others; raises as `batches`."""
+        kept: Literal["first", "last"] = "first" if source.rows == "first" else "last"
+        repeated: Counter[str] = Counter()
+        batches = []
+        for batch in self.batches(source, wanted, name):
+            batch, more = distinct_rows(replace(batch, table=batch.table.select(wanted)), source.id, kept)
+            repeated.update(more)
+            batches.append(batch)
+        batch, more = distinct_rows(concat_batches(batches, wanted), source.id, kept)
+        repeated.update(more)
+        return batch, repeated
 
 
 def first_rows(batch: RawBatch, count: int) -> RawBatch:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.cleaning.clean import CANCELLATION_REASONS, DUPLICATE_REASONS
+from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.rejections import RowRejections
+from recsys.ingest.warnings import ImportWarnings
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,19 @@ class RowCounts:
     def count_rejected(self, reasons: Mapping[str, int]) -> None:
         """Rows by reason that were not kept."""
         self.reasons.update(reasons)
+
+    def count_repeated(self, rows: Mapping[str, int]) -> None:
+        """Rows by file that say the same as another one: duplicates that need no quarantine."""
+        for file, count in rows.items():
+            self.rows += count
+            self.files[file] += count
+        self.count_rejected({DUPLICATE: sum(rows.values())} if rows else {})
+
+    def warn_of_empty_files(self, name: str, warnings: ImportWarnings) -> None:
+        """Says which files of the table `name` have no rows."""
+        for file, rows in self.files.items():
+            if not rows:
+                warnings.add("empty_file", f"{file} ({name}) has no rows. Was it written to its end?")
 
     def report(self, name: str, examples: Mapping[str, str]) -> JsonObject:
         """The counts as report.json has them, with an example of each reason.

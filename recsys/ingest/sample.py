@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,23 @@ def sample_shop(shop: ShopFiles, rows: int, now: datetime, progress: Progress = 
     """Imports the first `rows` rows of each table of events, the catalog and the users, into memory only.
 
     The catalog and the user file are read as a whole, so that ids which do not meet are seen; `rows` of them
-    are shown.
+    are shown. What can only be judged by all events is left out: the shift of the time axis, and items that
+    no event names.
 
     Raises:
         ConfigError: the mapping does not fit the files.
         DataError: a file is missing or damaged.
     """
+    mapping = shop.mapping
+    shop = replace(
+        shop,
+        mapping=mapping.model_copy(
+            update={
+                "items": mapping.items.model_copy(update={"without_events": "keep"}),
+                "time": mapping.time.model_copy(update={"shift": "none"}),
+            }
+        ),
+    )
     first = FirstRows(rows)
     lake, quarantine = _Rows(), _Rows()
     items = users = None
@@ -98,8 +109,8 @@ def sample_shop(shop: ShopFiles, rows: int, now: datetime, progress: Progress = 
     return Sample(
         columns={name: batches[0].table.column_names for name, batches in first.seen.items() if batches},
         events=tuple(_events(first.seen.get("events", []), list(lake.rows()))),
-        items=_listed(first, items, "items", shop.mapping, rows),
-        users=_listed(first, users, "users", shop.mapping, rows),
+        items=_listed(first, items, "items", mapping, rows),
+        users=_listed(first, users, "users", mapping, rows),
         rejected=tuple(_rejected(quarantine, rows)),
         warnings=warnings,
         problem=problem,
@@ -160,6 +171,5 @@ def _file(batch: RawBatch, place: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, str) and LIST_MARK in value:
-        return value.removesuffix(LIST_MARK).split(LIST_MARK)
-    return value
+    marked = isinstance(value, str) and LIST_MARK in value
+    return value.removesuffix(LIST_MARK).split(LIST_MARK) if marked else value

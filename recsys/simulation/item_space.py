@@ -69,7 +69,7 @@ def item_space(items: pa.Table, rng: np.random.Generator) -> ItemSpace:
     vectors[1:] = _unit(
         _CATEGORY * _directions(directions, "category", categories)
         + _BRAND * _directions(directions, "brand", brands)
-        + _WORDS * _word_means(directions, items[columns.TEXT].to_pylist())
+        + _WORDS * _word_means(directions, [text or "" for text in items[columns.TEXT].to_pylist()])
         + 0.1 * rng.normal(size=(len(items), WIDTH)) / np.sqrt(WIDTH)
     )
     centres = np.zeros((len(names), WIDTH), np.float32)

@@ -90,3 +90,14 @@ def test_vectors_that_an_upsert_takes_away_are_gone_for_the_feature_store_too() 
         "a": [0.0],
         "b": [1.0],
     }
+
+
+def test_lists_of_texts_are_read_as_numbers_or_blanked() -> None:
+    vectors, blanked = as_vectors(pa.array([["1", "2.5"], ["a", "b"], None, []], pa.list_(pa.string())))
+    assert [None if vector is None else vector.tolist() for vector in vectors] == [
+        [1.0, 2.5],
+        None,
+        None,
+        None,
+    ]
+    assert blanked == 1

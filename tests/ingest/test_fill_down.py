@@ -5,12 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from recsys.errors import ConfigError
 from recsys.ingest.mapping.row_sources import FillDown
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.readers.fill_down import filled_down
 from tests.ingest.shop_folder import HEAD, imported
 
+MAPPING = (
+    HEAD
+    + """
+[[events]]
+files = "o.csv"
+fill_down = { by = "order", columns = ["mail", "at"] }
+user = "mail"
+item = "sku"
+kind = "purchase"
+time = "at"
+"""
+)
 RULE = FillDown(by="order", columns=("mail", "at"))
 
 
@@ -50,22 +64,25 @@ def test_rows_without_a_key_are_no_group() -> None:
     assert filled.table["mail"].to_pylist() == ["a", None]
 
 
+def test_a_key_that_only_the_first_row_has_is_filled_where_that_is_said() -> None:
+    first = rows(order=["1", None], mail=["a", None], at=["x", "y"])
+    second = rows(order=[None, "2", None], mail=[None, None, None], at=[None, None, None])
+    rule = FillDown(by="order", columns=("order", "mail"))
+    found = list(filled_down(batches(first, second), rule))
+    assert found[1].table["order"].to_pylist() == ["1", "2", "2"]
+    assert found[1].table["mail"].to_pylist() == ["a", None, None]
+
+
+def test_a_column_that_is_not_read_cannot_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("order,mail,at,sku\n1,a@x,2026-03-01,tea\n")
+    with pytest.raises(ConfigError, match=r"`fill_down` names 'Mail'.*mean 'mail'"):
+        imported(tmp_path, MAPPING.replace('["mail", "at"]', '["Mail", "at"]'))
+
+
 def test_an_export_with_the_order_in_its_first_row_only(tmp_path: Path) -> None:
     (tmp_path / "o.csv").write_text(
         "order,mail,at,sku\n1,a@x,2026-03-01,tea\n1,,,mug\n2,,2026-03-02,tea\n3,b@x,2026-03-03,tea\n"
     )
-    mapping = (
-        HEAD
-        + """
-[[events]]
-files = "o.csv"
-fill_down = { by = "order", columns = ["mail", "at"] }
-user = "mail"
-item = "sku"
-kind = "purchase"
-time = "at"
-"""
-    )
-    found = imported(tmp_path, mapping)
+    found = imported(tmp_path, MAPPING)
     assert found.told("user_id", "item_id") == [("a@x", "tea"), ("a@x", "mug"), ("b@x", "tea")]
     assert found.reasons() == [("o.csv", 4, "missing_user")]

@@ -89,6 +89,13 @@ def test_visitors_without_an_account_are_normal() -> None:
     assert ids_do_not_meet(pa.array(["anna", "bert"]), visitors, USERS) is None
 
 
+def test_a_catalog_without_rows_is_said(folder: Path) -> None:
+    (folder / "p.csv").write_text("sku,name\n")
+    (said,) = messages(imported(folder, MAPPING), "ids_do_not_meet")
+    assert said.startswith("the catalog has no rows.")
+    assert messages(imported(folder, MAPPING.split("[items]")[0]), "ids_do_not_meet") == []
+
+
 def test_users_that_do_not_meet_are_said(folder: Path) -> None:
     (folder / "p.csv").write_text("sku,name\n1,x\n2,x\n")
     (folder / "c.csv").write_text("customer\n1\n2\n3\n")
@@ -118,3 +125,12 @@ def test_data_older_than_the_longest_window_are_said_with_the_remedy(folder: Pat
 def test_data_with_an_order_only_are_never_old(folder: Path) -> None:
     mapping = MAPPING.split("[items]")[0].replace('time = "t"', 'time = { unit = "order" }')
     assert messages(imported(folder, mapping), "old_data") == []
+
+
+def test_ready_vectors_of_other_items_are_said(folder: Path) -> None:
+    (folder / "p.csv").write_text("sku,name\n1,x\n2,x\n")
+    (folder / "v.csv").write_text("item_id,vector\n01,0.1 0.2\n02,0.3 0.4\n")
+    vectors = '[items.vectors]\nimage = { files = "v.csv", column = "vector" }\n'
+    (said,) = messages(imported(folder, MAPPING + vectors), "ids_do_not_meet")
+    assert said.startswith("none of the 2 item ids of the catalog (not found: '1', '2')")
+    assert "without leading zeros" in said

@@ -142,3 +142,38 @@ def test_keys_are_found_among_many(tmp_path: Path) -> None:
     told = {session: user for session, user in found.told("session_id", "user_id")}
     assert len(told) == rows
     assert all(told[f"o{number}"] == f"u{number % 7}" for number in range(rows))
+
+
+def test_rows_of_a_joined_file_that_only_repeat_others_are_counted(folder: Path) -> None:
+    (folder / "orders.csv").write_text(
+        "order_id,customer_id,created\no1,7,2026-03-01\no1,7,2026-03-01\no2,8,2026-03-02\n"
+    )
+    found = imported(folder, MAPPING)
+    orders = found.report["joined"]
+    assert (orders["rows"], orders["kept"], orders["duplicates"]) == (3, 2, 1)
+    assert [row for row in found.rejected if row["table"] == "joined"] == []
+
+
+def test_a_joined_file_without_rows_matches_nothing(folder: Path) -> None:
+    (folder / "orders.csv").write_text("order_id,customer_id,created\n")
+    with pytest.raises(DataError, match=r"unknown_key 4.*order_id = 'o1' is in no row of orders\.csv"):
+        imported(folder, MAPPING)
+
+
+def test_users_are_joined_too(folder: Path) -> None:
+    (folder / "people.csv").write_text("id,town\n7,t1\n8,t2\n")
+    (folder / "towns.csv").write_text("code,name\nt1,Ulm\n")
+    users = """
+[users]
+files = "people.csv"
+id = "id"
+[users.join.place]
+files = "towns.csv"
+on = "town"
+id = "code"
+how = "left"
+[users.attributes]
+town = "place.name"
+"""
+    found = imported(folder, MAPPING + users).shop.users.to_pylist()
+    assert [(row["user_id"], row["attributes"]) for row in found] == [("7", '{"town":"Ulm"}'), ("8", "{}")]

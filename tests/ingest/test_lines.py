@@ -216,3 +216,55 @@ time = "at"
         ("search", None, "tea"),
         ("purchase", "tea", None),
     ]
+
+
+def test_a_null_among_the_lines_loses_only_itself(tmp_path: Path) -> None:
+    order = ORDERS[0] | {"lines": [None, *ORDERS[0]["lines"]]}
+    json_lines(tmp_path / "orders.jsonl", order)
+    found = imported(tmp_path, MAPPING)
+    assert [item for (item,) in found.told("item_id")] == ["tea", "mug"]
+    assert found.reasons() == [("orders.jsonl", 1, "missing_item")]
+
+
+def test_a_single_object_stands_for_a_list_of_one(tmp_path: Path) -> None:
+    json_lines(tmp_path / "orders.jsonl", ORDERS[0] | {"lines": ORDERS[0]["lines"][0]})
+    assert imported(tmp_path, MAPPING).told("item_id") == [("tea",)]
+
+
+def test_a_part_whose_lists_are_all_empty_is_read(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(ORDERS[:1]), tmp_path / "orders-1.parquet")
+    empty = [{"id": "o2", "customer": {"id": 8}, "at": "2026-03-02T10:00:00Z", "lines": []}]
+    pq.write_table(pa.Table.from_pylist(empty), tmp_path / "orders-2.parquet")
+    found = imported(tmp_path, MAPPING.replace("orders.jsonl", "orders-*.parquet"))
+    assert [item for (item,) in found.told("item_id")] == ["tea", "mug"]
+    assert found.reasons() == [("orders-2.parquet", 1, "missing_item")]
+
+
+def test_orders_of_an_api_in_one_document(tmp_path: Path) -> None:
+    (tmp_path / "orders.json").write_text(json.dumps({"orders": ORDERS}, indent=1))
+    mapping = MAPPING.replace("orders.jsonl", "orders.json").replace(
+        "lines =", 'records = "orders"\nlines =', 1
+    )
+    found = imported(tmp_path, mapping)
+    assert [item for (item,) in found.told("item_id")] == ["tea", "mug", "tea"]
+    assert [row for _, row, _ in found.reasons()] == [2, 4]
+
+
+def test_texts_that_mean_nothing_and_lists_are_read_in_lines_too(tmp_path: Path) -> None:
+    json_lines(tmp_path / "orders.jsonl", ORDERS[0])
+    products = [{"v": [{"sku": "tea", "tags": "hot|green", "name": "(none)"}, {"sku": "mug", "tags": ""}]}]
+    json_lines(tmp_path / "products.jsonl", *products)
+    catalog = """
+[items]
+files = "products.jsonl"
+lines = "v"
+nulls = ["", "(none)"]
+lists = { "v.tags" = "|" }
+id = "v.sku"
+title = "v.name"
+[items.attributes]
+tags = { column = "v.tags", type = "list" }
+"""
+    tea = imported(tmp_path, MAPPING + catalog).items["tea"]
+    assert tea["text"] is None
+    assert json.loads(tea["attributes"]) == {"tags": ["hot", "green"]}

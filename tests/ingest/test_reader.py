@@ -224,3 +224,8 @@ def test_an_error_of_the_reading_thread_reaches_the_caller(tmp_path: Path) -> No
     batches = prefetch(read_batches(Source.model_validate({"files": "a.csv"}), tmp_path, ["x"]))
     with pytest.raises(SchemaMismatchError):
         list(batches)
+
+
+def test_no_batches_make_one_without_rows() -> None:
+    nothing = concat_batches([], ["id"])
+    assert (len(nothing.table), nothing.rows_by_file()) == (0, [])

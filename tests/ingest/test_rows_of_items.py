@@ -190,6 +190,15 @@ def test_the_latest_value_of_a_long_table_is_found_by_every_form_of_time(
         assert notes.cast_ids["id"] == (1 if rows is table else 0)
 
 
+@pytest.mark.parametrize("ids", [pa.array([f"x{LIST_MARK}"]), pa.array([["x"]]), pa.array(["x\x00"])])
+def test_an_id_of_a_long_table_is_judged_as_any_other(ids: Any) -> None:
+    source = source_of(long={"name": "what", "value": "is"}, title="name")
+    assert source.long is not None
+    batch = RawBatch(pa.table({"id": ids, "what": ["name"], "is": ["Cap"]}), (("f", 0),), np.array([1]))
+    wide = pivot_long_table([batch], "id", source.long, ["id", "name"]).table
+    assert canonical_items(wide, source)[1].counts() == {"bad_id": 1}
+
+
 def test_parts_of_a_long_table_with_other_types_of_time_are_read_alike() -> None:
     source = source_of(long={"name": "what", "value": "is", "time": "at"}, title="name")
     assert source.long is not None

@@ -280,3 +280,173 @@ def test_simulated(tmp_path: Path) -> None:
     tea = items(imported)["1"]
     assert (tea["price_micros"], tea["available"], tea["brand"]) == (2_500_001, False, None)
     assert json.loads(tea["attributes"]) == {"tags": ["colour: green"]}
+
+
+SHOPIFY_ORDERS = b"""Name,Email,Financial Status,Paid at,Currency,Total,Created at,\
+Lineitem quantity,Lineitem name,\
+Lineitem price,Lineitem sku,Cancelled at,Id
+#1001,ann@a.de,paid,2026-02-01 10:00:01 +0100,EUR,24.00,2026-02-01 10:00:00 +0100,2,Mug - Red,6.00,MUG-R,,1
+#1001,ann@a.de,,,,,,1,"Tea, green",12.00,TEA,,
+#1002,bob@a.de,refunded,2026-02-02 10:00:01 +0100,EUR,6.00,2026-02-02 10:00:00 +0100,1,Mug - Red,6.00,MUG-R,,2
+#1002,bob@a.de,,,,,,1,Mug - Blue,6.50,MUG-B,,
+#1003,cat@a.de,partially_refunded,,EUR,6.50,2026-02-03 10:00:00 +0100,1,Mug - Blue,6.50,MUG-B,,3
+#1004,dan@a.de,paid,,EUR,6.50,2026-02-04 10:00:00 +0100,1,Mug - Blue,6.50,MUG-B,2026-02-05 10:00:00 +0100,4
+#1005,,paid,,EUR,6.50,2026-02-04 10:00:00 +0100,1,Mug - Blue,6.50,MUG-B,,5
+"""
+SHOPIFY_PRODUCTS = b"""Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,\
+Option1 Value,Variant SKU,\
+Variant Price,Image Src,Status
+mug,Mug,<p>Holds <b>tea</b> &amp; coffee.</p>,Potter,Cups,"kitchen, gift",true,Colour,Red,MUG-R,\
+6.00,x/1.png,active
+mug,,,,,,,,Blue,MUG-B,6.50,,
+mug,,,,,,,,,,,x/2.png,
+tea,"Tea, green",Leaves,Grower,Tea,,true,Title,Default Title,TEA,12.00,,active
+old,Old pot,,Potter,Cups,,false,Title,Default Title,POT,20.00,,archived
+"""
+
+
+def test_shopify_orders(tmp_path: Path) -> None:
+    imported, events = run(tmp_path, "shopify-orders", **{"orders_export_1.csv": SHOPIFY_ORDERS})
+    assert kinds(events) == [
+        ("ann@a.de", "MUG-R", "purchase"),
+        ("ann@a.de", "TEA", "purchase"),
+        ("cat@a.de", "MUG-B", "purchase"),
+    ]
+    mug = events[0]
+    assert mug["at"] == datetime(2026, 2, 1, 9, tzinfo=UTC)  # ten in +01:00
+    assert (mug["session_id"], mug["quantity_thousandths"], mug["value_micros"]) == (
+        "#1001",
+        2000,
+        12_000_000,
+    )
+    assert events[1]["at"] == mug["at"]  # the second line has its order's instant
+    counts = imported.report["events"]
+    assert counts["reasons"] == {"refunded_order": 2, "cancelled_order": 1, "missing_user": 1}
+    assert items(imported)["TEA"]["title"] == "Tea, green"
+    assert items(imported)["MUG-B"]["price_micros"] == 6_500_000
+
+
+def test_shopify_products(tmp_path: Path) -> None:
+    files = {"orders_export_1.csv": SHOPIFY_ORDERS, "products_export_1.csv": SHOPIFY_PRODUCTS}
+    imported, events = run(tmp_path, "shopify-products", **files)
+    assert kinds(events) == [
+        ("ann@a.de", "mug", "purchase"),
+        ("ann@a.de", "tea", "purchase"),
+        ("cat@a.de", "mug", "purchase"),
+    ]
+    mug = items(imported)["mug"]
+    assert mug["title"] == "Mug"
+    assert mug["text"] == "Mug. Cups. Holds tea & coffee."
+    assert (mug["category"], mug["brand"], mug["price_micros"]) == ("Cups", "Potter", 6_500_000)
+    assert json.loads(mug["attributes"])["tags"] == ["kitchen", "gift"]
+    assert {name: row["available"] for name, row in items(imported).items()} == {
+        "mug": True,
+        "tea": True,
+        "old": False,
+    }
+    assert imported.report["joined"]["rows"] == 5
+
+
+def test_woocommerce(tmp_path: Path) -> None:
+    lines = b"""order_item_id,order_id,product_id,variation_id,customer_id,date_created,product_qty,\
+product_net_revenue
+1,100,7,71,5,2026-02-01 11:00:00,2,20
+2,100,8,0,5,2026-02-01 11:00:00,1,4.5
+3,101,7,72,6,2026-02-02 11:00:00,1,10
+4,102,7,71,5,2026-02-03 11:00:00,-1,-10
+5,103,8,0,6,2026-02-03 11:00:00,0,-1
+6,999,8,0,6,2026-02-03 11:00:00,1,4.5
+7,104,8,0,NULL,2026-02-03 11:00:00,1,4.5
+"""
+    orders = b"""order_id,parent_id,date_created,date_created_gmt,status,customer_id
+100,0,2026-02-01 11:00:00,2026-02-01 10:00:00,wc-completed,5
+101,0,2026-02-02 11:00:00,2026-02-02 10:00:00,wc-cancelled,6
+102,100,2026-02-03 11:00:00,2026-02-03 10:00:00,wc-completed,5
+103,100,2026-02-03 11:00:00,2026-02-03 10:00:00,wc-completed,6
+104,0,2026-02-03 11:00:00,2026-02-03 10:00:00,wc-completed,0
+"""
+    products = b"""ID,Type,SKU,Name,Published,Short description,Description,In stock?,Regular price,\
+Categories,Tags,Parent
+7,variable,shirt,Shirt,1,Soft.,<p>Of cotton</p>,1,,"Clothes > Shirts, Sale",soft,
+71,variation,shirt-s,Shirt - S,1,,,1,10,,,id:7
+8,simple,cap,Cap,1,,,0,4.5,Clothes,,
+"""
+    files = {
+        "wp_wc_order_product_lookup.csv": lines,
+        "wp_wc_order_stats.csv": orders,
+        "wc-product-export-1-2-2026.csv": products,
+    }
+    imported, events = run(tmp_path, "woocommerce", **files)
+    assert kinds(events) == [("5", "7", "purchase"), ("5", "8", "purchase")]
+    shirt = events[0]
+    assert shirt["at"] == datetime(2026, 2, 1, 10, tzinfo=UTC)
+    assert (shirt["quantity_thousandths"], shirt["value_micros"]) == (
+        1000,
+        10_000_000,
+    )  # two bought, one back
+    reasons = imported.report["events"]["reasons"]
+    assert {
+        name: reasons[name] for name in ("unpaid_order", "no_quantity", "unknown_key", "missing_user")
+    } == {
+        "unpaid_order": 1,
+        "no_quantity": 1,
+        "unknown_key": 1,
+        "missing_user": 1,
+    }
+    found = items(imported)
+    assert set(found) == {"7", "8"}
+    assert found["7"]["text"] == "Shirt. Soft. Of cotton"
+    assert found["7"]["category"] == "Clothes > Shirts"
+    assert (found["7"]["available"], found["8"]["available"]) == (True, False)
+
+
+GA4: list[dict[str, Any]] = [
+    {
+        "event_timestamp": 1769940000000000,  # 2026-02-01 10:00 UTC
+        "event_name": "view_item",
+        "user_pseudo_id": "1.2",
+        "items": [{"item_id": "mug", "item_name": "Mug", "item_category": "Cups", "price": 6.5}],
+    },
+    {"event_timestamp": 1769940001000000, "event_name": "page_view", "user_pseudo_id": "1.2", "items": []},
+    {
+        "event_timestamp": 1769940060000000,
+        "event_name": "purchase",
+        "user_pseudo_id": "1.2",
+        "ecommerce": {"transaction_id": "t1"},
+        "items": [
+            {"item_id": "mug", "item_name": "Mug", "item_category": "Cups", "price": 6.5, "quantity": 2},
+            {
+                "item_id": "tea",
+                "item_name": "Tea",
+                "item_category": "(not set)",
+                "price": 12.0,
+                "quantity": 1,
+            },
+        ],
+    },
+]
+
+
+def test_ga4_bigquery(tmp_path: Path) -> None:
+    lines = "".join(
+        json.dumps(event | {"event_timestamp": str(event["event_timestamp"])}) + "\n" for event in GA4
+    )
+    for name, folder in (("events_20260201.json", "json"), ("events_000000000000.parquet", "parquet")):
+        content = lines.encode()
+        if folder == "parquet":
+            pq.write_table(pa.Table.from_pylist(GA4[::-1]), tmp_path / name)  # the last has all columns
+            content = (tmp_path / name).read_bytes()
+        (tmp_path / folder).mkdir()
+        imported, events = run(tmp_path / folder, "ga4-bigquery", **{name: content})
+        events.sort(key=lambda row: (row["at"], row["item_id"]))
+        assert kinds(events) == [
+            ("1.2", "mug", "view"),
+            ("1.2", "mug", "purchase"),
+            ("1.2", "tea", "purchase"),
+        ]
+        assert events[0]["at"] == datetime(2026, 2, 1, 10, tzinfo=UTC)
+        assert [row["session_id"] for row in events] == [None, "t1", "t1"]
+        assert [row["value_micros"] for row in events] == [6_500_000, 13_000_000, 12_000_000]
+        assert imported.report["events"]["reasons"] == {"unknown_kind": 1}
+        tea = items(imported)["tea"]
+        assert (tea["title"], tea["category"], tea["price_micros"]) == ("Tea", None, 12_000_000)

@@ -68,9 +68,9 @@ def test_a_shop_with_nothing_to_sell_is_refused() -> None:
         open_world(Habits(), sold_out)
 
 
-def test_shops_without_categories_brands_or_prices_have_tastes_too() -> None:
+def test_shops_without_categories_brands_prices_or_texts_have_tastes_too() -> None:
     items = small_catalog()
-    for name in ("category", "brand", "price_micros"):
+    for name in ("category", "brand", "price_micros", "text"):
         column = items.column_names.index(name)
         items = items.set_column(column, items.schema.field(column), pa.nulls(len(items), items[name].type))
     world = open_world(Habits(), items)

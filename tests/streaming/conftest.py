@@ -25,7 +25,7 @@ def start() -> datetime:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with 120 purchases of ann and bob, its server and its applied features; shared by a module."""
-    now = utc_now()
+    now = utc_now() - timedelta(minutes=1)  # before what the tests send
     events = [
         {
             columns.EVENT_ID: f"old-{number}",

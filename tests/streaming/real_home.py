@@ -16,12 +16,12 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA
 from recsys.home import HomePaths
 from recsys.instants import now_micros, utc_now
-from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import MAPPING_FILE, save_info, save_items, save_text, save_users
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.redis import server as redis_server
 from recsys.stores.stream.open import open_stream
 from recsys.streaming.stream import partition_of
+from tests.applied_features import apply_features
 
 ROOT = Path(__file__).parents[2]
 MAPPING = """
@@ -86,7 +86,7 @@ def open_home(folder: Path, events: pa.Table, **environment: str) -> Iterator[Se
     os.environ.update(given)  # Feast's stores look there
     redis_server.start_server(settings)
     try:
-        OfflineFeatures(settings).apply()
+        apply_features(settings)
         yield settings
     finally:
         redis_server.stop_server(settings)

@@ -19,11 +19,13 @@ from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
 from recsys.instants import DAY
 from recsys.models.manifest import NO_CLOCK
+from recsys.models.ranker import Ranker, RankerShape
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import ServedScorer, bundle_scorers
+from recsys.training.stages.ranker_stage import train_ranker_stage
 from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures
 
@@ -257,8 +259,12 @@ def test_too_few_requests_by_the_settings_are_said_to_be_that(
     few = SETTINGS.ranker.model_copy(update={"requests": 10})
     work = replace(work, settings=SETTINGS.model_copy(update={"ranker": few}))
     with caplog.at_level(logging.WARNING, "recsys"):
-        assert train_bundle(work, "b1", NOW).ranker is None
-    assert "or raise ranker.requests above 10, and train again" in caplog.text
+        bundle = train_bundle(work, "b1", NOW)
+        assert bundle.ranker is None
+        assert "or raise ranker.requests above 10, and train again" in caplog.text
+        parent = replace(bundle, ranker=Ranker(RankerShape()))
+        assert train_ranker_stage(replace(work, parent=parent), bundle, bundle).ranker is None
+    assert "'b1' has one. Raise incremental.validation_days and train again" in caplog.text
 
 
 def test_data_with_only_an_order_is_not_cut_by_time() -> None:

@@ -13,7 +13,8 @@ JoinName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 class FillDown(Section):
     """Columns that only the first of several rows has: a blank cell takes the value of the row above.
 
-    Only rows with the same `by` are one group, and they stand together in the file.
+    Only rows with the same `by` are one group, and they stand together in the file. Where `by` is among the
+    `columns`, a row without it belongs to the row above.
     """
 
     by: str = Field(description="column that says which rows belong together, such as the order's number")

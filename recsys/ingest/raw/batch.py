@@ -53,12 +53,10 @@ class RawBatch:
     def rows_by_file(self) -> list[tuple[str, int]]:
         """How many rows of each file this batch accounts for."""
         starts = [start for _, start in self.files]
-        ends = [*starts[1:], len(self.table)]
-        found = [
-            (file, end - start) for (file, start), end in zip(self.files, ends, strict=True) if end > start
-        ]
-        found += [(bad.file, 1) for bad in self.malformed]
-        return found or [(file, 0) for file, _ in self.files]
+        ends = [*starts[1:], len(self.table)][: len(starts)]  # no files, no rows
+        pairs = zip(self.files, ends, strict=True)
+        found = [(file, end - start) for (file, start), end in pairs]  # of an empty file 0
+        return found + [(bad.file, 1) for bad in self.malformed]
 
 
 def concat_batches(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBatch:

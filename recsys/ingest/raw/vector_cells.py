@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import Column, FloatArray, combined
-from recsys.ingest.raw.cells import LIST_MARK
+from recsys.ingest.raw.cells import LIST_MARK, as_text
 
 _BETWEEN = re.compile(rf"[\[\](),;\s{LIST_MARK}]+")
 
@@ -19,8 +19,7 @@ def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
     something that is not a finite number, is blanked; so is one of zeros, which says nothing.
     """
     array = combined(column)
-    kind = array.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if _holds_numbers(array.type):
         cells = _of_lists(array)
     else:
         cells = [None if text is None or not text.strip() else _read(text) for text in _texts(array)]
@@ -30,6 +29,13 @@ def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
     width = max(widths, key=lambda each: (widths[each], each), default=0)
     kept = [vector if vector is not None and len(vector) == width else None for vector in vectors]
     return kept, filled - sum(vector is not None for vector in kept)
+
+
+def _holds_numbers(kind: pa.DataType) -> bool:
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return False
+    inner = kind.value_type
+    return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner) or pa.types.is_decimal(inner))
 
 
 def _of_lists(array: Column) -> list[FloatArray | None]:
@@ -43,7 +49,7 @@ def _of_lists(array: Column) -> list[FloatArray | None]:
 
 
 def _texts(array: Column) -> list[str | None]:
-    found: list[str | None] = array.cast(pa.string()).to_pylist()
+    found: list[str | None] = as_text(array).to_pylist()
     return found
 
 

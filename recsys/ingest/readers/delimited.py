@@ -286,6 +286,13 @@ def _missing(file: str, name: str, table: _Table) -> SchemaMismatchError:
             f"{file} has its column names in quotes, which mean nothing in tab-separated files unless the "
             "mapping says so. Set quote = '\"' in the mapping."
         )
+    if len(table.names) == 1 and table.source.delimiter is None:
+        for other in ";\t|,":
+            if name in [part.strip() for part in table.names[0].split(other)]:
+                return SchemaMismatchError(
+                    f"{file} has its columns between {other!r}, not {table.dialect.delimiter!r}. "
+                    f"Set delimiter = {other!r} in the mapping."
+                )
     return missing_column(file, name, table.names)
 
 

@@ -27,7 +27,7 @@ from recsys.ingest.readers.json_lines import JsonFields, read_json_lines
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.parquet import read_parquet
 from recsys.ingest.readers.source_settings import reject_unused_settings
-from recsys.ingest.readers.text_stream import first_bytes
+from recsys.ingest.readers.text_stream import first_bytes, reject_large_contents
 
 _FORMATS = {
     ".parquet": "parquet",
@@ -68,6 +68,13 @@ def find_files(source: Source, folder: Path) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
+    if (folder / "_delta_log").exists() or any(folder.glob("metadata/*.metadata.json")):
+        # Such a table keeps files that its log has taken out again.
+        raise DataError(
+            f"{folder.name} is a Delta or Iceberg table, which only its log can read. Write its rows as "
+            "Parquet and name that folder."
+        )
+
     def hidden(path: Path) -> bool:
         return any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
 
@@ -94,7 +101,7 @@ def read_batches(
     """
     wanted = list(dict.fromkeys(columns))
     paths = find_files(source, folder)
-    formats = {path: _format(path, path.relative_to(folder).as_posix(), source) for path in paths}
+    formats = {path: _format(path, path.relative_to(folder).as_posix(), source, limits) for path in paths}
     reject_unused_settings(source, set(formats.values()), wanted)
     fields = JsonFields([name for name in wanted if name not in source.optional])
     for path, form in formats.items():
@@ -134,13 +141,15 @@ def _read(
     return read_delimited(path, file, source, columns, limits)
 
 
-def _format(path: Path, file: str, source: Source) -> str:
+def _format(path: Path, file: str, source: Source, limits: ReadLimits) -> str:
     """`csv`, `jsonl` or `parquet`: as the mapping says, else by the contents and the name.
 
     Raises:
-        DataError: the file is of another kind than the mapping or its name says, or of none that is read.
+        DataError: the file is of another kind than the mapping or its name says, or of none that is read,
+            or it unpacks to too much.
     """
     try:
+        reject_large_contents(path, file, limits)
         head, unpacked = first_bytes(path)
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error

@@ -35,6 +35,9 @@ def _filled(table: pa.Table, rule: FillDown) -> pa.Table:
     keys = as_text(table[rule.by])
     count = len(keys)
     places = np.arange(count)
+    if rule.by in rule.columns:
+        above = np.maximum.accumulate(np.where(np.asarray(keys.is_valid()), places, -1))
+        keys = keys.take(pa.array(above, mask=above < 0))
     begins = np.ones(count, bool)
     same = pc.equal(keys.slice(1), keys.slice(0, count - 1))
     begins[1:] = ~same.fill_null(False).to_numpy(zero_copy_only=False)  # rows without a key stand alone

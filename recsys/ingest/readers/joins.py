@@ -1,6 +1,6 @@
 """Files joined to the rows of another by a key, such as orders to their lines: held in memory as Arrow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from recsys.errors import DataError
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.ingest.mapping.row_sources import Join
 from recsys.ingest.raw.batch import Malformed, RawBatch, concat_batches
+from recsys.ingest.raw.distinct import distinct_rows
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.files import read_batches
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
+from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.merged_rows import repeated_rows
-from recsys.ingest.tables.rejections import RowRejections
+from recsys.ingest.tables.rejections import RowRejections, reject_ids
 
 
 class Keys:
@@ -47,6 +49,7 @@ class JoinedFile:
     Attributes:
         table: its columns as `name.column`, one row a key.
         rows: what was read of it, for the account. rejections: the fate of each of these rows.
+        notes: what was made of its keys. repeated: rows by file that only repeat one of these.
     """
 
     name: str
@@ -55,6 +58,8 @@ class JoinedFile:
     table: pa.Table
     rows: RawBatch
     rejections: RowRejections
+    notes: CellNotes
+    repeated: Mapping[str, int]
 
     def joined(self, batch: RawBatch) -> RawBatch:
         """`batch` with the columns of the file; rows without a match are set aside, or empty (`left`)."""
@@ -74,7 +79,7 @@ class JoinedFile:
         for file, place, row in zip(batch.file_names(places), places.tolist(), rows, strict=True):
             key = keys[place].as_py()
             reason = "missing_key" if key is None else "unknown_key"
-            detail = f"{self.join.on} = {key!r} is in no row of {self.rows.files[0][0]}"
+            detail = f"{self.join.on} = {key!r} is in no row of {', '.join(self.join.files)}"
             raw = orjson.dumps(row, default=str).decode()
             yield Malformed(file, int(batch.rows[place]), raw, detail, reason)
 
@@ -99,14 +104,15 @@ def read_joined(
                 f"the join {name!r} takes more than {join.most_mib} MiB of memory (at {batch.files[0][0]}). "
                 "Raise its `most_mib`, or make the smaller file the joined one."
             )
-    rows = concat_batches(batches, wanted)
-    keys = as_ids(rows.table[join.key]).texts
-    rejections = RowRejections(len(keys))
-    rejections.reject(np.asarray(keys.is_null()), "missing_key", join.key, "names no key")
+    rows, repeated = distinct_rows(concat_batches(batches, wanted), join.key, "last")
+    cells = as_ids(rows.table[join.key])
+    keys, rejections, notes = cells.texts, RowRejections(len(rows.table)), CellNotes()
+    notes.add_ids(join.key, cells)
+    reject_ids(cells, rejections, join.key, "missing_key", "names no key")
     rejections.reject(
         repeated_rows(keys, rejections.kept, "last"), "duplicate", join.key, "comes again further down"
     )
     kept = pa.array(rejections.kept)
     table = rows.table.select(list(columns)).filter(kept).combine_chunks()
     table = table.rename_columns([f"{name}.{column}" for column in columns])
-    return JoinedFile(name, join, Keys(keys.filter(kept)), table, rows, rejections)
+    return JoinedFile(name, join, Keys(keys.filter(kept)), table, rows, rejections, notes, repeated)

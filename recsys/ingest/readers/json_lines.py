@@ -254,7 +254,12 @@ def _paths(value: JsonObject, prefix: str = "") -> Iterator[str]:
 
 def _json_or_text(value: Any) -> str | None:
     """Lists and objects as JSON, the rest as text."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else json_text(value)
+    if not isinstance(value, list | dict):
+        return json_text(value)
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False)
 
 
 def json_text(value: Any) -> str | None:

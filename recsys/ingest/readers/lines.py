@@ -32,52 +32,65 @@ def exploded(
         SchemaMismatchError: a column that no element has; the message names the nearest.
         DataError: a column lies in a list inside the elements.
     """
-    fields = _Fields(path, tuple(columns))
+    fields = _Fields(path, tuple(columns), frozenset(optional))
     file = ""
     for batch in batches:
         file = batch.files[0][0]
         yield _exploded(batch, fields)
     for name in columns:
-        if fields.elements and name not in fields.seen and name not in optional:
+        if fields.elements and name not in fields.seen and name not in fields.optional:
             raise missing_column(f"the lists in {path!r} of {file}", name, sorted(fields.present))
+
+
+_ABSENT = object()
 
 
 class _Fields:
     """The columns of elements, and what was seen of them so far."""
 
-    def __init__(self, path: str, columns: tuple[str, ...]) -> None:
+    def __init__(self, path: str, columns: tuple[str, ...], optional: frozenset[str]) -> None:
         self.path = path
         self.columns = columns
+        self.optional = optional
         self.elements = 0
         self.seen: set[str] = set()  # of `columns`
         self.present: set[str] = set()  # all fields of elements, for a message
 
-    def take_object(self, element: Any) -> list[str | None]:
-        """The cells of one element that was read from JSON."""
-        self.elements += 1
-        if not isinstance(element, dict):
-            self.seen.update({self.path} & set(self.columns))
-            return [json_text(element) if name == self.path else None for name in self.columns]
-        if len(self.present) < 100:
-            self.present.update(f"{self.path}.{key}" for key in element)
-        return [self._field(element, name) for name in self.columns]
+    def of_json(self, elements: Sequence[Any]) -> dict[str, Column]:
+        """The columns of elements that were read from JSON."""
+        self.elements += len(elements)
+        for element in elements[: 0 if self.present else 100]:
+            self.present.update(f"{self.path}.{key}" for key in element or () if isinstance(element, dict))
+        return {name: self._column(name, elements) for name in self.columns}
 
-    def _field(self, element: dict[str, Any], name: str) -> str | None:
+    def _column(self, name: str, elements: Sequence[Any]) -> Column:
         if name == self.path:
-            return json_text(element)
-        value: Any = element
-        rest = name.removeprefix(self.path + ".")
-        if rest in element:
-            value = element[rest]
+            values = list(elements)
         else:
-            for key in rest.split("."):
-                if isinstance(value, list):
-                    raise _nested(name)
-                if not isinstance(value, dict) or key not in value:
-                    return None
-                value = value[key]
-        self.seen.add(name)
-        return json_text(value)
+            key = name.removeprefix(self.path + ".")
+            values = [element.get(key, _ABSENT) if type(element) is dict else _ABSENT for element in elements]
+            if "." in key:
+                values = [
+                    _inner(element, key, name) if value is _ABSENT else value
+                    for element, value in zip(elements, values, strict=True)
+                ]
+        if any(value is not _ABSENT for value in values):
+            self.seen.add(name)
+        texts = [value if type(value) is str else _text(value) for value in values]
+        return pa.array(texts, pa.string())
+
+
+def _text(value: Any) -> str | None:
+    return None if value is _ABSENT else json_text(value)
+
+
+def _inner(element: Any, path: str, name: str) -> Any:
+    value = element
+    for key in path.split("."):
+        if isinstance(value, list):
+            raise _nested(name)
+        value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+    return value
 
 
 @dataclass(frozen=True)
@@ -103,16 +116,16 @@ def _exploded(batch: RawBatch, fields: _Fields) -> RawBatch:
     starts = np.cumsum(found.counts) - found.counts
     places = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[parents]
     places = pa.array(places, mask=found.counts[parents] == 0)
-    table = batch.table.drop_columns([fields.path]).take(pa.array(parents))
-    for name, cells in found.cells.items():
-        table = table.append_column(name, cells.take(places))
+    own = [name for name in batch.table.column_names if name != fields.path]
+    columns = {name: batch.table[name].take(pa.array(parents)) for name in own}
+    columns |= {name: cells.take(places) for name, cells in found.cells.items()}
     files = tuple((file, int(np.searchsorted(parents, start))) for file, start in batch.files)
     names = batch.file_names(np.array(list(found.bad), np.int64))
     bad = [
         Malformed(file, int(batch.rows[row]), text, f"{fields.path} is no list", "bad_lines")
         for file, (row, text) in zip(names, found.bad.items(), strict=True)
     ]
-    return RawBatch(table, files, batch.rows[parents], (*batch.malformed, *bad))
+    return RawBatch(pa.table(columns), files, batch.rows[parents], (*batch.malformed, *bad))
 
 
 def _holds_lists(kind: pa.DataType) -> bool:
@@ -144,16 +157,21 @@ def _of_structs(lists: Column, fields: _Fields) -> _Elements:
 
 
 def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
-    fields.seen.add(name)
+    if len(elements):
+        fields.seen.add(name)
     if name == fields.path and not pa.types.is_struct(elements.type):
         return plain_column(name, elements).values
     kind = elements.type
+    if pa.types.is_null(kind):  # every list of this file is empty
+        return pa.nulls(len(elements), pa.string())
     keys = name.removeprefix(fields.path + ".").split(".")
     for place, key in enumerate(keys):
         before = ".".join([fields.path, *keys[:place]])
         if _holds_lists(kind):
             raise _nested(name)
         names = [kind.field(at).name for at in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+        if key not in names and name in fields.optional:
+            return pa.nulls(len(elements), pa.string())
         if key not in names:
             raise missing_column(
                 f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
@@ -164,7 +182,7 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
 
 def _of_texts(texts: Column, fields: _Fields) -> _Elements:
     counts = np.zeros(len(texts), np.int64)
-    rows: list[list[str | None]] = []
+    found: list[Any] = []
     bad: dict[int, str] = {}
     plain = all(name == fields.path for name in fields.columns)
     for place, text in enumerate(texts.to_pylist()):
@@ -173,10 +191,8 @@ def _of_texts(texts: Column, fields: _Fields) -> _Elements:
             bad[place] = text
         else:
             counts[place] = len(elements)
-            rows += [fields.take_object(element) for element in elements]
-    cells = zip(*rows, strict=True) if rows else ((),) * len(fields.columns)
-    columns = {name: pa.array(c, pa.string()) for name, c in zip(fields.columns, cells, strict=True)}
-    return _Elements(counts, columns, bad)
+            found += elements
+    return _Elements(counts, fields.of_json(found), bad)
 
 
 def _parsed(text: str | None, plain: bool) -> list[Any] | None:
@@ -191,10 +207,11 @@ def _parsed(text: str | None, plain: bool) -> list[Any] | None:
         if text.startswith("["):
             elements = list(parse_json(text.encode()))
         else:
-            elements = [_element(part) for part in text.split(LIST_MARK)]
+            elements = [_element(part) for part in text.removesuffix(LIST_MARK).split(LIST_MARK)]
     except (ValueError, RecursionError):
         return None
-    return elements if plain or all(isinstance(element, dict) for element in elements) else None
+    objects = all(element is None or isinstance(element, dict) for element in elements)
+    return elements if plain or objects else None
 
 
 def _element(text: str) -> Any:

@@ -32,6 +32,7 @@ def pivot_long_table(
     wanted = pa.array([name for name in columns if name != identifier], pa.string())
     tables: list[pa.Table] = []
     times: list[Column] = []
+    written: list[Column] = []  # the ids as they came
     malformed: list[Malformed] = []
     files: list[str] = []
     for batch in batches:
@@ -40,7 +41,6 @@ def pivot_long_table(
         table = pa.table(
             {
                 "id": as_ids(batch.table[identifier]).texts,
-                "written": as_text(batch.table[identifier]),
                 "name": as_text(batch.table[long.name]),
                 "value": as_text(batch.table[long.value]),
                 "row": batch.rows,
@@ -50,6 +50,7 @@ def pivot_long_table(
         tables.append(table.filter(chosen))
         time = batch.table[long.time.column] if long.time and long.time.column else table["row"]
         times.append(time.filter(chosen))
+        written.append(batch.table[identifier].filter(chosen))
     table = pa.concat_tables(tables).combine_chunks() if tables else None
     if table is None or not len(table):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
@@ -59,7 +60,8 @@ def pivot_long_table(
     count = len(ids.dictionary) + (1 if ids.null_count else 0)
     first = np.full(count, len(table))
     np.minimum.at(first, item, np.arange(len(table)))
-    wide = {identifier: combined(table["written"]).take(pa.array(first))}  # judged with all other ids
+    # As they came: the catalog judges them with all its ids.
+    wide = {identifier: combined(pa.chunked_array(unified(written))).take(pa.array(first))}
     order = np.argsort(_times(times, long), kind="stable")
     names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():

@@ -87,9 +87,9 @@ def _of_lines(batches: Iterator[RawBatch], source: RowSource, plan: Plan) -> Ite
     lists = {name: mark for name, mark in source.lists.items() if name in plan.lines and name != source.lines}
     for batch in batches:
         lines = with_lists(without_nulls(batch.table.select(plan.lines), source.nulls), lists)
-        table = batch.table.drop_columns(list(plan.lines))
+        table = batch.table
         for name in plan.lines:
-            table = table.append_column(name, lines[name])
+            table = table.set_column(table.column_names.index(name), name, lines[name])
         yield replace(batch, table=table)
 
 

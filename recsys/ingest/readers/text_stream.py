@@ -20,6 +20,7 @@ from recsys.ingest.readers.contents import HEAD_BYTES, byte_order_mark, packing_
 from recsys.ingest.readers.limits import ReadLimits
 
 BLOCK_BYTES = 16 << 20
+_COUNTED_BYTES = 4 << 20  # packed files up to here are unpacked once only to see how large they become
 _DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
@@ -84,6 +85,18 @@ def first_bytes(path: Path) -> tuple[bytes, bytes]:
             return head, stream.read(HEAD_BYTES)
     except _DAMAGE:
         return head, b""
+
+
+def reject_large_contents(path: Path, file: str, limits: ReadLimits) -> None:
+    """Lets files pass that are not packed, or large enough to be judged while they are read.
+
+    Raises:
+        DataError: a small packed file is damaged, or unpacks to more than `limits` allows.
+    """
+    if path.stat().st_size <= _COUNTED_BYTES:
+        with _opened(path, file, limits) as stream:
+            while stream.packed and stream.read(1 << 20):
+                pass
 
 
 def line_blocks(path: Path, file: str, encoding: str, limits: ReadLimits) -> Iterator[LineBlock]:
@@ -192,7 +205,7 @@ def _is_utf8(encoding: str) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, file: str, limits: ReadLimits) -> Iterator[_Bytes]:
+def _opened(path: Path, file: str, limits: ReadLimits) -> Iterator["_Bounded"]:
     with path.open("rb") as raw:
         packing = packing_of(raw.read(HEAD_BYTES))
     with _unpacked(path, packing) as stream:
@@ -209,6 +222,11 @@ class _Bounded:
         self._most = most
         self._ratio = ratio
         self._count = 0
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file is packed."""
+        return self._most is not None
 
     def read(self, size: int, /) -> bytes:
         try:

@@ -34,9 +34,10 @@ def _another_shop(settings: Settings, address: str) -> Check | None:
         owner, shop = server_owner(settings, TIMEOUT_SECONDS), known_shop_id(settings)
     except RecsysError as error:
         return missing("redis", str(error), "see the message")
-    if owner is None or shop is None or owner == shop:
+    if owner in (None, shop) or not settings.paths.data.exists():
         return None
-    held = f"{address} holds shop {short_id(owner)}, and this home is shop {short_id(shop)}"
+    own = f"shop {short_id(shop)}" if shop else "another shop, without an id yet"
+    held = f"{address} holds shop {short_id(owner)}, and this home is {own}"
     return missing("redis", held, f"point REDIS_URL to another database or server, or run {TAKE_OVER}")
 
 

@@ -126,7 +126,7 @@ def _configured_shop(settings: Settings) -> tuple[ShopFiles, str]:
         )
     file = settings.root / named.mapping
     mapping = str(file) if file.is_file() else named.mapping
-    folder = None if named.source is None else settings.root / Path(named.source).expanduser()
+    folder = settings.root / Path(named.source).expanduser() if named.source else None
     return shop_files(settings.paths, mapping, folder, named)
 
 

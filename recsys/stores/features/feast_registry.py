@@ -109,7 +109,7 @@ def _file_sources(registry: RegistryProto) -> Iterator[Any]:
 
 
 def rewind_materialization(settings: Settings, since: Mapping[str, int]) -> None:
-    """Makes views count as materialized up to an instant and no further, whatever was done before.
+    """Makes views count as materialized up to just before an instant, whatever was done before.
 
     Feast's registry knows intervals only, and `feast materialize-incremental` begins at the end of the last.
 
@@ -128,7 +128,7 @@ def rewind_materialization(settings: Settings, since: Mapping[str, int]) -> None
     registry = store.get_registry_proto()
     for view in registry.feature_views:
         if (until := since.get(view.spec.name)) is not None:
-            _cut_intervals(view.meta.materialization_intervals, from_micros(until))
+            _cut_intervals(view.meta.materialization_intervals, from_micros(max(until - 1, 0)))
     store.update_registry_proto(registry)
 
 

@@ -90,14 +90,14 @@ class StreamPartitions:
         """The number of a stream of an earlier version, which did not keep it: the catalog's comes last."""
         pipe = self._client.pipeline(transaction=False)
         for partition in range(MOST + 1):
-            pipe.exists(partition_key(partition))
+            pipe.xinfo_groups(partition_key(partition))
         with redis_errors("read the number of partitions"):
-            there = [partition for partition, found in enumerate(pipe.execute()) if found]
-            if not there:
-                return None
-            # Workers make all partitions. Where none has run yet, there are those that events came to.
-            made_by_worker = bool(self._client.xinfo_groups(partition_key(there[-1])))
-        return b"%d" % (there[-1] if made_by_worker else max(there[-1], own))
+            replies = pipe.execute(raise_on_error=False)  # an error where there is no such stream
+        there = [partition for partition, found in enumerate(replies) if not isinstance(found, Exception)]
+        if not there:
+            return None
+        # Workers make all partitions and their groups. Where none has run yet, events made some.
+        return b"%d" % (there[-1] if replies[there[-1]] else max(there[-1], own))
 
 
 def _present(value: bytes) -> int:

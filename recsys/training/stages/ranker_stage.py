@@ -28,6 +28,8 @@ def train_ranker_stage(job: TrainingJob, first_stage: Bundle, bundle: Bundle) ->
         remedy = "Import more events, of more users and items,"
         if len(data.labels) >= job.settings.ranker.requests:
             remedy += f" or raise ranker.requests above {job.settings.ranker.requests},"
+        if job.parent is not None and job.parent.ranker is not None:
+            remedy = f"{job.parent.manifest.bundle_id!r} has one. Raise incremental.validation_days"
         log.warning(
             "no ranker was trained: %s. The bundle is complete without one: it serves in the order of the "
             "first stage, without p_click. %s and train again for one.",

@@ -139,6 +139,14 @@ def test_a_folder_is_its_files_and_what_their_folders_say(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("log", ["_delta_log/0.json", "metadata/v1.metadata.json"])
+def test_a_folder_with_a_log_of_its_own_is_refused(tmp_path: Path, log: str) -> None:
+    (tmp_path / "events" / log).parent.mkdir(parents=True)
+    (tmp_path / "events" / log).write_text("{}")
+    with pytest.raises(DataError, match="events is a Delta or Iceberg table"):
+        read(tmp_path, ["id"], "events")
+
+
 def test_a_folder_of_csv_files_is_read(tmp_path: Path) -> None:
     (tmp_path / "out.csv").mkdir()
     for part in (1, 2):
@@ -290,3 +298,10 @@ def test_a_long_or_foreign_delimiter(tmp_path: Path, delimiter: str) -> None:
     batch = read(tmp_path, ["t"], "a.dat", delimiter=delimiter)
     assert cells(batch) == [(2, "a")]
     assert [bad.text for bad in batch.malformed] == ["2"]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_told(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "a.csv").write_text(f"id{delimiter}n\n1{delimiter}2\n")
+    with pytest.raises(SchemaMismatchError, match="Set delimiter = "):
+        read(tmp_path, ["n"], "a.csv")

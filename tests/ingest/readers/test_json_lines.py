@@ -9,6 +9,7 @@ import pytest
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
+from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.readers.files import read_batches
 
 
@@ -25,14 +26,17 @@ def test_whole_numbers_are_exact_whatever_their_size(tmp_path: Path) -> None:
     ids = [2**63 - 1, 2**64 - 1, 2**64, 10**30 + 1, -(2**70)]
     (tmp_path / "a.jsonl").write_text("".join(f'{{"id": {number}, "in": [{number}]}}\n' for number in ids))
     assert cells(read(tmp_path, ["id", "in"])) == [
-        (row, str(number), str(number)) for row, number in enumerate(ids, start=1)
+        (row, str(number), f"{number}{LIST_MARK}") for row, number in enumerate(ids, start=1)
     ]
 
 
 def test_what_is_no_number_is_missing(tmp_path: Path) -> None:
     values = ("NaN", "-Infinity", "1e999", '"NaN"', "[NaN, 1]")
     (tmp_path / "a.jsonl").write_text("".join(f'{{"p": {value}}}\n' for value in values))
-    assert [row[1] for row in cells(read(tmp_path, ["p"]))] == [None, None, None, "NaN", "1"]
+    assert [row[1] for row in cells(read(tmp_path, ["p"]))] == [
+        *(None, None, None, "NaN"),
+        f"{LIST_MARK}1{LIST_MARK}",  # an empty element, counted where the list is used
+    ]
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,12 @@ def test_people_read_money_and_counts_in_plain_units(folder: Path) -> None:
     assert "quantity=1.5, value=3.75" in tables["Events"][1]["understood as"]
     assert tables["Rejected"][0]["row"] == "products.csv:3"
     assert json.dumps(checked(folder, 4).to_json(), default=str)
+
+
+def test_what_only_all_events_can_tell_is_left_out(folder: Path) -> None:
+    mapping = MAPPING + 'without_events = "quarantine"\n[time]\nshift = "weeks-to-now"\n'
+    (folder / "m.toml").write_text(mapping)
+    (folder / "orders.csv").write_text("customer,sku,at,price,qty\nann,tea,2019-01-01,1,1\n")
+    sample = checked(folder, 5).sample
+    assert sample.events[0].understood["at"].year == 2019
+    assert [item.understood["item_id"] for item in sample.items] == ["tea", "mug"]

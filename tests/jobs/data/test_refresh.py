@@ -25,6 +25,7 @@ from recsys.stores.lake.dataset_files import load_info
 from recsys.stores.lake.event_lake import CountedOnce, EventLake, JoinedLake, open_lake
 from recsys.stores.locks import wait_for_lock
 from recsys.stores.redis import server as redis_server
+from tests.applied_features import apply_features
 from tests.streaming.real_home import event, send
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     settings, before = load_settings(given, start=ROOT), dict(os.environ)
     os.environ.update(given)
     redis_server.start_server(settings)
+    apply_features(settings)
     try:
         yield Shop(settings, files)
     finally:
@@ -141,7 +143,9 @@ def test_a_shop_is_brought_up_to_date_from_nothing_to_a_day_in_files_and_stream(
         shop.refresh()
     assert load_info(shop.settings.paths).events == 9
     forced = shop.refresh(force=True)
-    assert (forced.events, shop.purchases("ann")) == (3, [3])
+    assert (forced.events, shop.purchases("ann", "bob", "cyd")) == (3, [3, 0, 1])
+    drain_stream(shop.settings)
+    assert shop.purchases("ann", "bob", "cyd") == [3, 0, 1]
 
 
 def test_what_both_have_counts_once_by_id_or_by_content(tmp_path: Path) -> None:

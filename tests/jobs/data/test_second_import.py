@@ -24,6 +24,7 @@ from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.redis import server as redis_server
 from recsys.stores.shop_identity import shop_id
+from tests.applied_features import apply_features
 
 ROOT = Path(__file__).parents[3]
 MAPPING = """
@@ -100,6 +101,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     settings, before = load_settings(given, start=ROOT), dict(os.environ)
     os.environ.update(given)
     redis_server.start_server(settings)
+    apply_features(settings)
     try:
         import_and_materialize(settings, folder / "files", ORDERS, STOCK)
         between = utc_now()

@@ -16,6 +16,7 @@ from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
+from recsys.jobs.checks import servers
 from recsys.jobs.server import start_server, take_server_over
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_reader import FeatureReader
@@ -26,6 +27,7 @@ from recsys.stores.redis.client import open_url
 from recsys.stores.redis.shop_claim import MARK, connect
 from recsys.stores.shop_identity import make_shop_id, shop_id
 from recsys.stores.stream.open import open_progress, open_stream
+from tests.applied_features import apply_features
 
 ROOT = Path(__file__).parents[3]
 
@@ -195,7 +197,7 @@ def test_every_way_in_refuses(
         monkeypatch.delenv(name)
     monkeypatch.setenv("RECSYS_HOME", str(theirs.home))
     monkeypatch.setenv("REDIS_URL", url)
-    applied_registry(theirs)
+    apply_features(theirs)
     ENTRIES[entry](theirs)
     with open_url(url) as client:
         client.set(MARK, str(shop_id(ours)))
@@ -203,17 +205,12 @@ def test_every_way_in_refuses(
         ENTRIES[entry](theirs)
 
 
-_APPLIED: list[bytes] = []
-
-
-def applied_registry(settings: Settings) -> None:
-    """The registry as `feast apply` leaves it: made once, since that takes seconds."""
-    from recsys.stores.features.offline import OfflineFeatures
-
-    if not _APPLIED:
-        OfflineFeatures(settings).apply()
-        _APPLIED.append(settings.paths.feast_registry.read_bytes())
-    settings.paths.feast_registry.write_bytes(_APPLIED[0])
+def test_the_doctor_says_whose_server_it_is(ours: Settings, theirs: Settings) -> None:
+    ping(ours)
+    assert servers.redis(ours).state == "ok"
+    found = servers.redis(theirs)
+    assert (found.state, "--take-over" in found.remedy) == ("missing", True)
+    assert not theirs.paths.shop.exists()  # it changes no file
 
 
 def test_a_damaged_file_is_named(ours: Settings) -> None:
