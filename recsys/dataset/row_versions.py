@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import BoolArray, Column, combined
+from recsys.dataset.catalog_rows import attributes_json, attributes_of
 from recsys.dataset.item_vectors import layout_of, vector_rows
 from recsys.dataset.schemas import INSTANT
 
@@ -115,10 +116,18 @@ def _equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
             equal &= _equal_vectors(left[name], right[name])
             continue
         one, other = left[name], right[name]
+        if name == columns.ATTRIBUTES:  # earlier versions of this package wrote lists with blanks in them
+            one, other = _canonical_json(one), _canonical_json(other)
         both = pc.fill_null(pc.equal(one, other), False)
         neither = pc.and_(pc.is_null(one), pc.is_null(other))
-        equal &= pc.or_(both, neither).to_numpy()
+        equal &= np.asarray(pc.or_(both, neither))
     return equal
+
+
+def _canonical_json(documents: Column) -> Column:
+    encoded = combined(documents).dictionary_encode()
+    written = [attributes_json(attributes_of(document)) for document in encoded.dictionary.to_pylist()]
+    return combined(pa.array(written, pa.string()).take(encoded.indices))
 
 
 def _equal_vectors(left: Column, right: Column) -> BoolArray:

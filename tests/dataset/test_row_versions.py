@@ -36,6 +36,14 @@ def test_the_same_rows_again_change_nothing() -> None:
     assert len(found.earlier) == 0
 
 
+def test_attributes_that_are_only_written_in_another_way_are_no_change() -> None:
+    green = table(replace(TEA, attributes={"tags": ("green", "loose"), "grams": 100.0}))
+    place = green.column_names.index(columns.ATTRIBUTES)
+    blanks = pa.array(['{"tags":["green", "loose"],"grams": 100}'])
+    before = green.set_column(place, green.schema.field(place), blanks)
+    assert dated_versions(green, before, NONE, NOW).changed == 0
+
+
 def test_a_changed_vector_and_a_lost_value_are_changes() -> None:
     turned = replace(CUP, vectors={"image": (1.0, 0.25)})
     unpriced = replace(TEA, price_micros=None)

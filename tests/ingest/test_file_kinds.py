@@ -76,7 +76,7 @@ def test_parts_of_a_catalog_with_other_types_are_one_catalog(tmp_path: Path) -> 
         "9": 2_500_000,
         "010": 3_000_000,
     }
-    assert found.items["8"]["attributes"] == '{"tags":["z", "w"]}'
+    assert found.items["8"]["attributes"] == '{"tags":["z","w"]}'
     assert {key: dict(row["vectors"] or []).get("image") for key, row in found.items.items()} == {
         "7": [1.0, 2.0],
         "8": [3.0, 4.0],

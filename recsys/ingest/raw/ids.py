@@ -24,11 +24,13 @@ class IdCells:
         texts: the ids, null where there is none. Those at fault stay as they came.
         faults: why some cannot be ids, and which.
         cast: how many were whole numbers written with decimals: `12358.0` is the id `12358`.
+        example: one of those, as it came.
     """
 
     texts: Column
     faults: tuple[tuple[str, BoolArray], ...] = ()
     cast: int = 0
+    example: str | None = None
 
     @property
     def missing(self) -> BoolArray:
@@ -56,8 +58,8 @@ def as_ids(column: Column) -> IdCells:
         return _of_floats(array)
     if pa.types.is_decimal(kind):
         texts = as_text(array)
-        whole = len(texts) - texts.null_count - _count(pc.match_substring(texts, "."))
-        return IdCells(texts, cast=whole if kind.scale > 0 else 0)
+        whole = _mask(pc.invert(pc.match_substring(texts, "."))) & (kind.scale > 0)
+        return IdCells(texts, (), *_cast(array, whole))
     if not pa.types.is_string(kind):
         return IdCells(as_text(array)) if pa.types.is_integer(kind) else _of_texts(as_text(array))
     return _of_texts(array)
@@ -68,7 +70,7 @@ def _of_floats(array: Column) -> IdCells:
     inexact = np.abs(numbers) >= _LARGEST_EXACT
     texts = as_text(array)
     whole = (numbers == np.floor(numbers)) & ~inexact & np.asarray(texts.is_valid())
-    return IdCells(texts, ((INEXACT, inexact),) if inexact.any() else (), int(whole.sum()))
+    return IdCells(texts, ((INEXACT, inexact),) if inexact.any() else (), *_cast(array, whole))
 
 
 def _of_texts(array: Column) -> IdCells:
@@ -87,11 +89,16 @@ def _of_texts(array: Column) -> IdCells:
         faults.append((HAS_CONTROL, control if listed is None else control & ~_mask(listed)))
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > MOST_CHARACTERS:
         faults.append((TOO_LONG, _mask(pc.greater(pc.utf8_length(texts), MOST_CHARACTERS))))
-    cast = 0
+    whole = np.zeros(len(texts), bool)
     if (letters == ord(".")).any():
-        cast = _count(pc.match_substring_regex(texts, WHOLE.pattern))
-        texts = pc.replace_substring_regex(texts, WHOLE.pattern, r"\1") if cast else texts
-    return IdCells(texts, tuple((why, rows) for why, rows in faults if rows.any()), cast)
+        whole = _mask(pc.match_substring_regex(texts, WHOLE.pattern))
+        texts = pc.replace_substring_regex(texts, WHOLE.pattern, r"\1") if whole.any() else texts
+    return IdCells(texts, tuple((why, rows) for why, rows in faults if rows.any()), *_cast(array, whole))
+
+
+def _cast(array: Column, whole: BoolArray) -> tuple[int, str | None]:
+    """How many cells are in `whole`, and one of them."""
+    return int(whole.sum()), str(array[int(np.argmax(whole))]) if whole.any() else None
 
 
 def _bytes(array: Column) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
@@ -105,7 +112,3 @@ def _bytes(array: Column) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
 
 def _mask(found: Column) -> BoolArray:
     return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), bool)
-
-
-def _count(found: Column) -> int:
-    return int(_mask(found).sum())

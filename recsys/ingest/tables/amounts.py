@@ -40,7 +40,7 @@ def _quantities(
 ) -> tuple[IntArray, BoolArray]:
     """(N,) thousandths, one piece where nothing is said, and (N,) where something is."""
     parsed = as_number(raw[quantity.column], quantity.strip, quantity.decimal, booleans=False)
-    notes.add_numbers(quantity.column, parsed)
+    notes.add_numbers(quantity.column, parsed, raw[quantity.column])
     detail = "is not a number; `decimal` and `strip` in the mapping say how it is written"
     rejections.reject(parsed.bad, "bad_number", quantity.column, detail)
     numbers = np.where(cancels | quantity.absolute, np.abs(parsed.values), parsed.values)
@@ -64,7 +64,7 @@ def _money(
 ) -> Column:
     """(N,) micros of whole lines; `unsigned` (N,) marks rows whose sign is dropped."""
     money = as_micros(raw[value.column], value.scale, value.strip, value.decimal)
-    notes.add_numbers(value.column, money)
+    notes.add_numbers(value.column, money, raw[value.column])
     detail = "is not an amount of money; `decimal` and `strip` in the mapping say how it is written"
     rejections.reject(money.bad, "bad_value", value.column, detail)
     micros = np.where(unsigned, np.abs(money.values), money.values)

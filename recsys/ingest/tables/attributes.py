@@ -40,7 +40,7 @@ def attribute_objects(
         elif attribute.type == "number" and attribute.column:
             column = attribute.column.columns[0]
             numbers = as_number(rows[column], attribute.strip, attribute.decimal)
-            notes.add_numbers(column, numbers)
+            notes.add_numbers(column, numbers, rows[column])
             notes.add_blanked(name, rows[column], numbers.bad)
             values = pa.array(numbers.values, mask=~numbers.ok)
             pieces.append(_json_members(name, values, lambda x: int(x) if x == int(x) else x))
@@ -53,11 +53,11 @@ def attribute_objects(
 
 
 def _json_members(name: str, cells: Column, plain: Any) -> Column:
-    """`"name": value` of each cell, null where there is nothing; each distinct value is written once."""
+    """`"name":value` of each cell, null where there is nothing; each distinct value is written once."""
     encoded = combined(cells).dictionary_encode()
     texts = []
     for value in encoded.dictionary.to_pylist():
-        shown = None if value is None else json.dumps(plain(value), ensure_ascii=False)
+        shown = None if value is None else json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
         texts.append(None if shown is None else f"{json.dumps(name)}:{shown}")
     return pa.array(texts, pa.string()).take(encoded.indices)
 

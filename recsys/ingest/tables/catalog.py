@@ -175,6 +175,6 @@ def _prices(rows: pa.Table, source: ItemSource, notes: CellNotes) -> Column:
         return pa.nulls(len(rows), pa.int64())
     money = as_micros(rows[price.column], price.scale, price.strip, price.decimal)
     negative = money.values < 0
-    notes.add_numbers(price.column, money)
+    notes.add_numbers(price.column, money, rows[price.column])
     notes.add_blanked(columns.PRICE_MICROS, rows[price.column], money.bad | negative)
     return pa.array(money.values, mask=~money.ok | negative)

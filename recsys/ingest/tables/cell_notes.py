@@ -30,7 +30,7 @@ class CellNotes:
         empty_elements: elements of lists with nothing in them, which were left out.
         zero_positions: positions of 0, which count from 1 and were left empty.
         fallbacks: items that something else stands in for, by what: `title_from_id`, ...
-        examples: one of the blanked cells, by column.
+        examples: one of the cells of a count, by the count's name and the column.
     """
 
     blanked: Counter[str] = field(default_factory=Counter)
@@ -39,29 +39,31 @@ class CellNotes:
     empty_elements: Counter[str] = field(default_factory=Counter)
     zero_positions: Counter[str] = field(default_factory=Counter)
     fallbacks: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def update(self, other: "CellNotes") -> None:
         """Adds the counts of `other`."""
         for name in _COUNTS:
             getattr(self, name).update(getattr(other, name))
-        self.examples.update(other.examples)
+        self.examples.update({**other.examples, **self.examples})
 
     def add_ids(self, column: str, cells: IdCells) -> None:
         """Counts the ids of `column` that were cast."""
-        if cells.cast:
+        if cells.example is not None:
             self.cast_ids[column] += cells.cast
+            self.examples.setdefault(("cast_ids", column), cells.example)
 
-    def add_numbers(self, column: str, cells: ParsedCells) -> None:
-        """Counts the decimal commas of `column` that nothing declares."""
+    def add_numbers(self, column: str, cells: ParsedCells, raw: Column) -> None:
+        """Counts the decimal commas of `column` that nothing declares; `raw` is how its cells came."""
         if cells.by_comma is not None and cells.by_comma.any():
-            self.decimal_commas[column] += int((cells.by_comma & cells.ok).sum())
+            rows = cells.by_comma & cells.ok
+            self.decimal_commas[column] += int(rows.sum())
+            self._keep_example("decimal_commas", column, raw, rows)
 
     def add_blanked(self, name: str, cells: Column, rows: BoolArray) -> None:
         """Counts cells of `name` that cannot be read as numbers, and keeps one of them to show."""
         self.blanked[name] += int(rows.sum())
-        if rows.any():
-            self.examples.setdefault(name, str(cells[int(np.flatnonzero(rows)[0])]))
+        self._keep_example("blanked", name, cells, rows)
 
     def report(self) -> JsonObject:
         """The counts that are not 0, as the import's report has them; `blanked` and `fallbacks` always."""
@@ -70,16 +72,22 @@ class CellNotes:
 
     def warn(self, table: str, warnings: ImportWarnings) -> None:
         """Adds what a person should look at in `table`, one warning a column."""
+
+        def example(count: str, name: str) -> str | None:
+            return self.examples.get((count, name))
+
         for name, count in self.cast_ids.items():
             warnings.add(
                 "float_ids",
-                f"{table}: {count} ids in column {name!r} are whole numbers written with decimals: 12358.0 "
-                "was read as 12358. Write them as texts or whole numbers in the file.",
+                f"{table}: {count} ids in column {name!r} are whole numbers written with decimals, such as "
+                f"{example('cast_ids', name)}, and were read without them. Write them as texts or whole "
+                "numbers in the file.",
             )
         for name, count in self.decimal_commas.items():
             warnings.add(
                 "decimal_commas",
-                f"{table}: {count} numbers in column {name!r} have a decimal comma: 12,99 was read as 12.99. "
+                f"{table}: {count} numbers in column {name!r} were read with a decimal comma, such as "
+                f"{example('decimal_commas', name)!r}. "
                 f'Write {{ column = "{name}", decimal = "," }} in the mapping, so that 1.299 is 1299 there.',
             )
         for name, count in self.zero_positions.items():
@@ -88,9 +96,14 @@ class CellNotes:
                 f"{table}: {count} positions in {name!r} are 0 and were left empty: they count from 1. "
                 f'If yours count from 0, write position = {{ column = "{name}", from = 0 }} in the mapping.',
             )
-        for name, example in self.examples.items():
+        for name, count in (+self.blanked).items():
             warnings.add(
                 "unreadable_cells",
-                f"{table}: {self.blanked[name]} cells of {name!r} cannot be read and were left empty, as "
-                f"{example!r}. `decimal` and `strip` in the mapping say how its numbers are written.",
+                f"{table}: {count} cells of {name!r} cannot be read and were left empty, as "
+                f"{example('blanked', name)!r}. `decimal` and `strip` in the mapping say how its numbers are "
+                "written.",
             )
+
+    def _keep_example(self, count: str, column: str, cells: Column, rows: BoolArray) -> None:
+        if rows.any():
+            self.examples.setdefault((count, column), str(cells[int(np.argmax(rows))]))
