@@ -56,19 +56,19 @@ def dated_versions(
     known = last_of(sorted_versions(pa.concat_tables([earlier, before]), key), [key])
     dates = known[columns.AT].cast(pa.int64()).to_numpy()
     own = imported[columns.AT].cast(pa.int64()).to_numpy()
-    place = _places(imported[key], known[key])
+    place = places_of(imported[key], known[key])
     found = place >= 0
     same = np.zeros(len(imported), bool)
     rows = np.flatnonzero(found)
-    same[rows] = _equal_rows(imported.take(pa.array(rows)), known.take(pa.array(place[rows])))
+    same[rows] = equal_rows(imported.take(pa.array(rows)), known.take(pa.array(place[rows])))
     changed = found & ~same
     moment = int(pa.scalar(now, INSTANT).cast(pa.int64()).as_py())
     at = own.copy()
     at[changed] = np.maximum(moment, dates[place[changed]] + 1)
-    first = same & (_places(imported[key], earlier[key]) < 0)
+    first = same & (places_of(imported[key], earlier[key]) < 0)
     at[same] = dates[place[same]]
     at[first] = np.minimum(at[first], own[first])
-    gone = before.filter(pa.array(_places(before[key], imported[key]) < 0))
+    gone = before.filter(pa.array(places_of(before[key], imported[key]) < 0))
     outdated = before.filter(
         pc.is_in(before[key], value_set=combined(imported[key].filter(pa.array(changed))))
     )
@@ -100,13 +100,13 @@ def last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     return table.filter(pa.array(np.append(differs, True)))
 
 
-def _places(keys: Column, among: Column) -> Any:
+def places_of(keys: Column, among: Column) -> Any:
     """(N,) where each of `keys` lies in `among`, -1 = nowhere."""
     places = pc.index_in(combined(keys), value_set=combined(among))
     return places.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
-def _equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
+def equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
     """(N,) whether two rows say the same, whatever their dates."""
     equal = np.ones(len(left), bool)
     for name in left.column_names:

@@ -5,9 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from recsys import columns
+from recsys.arrays import combined
+from recsys.dataset.delisted_items import with_delisted_items
 from recsys.dataset.row_versions import ImportedVersions, dated_versions
-from recsys.errors import RecsysError
+from recsys.errors import DataError, RecsysError
 from recsys.home import HomePaths
 from recsys.ingest.importer import ImportedShop
 from recsys.ingest.mapping.files import load_mapping
@@ -26,14 +30,23 @@ log = logging.getLogger(__name__)
 
 
 def date_imported_rows(
-    paths: HomePaths, staging: HomePaths, imported: ImportedShop, mapping: ShopMapping, now: datetime
+    paths: HomePaths,
+    staging: HomePaths,
+    imported: ImportedShop,
+    mapping: ShopMapping,
+    now: datetime,
+    least_share: float = 0.0,
 ) -> ImportedShop:
     """The import with its items and users dated by the import before; earlier versions go to `staging`.
 
+    Args:
+        least_share: of the items that were for sale; an import whose catalog has fewer of them is refused.
+
     Raises:
+        DataError: it has fewer.
         StoreUnavailableError: the disk refused.
     """
-    items, users = _versions(paths, imported, mapping, now)
+    items, users = _versions(paths, imported, mapping, now, least_share)
     for name, found in (("items", items), ("users", users)):
         if found.changed or found.gone:
             log.info(
@@ -48,14 +61,33 @@ def date_imported_rows(
 
 
 def _versions(
-    paths: HomePaths, imported: ImportedShop, mapping: ShopMapping, now: datetime
+    paths: HomePaths, imported: ImportedShop, mapping: ShopMapping, now: datetime, least_share: float
 ) -> tuple[ImportedVersions, ImportedVersions]:
     if not _goes_on(paths, mapping):
         return _first(imported.items), _first(imported.users)
-    return (
-        dated_versions(imported.items, load_imported_items(paths), load_earlier_items(paths), now),
-        dated_versions(imported.users, load_imported_users(paths), load_earlier_users(paths), now),
+    before, earlier = load_imported_items(paths), load_earlier_items(paths)
+    priced = mapping.items.price is not None and mapping.items.price.source == "events"
+    items, delisted = with_delisted_items(
+        imported.items, imported.unlisted, pa.concat_tables([earlier, before]), priced
     )
+    _check_items(items, before, delisted, least_share)
+    versions = dated_versions(items, before, earlier, now)
+    versions = replace(versions, changed=versions.changed - delisted, gone=versions.gone + delisted)
+    return versions, dated_versions(
+        imported.users, load_imported_users(paths), load_earlier_users(paths), now
+    )
+
+
+def _check_items(items: pa.Table, before: pa.Table, delisted: int, least_share: float) -> None:
+    """Rejects a catalog that lost most of what was for sale; what is out of stock is not lost."""
+    sold = before.filter(before[columns.AVAILABLE])[columns.ITEM_ID]
+    listed = int(pc.sum(pc.is_in(sold, value_set=combined(items[columns.ITEM_ID]))).as_py() or 0) - delisted
+    if listed < len(sold) * least_share:
+        raise DataError(
+            f"only {listed} of the {len(sold)} items that were for sale are still in the catalog. Is its file "
+            "cut short, or another one? Pass --force to import it all the same: the others are then "
+            "unavailable. Nothing was changed."
+        )
 
 
 def _first(rows: pa.Table) -> ImportedVersions:
