@@ -44,7 +44,7 @@ def dated_versions(
 
     A row whose content changed is dated `now`. One that did not keeps its date, and a first version takes an
     earlier one if the import has it, as it does when the events begin earlier. A new key keeps the date that
-    it came with. An available item that is gone gets an unavailable version dated `now`.
+    it came with. An item that is gone gets an unavailable version dated `now`.
 
     Args:
         imported: rows of `ITEM_SCHEMA` or `USER_SCHEMA`, each key once.
@@ -74,7 +74,7 @@ def dated_versions(
     )
     past = pa.concat_tables([earlier, outdated, gone, _withdrawn(gone, moment)])
     return ImportedVersions(
-        newest=_with_dates(imported, at),
+        newest=with_dates(imported, at),
         earlier=last_of(sorted_versions(past, key), [key, columns.AT]),
         changed=int(changed.sum()),
         new=int((~found).sum()),
@@ -101,7 +101,7 @@ def last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
 
 
 def places_of(keys: Column, among: Column) -> Any:
-    """(N,) where each of `keys` lies in `among`, -1 = nowhere."""
+    """Returns (N,) where each of `keys` lies in `among`, -1 = nowhere."""
     places = pc.index_in(combined(keys), value_set=combined(among))
     return places.fill_null(-1).to_numpy(zero_copy_only=False)
 
@@ -141,13 +141,13 @@ def _withdrawn(gone: pa.Table, moment: int) -> pa.Table:
     """A version of each item that is gone, from `moment` on: it cannot be bought."""
     if columns.AVAILABLE not in gone.column_names:
         return gone.slice(0, 0)
-    gone = gone.filter(gone[columns.AVAILABLE])
     at = np.maximum(gone[columns.AT].cast(pa.int64()).to_numpy() + 1, moment)
     column = gone.column_names.index(columns.AVAILABLE)
     field = gone.schema.field(columns.AVAILABLE)
-    return _with_dates(gone.set_column(column, field, pa.array(np.zeros(len(gone), bool))), at)
+    return with_dates(gone.set_column(column, field, pa.array(np.zeros(len(gone), bool))), at)
 
 
-def _with_dates(table: pa.Table, at: Any) -> pa.Table:
+def with_dates(table: pa.Table, at: Any) -> pa.Table:
+    """`table` with other dates, (N,) microseconds."""
     column = table.column_names.index(columns.AT)
     return table.set_column(column, table.schema.field(columns.AT), pa.array(at, pa.int64()).cast(INSTANT))

@@ -133,9 +133,9 @@ class JoinedLake:
     """The imported events and those that came by the stream, read as one; each event once.
 
     A streamed event is an imported one if it has its id, or else, beside imported events that no streamed one
-    has the id of, if it has the user, item, kind and instant of one; to the second where either of them is of a whole second. What an
-    import took back already is known by the same rule: a cancellation that a file and the stream tell of counts
-    once too.
+    has the id of, if it has the user, item, kind and instant of one; to the second where either instant is a
+    whole one. What an import took back already is known by the same rule: a cancellation that a file and the
+    stream tell of counts once too.
     """
 
     def __init__(self, imported: EventLake, live: EventLake, returned: EventLake | None = None) -> None:
@@ -210,8 +210,8 @@ def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Ta
 def _said_by(events: pa.Table, others: pa.Table) -> BoolArray:
     """(N,) whether one of `others` has the user, item, kind and instant of each of `events`.
 
-    Files often keep whole seconds where a stream has milliseconds, or the reverse: an instant of a whole second is
-    also that of an instant which is cut or rounded to it.
+    Files often keep whole seconds where a stream has milliseconds, or the reverse: an instant of a whole
+    second is also that of an instant which is cut or rounded to it.
     """
     own, their = (_instants(table) for table in (events, others))
     # Few share an instant: only those are compared.
