@@ -94,6 +94,13 @@ def refresh_shop(
                 counted_once.by_id,
                 counted_once.by_content,
             )
+        if counted_once.alike:
+            log.warning(
+                "%d events of the stream came within a day after one of the files of the same user, item and "
+                "kind that is told to the minute or the day, and count beside it. If they are the same, let "
+                "the stream send the event ids of the files.",
+                counted_once.alike,
+            )
         with _step("features build and feast apply", f"The import is in place. {_AGAIN}: it goes on here."):
             rows = build_feature_rows(settings, progress, with_text).rows
         until = utc_now()

@@ -12,7 +12,7 @@ What holds at any instant, crashes included:
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import BoolArray, IntArray
+from recsys.arrays import BoolArray, IntArray, combined
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
@@ -33,6 +33,7 @@ _PREFIX = "day="
 RETURNED_FOLDER = "returned"  # beside items and users: events that the import took back
 _WORDS = (columns.USER_ID, columns.ITEM_ID, columns.KIND)
 _MARGIN = timedelta(seconds=1)
+_MINUTE = 60 * SECOND
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 
 
@@ -123,10 +124,15 @@ class EventLake:
 
 @dataclass(frozen=True)
 class CountedOnce:
-    """Events of the stream that the imported files hold too, by how they were known."""
+    """Events of the stream that the imported files hold too, by how they were known.
+
+    Attributes:
+        alike: further ones that the files may hold by the minute or the day only: they count beside those.
+    """
 
     by_id: int
     by_content: int
+    alike: int = 0
 
 
 class JoinedLake:
@@ -168,8 +174,10 @@ class JoinedLake:
         """How many events are in both lakes and count once."""
         if not self._live.days():
             return CountedOnce(0, 0)
-        needed = _with_identity([])
-        return _once(*(lake.read(needed) for lake in (self._imported, self._live, self._returned)))[1]
+        lakes = (self._imported, self._live, self._returned)
+        imported, live, returned = (lake.read(_with_identity([])) for lake in lakes)
+        joined, counted = _once(imported, live, returned)
+        return replace(counted, alike=_alike(joined, imported, live))
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
@@ -230,6 +238,34 @@ def _said_by(events: pa.Table, others: pa.Table) -> BoolArray:
     for row, words, at in zip(rows.tolist(), who, own[:, rows].T.tolist(), strict=True):
         found[row] = any((words, each) in exact for each in at) or (words, at[0]) in coarse
     return found
+
+
+def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
+    """How many streamed events count that came within a day after one of a whole minute in the files.
+
+    Both have the same user, item and kind, and no streamed event is known to be the one of the files.
+    """
+    counting = live.filter(pc.is_in(live[columns.EVENT_ID], value_set=_ids(joined, beside=imported)))
+    at = imported[columns.AT].cast(pa.int64()).to_numpy()
+    coarse = imported.filter(pa.array(at % _MINUTE == 0))
+    coarse = coarse.filter(
+        pc.invert(pc.is_in(coarse[columns.EVENT_ID], value_set=combined(live[columns.EVENT_ID])))
+    )
+    coarse = coarse.filter(pa.array(~_said_by(coarse, live)))
+    told: dict[tuple[str, ...], list[int]] = {}
+    for words, instant in zip(_words(coarse), coarse[columns.AT].cast(pa.int64()).to_pylist(), strict=True):
+        told.setdefault(words, []).append(instant)
+    instants = counting[columns.AT].cast(pa.int64()).to_pylist()
+    return sum(
+        any(0 <= instant - other < DAY for other in told.get(words, ()))
+        for words, instant in zip(_words(counting), instants, strict=True)
+    )
+
+
+def _ids(joined: pa.Table, beside: pa.Table) -> pa.Array:
+    """The event ids of `joined` that `beside` does not have."""
+    ids = joined[columns.EVENT_ID]
+    return combined(ids.filter(pc.invert(pc.is_in(ids, value_set=combined(beside[columns.EVENT_ID])))))
 
 
 def _instants(events: pa.Table) -> IntArray:

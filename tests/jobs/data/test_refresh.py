@@ -204,6 +204,24 @@ def test_a_file_of_whole_seconds_says_what_a_stream_said_to_the_millisecond(tmp_
     assert found == [["a"], ["c", "d", "t"], ["b", "s"]]
 
 
+def test_streamed_events_that_files_tell_by_the_day_are_said_to_count_beside_them(tmp_path: Path) -> None:
+    imported, live = EventLake(tmp_path / "imported"), EventLake(tmp_path / "live")
+    day, streamed = START.replace(hour=0, minute=0), START.replace(hour=14, minute=3, second=7)
+    imported.append(
+        events_table(("a", "ann", "tea", day), ("b", "bob", "tea", day), ("c", "cyd", "tea", day))
+    )
+    live.append(
+        events_table(
+            ("p", "ann", "tea", streamed),
+            ("q", "ann", "cup", streamed),  # another item
+            ("r", "bob", "tea", streamed + timedelta(days=1)),  # another day
+            ("s", "cyd", "tea", day),  # c, which has its event
+            ("t", "cyd", "tea", streamed),
+        )
+    )
+    assert JoinedLake(imported, live).counted_once() == CountedOnce(by_id=0, by_content=1, alike=1)
+
+
 def events_table(*rows: tuple[str, str, str, Any]) -> pa.Table:
     names = (columns.EVENT_ID, columns.USER_ID, columns.ITEM_ID, columns.AT)
     same = {columns.KIND: "purchase", columns.WEIGHT: 1.0}
