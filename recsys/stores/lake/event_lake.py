@@ -247,10 +247,10 @@ def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
     """
     counting = live.filter(pc.is_in(live[columns.EVENT_ID], value_set=_ids(joined, beside=imported)))
     at = imported[columns.AT].cast(pa.int64()).to_numpy()
-    coarse = imported.filter(pa.array(at % _MINUTE == 0))
-    coarse = coarse.filter(
-        pc.invert(pc.is_in(coarse[columns.EVENT_ID], value_set=combined(live[columns.EVENT_ID])))
-    )
+    near = pc.is_in(imported[columns.USER_ID], value_set=combined(counting[columns.USER_ID]))
+    coarse = imported.filter(pc.and_(near, pa.array(at % _MINUTE == 0)))
+    known = pc.is_in(coarse[columns.EVENT_ID], value_set=combined(live[columns.EVENT_ID]))
+    coarse = coarse.filter(pc.invert(known))
     coarse = coarse.filter(pa.array(~_said_by(coarse, live)))
     told: dict[tuple[str, ...], list[int]] = {}
     for words, instant in zip(_words(coarse), coarse[columns.AT].cast(pa.int64()).to_pylist(), strict=True):
