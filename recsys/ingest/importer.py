@@ -179,7 +179,7 @@ class _Run:
         self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
-        """The catalog's rows, before the events have their say."""
+        """The catalog's rows, without the items and prices that only events know."""
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())

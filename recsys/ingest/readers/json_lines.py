@@ -142,25 +142,25 @@ def _parsed(
         except (ValueError, RecursionError) as error:
             _reject_whole_document(line, number, file)
             text = line.decode("utf-8", "replace").rstrip()
-            malformed.append(Malformed(file, number, text, f"no JSON: {error}"))
+            malformed.append(Malformed(file, number, text, f"is not JSON: {error}"))
             continue
         if isinstance(document, dict):
             rows.append(number)
             objects.append(document)
         else:
             _reject_whole_document(line, number, file)
-            malformed.append(Malformed(file, number, line.decode().rstrip(), "no JSON object"))
+            malformed.append(Malformed(file, number, line.decode().rstrip(), "is not a JSON object"))
     return rows, objects, malformed
 
 
 def parse_json(text: bytes, checked: bool = True) -> Any:
-    """What `text` says, integers exact whatever their size; NaN and infinities, which are no JSON, are null.
+    """What `text` says, integers exact whatever their size; NaN and infinities, which JSON lacks, are null.
 
     Args:
         checked: there may be integers beyond 64 bits.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
     if checked and _LONG_INTEGER.search(text):

@@ -98,7 +98,7 @@ class _Elements:
     """Elements of the lists of N rows: how many each row has, and their columns one under the other.
 
     Attributes:
-        bad: rows whose cell is no list, with their text.
+        bad: rows whose cell is not a list, with their text.
     """
 
     counts: IntArray
@@ -122,7 +122,7 @@ def _exploded(batch: RawBatch, fields: _Fields) -> RawBatch:
     files = tuple((file, int(np.searchsorted(parents, start))) for file, start in batch.files)
     names = batch.file_names(np.array(list(found.bad), np.int64))
     bad = [
-        Malformed(file, int(batch.rows[row]), text, f"{fields.path} is no list", "bad_lines")
+        Malformed(file, int(batch.rows[row]), text, f"{fields.path} is not a list", "bad_lines")
         for file, (row, text) in zip(names, found.bad.items(), strict=True)
     ]
     return RawBatch(pa.table(columns), files, batch.rows[parents], (*batch.malformed, *bad))

@@ -1,4 +1,4 @@
-"""The rows that a mapping's keys speak of: filled down, taken apart into lines, joined with other files."""
+"""Rows of files as a mapping names their columns: filled down, split into lines, joined with other files."""
 
 import difflib
 from collections.abc import Iterator, Sequence

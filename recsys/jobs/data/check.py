@@ -15,7 +15,7 @@ from recsys.progress import Progress, silent
 _MICROS = "_micros"
 _THOUSANDTHS = "_thousandths"
 _LONGEST = 80
-_INTERNAL = ("sequence", "weight", "event_id", "vectors")  # of no help to the eye
+_INTERNAL = ("sequence", "weight", "event_id", "vectors")  # they say nothing about the mapping
 
 
 @dataclass(frozen=True)

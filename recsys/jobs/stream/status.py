@@ -88,7 +88,7 @@ def stream_report(settings: Settings) -> StreamReport:
     try:
         counted, rate, sizes = state.counters(), state.rate(now_micros()), state.sizes()
         processed = state.offsets([status.partition for status in statuses])
-        strangers = state.unknown_items()
+        unknown = state.unknown_items()
     finally:
         state.close()
     partitions = tuple(
@@ -108,7 +108,7 @@ def stream_report(settings: Settings) -> StreamReport:
     return StreamReport(
         partitions=partitions,
         events=events,
-        unknown_items=_still_unknown(settings, strangers),
+        unknown_items=_still_unknown(settings, unknown),
         clock=clock,
         freshness=progress.freshness(),
         state=sizes,
