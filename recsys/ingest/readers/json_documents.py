@@ -53,7 +53,9 @@ def read_json_document(
                 objects.append(element)
                 rows.append(number)
             else:
-                malformed.append(Malformed(file, number, json_text(element) or "null", "is not a JSON object"))
+                malformed.append(
+                    Malformed(file, number, json_text(element) or "null", "is not a JSON object")
+                )
         yield json_batch(objects, rows, malformed, file, columns, fields, nested)
 
 
