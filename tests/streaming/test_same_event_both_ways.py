@@ -24,7 +24,7 @@ from recsys.streaming.aggregate import aggregate
 from recsys.streaming.intake import accept_rows
 from recsys.streaming.parsing import parse_entries
 from recsys.streaming.stream import Entry
-from tests.ingest.test_importer import Rows
+from tests.ingest.shop_folder import Rows
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MAPPING = """
