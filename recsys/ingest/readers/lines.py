@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from recsys.arrays import Column, IntArray, combined
 from recsys.errors import DataError
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 from recsys.ingest.readers.json_lines import json_text, parse_json
 from recsys.ingest.readers.parquet_columns import plain_column
 
@@ -129,11 +129,7 @@ def _exploded(batch: RawBatch, fields: _Fields) -> RawBatch:
 
 
 def _holds_lists(kind: pa.DataType) -> bool:
-    return bool(_list_type(kind) or _wrapped_list(kind))
-
-
-def _list_type(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    return bool(is_list_type(kind) or _wrapped_list(kind))
 
 
 def _wrapped_list(kind: pa.DataType) -> bool:
@@ -141,11 +137,11 @@ def _wrapped_list(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind) or kind.num_fields != 1 or kind.field(0).name != "list":
         return False
     inner = kind.field(0).type
-    return _list_type(inner) and pa.types.is_struct(inner.value_type) and inner.value_type.num_fields == 1
+    return is_list_type(inner) and pa.types.is_struct(inner.value_type) and inner.value_type.num_fields == 1
 
 
 def _of_structs(lists: Column, fields: _Fields) -> _Elements:
-    wrapped = not _list_type(lists.type)
+    wrapped = not is_list_type(lists.type)
     if wrapped:
         lists = pc.struct_field(lists, "list")
     counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from recsys.arrays import Column
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
+from recsys.ingest.raw.cells import is_list_type
 from recsys.ingest.readers.limits import ReadLimits
 from recsys.ingest.readers.parquet_columns import PlainColumn, plain_column
 
@@ -212,6 +213,6 @@ def _dictionary_bytes(column: Column) -> int:
         return int(pc.sum(lengths).as_py() or 0)
     if pa.types.is_struct(kind):
         return sum(map(_dictionary_bytes, column.flatten()))
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if is_list_type(kind):
         return _dictionary_bytes(pc.list_flatten(column))
     return 0
