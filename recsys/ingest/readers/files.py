@@ -20,6 +20,7 @@ from recsys.ingest.readers.contents import (
     byte_order_mark,
     is_parquet,
     reject_foreign_file,
+    unpacked_name,
 )
 from recsys.ingest.readers.delimited import delimited_columns, read_delimited
 from recsys.ingest.readers.json_documents import begins_with_array, read_json_document
@@ -172,10 +173,7 @@ def _format(path: Path, file: str, source: Source, limits: ReadLimits) -> str:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
     reject_foreign_file(path, file, head, unpacked)
-    name = path.name.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    named = source.format or _FORMATS.get(Path(name).suffix, "csv")
+    named = source.format or _FORMATS.get(Path(unpacked_name(file)).suffix, "csv")
     if is_parquet(unpacked):
         if source.format not in (None, "parquet"):
             raise DataError(f"{file} is a Parquet file, but the mapping says format = {source.format!r}.")
