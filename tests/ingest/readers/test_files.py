@@ -104,6 +104,20 @@ def test_a_column_name_that_begins_like_a_binary_file_is_a_name(tmp_path: Path, 
     assert cells(read(tmp_path, [name], "a.csv")) == [(2, "1")]
 
 
+@pytest.mark.parametrize("name", ["", ".", "orders**.csv"])
+def test_what_is_not_a_glob_is_refused_with_an_example(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"is not a name or a glob\. Write for example 'orders\.csv'"):
+        find_files(Source(files=(name,)), tmp_path)
+
+
+def test_a_file_name_with_brackets_is_found(tmp_path: Path) -> None:
+    for name in ("orders[1].csv", "orders2.csv", "orders3.csv"):
+        (tmp_path / name).write_text("a\n")
+    assert [path.name for path in find_files(Source(files=("orders[1].csv",)), tmp_path)] == ["orders[1].csv"]
+    globbed = find_files(Source(files=("orders[23].csv",)), tmp_path)
+    assert [path.name for path in globbed] == ["orders2.csv", "orders3.csv"]
+
+
 def test_a_parquet_file_of_another_name_is_read(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1]}), tmp_path / "a.csv")
     assert cells(read(tmp_path, ["id"], "a.csv")) == [(1, 1)]
