@@ -264,6 +264,13 @@ def test_an_unknown_encoding_is_told_by_the_mapping() -> None:
         Source.model_validate({"files": "a.csv", "encoding": "latin-99"})
 
 
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_is_declared_needs_no_byte_order_mark(tmp_path: Path, written: str) -> None:
+    (tmp_path / "a.csv").write_bytes("id,title\n1,caf\u00e9\n".encode(written))
+    (batch,) = read_batches(Source(files=("a.csv",), encoding="utf-16"), tmp_path, ["title"])
+    assert batch.table["title"].to_pylist() == ["caf\u00e9"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252", "gb18030"])
 def test_encodings_hold_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     monkeypatch.setattr(text_stream, "BLOCK_BYTES", 64)
