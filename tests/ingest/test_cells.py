@@ -32,10 +32,10 @@ def test_lists_become_one_cell_with_marks() -> None:
 
 
 def test_numbers_that_cannot_be_read_are_marked() -> None:
-    parsed = as_number(pa.array(["1.5", "n/a", "", None, "1e3", "nan"]))
-    assert parsed.values.tolist() == [1.5, 0.0, 0.0, 0.0, 1000.0, 0.0]
-    assert parsed.bad.tolist() == [False, True, False, False, False, True]
-    assert parsed.missing.tolist() == [False, False, True, True, False, False]
+    parsed = as_number(pa.array(["1.5", "n/a", "", None, "1e3", "NaN", "inf"]))
+    assert parsed.values.tolist() == [1.5, 0.0, 0.0, 0.0, 1000.0, 0.0, 0.0]
+    assert parsed.bad.tolist() == [False, True, False, False, False, False, True]
+    assert parsed.missing.tolist() == [False, False, True, True, False, True, False]
 
 
 def test_signs_of_money_can_be_stripped() -> None:

@@ -17,6 +17,7 @@ from recsys.ingest.raw.written_numbers import TWO_WAYS, read_number
 # lists put one behind the last element too, so that a list of one element is a list.
 LIST_MARK = "\x1f"
 MICROS = 1_000_000
+_NOT_A_NUMBER = r"^[+-]?(?i:nan)$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -124,13 +125,16 @@ def _float_text(array: Column) -> Column:
 
 
 def as_number(column: Any, strip: str = "", decimal: str | None = None, booleans: bool = True) -> ParsedCells:
-    """float64 numbers (0 where missing or bad); NaN and infinities are bad in a text, missing in a float.
+    """float64 numbers, 0 where missing or bad.
+
+    NaN is missing. So is an infinity in a column of floats; in a text it is bad.
 
     Texts may be written as `read_number` reads them. Where cells have a decimal comma that nothing
     declares, a cell such as `1.299` beside them is bad: it could be one or a thousand.
 
     Args:
-        strip: characters of a text to ignore, such as `$,`.
+        strip: characters of a text to ignore, such as `$,`. A decimal mark behind letters belongs to them,
+            as in `Rs.`: it is ignored there alone.
         decimal: the decimal mark of texts, where the mapping declares it.
         booleans: whether true is 1 and false is 0, or no number.
     """
@@ -143,8 +147,15 @@ def as_number(column: Any, strip: str = "", decimal: str | None = None, booleans
         return ParsedCells(np.where(missing, 0.0, numbers), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     if strip:
-        texts = as_text(pc.replace_substring_regex(texts, f"[{re.escape(strip)}]", ""))
+        texts = as_text(pc.replace_substring_regex(texts, _ignored(strip, decimal or "."), ""))
     return _numbers_of_texts(texts, decimal, booleans)
+
+
+def _ignored(strip: str, mark: str) -> str:
+    """A pattern of what `strip` says to ignore, without the decimal `mark` of the numbers themselves."""
+    words = re.findall(rf"[^\W\d_][^\s\d]*?{re.escape(mark)}", strip)
+    characters = strip.replace(mark, "") if words else strip
+    return "|".join([*map(re.escape, words), f"[{re.escape(characters)}]"])
 
 
 def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> ParsedCells:
@@ -158,8 +169,9 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
         except pa.ArrowInvalid:
             plain = _mask(pc.match_substring_regex(texts, _NUMBER))
     if (plain | missing).all() and decimal != ",":
-        endless = ~np.isfinite(numbers)
-        return ParsedCells(np.where(endless, 0.0, numbers), missing, endless & ~missing)
+        endless = np.isinf(numbers)
+        return ParsedCells(np.where(np.isfinite(numbers), numbers, 0.0), missing | np.isnan(numbers), endless)
+    missing |= _mask(pc.match_substring_regex(texts, _NOT_A_NUMBER))
     kept = pc.if_else(pa.array(plain), texts, pa.scalar(None, pa.string()))
     numbers = kept.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False).copy()
     rest = np.flatnonzero(~plain & ~missing)
@@ -178,7 +190,7 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
 
 
 def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | None = None) -> ParsedCells:
-    """Money as int64 millionths, rounded to the nearest; amounts over two billion units are bad.
+    """Money as int64 millionths, rounded to the nearest; what is beyond the bounds is bad, and just beyond.
 
     >>> as_micros(pa.array(["0.1", "19.99", "", "n/a"])).values.tolist()
     [100000, 19990000, 0, 0]
@@ -187,7 +199,7 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | N
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
     huge = np.abs(micros) > MOST_MICROS
-    values = np.where(huge, 0, micros).astype(np.int64)
+    values = np.clip(micros, -MOST_MICROS - 1, MOST_MICROS + 1).astype(np.int64)
     return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma)
 
 

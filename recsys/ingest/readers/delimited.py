@@ -293,7 +293,7 @@ def _missing(file: str, name: str, table: _Table) -> SchemaMismatchError:
                     f"{file} has its columns between {other!r}, not {table.dialect.delimiter!r}. "
                     f"Set delimiter = {other!r} in the mapping."
                 )
-    return missing_column(file, name, table.names)
+    return missing_column(file, name, table.names, more=", or check `delimiter`, `header` and `names`")
 
 
 def _with_bytes_marked(content: bytes) -> bytes:

@@ -157,7 +157,7 @@ def _instants(
         steps = (
             _number(raw, time.column, rejections) if time.column else ParsedCells(sequence, *_none(len(raw)))
         )
-        values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * SECOND
+        values = ORDER_START_MICROS + np.rint(steps.values * SECOND).astype(np.int64)
         if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
             raise DataError(
                 f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "
