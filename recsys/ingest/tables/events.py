@@ -157,12 +157,13 @@ def _instants(
         steps = (
             _number(raw, time.column, rejections) if time.column else ParsedCells(sequence, *_none(len(raw)))
         )
-        values = ORDER_START_MICROS + np.rint(steps.values * SECOND).astype(np.int64)
-        if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
+        farthest = float(np.abs(steps.values).max(initial=0))
+        if farthest > 200 * 365 * 86_400:
             raise DataError(
-                f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "
+                f"position {farthest:.16g} is too large to count as seconds. Is "
                 f'{time.column!r} a Unix time? Then write unit = "s" or unit = "ms".'
             )
+        values = ORDER_START_MICROS + np.rint(steps.values * SECOND).astype(np.int64)
         parsed = ParsedCells(values, steps.missing, steps.bad)
     else:
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)

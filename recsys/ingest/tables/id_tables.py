@@ -74,7 +74,7 @@ class EventIds:
             warnings.add(
                 "reused_event_ids",
                 f"{self._reused} rows have the `event_id` of another row, such as {self._example!r}, but "
-                "another user, item or kind, and were dropped as duplicates. If it is the number of an order, "
+                "another user, item or kind, and were dropped as duplicates. If it is an order's number, "
                 "name the column that numbers its lines, or leave `event_id` out of the mapping.",
             )
         if not self._counters:
