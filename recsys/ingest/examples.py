@@ -15,7 +15,7 @@ _REMEDIES = {
     "missing_item": "Check `item` (or `id` of the catalog) in the mapping.",
     "bad_id": "Name a column with one id a row, of up to 256 characters.",
     "missing_time": "Check `time` in the mapping.",
-    "bad_time": "Name the form of these cells in `time`: a `unit` for counts, a strptime `format` for texts.",
+    "bad_time": "Name the form of such cells in `time`: a `unit` for counts, a strptime `format` for texts.",
     "absurd_time": "Check `unit` of `time`; older events need `earliest` in [cleaning].",
     "future_time": "Check `unit` and `zone` of `time`; for files from another day than today pass --now.",
     "unknown_kind": "Give the value a kind in `values` or `cases`, or write `otherwise`.",

@@ -93,3 +93,28 @@ def test_amounts_say_what_is_wrong_with_them(tmp_path: Path) -> None:
     assert "too much for one line" in details[1]
     assert "`nulls` what means nothing" in details[2]
     assert found.told("item_id", "value_micros") == [("i3", None)]
+
+
+def test_points_of_one_file_beside_decimal_commas_of_another_are_said(tmp_path: Path) -> None:
+    mapping = EVENTS.replace("e.csv", "e*.csv") + 'delimiter = ";"\nvalue = "v"\n'
+    head = "u;i;t;v\n"
+    files = {"e1": f"{head}ann;cap;2026-03-01;12,99\n", "e2": f"{head}ann;hat;2026-03-01;1.299\n"}
+    commas, points = said(tmp_path, mapping, "decimal_commas", **files)
+    assert "'12,99'" in commas
+    assert "1 other numbers in column 'v', such as '1.299', were read with a decimal point" in points
+    (tmp_path / "e1.csv").unlink()
+    assert said(tmp_path, mapping, "decimal_commas") == []
+
+
+def test_days_of_a_spreadsheet_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("u,i,t\nann,cap,45296.5\n")
+    for time in ('"t"', '{ column = "t", unit = "s" }'):
+        with pytest.raises(DataError, match="spreadsheet's count of days"):
+            imported(tmp_path, EVENTS.replace('"t"', time))
+
+
+def test_positions_between_two_whole_ones_are_between_them(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("u,i,t\nann,c,2\nann,b,1.5\nann,a,1\n")
+    found = imported(tmp_path, EVENTS.replace('"t"', '{ column = "t", unit = "order" }'))
+    assert [event["item_id"] for event in sorted(found.events, key=lambda e: e["at"])] == ["a", "b", "c"]
+    assert len({event["at"] for event in found.events}) == 3

@@ -29,12 +29,15 @@ class ParsedCells:
         missing: nothing was in them. bad: something that cannot be read.
         by_comma: numbers whose comma was taken for the decimal mark although nothing declares it; None
             where there are none.
+        two_ways: numbers whose point was taken for the decimal mark although it could be one of thousands,
+            as in `1.299`; None where that was not asked.
     """
 
     values: npt.NDArray[Any]
     missing: BoolArray
     bad: BoolArray
     by_comma: BoolArray | None = None
+    two_ways: BoolArray | None = None
 
     @property
     def ok(self) -> BoolArray:
@@ -170,7 +173,9 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
             plain = _mask(pc.match_substring_regex(texts, _NUMBER))
     if (plain | missing).all() and decimal != ",":
         endless = np.isinf(numbers)
-        return ParsedCells(np.where(np.isfinite(numbers), numbers, 0.0), missing | np.isnan(numbers), endless)
+        two_ways = None if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
+        values = np.where(np.isfinite(numbers), numbers, 0.0)
+        return ParsedCells(values, missing | np.isnan(numbers), endless, two_ways=two_ways)
     missing |= _mask(pc.match_substring_regex(texts, _NOT_A_NUMBER))
     kept = pc.if_else(pa.array(plain), texts, pa.scalar(None, pa.string()))
     numbers = kept.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False).copy()
@@ -183,10 +188,11 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
     numbers[rest] = np.array([0.0 if found is None else found.value for found in read])[places]
     bad = np.zeros(len(texts), bool)
     bad[rest] = np.array([found is None for found in read], bool)[places]
+    two_ways = np.zeros(len(texts), bool) if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
     if by_comma.any():
-        bad |= _mask(pc.match_substring_regex(texts, TWO_WAYS))
+        bad |= two_ways
     bad |= ~np.isfinite(numbers)
-    return ParsedCells(np.where(bad, 0.0, numbers), missing, bad, by_comma)
+    return ParsedCells(np.where(bad, 0.0, numbers), missing, bad, by_comma, two_ways & ~bad)
 
 
 def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | None = None) -> ParsedCells:
@@ -200,7 +206,7 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | N
     micros = np.rint(parsed.values * (scale * MICROS))
     huge = np.abs(micros) > MOST_MICROS
     values = np.clip(micros, -MOST_MICROS - 1, MOST_MICROS + 1).astype(np.int64)
-    return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma)
+    return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma, parsed.two_ways)
 
 
 def _mask(found: Column) -> BoolArray:

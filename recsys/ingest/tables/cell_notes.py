@@ -42,6 +42,8 @@ class CellNotes:
         zero_positions: positions of 0, which count from 1 and were left empty.
         unread_times: times of a long table that could not be read.
         fallbacks: items that something else stands in for, by what: `title_from_id`, ...
+        two_ways: numbers such as `1.299`, which were read with a decimal point. It is no matter unless other
+            cells of the column have decimal commas.
         vectors: the names in `blanked` that are of ready vectors.
         examples: one of the cells of a count, by the count's name and the column.
     """
@@ -54,6 +56,7 @@ class CellNotes:
     zero_positions: Counter[str] = field(default_factory=Counter)
     unread_times: Counter[str] = field(default_factory=Counter)
     fallbacks: Counter[str] = field(default_factory=Counter)
+    two_ways: Counter[str] = field(default_factory=Counter)
     vectors: set[str] = field(default_factory=set)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -61,6 +64,7 @@ class CellNotes:
         """Adds the counts of `other`."""
         for name in _COUNTS:
             getattr(self, name).update(getattr(other, name))
+        self.two_ways.update(other.two_ways)
         self.vectors.update(other.vectors)
         self.examples.update({**other.examples, **self.examples})
 
@@ -79,6 +83,9 @@ class CellNotes:
             rows = cells.by_comma & cells.ok
             self.decimal_commas[column] += int(rows.sum())
             self._keep_example("decimal_commas", column, raw, rows)
+        if cells.two_ways is not None and cells.two_ways.any():
+            self.two_ways[column] += int(cells.two_ways.sum())
+            self._keep_example("two_ways", column, raw, cells.two_ways)
 
     def add_blanked(self, name: str, cells: Column, rows: BoolArray) -> None:
         """Counts cells of `name` that cannot be read as numbers, and keeps one of them to show."""
@@ -127,6 +134,13 @@ class CellNotes:
                 f"{example('decimal_commas', name)!r}. "
                 f'Write {{ column = "{name}", decimal = "," }} in the mapping, so that 1.299 is 1299 there.',
             )
+            if self.two_ways[name]:
+                warnings.add(
+                    "decimal_commas",
+                    f"{table}: {self.two_ways[name]} other numbers in column {name!r}, such as "
+                    f"{example('two_ways', name)!r}, were read with a decimal point, far from any comma. "
+                    "`decimal` in the mapping says which is right for all.",
+                )
         for name, count in self.zero_positions.items():
             warnings.add(
                 "positions_from_0",

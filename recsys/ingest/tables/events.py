@@ -15,7 +15,7 @@ from recsys.ingest.cleaning.filters import ABSURD_TIME, FUTURE_TIME
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
 from recsys.ingest.raw.ids import as_ids
-from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, as_instant
+from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, SPREADSHEET_DAYS, as_instant
 from recsys.ingest.tables.amounts import amounts_of
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
@@ -169,7 +169,13 @@ def _instants(
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
     rejections.reject(parsed.missing, "missing_time", time.column, "names no instant")
     if parsed.bad.any() and time.unit == "iso" and time.format is None:
-        numbers = parsed.bad & as_number(raw[time.column]).ok
+        counts = as_number(raw[time.column])
+        numbers = parsed.bad & counts.ok
+        first, last = SPREADSHEET_DAYS
+        days = numbers & (counts.values >= first) & (counts.values <= last)
+        rejections.reject(
+            days, "bad_time", time.column, "seems to be a spreadsheet's count of days; export it as a date"
+        )
         detail = "is a number: `unit` in the mapping says what it counts, s, ms, us or ns since 1970"
         rejections.reject(numbers, "bad_time", time.column, detail)
     rejections.reject(parsed.bad, "bad_time", time.column, f"is not an instant ({time.format or time.unit})")
