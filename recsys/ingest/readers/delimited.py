@@ -141,8 +141,11 @@ class _Table:
         """A row with the empty cells at its end that its header has, or without those that it lacks."""
         surplus: int = row.actual_columns - row.expected_columns
         text = str(row.text).rstrip("\r\n")
-        if surplus > 0 and text.endswith(self.dialect.delimiter * surplus):
-            return text[:-surplus].encode()
+        if surplus > 0:
+            quotes = f"(?:{re.escape(self.dialect.quote * 2)})?" if self.dialect.quote else ""
+            empty = rf"(?:{re.escape(self.dialect.delimiter)} *{quotes} *){{{surplus}}}$"
+            found = re.search(empty, text)
+            return text[: found.start()].encode() if found else None
         if surplus < 0 and not any(self.names[surplus:]):
             return (text + self.dialect.delimiter * -surplus).encode()
         return None

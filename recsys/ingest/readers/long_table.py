@@ -73,7 +73,9 @@ def pivot_long_table(
     table = pa.concat_tables(tables).combine_chunks() if tables else None
     if table is None or not len(table):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        return RawBatch(empty, (("", 0),), np.zeros(0, np.int64), tuple(malformed)), notes
+        return RawBatch(
+            empty, ((files[0] if files else "", 0),), np.zeros(0, np.int64), tuple(malformed)
+        ), notes
     ids = combined(table["id"]).dictionary_encode()
     item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
     count = len(ids.dictionary) + (1 if ids.null_count else 0)
