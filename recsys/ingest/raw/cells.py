@@ -53,7 +53,7 @@ def as_text(column: Any) -> Column:
         array = array.cast(kind.value_type)
         kind = array.type
     if is_list_type(kind):
-        array = _list_text(array)
+        array = list_text(array)
     elif pa.types.is_floating(kind):
         array = _float_text(array)
     elif pa.types.is_decimal(kind):
@@ -73,7 +73,7 @@ def as_list_cells(column: Any) -> tuple[Column, int]:
     array = combined(column)
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    texts = _list_text(array) if is_list_type(array.type) else array
+    texts = list_text(array) if is_list_type(array.type) else array
     texts = texts if pa.types.is_string(texts.type) else as_text(texts)
     encoded = texts.dictionary_encode()  # each distinct list is taken apart once
     joined: list[str | None] = []
@@ -93,8 +93,8 @@ def is_list_type(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _list_text(array: Column) -> Column:
-    """Elements with a LIST_MARK behind each; a null inside is an empty element."""
+def list_text(array: Column) -> Column:
+    """Elements of a column of lists with a LIST_MARK behind each; a null inside is an empty element."""
     listed = array.cast(pa.list_(array.type.value_type))
     elements = pc.binary_join_element_wise(as_text(pc.list_flatten(listed)).fill_null(""), LIST_MARK, "")
     lengths = pc.list_value_length(listed).fill_null(0).to_numpy(zero_copy_only=False)

@@ -49,12 +49,14 @@ def _of_lists(array: Column) -> list[FloatArray | None]:
 
 
 def _texts(array: Column) -> list[str | None]:
-    found: list[str | None] = as_text(array).to_pylist()
+    texts = array if pa.types.is_string(array.type) else as_text(array)  # which would drop a null at the end
+    found: list[str | None] = texts.to_pylist()
     return found
 
 
 def _read(text: str) -> FloatArray:
-    if text.startswith(LIST_MARK) or LIST_MARK * 2 in text:  # a list with a null in it
+    elements = text.removesuffix(LIST_MARK).split(LIST_MARK)
+    if len(elements) > 1 and not all(map(str.strip, elements)):  # a list with a null in it
         return np.full(1, np.nan, np.float32)
     try:
         return np.array(_BETWEEN.sub(" ", text).split(), np.float32)
