@@ -124,3 +124,9 @@ def test_a_list_of_one_element_stays_a_list_beside_a_part_of_another_type() -> N
     for parts in ([pa.array([f"a{LIST_MARK}"]), pa.array([5])], [pa.array([["a"]]), pa.array(["5"])]):
         (listed, plain) = unified(parts)
         assert (as_ids(listed).bad.tolist(), as_ids(plain).texts.to_pylist()) == ([True], ["5"])
+
+
+def test_decimal_commas_in_a_vector_do_not_double_its_width() -> None:
+    vectors, blanked = as_vectors(pa.array(["0,5 0,25", "0,5;0,25", "1, 2", "1,2", "[1 2]", "1;2"]))
+    assert [None if vector is None else len(vector) for vector in vectors] == [None, None, 2, 2, 2, 2]
+    assert blanked == 2

@@ -9,6 +9,8 @@ import pyarrow as pa
 from recsys.arrays import Column, FloatArray, combined
 from recsys.ingest.raw.cells import LIST_MARK, as_text
 
+# Where blanks or semicolons separate as well, a comma between digits may be a decimal one.
+_DECIMAL_COMMA, _OTHER_SEPARATOR = re.compile(r"\d,\d"), re.compile(r"\d(\s+|\s*;\s*)[-\d.]")
 _BETWEEN = re.compile(rf"[\[\](),;\s{LIST_MARK}]+")
 
 
@@ -55,6 +57,8 @@ def _texts(array: Column) -> list[str | None]:
 
 
 def _read(text: str) -> FloatArray:
+    if _DECIMAL_COMMA.search(text) and _OTHER_SEPARATOR.search(text):
+        return np.full(1, np.nan, np.float32)
     elements = text.removesuffix(LIST_MARK).split(LIST_MARK)
     if len(elements) > 1 and not all(map(str.strip, elements)):  # a list with a null in it
         return np.full(1, np.nan, np.float32)

@@ -13,7 +13,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.cleaning.filters import ABSURD_TIME, FUTURE_TIME
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
+from recsys.ingest.raw.cells import LIST_MARK, ParsedCells, as_number, as_text
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, SPREADSHEET_DAYS, as_instant
 from recsys.ingest.tables.amounts import amounts_of
@@ -137,7 +137,9 @@ def _null(array: Column) -> BoolArray:
 
 
 def _text(raw: pa.Table, name: str | None) -> Column:
-    return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
+    if name is None:
+        return pa.nulls(len(raw), pa.string())
+    return pc.replace_substring(as_text(raw[name]), LIST_MARK, ", ")
 
 
 def _ids(raw: pa.Table, name: str | None, rejections: RowRejections, notes: CellNotes) -> Column:
