@@ -72,7 +72,7 @@ def status(as_json: AsJson = False) -> None:
     print_rows(report["partitions"], as_json=False, title="Partitions")
     print_facts(report["events"], as_json=False, title="Events")
     if any(report["clock"].values()):
-        print_facts(report["clock"], as_json=False, title="Clocks that ran ahead")
+        print_facts(report["clock"], as_json=False, title="Wrong clocks")
     print_facts(report["freshness"], as_json=False, title="Accepted to visible online, last ten minutes")
     print_facts(report["state"], as_json=False, title="State")
     if report["unknown_items"]:

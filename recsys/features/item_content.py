@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import Column, FloatArray, IntArray
@@ -67,9 +68,11 @@ def item_text(items: pa.Table, vectors: FloatArray, start: int, created_at: int)
 def item_vectors(items: pa.Table, start: int, created_at: int) -> pa.Table:
     """One item_vectors row for each of `items` that has a ready vector: all of them in one, and the layout.
 
-    Where an item lacks a vector that others of `items` have, there are zeros in its place.
+    Where an item lacks a vector that others of `items` have, there are zeros in its place; a version without
+    any has a row of zeros if another version of the item has one.
     """
-    items = items.filter(items[columns.VECTORS].is_valid())
+    vectors = items[columns.VECTORS].is_valid()
+    items = items.filter(pc.is_in(items[columns.ITEM_ID], value_set=items[columns.ITEM_ID].filter(vectors)))
     layout = layout_of(items[columns.VECTORS])
     rows = vector_rows(items[columns.VECTORS], layout)
     return view_table(

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.ingest.tables.unit_prices import UnitPrices
 from recsys.ingest.warnings import ImportWarnings
 from recsys.instants import DAY, from_micros
@@ -16,6 +17,7 @@ class EventSummary:
     def __init__(self, priced: bool) -> None:
         self.users: set[str] = set()
         self.items: set[str] = set()
+        self.returned: list[pa.Table] = [EVENT_SCHEMA.empty_table()]  # purchases and what took them back
         self.parts = 0
         self.start = np.iinfo(np.int64).max
         self.end = np.iinfo(np.int64).min

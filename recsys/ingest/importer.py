@@ -19,7 +19,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.background import Background, RowSink, map_in_order
-from recsys.ingest.cleaning.clean import clean
+from recsys.ingest.cleaning.clean import clean, returned_events
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
@@ -69,6 +69,7 @@ class ImportedShop:
     users: pa.Table
     report: JsonObject
     parts: int
+    returned: pa.Table  # events that it left out because they undo each other
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def _imported(
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )
-    return ImportedShop(info, items, users, run.report(shift), events.parts)
+    returned = pa.concat_tables(events.returned)
+    return ImportedShop(info, items, users, run.report(shift), events.parts, returned)
 
 
 class _Run:
@@ -255,7 +257,9 @@ class _Run:
                 self.events.count_rejected({row["values"]: row["counts"] for row in reasons})
                 self.events.kept += len(cleaned.kept)
                 if len(cleaned.rejected):
-                    self.quarantine.append(quarantined_events(cleaned.rejected, names))
+                    rejected = self.event_ids.stored(cleaned.rejected)
+                    self.quarantine.append(quarantined_events(rejected, names))
+                    found.returned.append(returned_events(shifted(rejected, shift)))
                 if len(cleaned.kept):
                     events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
                     lake.append(events)  # goes on in the background; what fails below discards it

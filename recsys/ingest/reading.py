@@ -11,6 +11,7 @@ from recsys.ingest.mapping.catalog_sources import ItemSource, UserSource
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch, concat_batches
 from recsys.ingest.raw.distinct import distinct_rows
+from recsys.ingest.readers.files import file_columns
 from recsys.ingest.readers.joins import JoinedFile
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.rows import plan_columns, read_joins, read_rows
@@ -21,11 +22,21 @@ from recsys.progress import Progress, silent
 class FirstRows:
     """A wish to read only the first `most` rows of each table of events; `seen` are the batches that came.
 
-    Of a catalog, which is read as a whole, `seen` has the first batch.
+    Of a catalog, which is read as a whole, `seen` has the first batch. `unused` are columns of the first
+    file of each table that the mapping does not read.
     """
 
     most: int
     seen: dict[str, list[RawBatch]] = field(default_factory=dict)
+    unused: dict[str, list[str]] = field(default_factory=dict)
+
+    def note_columns(self, name: str, there: Sequence[str], read: Sequence[str]) -> None:
+        """The files of the table `name` have the columns `there`, of which `read` are read."""
+        unused = [
+            each for each in there if not any(one == each or one.startswith(f"{each}.") for one in read)
+        ]
+        known = self.unused.setdefault(name, [])
+        known += [each for each in unused if each not in known]
 
 
 class ShopReader:
@@ -63,6 +74,9 @@ class ShopReader:
             joins = read_joins(source, self._folder, plan, self._limits)
             for join in joins:
                 self._joined(join)
+            if self._first:
+                there = file_columns(source, self._folder, self._limits)
+                self._first.note_columns(name, there, plan.read)
             left = self._first.most if self._first and name == "events" else None
             for batch in prefetch(read_rows(source, self._folder, plan, joins, self._limits)):
                 if left is not None:

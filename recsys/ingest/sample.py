@@ -49,10 +49,12 @@ class Sample:
     """What an import would make of the first rows.
 
     Attributes:
-        columns: those that the mapping reads, by table. problem: why the import would fail, or None.
+        columns: those that the mapping reads, by table. unused: those of its first file that it does not.
+        problem: why the import would fail, or None.
     """
 
     columns: dict[str, list[str]]
+    unused: dict[str, list[str]]
     events: tuple[UnderstoodRow, ...]
     items: tuple[UnderstoodRow, ...]
     users: tuple[UnderstoodRow, ...]
@@ -108,6 +110,7 @@ def sample_shop(shop: ShopFiles, rows: int, now: datetime, progress: Progress = 
         problem = str(error)
     return Sample(
         columns={name: batches[0].table.column_names for name, batches in first.seen.items() if batches},
+        unused=first.unused,
         events=tuple(_events(first.seen.get("events", []), list(lake.rows()))),
         items=_listed(first, items, "items", mapping, rows),
         users=_listed(first, users, "users", mapping, rows),

@@ -30,7 +30,7 @@ class MeasuredProgress(StreamProgress, Protocol):
     """The workers' progress, how fresh it keeps the features, and what wrong clocks did to it."""
 
     def clock_faults(self) -> Mapping[str, int]:
-        """What clocks did that ran ahead, and how often."""
+        """What wrong clocks did, and how often."""
 
     def freshness(self) -> Freshness:
         """How long the last events took until they were visible."""

@@ -56,7 +56,7 @@ class StreamMetrics:
         )
         self._clock = Gauge(
             "recsys_clock_faults",
-            "What clocks did that ran ahead of the online store's, since it was new",
+            "What wrong clocks did, by what, since the online store was new",
             ("what",),
             registry=registry,
         )
@@ -78,7 +78,7 @@ class StreamMetrics:
             self._lag.labels(str(partition.partition)).set(partition.lag)
 
     def clock(self, faults: Mapping[str, int]) -> None:
-        """Notes what clocks did that ran ahead."""
+        """Notes what wrong clocks did."""
         for what, count in faults.items():
             self._clock.labels(what).set(count)
 

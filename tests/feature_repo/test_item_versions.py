@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +12,9 @@ from recsys import columns
 from recsys.catalog import Item
 from recsys.config import load_settings
 from recsys.dataset.catalog_rows import items_table
+from recsys.dataset.item_vectors import vector_map
 from recsys.dataset.schemas import EVENT_SCHEMA
+from recsys.features.item_content import item_vectors
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import save_items
@@ -53,3 +56,14 @@ def test_a_join_sees_the_price_and_the_title_of_then(tmp_path: Path) -> None:
     # Strictly before the instant that is asked for: at one o'clock the price of before still counts.
     assert found[columns.PRICE_MICROS].tolist() == [2_000_000, 2_000_000, 5_000_000, 5_000_000]
     assert found[columns.TITLE].tolist() == ["Tea", "Tea", "Tea", "Green tea"]
+
+
+def test_a_version_that_lost_its_vectors_has_none() -> None:
+    items = items_table([TEA, replace(TEA, at=NOON), replace(TEA, item_id="cup")])
+    vectors = vector_map({"image": [np.array([1, 0.5], np.float32), None, None]}, 3)  # as an import has them
+    items = items.set_column(items.column_names.index(columns.VECTORS), columns.VECTORS, vectors)
+    rows = item_vectors(items, 0, 0).to_pylist()
+    assert [(row[columns.ITEM_ID], row[columns.READY_VECTOR]) for row in rows] == [
+        ("tea", [1.0, 0.5]),
+        ("tea", [0.0, 0.0]),
+    ]

@@ -19,6 +19,7 @@ from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN, saturating_sums
 from recsys.arrays import BoolArray, Column, IntArray
 from recsys.dataset.cancellations import match_cancellations
+from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.ingest.cleaning.event_ids import ID_TABLE, with_event_ids
 from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
@@ -262,10 +263,15 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
     return earlier
 
 
+def returned_events(rejected: pa.Table) -> pa.Table:
+    """Those of `rejected`, see `Cleaned`, that undo each other: cancellations and their purchases."""
+    chosen = pc.is_in(rejected["reason"], value_set=pa.array(CANCELLATION_REASONS))
+    return conform_table(rejected.filter(chosen).select(EVENT_SCHEMA.names), EVENT_SCHEMA, "events")
+
+
 def _with_reasons(table: pa.Table, codes: CodeArray, refused: BoolArray) -> pa.Table:
     places = np.flatnonzero(refused)
     reasons = pa.array(REASONS, pa.string()).take(codes[places].astype(np.int64))
-    table = table.drop_columns([name for name in table.column_names if name == ID_TABLE])
     return table.take(places).append_column("reason", reasons)
 
 

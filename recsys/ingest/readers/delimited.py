@@ -49,6 +49,12 @@ def read_delimited(
         yield table.batch(block, present)
 
 
+def delimited_columns(path: Path, file: str, source: Source, limits: ReadLimits) -> list[str]:
+    """The names of the columns of a file, none if it has no line; raises as `read_delimited`."""
+    table = _opened_table(line_blocks(path, file, source.encoding, limits), file, source, limits)
+    return [] if table is None else [name for name in table.names if name]
+
+
 @dataclass(frozen=True)
 class _Table:
     """A file whose header is read: its columns, and the blocks of lines that follow."""

@@ -21,11 +21,11 @@ from recsys.ingest.readers.contents import (
     is_parquet,
     reject_foreign_file,
 )
-from recsys.ingest.readers.delimited import read_delimited
+from recsys.ingest.readers.delimited import delimited_columns, read_delimited
 from recsys.ingest.readers.json_documents import begins_with_array, read_json_document
 from recsys.ingest.readers.json_lines import JsonFields, read_json_lines
 from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
-from recsys.ingest.readers.parquet import read_parquet
+from recsys.ingest.readers.parquet import parquet_columns, read_parquet
 from recsys.ingest.readers.source_settings import reject_unused_settings
 from recsys.ingest.readers.text_stream import first_bytes, reject_large_contents
 
@@ -120,6 +120,24 @@ def read_batches(
             yield RawBatch(nothing, ((file, 0),), np.zeros(0, np.int64))
     if set(formats.values()) == {"jsonl"}:
         fields.reject_absent_fields(", ".join(source.files))
+
+
+def file_columns(source: Source, folder: Path, limits: ReadLimits = DEFAULT_LIMITS) -> list[str]:
+    """The columns that the first file of `source` has; of JSON, the fields of its first objects.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    path = find_files(source, folder)[0]
+    file = path.relative_to(folder).as_posix()
+    form = _format(path, file, source, limits)
+    if form == "parquet":
+        return parquet_columns(path, file)
+    if form == "csv":
+        return delimited_columns(path, file, source, limits)
+    fields = JsonFields([])
+    next(_read(path, file, form, source, [], fields, limits, None), None)
+    return fields.present
 
 
 def _read(

@@ -43,6 +43,11 @@ class JsonFields:
         self.objects = 0
         self._present: dict[str, None] = {}
 
+    @property
+    def present(self) -> list[str]:
+        """The names in the first objects, nested ones by dotted path."""
+        return list(self._present)
+
     def saw(self, objects: Sequence[JsonObject]) -> None:
         """Notes the names in the first objects, for what an error suggests."""
         for document in islice(objects, max(0, _SAMPLE_OBJECTS - self.objects)):

@@ -75,6 +75,18 @@ def read_parquet(
         raise DataError(f"{file}{where} is not a readable Parquet file: {error}. Copy it again.") from error
 
 
+def parquet_columns(path: Path, file: str) -> list[str]:
+    """The names of the columns of a file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file} is not a readable Parquet file: {error}. Copy it again.") from error
+
+
 def _plain(name: str, column: Column, is_uuid: bool, nested: str | None) -> PlainColumn:
     return PlainColumn(column) if name == nested else plain_column(name, column, is_uuid)
 

@@ -38,10 +38,11 @@ class ImportCheck:
     def tables(self) -> Iterator[tuple[str, list[JsonObject]]]:
         """Title and rows of each table that a person should see."""
         sample = self.sample
-        read: list[JsonObject] = [
-            {"table": name, "columns": ", ".join(found)} for name, found in sample.columns.items()
-        ]
-        yield "Columns that the mapping reads", read
+        columns: list[JsonObject] = []
+        for name, read in sample.columns.items():
+            unused = ", ".join(sample.unused.get(name, ())) or "-"
+            columns.append({"table": name, "read": ", ".join(read), "not read": unused})
+        yield "Columns", columns
         for title, rows in (("Events", sample.events), ("Items", sample.items), ("Users", sample.users)):
             if rows or title == "Events":
                 yield title, [_shown(row) for row in rows]

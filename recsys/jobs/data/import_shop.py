@@ -38,7 +38,7 @@ from recsys.stores.lake.dataset_files import (
     save_text,
     save_users,
 )
-from recsys.stores.lake.event_lake import EventLake
+from recsys.stores.lake.event_lake import RETURNED_FOLDER, EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 from recsys.stores.shop_identity import make_shop_id
 
@@ -137,6 +137,7 @@ def run_import(
             _check_events(imported.info.events, least_events)
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
+            EventLake(staging.data / RETURNED_FOLDER, durable=False).append(imported.returned)
             imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
             save_items(staging, imported.items)
             save_users(staging, imported.users)

@@ -147,7 +147,7 @@ def _initial_state(
     begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
     since = from_micros(now) - timedelta(days=settings.stream.lateness_days + 1)
-    recent = lake.read([columns.EVENT_ID], start=since)
+    recent = lake.event_ids(since)
     sequences = lake.read([columns.SEQUENCE])[columns.SEQUENCE].to_numpy()
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
     committed = {each.partition: each.committed_offset for each in stream.status()}
@@ -163,7 +163,7 @@ def _initial_state(
         items=(
             (item, ItemState(counters, DUE)) for item, counters in encode_counters(begun.counters).items()
         ),
-        seen=np.unique(event_id_hashes(recent[columns.EVENT_ID])),
+        seen=np.unique(event_id_hashes(recent)),
     )
 
 

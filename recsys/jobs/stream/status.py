@@ -43,7 +43,7 @@ class StreamReport:
 
     Attributes:
         unknown_items: the last ones that events were about and that the catalog still does not know.
-        clock: what clocks did that ran ahead.
+        clock: what wrong clocks did, and how often.
         problem: why services and workers refuse to work, empty where they do not.
     """
 

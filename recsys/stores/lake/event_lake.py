@@ -30,6 +30,7 @@ from recsys.instants import DAY
 from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
 
 _PREFIX = "day="
+RETURNED_FOLDER = "returned"  # beside items and users: events that the import took back
 _CONTENT = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT)
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 
@@ -131,11 +132,14 @@ class JoinedLake:
     """The imported events and those that came by the stream, read as one; each event once.
 
     A streamed event is an imported one if it has its id, or else, beside imported events that no streamed one
-    has the id of, if it has the user, item, kind and instant of one.
+    has the id of, if it has the user, item, kind and instant of one. What an import took back already is
+    known by the same rule: a cancellation that a file and the stream tell of counts once too.
     """
 
-    def __init__(self, imported: EventLake, live: EventLake) -> None:
+    def __init__(self, imported: EventLake, live: EventLake, returned: EventLake | None = None) -> None:
+        """Opens nothing; `returned` has the events that the import left out because they undo each other."""
         self._imported, self._live = imported, live
+        self._returned = returned or EventLake(imported.root / RETURNED_FOLDER)
 
     def read(
         self,
@@ -149,14 +153,19 @@ class JoinedLake:
             return self._imported.read(names, start, end)
         needed = _with_identity(names)
         imported, live = (lake.read(needed, start, end) for lake in (self._imported, self._live))
-        return _once(imported, live)[0].select(names)
+        return _once(imported, live, self._returned.read(_with_identity([])))[0].select(names)
+
+    def event_ids(self, start: datetime) -> pa.ChunkedArray:
+        """The ids of all events since `start`, of those too that count as another."""
+        lakes = (self._imported, self._live, self._returned)
+        return pa.concat_tables([lake.read([columns.EVENT_ID], start) for lake in lakes])[columns.EVENT_ID]
 
     def counted_once(self) -> CountedOnce:
         """How many events are in both lakes and count once."""
         if not self._live.days():
             return CountedOnce(0, 0)
         needed = _with_identity([])
-        return _once(*(lake.read(needed) for lake in (self._imported, self._live)))[1]
+        return _once(*(lake.read(needed) for lake in (self._imported, self._live, self._returned)))[1]
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
@@ -165,23 +174,30 @@ class JoinedLake:
 
 def open_lake(paths: HomePaths) -> JoinedLake:
     """All events of a home: what everything reads that wants to know what happened."""
-    return JoinedLake(EventLake(paths.lake), EventLake(paths.live))
+    returned = EventLake(paths.data / RETURNED_FOLDER)
+    return JoinedLake(EventLake(paths.lake), EventLake(paths.live), returned)
 
 
 def _with_identity(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*names, columns.EVENT_ID, *_CONTENT, columns.SEQUENCE]))
 
 
-def _once(imported: pa.Table, live: pa.Table) -> tuple[pa.Table, CountedOnce]:
-    """Both, sorted by (at, sequence), each event once; and how many of `live` are in `imported`."""
+def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Table, CountedOnce]:
+    """Both, sorted by (at, sequence), each event once; and how many of `live` are in `imported`.
+
+    Args:
+        returned: what the import left out because it undoes each other; `live` is compared with it too.
+    """
     live = live.take(pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")]))
-    theirs, own = hash_texts(imported[columns.EVENT_ID]), hash_texts(live[columns.EVENT_ID])
+    identity = _with_identity([])
+    read = pa.concat_tables([imported.select(identity), returned.select(identity)])
+    theirs, own = hash_texts(read[columns.EVENT_ID]), hash_texts(live[columns.EVENT_ID])
     by_id = np.isin(own, theirs)
     rest = np.flatnonzero(~by_id)
     _, first = np.unique(own[rest], return_index=True)
     rest = rest[np.sort(first)]
     # An event that a streamed one has the id of is that one; two lines of an order may say the same.
-    alone = imported.filter(pa.array(~np.isin(theirs, own)))
+    alone = read.filter(pa.array(~np.isin(theirs, own)))
     by_content = _said_by(live.take(pa.array(rest)), alone)
     joined = pa.concat_tables([imported, live.take(pa.array(rest[~by_content]))])
     return sort_events(joined), CountedOnce(int(by_id.sum()), int(by_content.sum()))

@@ -1,4 +1,4 @@
-"""Clocks that run ahead: the Redis server's own clock bounds them, and what they did is counted there."""
+"""Wrong clocks: the Redis server's own clock bounds them, and what they did is counted there."""
 
 import logging
 import time
@@ -14,25 +14,25 @@ from recsys.instants import SECOND, now_micros
 from recsys.stores.redis.client import redis_errors
 
 CLOCK_KEY = "recsys:{clock}"
-AHEAD = 10 * SECOND  # what a worker's clock may be ahead of the server's before it is not believed
+OFF = 10 * SECOND  # what a worker's clock may differ from the server's before it is not believed
 ASK_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 0.5  # while a clock is ahead
+ASK_AGAIN_SECONDS = 0.5  # while a clock is off
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ClockFaults:
-    """What clocks did that ran ahead of the server's, counted since the server was new.
+    """What wrong clocks did, counted since the server was new.
 
     Attributes:
-        workers_ahead: times that a worker's clock was found ahead.
+        workers_off: times that a worker's clock was found to differ from the server's.
         rows_ahead: rows that were written with an instant from the future.
         rows_replaced: rows from the future that a row of the present replaced.
         batches_ahead: views that were materialized to or from an instant in the future.
     """
 
-    workers_ahead: int = 0
+    workers_off: int = 0
     rows_ahead: int = 0
     rows_replaced: int = 0
     batches_ahead: int = 0
@@ -74,7 +74,7 @@ def server_micros(client: Any) -> int:
 
 
 class BoundedClock:
-    """The machine's clock in microseconds, or the server's where the machine's is ahead of it.
+    """The machine's clock in microseconds, or the server's where they differ by more than clocks do.
 
     The server is asked every few seconds; in between its clock is counted on by the monotonic one, which
     nobody sets. A server that does not answer bounds nothing that it has not bounded before.
@@ -94,21 +94,21 @@ class BoundedClock:
         self._client, self._clock, self._steady = client, clock, steady
         self._asked_at = float("-inf")
         self._offset: int | None = None  # the server's clock less the steady one
-        self._is_ahead = False
+        self._is_off = False
 
     def __call__(self) -> int:
         """Microseconds now."""
         self._ask(ASK_SECONDS)
         now, bound = self._clock(), self._bound()
-        if bound is not None and now > bound + AHEAD:
+        if bound is not None and abs(now - bound) > OFF:
             # Before the clock is blamed: a machine that slept has counted on too little.
-            self._ask(ASK_AGAIN_SECONDS if self._is_ahead else 0.0)
+            self._ask(ASK_AGAIN_SECONDS if self._is_off else 0.0)
             now, bound = self._clock(), self._bound()
-        if bound is None or now <= bound + AHEAD:
-            self._is_ahead = False
+        if bound is None or abs(now - bound) <= OFF:
+            self._is_off = False
             return now
-        if not self._is_ahead:
-            self._is_ahead = True
+        if not self._is_off:
+            self._is_off = True
             self._report((now - bound) / SECOND)
         return bound
 
@@ -129,8 +129,9 @@ class BoundedClock:
 
     def _report(self, seconds: float) -> None:
         log.warning(
-            "this machine's clock is %.0f s ahead of the Redis server's, which counts until it is set right",
-            seconds,
+            "this machine's clock is %.0f s %s the Redis server's, which counts until they agree",
+            abs(seconds),
+            "ahead of" if seconds > 0 else "behind",
         )
         with suppress(StoreUnavailableError):
-            count_clock_faults(self._client, ClockFaults(workers_ahead=1))
+            count_clock_faults(self._client, ClockFaults(workers_off=1))

@@ -117,7 +117,7 @@ class RedisProgress:
         return _summary(minutes, longest)
 
     def clock_faults(self) -> dict[str, int]:
-        """What clocks did that ran ahead, and how often.
+        """What wrong clocks did, and how often.
 
         Raises:
             StoreUnavailableError: Redis does not answer.

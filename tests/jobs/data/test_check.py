@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import DataError, SchemaMismatchError
@@ -62,6 +64,36 @@ def test_cells_stand_beside_what_they_mean(folder: Path) -> None:
     assert (understood["user_id"], understood["item_id"]) == ("bob", "tea")
     assert understood["value_micros"] == 3_750_000  # 1.5 x 2.50
     assert "session_id" not in understood  # what the shop lacks is left out
+
+
+def test_columns_that_the_mapping_does_not_read_are_shown(folder: Path) -> None:
+    (folder / "orders.csv").write_text(ORDERS.replace("qty\n", "qty,coupon\n").replace("1\n", "1,\n"))
+    sample = checked(folder, 1).sample
+    assert sample.columns["events"] == ["customer", "sku", "at", "price", "qty"]
+    assert sample.unused == {"events": ["coupon"], "items": []}
+    assert dict(checked(folder, 1).tables())["Columns"][1]["not read"] == "coupon"
+
+
+@pytest.mark.parametrize("name", ["o.jsonl", "o.json", "o.parquet"])
+def test_columns_of_every_format_are_known(folder: Path, name: str) -> None:
+    order = {"u": {"id": "a", "mail": "x"}, "at": "2026-03-01", "lines": [{"sku": "tea"}], "note": "n"}
+    if name == "o.parquet":
+        pq.write_table(pa.Table.from_pylist([order]), folder / name)
+    else:
+        (folder / name).write_text(json.dumps([order] if name == "o.json" else order) + "\n")
+    table = """
+[[events]]
+files = "NAME"
+lines = "lines"
+user = "u.id"
+item = "lines.sku"
+kind = "view"
+time = "at"
+"""
+    (folder / "m.toml").write_text(MAPPING.split("[[events]]")[0] + table.replace("NAME", name))
+    sample = checked(folder, 1).sample
+    assert sample.problem is None
+    assert sample.unused["events"] == (["note"] if name == "o.parquet" else ["u.mail", "note"])
 
 
 def test_rejected_rows_are_shown_with_their_reason(folder: Path) -> None:

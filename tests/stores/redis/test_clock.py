@@ -1,4 +1,4 @@
-"""A machine's clock beside the server's, and what is counted of those that ran ahead."""
+"""A machine's clock beside the server's, and what is counted of those that are wrong."""
 
 import logging
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ def test_a_clock_that_runs_ahead_follows_the_servers_until_it_is_right(
     for _ in range(3):
         world.pass_time(1.0)
         assert clock() == round(world.server * SECOND)
-    assert world.counted == {"workers_ahead": 1}
+    assert world.counted == {"workers_off": 1}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "86400 s ahead" in caplog.text
     world.machine -= 86_400
@@ -69,9 +69,10 @@ def test_a_clock_that_runs_ahead_follows_the_servers_until_it_is_right(
     assert clock() == round(world.machine * SECOND)
 
 
-def test_a_clock_that_is_behind_is_left_alone() -> None:
+def test_a_clock_that_is_behind_follows_the_servers_too(caplog: pytest.LogCaptureFixture) -> None:
     world = World(machine=RIGHT - 3600)
-    assert world.clock()() == (RIGHT - 3600) * SECOND
+    assert world.clock()() == RIGHT * SECOND
+    assert "3600 s behind" in caplog.text
 
 
 def test_a_machine_that_slept_is_not_blamed() -> None:

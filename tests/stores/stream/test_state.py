@@ -12,7 +12,7 @@ from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.features.event_log import NEVER
-from recsys.instants import DAY
+from recsys.instants import CLOCK_TOLERANCE, DAY
 from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.state import InitialState, ItemState, Step, UserState
 
@@ -87,7 +87,19 @@ def test_created_timestamps_grow_even_if_the_clock_goes_back(state: SqliteStream
     second = state.commit(step(1, 2), NOW - 1_000_000)
     assert first is not None
     assert second is not None
-    assert (first.created, second.created, state.stamp(0)) == (NOW, NOW + 1, NOW + 2)
+    assert (first.created, second.created, state.stamp(NOW + 1 - CLOCK_TOLERANCE)) == (NOW, NOW + 1, NOW + 2)
+
+
+def test_after_a_clock_that_ran_ahead_everything_is_due_again(
+    state: SqliteStreamState,
+) -> None:
+    ahead = NOW + CLOCK_TOLERANCE + 1
+    users = {"ann": UserState(0, b"log", NOW + 9 * DAY)}
+    assert state.commit(step(0, 1, users=users), ahead) is not None
+    assert state.due_users([0], NOW, 9) == {}
+    assert state.stamp(NOW) == NOW
+    assert list(state.due_users([0], NOW, 9)) == ["ann"]
+    assert state.counters()["clock_ahead"] == 1
 
 
 def test_an_event_id_that_another_worker_saw_meanwhile_stops_the_step(state: SqliteStreamState) -> None:
