@@ -162,7 +162,8 @@ def repartition(as_json: AsJson = False) -> None:
     """Give the event stream the number of partitions that `stream.partitions` says.
 
     What waits is processed first. Until that is done no event is accepted; services and workers that run with
-    the earlier number refuse to go on: start them again afterwards. A command that was cut short is run again.
+    the earlier number refuse to go on: start them again afterwards. If it is cut short, run it
+    again.
 
     \b
     Example:
