@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column
-from recsys.errors import SchemaMismatchError
 
 
-class UnreadableTypeError(SchemaMismatchError):
-    """A column has a type that no text, number, instant or list can be made of."""
+class UnreadableTypeError(Exception):
+    """A column has a type that no text, number, instant or list can be made of; the reader names the file."""
 
 
 @dataclass(frozen=True)
