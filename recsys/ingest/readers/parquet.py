@@ -15,7 +15,7 @@ from recsys.arrays import Column
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
 from recsys.ingest.readers.limits import ReadLimits
-from recsys.ingest.readers.parquet_columns import PlainColumn, UnreadableTypeError, plain_column
+from recsys.ingest.readers.parquet_columns import PlainColumn, plain_column
 
 BATCH_ROWS = 1 << 18
 BATCH_BYTES = 256 << 20  # about what a batch may take where rows are wide
@@ -63,13 +63,13 @@ def read_parquet(
                 if unpacked > most:
                     raise _too_large(file, unpacked, limits)
                 found = {
-                    name: _plain(name, _nested(batch.column(top), name, top), name in uuids, nested)
+                    name: _plain(file, name, _nested(batch.column(top), name, top), name in uuids)
+                    if name != nested
+                    else PlainColumn(_nested(batch.column(top), name, top))
                     for name, top in tops.items()
                 }
                 yield _batch(found, file, first, len(batch))
                 first += len(batch)
-    except UnreadableTypeError as error:
-        raise SchemaMismatchError(f"{file}: {error}") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:
         where = f", from row {first}" if first > 1 else ""
         raise DataError(f"{file}{where} is not a readable Parquet file: {error}. Copy it again.") from error
@@ -87,8 +87,11 @@ def parquet_columns(path: Path, file: str) -> list[str]:
         raise DataError(f"{file} is not a readable Parquet file: {error}. Copy it again.") from error
 
 
-def _plain(name: str, column: Column, is_uuid: bool, nested: str | None) -> PlainColumn:
-    return PlainColumn(column) if name == nested else plain_column(name, column, is_uuid)
+def _plain(file: str, name: str, column: Column, is_uuid: bool) -> PlainColumn:
+    try:
+        return plain_column(name, column, is_uuid)
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{file}: {error}") from error
 
 
 def _batch(found: dict[str, PlainColumn], file: str, first: int, count: int) -> RawBatch:

@@ -9,10 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column
-
-
-class UnreadableTypeError(Exception):
-    """A column has a type that no text, number, instant or list can be made of; the reader names the file."""
+from recsys.errors import SchemaMismatchError
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def plain_column(name: str, column: Column, is_uuid: bool = False) -> PlainColum
         is_uuid: the file says that 16 bytes are a UUID.
 
     Raises:
-        UnreadableTypeError: it holds objects, maps or something else; the message names the remedy.
+        SchemaMismatchError: it holds objects, maps or something else; the message names the remedy.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -55,7 +52,7 @@ def plain_column(name: str, column: Column, is_uuid: bool = False) -> PlainColum
         return _decoded(name, column)
     target = _target(kind)
     if target is None:
-        raise UnreadableTypeError(
+        raise SchemaMismatchError(
             f"column {name!r} has the type {kind}, which is neither text, number, instant nor list. "
             "Write it as text."
         )
@@ -120,7 +117,7 @@ def _decoded(name: str, column: Column) -> PlainColumn:
     shown = enumerate(zip(texts, column.to_pylist(), strict=True))
     bad = {row: repr(value[:100]) for row, (text, value) in shown if text is None and value is not None}
     if values.null_count == len(values):
-        raise UnreadableTypeError(
+        raise SchemaMismatchError(
             f"column {name!r} holds bytes that are not UTF-8 text, such as {next(iter(bad.values()))[:60]}. "
             "Write it as text, for example in hexadecimal."
         )
@@ -134,7 +131,7 @@ def _utf8(value: bytes | None) -> str | None:
         return None
 
 
-def _objects(name: str, kind: pa.DataType, listed: bool = False) -> UnreadableTypeError:
+def _objects(name: str, kind: pa.DataType, listed: bool = False) -> SchemaMismatchError:
     if pa.types.is_map(kind):
         what, remedy = "a map", f"Name one of its keys by a dotted path, such as '{name}.key'"
     elif pa.types.is_struct(kind):
@@ -146,4 +143,4 @@ def _objects(name: str, kind: pa.DataType, listed: bool = False) -> UnreadableTy
     if listed:
         what = f"lists of {what.removeprefix('a ')}"
         remedy = f"Write one row for each element, or name the list as `lines = {name!r}`"
-    return UnreadableTypeError(f"column {name!r} holds {what}, not a text or a number. {remedy}.")
+    return SchemaMismatchError(f"column {name!r} holds {what}, not a text or a number. {remedy}.")
