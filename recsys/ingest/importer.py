@@ -70,6 +70,7 @@ class ImportedShop:
     report: JsonObject
     parts: int
     returned: pa.Table  # events that it left out because they undo each other
+    unlisted: frozenset[str]  # items that events name and the catalog does not have
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _imported(
         if first is None and run.now is not None:  # a log begins with its oldest events
             warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
+        unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
@@ -153,7 +155,7 @@ def _imported(
         mapping_sha256=run.shop.mapping_sha256,
     )
     returned = pa.concat_tables(events.returned)
-    return ImportedShop(info, items, users, run.report(shift), events.parts, returned)
+    return ImportedShop(info, items, users, run.report(shift), events.parts, returned, unlisted)
 
 
 class _Run:
