@@ -44,7 +44,7 @@ def dated_versions(
 
     A row whose content changed is dated `now`. One that did not keeps its date, and a first version takes an
     earlier one if the import has it, as it does when the events begin earlier. A new key keeps the date that
-    it came with. An available item that is gone gets an unavailable version dated `now`.
+    it came with. An item that is gone gets an unavailable version dated `now`.
 
     Args:
         imported: rows of `ITEM_SCHEMA` or `USER_SCHEMA`, each key once.
@@ -56,25 +56,25 @@ def dated_versions(
     known = last_of(sorted_versions(pa.concat_tables([earlier, before]), key), [key])
     dates = known[columns.AT].cast(pa.int64()).to_numpy()
     own = imported[columns.AT].cast(pa.int64()).to_numpy()
-    place = _places(imported[key], known[key])
+    place = places_of(imported[key], known[key])
     found = place >= 0
     same = np.zeros(len(imported), bool)
     rows = np.flatnonzero(found)
-    same[rows] = _equal_rows(imported.take(pa.array(rows)), known.take(pa.array(place[rows])))
+    same[rows] = equal_rows(imported.take(pa.array(rows)), known.take(pa.array(place[rows])))
     changed = found & ~same
     moment = int(pa.scalar(now, INSTANT).cast(pa.int64()).as_py())
     at = own.copy()
     at[changed] = np.maximum(moment, dates[place[changed]] + 1)
-    first = same & (_places(imported[key], earlier[key]) < 0)
+    first = same & (places_of(imported[key], earlier[key]) < 0)
     at[same] = dates[place[same]]
     at[first] = np.minimum(at[first], own[first])
-    gone = before.filter(pa.array(_places(before[key], imported[key]) < 0))
+    gone = before.filter(pa.array(places_of(before[key], imported[key]) < 0))
     outdated = before.filter(
         pc.is_in(before[key], value_set=combined(imported[key].filter(pa.array(changed))))
     )
     past = pa.concat_tables([earlier, outdated, gone, _withdrawn(gone, moment)])
     return ImportedVersions(
-        newest=_with_dates(imported, at),
+        newest=with_dates(imported, at),
         earlier=last_of(sorted_versions(past, key), [key, columns.AT]),
         changed=int(changed.sum()),
         new=int((~found).sum()),
@@ -100,13 +100,13 @@ def last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     return table.filter(pa.array(np.append(differs, True)))
 
 
-def _places(keys: Column, among: Column) -> Any:
-    """(N,) where each of `keys` lies in `among`, -1 = nowhere."""
+def places_of(keys: Column, among: Column) -> Any:
+    """Returns (N,) where each of `keys` lies in `among`, -1 = nowhere."""
     places = pc.index_in(combined(keys), value_set=combined(among))
     return places.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
-def _equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
+def equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
     """(N,) whether two rows say the same, whatever their dates."""
     equal = np.ones(len(left), bool)
     for name in left.column_names:
@@ -148,13 +148,13 @@ def _withdrawn(gone: pa.Table, moment: int) -> pa.Table:
     """A version of each item that is gone, from `moment` on: it cannot be bought."""
     if columns.AVAILABLE not in gone.column_names:
         return gone.slice(0, 0)
-    gone = gone.filter(gone[columns.AVAILABLE])
     at = np.maximum(gone[columns.AT].cast(pa.int64()).to_numpy() + 1, moment)
     column = gone.column_names.index(columns.AVAILABLE)
     field = gone.schema.field(columns.AVAILABLE)
-    return _with_dates(gone.set_column(column, field, pa.array(np.zeros(len(gone), bool))), at)
+    return with_dates(gone.set_column(column, field, pa.array(np.zeros(len(gone), bool))), at)
 
 
-def _with_dates(table: pa.Table, at: Any) -> pa.Table:
+def with_dates(table: pa.Table, at: Any) -> pa.Table:
+    """`table` with other dates, (N,) microseconds."""
     column = table.column_names.index(columns.AT)
     return table.set_column(column, table.schema.field(columns.AT), pa.array(at, pa.int64()).cast(INSTANT))

@@ -73,12 +73,18 @@ def concat_batches(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBa
     )
 
 
-def missing_column(file: str, name: str, present: Iterable[str]) -> SchemaMismatchError:
-    """The error for a column that the mapping names and the file lacks."""
+def missing_column(
+    file: str, name: str, present: Iterable[str], kind: str = "column", more: str = ""
+) -> SchemaMismatchError:
+    """The error for a column that the mapping names and the file lacks.
+
+    Args:
+        kind: what it is called where it is no column. more: another remedy, `, or check ...`.
+    """
     names = list(present)
     hint = did_you_mean(name, names)
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return SchemaMismatchError(
-        f"{file} has no column {name!r}.{hint} It has: {shown}. "
-        "Name another column in the mapping, or check `delimiter`, `header` and `names`."
+        f"{file} has no {kind} {name!r}.{hint} It has: {shown}. "
+        f"Name another {kind} in the mapping, or list it as `optional`{more}."
     )

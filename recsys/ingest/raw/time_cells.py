@@ -18,11 +18,15 @@ from recsys.instants import DAY, to_micros
 FIRST_MICROS = to_micros(datetime(1, 1, 1, tzinfo=UTC))
 LAST_MICROS = to_micros(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 UNIT_MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+# Days since 1899-12-30 between 1990 and 2100: how spreadsheets keep dates.
+SPREADSHEET_DAYS = (32_874, 73_050)
 # The zone at the end of an ISO text. A bare date has no colon before its last "-31".
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?[+-]\d{2})$"
 # Other writings that can be read in one way only, and the ISO form of each.
 _REWRITTEN = (
     (r"\[[^\]]*\]$", ""),  # 2024-01-05T10:00:00+01:00[Europe/Paris]
+    (r"^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$", r"\1-\2-\3 \4:\5:\6"),  # 20240105100000
+    (r"(\d\s*[+-]\d{2}:?\d{2})\s+[A-Z]{3,4}$", r"\1"),  # 10:00:00 +0000 UTC, as Go writes it
     (r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3"),  # 2024/1/5
     (r"(:\d{2}),(\d+)", r"\1.\2"),  # 10:00:00,123
     (r"(\d)\s*(?i:UTC|GMT|Z)\s*([+-]\d{2}:?\d{2})$", r"\1\2"),  # 10:00:00 GMT+0100

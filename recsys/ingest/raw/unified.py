@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column, combined
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.cells import as_text, is_list_type, list_text
 from recsys.ingest.raw.time_cells import is_time_type, micros_of
 
 _EXACT = 2**53  # up to here a float64 counts by ones
@@ -29,7 +29,7 @@ def unified(parts: Sequence[Column]) -> list[Column]:
         return [column if column.type == kind else pa.nulls(len(column), kind) for column in columns]
     target = _wider_type(kinds, filled)
     if target is None:
-        return [as_text(column) for column in columns]
+        return [_marked_text(column) for column in columns]
     return [
         _in_type(column, target) if column.null_count < len(column) else pa.nulls(len(column), target)
         for column in columns
@@ -57,6 +57,13 @@ def _wider_type(kinds: set[pa.DataType], columns: Sequence[Column]) -> pa.DataTy
         )
         return pa.list_(pa.float64() if numbers else pa.string())
     return None
+
+
+def _marked_text(column: Column) -> Column:
+    """Texts that still tell a list of one element from its element, as those of JSON files do."""
+    if pa.types.is_string(column.type):
+        return column
+    return list_text(column) if is_list_type(column.type) else as_text(column)
 
 
 def _largest(column: Column) -> int:

@@ -147,8 +147,11 @@ class _Table:
         """A row with the empty cells at its end that its header has, or without those that it lacks."""
         surplus: int = row.actual_columns - row.expected_columns
         text = str(row.text).rstrip("\r\n")
-        if surplus > 0 and text.endswith(self.dialect.delimiter * surplus):
-            return text[:-surplus].encode()
+        if surplus > 0:
+            quotes = f"(?:{re.escape(self.dialect.quote * 2)})?" if self.dialect.quote else ""
+            empty = rf"(?:{re.escape(self.dialect.delimiter)} *{quotes} *){{{surplus}}}$"
+            found = re.search(empty, text)
+            return text[: found.start()].encode() if found else None
         if surplus < 0 and not any(self.names[surplus:]):
             return (text + self.dialect.delimiter * -surplus).encode()
         return None
@@ -292,7 +295,7 @@ def _missing(file: str, name: str, table: _Table) -> SchemaMismatchError:
                     f"{file} has its columns between {other!r}, not {table.dialect.delimiter!r}. "
                     f"Set delimiter = {other!r} in the mapping."
                 )
-    return missing_column(file, name, table.names)
+    return missing_column(file, name, table.names, more=", or check `delimiter`, `header` and `names`")
 
 
 def _with_bytes_marked(content: bytes) -> bytes:

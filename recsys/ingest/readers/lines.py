@@ -39,7 +39,7 @@ def exploded(
         yield _exploded(batch, fields)
     for name in columns:
         if fields.elements and name not in fields.seen and name not in fields.optional:
-            raise missing_column(f"the lists in {path!r} of {file}", name, sorted(fields.present))
+            raise missing_column(f"each list in {path!r} of {file}", name, sorted(fields.present), "field")
 
 
 _ABSENT = object()
@@ -170,7 +170,7 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
             return pa.nulls(len(elements), pa.string())
         if key not in names:
             raise missing_column(
-                f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
+                f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names], "field"
             )
         kind = kind.field(key).type
     return plain_column(name, combined(pc.struct_field(elements, keys))).values

@@ -30,8 +30,10 @@ from recsys.jobs.data.source_files import describe_files, save_sources
 from recsys.jobs.data.versions import date_imported_rows
 from recsys.progress import Progress, silent
 from recsys.stores.lake.dataset_files import (
+    INFO_FILE,
     MAPPING_FILE,
     QUARANTINE_FOLDER,
+    load_info,
     save_info,
     save_items,
     save_report,
@@ -101,14 +103,15 @@ def run_import(
     mapping_text: str,
     now: datetime,
     progress: Progress = silent,
-    least_events: int = 0,
+    least_share: float = 0.0,
 ) -> ImportedShop:
     """Imports a shop into a home, replacing what it had: the same files again give the same home.
 
     Items and users whose content changed since the last import get a further version, see `dated_versions`.
 
     Args:
-        least_events: an import that keeps fewer is refused.
+        least_share: of the last import's events, and of its items that were for sale; an import that keeps
+            fewer is refused.
 
     Raises:
         ConfigError: the mapping is wrong or does not fit.
@@ -134,11 +137,11 @@ def run_import(
                     staging.home / "scratch",
                     progress,
                 )
-            _check_events(imported.info.events, least_events)
+            _check_events(paths, imported.info.events, least_share)
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
             EventLake(staging.data / RETURNED_FOLDER, durable=False).append(imported.returned)
-            imported = date_imported_rows(paths, staging, imported, shop.mapping, now)
+            imported = date_imported_rows(paths, staging, imported, shop.mapping, now, least_share)
             save_items(staging, imported.items)
             save_users(staging, imported.users)
             save_report(staging, imported.report)
@@ -209,8 +212,8 @@ def source_paths(shop: ShopFiles) -> list[Path]:
     return [path for source in sources for path in find_files(source, shop.folder)]
 
 
-def _check_events(events: int, least: int) -> None:
-    if events < least:
+def _check_events(paths: HomePaths, events: int, least_share: float) -> None:
+    if least_share and (paths.data / INFO_FILE).exists() and events < load_info(paths).events * least_share:
         raise DataError(
             f"only {events} events are left of the files, fewer than half of what the last import kept. Is a "
             "file missing or cut short? Pass --force to import them all the same. Nothing was changed."

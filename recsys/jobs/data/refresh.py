@@ -21,10 +21,10 @@ from recsys.stores.lake.dataset_files import INFO_FILE, load_info
 from recsys.stores.lake.event_lake import CountedOnce, open_lake
 from recsys.stores.locks import try_lock
 
-LEAST_SHARE = 0.5  # of the last import's events
+LEAST_SHARE = 0.5  # of the last import's events, and of its items for sale
 SHOWN_FILES = 3
 _LOCK = "refresh.lock"
-_AGAIN = "Then run `recsys refresh` again"
+_AGAIN = "Mend the cause, then run `recsys refresh` again"
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +69,13 @@ def refresh_shop(
     A step that fails leaves the home as the steps before it did; the next refresh does what is missing.
 
     Args:
-        force: import although fewer than half of the last import's events are left.
+        force: import although fewer than half of the last import's events or items for sale are left.
         with_text: whether texts are encoded.
 
     Raises:
         ConfigError: the settings name no mapping, or as the steps do.
-        DataError: another refresh is running, fewer than half of the events are left, or as the steps do.
+        DataError: another refresh is running, fewer than half of the events or items are left, or as the
+            steps do.
         StoreUnavailableError: the disk refuses, or no Redis runs.
     """
     paths = settings.paths
@@ -93,6 +94,13 @@ def refresh_shop(
                 counted_once.by_id,
                 counted_once.by_content,
             )
+        if counted_once.alike:
+            log.warning(
+                "%d events of the stream came within a day after one of the files of the same user, item and "
+                "kind that is told to the minute or the day, and count beside it. If they are the same, let "
+                "the stream send the event ids of the files.",
+                counted_once.alike,
+            )
         with _step("features build and feast apply", f"The import is in place. {_AGAIN}: it goes on here."):
             rows = build_feature_rows(settings, progress, with_text).rows
         until = utc_now()
@@ -110,10 +118,7 @@ def _import_if_changed(settings: Settings, force: bool, progress: Progress) -> t
         log.info("no file is new or changed since the last import: it is not done again")
         return False, "no file is new or changed"
     log.info("importing all files: %s", reason)
-    least = 0
-    if not force and (paths.data / INFO_FILE).exists():
-        least = int(load_info(paths).events * LEAST_SHARE + 0.5)
-    run_import(paths, shop, text, utc_now(), progress, least)
+    run_import(paths, shop, text, utc_now(), progress, 0.0 if force else LEAST_SHARE)
     return True, reason
 
 

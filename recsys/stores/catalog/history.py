@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import combined
 from recsys.catalog import Item, User
 from recsys.dataset.catalog_rows import items_of, items_table, users_of, users_table
+from recsys.dataset.row_versions import last_of
 from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import (
     ITEMS_FILE,
+    load_earlier_items,
     load_imported_items,
     load_imported_users,
 )
@@ -101,8 +105,8 @@ class CatalogHistory:
         return status.st_mtime_ns, status.st_size
 
     def _load(self) -> None:
-        imported = load_imported_items(self._paths)
         self._imported = self._stamp()
+        imported = _newest(load_earlier_items(self._paths), load_imported_items(self._paths))
         self._items = _placed(imported, columns.ITEM_ID)
         self._users = _placed(load_imported_users(self._paths), columns.USER_ID)
         versions = self._item_log.read()
@@ -113,6 +117,12 @@ class CatalogHistory:
         items, users = self._item_log.newest(imported[:0]), self._user_log.newest(self._users[0][:0])
         self._changed_items = {item.item_id: item for item in items_of(items)}
         self._changed_users = {user.user_id: user for user in users_of(users)}
+
+
+def _newest(earlier: pa.Table, imported: pa.Table) -> pa.Table:
+    """`imported`, and the last version of each item that the files do not have any more."""
+    gone = pc.invert(pc.is_in(earlier[columns.ITEM_ID], value_set=combined(imported[columns.ITEM_ID])))
+    return pa.concat_tables([imported, last_of(earlier.filter(gone), [columns.ITEM_ID])])
 
 
 def _placed(table: pa.Table, key: str) -> tuple[pa.Table, dict[str, int]]:

@@ -12,7 +12,7 @@ What holds at any instant, crashes included:
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -21,17 +21,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import BoolArray
+from recsys.arrays import BoolArray, IntArray, combined
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
-from recsys.instants import DAY
+from recsys.instants import DAY, SECOND
 from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
 
 _PREFIX = "day="
 RETURNED_FOLDER = "returned"  # beside items and users: events that the import took back
-_CONTENT = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT)
+_WORDS = (columns.USER_ID, columns.ITEM_ID, columns.KIND)
+_MARGIN = timedelta(seconds=1)
+_MINUTE = 60 * SECOND
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
 
 
@@ -122,18 +124,24 @@ class EventLake:
 
 @dataclass(frozen=True)
 class CountedOnce:
-    """Events of the stream that the imported files hold too, by how they were known."""
+    """Events of the stream that the imported files hold too, by how they were known.
+
+    Attributes:
+        alike: further ones that the files may hold by the minute or the day only: they count beside those.
+    """
 
     by_id: int
     by_content: int
+    alike: int = 0
 
 
 class JoinedLake:
     """The imported events and those that came by the stream, read as one; each event once.
 
     A streamed event is an imported one if it has its id, or else, beside imported events that no streamed one
-    has the id of, if it has the user, item, kind and instant of one. What an import took back already is
-    known by the same rule: a cancellation that a file and the stream tell of counts once too.
+    has the id of, if it has the user, item, kind and instant of one; to the second where either instant is a
+    whole one. What an import took back already is known by the same rule: a cancellation that a file and the
+    stream tell of counts once too.
     """
 
     def __init__(self, imported: EventLake, live: EventLake, returned: EventLake | None = None) -> None:
@@ -152,8 +160,10 @@ class JoinedLake:
         if not self._live.days():
             return self._imported.read(names, start, end)
         needed = _with_identity(names)
-        imported, live = (lake.read(needed, start, end) for lake in (self._imported, self._live))
-        return _once(imported, live, self._returned.read(_with_identity([])))[0].select(names)
+        wider = (start and start - _MARGIN, end and end + _MARGIN)  # what is the same may lie on both sides
+        imported, live = (lake.read(needed, *wider) for lake in (self._imported, self._live))
+        joined = _once(imported, live, self._returned.read(_with_identity([])))[0]
+        return _between(joined, start, end).select(names)
 
     def event_ids(self, start: datetime) -> pa.ChunkedArray:
         """The ids of all events since `start`, of those too that count as another."""
@@ -164,8 +174,10 @@ class JoinedLake:
         """How many events are in both lakes and count once."""
         if not self._live.days():
             return CountedOnce(0, 0)
-        needed = _with_identity([])
-        return _once(*(lake.read(needed) for lake in (self._imported, self._live, self._returned)))[1]
+        lakes = (self._imported, self._live, self._returned)
+        imported, live, returned = (lake.read(_with_identity([])) for lake in lakes)
+        joined, counted = _once(imported, live, returned)
+        return replace(counted, alike=_alike(joined, imported, live))
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
@@ -179,7 +191,7 @@ def open_lake(paths: HomePaths) -> JoinedLake:
 
 
 def _with_identity(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*names, columns.EVENT_ID, *_CONTENT, columns.SEQUENCE]))
+    return list(dict.fromkeys([*names, columns.EVENT_ID, *_WORDS, columns.AT, columns.SEQUENCE]))
 
 
 def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Table, CountedOnce]:
@@ -204,14 +216,66 @@ def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Ta
 
 
 def _said_by(events: pa.Table, others: pa.Table) -> BoolArray:
-    """(N,) whether one of `others` has the user, item, kind and instant of each of `events`."""
-    at, their_at = (table[columns.AT].cast(pa.int64()).to_numpy() for table in (events, others))
-    others = others.filter(pa.array(np.isin(their_at, at)))  # few share an instant: only those are compared
+    """(N,) whether one of `others` has the user, item, kind and instant of each of `events`.
+
+    Files often keep whole seconds where a stream has milliseconds, or the reverse: an instant of a whole
+    second is also that of an instant which is cut or rounded to it.
+    """
+    own, their = (_instants(table) for table in (events, others))
+    # Few share an instant: only those are compared.
+    shared = np.isin(own, their[0]).any(axis=0) | np.isin(own[0], their[1:])
+    rows = np.flatnonzero(shared)
+    others = others.filter(
+        pa.array(np.isin(their[0], own[:, rows]) | np.isin(their[1:], own[0, rows]).any(axis=0))
+    )
+    found = np.zeros(len(events), bool)
     if not len(others):
-        return np.zeros(len(events), bool)
-    said = set(zip(*(others[name].to_pylist() for name in _CONTENT), strict=True))
-    rows = zip(*(events[name].to_pylist() for name in _CONTENT), strict=True)
-    return np.fromiter((row in said for row in rows), bool, len(events))
+        return found
+    their = _instants(others)
+    who, others_who = (_words(table) for table in (events.take(pa.array(rows)), others))
+    exact = set(zip(others_who, their[0].tolist(), strict=True))
+    coarse = {each for instants in their[1:] for each in zip(others_who, instants.tolist(), strict=True)}
+    for row, words, at in zip(rows.tolist(), who, own[:, rows].T.tolist(), strict=True):
+        found[row] = any((words, each) in exact for each in at) or (words, at[0]) in coarse
+    return found
+
+
+def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
+    """How many streamed events count that came within a day after one of a whole minute in the files.
+
+    Both have the same user, item and kind, and no streamed event is known to be the one of the files.
+    """
+    counting = live.filter(pc.is_in(live[columns.EVENT_ID], value_set=_ids(joined, beside=imported)))
+    at = imported[columns.AT].cast(pa.int64()).to_numpy()
+    coarse = imported.filter(pa.array(at % _MINUTE == 0))
+    coarse = coarse.filter(
+        pc.invert(pc.is_in(coarse[columns.EVENT_ID], value_set=combined(live[columns.EVENT_ID])))
+    )
+    coarse = coarse.filter(pa.array(~_said_by(coarse, live)))
+    told: dict[tuple[str, ...], list[int]] = {}
+    for words, instant in zip(_words(coarse), coarse[columns.AT].cast(pa.int64()).to_pylist(), strict=True):
+        told.setdefault(words, []).append(instant)
+    instants = counting[columns.AT].cast(pa.int64()).to_pylist()
+    return sum(
+        any(0 <= instant - other < DAY for other in told.get(words, ()))
+        for words, instant in zip(_words(counting), instants, strict=True)
+    )
+
+
+def _ids(joined: pa.Table, beside: pa.Table) -> pa.Array:
+    """The event ids of `joined` that `beside` does not have."""
+    ids = joined[columns.EVENT_ID]
+    return combined(ids.filter(pc.invert(pc.is_in(ids, value_set=combined(beside[columns.EVENT_ID])))))
+
+
+def _instants(events: pa.Table) -> IntArray:
+    """(3, N) when they were: as told, cut to the second, rounded to the second."""
+    at = events[columns.AT].cast(pa.int64()).to_numpy()
+    return np.stack([at, at // SECOND * SECOND, (at + SECOND // 2) // SECOND * SECOND])
+
+
+def _words(events: pa.Table) -> list[tuple[str, ...]]:
+    return list(zip(*(events[name].to_pylist() for name in _WORDS), strict=True))
 
 
 def _folder_name(day: date) -> str:

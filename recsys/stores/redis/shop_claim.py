@@ -127,13 +127,35 @@ def take_over(settings: Settings) -> int:
     if shop is None:
         raise ConfigError(f"{settings.paths.home} holds no shop yet. Run `recsys data import` first.")
     with redis_errors("take over"), open_url(redis_url(settings)) as client:
-        if client.get(MARK) == shop.encode():
+        mark = client.get(MARK)
+        if mark == shop.encode():
             return 0
-        deleted = 0
+        # Nobody's until it is empty: neither shop connects meanwhile, and what was cut short is repeated.
+        client.set(MARK, f"{shop} takes over")
+        _close_other_connections(client)
+        deleted = int(mark is not None)
         for key in client.scan_iter(ALL_KEYS, count=SCAN_KEYS):
-            deleted += int(client.unlink(key))
+            if key != MARK:
+                deleted += int(client.unlink(key))
         client.set(MARK, shop)
         return deleted
+
+
+def _close_other_connections(client: redis.Redis) -> None:
+    """Makes whoever uses this database connect again, and so look whose it is: services that run, too."""
+    try:
+        own: Any = client.client_info()
+        others: Any = client.client_list()
+        for other in others:
+            if other["db"] == str(own["db"]) and other["id"] != str(own["id"]):
+                client.client_kill_filter(_id=other["id"], skipme=True)
+    except redis.exceptions.ResponseError as error:  # a server that does not allow it
+        log.warning(
+            "connections of the other shop may be open still (%s): stop its services and workers, then run "
+            "%s again.",
+            error,
+            TAKE_OVER,
+        )
 
 
 def another_shop(shop: str, owner: str, address: str) -> ConfigError:

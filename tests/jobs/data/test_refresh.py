@@ -160,12 +160,66 @@ def test_what_both_have_counts_once_by_id_or_by_content(tmp_path: Path) -> None:
             ("b", "ann", "tea", noon),
             ("c", "ann", "tea", noon),  # a third line of the order: both imported ones are a and b
             ("y", "bob", "cup", noon),  # x by another id
-            ("z", "bob", "cup", noon + timedelta(microseconds=1)),
+            ("z", "bob", "cup", noon + timedelta(seconds=1)),
         )
     )
     lake = JoinedLake(imported, live)
     assert sorted(lake.read([columns.EVENT_ID])[columns.EVENT_ID].to_pylist()) == ["a", "b", "c", "x", "z"]
     assert lake.counted_once() == CountedOnce(by_id=2, by_content=1)
+
+
+def test_a_file_of_whole_seconds_says_what_a_stream_said_to_the_millisecond(tmp_path: Path) -> None:
+    """Files are cut or rounded to the second; a client may say whole seconds where files do not."""
+    imported, live = EventLake(tmp_path / "imported"), EventLake(tmp_path / "live")
+    noon = START.replace(hour=12)
+    later = [noon + timedelta(milliseconds=part) for part in (0, 400, 700, 1000, 1600)]
+    imported.append(
+        events_table(
+            ("a", "ann", "tea", later[0]),
+            ("b", "bob", "tea", later[3]),
+            ("c", "cyd", "tea", later[1]),
+            ("d", "dan", "tea", later[1]),
+        )
+    )
+    live.append(
+        events_table(
+            ("p", "ann", "tea", later[1]),  # cut: a
+            ("q", "bob", "tea", later[2]),  # rounded: b
+            ("r", "cyd", "tea", later[0]),  # c, cut
+            ("s", "ann", "tea", later[4]),  # another second
+            ("t", "dan", "tea", later[2]),  # both know the millisecond: another one
+        )
+    )
+    lake = JoinedLake(imported, live)
+    names = [columns.EVENT_ID]
+    assert sorted(lake.read(names)[columns.EVENT_ID].to_pylist()) == ["a", "b", "c", "d", "s", "t"]
+    assert lake.counted_once() == CountedOnce(by_id=0, by_content=3)
+    # A part of the time gives that part of it, though the two sayings lie on both sides of its ends.
+    parts = [
+        lake.read(names, None, later[1]),
+        lake.read(names, later[1], later[3]),
+        lake.read(names, later[3]),
+    ]
+    found = [sorted(part[columns.EVENT_ID].to_pylist()) for part in parts]
+    assert found == [["a"], ["c", "d", "t"], ["b", "s"]]
+
+
+def test_streamed_events_that_files_tell_by_the_day_are_said_to_count_beside_them(tmp_path: Path) -> None:
+    imported, live = EventLake(tmp_path / "imported"), EventLake(tmp_path / "live")
+    day, streamed = START.replace(hour=0, minute=0), START.replace(hour=14, minute=3, second=7)
+    imported.append(
+        events_table(("a", "ann", "tea", day), ("b", "bob", "tea", day), ("c", "cyd", "tea", day))
+    )
+    live.append(
+        events_table(
+            ("p", "ann", "tea", streamed),
+            ("q", "ann", "cup", streamed),  # another item
+            ("r", "bob", "tea", streamed + timedelta(days=1)),  # another day
+            ("s", "cyd", "tea", day),  # c, which has its event
+            ("t", "cyd", "tea", streamed),
+        )
+    )
+    assert JoinedLake(imported, live).counted_once() == CountedOnce(by_id=0, by_content=1, alike=1)
 
 
 def events_table(*rows: tuple[str, str, str, Any]) -> pa.Table:

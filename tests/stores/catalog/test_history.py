@@ -1,5 +1,6 @@
 """The catalog as its worker sees it: imported, changed by the stream, read again after an import."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from recsys.dataset.catalog_rows import items_table, users_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.stores.catalog.history import CatalogHistory
-from recsys.stores.lake.dataset_files import load_users, save_items, save_users
+from recsys.stores.lake.dataset_files import load_users, save_earlier, save_items, save_users
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
@@ -72,6 +73,14 @@ def test_another_import_is_taken_up_and_what_it_says_later_wins(paths: HomePaths
         "coffee": item("coffee", 5, 30),
         "milk": item("milk", 2, 20),
     }
+
+
+def test_an_item_that_the_files_lack_is_known_as_it_was_withdrawn(paths: HomePaths) -> None:
+    CatalogHistory(paths).append([item("mug", 4, 1)], [], 5)
+    fan, mug = (replace(item(name, 7, 2), available=False) for name in ("fan", "mug"))
+    save_earlier(paths, items_table([item("fan", 7), fan, mug]), users_table([]))
+    known = CatalogHistory(paths).items(["fan", "mug", "tea"])
+    assert known == {"fan": fan, "mug": mug, "tea": item("tea")}
 
 
 def test_before_an_import_the_error_names_it(tmp_path: Path) -> None:

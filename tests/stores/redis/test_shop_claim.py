@@ -23,6 +23,7 @@ from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.packed.connection import open_async_client, open_client
 from recsys.stores.redis import server as redis_server
+from recsys.stores.redis import shop_claim
 from recsys.stores.redis.client import open_url
 from recsys.stores.redis.shop_claim import MARK, connect
 from recsys.stores.shop_identity import make_shop_id, shop_id
@@ -149,6 +150,43 @@ def test_taking_over_deletes_what_the_other_shop_had_and_nothing_else(
     ping(theirs)
     with open_url(url) as client:
         assert sorted(client.keys()) == [b"another-program", MARK]
+
+
+def test_a_service_that_runs_while_its_server_is_taken_over_is_refused(
+    ours: Settings, theirs: Settings, url: str
+) -> None:
+    with connect(ours) as client, open_url(url[:-1] + "1") as elsewhere:
+        client.set("recsys:a", b"1")
+        elsewhere.client_setname("kept")
+        take_server_over(theirs)
+        with pytest.raises(ConfigError):
+            client.set("recsys:a", b"2")
+        assert elsewhere.client_getname() == "kept"  # connections to other databases stay
+    with open_url(url) as client:
+        assert client.keys("recsys:*") == [MARK]
+
+
+def test_taking_over_goes_on_where_it_was_cut_short(
+    ours: Settings, theirs: Settings, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ping(ours)
+    with open_url(url) as client:
+        client.set("recsys:a", b"1")
+    with monkeypatch.context() as patch:
+        patch.setattr(shop_claim, "_close_other_connections", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            take_server_over(theirs)
+    for settings in (ours, theirs):
+        with pytest.raises(ConfigError):
+            ping(settings)
+    take_server_over(theirs)
+    ping(theirs)
+    with open_url(url) as client:
+        assert client.keys("recsys:*") == [MARK]
+
+
+def _interrupt(_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _reader(settings: Settings) -> None:
