@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.documents import JsonObject
+from recsys.identifiers import MOST_CHARACTERS
 from recsys.ingest.background import RowSink
 
 _LONGEST = 200
 _REMEDIES = {
     "missing_user": "Check `user` in the mapping.",
     "missing_item": "Check `item` (or `id` of the catalog) in the mapping.",
-    "bad_id": "Name a column with one id a row, of up to 256 characters.",
+    "bad_id": f"Name a column with one id a row, of up to {MOST_CHARACTERS} characters.",
     "missing_time": "Check `time` in the mapping.",
     "bad_time": "Name the form of such cells in `time`: a `unit` for counts, a strptime `format` for texts.",
     "absurd_time": "Check `unit` of `time`; older events need `earliest` in [cleaning].",
