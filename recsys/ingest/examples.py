@@ -30,8 +30,8 @@ _REMEDIES = {
 }
 
 
-class RejectedRows:
-    """A quarantine that remembers the first row of each table and reason, by file and row number."""
+class ExampleQuarantine:
+    """Hands rows to a quarantine and keeps the first of each table and reason, by file and row number."""
 
     def __init__(self, sink: RowSink) -> None:
         self._sink = sink

@@ -23,7 +23,7 @@ from recsys.ingest.cleaning.clean import clean, returned_events
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
-from recsys.ingest.examples import RejectedRows, nothing_left
+from recsys.ingest.examples import ExampleQuarantine, nothing_left
 from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond, joined_keys
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
@@ -168,7 +168,7 @@ class _Run:
         self.mapping = shop.mapping
         self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
-        self.quarantine = RejectedRows(quarantine)
+        self.quarantine = ExampleQuarantine(quarantine)
         self.progress = progress
         self.events = RowCounts()
         self.item_rows = RowCounts()
@@ -182,7 +182,7 @@ class _Run:
         self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
-        """The catalog's rows, before the events have their say."""
+        """The catalog's rows, without the items and prices that only events know."""
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())

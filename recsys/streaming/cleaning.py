@@ -75,7 +75,7 @@ def clean_batch(
         user=np.concatenate([recent.user, batch.user]),
         key=np.concatenate([recent.rows["key"], keys]),
     )
-    codes = np.zeros(old + len(batch), np.int8)
+    codes = np.zeros(old + len(batch), np.int16)
     reject_clocks(batch.at, codes[old:], rules, clock)
     own = rejects.places(events)
     codes[old:] = np.where(own > 0, own + len(REASONS) - 1, codes[old:])

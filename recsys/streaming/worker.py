@@ -240,16 +240,19 @@ class Worker:
         return {name: count for name, count in counts.items() if count}
 
     def _publish(self, committed: Committed, rows: UserRows, update: ItemUpdate) -> None:
+        self._write_online(rows, update, committed.created)
+        self._state.written(committed.batch)
+
+    def _write_online(self, rows: UserRows, update: ItemUpdate, created: int) -> None:
         self._out.online.write(
             {
-                columns.USER_ACTIVITY: stamp_rows(rows.activity, committed.created),
-                columns.USER_HISTORY: stamp_rows(rows.history, committed.created),
+                columns.USER_ACTIVITY: stamp_rows(rows.activity, created),
+                columns.USER_HISTORY: stamp_rows(rows.history, created),
                 columns.ITEM_ENGAGEMENT: update.engagement,
             }
         )
         if self._out.popularity is not None and update.popularity:
             self._out.popularity.update(update.popularity)
-        self._state.written(committed.batch)
 
     # -- midnights --------------------------------------------------------------------------------
 
@@ -296,15 +299,7 @@ class Worker:
         )
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
-        self._out.online.write(
-            {
-                columns.USER_ACTIVITY: rows.activity,
-                columns.USER_HISTORY: rows.history,
-                columns.ITEM_ENGAGEMENT: update.engagement,
-            }
-        )
-        if self._out.popularity is not None and update.popularity:
-            self._out.popularity.update(update.popularity)
+        self._write_online(rows, update, created)
 
     # -- the lake ---------------------------------------------------------------------------------
 

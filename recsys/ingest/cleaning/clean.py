@@ -100,7 +100,7 @@ def clean(
     table = events if state is None else pa.concat_tables([state.recent, events])
     derived = np.asarray(table[columns.EVENT_ID].combine_chunks().is_null())
     rows = _Rows(with_event_ids(table, rules), derived)
-    codes = np.zeros(len(rows), np.int8)
+    codes = np.zeros(len(rows), np.int16)
     bots = frozenset() if state is None else state.bots
     if now_micros is not None:
         reject_clocks(rows.at, codes, rules, now_micros)

@@ -1,6 +1,5 @@
 """What every reader yields: raw rows of a file with their row numbers, and the rows that were no rows."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import IntArray
-from recsys.errors import SchemaMismatchError
+from recsys.errors import SchemaMismatchError, did_you_mean
 from recsys.ingest.raw.unified import unified
 
 
@@ -83,8 +82,7 @@ def missing_column(
         kind: what it is called where it is no column. more: another remedy, `, or check ...`.
     """
     names = list(present)
-    close = difflib.get_close_matches(name, names, 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, names)
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return SchemaMismatchError(
         f"{file} has no {kind} {name!r}.{hint} It has: {shown}. "

@@ -54,12 +54,12 @@ def as_instant(column: Column, unit: str = "iso", form: str | None = None, zone:
         return _counted(array, UNIT_MICROS[unit])
     missing = array.is_null().to_numpy(zero_copy_only=False)
     if is_time_type(array.type):
-        return ParsedCells(_micros_of(array, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(micros_of(array, zone), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     fast = None if form else _iso_cast(texts)
     if fast is not None:
-        return ParsedCells(_micros_of(fast, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(micros_of(fast, zone), missing, np.zeros(len(array), bool))
     # The slow way, for other forms and for columns with errors: distinct texts once, as logs repeat them.
     encoded = texts.dictionary_encode()
     distinct, readable = _read_texts(encoded.dictionary, form, zone)
@@ -99,7 +99,7 @@ def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[IntArray, B
             texts = pc.replace_substring_regex(texts, pattern, iso)
         fast = _iso_cast(texts)
         if fast is not None:
-            return _micros_of(fast, zone), np.ones(len(texts), bool)
+            return micros_of(fast, zone), np.ones(len(texts), bool)
     series = texts.to_pandas()
     aware = pd.Series("%z" in form, series.index) if form else series.str.contains(_OFFSET)
     values = np.zeros(len(series), np.int64)
@@ -111,7 +111,7 @@ def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[IntArray, B
             instants = combined(pa.Array.from_pandas(parsed))
             far, found = _far_instants(series.iloc[rows], parsed, form)
             readable[rows] = parsed.notna().to_numpy() | found
-            values[rows] = np.where(found, _micros_of(far, zone), _micros_of(instants, zone))
+            values[rows] = np.where(found, micros_of(far, zone), micros_of(instants, zone))
     return values, readable
 
 
@@ -134,8 +134,14 @@ def _by_form(text: str, form: str) -> datetime:
     return datetime.strptime(text, form)  # noqa: DTZ007 - the mapping's `zone` says which
 
 
-def _micros_of(instants: Column, zone: str) -> IntArray:
-    """Microseconds of timestamps or dates, 0 where null; those without a zone are of `zone`."""
+def micros_of(instants: Column, zone: str = "UTC") -> IntArray:
+    """Microseconds of timestamps or dates, 0 where null; those without a zone are of `zone`.
+
+    FIRST_MICROS - 1 and LAST_MICROS + 1 stand for what is beyond.
+
+    Raises:
+        ConfigError: no such zone.
+    """
     kind = instants.type
     unit = DAY if pa.types.is_date32(kind) else UNIT_MICROS["ms" if pa.types.is_date64(kind) else kind.unit]
     values = _scaled(time_counts(instants).fill_null(0).to_numpy(zero_copy_only=False), unit)

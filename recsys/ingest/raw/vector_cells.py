@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import Column, FloatArray, combined
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 
 # Where blanks or semicolons separate as well, a comma between digits may be a decimal one.
 _DECIMAL_COMMA, _OTHER_SEPARATOR = re.compile(r"\d,\d"), re.compile(r"\d(\s+|\s*;\s*)[-\d.]")
@@ -34,7 +34,7 @@ def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
 
 
 def _holds_numbers(kind: pa.DataType) -> bool:
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not is_list_type(kind):
         return False
     inner = kind.value_type
     return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner) or pa.types.is_decimal(inner))

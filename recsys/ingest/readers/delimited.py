@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
-from recsys.ingest.readers.contents import PACKED_SUFFIXES
+from recsys.ingest.readers.contents import unpacked_name
 from recsys.ingest.readers.limits import ReadLimits
 from recsys.ingest.readers.quoted_rows import CELL_LINES, Dialect, RowLines, row_lines, scan_row
 from recsys.ingest.readers.text_stream import LineBlock, line_block, line_blocks, undecodable
@@ -196,21 +196,14 @@ def _opened_table(
 
 def delimiter_of(file: str, source: Source) -> str:
     """What separates the cells of `file`."""
-    return source.delimiter or ("\t" if _plain_name(file).endswith(_TAB_SUFFIXES) else ",")
+    return source.delimiter or ("\t" if unpacked_name(file).endswith(_TAB_SUFFIXES) else ",")
 
 
 def quote_of(file: str, source: Source) -> str | None:
     """What encloses cells of `file`: by default nothing in tab-separated files, which databases dump."""
     if source.quote is None:
-        return None if _plain_name(file).endswith(_TAB_SUFFIXES) else '"'
+        return None if unpacked_name(file).endswith(_TAB_SUFFIXES) else '"'
     return source.quote or None
-
-
-def _plain_name(file: str) -> str:
-    name = file.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
 
 
 def _narrow(delimiter: str) -> str:
