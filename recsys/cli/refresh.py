@@ -12,7 +12,9 @@ from recsys.config import load_settings
 def refresh(
     force: Annotated[
         bool,
-        typer.Option("--force", help="Import although fewer than half of the last import's events are left."),
+        typer.Option(
+            "--force", help="Import although fewer than half of the last import's events or items are left."
+        ),
     ] = False,
     no_text: Annotated[bool, typer.Option("--no-text", help="Do not encode the text of items.")] = False,
     as_json: AsJson = False,

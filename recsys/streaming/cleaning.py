@@ -26,7 +26,7 @@ from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import EventBatch
 from recsys.streaming.user_log import UserLogs, looked_back_on
 
-NO_RULES = LiveRejects()
+NO_REJECTS = LiveRejects()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def clean_batch(
     rules: CleaningRules,
     clock: IntArray,
     bots: frozenset[str],
-    rejects: LiveRejects = NO_RULES,
+    rejects: LiveRejects = NO_REJECTS,
 ) -> CleaningResult:
     """What becomes of each event of `batch`; nothing is undone, cancellations stay events.
 

@@ -29,7 +29,7 @@ from recsys.streaming.aggregate import (
     stamp_rows,
     user_rows,
 )
-from recsys.streaming.cleaning import NO_RULES
+from recsys.streaming.cleaning import NO_REJECTS
 from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unknown_items
 from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
@@ -54,7 +54,7 @@ class ShopRules:
     label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
-    rejects: LiveRejects = NO_RULES
+    rejects: LiveRejects = NO_REJECTS
     is_known: KnownItems = all_known
     check_item: CheckItem | None = None
 
