@@ -85,7 +85,7 @@ class StoreUnavailableError(RecsysError):
     Attributes:
         store: which one, for example `redis`.
         operation: what was asked of it.
-        seconds: how long we waited.
+        seconds: how long we waited; 0 = it said at once that it cannot.
     """
 
     def __init__(self, store: str, operation: str, seconds: float, remedy: str = "") -> None:
@@ -93,7 +93,10 @@ class StoreUnavailableError(RecsysError):
         self.operation = operation
         self.seconds = seconds
         hint = f" {remedy}" if remedy else ""
-        super().__init__(f"{store} did not answer to {operation!r} within {seconds:.1f} s.{hint}")
+        waited = (
+            f"did not answer to {operation!r} within {seconds:.1f} s" if seconds else f"failed to {operation}"
+        )
+        super().__init__(f"{store} {waited}.{hint}")
 
 
 def did_you_mean(name: str, names: Iterable[str], before: str = "") -> str:
