@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 
 class ShopSettings(Section):
-    """Which shop this is; Redis holds one shop a database."""
+    """Which shop this is; one database of Redis holds one shop."""
 
     id: str = Field("", pattern=r"^[\w.-]{0,64}$", description="from shop.json of another of its homes")
 

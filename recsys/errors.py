@@ -19,6 +19,9 @@
 A message says what was wrong, with the value, and then the remedy.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class RecsysError(Exception):
     """Root of every error raised on purpose; its message is fit to show to a user."""
@@ -94,3 +97,16 @@ class StoreUnavailableError(RecsysError):
             f"did not answer to {operation!r} within {seconds:.1f} s" if seconds else f"failed to {operation}"
         )
         super().__init__(f"{store} {waited}.{hint}")
+
+
+def did_you_mean(name: str, names: Iterable[str], before: str = "") -> str:
+    """A question for a message, with a blank before it: the nearest of `names`; empty where none is near.
+
+    Args:
+        before: what stands before each of the names where they are written in full.
+
+    >>> did_you_mean("prise", ["price", "title"]), did_you_mean("prise", ["title"])
+    (" Did you mean 'price'?", '')
+    """
+    close = difflib.get_close_matches(name, list(names), 1)
+    return f" Did you mean {before + close[0]!r}?" if close else ""

@@ -126,7 +126,7 @@ def _instant(name: str, value: Any) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise InvalidEventError(f"{name} {shown(value)} is no ISO 8601 instant. {example}") from error
+            raise InvalidEventError(f"{name} {shown(value)} is not an ISO 8601 instant. {example}") from error
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidEventError(f"{name} {shown(value)} has no time zone. {example}")
     if value.tzinfo is UTC:

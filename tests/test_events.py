@@ -36,7 +36,7 @@ def test_an_upsert_keeps_apart_what_is_absent_and_what_is_said() -> None:
     [
         ({**VIEW, "kind": "glance"}, "kind 'glance' is unknown. Use one of: search"),
         ({**VIEW, "colour": "red"}, "view has no field 'colour'"),
-        ({**VIEW, "at": "yesterday"}, "at 'yesterday' is no ISO 8601 instant"),
+        ({**VIEW, "at": "yesterday"}, "at 'yesterday' is not an ISO 8601 instant"),
         ({**VIEW, "at": "2026-01-31T12:00:00"}, "has no time zone"),
         ({**VIEW, "item_id": " "}, "item_id must be a text that is not empty (got ' ')"),
         ({**VIEW, "position": 0}, "position must be a whole number from 1 to 2147483647 (got 0)"),

@@ -85,3 +85,12 @@ def test_a_column_is_judged_as_its_cells_are() -> None:
         None if bad else text for text, bad in zip(cells.texts.to_pylist(), cells.bad.tolist(), strict=True)
     ]
     assert found == [accepted(text) for text in texts]
+
+
+def test_texts_of_lists_and_objects_are_ids_nowhere() -> None:
+    texts = ['["a","b"]', '[ "a" ]', '{"id": 7}', "{}", "[a]", "{a}", "a[0]"]
+    refused = [IS_LIST, IS_LIST, IS_OBJECT, IS_OBJECT, None, None, None]
+    assert reasons(as_ids(pa.array(texts))) == refused
+    assert [accepted(text) for text in texts] == [
+        text if why is None else None for text, why in zip(texts, refused, strict=True)
+    ]

@@ -58,6 +58,7 @@ def import_(
     \b
     Example:
       recsys data import --mapping complete-journey
+      recsys data import --mapping shopify-orders --source exports/
       recsys data import --mapping my-shop.toml --source my-shop/ --check 20
       recsys data import --mapping my-shop.toml --source my-shop/ --json
     """
@@ -79,6 +80,8 @@ def import_(
 @app.command()
 def mappings(as_json: AsJson = False) -> None:
     """List the mappings that are shipped.
+
+    They lie in recsys/mappings, with template.toml, which explains every key; copy one to change it.
 
     \b
     Example:

@@ -11,16 +11,19 @@ from recsys.config import load_settings
 
 def refresh(
     force: Annotated[
-        bool, typer.Option("--force", help="Import although fewer than half of the events or items are left.")
+        bool,
+        typer.Option(
+            "--force", help="Import although fewer than half of the last import's events or items are left."
+        ),
     ] = False,
     no_text: Annotated[bool, typer.Option("--no-text", help="Do not encode the text of items.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import the shop's files if any is new or changed, build features, and bring them online.
 
-    Which files those are, [import] in recsys.toml says: `mapping` and `source`. All of them are imported
-    again; what came by the stream stays, and what is in both counts once. A refresh that failed goes on where
-    it stopped when it is run again.
+    `mapping` and `source` in [import] of recsys.toml name the files. If one is new, changed or gone, all of
+    them are imported again; what came by the stream stays, and what is in both counts once. Redis has to run
+    (`recsys up`). A refresh that failed goes on where it stopped when it is run again.
 
     \b
     Example:
@@ -37,4 +40,4 @@ def refresh(
     once = done.counted_once
     facts |= {"in files and stream, by id": once.by_id, "in both, by content": once.by_content}
     print_facts(facts, as_json=False, title="Refresh")
-    print_facts(done.rows, as_json=False, title="rows")
+    print_facts(done.rows, as_json=False, title="Feature rows")

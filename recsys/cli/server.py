@@ -11,18 +11,19 @@ from recsys.config import load_settings
 
 def up(
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Delete what another shop has on the server, and use it.")
+        bool, typer.Option("--take-over", help="Delete what another shop has in this database, and use it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start this home's Redis server unless it runs already, and print its address.
 
     With REDIS_URL set nothing is started: the server it names is asked whether it answers, and whether it
-    holds another shop.
+    holds another shop. One database of Redis holds one shop.
 
     \b
     Example:
       recsys up
+      REDIS_URL=redis://localhost:6379/1 recsys up
     """
     from recsys.jobs.server import start_server, take_server_over
 

@@ -58,6 +58,9 @@ def run(
 def status(as_json: AsJson = False) -> None:
     """Show how far the workers are: lag by partition, rate, what was kept and rejected, and freshness.
 
+    Also tells of events about items that the catalog does not know, of wrong clocks, and of settings that the
+    stream does not have.
+
     \b
     Example:
       recsys stream status
@@ -159,7 +162,8 @@ def repartition(as_json: AsJson = False) -> None:
     """Give the event stream the number of partitions that `stream.partitions` says.
 
     What waits is processed first. Until that is done no event is accepted; services and workers that run with
-    the earlier number refuse to go on: start them again afterwards.
+    the earlier number refuse to go on: start them again afterwards. If it is cut short, run it
+    again.
 
     \b
     Example:

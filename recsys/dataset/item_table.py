@@ -145,7 +145,7 @@ def _titled(vocabulary: Vocabulary, titles: tuple[str, ...], rows: "pd.DataFrame
 
 
 def item_words(items: ItemTable) -> list[str]:
-    """(N + 1) texts of what words say of each item: title, category and brand; an id is no word."""
+    """(N + 1) texts of what words say of each item: title, category and brand; an id is not a word."""
     return [
         " ".join(part for part in parts if part)
         for parts in zip(items.words_of_titles, items.categories, items.brands, strict=True)

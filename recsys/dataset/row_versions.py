@@ -112,16 +112,23 @@ def equal_rows(left: pa.Table, right: pa.Table) -> BoolArray:
     for name in left.column_names:
         if name == columns.AT or not len(left):
             continue
-        if name == columns.VECTORS:
-            equal &= _equal_vectors(left[name], right[name])
-            continue
         one, other = left[name], right[name]
+        if name == columns.VECTORS:
+            equal &= _equal_vectors(one, other)
+            continue
+        same = _equal_cells(one, other)
         if name == columns.ATTRIBUTES:  # earlier versions of this package wrote lists with blanks in them
-            one, other = _canonical_json(one), _canonical_json(other)
-        both = pc.fill_null(pc.equal(one, other), False)
-        neither = pc.and_(pc.is_null(one), pc.is_null(other))
-        equal &= np.asarray(pc.or_(both, neither))
+            rows = pa.array(np.flatnonzero(~same))
+            same[~same] = _equal_cells(_canonical_json(one.take(rows)), _canonical_json(other.take(rows)))
+        equal &= same
     return equal
+
+
+def _equal_cells(one: Column, other: Column) -> BoolArray:
+    """(N,) whether two cells are equal, or both are null."""
+    both = pc.fill_null(pc.equal(one, other), False)
+    neither = pc.and_(pc.is_null(one), pc.is_null(other))
+    return np.array(pc.or_(both, neither))
 
 
 def _canonical_json(documents: Column) -> Column:

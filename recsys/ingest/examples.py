@@ -7,31 +7,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.documents import JsonObject
+from recsys.identifiers import MOST_CHARACTERS
 from recsys.ingest.background import RowSink
 
 _LONGEST = 200
 _REMEDIES = {
     "missing_user": "Check `user` in the mapping.",
     "missing_item": "Check `item` (or `id` of the catalog) in the mapping.",
-    "bad_id": "Name a column with one id a row, of up to 256 characters.",
+    "bad_id": f"Name a column with one id a row, of up to {MOST_CHARACTERS} characters.",
     "missing_time": "Check `time` in the mapping.",
-    "bad_time": "Name the form of these cells in `time`: a `unit` for counts, a strptime `format` for texts.",
+    "bad_time": "Name the form of such cells in `time`: a `unit` for counts, a strptime `format` for texts.",
     "absurd_time": "Check `unit` of `time`; older events need `earliest` in [cleaning].",
     "future_time": "Check `unit` and `zone` of `time`; for files from another day than today pass --now.",
     "unknown_kind": "Give the value a kind in `values` or `cases`, or write `otherwise`.",
     "unknown_item": "Write the ids alike in both files, or unknown = 'keep' in [items].",
     "bad_number": "Check which column the mapping names.",
-    "bad_quantity": "Check `quantity` in the mapping; for returns write absolute = true.",
+    "bad_quantity": "Check `quantity` in the mapping.",
     "bad_value": "Check `value` in the mapping.",
-    "malformed_row": "Check `delimiter` and `quote` in the mapping.",
+    "malformed_row": "Check `format`, `delimiter` and `quote` in the mapping.",
     "bot": "Raise `bot_events_per_minute` and `bot_events_per_day` in [cleaning].",
     "missing_key": "Check `on` of the join in the mapping.",
     "unknown_key": "Check `on` and `id` of the join, or write how = 'left' to keep such rows.",
 }
 
 
-class RejectedRows:
-    """A quarantine that remembers the first row of each table and reason, by file and row number."""
+class ExampleQuarantine:
+    """Hands rows to a quarantine and keeps the first of each table and reason, by file and row number."""
 
     def __init__(self, sink: RowSink) -> None:
         self._sink = sink

@@ -61,6 +61,17 @@ VECTORS = Sides(
 )
 
 
+def joined_keys(name: str, on: str) -> Sides:
+    """The sides of a file that is joined as `name` to the column `on` of the rows of another."""
+    return Sides(
+        f"the joined file {name!r}",
+        f"keys in {on!r}",
+        "Rows without a match have none of its columns",
+        f"`on` and `id` of the join {name!r}",
+        0.1,
+    )
+
+
 def ids_beyond(known: Column, column: Column) -> set[str]:
     """The texts of `column` that `known` lacks."""
     ids = pc.unique(column)

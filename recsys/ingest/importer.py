@@ -23,8 +23,8 @@ from recsys.ingest.cleaning.clean import clean, returned_events
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
-from recsys.ingest.examples import RejectedRows, nothing_left
-from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond
+from recsys.ingest.examples import ExampleQuarantine, nothing_left
+from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond, joined_keys
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.schema import ShopMapping
@@ -168,27 +168,30 @@ class _Run:
         self.mapping = shop.mapping
         self.reader = ShopReader(shop.folder, self._count_joined, shop.limits, progress, first)
         self.now = now if shop.mapping.clock == "time" else None
-        self.quarantine = RejectedRows(quarantine)
+        self.quarantine = ExampleQuarantine(quarantine)
         self.progress = progress
         self.events = RowCounts()
         self.item_rows = RowCounts()
         self.user_rows = RowCounts()
         self.vector_rows = RowCounts()
         self.joined_rows = RowCounts()
+        self.joins: list[JoinedFile] = []
         self.sequence = 0  # events read so far
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
         self.event_ids = EventIds(self.mapping.events)
 
     def items(self) -> pa.Table:
-        """The catalog's rows, before the events have their say."""
+        """The catalog's rows, without the items and prices that only events know."""
         source = self.mapping.items
         if not source.files:
             return items_without_rows(())
         wanted = item_columns(source)
         if source.long is not None:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
-            batch = pivot_long_table(raw, source.id, source.long, wanted)
+            optional = (*source.optional, *lent_columns(source))
+            batch, notes = pivot_long_table(raw, source.id, source.long, wanted, optional)
+            self.item_rows.notes.update(notes)
         else:  # attributes may lend their names to columns that the files lack
             optional = (*source.optional, *lent_columns(source))
             files = source.model_copy(update={"optional": optional})
@@ -258,6 +261,7 @@ class _Run:
                 reasons = cleaned.rejected["reason"].value_counts().to_pylist()
                 self.events.count_rejected({row["values"]: row["counts"] for row in reasons})
                 self.events.kept += len(cleaned.kept)
+                self.event_ids.count_reused(cleaned.reused_ids)
                 if len(cleaned.rejected):
                     rejected = self.event_ids.stored(cleaned.rejected)
                     self.quarantine.append(quarantined_events(rejected, names))
@@ -267,8 +271,7 @@ class _Run:
                     lake.append(events)  # goes on in the background; what fails below discards it
                     found.add(validate_events(events))
                 advance(len(part))
-        if message := self.event_ids.warning():
-            self.warnings.add("event_ids_of_tables", message)
+        self.event_ids.warn(self.warnings)
         return found
 
     def compare_ids(self, items: pa.Table, users: pa.Table | None, events: EventSummary) -> None:
@@ -278,6 +281,9 @@ class _Run:
         if users is not None:
             named = pa.array(events.users, pa.string())
             compare_ids(users[columns.USER_ID], named, USERS, self.warnings)
+        for file in self.joins:
+            for asked in file.asked:
+                compare_ids(file.keys.texts, asked, joined_keys(file.name, file.join.on), self.warnings)
 
     def finished_items(self, items: pa.Table, events: EventSummary) -> pa.Table:
         """The catalog with what only events know."""
@@ -331,6 +337,7 @@ class _Run:
         return work
 
     def _count_joined(self, file: JoinedFile) -> None:
+        self.joins.append(file)
         self.joined_rows.count_repeated(file.repeated)
         fate = RowFate(file.rejections, int(file.rejections.kept.sum()), file.notes)
         self._count_rows(self.joined_rows, "joined", file.rows, fate)

@@ -20,10 +20,12 @@ from recsys.progress import Progress, silent
 
 @dataclass
 class FirstRows:
-    """A wish to read only the first `most` rows of each table of events; `seen` are the batches that came.
+    """Says how many rows of events to read, and keeps what was read.
 
-    Of a catalog, which is read as a whole, `seen` has the first batch. `unused` are columns of the first
-    file of each table that the mapping does not read.
+    Attributes:
+        most: rows of each table of events.
+        seen: the batches of each table of events; the first batch of a catalog, which is read as a whole.
+        unused: columns of the first file of each table that the mapping does not read.
     """
 
     most: int

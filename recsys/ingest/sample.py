@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -166,11 +167,8 @@ def _listed(
 def _row(batch: RawBatch, place: int, understood: JsonObject) -> UnderstoodRow:
     cells = {name: _shown(batch.table[name][place].as_py()) for name in batch.table.column_names}
     meant = {name: value for name, value in understood.items() if value is not None}
-    return UnderstoodRow(_file(batch, place), int(batch.rows[place]), cells, meant)
-
-
-def _file(batch: RawBatch, place: int) -> str:
-    return [file for file, start in batch.files if start <= place][-1]
+    (file,) = batch.file_names(np.array([place]))
+    return UnderstoodRow(file, int(batch.rows[place]), cells, meant)
 
 
 def _shown(value: Any) -> Any:

@@ -19,7 +19,7 @@ from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import event_keys, read_batch
-from recsys.streaming.cleaning import NO_RULES, clean_batch
+from recsys.streaming.cleaning import NO_REJECTS, clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters, or_none
 from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merge_logs, trim_logs
@@ -81,7 +81,7 @@ def aggregate(
     lateness: int,
     accepted_at: IntArray | None = None,
     label_kinds: Collection[str] = columns.ACTION_KINDS,
-    rejects: LiveRejects = NO_RULES,
+    rejects: LiveRejects = NO_REJECTS,
 ) -> Aggregated:
     """Cleans `events` and brings the logs, the users' rows and the counters of items up to date.
 

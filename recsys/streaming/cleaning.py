@@ -26,7 +26,7 @@ from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import EventBatch
 from recsys.streaming.user_log import UserLogs, looked_back_on
 
-NO_RULES = LiveRejects()
+NO_REJECTS = LiveRejects()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def clean_batch(
     rules: CleaningRules,
     clock: IntArray,
     bots: frozenset[str],
-    rejects: LiveRejects = NO_RULES,
+    rejects: LiveRejects = NO_REJECTS,
 ) -> CleaningResult:
     """What becomes of each event of `batch`; nothing is undone, cancellations stay events.
 
@@ -75,7 +75,7 @@ def clean_batch(
         user=np.concatenate([recent.user, batch.user]),
         key=np.concatenate([recent.rows["key"], keys]),
     )
-    codes = np.zeros(old + len(batch), np.int8)
+    codes = np.zeros(old + len(batch), np.int16)
     reject_clocks(batch.at, codes[old:], rules, clock)
     own = rejects.places(events)
     codes[old:] = np.where(own > 0, own + len(REASONS) - 1, codes[old:])

@@ -10,6 +10,7 @@ import orjson
 from recsys import columns
 from recsys.errors import InvalidEventError, MalformedBodyError, RequestError
 from recsys.events import Event, UserEvent, encode_event, parse_event
+from recsys.identifiers import MOST_CHARACTERS
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.streaming.stream import partition_of
 
@@ -152,7 +153,7 @@ def _line(line: bytes) -> Any:
 
 def _id_of(row: Any) -> str | None:
     found = row.get(columns.EVENT_ID) if isinstance(row, dict) else None
-    return found[:256] if isinstance(found, str) else None
+    return found[:MOST_CHARACTERS] if isinstance(found, str) else None
 
 
 def _shown(value: Any) -> str:

@@ -50,7 +50,7 @@ def item_deltas(
 
 
 def _standing(logs: UserLogs) -> tuple[Rows, IntArray]:
-    """The new actions and the purchases whose fate has changed, with what each adds to its counter."""
+    """New actions, and purchases that are undone or stand again, with what each adds to its counter."""
     is_action = IS_ACTION[logs.rows["kind"]]
     if not (logs.rows["kind"] == CANCEL_CODE).any():
         changed = np.flatnonzero(is_action & logs.new)

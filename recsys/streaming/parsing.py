@@ -42,7 +42,7 @@ class ParsedEntries:
         events: columns of EVENT_SCHEMA, in the order of arrival.
         accepted_at: (N,) microseconds at which each of them was accepted.
         id_hashes: (N,) int64 hashes of their ids.
-        poison: entries that are no event of a user of their partition, and why.
+        poison: entries that are not an event of a user of their partition, and why.
     """
 
     events: pa.Table

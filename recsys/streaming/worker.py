@@ -29,7 +29,7 @@ from recsys.streaming.aggregate import (
     stamp_rows,
     user_rows,
 )
-from recsys.streaming.cleaning import NO_RULES
+from recsys.streaming.cleaning import NO_REJECTS
 from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unknown_items
 from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
@@ -54,7 +54,7 @@ class ShopRules:
     label_kinds: Collection[str]
     cleaning: CleaningRules
     categories: Categories
-    rejects: LiveRejects = NO_RULES
+    rejects: LiveRejects = NO_REJECTS
     is_known: KnownItems = all_known
     check_item: CheckItem | None = None
 
@@ -240,16 +240,19 @@ class Worker:
         return {name: count for name, count in counts.items() if count}
 
     def _publish(self, committed: Committed, rows: UserRows, update: ItemUpdate) -> None:
+        self._write_online(rows, update, committed.created)
+        self._state.written(committed.batch)
+
+    def _write_online(self, rows: UserRows, update: ItemUpdate, created: int) -> None:
         self._out.online.write(
             {
-                columns.USER_ACTIVITY: stamp_rows(rows.activity, committed.created),
-                columns.USER_HISTORY: stamp_rows(rows.history, committed.created),
+                columns.USER_ACTIVITY: stamp_rows(rows.activity, created),
+                columns.USER_HISTORY: stamp_rows(rows.history, created),
                 columns.ITEM_ENGAGEMENT: update.engagement,
             }
         )
         if self._out.popularity is not None and update.popularity:
             self._out.popularity.update(update.popularity)
-        self._state.written(committed.batch)
 
     # -- midnights --------------------------------------------------------------------------------
 
@@ -296,15 +299,7 @@ class Worker:
         )
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
-        self._out.online.write(
-            {
-                columns.USER_ACTIVITY: rows.activity,
-                columns.USER_HISTORY: rows.history,
-                columns.ITEM_ENGAGEMENT: update.engagement,
-            }
-        )
-        if self._out.popularity is not None and update.popularity:
-            self._out.popularity.update(update.popularity)
+        self._write_online(rows, update, created)
 
     # -- the lake ---------------------------------------------------------------------------------
 

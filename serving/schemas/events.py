@@ -7,11 +7,12 @@ from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE
 from recsys.documents import JsonObject
 from recsys.events import EVENT_CLASSES, Event
+from recsys.identifiers import MOST_CHARACTERS
 from recsys.streaming.intake import MAX_ROWS
 
 NDJSON = "application/x-ndjson"
 
-_IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 256}
+_IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
 _TEXT = {"type": "string", "minLength": 1}
 _MICROS = {
     "type": "integer",

@@ -14,7 +14,8 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
-from recsys.instants import DAY, to_micros
+from recsys.instants import DAY, to_micros, utc_now
+from recsys.stores.redis.clock import read_clock_faults
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORES = ("feast", "packed", "packed and dual")
@@ -142,6 +143,25 @@ def test_push_and_its_async_form_write_online(store: Any) -> None:
         return list(answer.to_dict()["int64"])
 
     assert asyncio.run(push_and_read()) == [2, None]
+
+
+@pytest.mark.parametrize("store", ["packed"], indirect=True)
+def test_rows_from_the_future_are_counted_whichever_way_they_come(store: Any) -> None:
+    online = store._provider.online_store
+
+    def ahead() -> int:
+        return read_clock_faults(online._connected(store.config)).rows_ahead
+
+    async def push() -> None:
+        await store.push_async("everything_push", rows, to=PushMode.ONLINE)
+        await online._client_async.aclose()
+
+    rows = frame(row("a", at=utc_now() + timedelta(days=1)))
+    before = ahead()
+    store.push("everything_push", rows, to=PushMode.ONLINE)
+    assert ahead() == before + 1
+    asyncio.run(push())
+    assert ahead() == before + 2
 
 
 def test_nulls_of_every_type_are_read_back_as_none(store: Any) -> None:

@@ -12,7 +12,7 @@ from recsys.documents import JsonObject
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
 
-NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 HEAD = 'name = "s"\nrepeats = true\nlabel_kinds = ["purchase"]\n'
 
 
@@ -54,6 +54,11 @@ class Imported:
     def reasons(self) -> list[tuple[str, int, str]]:
         """File, row and reason of each rejected row."""
         return sorted((row["file"], row["row"], row["reason"]) for row in self.rejected)
+
+
+def messages(shop: ImportedShop, code: str) -> list[str]:
+    """The warnings of one kind."""
+    return [warning["message"] for warning in shop.report["warnings"] if warning["code"] == code]
 
 
 def imported(folder: Path, mapping: str, now: datetime = NOW, name: str = "m.toml") -> Imported:

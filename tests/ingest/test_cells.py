@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
 from recsys.ingest.raw.cells import LIST_MARK, as_micros, as_number, as_text
+from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import as_instant
+from recsys.ingest.raw.unified import unified
+from recsys.ingest.raw.vector_cells import as_vectors
 from recsys.instants import to_micros
 
 
@@ -32,10 +35,10 @@ def test_lists_become_one_cell_with_marks() -> None:
 
 
 def test_numbers_that_cannot_be_read_are_marked() -> None:
-    parsed = as_number(pa.array(["1.5", "n/a", "", None, "1e3", "nan"]))
-    assert parsed.values.tolist() == [1.5, 0.0, 0.0, 0.0, 1000.0, 0.0]
-    assert parsed.bad.tolist() == [False, True, False, False, False, True]
-    assert parsed.missing.tolist() == [False, False, True, True, False, False]
+    parsed = as_number(pa.array(["1.5", "n/a", "", None, "1e3", "NaN", "inf"]))
+    assert parsed.values.tolist() == [1.5, 0.0, 0.0, 0.0, 1000.0, 0.0, 0.0]
+    assert parsed.bad.tolist() == [False, True, False, False, False, False, True]
+    assert parsed.missing.tolist() == [False, False, True, True, False, True, False]
 
 
 def test_signs_of_money_can_be_stripped() -> None:
@@ -104,3 +107,26 @@ def test_an_unknown_zone_is_refused_by_name() -> None:
 def test_a_count_of_milliseconds_is_exact(count: int) -> None:
     assert as_instant(pa.array([str(count), "x"]), "ms").values[0] == count * 1000
     assert as_instant(pa.array([count]), "ms").values[0] == count * 1000
+
+
+def test_a_null_at_an_end_of_a_vector_blanks_it_in_json_and_parquet_alike() -> None:
+    of_json = pa.array(
+        [f"1{LIST_MARK}2{LIST_MARK}{LIST_MARK}", f"{LIST_MARK}1{LIST_MARK}2{LIST_MARK}", "3 4"]
+    )
+    of_parquet = pa.array([[1.0, 2.0, None], [None, 1.0, 2.0], [3.0, 4.0]])
+    for column in (of_json, of_parquet):
+        vectors, blanked = as_vectors(column)
+        assert [vector is None for vector in vectors] == [True, True, False]
+        assert blanked == 2
+
+
+def test_a_list_of_one_element_stays_a_list_beside_a_part_of_another_type() -> None:
+    for parts in ([pa.array([f"a{LIST_MARK}"]), pa.array([5])], [pa.array([["a"]]), pa.array(["5"])]):
+        (listed, plain) = unified(parts)
+        assert (as_ids(listed).bad.tolist(), as_ids(plain).texts.to_pylist()) == ([True], ["5"])
+
+
+def test_decimal_commas_in_a_vector_do_not_double_its_width() -> None:
+    vectors, blanked = as_vectors(pa.array(["0,5 0,25", "0,5;0,25", "1, 2", "1,2", "[1 2]", "1;2"]))
+    assert [None if vector is None else len(vector) for vector in vectors] == [None, None, 2, 2, 2, 2]
+    assert blanked == 2

@@ -1,7 +1,6 @@
 """Small shops whose cells are written in unusual ways, from their files to canonical tables."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,10 @@ import pytest
 from recsys.errors import DataError
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
+from tests.ingest.shop_folder import NOW, Rows, messages
 
-NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HEAD = 'name = "s"\nrepeats = true\nlabel_kinds = ["view"]\n[[events]]\nuser = "who"\nitem = "what"\n'
 CSV = HEAD + 'files = "log.csv"\n'
-
-
-class Rows:
-    """A sink that remembers."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-
-    def append(self, table: pa.Table) -> None:
-        self.rows += table.to_pylist()
 
 
 def imported(
@@ -43,13 +32,9 @@ def imported(
     try:
         found = import_shop(shop, NOW, lake, refused, folder / "scratch")
     except DataError:
-        assert lake.rows == []  # nothing was written
+        assert lake.rows() == []  # nothing was written
         raise
-    return found, lake.rows, refused.rows
-
-
-def messages(shop: ImportedShop, code: str) -> list[str]:
-    return [warning["message"] for warning in shop.report["warnings"] if warning["code"] == code]
+    return found, lake.rows(), refused.rows()
 
 
 def test_a_time_beyond_the_calendar_goes_to_the_quarantine_with_its_reason(tmp_path: Path) -> None:

@@ -86,3 +86,11 @@ def test_an_export_with_the_order_in_its_first_row_only(tmp_path: Path) -> None:
     found = imported(tmp_path, MAPPING)
     assert found.told("user_id", "item_id") == [("a@x", "tea"), ("a@x", "mug"), ("b@x", "tea")]
     assert found.reasons() == [("o.csv", 4, "missing_user")]
+
+
+def test_parts_of_other_types_are_filled_and_nan_is_blank() -> None:
+    first = pa.table({"order": [1, 1], "mail": [7.0, float("nan")], "at": ["x", None]})
+    second = rows(order=["1", "2"], mail=[None, "b"], at=["", "y"])
+    found = list(filled_down(batches(first, second), RULE))
+    assert [part.table["mail"].to_pylist() for part in found] == [[7.0, 7.0], ["7", "b"]]
+    assert found[1].table["at"].to_pylist() == ["x", "y"]

@@ -10,6 +10,7 @@ from recsys.errors import DataError
 from recsys.ingest.id_overlap import ITEMS, USERS, ids_do_not_meet
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
+from tests.ingest.shop_folder import Rows, messages
 
 MAPPING = """
 name = "s"
@@ -29,18 +30,9 @@ title = "name"
 USER_MAPPING = '[users]\nfiles = "c.csv"\nid = "customer"\n'
 
 
-class Nowhere:
-    def append(self, table: pa.Table) -> None:
-        pass
-
-
 def imported(folder: Path, mapping: str, now: datetime = datetime(2026, 3, 4, tzinfo=UTC)) -> ImportedShop:
     shop = ShopFiles(parse_mapping(mapping, "m.toml"), "0" * 64, folder)
-    return import_shop(shop, now, Nowhere(), Nowhere(), folder / "scratch")
-
-
-def messages(shop: ImportedShop, code: str) -> list[str]:
-    return [found["message"] for found in shop.report["warnings"] if found["code"] == code]
+    return import_shop(shop, now, Rows(), Rows(), folder / "scratch")
 
 
 @pytest.fixture

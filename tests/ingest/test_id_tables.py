@@ -8,7 +8,7 @@ import pytest
 from recsys.errors import ConfigError
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
-from tests.ingest.test_importer import NOW, Rows
+from tests.ingest.shop_folder import NOW, Rows
 
 TABLE = """[[events]]
 files = "{files}"

@@ -17,8 +17,7 @@ from recsys.errors import ConfigError, DataError
 from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.ingest.spill import MEMORY_ROWS
-
-NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
+from tests.ingest.shop_folder import NOW, Rows
 
 MAPPING = """
 name = "tea-shop"
@@ -68,19 +67,6 @@ cat,oil,o5,buy,2026-03-03 12:00:00,0.01,300
 """
 PRODUCTS = "sku,name\ntea,Green tea\nmug,Mug\njam,Jam\ncup,Cup\n"
 CUSTOMERS = "customer,town\nann,Ulm\ndan,Bonn\n"
-
-
-class Rows:
-    """A sink that remembers."""
-
-    def __init__(self) -> None:
-        self.tables: list[pa.Table] = []
-
-    def append(self, table: pa.Table) -> None:
-        self.tables.append(table)
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [row for table in self.tables for row in table.to_pylist()]
 
 
 def shop(folder: Path, mapping: str = MAPPING, orders: str = ORDERS) -> ShopFiles:

@@ -9,7 +9,7 @@ import pytest
 
 from recsys.ingest.importer import ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
-from tests.ingest.test_importer import NOW, Rows
+from tests.ingest.shop_folder import NOW, Rows
 
 HEAD = """
 name = "dairy"

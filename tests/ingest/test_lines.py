@@ -168,10 +168,10 @@ title = "{name} {variants.size}"
 
 def test_a_field_that_no_line_has_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
     json_lines(tmp_path / "orders.jsonl", *ORDERS)
-    with pytest.raises(SchemaMismatchError, match=r"no column 'lines\.skuu'.*mean 'lines\.sku'"):
+    with pytest.raises(SchemaMismatchError, match=r"no field 'lines\.skuu'.*mean 'lines\.sku'"):
         imported(tmp_path, MAPPING.replace("lines.sku", "lines.skuu"))
     pq.write_table(pa.Table.from_pylist(ORDERS), tmp_path / "orders.parquet")
-    with pytest.raises(SchemaMismatchError, match=r"no column 'lines\.skuu'.*mean 'lines\.sku'"):
+    with pytest.raises(SchemaMismatchError, match=r"no field 'lines\.skuu'.*mean 'lines\.sku'"):
         imported(tmp_path, MAPPING.replace("lines.sku", "lines.skuu").replace("jsonl", "parquet"))
 
 

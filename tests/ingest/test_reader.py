@@ -119,7 +119,7 @@ def test_the_list_of_a_json_document_is_named_by_records(tmp_path: Path) -> None
         ('{\n "orders": []\n}', {}, "Name the list of its rows as `records`"),
         ('{"orders": []}', {"records": "order"}, r"no list under `records = 'order'` \(it has: orders\)"),
         ('{"orders": {}}', {"records": "orders"}, "no list under"),
-        ('[{"id": 1}', {}, "no JSON document"),
+        ('[{"id": 1}', {}, "not a JSON document"),
         ('[{"id": 1}]\n{"id": 2}\n', {}, "something else"),
         ('[{"name": 1}]', {}, "none of 1 objects has a field 'id'"),
     ],

@@ -184,7 +184,7 @@ def test_the_latest_value_of_a_long_table_is_found_by_every_form_of_time(
     for rows in (table, table.take([1, 0])):
         batches = [RawBatch(rows.slice(place, 1), (("f", 0),), np.array([place + 1])) for place in (0, 1)]
         items, _, notes = canonical_items(
-            pivot_long_table(batches, "id", source.long, ["id", "name"]).table, source
+            pivot_long_table(batches, "id", source.long, ["id", "name"])[0].table, source
         )
         assert items.select(["item_id", "title"]).to_pylist() == [{"item_id": "1", "title": "New"}]
         assert notes.cast_ids["id"] == (1 if rows is table else 0)
@@ -195,7 +195,7 @@ def test_an_id_of_a_long_table_is_judged_as_any_other(ids: Any) -> None:
     source = source_of(long={"name": "what", "value": "is"}, title="name")
     assert source.long is not None
     batch = RawBatch(pa.table({"id": ids, "what": ["name"], "is": ["Cap"]}), (("f", 0),), np.array([1]))
-    wide = pivot_long_table([batch], "id", source.long, ["id", "name"]).table
+    wide = pivot_long_table([batch], "id", source.long, ["id", "name"])[0].table
     assert canonical_items(wide, source)[1].counts() == {"bad_id": 1}
 
 
@@ -209,7 +209,7 @@ def test_parts_of_a_long_table_with_other_types_of_time_are_read_alike() -> None
         for value, at in order:
             table = pa.table({"id": ["1", "2"], "what": ["name"] * 2, "is": [value] * 2, "at": at})
             batches.append(RawBatch(table, (("f", 0),), np.array([1, 2])))
-        table = pivot_long_table(batches, "id", source.long, ["id", "name"]).table
+        table = pivot_long_table(batches, "id", source.long, ["id", "name"])[0].table
         assert table["name"].to_pylist() == ["New", order[-1][0]]  # without a time the last row counts
 
 
@@ -218,4 +218,6 @@ def test_a_property_without_a_value_replaces_none() -> None:
     assert source.long is not None
     raw = {"id": ["1", "1"], "what": ["name", "name"], "is": ["Cap", None]}
     batch = RawBatch(pa.table(raw), (("f", 0),), np.array([1, 2]))
-    assert pivot_long_table([batch], "id", source.long, ["id", "name"]).table["name"].to_pylist() == ["Cap"]
+    assert pivot_long_table([batch], "id", source.long, ["id", "name"])[0].table["name"].to_pylist() == [
+        "Cap"
+    ]

@@ -59,6 +59,7 @@ def test_a_broken_template_is_refused(text: str) -> None:
         ("no markup", "no markup"),
         ("<!-- hidden --><img src='x.jpg'>", None),
         ("<p>cut off", "cut off"),
+        (r"one<br>\n two\r\nthree", "one two three"),
     ],
 )
 def test_plain_is_the_text_of_markup(markup: str, text: str | None) -> None:

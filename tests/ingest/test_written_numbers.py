@@ -85,3 +85,21 @@ def test_currency_signs_are_stripped_where_the_mapping_says_so() -> None:
     cells = pa.array(["€ 1.299,50", "-12,99€", "($3)"])
     assert as_micros(cells, strip="€$").values.tolist() == [1_299_500_000, -12_990_000, -3_000_000]
     assert as_micros(cells).bad.all()
+
+
+@pytest.mark.parametrize(
+    ("strip", "decimal", "cells"),
+    [
+        ("Rs.", None, ["Rs. 1,299.50", "Rs.1299.50", "1299.50 Rs.", "1299.50"]),
+        ("S/.", None, ["S/. 1,299.50", "S/.1299.50", "S/ 1299.50"]),
+        ("kr.", ",", ["1.299,50 kr.", "kr. 1299,50", "1.299,50 kr"]),
+        ("EUR", ",", ["EUR 1.299,50", "1299,5 EUR"]),
+        ("$,", None, ["$1,299.50", "1,299.5"]),
+    ],
+)
+def test_a_decimal_mark_behind_letters_is_ignored_with_them_only(
+    strip: str, decimal: str | None, cells: list[str]
+) -> None:
+    parsed = as_micros(pa.array(cells), strip=strip, decimal=decimal)
+    assert parsed.values.tolist() == [1_299_500_000] * len(cells)
+    assert not parsed.bad.any()

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pytest
 
 from recsys import columns
+from recsys.amounts import as_pieces
 from recsys.config import StreamSettings
 from recsys.features.event_log import EventLog, read_log
 from recsys.features.item_engagement import item_engagement
@@ -79,14 +80,14 @@ def days(events: pa.Table) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
     for day in range(first, int(at[-1] // DAY) + 1):
         low, high = np.searchsorted(at, [day * DAY, (day + 1) * DAY])
         rows = events.slice(low, high - low).select(names).to_pylist()
-        bodies = [
-            (
-                row[columns.USER_ID],
-                orjson.dumps({name: value for name, value in row.items() if value is not None}),
-            )
-            for row in rows
-        ]
-        yield (day + 1) * DAY - 1, bodies
+        yield (day + 1) * DAY - 1, [(row[columns.USER_ID], _body(row)) for row in rows]
+
+
+def _body(row: dict[str, Any]) -> bytes:
+    fields = {name: value for name, value in row.items() if value is not None}
+    if columns.QUANTITY in fields:
+        fields["quantity"] = as_pieces(fields.pop(columns.QUANTITY))
+    return orjson.dumps(fields)
 
 
 def batch_at(log: EventLog, full: Mapping[str, pa.Table], now: int) -> dict[str, pa.Table]:

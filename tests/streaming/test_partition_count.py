@@ -122,6 +122,12 @@ def test_a_stream_of_before_the_number_was_kept_has_as_many_as_it_has(waiting: S
     assert connect(waiting).get(PARTITIONS_KEY) == b"8"
 
 
+def test_asking_for_the_status_settles_no_number(working: Settings) -> None:
+    connect(working).delete(PARTITIONS_KEY)
+    assert stream_report(working).problem == ""
+    assert connect(working).get(PARTITIONS_KEY) is None
+
+
 def test_a_letter_of_another_number_of_partitions_is_retried_where_it_belongs(working: Settings) -> None:
     stream = open_stream(working)
     wrong = (partition_of("ann", 8) + 1) % 8

@@ -16,7 +16,7 @@ from recsys import columns
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.importer import ShopFiles, import_shop
 from recsys.ingest.mapping.files import parse_mapping
-from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
+from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS, ShopMapping
 from recsys.ingest.tables.events import canonical_events
 from recsys.ingest.tables.live_rejects import live_rejects
 from recsys.instants import to_micros
@@ -24,7 +24,7 @@ from recsys.streaming.aggregate import aggregate
 from recsys.streaming.intake import accept_rows
 from recsys.streaming.parsing import parse_entries
 from recsys.streaming.stream import Entry
-from tests.ingest.test_importer import Rows
+from tests.ingest.shop_folder import Rows
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MAPPING = """
@@ -81,7 +81,7 @@ def from_file(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
     return kept[0] if kept else None
 
 
-def from_stream(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def from_stream(row: Mapping[str, Any], shop: ShopMapping = SHOP) -> dict[str, Any] | None:
     """The canonical row that a worker writes to the lake."""
     intake = accept_rows([dict(row)], 1, CleaningRules(), NOW, lambda: "made")
     entries = [Entry(0, 1, body, to_micros(NOW)) for _, body in intake.rows]
@@ -91,12 +91,12 @@ def from_stream(row: Mapping[str, Any]) -> dict[str, Any] | None:
         parsed.events,
         {},
         categories=lambda keys: np.zeros(len(keys), np.int64),
-        rules=SHOP.cleaning,
+        rules=shop.cleaning,
         now=to_micros(NOW),
         created=1,
         bots=frozenset(),
         lateness=10**15,
-        rejects=live_rejects(SHOP.events),
+        rejects=live_rejects(shop.events),
     )
     kept = done.kept.to_pylist()
     return kept[0] if kept else None
@@ -167,6 +167,14 @@ def test_what_one_way_keeps_the_other_keeps_alike(tmp_path: Path, change: dict[s
 )
 def test_what_one_way_rejects_the_other_rejects(tmp_path: Path, change: dict[str, Any]) -> None:
     assert both_ways({**EVENT, **change}, tmp_path) is None
+
+
+def test_each_of_many_rules_rejects() -> None:
+    rule = '[[events.reject]]\nreason = "blocked"\nwhen = [{{ column = "sku", in = ["item-{}"] }}]\n'
+    shop = parse_mapping(MAPPING + "".join(map(rule.format, range(300))), "shop.toml")
+    for number in (117, 200, 244, 299):  # 9 reasons of cleaning and 2 rules stand before these
+        assert from_stream({**EVENT, "item_id": f"item-{number}"}, shop) is None
+    assert from_stream({**EVENT, "item_id": "item-300"}, shop) is not None
 
 
 TEXTS = st.text(st.sampled_from("ab .0-\t\x00\x1f\u00a0\u3000é"), min_size=0, max_size=6)

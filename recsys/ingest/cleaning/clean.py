@@ -70,12 +70,14 @@ class Cleaned:
         undone: earlier purchases that cancels of this batch took back, with the quantity and the value
             that were taken back; those of this batch are in `rejected` or reduced in `kept`.
         state: for the next batch; None if none was asked for.
+        reused_ids: ids of rows in `rejected` that an earlier row of another user, item or kind has too.
     """
 
     kept: pa.Table
     rejected: pa.Table
     undone: pa.Table
     state: CleaningState | None
+    reused_ids: Column
 
 
 def clean(
@@ -98,11 +100,11 @@ def clean(
     table = events if state is None else pa.concat_tables([state.recent, events])
     derived = np.asarray(table[columns.EVENT_ID].combine_chunks().is_null())
     rows = _Rows(with_event_ids(table, rules), derived)
-    codes = np.zeros(len(rows), np.int8)
+    codes = np.zeros(len(rows), np.int16)
     bots = frozenset() if state is None else state.bots
     if now_micros is not None:
         reject_clocks(rows.at, codes, rules, now_micros)
-    _reject_duplicates(rows, codes, rules)
+    reused = _reject_duplicates(rows, codes, rules)
     if now_micros is not None:  # positions in an order are no seconds
         reject_near_duplicates(rows, codes, rules, old)
         bots = _reject_bots(rows, codes, rules, bots, old)
@@ -115,6 +117,7 @@ def clean(
         rejected=_with_reasons(table, codes, new & (codes > 0)),
         undone=_undone(table, taken),
         state=None if horizon_seconds is None else _next_state(rows, codes, bots, horizon_seconds),
+        reused_ids=table[columns.EVENT_ID].take(pa.array(reused)),
     )
 
 
@@ -165,11 +168,14 @@ class _Rows:
         return table
 
 
-def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> None:
+def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> IntArray:
     """Of events with one id the first to arrive stays.
 
     Where tables of events have ids of their own, equal ids of two tables are one event only if user, item,
     kind and instant are equal as well.
+
+    Returns:
+        The rejected rows that have the id of another row and another user, item or kind.
     """
     open_rows = np.flatnonzero(codes == 0)
     ids = rows.hashed(columns.EVENT_ID, open_rows)
@@ -177,6 +183,9 @@ def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
     first, again = _repeated(ids if table is None else combine_hashes(ids, mix_bits(table)))
     first, again = open_rows[first], open_rows[again]
     reject_rows(codes, again, DUPLICATE)
+    other = np.zeros(len(again), bool)
+    for name in (columns.USER_ID, columns.ITEM_ID, columns.KIND):
+        other |= rows.hashed(name, first) != rows.hashed(name, again)
     if rules.repeated_lines == "sum":
         lines = rows.derived[again]
         _add_up(rows, first[lines], again[lines])
@@ -185,8 +194,9 @@ def _reject_duplicates(rows: _Rows, codes: CodeArray, rules: CleaningRules) -> N
         for name in (columns.USER_ID, columns.ITEM_ID, columns.KIND):
             ids = combine_hashes(ids, rows.hashed(name, open_rows))
         ids = combine_hashes(ids, mix_bits(rows.at[open_rows]))
-        again = open_rows[_repeated(ids)[1]]
-        reject_rows(codes, again[codes[again] == 0], DUPLICATE)
+        equal = open_rows[_repeated(ids)[1]]
+        reject_rows(codes, equal[codes[equal] == 0], DUPLICATE)
+    return again[other]
 
 
 def _repeated(hashes: HashArray) -> tuple[IntArray, IntArray]:

@@ -9,9 +9,8 @@ from recsys.arrays import combined
 from recsys.ingest.cleaning.hashing import RowHashes, hash_numbers, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
 
-ID_TABLE = (
-    "_id_table"  # rides along with staged events: where given ids are unique; null where the id is a hash
-)
+# A column of staged events: the table in which a given id is unique; null where the id is a hash.
+ID_TABLE = "_id_table"
 
 
 def with_event_ids(events: pa.Table, rules: CleaningRules) -> pa.Table:

@@ -42,7 +42,7 @@ REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
 
 _MINUTE = 60 * SECOND
 
-CodeArray = npt.NDArray[np.int8]
+CodeArray = npt.NDArray[np.int16]
 
 
 class EventColumns(Protocol):

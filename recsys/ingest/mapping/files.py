@@ -1,6 +1,5 @@
 """Finding and reading mapping files; a wrong key is answered with the nearest right one."""
 
-import difflib
 import hashlib
 import tomllib
 from importlib import resources
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from recsys.documents import JsonObject
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, did_you_mean
 from recsys.ingest.mapping.schema import ShopMapping
 
 
@@ -38,10 +37,9 @@ def mapping_text(name: str) -> tuple[str, str]:
             return str(entry), entry.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"mapping {name}: {error}. Give the path of a readable UTF-8 file.") from error
-    close = difflib.get_close_matches(name, shipped_mappings(), 1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    shipped = shipped_mappings()
     raise ConfigError(
-        f"mapping {name!r} is unknown. {hint}Shipped are: {', '.join(shipped_mappings())}; "
+        f"mapping {name!r} is unknown.{did_you_mean(name, shipped)} Shipped are: {', '.join(shipped)}; "
         "for your own give the path of a .toml file."
     )
 
@@ -85,9 +83,8 @@ def _explained(error: Any) -> str:
     key = _dotted(place)
     if error["type"] == "extra_forbidden":
         valid = _keys_at(place[:-1])
-        close = difflib.get_close_matches(str(place[-1]), valid, 1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        return f"key {key!r} is unknown. {hint}Here you can write: {', '.join(valid)}."
+        hint = did_you_mean(str(place[-1]), valid)
+        return f"key {key!r} is unknown.{hint} Here you can write: {', '.join(valid)}."
     if error["type"] == "missing":
         return f"key {key!r} is missing. `recsys/mappings/template.toml` shows how to write it."
     message = error["msg"].removeprefix("Value error, ")

@@ -1,8 +1,10 @@
 """The text of HTML, as shops keep descriptions."""
 
+import re
 from html.parser import HTMLParser
 
 _HIDDEN = {"script", "style"}
+_WRITTEN_BREAK = re.compile(r"(\\r)?\\n")  # the two characters that WooCommerce exports for a line break
 _INSIDE_A_WORD = {"a", "abbr", "b", "del", "em", "font", "i", "ins", "mark", "small", "span", "strong"}
 _INSIDE_A_WORD |= {"sub", "sup", "u", "wbr"}
 
@@ -10,11 +12,13 @@ _INSIDE_A_WORD |= {"sub", "sup", "u", "wbr"}
 def plain_text(markup: str) -> str:
     """The text of HTML: no tags, scripts or styles, entities as their characters, one blank between words.
 
+    A line break that is written as `\\n` is a blank too.
+
     >>> plain_text("<p>Soft &amp; light</p><ul><li>linen</li></ul>")
     'Soft & light linen'
     """
     reader = _TextOfMarkup()
-    reader.feed(markup)
+    reader.feed(_WRITTEN_BREAK.sub(" ", markup))
     reader.close()
     return " ".join("".join(reader.pieces).split())
 

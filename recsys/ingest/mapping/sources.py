@@ -104,7 +104,7 @@ class NumberForm(Section):
     decimal: Literal[".", ","] | None = Field(
         None, description="the decimal mark; if absent a point, and a comma where nothing else is possible"
     )
-    strip: str = Field("", description="characters to ignore, such as `$` or `EUR`")
+    strip: str = Field("", description="characters to ignore, such as `$`, `EUR` or `Rs.`")
 
 
 class Condition(Section):

@@ -1,6 +1,5 @@
 """What every reader yields: raw rows of a file with their row numbers, and the rows that were no rows."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import IntArray
-from recsys.errors import SchemaMismatchError
+from recsys.errors import SchemaMismatchError, did_you_mean
 from recsys.ingest.raw.unified import unified
 
 
@@ -74,13 +73,18 @@ def concat_batches(batches: Sequence[RawBatch], columns: Sequence[str]) -> RawBa
     )
 
 
-def missing_column(file: str, name: str, present: Iterable[str]) -> SchemaMismatchError:
-    """The error for a column that the mapping names and the file lacks."""
+def missing_column(
+    file: str, name: str, present: Iterable[str], kind: str = "column", more: str = ""
+) -> SchemaMismatchError:
+    """The error for a column that the mapping names and the file lacks.
+
+    Args:
+        kind: what it is called where it is no column. more: another remedy, `, or check ...`.
+    """
     names = list(present)
-    close = difflib.get_close_matches(name, names, 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, names)
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return SchemaMismatchError(
-        f"{file} has no column {name!r}.{hint} It has: {shown}. "
-        "Name another column in the mapping, or check `delimiter`, `header` and `names`."
+        f"{file} has no {kind} {name!r}.{hint} It has: {shown}. "
+        f"Name another {kind} in the mapping, or list it as `optional`{more}."
     )

@@ -17,6 +17,7 @@ from recsys.ingest.raw.written_numbers import TWO_WAYS, read_number
 # lists put one behind the last element too, so that a list of one element is a list.
 LIST_MARK = "\x1f"
 MICROS = 1_000_000
+_NOT_A_NUMBER = r"^[+-]?(?i:nan)$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -28,12 +29,15 @@ class ParsedCells:
         missing: nothing was in them. bad: something that cannot be read.
         by_comma: numbers whose comma was taken for the decimal mark although nothing declares it; None
             where there are none.
+        two_ways: numbers whose point was taken for the decimal mark although it could be one of thousands,
+            as in `1.299`; None where that was not asked.
     """
 
     values: npt.NDArray[Any]
     missing: BoolArray
     bad: BoolArray
     by_comma: BoolArray | None = None
+    two_ways: BoolArray | None = None
 
     @property
     def ok(self) -> BoolArray:
@@ -49,7 +53,7 @@ def as_text(column: Any) -> Column:
         array = array.cast(kind.value_type)
         kind = array.type
     if is_list_type(kind):
-        array = _list_text(array)
+        array = list_text(array)
     elif pa.types.is_floating(kind):
         array = _float_text(array)
     elif pa.types.is_decimal(kind):
@@ -69,7 +73,7 @@ def as_list_cells(column: Any) -> tuple[Column, int]:
     array = combined(column)
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    texts = _list_text(array) if is_list_type(array.type) else array
+    texts = list_text(array) if is_list_type(array.type) else array
     texts = texts if pa.types.is_string(texts.type) else as_text(texts)
     encoded = texts.dictionary_encode()  # each distinct list is taken apart once
     joined: list[str | None] = []
@@ -89,8 +93,8 @@ def is_list_type(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _list_text(array: Column) -> Column:
-    """Elements with a LIST_MARK behind each; a null inside is an empty element."""
+def list_text(array: Column) -> Column:
+    """Elements of a column of lists with a LIST_MARK behind each; a null inside is an empty element."""
     listed = array.cast(pa.list_(array.type.value_type))
     elements = pc.binary_join_element_wise(as_text(pc.list_flatten(listed)).fill_null(""), LIST_MARK, "")
     lengths = pc.list_value_length(listed).fill_null(0).to_numpy(zero_copy_only=False)
@@ -124,13 +128,16 @@ def _float_text(array: Column) -> Column:
 
 
 def as_number(column: Any, strip: str = "", decimal: str | None = None, booleans: bool = True) -> ParsedCells:
-    """float64 numbers (0 where missing or bad); NaN and infinities are bad in a text, missing in a float.
+    """float64 numbers, 0 where missing or bad.
+
+    NaN is missing. So is an infinity in a column of floats; in a text it is bad.
 
     Texts may be written as `read_number` reads them. Where cells have a decimal comma that nothing
     declares, a cell such as `1.299` beside them is bad: it could be one or a thousand.
 
     Args:
-        strip: characters of a text to ignore, such as `$,`.
+        strip: characters of a text to ignore, such as `$,`. A decimal mark behind letters belongs to them,
+            as in `Rs.`: it is ignored there alone.
         decimal: the decimal mark of texts, where the mapping declares it.
         booleans: whether true is 1 and false is 0, or no number.
     """
@@ -143,8 +150,15 @@ def as_number(column: Any, strip: str = "", decimal: str | None = None, booleans
         return ParsedCells(np.where(missing, 0.0, numbers), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     if strip:
-        texts = as_text(pc.replace_substring_regex(texts, f"[{re.escape(strip)}]", ""))
+        texts = as_text(pc.replace_substring_regex(texts, _ignored(strip, decimal or "."), ""))
     return _numbers_of_texts(texts, decimal, booleans)
+
+
+def _ignored(strip: str, mark: str) -> str:
+    """A pattern of what `strip` says to ignore, without the decimal `mark` of the numbers themselves."""
+    words = re.findall(rf"[^\W\d_][^\s\d]*?{re.escape(mark)}", strip)
+    characters = strip.replace(mark, "") if words else strip
+    return "|".join([*map(re.escape, words), f"[{re.escape(characters)}]"])
 
 
 def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> ParsedCells:
@@ -158,8 +172,11 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
         except pa.ArrowInvalid:
             plain = _mask(pc.match_substring_regex(texts, _NUMBER))
     if (plain | missing).all() and decimal != ",":
-        endless = ~np.isfinite(numbers)
-        return ParsedCells(np.where(endless, 0.0, numbers), missing, endless & ~missing)
+        endless = np.isinf(numbers)
+        two_ways = None if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
+        values = np.where(np.isfinite(numbers), numbers, 0.0)
+        return ParsedCells(values, missing | np.isnan(numbers), endless, two_ways=two_ways)
+    missing |= _mask(pc.match_substring_regex(texts, _NOT_A_NUMBER))
     kept = pc.if_else(pa.array(plain), texts, pa.scalar(None, pa.string()))
     numbers = kept.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False).copy()
     rest = np.flatnonzero(~plain & ~missing)
@@ -171,14 +188,15 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
     numbers[rest] = np.array([0.0 if found is None else found.value for found in read])[places]
     bad = np.zeros(len(texts), bool)
     bad[rest] = np.array([found is None for found in read], bool)[places]
+    two_ways = np.zeros(len(texts), bool) if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
     if by_comma.any():
-        bad |= _mask(pc.match_substring_regex(texts, TWO_WAYS))
+        bad |= two_ways
     bad |= ~np.isfinite(numbers)
-    return ParsedCells(np.where(bad, 0.0, numbers), missing, bad, by_comma)
+    return ParsedCells(np.where(bad, 0.0, numbers), missing, bad, by_comma, two_ways & ~bad)
 
 
 def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | None = None) -> ParsedCells:
-    """Money as int64 millionths, rounded to the nearest; amounts over two billion units are bad.
+    """Money as int64 millionths, rounded to the nearest; what is beyond the bounds is bad, and just beyond.
 
     >>> as_micros(pa.array(["0.1", "19.99", "", "n/a"])).values.tolist()
     [100000, 19990000, 0, 0]
@@ -187,8 +205,8 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | N
     # One factor, so that 0.01 * 1e6 is exactly 10000 and the product is rounded once.
     micros = np.rint(parsed.values * (scale * MICROS))
     huge = np.abs(micros) > MOST_MICROS
-    values = np.where(huge, 0, micros).astype(np.int64)
-    return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma)
+    values = np.clip(micros, -MOST_MICROS - 1, MOST_MICROS + 1).astype(np.int64)
+    return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma, parsed.two_ways)
 
 
 def _mask(found: Column) -> BoolArray:

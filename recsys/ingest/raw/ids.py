@@ -7,12 +7,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import BoolArray, Column, combined
-from recsys.identifiers import HAS_CONTROL, MOST_CHARACTERS, TOO_LONG, WHOLE
+from recsys.identifiers import (
+    HAS_CONTROL,
+    IS_LIST,
+    IS_OBJECT,
+    LIST_TEXT,
+    MOST_CHARACTERS,
+    OBJECT_TEXT,
+    TOO_LONG,
+    WHOLE,
+)
 from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 
-IS_LIST = "is a list, not one id"
-IS_OBJECT = "is an object, not one id; name one of its fields by a dotted path"
 INEXACT = "is a decimal number too large to be exact"
+_ROUNDED = r"^[+-]?\d([.,]\d+)?E\+\d\d$"  # how a spreadsheet shows and saves a long number
 _LARGEST_EXACT = 2.0**53
 
 
@@ -25,12 +33,17 @@ class IdCells:
         faults: why some cannot be ids, and which.
         cast: how many were whole numbers written with decimals: `12358.0` is the id `12358`.
         example: one of those, as it came.
+        rounded: how many are numbers that a spreadsheet shortened, such as `4.00638E+12`, so that different
+            ids may have become one.
+        rounded_example: one of those.
     """
 
     texts: Column
     faults: tuple[tuple[str, BoolArray], ...] = ()
     cast: int = 0
     example: str | None = None
+    rounded: int = 0
+    rounded_example: str | None = None
 
     @property
     def missing(self) -> BoolArray:
@@ -82,8 +95,10 @@ def _of_texts(array: Column) -> IdCells:
         listed = pc.match_substring(array, LIST_MARK)
         faults.append((IS_LIST, _mask(listed)))
     texts = as_text(array)
+    if (letters == ord("[")).any():
+        faults.append((IS_LIST, _mask(pc.match_substring_regex(texts, LIST_TEXT.pattern))))
     if (letters == ord("{")).any():
-        faults.append((IS_OBJECT, _mask(pc.match_substring_regex(texts, r'^\{("[\s\S]*)?\}$'))))
+        faults.append((IS_OBJECT, _mask(pc.match_substring_regex(texts, OBJECT_TEXT.pattern))))
     if (letters < 0x20).any() or (letters == 0x7F).any() or (letters == 0xC2).any():
         control = _mask(pc.match_substring_regex(texts, r"\p{Cc}"))
         faults.append((HAS_CONTROL, control if listed is None else control & ~_mask(listed)))
@@ -93,12 +108,16 @@ def _of_texts(array: Column) -> IdCells:
     if (letters == ord(".")).any():
         whole = _mask(pc.match_substring_regex(texts, WHOLE.pattern))
         texts = pc.replace_substring_regex(texts, WHOLE.pattern, r"\1") if whole.any() else texts
-    return IdCells(texts, tuple((why, rows) for why, rows in faults if rows.any()), *_cast(array, whole))
+    rounded = np.zeros(len(texts), bool)
+    if (letters == ord("+")).any():
+        rounded = _mask(pc.match_substring_regex(texts, _ROUNDED))
+    found = tuple((why, rows) for why, rows in faults if rows.any())
+    return IdCells(texts, found, *_cast(array, whole), *_cast(array, rounded))
 
 
-def _cast(array: Column, whole: BoolArray) -> tuple[int, str | None]:
-    """How many cells are in `whole`, and one of them."""
-    return int(whole.sum()), str(array[int(np.argmax(whole))]) if whole.any() else None
+def _cast(array: Column, rows: BoolArray) -> tuple[int, str | None]:
+    """How many cells are in `rows`, and one of them."""
+    return int(rows.sum()), str(array[int(np.argmax(rows))]) if rows.any() else None
 
 
 def _bytes(array: Column) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":

@@ -18,11 +18,15 @@ from recsys.instants import DAY, to_micros
 FIRST_MICROS = to_micros(datetime(1, 1, 1, tzinfo=UTC))
 LAST_MICROS = to_micros(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 UNIT_MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+# Days since 1899-12-30 between 1990 and 2100: how spreadsheets keep dates.
+SPREADSHEET_DAYS = (32_874, 73_050)
 # The zone at the end of an ISO text. A bare date has no colon before its last "-31".
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?[+-]\d{2})$"
 # Other writings that can be read in one way only, and the ISO form of each.
 _REWRITTEN = (
     (r"\[[^\]]*\]$", ""),  # 2024-01-05T10:00:00+01:00[Europe/Paris]
+    (r"^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$", r"\1-\2-\3 \4:\5:\6"),  # 20240105100000
+    (r"(\d\s*[+-]\d{2}:?\d{2})\s+[A-Z]{3,4}$", r"\1"),  # 10:00:00 +0000 UTC, as Go writes it
     (r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3"),  # 2024/1/5
     (r"(:\d{2}),(\d+)", r"\1.\2"),  # 10:00:00,123
     (r"(\d)\s*(?i:UTC|GMT|Z)\s*([+-]\d{2}:?\d{2})$", r"\1\2"),  # 10:00:00 GMT+0100
@@ -50,12 +54,12 @@ def as_instant(column: Column, unit: str = "iso", form: str | None = None, zone:
         return _counted(array, UNIT_MICROS[unit])
     missing = array.is_null().to_numpy(zero_copy_only=False)
     if is_time_type(array.type):
-        return ParsedCells(_micros_of(array, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(micros_of(array, zone), missing, np.zeros(len(array), bool))
     texts = as_text(array)
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     fast = None if form else _iso_cast(texts)
     if fast is not None:
-        return ParsedCells(_micros_of(fast, zone), missing, np.zeros(len(array), bool))
+        return ParsedCells(micros_of(fast, zone), missing, np.zeros(len(array), bool))
     # The slow way, for other forms and for columns with errors: distinct texts once, as logs repeat them.
     encoded = texts.dictionary_encode()
     distinct, readable = _read_texts(encoded.dictionary, form, zone)
@@ -95,7 +99,7 @@ def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[IntArray, B
             texts = pc.replace_substring_regex(texts, pattern, iso)
         fast = _iso_cast(texts)
         if fast is not None:
-            return _micros_of(fast, zone), np.ones(len(texts), bool)
+            return micros_of(fast, zone), np.ones(len(texts), bool)
     series = texts.to_pandas()
     aware = pd.Series("%z" in form, series.index) if form else series.str.contains(_OFFSET)
     values = np.zeros(len(series), np.int64)
@@ -107,7 +111,7 @@ def _read_texts(texts: Column, form: str | None, zone: str) -> tuple[IntArray, B
             instants = combined(pa.Array.from_pandas(parsed))
             far, found = _far_instants(series.iloc[rows], parsed, form)
             readable[rows] = parsed.notna().to_numpy() | found
-            values[rows] = np.where(found, _micros_of(far, zone), _micros_of(instants, zone))
+            values[rows] = np.where(found, micros_of(far, zone), micros_of(instants, zone))
     return values, readable
 
 
@@ -130,8 +134,14 @@ def _by_form(text: str, form: str) -> datetime:
     return datetime.strptime(text, form)  # noqa: DTZ007 - the mapping's `zone` says which
 
 
-def _micros_of(instants: Column, zone: str) -> IntArray:
-    """Microseconds of timestamps or dates, 0 where null; those without a zone are of `zone`."""
+def micros_of(instants: Column, zone: str = "UTC") -> IntArray:
+    """Microseconds of timestamps or dates, 0 where null; those without a zone are of `zone`.
+
+    FIRST_MICROS - 1 and LAST_MICROS + 1 stand for what is beyond.
+
+    Raises:
+        ConfigError: no such zone.
+    """
     kind = instants.type
     unit = DAY if pa.types.is_date32(kind) else UNIT_MICROS["ms" if pa.types.is_date64(kind) else kind.unit]
     values = _scaled(time_counts(instants).fill_null(0).to_numpy(zero_copy_only=False), unit)

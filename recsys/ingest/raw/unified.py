@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column, combined
-from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.cells import as_text, is_list_type, list_text
+from recsys.ingest.raw.time_cells import is_time_type, micros_of
 
 _EXACT = 2**53  # up to here a float64 counts by ones
-_FARTHEST_MICROS = 2**63 - 1
-_UNIT_SECONDS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def unified(parts: Sequence[Column]) -> list[Column]:
@@ -30,7 +29,7 @@ def unified(parts: Sequence[Column]) -> list[Column]:
         return [column if column.type == kind else pa.nulls(len(column), kind) for column in columns]
     target = _wider_type(kinds, filled)
     if target is None:
-        return [as_text(column) for column in columns]
+        return [_marked_text(column) for column in columns]
     return [
         _in_type(column, target) if column.null_count < len(column) else pa.nulls(len(column), target)
         for column in columns
@@ -49,7 +48,7 @@ def _wider_type(kinds: set[pa.DataType], columns: Sequence[Column]) -> pa.DataTy
         scale = max(kind.scale for kind in decimals)
         digits = max([20, *(kind.precision - kind.scale for kind in decimals)])
         return pa.decimal128(digits + scale, scale) if digits + scale <= 38 else None
-    if all(pa.types.is_timestamp(kind) or pa.types.is_date(kind) for kind in kinds):
+    if all(map(is_time_type, kinds)):
         zoned = {pa.types.is_timestamp(kind) and kind.tz is not None for kind in kinds}
         return pa.timestamp("us", "UTC" if zoned == {True} else None) if len(zoned) == 1 else None
     if all(map(pa.types.is_list, kinds)):
@@ -60,16 +59,21 @@ def _wider_type(kinds: set[pa.DataType], columns: Sequence[Column]) -> pa.DataTy
     return None
 
 
+def _marked_text(column: Column) -> Column:
+    """Texts that still tell a list of one element from its element, as those of JSON files do."""
+    if pa.types.is_string(column.type):
+        return column
+    return list_text(column) if is_list_type(column.type) else as_text(column)
+
+
 def _largest(column: Column) -> int:
     ends = pc.min_max(column).as_py()
     return int(max(abs(ends["min"]), abs(ends["max"])))
 
 
 def _in_type(column: Column, target: pa.DataType) -> Column:
-    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(target):
-        return _micros(column).cast(target)
-    if pa.types.is_date(column.type):
-        return column.cast(pa.timestamp("s")).cast(target, safe=False)
+    if is_time_type(column.type) and pa.types.is_timestamp(target):
+        return pa.array(micros_of(column), mask=np.asarray(column.is_null())).cast(target)
     if pa.types.is_list(target):
         inner = column.values
         values = _in_type(inner, target.value_type) if inner.type != target.value_type else inner
@@ -78,16 +82,3 @@ def _in_type(column: Column, target: pa.DataType) -> Column:
     if pa.types.is_string(target):
         return as_text(column)
     return column.cast(target)
-
-
-def _micros(column: Column) -> Column:
-    """Timestamps as int64 microseconds; beyond what those can say, the farthest they can."""
-    counts = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    units = _UNIT_SECONDS[column.type.unit]
-    if units > 10**6:
-        values = counts // (units // 10**6)
-    else:
-        factor = 10**6 // units
-        farthest = _FARTHEST_MICROS // factor
-        values = np.clip(counts, -farthest, farthest) * factor
-    return pa.array(values, mask=np.asarray(column.is_null()))

@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import Column, FloatArray, combined
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 
+# Where blanks or semicolons separate as well, a comma between digits may be a decimal one.
+_DECIMAL_COMMA, _OTHER_SEPARATOR = re.compile(r"\d,\d"), re.compile(r"\d(\s+|\s*;\s*)[-\d.]")
 _BETWEEN = re.compile(rf"[\[\](),;\s{LIST_MARK}]+")
 
 
@@ -32,7 +34,7 @@ def as_vectors(column: Column) -> tuple[list[FloatArray | None], int]:
 
 
 def _holds_numbers(kind: pa.DataType) -> bool:
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not is_list_type(kind):
         return False
     inner = kind.value_type
     return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner) or pa.types.is_decimal(inner))
@@ -49,12 +51,16 @@ def _of_lists(array: Column) -> list[FloatArray | None]:
 
 
 def _texts(array: Column) -> list[str | None]:
-    found: list[str | None] = as_text(array).to_pylist()
+    texts = array if pa.types.is_string(array.type) else as_text(array)  # which would drop a null at the end
+    found: list[str | None] = texts.to_pylist()
     return found
 
 
 def _read(text: str) -> FloatArray:
-    if text.startswith(LIST_MARK) or LIST_MARK * 2 in text:  # a list with a null in it
+    if _DECIMAL_COMMA.search(text) and _OTHER_SEPARATOR.search(text):
+        return np.full(1, np.nan, np.float32)
+    elements = text.removesuffix(LIST_MARK).split(LIST_MARK)
+    if len(elements) > 1 and not all(map(str.strip, elements)):  # a list with a null in it
         return np.full(1, np.nan, np.float32)
     try:
         return np.array(_BETWEEN.sub(" ", text).split(), np.float32)

@@ -55,6 +55,18 @@ _BOMS = {  # the longer first: UTF-32's begins as UTF-16's
 }
 
 
+def unpacked_name(file: str) -> str:
+    """`file` in lower case, without the suffix of a packing.
+
+    >>> unpacked_name("Orders.TSV.gz")
+    'orders.tsv'
+    """
+    name = file.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
 def packing_of(head: bytes) -> str | None:
     """By what a file that begins with `head` is packed: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, or None."""
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":

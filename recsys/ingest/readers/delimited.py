@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
-from recsys.ingest.readers.contents import PACKED_SUFFIXES
+from recsys.ingest.readers.contents import unpacked_name
 from recsys.ingest.readers.limits import ReadLimits
 from recsys.ingest.readers.quoted_rows import CELL_LINES, Dialect, RowLines, row_lines, scan_row
 from recsys.ingest.readers.text_stream import LineBlock, line_block, line_blocks, undecodable
@@ -147,8 +147,11 @@ class _Table:
         """A row with the empty cells at its end that its header has, or without those that it lacks."""
         surplus: int = row.actual_columns - row.expected_columns
         text = str(row.text).rstrip("\r\n")
-        if surplus > 0 and text.endswith(self.dialect.delimiter * surplus):
-            return text[:-surplus].encode()
+        if surplus > 0:
+            quotes = f"(?:{re.escape(self.dialect.quote * 2)})?" if self.dialect.quote else ""
+            empty = rf"(?:{re.escape(self.dialect.delimiter)} *{quotes} *){{{surplus}}}$"
+            found = re.search(empty, text)
+            return text[: found.start()].encode() if found else None
         if surplus < 0 and not any(self.names[surplus:]):
             return (text + self.dialect.delimiter * -surplus).encode()
         return None
@@ -193,21 +196,14 @@ def _opened_table(
 
 def delimiter_of(file: str, source: Source) -> str:
     """What separates the cells of `file`."""
-    return source.delimiter or ("\t" if _plain_name(file).endswith(_TAB_SUFFIXES) else ",")
+    return source.delimiter or ("\t" if unpacked_name(file).endswith(_TAB_SUFFIXES) else ",")
 
 
 def quote_of(file: str, source: Source) -> str | None:
     """What encloses cells of `file`: by default nothing in tab-separated files, which databases dump."""
     if source.quote is None:
-        return None if _plain_name(file).endswith(_TAB_SUFFIXES) else '"'
+        return None if unpacked_name(file).endswith(_TAB_SUFFIXES) else '"'
     return source.quote or None
-
-
-def _plain_name(file: str) -> str:
-    name = file.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
 
 
 def _narrow(delimiter: str) -> str:
@@ -299,7 +295,7 @@ def _missing(file: str, name: str, table: _Table) -> SchemaMismatchError:
                     f"{file} has its columns between {other!r}, not {table.dialect.delimiter!r}. "
                     f"Set delimiter = {other!r} in the mapping."
                 )
-    return missing_column(file, name, table.names)
+    return missing_column(file, name, table.names, more=", or check `delimiter`, `header` and `names`")
 
 
 def _with_bytes_marked(content: bytes) -> bytes:

@@ -20,6 +20,7 @@ from recsys.ingest.readers.contents import (
     byte_order_mark,
     is_parquet,
     reject_foreign_file,
+    unpacked_name,
 )
 from recsys.ingest.readers.delimited import delimited_columns, read_delimited
 from recsys.ingest.readers.json_documents import begins_with_array, read_json_document
@@ -51,8 +52,10 @@ def find_files(source: Source, folder: Path) -> list[Path]:
     for pattern in source.files:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise DataError(f"file {pattern!r} leaves the source folder. Name files below {folder}.")
-        matches = sorted(folder.glob(pattern))
-        matches = matches or sorted(path for end in PACKED_SUFFIXES for path in folder.glob(pattern + end))
+        matches = _matches(folder, pattern)
+        matches = matches or sorted(
+            path for end in PACKED_SUFFIXES for path in _matches(folder, pattern + end)
+        )
         if not matches:
             there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
             shown = ", ".join(there[:20]) or ("nothing" if folder.is_dir() else "no such folder")
@@ -65,6 +68,17 @@ def find_files(source: Source, folder: Path) -> list[Path]:
             raise DataError(f"{matches[0]} is a folder without files. Change `files` in the mapping.")
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """What fits a glob below `folder`, else the file of this very name: `orders[1].csv` is one."""
+    try:
+        return sorted(folder.glob(pattern)) or [path for path in (folder / pattern,) if path.is_file()]
+    except (ValueError, IndexError) as error:
+        raise DataError(
+            f"file {pattern!r} is not a name or a glob. Write for example 'orders.csv', "
+            "'orders-*.csv' or '**/*.csv' as `files` in the mapping."
+        ) from error
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -172,10 +186,7 @@ def _format(path: Path, file: str, source: Source, limits: ReadLimits) -> str:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
     reject_foreign_file(path, file, head, unpacked)
-    name = path.name.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    named = source.format or _FORMATS.get(Path(name).suffix, "csv")
+    named = source.format or _FORMATS.get(Path(unpacked_name(file)).suffix, "csv")
     if is_parquet(unpacked):
         if source.format not in (None, "parquet"):
             raise DataError(f"{file} is a Parquet file, but the mapping says format = {source.format!r}.")

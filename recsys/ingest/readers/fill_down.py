@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import Column, combined
+from recsys.arrays import combined
 from recsys.ingest.mapping.row_sources import FillDown
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import as_text
+from recsys.ingest.raw.unified import unified
+from recsys.ingest.tables.merged_rows import filled_cells
 
 
 def filled_down(batches: Iterator[RawBatch], rule: FillDown) -> Iterator[RawBatch]:
@@ -24,7 +26,9 @@ def filled_down(batches: Iterator[RawBatch], rule: FillDown) -> Iterator[RawBatc
             yield batch
             continue
         if above is not None:
-            table = pa.concat_tables([above, table], promote_options="permissive")
+            table = pa.table(
+                {name: pa.chunked_array(unified([above[name], table[name]])) for name in table.column_names}
+            )
         filled = _filled(table, rule)
         above = filled.slice(len(filled) - 1)
         filled = filled.slice(len(filled) - len(batch.table))
@@ -45,12 +49,7 @@ def _filled(table: pa.Table, rule: FillDown) -> pa.Table:
     for name in rule.columns:
         if name in table.column_names:
             column = combined(table[name])
-            last = np.maximum.accumulate(np.where(_filled_cells(column), places, -1))
+            last = np.maximum.accumulate(np.where(filled_cells(column), places, -1))
             cells = column.take(pa.array(last, mask=last < first))
             table = table.set_column(table.column_names.index(name), name, cells)
     return table
-
-
-def _filled_cells(column: Column) -> np.ndarray:
-    texts = as_text(column) if pa.types.is_string(column.type) else column
-    return np.asarray(texts.is_valid())

@@ -1,7 +1,7 @@
 """Files joined to the rows of another by a key, such as orders to their lines: held in memory as Arrow."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ class Keys:
     """Distinct texts and at which place each of them is."""
 
     def __init__(self, keys: Column) -> None:
-        self._keys = keys
+        self.texts = keys
         hashes = hash_texts(keys)
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
@@ -38,7 +38,7 @@ class Keys:
             return np.full(len(texts), -1, np.int64)
         found = np.searchsorted(self._hashes, hash_texts(texts))
         places = self._order[np.minimum(found, len(self._hashes) - 1)]
-        same = pc.equal(self._keys.take(pa.array(places)), texts).fill_null(False)
+        same = pc.equal(self.texts.take(pa.array(places)), texts).fill_null(False)
         return np.where(np.asarray(same), places, -1)
 
 
@@ -49,7 +49,9 @@ class JoinedFile:
     Attributes:
         table: its columns as `name.column`, one row a key.
         rows: what was read of it, for the account. rejections: the fate of each of these rows.
-        notes: what was made of its keys. repeated: rows by file that only repeat one of these.
+        notes: what was made of its keys.
+        repeated: rows by file that only repeat one of these.
+        asked: the keys that the first batch of rows names.
     """
 
     name: str
@@ -60,11 +62,14 @@ class JoinedFile:
     rejections: RowRejections
     notes: CellNotes
     repeated: Mapping[str, int]
+    asked: list[Column] = field(default_factory=list)
 
     def joined(self, batch: RawBatch) -> RawBatch:
         """`batch` with the columns of the file; rows without a match are set aside, or empty (`left`)."""
         keys = as_ids(batch.table[self.join.on]).texts
         places = self.keys.places(keys)
+        if not self.asked:
+            self.asked.append(pc.unique(keys))
         kept = np.ones(len(keys), bool) if self.join.how == "left" else places >= 0
         table = batch.table.filter(pa.array(kept))
         found = pa.array(places[kept], mask=places[kept] < 0)
@@ -80,6 +85,7 @@ class JoinedFile:
             key = keys[place].as_py()
             reason = "missing_key" if key is None else "unknown_key"
             detail = f"{self.join.on} = {key!r} is in no row of {', '.join(self.join.files)}"
+            detail = f"{self.join.on} is empty" if key is None else detail
             raw = orjson.dumps(row, default=str).decode()
             yield Malformed(file, int(batch.rows[place]), raw, detail, reason)
 

@@ -37,7 +37,7 @@ def read_json_document(
     of an API are kept; their lists follow one another. Arguments as `read_json_lines`.
 
     Raises:
-        DataError: the file is damaged, no JSON, larger than `limits` allows, or has no such list.
+        DataError: the file is damaged, not JSON, larger than `limits` allows, or has no such list.
     """
     elements = [
         element
@@ -53,7 +53,9 @@ def read_json_document(
                 objects.append(element)
                 rows.append(number)
             else:
-                malformed.append(Malformed(file, number, json_text(element) or "null", "no JSON object"))
+                malformed.append(
+                    Malformed(file, number, json_text(element) or "null", "is not a JSON object")
+                )
         yield json_batch(objects, rows, malformed, file, columns, fields, nested)
 
 
@@ -77,7 +79,7 @@ def _documents(path: Path, file: str, encoding: str, limits: ReadLimits) -> list
         try:
             return [parse_json(line) for line in lines]
         except (ValueError, RecursionError):
-            raise DataError(f"{file} is no JSON document: {error}. Copy or download it again.") from error
+            raise DataError(f"{file} is not a JSON document: {error}. Copy or download it again.") from error
 
 
 def _records(document: Any, path: str | None, file: str) -> list[Any]:
@@ -90,7 +92,7 @@ def _records(document: Any, path: str | None, file: str) -> list[Any]:
         raise DataError(
             f"{file} has a JSON array in one line and something else in another. Write one object a line."
         )
-    keys = ", ".join(list(document)[:20]) if isinstance(document, dict) else "no keys: it is no object"
+    keys = ", ".join(list(document)[:20]) if isinstance(document, dict) else "no keys: it is not an object"
     raise DataError(
         f"{file} has no list under `records = {path!r}` (it has: {keys}). Name the key of the list of rows."
     )

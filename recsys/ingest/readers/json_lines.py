@@ -1,6 +1,5 @@
 """JSON Lines in batches: one object a line, nested fields by dotted path, lists as lists of texts."""
 
-import difflib
 import json
 import math
 import re
@@ -15,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from recsys.documents import JsonObject
-from recsys.errors import DataError, SchemaMismatchError
+from recsys.errors import DataError, SchemaMismatchError, did_you_mean
 from recsys.ingest.raw.batch import Malformed, RawBatch
 from recsys.ingest.raw.cells import LIST_MARK
 from recsys.ingest.readers.limits import ReadLimits
@@ -63,8 +62,7 @@ class JsonFields:
         for name in self.wanted:
             if self.objects and name not in self.found:
                 names = list(self._present)
-                close = difflib.get_close_matches(name, names, 1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, names)
                 shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
                 raise SchemaMismatchError(
                     f"{files}: none of {self.objects} objects has a field {name!r}.{hint} They have: "
@@ -142,25 +140,25 @@ def _parsed(
         except (ValueError, RecursionError) as error:
             _reject_whole_document(line, number, file)
             text = line.decode("utf-8", "replace").rstrip()
-            malformed.append(Malformed(file, number, text, f"no JSON: {error}"))
+            malformed.append(Malformed(file, number, text, f"is not JSON: {error}"))
             continue
         if isinstance(document, dict):
             rows.append(number)
             objects.append(document)
         else:
             _reject_whole_document(line, number, file)
-            malformed.append(Malformed(file, number, line.decode().rstrip(), "no JSON object"))
+            malformed.append(Malformed(file, number, line.decode().rstrip(), "is not a JSON object"))
     return rows, objects, malformed
 
 
 def parse_json(text: bytes, checked: bool = True) -> Any:
-    """What `text` says, integers exact whatever their size; NaN and infinities, which are no JSON, are null.
+    """What `text` says, integers exact whatever their size; NaN and infinities, which JSON lacks, are null.
 
     Args:
         checked: there may be integers beyond 64 bits.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
     if checked and _LONG_INTEGER.search(text):

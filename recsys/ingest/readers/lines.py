@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from recsys.arrays import Column, IntArray, combined
 from recsys.errors import DataError
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
-from recsys.ingest.raw.cells import LIST_MARK, as_text
+from recsys.ingest.raw.cells import LIST_MARK, as_text, is_list_type
 from recsys.ingest.readers.json_lines import json_text, parse_json
 from recsys.ingest.readers.parquet_columns import plain_column
 
@@ -39,7 +39,7 @@ def exploded(
         yield _exploded(batch, fields)
     for name in columns:
         if fields.elements and name not in fields.seen and name not in fields.optional:
-            raise missing_column(f"the lists in {path!r} of {file}", name, sorted(fields.present))
+            raise missing_column(f"each list in {path!r} of {file}", name, sorted(fields.present), "field")
 
 
 _ABSENT = object()
@@ -98,7 +98,7 @@ class _Elements:
     """Elements of the lists of N rows: how many each row has, and their columns one under the other.
 
     Attributes:
-        bad: rows whose cell is no list, with their text.
+        bad: rows whose cell is not a list, with their text.
     """
 
     counts: IntArray
@@ -122,18 +122,14 @@ def _exploded(batch: RawBatch, fields: _Fields) -> RawBatch:
     files = tuple((file, int(np.searchsorted(parents, start))) for file, start in batch.files)
     names = batch.file_names(np.array(list(found.bad), np.int64))
     bad = [
-        Malformed(file, int(batch.rows[row]), text, f"{fields.path} is no list", "bad_lines")
+        Malformed(file, int(batch.rows[row]), text, f"{fields.path} is not a list", "bad_lines")
         for file, (row, text) in zip(names, found.bad.items(), strict=True)
     ]
     return RawBatch(pa.table(columns), files, batch.rows[parents], (*batch.malformed, *bad))
 
 
 def _holds_lists(kind: pa.DataType) -> bool:
-    return bool(_list_type(kind) or _wrapped_list(kind))
-
-
-def _list_type(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    return bool(is_list_type(kind) or _wrapped_list(kind))
 
 
 def _wrapped_list(kind: pa.DataType) -> bool:
@@ -141,11 +137,11 @@ def _wrapped_list(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind) or kind.num_fields != 1 or kind.field(0).name != "list":
         return False
     inner = kind.field(0).type
-    return _list_type(inner) and pa.types.is_struct(inner.value_type) and inner.value_type.num_fields == 1
+    return is_list_type(inner) and pa.types.is_struct(inner.value_type) and inner.value_type.num_fields == 1
 
 
 def _of_structs(lists: Column, fields: _Fields) -> _Elements:
-    wrapped = not _list_type(lists.type)
+    wrapped = not is_list_type(lists.type)
     if wrapped:
         lists = pc.struct_field(lists, "list")
     counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -174,7 +170,7 @@ def _struct_column(elements: Column, name: str, fields: _Fields) -> Column:
             return pa.nulls(len(elements), pa.string())
         if key not in names:
             raise missing_column(
-                f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names]
+                f"the column {fields.path!r}", name, [f"{before}.{other}" for other in names], "field"
             )
         kind = kind.field(key).type
     return plain_column(name, combined(pc.struct_field(elements, keys))).values

@@ -1,18 +1,20 @@
 """Long tables, one property of an item a row, turned into one row an item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.arrays import Column, DoubleArray, IntArray, combined
+from recsys.errors import DataError
 from recsys.ingest.mapping.catalog_sources import Long
-from recsys.ingest.raw.batch import Malformed, RawBatch
+from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
 from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import FIRST_MICROS, as_instant, is_time_type
 from recsys.ingest.raw.unified import unified
+from recsys.ingest.tables.cell_notes import TIME_REMEDY, CellNotes
 
 
 def long_columns(identifier: str, long: Long) -> list[str]:
@@ -22,13 +24,26 @@ def long_columns(identifier: str, long: Long) -> list[str]:
 
 
 def pivot_long_table(
-    batches: Iterable[RawBatch], identifier: str, long: Long, columns: Sequence[str]
-) -> RawBatch:
+    batches: Iterable[RawBatch],
+    identifier: str,
+    long: Long,
+    columns: Sequence[str],
+    optional: Collection[str] = (),
+) -> tuple[RawBatch, CellNotes]:
     """One row an item: `identifier` and the latest value of each property out of `columns`.
 
     A row without a value, or without a time that can be read, never replaces one that has it. The row
     number of an item is that of its first property. Malformed rows are kept as such.
+
+    Args:
+        optional: properties that no row need have.
+
+    Raises:
+        SchemaMismatchError: a property that no row has; the message names the nearest.
+        DataError: none of the times can be read.
     """
+    notes = CellNotes()
+    present: set[str] = set()
     wanted = pa.array([name for name in columns if name != identifier], pa.string())
     tables: list[pa.Table] = []
     times: list[Column] = []
@@ -46,15 +61,21 @@ def pivot_long_table(
                 "row": batch.rows,
             }
         )
+        present |= set(pc.unique(table["name"]).drop_null().to_pylist())
         chosen = pc.is_in(table["name"], value_set=wanted)
         tables.append(table.filter(chosen))
         time = batch.table[long.time.column] if long.time and long.time.column else table["row"]
         times.append(time.filter(chosen))
         written.append(batch.table[identifier].filter(chosen))
+    for name in wanted.to_pylist():
+        if present and name not in present and name not in optional:
+            raise missing_column(f"the long table {files[0]}", name, sorted(present), "property")
     table = pa.concat_tables(tables).combine_chunks() if tables else None
     if table is None or not len(table):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        return RawBatch(empty, (("", 0),), np.zeros(0, np.int64), tuple(malformed))
+        return RawBatch(
+            empty, ((files[0] if files else "", 0),), np.zeros(0, np.int64), tuple(malformed)
+        ), notes
     ids = combined(table["id"]).dictionary_encode()
     item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
     count = len(ids.dictionary) + (1 if ids.null_count else 0)
@@ -62,7 +83,7 @@ def pivot_long_table(
     np.minimum.at(first, item, np.arange(len(table)))
     # As they came: the catalog judges them with all its ids.
     wide = {identifier: combined(pa.chunked_array(unified(written))).take(pa.array(first))}
-    order = np.argsort(_times(times, long), kind="stable")
+    order = np.argsort(_times(times, long, notes), kind="stable")
     names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():
         rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
@@ -71,10 +92,10 @@ def pivot_long_table(
         values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
         wide[name] = values
     rows = table["row"].to_numpy()[first]
-    return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed))
+    return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed)), notes
 
 
-def _times(parts: Sequence[Column], long: Long) -> DoubleArray | IntArray:
+def _times(parts: Sequence[Column], long: Long, notes: CellNotes) -> DoubleArray | IntArray:
     """(N,) what to order the rows by, all `parts` read alike; the least where there is no time.
 
     Numbers are instants if the mapping says what they count, else they count anything.
@@ -87,4 +108,12 @@ def _times(parts: Sequence[Column], long: Long) -> DoubleArray | IntArray:
         if not numbers.bad.any():
             return np.where(numbers.missing, -np.inf, numbers.values)
     instants = as_instant(cells, time.unit, time.format, time.zone)
+    if instants.bad.any() and time.column:
+        notes.add_unread_times(time.column, cells, instants.bad)
+        if not instants.ok.any():
+            example = notes.examples["unread_times", time.column]
+            raise DataError(
+                f"none of the {int(instants.bad.sum())} times in {time.column!r} of the long table can be "
+                f"read, such as {example!r}. {TIME_REMEDY}"
+            )
     return np.where(instants.ok, instants.values, FIRST_MICROS - 1)

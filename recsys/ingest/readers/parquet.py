@@ -1,6 +1,5 @@
 """Parquet files in batches, their sizes judged by the footer before anything is read."""
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys.arrays import Column
-from recsys.errors import DataError, SchemaMismatchError
+from recsys.errors import DataError, SchemaMismatchError, did_you_mean
 from recsys.ingest.raw.batch import Malformed, RawBatch, missing_column
+from recsys.ingest.raw.cells import is_list_type
 from recsys.ingest.readers.limits import ReadLimits
 from recsys.ingest.readers.parquet_columns import PlainColumn, plain_column
 
@@ -148,8 +148,7 @@ def _top_column(name: str, schema: pa.Schema, file: str) -> str:
             )
         names = [kind.field(place).name for place in range(kind.num_fields)]
         if key not in names:
-            close = difflib.get_close_matches(key, names, 1)
-            hint = f" Did you mean '{walked}.{close[0]}'?" if close else ""
+            hint = did_you_mean(key, names, f"{walked}.")
             raise SchemaMismatchError(
                 f"{file}: column {walked!r} has no field {key!r}.{hint} It has: {', '.join(names[:30])}. "
                 "Name another field in the mapping."
@@ -212,6 +211,6 @@ def _dictionary_bytes(column: Column) -> int:
         return int(pc.sum(lengths).as_py() or 0)
     if pa.types.is_struct(kind):
         return sum(map(_dictionary_bytes, column.flatten()))
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if is_list_type(kind):
         return _dictionary_bytes(pc.list_flatten(column))
     return 0

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from recsys.arrays import Column
 from recsys.errors import SchemaMismatchError
+from recsys.ingest.raw.cells import is_list_type
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,7 @@ def _target(kind: pa.DataType) -> pa.DataType | None:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    views = (pa.types.is_list_view, pa.types.is_large_list_view)
-    return any(test(kind) for test in (*tests, *views))
+    return bool(is_list_type(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:

@@ -1,11 +1,10 @@
-"""The rows that a mapping's keys speak of: filled down, taken apart into lines, joined with other files."""
+"""Rows of files as a mapping names their columns: filled down, split into lines, joined with other files."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, did_you_mean
 from recsys.ingest.mapping.row_sources import RowSource
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.raw.batch import RawBatch
@@ -96,8 +95,7 @@ def _of_lines(batches: Iterator[RawBatch], source: RowSource, plan: Plan) -> Ite
 def _reject_unread(columns: Sequence[str], read: Sequence[str]) -> None:
     for name in columns:
         if name not in read:
-            close = difflib.get_close_matches(name, read, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, read)
             raise ConfigError(
                 f"`fill_down` names {name!r}, a column that the mapping does not read.{hint} "
                 "Use the column in the mapping, or delete it from `fill_down`."

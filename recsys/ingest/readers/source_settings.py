@@ -1,9 +1,8 @@
 """Settings of a source that no file of it uses are errors: what is ignored in silence misleads."""
 
-import difflib
 from collections.abc import Collection, Sequence
 
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, did_you_mean
 from recsys.ingest.mapping.sources import Source
 
 _FORMATS_OF = {  # what is not here is used by every format
@@ -36,8 +35,7 @@ def reject_unused_settings(source: Source, formats: Collection[str], columns: Se
             )
     for name in source.lists:
         if name not in columns:
-            close = difflib.get_close_matches(name, columns, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, columns)
             raise ConfigError(
                 f"`lists` of {files} names {name!r}, a column that the mapping does not read.{hint} "
                 "Use the column in the mapping, or delete it from `lists`."

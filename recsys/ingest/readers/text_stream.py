@@ -161,6 +161,8 @@ class _Decoded:
             self._head, encoding = self._head[len(mark[0]) :], mark[1]
         elif _is_utf8(encoding):
             encoding = _unmarked_encoding(self._head[:64]) or encoding
+        elif codecs.lookup(encoding).name == "utf-16":  # which says no byte order
+            encoding = _unmarked_encoding(self._head[:64]) or "utf-16-le"
         self._encoding = encoding
         self._decoder = None if _is_utf8(encoding) else codecs.getincrementaldecoder(encoding)()
         self._lines = 0

@@ -165,7 +165,8 @@ def _vectors(cells: dict[str, Column], rows: int, notes: CellNotes) -> Column:
     """Ready vectors by name, one map a row, null where a row has none."""
     found = {}
     for name, column in cells.items():
-        found[name], notes.blanked[name] = as_vectors(column)
+        found[name], blanked = as_vectors(column)
+        notes.add_blanked_vectors(name, blanked)
     return vector_map(found, rows)
 
 

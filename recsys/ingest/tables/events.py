@@ -13,9 +13,9 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
 from recsys.errors import DataError
 from recsys.ingest.cleaning.filters import ABSURD_TIME, FUTURE_TIME
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.raw.cells import ParsedCells, as_number, as_text
+from recsys.ingest.raw.cells import LIST_MARK, ParsedCells, as_number, as_text
 from recsys.ingest.raw.ids import as_ids
-from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, as_instant
+from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, SPREADSHEET_DAYS, as_instant
 from recsys.ingest.tables.amounts import amounts_of
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
@@ -137,7 +137,9 @@ def _null(array: Column) -> BoolArray:
 
 
 def _text(raw: pa.Table, name: str | None) -> Column:
-    return pa.nulls(len(raw), pa.string()) if name is None else as_text(raw[name])
+    if name is None:
+        return pa.nulls(len(raw), pa.string())
+    return pc.replace_substring(as_text(raw[name]), LIST_MARK, ", ")
 
 
 def _ids(raw: pa.Table, name: str | None, rejections: RowRejections, notes: CellNotes) -> Column:
@@ -157,18 +159,25 @@ def _instants(
         steps = (
             _number(raw, time.column, rejections) if time.column else ParsedCells(sequence, *_none(len(raw)))
         )
-        values = ORDER_START_MICROS + np.rint(steps.values).astype(np.int64) * SECOND
-        if len(values) and int(np.abs(steps.values).max()) > 200 * 365 * 86_400:
+        farthest = float(np.abs(steps.values).max(initial=0))
+        if farthest > 200 * 365 * 86_400:
             raise DataError(
-                f"position {int(np.abs(steps.values).max())} is too large to count as seconds. Is "
+                f"position {farthest:.16g} is too large to count as seconds. Is "
                 f'{time.column!r} a Unix time? Then write unit = "s" or unit = "ms".'
             )
+        values = ORDER_START_MICROS + np.rint(steps.values * SECOND).astype(np.int64)
         parsed = ParsedCells(values, steps.missing, steps.bad)
     else:
         parsed = as_instant(raw[time.column], time.unit, time.format, time.zone)
     rejections.reject(parsed.missing, "missing_time", time.column, "names no instant")
     if parsed.bad.any() and time.unit == "iso" and time.format is None:
-        numbers = parsed.bad & as_number(raw[time.column]).ok
+        counts = as_number(raw[time.column])
+        numbers = parsed.bad & counts.ok
+        first, last = SPREADSHEET_DAYS
+        days = numbers & (counts.values >= first) & (counts.values <= last)
+        rejections.reject(
+            days, "bad_time", time.column, "seems to be a spreadsheet's count of days; export it as a date"
+        )
         detail = "is a number: `unit` in the mapping says what it counts, s, ms, us or ns since 1970"
         rejections.reject(numbers, "bad_time", time.column, detail)
     rejections.reject(parsed.bad, "bad_time", time.column, f"is not an instant ({time.format or time.unit})")

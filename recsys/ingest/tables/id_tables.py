@@ -6,8 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.arrays import Column
 from recsys.ingest.cleaning.event_ids import ID_TABLE
 from recsys.ingest.mapping.event_sources import EventSource
+from recsys.ingest.warnings import ImportWarnings
 
 _COUNTER = r"^\d+$"  # what a database counts up; other ids are taken as unique in the shop
 
@@ -32,6 +34,8 @@ class EventIds:
             self._table[place] = table
             self._prefixes[table] = "" if prefix is None and len(giving) == 1 else prefix
         self._counters: set[int] = set()
+        self._reused = 0
+        self._example = ""
 
     def marked(self, events: pa.Table, place: int) -> pa.Table:
         """Events of the source number `place` with ID_TABLE, if anything depends on it."""
@@ -58,13 +62,27 @@ class EventIds:
         events = events.drop_columns([ID_TABLE])
         return events.set_column(events.column_names.index(columns.EVENT_ID), columns.EVENT_ID, ids)
 
-    def warning(self) -> str | None:
-        """What `stored` did that a person should know; None = nothing."""
+    def count_reused(self, ids: Column) -> None:
+        """Counts rows that were dropped for having the id of a row that says something else."""
+        if len(ids):
+            self._reused += len(ids)
+            self._example = self._example or str(ids[0])
+
+    def warn(self, warnings: ImportWarnings) -> None:
+        """Adds what a person should know of the ids."""
+        if self._reused:
+            warnings.add(
+                "reused_event_ids",
+                f"{self._reused} rows have the `event_id` of another row, such as {self._example!r}, but "
+                "another user, item or kind, and were dropped as duplicates. If it is an order's number, "
+                "name the column that numbers its lines, or leave `event_id` out of the mapping.",
+            )
         if not self._counters:
-            return None
+            return
         number = min(self._counters)
-        return (
+        warnings.add(
+            "event_ids_of_tables",
             "several [[events]] tables give whole numbers as event ids: the id 17 of table "
             f"{number} is kept as '{number}:17'. If events also come by the stream, state `event_id_prefix` "
-            'in each table and send it too; `event_id_prefix = ""` where ids are unique in the shop.'
+            'in each table and send it too; `event_id_prefix = ""` where ids are unique in the shop.',
         )

@@ -48,7 +48,7 @@ def with_filled_blanks(raw: pa.Table, ids: Column, rows: BoolArray) -> pa.Table:
     columns = []
     for column in raw.columns:
         cells = combined(column)
-        filled = _filled(cells)
+        filled = filled_cells(cells)
         places = np.flatnonzero(rows & filled)
         last = np.full(int(codes.max(initial=-1)) + 2, -1, np.int64)
         last[codes[places]] = places
@@ -65,7 +65,8 @@ def _codes(ids: Column) -> IntArray:
     return np.asarray(indices.to_numpy(zero_copy_only=False), np.int64)
 
 
-def _filled(cells: Column) -> BoolArray:
+def filled_cells(cells: Column) -> BoolArray:
+    """(N,) bool: cells with something in them; blanks, NaN and an empty list are nothing."""
     kind = cells.type
     if is_list_type(kind):
         return np.asarray(pc.fill_null(pc.greater(pc.list_value_length(cells), 0), False))

@@ -10,7 +10,7 @@ from recsys.errors import DataError
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.raw.cells import ParsedCells, as_number
-from recsys.ingest.raw.time_cells import UNIT_MICROS, is_time_type, time_counts
+from recsys.ingest.raw.time_cells import SPREADSHEET_DAYS, UNIT_MICROS, is_time_type, time_counts
 from recsys.instants import SECOND, from_micros, to_micros
 
 _YEAR_MICROS = 31_556_952 * SECOND  # on average
@@ -59,6 +59,8 @@ class TimeUnit:
         shown, column = self._example, self._source.time.column
         fits = [unit for unit, micros in UNIT_MICROS.items() if self._plausible(shown.count * micros)]
         remedy = "Name another column, `unit` or `format`; if the data are that old, state `earliest`"
+        if SPREADSHEET_DAYS[0] <= shown.count <= SPREADSHEET_DAYS[1]:
+            remedy = "It seems to be a spreadsheet's count of days: export the column as dates"
         if fits:
             remedy = f'unit = "{fits[0]}" would fit: time = {{ column = "{column}", unit = "{fits[0]}" }}'
         raise DataError(

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from recsys.amounts import as_pieces
 from recsys.config import ImportSettings
 from recsys.documents import JsonObject
 from recsys.home import HomePaths
@@ -15,7 +16,7 @@ from recsys.progress import Progress, silent
 _MICROS = "_micros"
 _THOUSANDTHS = "_thousandths"
 _LONGEST = 80
-_INTERNAL = ("sequence", "weight", "event_id", "vectors")  # of no help to the eye
+_INTERNAL = ("sequence", "weight", "event_id", "vectors")  # they say nothing about the mapping
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _plain(understood: JsonObject) -> Iterator[tuple[str, object]]:
         if name.endswith(_MICROS):
             yield name.removesuffix(_MICROS), f"{value / 1_000_000:.2f}"
         elif name.endswith(_THOUSANDTHS):
-            yield name.removesuffix(_THOUSANDTHS), f"{value / 1000:g}"
+            yield name.removesuffix(_THOUSANDTHS), str(as_pieces(value))
         elif isinstance(value, datetime):
             yield name, value.isoformat()
         else:

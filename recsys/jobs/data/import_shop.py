@@ -7,6 +7,7 @@ so whoever finds an `import-ready` after a crash finishes the job.
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,8 +123,9 @@ def run_import(
     """
     with import_lock(paths):
         finish_import(paths)
-        _check_space(paths, shop)
-        sources = describe_files(source_paths(shop), shop.folder)  # as they were when they were read
+        files = source_paths(shop)
+        _check_space(paths, files)
+        sources = describe_files(files, shop.folder)  # as they were when they were read
         staging = HomePaths(paths.home / _STAGING)
         shutil.rmtree(staging.home, ignore_errors=True)
         quarantine = QuarantineFile(staging.data / QUARANTINE_FOLDER / "rows.parquet")
@@ -220,10 +222,10 @@ def _check_events(paths: HomePaths, events: int, least_share: float) -> None:
         )
 
 
-def _check_space(paths: HomePaths, shop: ShopFiles) -> None:
+def _check_space(paths: HomePaths, files: Sequence[Path]) -> None:
     """Rejects an import that would hardly fit: it may take as much as its sources, and unpacks `.gz`."""
     need = _SPARE_BYTES
-    for path in source_paths(shop):
+    for path in files:
         need += os.path.getsize(path) * (3 if path.suffix == ".gz" else 1)
     free = shutil.disk_usage(paths.home).free
     if free < need:

@@ -24,7 +24,7 @@ from recsys.stores.locks import try_lock
 LEAST_SHARE = 0.5  # of the last import's events, and of its items for sale
 SHOWN_FILES = 3
 _LOCK = "refresh.lock"
-_AGAIN = "Then run `recsys refresh` again"
+_AGAIN = "Mend the cause, then run `recsys refresh` again"
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """The report of an import as rows of a table: what came of the rows of each file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsys.documents import JsonObject
@@ -39,7 +40,7 @@ class ChangedCells:
     cells: int
 
 
-_CHANGES = ("blanked", "empty_elements", "cast_ids", "decimal_commas", "zero_positions", "fallbacks")
+_OF_ROWS = ("reasons", "examples", "files")  # by name too, but not of cells
 
 
 def table_rows(report: JsonObject) -> tuple[TableRows, ...]:
@@ -66,6 +67,7 @@ def changed_cells(report: JsonObject) -> tuple[ChangedCells, ...]:
         ChangedCells(table, change, column, cells)
         for table in TABLES
         if table in report
-        for change in _CHANGES
-        for column, cells in report[table].get(change, {}).items()
+        for change, counts in report[table].items()
+        if isinstance(counts, Mapping) and change not in _OF_ROWS
+        for column, cells in counts.items()
     )

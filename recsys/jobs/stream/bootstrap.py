@@ -123,7 +123,7 @@ class ItemCategories:
         if not self.is_known(key)[0]:
             raise InvalidEventError(
                 f"item {item_id!r} is not in the catalog, and the mapping says `[items] unknown = "
-                '"quarantine"`. Send an item_upsert of it, then run `recsys stream dlq retry`.'
+                '"quarantine"`. Send an item_upsert of it, then run `recsys stream dlq retry --all`.'
             )
 
     def refresh(self) -> None:

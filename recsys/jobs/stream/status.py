@@ -8,13 +8,11 @@ import numpy as np
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.errors import ConfigError
 from recsys.instants import now_micros
 from recsys.jobs.stream.bootstrap import ItemCategories
-from recsys.stores.redis.shop_claim import connect
-from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream, stored_partitions
+from recsys.stores.stream.open import open_progress, open_stream, stored_partitions
 from recsys.stores.stream.progress import FreshnessSummary
-from recsys.stores.stream.redis_partitions import StreamPartitions
+from recsys.stores.stream.redis_partitions import another_number
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.dead_letters import ALL
 
@@ -74,7 +72,7 @@ def stream_report(settings: Settings) -> StreamReport:
     Raises:
         StoreUnavailableError: Redis, Kafka or the disk.
     """
-    there = stored_partitions(settings)
+    there, own = stored_partitions(settings), settings.stream.partitions
     stream = open_stream(
         settings.model_copy(update={"stream": settings.stream.model_copy(update={"partitions": there})})
     )
@@ -88,7 +86,7 @@ def stream_report(settings: Settings) -> StreamReport:
     try:
         counted, rate, sizes = state.counters(), state.rate(now_micros()), state.sizes()
         processed = state.offsets([status.partition for status in statuses])
-        strangers = state.unknown_items()
+        unknown = state.unknown_items()
     finally:
         state.close()
     partitions = tuple(
@@ -108,11 +106,11 @@ def stream_report(settings: Settings) -> StreamReport:
     return StreamReport(
         partitions=partitions,
         events=events,
-        unknown_items=_still_unknown(settings, strangers),
+        unknown_items=_still_unknown(settings, unknown),
         clock=clock,
         freshness=progress.freshness(),
         state=sizes,
-        problem=_problem(settings),
+        problem="" if there == own else str(another_number(there, own)),
     )
 
 
@@ -122,13 +120,3 @@ def _still_unknown(settings: Settings, items: tuple[str, ...]) -> tuple[str, ...
     keys = np.fromiter(map(stable_key, items), np.int64, len(items))
     known = ItemCategories(settings.paths).is_known(keys)
     return tuple(item for item, is_known in zip(items, known, strict=True) if not is_known)
-
-
-def _problem(settings: Settings) -> str:
-    if settings.stream.transport == "kafka":
-        return ""  # whoever opens a topic with another number of partitions is refused
-    try:
-        StreamPartitions(connect(settings, TIMEOUT_SECONDS)).confirm(settings.stream.partitions)
-    except ConfigError as error:
-        return str(error)
-    return ""

@@ -84,7 +84,7 @@ def build_features(
 
 
 def _unread(before: int | None, since: int | None) -> dict[str, int]:
-    """From when on rows of a view wait to be materialised again, however far that has come."""
+    """From when on rows of a view wait to be materialized again, however far that has come."""
     known = [each for each in (before, since) if each is not None]
     return {"unread": min(known)} if known else {}
 

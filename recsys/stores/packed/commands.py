@@ -123,9 +123,9 @@ def write_rows(client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int
 
 async def write_rows_async(
     client: Any, keys: Keys, rows: Sequence[bytes], live_seconds: int, progress: RowsDone
-) -> int:
-    """The same with an asyncio client."""
-    answers = []
+) -> list[Sequence[int]]:
+    """The same with an asyncio client; returns the write script's answers, for `sum_answers`."""
+    answers: list[Sequence[int]] = []
     with redis_errors("write rows"):
         for part in split_keys(client, keys):
             arguments = [*(keys[i] for i in part), live_seconds, *(rows[i] for i in part)]
@@ -135,7 +135,7 @@ async def write_rows_async(
                 answers.append(await client.eval(WRITE_SCRIPT, len(part), *arguments))
             if progress:
                 progress(len(part))
-    return sum(written for written, _, _ in answers)
+    return answers
 
 
 def sum_answers(client: Any, answers: Sequence[Sequence[int]]) -> int:

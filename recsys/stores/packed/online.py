@@ -34,6 +34,7 @@ from recsys.stores.packed.commands import (
     read_rows_async,
     retire_earlier_schemas,
     row_getter,
+    sum_answers,
     write_rows,
     write_rows_async,
 )
@@ -98,7 +99,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         while True:
             for each in generations.writing(view):
                 keys = each.keys(entities)
-                await write_rows_async(client, keys, rows, _live_seconds(config), progress)
+                answers = await write_rows_async(client, keys, rows, _live_seconds(config), progress)
+                await asyncio.to_thread(sum_answers, self._connected(config), answers)
                 progress = None  # counted once, however many generations there are
             if (raw := await client.get(pointer_key(config.project))) == generations.raw:
                 break

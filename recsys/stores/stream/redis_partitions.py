@@ -62,12 +62,7 @@ class StreamPartitions:
                 0.0,
                 f"stream.partitions is being changed from {own}. If {CHANGE} was cut short, run it again.",
             )
-        there = _present(value)
-        raise ConfigError(
-            f"stream.partitions = {own}, but the event stream has {there} partitions, in which events may "
-            f"wait. Set stream.partitions = {there} again; or, to change it, stop the services and run "
-            f"{CHANGE} with the new setting: it processes what waits, then changes the number."
-        )
+        raise another_number(_present(value), own)
 
     def begin_change(self, before: int, after: int) -> None:
         """From now on nobody can append, and workers of `before` partitions go on."""
@@ -92,12 +87,24 @@ class StreamPartitions:
         for partition in range(MOST + 1):
             pipe.xinfo_groups(partition_key(partition))
         with redis_errors("read the number of partitions"):
-            replies = pipe.execute(raise_on_error=False)  # an error where there is no such stream
+            replies = pipe.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, Exception) and "no such key" not in str(reply):
+                    raise reply
         there = [partition for partition, found in enumerate(replies) if not isinstance(found, Exception)]
         if not there:
             return None
         # Workers make all partitions and their groups. Where none has run yet, events made some.
         return b"%d" % (there[-1] if replies[there[-1]] else max(there[-1], own))
+
+
+def another_number(there: int, own: int) -> ConfigError:
+    """The error for a stream of `there` partitions where the settings say `own`."""
+    return ConfigError(
+        f"stream.partitions = {own}, but the event stream has {there} partitions, in which events may "
+        f"wait. Set stream.partitions = {there} again; or, to change it, stop the services and run "
+        f"{CHANGE} with the new setting: it processes what waits, then changes the number."
+    )
 
 
 def _present(value: bytes) -> int:

@@ -104,6 +104,20 @@ def test_a_column_name_that_begins_like_a_binary_file_is_a_name(tmp_path: Path, 
     assert cells(read(tmp_path, [name], "a.csv")) == [(2, "1")]
 
 
+@pytest.mark.parametrize("name", ["", ".", "orders**.csv"])
+def test_what_is_not_a_glob_is_refused_with_an_example(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"is not a name or a glob\. Write for example 'orders\.csv'"):
+        find_files(Source(files=(name,)), tmp_path)
+
+
+def test_a_file_name_with_brackets_is_found(tmp_path: Path) -> None:
+    for name in ("orders[1].csv", "orders2.csv", "orders3.csv"):
+        (tmp_path / name).write_text("a\n")
+    assert [path.name for path in find_files(Source(files=("orders[1].csv",)), tmp_path)] == ["orders[1].csv"]
+    globbed = find_files(Source(files=("orders[23].csv",)), tmp_path)
+    assert [path.name for path in globbed] == ["orders2.csv", "orders3.csv"]
+
+
 def test_a_parquet_file_of_another_name_is_read(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1]}), tmp_path / "a.csv")
     assert cells(read(tmp_path, ["id"], "a.csv")) == [(1, 1)]
@@ -174,6 +188,7 @@ def test_an_empty_file_among_several_has_no_rows_and_is_counted(
     [
         ("id,n,,\n1,2,,\n3,4,,\n", [(2, "1"), (3, "3")]),
         ("id,n\n1,2,\n3,4,,\n5,6\n", [(2, "1"), (3, "3"), (4, "5")]),
+        ('"id","n"\n"1","2",""\n"3","4", ,""\n"5",", """\n', [(2, "1"), (3, "3"), (4, "5")]),
         ("id,n,,\n1,2\n3,4,\n5,6,,\n", [(2, "1"), (3, "3"), (4, "5")]),
         ("\n\nid,n\n1,2\n", [(4, "1")]),
         (" ,\nid,n\n1,2\n\n3,4\n", [(3, "1"), (5, "3")]),
@@ -248,6 +263,13 @@ def test_values_that_mean_nothing_are_missing_in_parquet(tmp_path: Path) -> None
 def test_an_unknown_encoding_is_told_by_the_mapping() -> None:
     with pytest.raises(ValueError, match="is not an encoding"):
         Source.model_validate({"files": "a.csv", "encoding": "latin-99"})
+
+
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_is_declared_needs_no_byte_order_mark(tmp_path: Path, written: str) -> None:
+    (tmp_path / "a.csv").write_bytes("id,title\n1,caf\u00e9\n".encode(written))
+    (batch,) = read_batches(Source(files=("a.csv",), encoding="utf-16"), tmp_path, ["title"])
+    assert batch.table["title"].to_pylist() == ["caf\u00e9"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252", "gb18030"])

@@ -146,10 +146,13 @@ def test_old_data_are_no_problem_of_the_first_rows(folder: Path) -> None:
 
 
 def test_people_read_money_and_counts_in_plain_units(folder: Path) -> None:
-    tables = dict(checked(folder, 4).tables())
-    assert "quantity=1.5, value=3.75" in tables["Events"][1]["understood as"]
+    (folder / "orders.csv").write_text(ORDERS + "dan,mug,2026-03-01 14:00:00,0.01,1234567.8\n")
+    tables = dict(checked(folder, 9).tables())
+    told = [row["understood as"] for row in tables["Events"]]
+    assert "quantity=1.5, value=3.75" in told[1]
+    assert "quantity=1234567.8, value=12345.68" in told[3]  # 1,234,567.8 x 0.01 = 12,345.678
     assert tables["Rejected"][0]["row"] == "products.csv:3"
-    assert json.dumps(checked(folder, 4).to_json(), default=str)
+    assert json.dumps(checked(folder, 9).to_json(), default=str)
 
 
 def test_what_only_all_events_can_tell_is_left_out(folder: Path) -> None:
