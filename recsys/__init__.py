@@ -1,3 +1,3 @@
 """A feature-store-centric platform for search, recommendation and ads in e-commerce."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
