@@ -15,6 +15,7 @@ from recsys.stores.stream.redis_stream_reader import partition_key
 PARTITIONS_KEY = b"recsys:events:partitions"
 MOST = 1024  # what `stream.partitions` may be
 CHANGE = "`recsys stream repartition`"
+NO_STREAM = ("no such key", "WRONGTYPE")  # what Redis answers where a key holds no stream
 
 
 class StreamPartitions:
@@ -89,7 +90,7 @@ class StreamPartitions:
         with redis_errors("read the number of partitions"):
             replies = pipe.execute(raise_on_error=False)
             for reply in replies:
-                if isinstance(reply, Exception) and "no such key" not in str(reply):
+                if isinstance(reply, Exception) and not any(text in str(reply) for text in NO_STREAM):
                     raise reply
         there = [partition for partition, found in enumerate(replies) if not isinstance(found, Exception)]
         if not there:
