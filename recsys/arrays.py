@@ -12,6 +12,11 @@ BoolArray = npt.NDArray[np.bool_]
 Column = Any  # an Arrow array; the stubs of its kernels take neither literals nor numpy
 
 
+def true_rows(column: Any) -> BoolArray:
+    """(N,) bool: where an Arrow column of booleans is true; a null is not."""
+    return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), bool)
+
+
 def combined(column: Any) -> Column:
     """An Arrow column in one piece."""
     chunks = getattr(column, "num_chunks", None)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.amounts import earlier_quantities
+from recsys.arrays import true_rows
 from recsys.errors import SchemaMismatchError
 
 INSTANT = pa.timestamp("us", "UTC")
@@ -71,7 +71,7 @@ def upgrade_events(events: pa.Table) -> pa.Table:
         return events
     place = events.column_names.index(columns.EVENT_QUANTITY)
     found = events[columns.EVENT_QUANTITY].combine_chunks()
-    cancels = np.asarray(pc.equal(events[columns.KIND], columns.CANCEL).fill_null(False))
+    cancels = true_rows(pc.equal(events[columns.KIND], columns.CANCEL))
     quantities = earlier_quantities(found.cast(pa.int64()).fill_null(0).to_numpy(), cancels)
     column = pa.array(quantities, mask=quantities == 0)
     return events.set_column(place, columns.QUANTITY, column)

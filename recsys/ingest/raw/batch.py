@@ -79,7 +79,7 @@ def missing_column(
     """The error for a column that the mapping names and the file lacks.
 
     Args:
-        kind: what it is called where it is no column. more: another remedy, `, or check ...`.
+        kind: what it is called where it is not a column. more: another remedy, `, or check ...`.
     """
     names = list(present)
     hint = did_you_mean(name, names)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.amounts import MOST_MICROS
-from recsys.arrays import BoolArray, Column, combined
+from recsys.arrays import BoolArray, Column, combined, true_rows
 from recsys.ingest.raw.written_numbers import TWO_WAYS, read_number
 
 # The ASCII unit separator: between the elements of a list inside a text cell. Readers of formats that have
@@ -170,13 +170,13 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
         try:
             numbers = texts.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            plain = _mask(pc.match_substring_regex(texts, _NUMBER))
+            plain = true_rows(pc.match_substring_regex(texts, _NUMBER))
     if (plain | missing).all() and decimal != ",":
         endless = np.isinf(numbers)
-        two_ways = None if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
+        two_ways = None if decimal else true_rows(pc.match_substring_regex(texts, TWO_WAYS))
         values = np.where(np.isfinite(numbers), numbers, 0.0)
         return ParsedCells(values, missing | np.isnan(numbers), endless, two_ways=two_ways)
-    missing |= _mask(pc.match_substring_regex(texts, _NOT_A_NUMBER))
+    missing |= true_rows(pc.match_substring_regex(texts, _NOT_A_NUMBER))
     kept = pc.if_else(pa.array(plain), texts, pa.scalar(None, pa.string()))
     numbers = kept.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False).copy()
     rest = np.flatnonzero(~plain & ~missing)
@@ -188,7 +188,7 @@ def _numbers_of_texts(texts: Column, decimal: str | None, booleans: bool) -> Par
     numbers[rest] = np.array([0.0 if found is None else found.value for found in read])[places]
     bad = np.zeros(len(texts), bool)
     bad[rest] = np.array([found is None for found in read], bool)[places]
-    two_ways = np.zeros(len(texts), bool) if decimal else _mask(pc.match_substring_regex(texts, TWO_WAYS))
+    two_ways = np.zeros(len(texts), bool) if decimal else true_rows(pc.match_substring_regex(texts, TWO_WAYS))
     if by_comma.any():
         bad |= two_ways
     bad |= ~np.isfinite(numbers)
@@ -207,10 +207,6 @@ def as_micros(column: Any, scale: float = 1.0, strip: str = "", decimal: str | N
     huge = np.abs(micros) > MOST_MICROS
     values = np.clip(micros, -MOST_MICROS - 1, MOST_MICROS + 1).astype(np.int64)
     return ParsedCells(values, parsed.missing, parsed.bad | huge, parsed.by_comma, parsed.two_ways)
-
-
-def _mask(found: Column) -> BoolArray:
-    return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), bool)
 
 
 def _numeric(kind: pa.DataType) -> bool:

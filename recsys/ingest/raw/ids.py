@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import BoolArray, Column, combined
+from recsys.arrays import BoolArray, Column, combined, true_rows
 from recsys.identifiers import (
     HAS_CONTROL,
     IS_LIST,
@@ -71,7 +71,7 @@ def as_ids(column: Column) -> IdCells:
         return _of_floats(array)
     if pa.types.is_decimal(kind):
         texts = as_text(array)
-        whole = _mask(pc.invert(pc.match_substring(texts, "."))) & (kind.scale > 0)
+        whole = true_rows(pc.invert(pc.match_substring(texts, "."))) & (kind.scale > 0)
         return IdCells(texts, (), *_cast(array, whole))
     if not pa.types.is_string(kind):
         return IdCells(as_text(array)) if pa.types.is_integer(kind) else _of_texts(as_text(array))
@@ -93,24 +93,24 @@ def _of_texts(array: Column) -> IdCells:
     listed = None
     if (letters == ord(LIST_MARK)).any():
         listed = pc.match_substring(array, LIST_MARK)
-        faults.append((IS_LIST, _mask(listed)))
+        faults.append((IS_LIST, true_rows(listed)))
     texts = as_text(array)
     if (letters == ord("[")).any():
-        faults.append((IS_LIST, _mask(pc.match_substring_regex(texts, LIST_TEXT.pattern))))
+        faults.append((IS_LIST, true_rows(pc.match_substring_regex(texts, LIST_TEXT.pattern))))
     if (letters == ord("{")).any():
-        faults.append((IS_OBJECT, _mask(pc.match_substring_regex(texts, OBJECT_TEXT.pattern))))
+        faults.append((IS_OBJECT, true_rows(pc.match_substring_regex(texts, OBJECT_TEXT.pattern))))
     if (letters < 0x20).any() or (letters == 0x7F).any() or (letters == 0xC2).any():
-        control = _mask(pc.match_substring_regex(texts, r"\p{Cc}"))
-        faults.append((HAS_CONTROL, control if listed is None else control & ~_mask(listed)))
+        control = true_rows(pc.match_substring_regex(texts, r"\p{Cc}"))
+        faults.append((HAS_CONTROL, control if listed is None else control & ~true_rows(listed)))
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > MOST_CHARACTERS:
-        faults.append((TOO_LONG, _mask(pc.greater(pc.utf8_length(texts), MOST_CHARACTERS))))
+        faults.append((TOO_LONG, true_rows(pc.greater(pc.utf8_length(texts), MOST_CHARACTERS))))
     whole = np.zeros(len(texts), bool)
     if (letters == ord(".")).any():
-        whole = _mask(pc.match_substring_regex(texts, WHOLE.pattern))
+        whole = true_rows(pc.match_substring_regex(texts, WHOLE.pattern))
         texts = pc.replace_substring_regex(texts, WHOLE.pattern, r"\1") if whole.any() else texts
     rounded = np.zeros(len(texts), bool)
     if (letters == ord("+")).any():
-        rounded = _mask(pc.match_substring_regex(texts, _ROUNDED))
+        rounded = true_rows(pc.match_substring_regex(texts, _ROUNDED))
     found = tuple((why, rows) for why, rows in faults if rows.any())
     return IdCells(texts, found, *_cast(array, whole), *_cast(array, rounded))
 
@@ -127,7 +127,3 @@ def _bytes(array: Column) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
         return np.zeros(0, np.uint8)
     ends = np.frombuffer(buffers[1], np.int32)[array.offset : array.offset + len(array) + 1]
     return np.frombuffer(buffers[2], np.uint8)[ends[0] : ends[-1]]
-
-
-def _mask(found: Column) -> BoolArray:
-    return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), bool)

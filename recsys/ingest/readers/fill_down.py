@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.arrays import combined
+from recsys.arrays import combined, true_rows
 from recsys.ingest.mapping.row_sources import FillDown
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import as_text
@@ -44,7 +44,7 @@ def _filled(table: pa.Table, rule: FillDown) -> pa.Table:
         keys = keys.take(pa.array(above, mask=above < 0))
     begins = np.ones(count, bool)
     same = pc.equal(keys.slice(1), keys.slice(0, count - 1))
-    begins[1:] = ~same.fill_null(False).to_numpy(zero_copy_only=False)  # rows without a key stand alone
+    begins[1:] = ~true_rows(same)  # rows without a key stand alone
     first = np.maximum.accumulate(np.where(begins, places, 0))
     for name in rule.columns:
         if name in table.column_names:

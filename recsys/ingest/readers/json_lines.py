@@ -171,7 +171,7 @@ def parse_json(text: bytes, checked: bool = True) -> Any:
 
 def _lenient(text: bytes) -> Any:
     document = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None)
-    json.dumps(document, ensure_ascii=False).encode()  # half a surrogate is no text
+    json.dumps(document, ensure_ascii=False).encode()  # half a surrogate cannot be written
     return document
 
 

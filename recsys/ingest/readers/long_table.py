@@ -1,6 +1,7 @@
 """Long tables, one property of an item a row, turned into one row an item."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -43,11 +44,56 @@ def pivot_long_table(
         DataError: none of the times can be read.
     """
     notes = CellNotes()
-    present: set[str] = set()
     wanted = pa.array([name for name in columns if name != identifier], pa.string())
+    found = _gathered(batches, identifier, long, wanted)
+    for name in wanted.to_pylist():
+        if found.present and name not in found.present and name not in optional:
+            raise missing_column(f"the long table {found.file}", name, sorted(found.present), "property")
+    if not sum(map(len, found.tables)):
+        empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
+        return RawBatch(empty, ((found.file, 0),), np.zeros(0, np.int64), found.malformed), notes
+    table = pa.concat_tables(found.tables).combine_chunks()
+    ids = combined(table["id"]).dictionary_encode()
+    item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
+    count = len(ids.dictionary) + (1 if ids.null_count else 0)
+    first = np.full(count, len(table))
+    np.minimum.at(first, item, np.arange(len(table)))
+    # As they came: the catalog judges them with all its ids.
+    wide = {identifier: combined(pa.chunked_array(unified(found.written))).take(pa.array(first))}
+    order = np.argsort(_times(found.times, long, notes), kind="stable")
+    names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
+    for name in wanted.to_pylist():
+        rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
+        latest = np.full(count, -1, np.int64)
+        latest[item[rows]] = rows  # the last write of an item wins
+        values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
+        wide[name] = values
+    rows = table["row"].to_numpy()[first]
+    return RawBatch(pa.table(wide), ((found.file, 0),), rows, found.malformed), notes
+
+
+@dataclass(frozen=True)
+class _LongRows:
+    """The rows of the properties that are asked for, one part a batch.
+
+    Attributes:
+        tables: `id`, `name`, `value` and `row`. times: what to order them by. written: the ids as they came.
+        present: names of all properties. file: the first one, empty where there is none.
+    """
+
+    tables: list[pa.Table]
+    times: list[Column]
+    written: list[Column]
+    present: set[str]
+    file: str
+    malformed: tuple[Malformed, ...]
+
+
+def _gathered(batches: Iterable[RawBatch], identifier: str, long: Long, wanted: Column) -> _LongRows:
+    present: set[str] = set()
     tables: list[pa.Table] = []
     times: list[Column] = []
-    written: list[Column] = []  # the ids as they came
+    written: list[Column] = []
     malformed: list[Malformed] = []
     files: list[str] = []
     for batch in batches:
@@ -67,32 +113,7 @@ def pivot_long_table(
         time = batch.table[long.time.column] if long.time and long.time.column else table["row"]
         times.append(time.filter(chosen))
         written.append(batch.table[identifier].filter(chosen))
-    for name in wanted.to_pylist():
-        if present and name not in present and name not in optional:
-            raise missing_column(f"the long table {files[0]}", name, sorted(present), "property")
-    table = pa.concat_tables(tables).combine_chunks() if tables else None
-    if table is None or not len(table):
-        empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        return RawBatch(
-            empty, ((files[0] if files else "", 0),), np.zeros(0, np.int64), tuple(malformed)
-        ), notes
-    ids = combined(table["id"]).dictionary_encode()
-    item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
-    count = len(ids.dictionary) + (1 if ids.null_count else 0)
-    first = np.full(count, len(table))
-    np.minimum.at(first, item, np.arange(len(table)))
-    # As they came: the catalog judges them with all its ids.
-    wide = {identifier: combined(pa.chunked_array(unified(written))).take(pa.array(first))}
-    order = np.argsort(_times(times, long, notes), kind="stable")
-    names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
-    for name in wanted.to_pylist():
-        rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
-        latest = np.full(count, -1, np.int64)
-        latest[item[rows]] = rows  # the last write of an item wins
-        values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
-        wide[name] = values
-    rows = table["row"].to_numpy()[first]
-    return RawBatch(pa.table(wide), ((files[0], 0),), rows, tuple(malformed)), notes
+    return _LongRows(tables, times, written, present, files[0] if files else "", tuple(malformed))
 
 
 def _times(parts: Sequence[Column], long: Long, notes: CellNotes) -> DoubleArray | IntArray:

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, line_micros
-from recsys.arrays import BoolArray, Column, IntArray
+from recsys.arrays import BoolArray, Column, IntArray, true_rows
 from recsys.ingest.mapping.event_sources import EventSource, Quantity, Value
 from recsys.ingest.raw.cells import as_micros, as_number
 from recsys.ingest.tables.cell_notes import CellNotes
@@ -26,7 +26,7 @@ def amounts_of(
     Args:
         kinds: (N,) kind of each row; may be null.
     """
-    cancels = np.asarray(pc.equal(kinds, columns.CANCEL).fill_null(False))
+    cancels = true_rows(pc.equal(kinds, columns.CANCEL))
     quantity: Column = pa.nulls(len(raw), pa.int64())
     pieces = np.full(len(raw), PIECE, np.int64)
     absolute = False

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys import columns
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray, true_rows
 from recsys.errors import SchemaMismatchError
 from recsys.features.cross import ITEM_INPUTS, USER_INPUTS, cross_features_by_row
 from recsys.instants import SECOND
@@ -60,7 +60,7 @@ def column_of(column: Any, name: str) -> npt.NDArray[Any]:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _arrays(column)
     if pa.types.is_boolean(kind):
-        return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+        return true_rows(column)
     if name in KEY_FEATURES:
         return np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy(), np.int64)
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
