@@ -18,9 +18,9 @@ MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions 
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are refused, so that a typo does not pass in silence."""
+    """A request body: unknown fields and values of another type are refused: no typo passes in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class FiltersBody(Body):

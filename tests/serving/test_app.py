@@ -117,6 +117,13 @@ def test_reasons_speak_the_language_of_the_body_or_of_the_header(shop) -> None:
     assert first(**{"Accept-Language": "fr"}).startswith("bought before")
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"k": True}, {"k": "5"}, {"filters": {"price_min_micros": True}}, {"allow_repeats": "yes"}]
+)
+def test_values_of_another_type_are_refused(shop, wrong: dict[str, Any]) -> None:
+    assert shop.client.post("/v1/recommend", json={"user_id": "ann", **wrong}).status_code == 422
+
+
 def test_every_known_error_has_an_answer_of_its_own() -> None:
     tree = {kind for kind in subclasses(errors.RecsysError) if kind.__module__ == errors.__name__}
     assert set(RESPONSES) == tree
