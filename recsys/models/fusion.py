@@ -15,8 +15,10 @@ from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
+    OWN_COUNT,
     OWN_DUE,
     OWN_LONG,
+    OWN_RECENT,
     POPULARITY,
     SIGNALS,
     TEXT,
@@ -46,8 +48,10 @@ class FusionShape:
         cold: what an item without events is given; shrinks as its events come in.
         cold_text: how much more its text counts, in logarithms.
         without: signals that are left out, each by the beginning of its name: `text` is text and text_now.
-        text_missing: whether it reads the last signal, that an item has no text; of use only where some
-            items have one and others none.
+        text_missing: whether it reads that an item has no text; of use only where some items have one and
+            others none.
+        own_counts: whether it reads the user's plain and time-decayed counts; fusions of earlier versions do
+            not.
     """
 
     hidden: int
@@ -64,11 +68,22 @@ class FusionShape:
     cold_text: float = 0.2
     without: tuple[str, ...] = ()
     text_missing: bool = False
+    own_counts: bool = False
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Those of SIGNALS that it reads, the first ones."""
-        return SIGNALS if self.text_missing else SIGNALS[: SIGNALS.index(TEXT_MISSING)]
+        """Those of SIGNALS that it reads, in their order."""
+        unread = set() if self.text_missing else {TEXT_MISSING}
+        unread |= set() if self.own_counts else {OWN_COUNT, OWN_RECENT}
+        return tuple(name for name in SIGNALS if name not in unread)
+
+    @property
+    def places(self) -> slice | list[int]:
+        """Where they stand among SIGNALS: a slice if they are the first ones, which costs no copy."""
+        signals = self.signals
+        if signals == SIGNALS[: len(signals)]:
+            return slice(len(signals))
+        return [SIGNALS.index(name) for name in signals]
 
 
 class Fusion(nn.Module):
@@ -98,6 +113,7 @@ class Fusion(nn.Module):
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("deviation", torch.ones(columns))
         active = [not name.startswith(shape.without) if shape.without else True for name in shape.signals]
+        self._places = shape.places
         self.register_buffer("active", torch.tensor(active, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.ones(()))
         self.layers = nn.Sequential(
@@ -130,7 +146,7 @@ class Fusion(nn.Module):
 
     def score(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 scores of candidates (K, S)."""
-        signals = signals[..., : len(self.active)] * self.active.numpy()
+        signals = signals[..., self._places] * self.active.numpy()
         prior = _prior(self.shape, signals, np)
         statistics = self.mean.numpy(), self.deviation.numpy()
         inputs = _standardise(_inputs(self.shape, signals, prior, np), *statistics, np)
@@ -141,12 +157,12 @@ class Fusion(nn.Module):
 
     def score_by_prior(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 `prior_score` of items (K, S)."""
-        out: FloatArray = _prior(self.shape, signals[..., : len(self.active)] * self.active.numpy(), np)
+        out: FloatArray = _prior(self.shape, signals[..., self._places] * self.active.numpy(), np)
         return out
 
     def _active(self, signals: Tensor) -> Tensor:
         """(..., S) -> (..., those that it reads), what is left out being 0."""
-        return signals[..., : len(self.active)] * self.active
+        return signals[..., self._places] * self.active
 
     def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
@@ -230,7 +246,14 @@ def initial_fusion(
     """
     own, recent = 10.0 if repeats else 0.0, 0.3 if clock else 0.0
     shape = FusionShape(
-        hidden, scale, clock, own=own, recent=recent, without=without, text_missing=text_missing
+        hidden,
+        scale,
+        clock,
+        own=own,
+        recent=recent,
+        without=without,
+        text_missing=text_missing,
+        own_counts=True,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -12,14 +12,17 @@ from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
 
+DAY_SECONDS = 86_400
 LATEST = 100  # actions whose neighbours count
 RECENCY = 0.8  # what one moment further back multiplies an action's weight by
 NOW, LONG = 0.3, 0.97  # the same, for what is up right now and for the whole history
+OWN_HALF_LIFE_DAYS = 28.0  # of an own action, where there is a clock
 
 # The columns of `UserSignals.signals_at`, in this order.
 TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_long"
 TEXT, TEXT_NOW, WORDS, WORDS_NOW = "text", "text_now", "words", "words_now"
 OWN, OWN_LONG, OWN_MOMENTS, OWN_DUE = "own", "own_long", "own_moments", "own_due"
+OWN_COUNT, OWN_RECENT = "own_count", "own_recent"
 NETWORK, ITEM_EVENTS, POPULARITY, USER_EVENTS = "network", "item_events", "popularity", "user_events"
 TEXT_MISSING = "text_missing"  # 1 for an item without text, whose similarities by text are 0
 SIGNALS = (
@@ -34,6 +37,8 @@ SIGNALS = (
     OWN_LONG,
     OWN_MOMENTS,
     OWN_DUE,
+    OWN_COUNT,
+    OWN_RECENT,
     NETWORK,
     ITEM_EVENTS,
     POPULARITY,
@@ -110,7 +115,7 @@ class UserSignals:
     With r_m = decay^m for an action m moments back and N_k(h, i) the k-th table of neighbours:
 
         together, text, words (u, i) = sum over the latest actions h of r N_k(h, i)
-        own (u, i) = sum over the user's own actions on i of r
+        own (u, i) = sum over the user's own actions on i of r, or of 1, or of 2^-(age / half-life)
 
     Users and items share one flat index: u (N + 1) + i is item i for the u-th user. So many users cost the
     passes over arrays that one does, and for a single user the flat indexes are the item indexes. A history
@@ -171,7 +176,9 @@ class UserSignals:
             columns += _decayed_sums(slots[found], table.score[items], back, factor, decays, width)
         own = slots[actions.flat]
         columns += [_sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
-        columns += _habit_signals(own, actions, histories.request_at_seconds[actions.user], clock, width)
+        request_at = histories.request_at_seconds[actions.user]
+        columns += _habit_signals(own, actions, request_at, clock, width)
+        columns += _count_signals(own, actions, request_at, clock, width)
         history_signals = np.stack(columns, dtype=np.float32)
         history_signals[:, 0] = 0  # padding is not a neighbour
         return cls(
@@ -325,6 +332,21 @@ def _habit_signals(
     since = np.maximum((request_at[order] - at)[final][several], 1)
     due[item[first][several]] = np.log(since / np.maximum(gap, 1))
     return last, due
+
+
+def _count_signals(
+    own: IntArray, actions: _Actions, request_at: IntArray, clock: bool, width: int
+) -> tuple[DoubleArray, DoubleArray]:
+    """(P + 1,) own actions at own slots (A,), and the same halved every OWN_HALF_LIFE_DAYS by their age.
+
+    Where there is no clock both are the plain count.
+    """
+    ones = np.ones(len(own))
+    count = _sum_by_slot(own, ones, width)
+    if not clock:
+        return count, count
+    age = np.maximum(request_at - actions.at_seconds, 0)
+    return count, _sum_by_slot(own, np.exp2(-age / (OWN_HALF_LIFE_DAYS * DAY_SECONDS)), width)
 
 
 def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:
