@@ -6,13 +6,15 @@ setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
+from recsys.instants import as_utc
 from recsys.settings_sources import SETTINGS_FILE, read_sources
 from recsys.tuning_space import Range
 
@@ -159,6 +161,9 @@ class EvaluationSettings(Section):
 
     test_days: int = Field(28, ge=1)
     validation_days: int = Field(28, ge=1)
+    test_from: Annotated[datetime, AfterValidator(as_utc)] | None = Field(
+        None, description="where the test of a time-split begins; by default `test_days` before the end"
+    )
     cutoffs: tuple[int, ...] = (10, 100)
     bootstrap_samples: int = Field(1000, ge=10)
     seed: int = 0

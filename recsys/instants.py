@@ -7,6 +7,7 @@ SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
 CLOCK_TOLERANCE = 600 * SECOND  # an instant further ahead of a clock is of another clock that is wrong
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = 2**63 - 1  # microseconds that no clock reaches
 
 
 def to_micros(at: datetime) -> int:
@@ -31,6 +32,15 @@ def from_micros(micros: int) -> datetime:
     datetime.datetime(1970, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
     """
     return EPOCH + timedelta(microseconds=micros)
+
+
+def as_utc(instant: datetime) -> datetime:
+    """The instant in UTC; one without a zone is taken for UTC.
+
+    >>> as_utc(datetime(2026, 10, 1)).isoformat()
+    '2026-10-01T00:00:00+00:00'
+    """
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def utc_now() -> datetime:

@@ -1,13 +1,37 @@
 """Options that many commands have, and how their text is read."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from recsys.config import Settings
 from recsys.errors import DataError
+from recsys.instants import as_utc
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+TestFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--test-from",
+        help="Where the test of a time-split begins, a day or an instant; it lasts evaluation.test_days and "
+        "nothing after it is read. Default: evaluation.test_days before the end of the data.",
+    ),
+]
+
+
+def with_test_from(settings: Settings, test_from: str | None) -> Settings:
+    """`settings` whose test begins at `test_from`, if that is given.
+
+    Raises:
+        DataError: it is not an instant.
+    """
+    if test_from is None:
+        return settings
+    start = parse_instant("--test-from", test_from)
+    evaluation = settings.evaluation.model_copy(update={"test_from": start})
+    return settings.model_copy(update={"evaluation": evaluation})
 
 
 def parse_instant(option: str, text: str) -> datetime:
@@ -25,4 +49,4 @@ def parse_instant(option: str, text: str) -> datetime:
         raise DataError(
             f"{option} {text!r} is not an ISO 8601 instant. Write 2026-01-31T12:00:00Z."
         ) from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return as_utc(instant)

@@ -1,13 +1,14 @@
 """Actions as integer arrays: what splits, baselines and metrics work on, and the histories models read."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
+from recsys.instants import NEVER
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Interactions:
         kind: int64 codes of `recsys.columns.KIND_CODES`.
         weight: float32, how much the action says about preference.
         at: int64 microseconds since 1970, UTC.
+        undone_at: int64 microseconds, later than `at`: the instant of the cancellation that left nothing of a
+            purchase, NEVER where it stands; by default all stand.
     """
 
     users: Vocabulary
@@ -90,9 +93,30 @@ class Interactions:
     kind: IntArray
     weight: FloatArray
     at: IntArray
+    undone_at: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.undone_at) != len(self.at):
+            object.__setattr__(self, "undone_at", np.full(len(self.at), NEVER, np.int64))
 
     def __len__(self) -> int:
         return len(self.user_index)
+
+    @cached_property
+    def end(self) -> int:
+        """The instant, microseconds, right after the last action or cancellation; 0 of no actions."""
+        undone = self.undone_at[self.undone_at != NEVER]
+        return max(int(self.at.max(initial=-1)), int(undone.max(initial=-1))) + 1
+
+    def before(self, instant: int) -> "Interactions":
+        """The log as it was at `instant`: neither actions nor cancellations at or after it are in it."""
+        past = self.take(self.at < instant)
+        return replace(past, undone_at=np.where(past.undone_at < instant, past.undone_at, NEVER))
+
+    def known_at(self, instant: int) -> "Interactions":
+        """The actions before `instant` that no cancellation before `instant` undid."""
+        past = self.before(instant)
+        return past.take(past.undone_at == NEVER)
 
     def take(self, mask: BoolArray) -> "Interactions":
         """Only the actions where `mask` (M,) holds; vocabularies stay whole."""
@@ -104,6 +128,7 @@ class Interactions:
             self.kind[mask],
             self.weight[mask],
             self.at[mask],
+            self.undone_at[mask],
         )
 
     @cached_property

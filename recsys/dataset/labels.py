@@ -12,14 +12,16 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.cancellations import match_cancellations, read_amounts
 from recsys.dataset.interactions import Interactions, Vocabulary
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.instants import NEVER
 
 _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT)
 
 
 def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
-    """The actions of `kinds` with a weight above 0 on an item of the catalog, less undone purchases.
+    """The actions of `kinds` with a weight above 0 on an item of the catalog, with when they were undone.
 
-    The item vocabulary is the whole catalog, the user vocabulary all users with such an action.
+    What was undone at its own instant never stood and is left out. The item vocabulary is the whole catalog,
+    the user vocabulary all users with such an action.
 
     Args:
         events: canonical events, in any order. Quantity and value are looked at where there are
@@ -36,8 +38,9 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
     item = _indexes(events[columns.ITEM_ID], catalog.ids[1:])
     kind = _indexes(events[columns.KIND], columns.KINDS)
     weight = np.nan_to_num(events[columns.WEIGHT].to_numpy()).astype(np.float32)  # null reads as NaN
-    undone = _undone_purchases(events, kind, weight > 0)
-    wanted = ~undone & np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
+    at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    undone_at = _undone_instants(events, kind, at, weight > 0)
+    wanted = (undone_at > at) & np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
     kept = wanted & (weight > 0) & (item > 0) & events[columns.USER_ID].is_valid().to_numpy()
     if not kept.any():
         raise DataError(
@@ -47,8 +50,7 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
     names = events[columns.USER_ID].filter(pa.array(kept))
     users = Vocabulary.of(name for name in names.unique().to_pylist() if name is not None)
     user = _indexes(names, users.ids[1:])
-    at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()[kept]
-    order = np.lexsort((events[columns.SEQUENCE].to_numpy()[kept], at, user))
+    order = np.lexsort((events[columns.SEQUENCE].to_numpy()[kept], at[kept], user))
     return Interactions(
         users=users,
         items=catalog,
@@ -56,16 +58,17 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
         item_index=item[kept][order],
         kind=kind[kept][order],
         weight=weight[kept][order],
-        at=at[order],
+        at=at[kept][order],
+        undone_at=undone_at[kept][order],
     )
 
 
-def _undone_purchases(events: pa.Table, kind: IntArray, counted: BoolArray) -> BoolArray:
-    """(M,) purchases of which cancellations left nothing, as an import leaves them out."""
-    undone = np.zeros(len(kind), bool)
+def _undone_instants(events: pa.Table, kind: IntArray, at: IntArray, counted: BoolArray) -> IntArray:
+    """(M,) when a cancellation left nothing of a purchase, NEVER for everything else."""
+    undone_at = np.full(len(kind), NEVER, np.int64)
     cancels = kind == columns.KIND_CODES[columns.CANCEL]
     if not cancels.any():
-        return undone
+        return undone_at
     known = events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     bought = (kind == columns.KIND_CODES[columns.PURCHASE]) & counted
     rows = np.flatnonzero((cancels | bought) & known)
@@ -75,11 +78,10 @@ def _undone_purchases(events: pa.Table, kind: IntArray, counted: BoolArray) -> B
         np.asarray(chosen[name].combine_chunks().dictionary_encode().indices.to_numpy(), np.int64)
         for name in (columns.USER_ID, columns.ITEM_ID)
     )
-    at = chosen[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     pair = user * (int(item.max(initial=0)) + 1) + item
-    taken = match_cancellations(pair, cancels, at, *read_amounts(chosen, cancels))
-    undone[rows[taken.purchase[taken.undone]]] = True
-    return undone
+    taken = match_cancellations(pair, cancels, at[rows], *read_amounts(chosen, cancels))
+    undone_at[rows[taken.purchase[taken.undone]]] = at[rows[taken.cancel[taken.undone]]]
+    return undone_at
 
 
 def _check(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> None:

@@ -15,6 +15,7 @@ from recsys.dataset.split import (
     time_split,
 )
 from recsys.errors import DataError
+from recsys.instants import to_micros
 
 ALL = "all"  # nothing is held out for a test; the last days are still used to stop and to calibrate
 PROTOCOLS = (TIME_SPLIT, LEAVE_ONE_OUT, ALL)
@@ -47,10 +48,18 @@ class Shop:
         """The shop's actions cut by `protocol`.
 
         Raises:
-            DataError: the protocol is unknown, or cuts through a time that the data does not have.
+            DataError: the protocol is unknown, cuts through a time that the data does not have, or nowhere
+                although the settings say where the test begins.
         """
         if protocol not in PROTOCOLS:
             raise DataError(f"protocol {protocol!r} is unknown. Use one of: {', '.join(PROTOCOLS)}.")
+        test_from = settings.test_from
+        if test_from is not None and protocol != TIME_SPLIT:
+            raise DataError(
+                f"protocol {protocol!r} has no test that begins at an instant, such as the given "
+                f"{test_from:%Y-%m-%d %H:%M}. Use --protocol {TIME_SPLIT}, or leave out --test-from and "
+                "evaluation.test_from."
+            )
         if protocol == LEAVE_ONE_OUT:
             return leave_one_out(self.interactions)
         if self.info.clock == "order":
@@ -59,4 +68,5 @@ class Shop:
                 f"Use --protocol {LEAVE_ONE_OUT}."
             )
         test_days = 0 if protocol == ALL else settings.test_days
-        return time_split(self.interactions, test_days, settings.validation_days)
+        start = None if test_from is None else to_micros(test_from)
+        return time_split(self.interactions, test_days, settings.validation_days, start)

@@ -2,9 +2,11 @@
 
 The unit is the moment: all actions of one user at one instant, which is a single action in an ordered
 log and a whole basket in a shop's till. Nothing of a moment can help to guess the rest of it.
+
+A part of the log is as it was when that part ended: a purchase that is cancelled later is in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +14,11 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.errors import DataError
-from recsys.instants import DAY, SECOND, from_micros
+from recsys.instants import DAY, NEVER, SECOND, from_micros
 
 LEAVE_ONE_OUT = "leave-one-out"
 TIME_SPLIT = "time-split"
-TRAIN, VALIDATION, TEST = 0, 1, 2  # the codes of `*_parts`
+TRAIN, VALIDATION, TEST, UNDONE = 0, 1, 2, 3  # the codes of `leave_one_out_parts`
 
 PartArray = npt.NDArray[np.int8]
 
@@ -29,6 +31,8 @@ class Split:
         protocol: `leave-one-out` or `time-split`.
         train_end: microseconds; all of `train` is before it. None for leave-one-out, where every
             user has an end of their own.
+        test_start, test_end: microseconds, None for leave-one-out. The test lies in
+            [test_start, test_end); with nothing held out both are the end of the log.
     """
 
     protocol: str
@@ -36,14 +40,19 @@ class Split:
     validation: EvalCases
     test: EvalCases
     train_end: int | None
+    test_start: int | None = None
+    test_end: int | None = None
 
 
 def leave_one_out(interactions: Interactions) -> Split:
     """Each user's last moment is the test, the last but one the validation, the rest trains.
 
-    Users with fewer than three moments stay in training only. A case's `at` is the instant of its
-    targets, so the history of a test case includes the validation moment. Between users the future
-    leaks (one user's training may come after another's test); `time_split` has no such leak.
+    A user's log ends with the test moment, and is as it was then: what was undone before it is in no part,
+    what is undone after it stays. So a cancellation after the test moment changes nothing that is trained or
+    validated; it only takes its purchase from the targets of the test. Users with fewer than three moments
+    stay in training only. A case's `at` is the instant of its targets, so the history of a test case
+    includes the validation moment. Between users the future leaks (one user's training may come after
+    another's test); `time_split` has no such leak.
 
     Raises:
         DataError: no user has three moments.
@@ -54,31 +63,72 @@ def leave_one_out(interactions: Interactions) -> Split:
             f"none of {len(interactions.users) - 1} users acted at three instants, so there is "
             "no case to predict. Import more events or more kinds of event."
         )
-    validation, test = (_cases(interactions, parts == part, None) for part in (VALIDATION, TEST))
-    return Split(LEAVE_ONE_OUT, interactions.take(parts == TRAIN), validation, test, None)
+    train = interactions.take(parts == TRAIN)
+    return Split(
+        LEAVE_ONE_OUT,
+        replace(train, undone_at=np.full(len(train), NEVER, np.int64)),
+        _cases(interactions, parts == VALIDATION, None),
+        _cases(interactions, (parts == TEST) & (interactions.undone_at == NEVER), None),
+        None,
+    )
 
 
-def time_split(interactions: Interactions, test_days: int, validation_days: int) -> Split:
-    """The last `test_days` times 24 hours are the test, `validation_days` before them the validation.
+def time_split(
+    interactions: Interactions, test_days: int, validation_days: int, test_from: int | None = None
+) -> Split:
+    """A test of `test_days` times 24 hours, by default the last ones, and a validation right before it.
 
-    A case is a user with an action in the window, its targets are the distinct items of the window,
-    and its `at` is the window's start. Users without any earlier action stay in, as cold users.
+    A case is a user with an action in the window, its targets are the distinct items of the window that stand
+    at its end, and its `at` is the window's start. Users without any earlier action stay in, as cold users.
+    Training is as it was known at its end: see `Interactions.known_at`.
+
+    Args:
+        test_from: microseconds, where the test begins; it ends `test_days` later or where the log does, and
+            nothing after it is read.
 
     Raises:
         DataError: nothing is left to train on, or a window is empty.
     """
-    train_end, test_start = _cuts(interactions, test_days, validation_days)
-    parts = time_parts(interactions, test_days, validation_days)
-    for part, name in ((TRAIN, "training"), (VALIDATION, "validation")):
-        if not (parts == part).any():
-            days = (int(interactions.at.max()) - int(interactions.at.min())) / DAY
+    if not len(interactions):
+        raise DataError("there are no actions to split. Run `recsys data import` first.")
+    last = int(interactions.at.max())
+    if test_from is not None:
+        _check_test_from(interactions, test_from)
+        test_start = test_from
+        test_end = min(test_start + test_days * DAY, interactions.end)
+    else:
+        test_start, test_end = last + 1 - test_days * DAY, interactions.end
+    train_end = test_start - validation_days * DAY
+    split = split_at(interactions, train_end, test_start if test_days else test_end, test_end)
+    days = (last - int(interactions.at.min())) / DAY
+    for part, name in ((split.train, "training"), (split.validation, "validation")):
+        if not len(part):
             raise DataError(
                 f"no event is left for {name}: the data spans {days:.1f} days, the test {test_days} and the "
                 f"validation {validation_days}. Lower evaluation.test_days or evaluation.validation_days "
-                "(with --incremental those of incremental), use --protocol leave-one-out, which holds back "
-                "the last actions of each user instead of days, or import more events."
+                "(with --incremental those of incremental), move --test-from, use --protocol leave-one-out, "
+                "which holds back the last actions of each user instead of days, or import more events."
             )
-    return split_at(interactions, train_end, test_start)
+    if test_days and not len(split.test):
+        raise DataError(
+            f"nobody acts in the {test_days} days from {_minute(test_start)}, so there is no case. "
+            "Raise evaluation.test_days or move --test-from."
+        )
+    return split
+
+
+def _check_test_from(interactions: Interactions, test_from: int) -> None:
+    first, last = int(interactions.at.min()), int(interactions.at.max())
+    if not first < test_from <= last:
+        side = "before the second" if test_from <= first else "after the last"
+        raise DataError(
+            f"the test cannot begin at {_minute(test_from)}: that is {side} of the actions, which were from "
+            f"{_minute(first)} to {_minute(last)}. Choose an instant between them for --test-from."
+        )
+
+
+def _minute(instant: int) -> str:
+    return f"{from_micros(instant):%Y-%m-%d %H:%M}"
 
 
 def check_next_actions(interactions: Interactions) -> None:
@@ -121,15 +171,24 @@ def _some_act_twice(interactions: Interactions) -> bool:
     return bool(((np.diff(seconds) != 0) & (np.diff(users) == 0)).any())
 
 
-def split_at(interactions: Interactions, train_end: int, test_start: int) -> Split:
-    """A cut through time at two instants, microseconds: with equal ones cases of other logs compare."""
-    at = interactions.at
+def split_at(
+    interactions: Interactions, train_end: int, test_start: int, test_end: int | None = None
+) -> Split:
+    """A cut through time at instants, microseconds: with equal ones cases of other logs compare.
+
+    Args:
+        test_end: by default the end of the log.
+    """
+    test_end = interactions.end if test_end is None else test_end
+    before_test, before_end = interactions.known_at(test_start), interactions.known_at(test_end)
     return Split(
         TIME_SPLIT,
-        interactions.take(at < train_end),
-        _cases(interactions, (at >= train_end) & (at < test_start), train_end),
-        _cases(interactions, at >= test_start, test_start),
+        interactions.known_at(train_end),
+        _cases(before_test, before_test.at >= train_end, train_end),
+        _cases(before_end, before_end.at >= test_start, test_start),
         train_end,
+        test_start,
+        test_end,
     )
 
 
@@ -139,32 +198,27 @@ def known_before_test(interactions: Interactions, split: Split) -> Interactions:
     Under leave-one-out only the training part, which is the classic protocol: models are fitted without
     any user's validation item.
     """
-    if split.train_end is None:
-        return split.train
-    return interactions.take(interactions.at < test_start(interactions, split))
-
-
-def test_start(interactions: Interactions, split: Split) -> int:
-    """The instant, microseconds, at which the test of a cut through time begins; else the data's end."""
-    return int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+    return split.train if split.test_start is None else interactions.known_at(split.test_start)
 
 
 def leave_one_out_parts(interactions: Interactions) -> PartArray:
-    """(M,) int8: for each action TRAIN, VALIDATION or TEST under leave-one-out."""
-    moments = moments_of(interactions)
+    """(M,) int8: for each action TRAIN, VALIDATION or TEST under leave-one-out.
+
+    UNDONE are those that a cancellation took back before their user's test moment.
+    """
+    user = interactions.user_index
+    ends = np.zeros(len(interactions.users), np.int64)
+    ends[user] = interactions.at  # the last write of a user wins
+    standing = interactions.undone_at >= ends[user]
+    parts = np.full(len(interactions), UNDONE, np.int8)
+    kept = interactions.take(standing)
+    moments = moments_of(kept)
     last = np.zeros(len(interactions.users), np.int64)
-    last[interactions.user_index] = moments  # the last write of a user wins
-    behind = last[interactions.user_index] - moments
-    has_case = last[interactions.user_index] >= 2
-    parts = np.where(behind == 0, TEST, np.where(behind == 1, VALIDATION, TRAIN))
-    return np.where(has_case, parts, TRAIN).astype(np.int8)
-
-
-def time_parts(interactions: Interactions, test_days: int, validation_days: int) -> PartArray:
-    """(M,) int8: for each action TRAIN, VALIDATION or TEST under a cut through time."""
-    train_end, test_start = _cuts(interactions, test_days, validation_days)
-    at = interactions.at
-    return np.where(at >= test_start, TEST, np.where(at >= train_end, VALIDATION, TRAIN)).astype(np.int8)
+    last[kept.user_index] = moments
+    last = last[kept.user_index]
+    held = np.where(moments == last, TEST, np.where(moments == last - 1, VALIDATION, TRAIN))
+    parts[standing] = np.where(last >= 2, held, TRAIN)
+    return parts
 
 
 def moments_of(interactions: Interactions) -> IntArray:
@@ -182,7 +236,7 @@ def moments_of(interactions: Interactions) -> IntArray:
 
 
 def history_ends(interactions: Interactions, user_index: IntArray, at: IntArray) -> IntArray:
-    """(U,) int64: where each user's actions strictly before `at` end.
+    """(U,) int64: where each user's actions strictly before `at` end, undone ones included.
 
     Case c may see the actions `user_offsets[user_index[c]]:history_ends(...)[c]`, nothing else.
     """
@@ -197,7 +251,7 @@ def history_ends(interactions: Interactions, user_index: IntArray, at: IntArray)
 
 
 def histories_before(interactions: Interactions, cases: EvalCases) -> tuple[IntArray, IntArray]:
-    """Every action that came before its case's instant: rows of `cases` and rows of `interactions`.
+    """Every action that came before its case's instant and stood then: rows of `cases` and `interactions`.
 
     Case by case, oldest first; a user without history has none.
     """
@@ -205,15 +259,9 @@ def histories_before(interactions: Interactions, cases: EvalCases) -> tuple[IntA
     counts = history_ends(interactions, cases.user_index, cases.at) - starts
     case = np.repeat(np.arange(len(cases)), counts)
     first = np.cumsum(counts) - counts
-    return case, np.arange(len(case)) - first[case] + starts[case]
-
-
-def _cuts(interactions: Interactions, test_days: int, validation_days: int) -> tuple[int, int]:
-    """The end of training and the start of the test, microseconds."""
-    if not len(interactions):
-        raise DataError("there are no actions to split. Run `recsys data import` first.")
-    test_start = int(interactions.at.max()) + 1 - test_days * DAY
-    return test_start - validation_days * DAY, test_start
+    action = np.arange(len(case)) - first[case] + starts[case]
+    standing = interactions.undone_at[action] >= cases.at[case]
+    return case[standing], action[standing]
 
 
 def _cases(interactions: Interactions, mask: BoolArray, at: int | None) -> EvalCases:

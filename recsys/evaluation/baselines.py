@@ -16,7 +16,7 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split, histories_before
 from recsys.evaluation.scorer import Scorer
-from recsys.instants import DAY
+from recsys.instants import DAY, NEVER
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.tfidf import tfidf_matrix
@@ -78,15 +78,20 @@ class Popularity:
 
 
 class RecentPopularity:
-    """score_i = events of item i before the day of the case, halved every two weeks."""
+    """score_i = events of item i before the day of the case that stood then, halved every two weeks."""
 
     name = "recent popularity"
 
     def __init__(self, interactions: Interactions, half_life_days: float = 14.0) -> None:
-        order = np.argsort(interactions.at, kind="stable")
-        self._at = interactions.at[order]
-        self._items = interactions.item_index[order]
-        self._weight = interactions.weight[order].astype(np.float64)
+        undone = interactions.take(interactions.undone_at != NEVER)
+        # An action counts from its instant on, by its age; a cancellation takes the same away again.
+        since = np.concatenate([interactions.at, undone.undone_at])
+        order = np.argsort(since, kind="stable")
+        self._since = since[order]
+        self._at = np.concatenate([interactions.at, undone.at])[order]
+        self._items = np.concatenate([interactions.item_index, undone.item_index])[order]
+        weight = np.concatenate([interactions.weight, -undone.weight])
+        self._weight = weight[order].astype(np.float64)
         self._size = len(interactions.items)
         self._half_life = half_life_days * DAY
 
@@ -102,7 +107,7 @@ class RecentPopularity:
         rows = np.empty((len(instants), self._size), np.float32)
         total, before, start = np.zeros(self._size), instants[0], 0
         for row, now in enumerate(instants):
-            end = int(np.searchsorted(self._at, now))
+            end = int(np.searchsorted(self._since, now))
             weight = self._weight[start:end] * np.exp2((self._at[start:end] - now) / self._half_life)
             total *= np.exp2((before - now) / self._half_life)
             total += np.bincount(self._items[start:end], weight, self._size)

@@ -1,6 +1,6 @@
 """Whether a candidate bundle is good enough to replace the one in production, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -98,9 +98,7 @@ def in_vocabulary(interactions: Interactions, items: Vocabulary) -> Interactions
     """The actions on items that `items` knows, by its indexes."""
     index = items.indexes(interactions.items.ids)[interactions.item_index]
     known = interactions.take(index > 0)
-    return Interactions(
-        known.users, items, known.user_index, index[index > 0], known.kind, known.weight, known.at
-    )
+    return replace(known, items=items, item_index=index[index > 0])
 
 
 class TranslatedScorer:

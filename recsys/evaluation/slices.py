@@ -7,7 +7,7 @@ import numpy as np
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import history_ends
+from recsys.dataset.split import histories_before
 from recsys.evaluation.rankings import seen_items
 
 ALL_CASES = "all"
@@ -70,8 +70,8 @@ def slices_of(
 
 def _by_history(cases: EvalCases, interactions: Interactions, owner: IntArray) -> dict[str, BoolArray]:
     """The targets of users with so many actions strictly before the case's instant."""
-    users = cases.user_index
-    length = history_ends(interactions, users, cases.at) - interactions.user_offsets[users]  # (U,)
+    case, _ = histories_before(interactions, cases)
+    length = np.bincount(case, minlength=len(cases))  # (U,)
     masks = {}
     for low, high in HISTORY_LENGTHS:
         name = f"{low}+" if high is None else "none" if not high else f"{low}-{high}"

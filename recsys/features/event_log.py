@@ -14,8 +14,8 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.cancellations import TakenBack, match_cancellations, read_amounts
 from recsys.errors import SchemaMismatchError
+from recsys.instants import NEVER
 
-NEVER = np.iinfo(np.int64).max
 IS_ACTION = np.array([False, *(kind in columns.ACTION_KINDS for kind in columns.KINDS)])  # by kind's code
 IMPRESSION_CODE = columns.KIND_CODES[columns.IMPRESSION]
 PURCHASE_CODE = columns.KIND_CODES[columns.PURCHASE]

@@ -10,8 +10,9 @@ import numpy as np
 from recsys import columns
 from recsys.amounts import saturating_sums
 from recsys.arrays import BoolArray, IntArray
-from recsys.features.event_log import NEVER, EventLog
+from recsys.features.event_log import EventLog
 from recsys.features.windows import day_of, leaves_at
+from recsys.instants import NEVER
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ _PLACEHOLDERS = {
     "redis_url": "redis://:password@localhost:6379/0",
     "database_url": "postgresql://user:password@localhost/shop",
     "api_key": "a long random text",
+    "evaluation.test_from": "2026-10-01",
 }
 
 

@@ -9,6 +9,7 @@ from recsys.config import EvaluationSettings
 
 BUNDLE_FORMAT = 2
 NO_CLOCK = "the data has an order but no clock, so no feature is known at an instant"  # as `no_ranker`
+_HELD_OUT = ("test_days", "validation_days", "test_from")
 
 
 class Manifest(BaseModel):
@@ -50,7 +51,7 @@ class Manifest(BaseModel):
     files: dict[str, str] = {}
 
     def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:
-        """`settings` with the days that the bundle's training held back: on others it might have learned."""
-        recorded = self.settings.get("evaluation", {})
-        days = {name: recorded[name] for name in ("test_days", "validation_days") if name in recorded}
-        return settings.model_copy(update=days)
+        """`settings` with what the bundle's training held back: from other days it might have learned."""
+        recorded = {"test_from": None, **self.settings.get("evaluation", {})}
+        held = {name: recorded[name] for name in _HELD_OUT if name in recorded}
+        return EvaluationSettings.model_validate(settings.model_dump() | held)

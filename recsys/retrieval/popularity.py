@@ -21,13 +21,13 @@ def decayed_popularity(interactions: Interactions, now: int, half_life_days: flo
     popularity_i = sum over actions a of i with at_a < now of weight_a 2^(-(now - at_a) / half_life)
 
     Args:
-        now: microseconds; actions at or after it count nothing.
+        now: microseconds; actions at or after it count nothing, nor do those that were undone before it.
         half_life_days: `math.inf` for plain popularity, also where the data has no clock.
     """
-    past = interactions.at < now
-    age_days = (now - interactions.at[past]) / DAY
-    weight = interactions.weight[past] * np.exp2(-age_days / half_life_days)
-    counts = np.bincount(interactions.item_index[past], weight, minlength=len(interactions.items))
+    past = interactions.known_at(now)
+    age_days = (now - past.at) / DAY
+    weight = past.weight * np.exp2(-age_days / half_life_days)
+    counts = np.bincount(past.item_index, weight, minlength=len(past.items))
     return counts.astype(np.float32)
 
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
-from recsys.features.event_log import NEVER
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.instants import NEVER
 from recsys.streaming.item_counters import (
     ItemCounters,
     add_counters,

@@ -13,11 +13,10 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import DataError
-from recsys.features.event_log import NEVER
 from recsys.features.item_engagement import COUNT_NAME, COUNTED_KINDS, engagement_table
 from recsys.features.timeline import find_validity
 from recsys.features.windows import LONGEST_WINDOW, first_day
-from recsys.instants import DAY, SECOND
+from recsys.instants import DAY, NEVER, SECOND
 from recsys.retrieval.popularity import POPULARITY_HALF_LIFE_DAYS, POPULARITY_ORIGIN
 
 COUNTER_VERSION = 1

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
-from recsys.features.event_log import NEVER
+from recsys.instants import NEVER
 
 DUE = 0  # an expiry in the past: the first ticks write this entity's rows online
 

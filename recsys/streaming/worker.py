@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.config import StreamSettings
-from recsys.features.event_log import NEVER
 from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.tables.live_rejects import LiveRejects
-from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
+from recsys.instants import CLOCK_TOLERANCE, DAY, NEVER, SECOND
 from recsys.streaming.aggregate import (
     Aggregated,
     Categories,

@@ -73,10 +73,10 @@ def ranking_cases(
     its start and again one and two weeks in, each time with what is left of it as targets, so that
     features of several ages are learned.
     """
-    if split.train_end is None:
+    if split.train_end is None or split.test_start is None:
         cases = split.validation
     else:
-        end = int(split.test.at[0]) if len(split.test) else int(interactions.at.max()) + 1
+        end = split.test_start
         starts = range(split.train_end, max(end - WEEK_MICROS, split.train_end) + 1, WEEK_MICROS)
         cases = join_cases([window_cases(interactions, start, end) for start in list(starts)[:3]])
     if len(cases) > count:
@@ -85,10 +85,11 @@ def ranking_cases(
 
 
 def window_cases(interactions: Interactions, start: int, end: int) -> EvalCases:
-    """One case, at `start`, for each user who acted in [start, end) microseconds."""
-    inside = (interactions.at >= start) & (interactions.at < end)
-    width = len(interactions.items)
-    pairs = np.unique(interactions.user_index[inside] * width + interactions.item_index[inside])
+    """One case, at `start`, for each user who acted in [start, end) microseconds, by what stands at `end`."""
+    known = interactions.known_at(end)
+    inside = known.at >= start
+    width = len(known.items)
+    pairs = np.unique(known.user_index[inside] * width + known.item_index[inside])
     users, counts = np.unique(pairs // width, return_counts=True)
     return EvalCases(
         user_index=users,

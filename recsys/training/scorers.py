@@ -1,11 +1,13 @@
 """Trained models as scorers of the whole catalog, next to the baselines."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Histories, Interactions
-from recsys.dataset.split import history_ends
+from recsys.dataset.split import histories_before
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
 from recsys.models.retriever.retriever import Retriever
@@ -87,10 +89,11 @@ class ServedScorer:
 
 
 def seen_lists(interactions: Interactions, cases: EvalCases) -> list[IntArray]:
-    """For each case the items that its user acted on strictly before its instant."""
-    ends = history_ends(interactions, cases.user_index, cases.at)
-    starts = interactions.user_offsets[cases.user_index]
-    return [interactions.item_index[start:end] for start, end in zip(starts, ends, strict=True)]
+    """For each case the items that its user acted on strictly before its instant, less what was undone."""
+    case, action = histories_before(interactions, cases)
+    edges = np.searchsorted(case, np.arange(len(cases) + 1))
+    items = interactions.item_index[action]
+    return [items[start:end] for start, end in pairwise(edges)]
 
 
 class CaseRows:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import count
 
 from recsys.dataset.interactions import Interactions
-from recsys.dataset.split import TEST, Split, known_before_test, leave_one_out_parts
+from recsys.dataset.split import TRAIN, VALIDATION, Split, known_before_test, leave_one_out_parts
 from recsys.errors import DataError
 from recsys.models.bundle import Bundle
 from recsys.models.retriever.retriever import Retriever
@@ -52,7 +52,8 @@ def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> B
 def training_and_validation(interactions: Interactions, split: Split) -> Interactions:
     """All actions of training and validation."""
     if split.train_end is None:
-        return interactions.take(leave_one_out_parts(interactions) != TEST)
+        parts = leave_one_out_parts(interactions)
+        return interactions.take((parts == TRAIN) | (parts == VALIDATION))
     return known_before_test(interactions, split)
 
 

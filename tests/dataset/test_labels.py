@@ -8,6 +8,7 @@ import pytest
 from recsys import columns
 from recsys.dataset.labels import build_interactions
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.instants import NEVER
 
 
 def events(*rows: tuple[str | None, str | None, str, int, int, float | None]) -> pa.Table:
@@ -90,16 +91,22 @@ def test_a_missing_column_is_named() -> None:
         build_interactions(table, ITEMS, ["view"])
 
 
-def test_a_purchase_that_was_taken_back_is_no_label_and_one_of_which_a_part_was_is() -> None:
+def test_a_purchase_that_was_taken_back_says_when_and_one_of_which_a_part_was_stands() -> None:
     table = events(
         ("u", "a", "purchase", 1, 1, 1.0),
         ("u", "b", "purchase", 2, 2, 1.0),
         ("v", "a", "purchase", 3, 3, 1.0),
         ("u", "a", "cancel", 4, 4, 0.0),
         ("u", "b", "cancel", 5, 5, 0.0),
+        ("v", "b", "purchase", 6, 6, 1.0),
+        ("v", "b", "cancel", 6, 7, 0.0),
     )
-    quantity = pa.array([2000, 2000, None, None, 500], pa.int64())
+    quantity = pa.array([2000, 2000, None, None, 500, None, None], pa.int64())
     table = table.append_column(columns.QUANTITY, quantity)
-    table = table.append_column(columns.VALUE_MICROS, pa.nulls(5, pa.int64()))
+    table = table.append_column(columns.VALUE_MICROS, pa.nulls(7, pa.int64()))
     found = build_interactions(table, ITEMS, ["purchase"])
-    assert found.at.tolist() == [2_000_000, 3_000_000]
+    # The last one was undone at its own instant: it never stood.
+    assert found.at.tolist() == [1_000_000, 2_000_000, 3_000_000]
+    assert found.undone_at.tolist() == [4_000_000, NEVER, NEVER]
+    assert found.known_at(4_000_000).at.tolist() == [1_000_000, 2_000_000, 3_000_000]
+    assert found.known_at(4_000_001).at.tolist() == [2_000_000, 3_000_000]

@@ -1,5 +1,7 @@
 """Leave-one-out and the cut through time; neither ever leaks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,19 +11,21 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import (
     TEST,
     TRAIN,
-    VALIDATION,
+    UNDONE,
+    Split,
     check_next_actions,
     check_training_part,
     histories_before,
     history_ends,
+    known_before_test,
     leave_one_out,
     leave_one_out_parts,
     moments_of,
-    time_parts,
+    split_at,
     time_split,
 )
 from recsys.errors import DataError
-from recsys.instants import DAY
+from recsys.instants import DAY, NEVER
 
 ITEM_COUNT = 6
 
@@ -34,6 +38,14 @@ def actions(*rows: tuple[int, int, int]) -> Interactions:
     items = Vocabulary(("", *(f"i{i}" for i in range(1, ITEM_COUNT + 1))))
     weight = np.ones(len(user), np.float32)
     return Interactions(users, items, user, item, np.full(len(user), 3), weight, day * DAY)
+
+
+def undone(log: Interactions, *rows: tuple[int, int]) -> Interactions:
+    """`log` with purchases taken back: row of the log, instant (days)."""
+    undone_at = log.undone_at.copy()
+    for row, day in rows:
+        undone_at[row] = day * DAY
+    return replace(log, undone_at=undone_at)
 
 
 logs = st.lists(
@@ -123,15 +135,122 @@ def test_leave_one_out_never_trains_on_what_came_at_or_after_a_case(log: Interac
 def test_time_split_never_trains_on_what_came_at_or_after_any_case(
     log: Interactions, test_days: int, validation_days: int
 ) -> None:
-    parts = time_parts(log, test_days, validation_days)
-    if not ((parts == TRAIN).any() and (parts == VALIDATION).any()):
+    cut = int(log.at.max()) + 1 - test_days * DAY
+    early = cut - validation_days * DAY
+    if not ((log.at < early).any() and ((log.at >= early) & (log.at < cut)).any()):
         return
     split = time_split(log, test_days, validation_days)
     assert split.train.at.max() < split.validation.at.min() < split.test.at.min()
-    pairs = {(u, i) for u, i, part in zip(log.user_index, log.item_index, parts, strict=True) if part == TEST}
+    tested = log.at >= cut
+    pairs = set(zip(log.user_index[tested], log.item_index[tested], strict=True))
     owners = np.repeat(split.test.user_index, np.diff(split.test.target_offsets))
     assert set(zip(owners, split.test.targets, strict=True)) == pairs
     assert len(split.test.targets) == len(pairs)  # distinct
+
+
+def test_a_cut_sees_purchases_that_are_cancelled_after_it() -> None:
+    log = actions((1, 1, 0), (1, 2, 1), (1, 3, 4), (1, 4, 5), (1, 5, 8), (1, 6, 9))
+    # Training ends at day 3, the test begins at day 6. Purchases 1 and 2 go back on days 2 and 3, that of the
+    # validation's item 3 on day 5, of 4 on day 7, of the test's item 5 on day 20.
+    log = undone(log, (0, 2), (1, 3), (2, 5), (3, 7), (4, 20))
+    split = split_at(log, 3 * DAY, 6 * DAY)
+    assert split.train.item_index.tolist() == [2]
+    assert split.train.undone_at.tolist() == [NEVER]
+    assert split.validation.targets.tolist() == [4]
+    assert split.test.targets.tolist() == [6]
+    assert (split.test_start, split.test_end) == (6 * DAY, 20 * DAY + 1)
+    assert known_before_test(log, split).item_index.tolist() == [4]
+    # A test that ends on day 10 does not know that item 5 went back on day 20.
+    assert split_at(log, 3 * DAY, 6 * DAY, 10 * DAY).test.targets.tolist() == [5, 6]
+
+
+def test_a_history_holds_what_stood_at_the_instant_of_its_case() -> None:
+    log = undone(actions((1, 1, 0), (1, 2, 1), (2, 3, 0)), (0, 2))
+    at = np.array([2, 3, 9]) * DAY
+    cases = EvalCases(np.array([1, 1, 2]), at, np.zeros(4, np.int64), np.zeros(0, np.int64))
+    rows, action = histories_before(log, cases)
+    assert rows.tolist() == [0, 0, 1, 2]  # at day 2 itself the cancellation is not known yet
+    assert log.item_index[action].tolist() == [1, 2, 2, 3]
+
+
+undone_logs = st.tuples(logs, st.lists(st.integers(1, 20), min_size=60, max_size=60)).map(
+    lambda drawn: replace(
+        drawn[0],
+        undone_at=np.array(
+            [
+                int(at) + after * DAY if after < 8 else NEVER
+                for at, after in zip(drawn[0].at, drawn[1][: len(drawn[0])], strict=True)
+            ]
+        ),
+    )
+)
+
+
+def training_and_validation(split: Split) -> list[list[int]]:
+    cases = split.validation
+    arrays = (split.train.user_index, split.train.item_index, split.train.at, split.train.undone_at)
+    return [each.tolist() for each in (*arrays, cases.user_index, cases.at, cases.targets)]
+
+
+@given(undone_logs, st.integers(1, 12))
+def test_nothing_at_or_after_a_cut_changes_what_was_known_before_it(log: Interactions, day: int) -> None:
+    cut = day * DAY
+    known, later = log.known_at(cut), log.at >= cut
+    changed = replace(
+        log,
+        item_index=np.where(later, ITEM_COUNT + 1 - log.item_index, log.item_index),
+        undone_at=np.where(log.undone_at >= cut, NEVER, log.undone_at),
+    )
+    for name in ("user_index", "item_index", "at", "undone_at"):
+        assert getattr(changed.known_at(cut), name).tolist() == getattr(known, name).tolist()
+    for one, other in ((log, changed), (log.before(cut), log)):
+        found = [training_and_validation(split_at(each, cut - 3 * DAY, cut)) for each in (one, other)]
+        assert found[0] == found[1]
+
+
+@given(undone_logs)
+def test_no_cancellation_after_a_users_test_moment_changes_training_or_validation(log: Interactions) -> None:
+    ends = np.zeros(len(log.users), np.int64)
+    np.maximum.at(ends, log.user_index, log.at)
+    told = replace(log, undone_at=np.where(log.undone_at < ends[log.user_index], log.undone_at, NEVER))
+    if not (leave_one_out_parts(log) == TEST).any():
+        return
+    assert training_and_validation(leave_one_out(log)) == training_and_validation(leave_one_out(told))
+    parts = leave_one_out_parts(log)
+    assert ((parts == UNDONE) == (log.undone_at < ends[log.user_index])).all()
+
+
+def test_what_was_undone_before_a_users_test_is_no_moment_and_later_it_is_no_target() -> None:
+    log = actions((1, 1, 0), (1, 2, 1), (1, 3, 2), (1, 4, 3), (1, 5, 4), (1, 6, 4))
+    split = leave_one_out(undone(log, (2, 3), (4, 9)))
+    assert split.train.item_index.tolist() == [1, 2]
+    assert split.validation.targets.tolist() == [4]
+    assert split.test.targets.tolist() == [6]
+
+
+def test_a_test_may_begin_at_any_instant_and_nothing_after_it_is_read() -> None:
+    log = actions((1, 1, 0), (1, 2, 3), (1, 3, 5), (2, 4, 6), (1, 5, 7), (1, 6, 20))
+    split = time_split(log, test_days=2, validation_days=2, test_from=5 * DAY)
+    assert split.train.item_index.tolist() == [1]  # before day 3
+    assert split.validation.targets.tolist() == [2]
+    assert split.test.targets.tolist() == [3, 4]  # of [5, 7)
+    assert (split.test_start, split.test_end) == (5 * DAY, 7 * DAY)
+    assert time_split(log, 28, 2, 5 * DAY).test_end == 20 * DAY + 1
+
+
+@pytest.mark.parametrize(
+    ("test_from", "message"),
+    [
+        (0, "before the second of the actions, which were from 1970-01-01 00:00 to 1970-01-21 00:00"),
+        (21, "after the last of the actions"),
+        (8, r"nobody acts in the 2 days from 1970-01-09 00:00, .*move --test-from"),
+        (2, "no event is left for training"),
+    ],
+)
+def test_a_test_that_begins_where_it_leaves_nothing_is_rejected(test_from: int, message: str) -> None:
+    log = actions((1, 1, 0), (1, 2, 3), (1, 3, 5), (2, 4, 6), (1, 5, 7), (1, 6, 20))
+    with pytest.raises(DataError, match=message):
+        time_split(log, 2, 2, test_from * DAY)
 
 
 @given(logs)

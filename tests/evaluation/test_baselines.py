@@ -1,5 +1,7 @@
 """What each baseline recommends in a shop whose right list is obvious."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from recsys.evaluation.baselines import (
     recent_history,
     reference_baseline,
 )
-from recsys.instants import DAY
+from recsys.instants import DAY, NEVER
 from recsys.retrieval.popularity import decayed_popularity
 
 
@@ -52,6 +54,16 @@ def test_recent_popularity_scores_cases_of_different_days_each_by_its_own(shop: 
     both = EvalCases(np.array([1, 2]), np.array([1, 2]) * DAY, np.zeros(3, np.int64), np.zeros(0, np.int64))
     expected = [scorer.score(case_of(1, 1))[0].tolist(), scorer.score(case_of(2, 2))[0].tolist()]
     assert scorer.score(both).tolist() == expected
+
+
+def test_recent_popularity_counts_a_cancelled_purchase_until_it_is_cancelled(shop: Interactions) -> None:
+    undone_at = np.where(shop.at == 0, 2 * DAY, NEVER)  # what was bought on day 0 goes back on day 2
+    shop = replace(shop, undone_at=undone_at)
+    days = np.array([1, 2, 3]) * DAY
+    cases = EvalCases(np.arange(1, 4), days, np.zeros(4, np.int64), np.zeros(0, np.int64))
+    expected = [decayed_popularity(shop, int(day), 2.0) for day in days]
+    assert expected[0].sum() > 0
+    assert RecentPopularity(shop, half_life_days=2.0).score(cases) == pytest.approx(np.stack(expected))
 
 
 def test_recent_popularity_carried_from_day_to_day_is_what_counting_anew_gives(shop: Interactions) -> None:

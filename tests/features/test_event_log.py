@@ -7,7 +7,8 @@ import pytest
 
 from recsys import columns
 from recsys.errors import SchemaMismatchError
-from recsys.features.event_log import NEVER, read_log
+from recsys.features.event_log import read_log
+from recsys.instants import NEVER
 from tests.features.worlds import event, numbered, table
 
 SECOND = timedelta(seconds=1)

@@ -283,6 +283,13 @@ def test_a_protocol_for_production_holds_out_no_test() -> None:
     assert len(split.validation) == USERS
 
 
+@pytest.mark.parametrize("protocol", ["all", "leave-one-out"])
+def test_only_a_time_split_can_begin_its_test_at_an_instant(protocol: str) -> None:
+    settings = SETTINGS.evaluation.model_copy(update={"test_from": NOW})
+    with pytest.raises(DataError, match=f"'{protocol}' has no test that begins at an instant"):
+        two_tastes().split(protocol, settings)
+
+
 def test_the_rankers_cases_lie_in_the_validation_period() -> None:
     shop = two_tastes()
     split = shop.split("time-split", SETTINGS.evaluation)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import AsJson
+from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -17,6 +17,7 @@ def compare(
     protocol: Annotated[
         str | None, typer.Option(help="leave-one-out or time-split; the stricter one that the data allows.")
     ] = None,
+    test_from: TestFrom = None,
     cases: Annotated[int, typer.Option(min=1, help="Test cases, sampled.")] = 5000,
     seen: Annotated[
         str | None, typer.Option(help="keep or remove what a user had; as the shop's `repeats` says.")
@@ -34,8 +35,9 @@ def compare(
     """
     from recsys.jobs.encoders.compare import compare_shop_encoders
 
+    settings = with_test_from(load_settings(), test_from)
     found = compare_shop_encoders(
-        load_settings(), encoders, protocol=protocol, cases=cases, seen=seen, progress=bars
+        settings, encoders, protocol=protocol, cases=cases, seen=seen, progress=bars
     )
     if as_json:
         print_json(found.to_json())

@@ -8,7 +8,7 @@ import typer
 
 from recsys.cli.encoders.compare import compare
 from recsys.cli.encoders.images import images
-from recsys.cli.options import AsJson
+from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 from recsys.documents import JsonObject
@@ -41,6 +41,7 @@ def train(
     protocol: Annotated[
         str | None, typer.Option(help="Whose training part to learn from: that of the evaluation to come.")
     ] = None,
+    test_from: TestFrom = None,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a text encoder on what people did: items that go together, queries and what was chosen.
@@ -56,8 +57,9 @@ def train(
     """
     from recsys.jobs.encoders.train import train_shop_encoder
 
+    settings = with_test_from(load_settings(), test_from)
     done = train_shop_encoder(
-        load_settings(), name, base=base, layers=layers, lora=lora, protocol=protocol, progress=bars
+        settings, name, base=base, layers=layers, lora=lora, protocol=protocol, progress=bars
     )
     _print_gain(done, as_json)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.options import TestFrom, with_test_from
 from recsys.cli.output import bars, print_rows
 from recsys.config import load_settings
 
@@ -15,6 +16,7 @@ def ablate(
         str | None,
         typer.Option(help="time-split or leave-one-out. Default: the stricter one the data allows."),
     ] = None,
+    test_from: TestFrom = None,
     parts: Annotated[str | None, typer.Option(help="Which parts, separated by commas. Default: all.")] = None,
     cases: Annotated[int, typer.Option(min=1, help="How many cases of the test, sampled.")] = CASES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -29,7 +31,7 @@ def ablate(
     Example:
       recsys ablate --parts network.graph,fusion.words
     """
-    settings = load_settings()
+    settings = with_test_from(load_settings(), test_from)
     from recsys.jobs.training.ablate import ablate_parts
 
     found = ablate_parts(settings, protocol, parts, cases, bars)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.cli.options import TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -16,6 +17,7 @@ def evaluate(
     protocol: Annotated[
         str | None, typer.Option(help="time-split or leave-one-out. Default: that of the newest bundle.")
     ] = None,
+    test_from: TestFrom = None,
     seen: Annotated[
         str | None,
         typer.Option(
@@ -53,7 +55,7 @@ def evaluate(
       recsys evaluate --protocol leave-one-out --seen remove --rankings rankings.parquet
       recsys evaluate --retrained --seeds 3
     """
-    settings = load_settings()
+    settings = with_test_from(load_settings(), test_from)
     if seen not in (None, "keep", "remove"):
         raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
     from recsys.jobs.training.evaluate import evaluate_bundle

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.options import TestFrom, with_test_from
 from recsys.cli.output import bars, print_facts
 from recsys.cli.training.dry_run import print_estimate
 from recsys.config import load_settings
@@ -17,6 +18,7 @@ def train(
             "Default: time-split where the data has a clock, else leave-one-out."
         ),
     ] = None,
+    test_from: TestFrom = None,
     promote: Annotated[bool, typer.Option("--promote", help="Serve the new bundle at once.")] = False,
     incremental: Annotated[
         bool,
@@ -39,11 +41,12 @@ def train(
     \b
     Example:
       recsys train --protocol time-split --promote
+      recsys train --test-from 2026-10-01
       recsys train --incremental
       recsys train --dry-run
       torchrun --nproc-per-node 2 -m recsys.cli.app train
     """
-    settings = load_settings()
+    settings = with_test_from(load_settings(), test_from)
     if dry_run:
         if incremental:
             raise typer.BadParameter("is about a training from the start", param_hint="--dry-run")

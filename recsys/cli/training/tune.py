@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.cli.options import TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -35,6 +36,7 @@ def tune(
     protocol: Annotated[
         str | None, typer.Option(help="As for `recsys train`; trials see nothing of the test.")
     ] = None,
+    test_from: TestFrom = None,
     out: Annotated[
         Path | None, typer.Option(help="Write all settings, the best ones among them, to this TOML file.")
     ] = None,
@@ -52,7 +54,7 @@ def tune(
       recsys tune --trials 30 --sample 0.3 --out tuned.toml
       RECSYS_CONFIG=tuned.toml recsys train
     """
-    settings = load_settings()
+    settings = with_test_from(load_settings(), test_from)
     if stage not in ("retrieval", "ranking"):
         raise typer.BadParameter(f"{stage!r} is neither retrieval nor ranking", param_hint="--stage")
     if study is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", study):

@@ -88,7 +88,7 @@ def unseen_cases(shop: Shop, settings: Settings, candidate: Manifest, production
     start = to_micros(seen) + 1
     since = from_micros(start)
     log.info("compared on what happened after %s UTC", f"{since:%Y-%m-%d %H:%M}")
-    return window_cases(shop.interactions, start, int(shop.interactions.at.max()) + 1)
+    return window_cases(shop.interactions, start, shop.interactions.end)
 
 
 def _bundle_values(

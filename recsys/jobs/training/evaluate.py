@@ -104,12 +104,20 @@ def find_bundle(
 ) -> BundleRecord:
     """The bundle to evaluate: the one named, else the newest of the protocol, else one trained now.
 
+    Where the settings say from when the test is, only a bundle that was trained so will do.
+
     Raises:
-        DataError: the named bundle held out nothing, or was trained for another protocol.
+        DataError: the named bundle held out nothing, or was trained for another protocol or test.
     """
     with Registry.open(settings) as registry:
         if bundle_id is not None:
             record = registry.get(bundle_id)
+            if not _tests_from(record, settings):
+                raise DataError(
+                    f"bundle {bundle_id!r} was not trained for a test from "
+                    f"{settings.evaluation.test_from:%Y-%m-%d %H:%M}. Leave out --test-from to test it as it "
+                    "was trained, or train one with it."
+                )
             if record.protocol == ALL or protocol not in (None, record.protocol):
                 raise DataError(
                     f"bundle {bundle_id!r} was trained for the protocol {record.protocol!r}, so it has seen "
@@ -118,14 +126,23 @@ def find_bundle(
                 )
             return record
         records = [r for r in registry.list_bundles() if r.dataset == shop.info.name and r.protocol != ALL]
-    fitting = [record for record in records if protocol in (None, record.protocol)]
-    if fitting:
-        return fitting[0]
+    fitting = (record for record in records if protocol in (None, record.protocol))
+    found = next((record for record in fitting if _tests_from(record, settings)), None)
+    if found is not None:
+        return found
     wanted = protocol or shop.default_protocol
     log.info("no bundle was trained for %s yet: training one", wanted)
     manifest = run_training(settings, wanted, progress)
     with Registry.open(settings) as registry:
         return registry.get(manifest.bundle_id)
+
+
+def _tests_from(record: BundleRecord, settings: Settings) -> bool:
+    """Whether the bundle's test begins where the settings say, if they do."""
+    wanted = settings.evaluation
+    return (
+        wanted.test_from is None or load_manifest(record.path).held_out(wanted).test_from == wanted.test_from
+    )
 
 
 def run_evaluation(
@@ -218,6 +235,8 @@ def _write_reports(
     curves = sorted((settings.paths.runs / (record.run_id or "")).glob("*/curves.png"))
     title = f"{shop.info.name}: {record.bundle_id}"
     command = f"recsys evaluate --protocol {evaluation.protocol} --seen {evaluation.seen}"
+    held_out = load_manifest(record.path).held_out(settings.evaluation)
+    command += f" --test-from {held_out.test_from:%Y-%m-%dT%H:%M:%SZ}" if held_out.test_from else ""
     command += " --retrained" if RETRAINED in evaluation.models else ""
     command += f" --seeds {len(spread[0].values)}" if spread else ""
     written = write_report(

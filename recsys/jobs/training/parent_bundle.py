@@ -21,7 +21,7 @@ def incremental_protocol(settings: Settings, protocol: str | None, info: Dataset
         DataError: the data has no clock, or the protocol cuts at no instant.
     """
     days = settings.incremental
-    protocol = protocol or (TIME_SPLIT if days.test_days else ALL)
+    protocol = protocol or (TIME_SPLIT if days.test_days or settings.evaluation.test_from else ALL)
     if info.clock == "order" or protocol not in (TIME_SPLIT, ALL):
         raise DataError(
             f"{info.name} cannot be trained incrementally with protocol {protocol!r} and clock "

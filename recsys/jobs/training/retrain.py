@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from recsys.config import Settings
 from recsys.dataset.shop import Shop
-from recsys.dataset.split import test_start
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
 from recsys.instants import utc_now
@@ -101,10 +100,10 @@ def job_of_bundle(
     features.apply()
     split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
     job = TrainingJob(shop, split, features, settings, folder, progress)
-    if split.train_end is None:
+    if split.train_end is None or split.test_start is None:
         return job
-    end = test_start(shop.interactions, split)
-    return replace(job, feedback=open_feedback(settings.paths, shop.interactions.items, split.train_end, end))
+    feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)
+    return replace(job, feedback=feedback)
 
 
 def served_scorer(job: TrainingJob, bundle: Bundle, repeats: bool) -> RetrieverScorer | ServedScorer:

@@ -1,6 +1,7 @@
 """Writing a settings file: what `tomllib` reads back as the same values."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import tomlkit
@@ -50,6 +51,6 @@ def _item(value: Any) -> Item:
         array = tomlkit.array()
         array.extend(_item(of) for of in value)
         return array
-    if isinstance(value, str | bool | int | float):
+    if isinstance(value, str | bool | int | float | date):  # a datetime is one
         return tomlkit.item(value)
     raise ConfigError(f"a settings file cannot hold {value!r} ({type(value).__name__}). Write it as text.")

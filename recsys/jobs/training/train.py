@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys.config import Settings
-from recsys.dataset.split import test_start
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
@@ -170,9 +169,8 @@ def open_job(
     build_features(settings, progress)
     features.apply()
     feedback = None
-    if split.train_end is not None:
-        end = test_start(shop.interactions, split)
-        feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, end)
+    if split.train_end is not None and split.test_start is not None:
+        feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)
         if len(feedback):
             shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
             log.info(

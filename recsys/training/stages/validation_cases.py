@@ -38,6 +38,6 @@ def bundles_as_of(job: TrainingJob, bundle: Bundle, cases: EvalCases) -> Iterato
     for start, stop in zip(edges, np.append(edges[1:], len(cases)), strict=True):
         past = bundle
         if job.split.train_end is not None:
-            before = job.shop.interactions.take(job.shop.interactions.at < cases.at[start])
+            before = job.shop.interactions.known_at(int(cases.at[start]))
             past = bundle.with_arrays(popularity=popularity_at_end(before))
         yield np.arange(start, stop), past

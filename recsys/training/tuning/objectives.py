@@ -14,13 +14,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from recsys import columns
-from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts, test_start
+from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.funnel.offline import candidate_lists
+from recsys.instants import NEVER
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
@@ -81,7 +82,7 @@ def open_trials(job: TrainingJob, sample: float, seed: int) -> Trials:
         raise DataError(
             "no validation user chose anything new, so there is no case to score on. Import more events."
         )
-    known = interactions.take(~_withheld_actions(job, split.validation.user_index[evaluated_on]))
+    known = _known_actions(job, split.validation.user_index[evaluated_on])
     return Trials(
         replace(
             job,
@@ -195,16 +196,16 @@ def _sampled_settings(settings: Settings, sample: float) -> Settings:
     return settings.model_copy(update={"fusion": fusion, "ranker": ranker})
 
 
-def _withheld_actions(job: TrainingJob, users: IntArray) -> BoolArray:
-    """(M,) which actions no trial may know: the test's, and those that evaluation `users` are scored on."""
+def _known_actions(job: TrainingJob, users: IntArray) -> Interactions:
+    """The log without what no trial may know: the test, and what evaluation `users` are scored on."""
     interactions, split = job.shop.interactions, job.split
     evaluated = np.isin(interactions.user_index, users)
-    if split.train_end is None:
+    if split.train_end is None or split.test_start is None:
         parts = leave_one_out_parts(interactions)
-        withheld: BoolArray = (parts == TEST) | ((parts == VALIDATION) & evaluated)
-        return withheld
-    targets: BoolArray = (interactions.at >= split.train_end) & evaluated
-    return targets | (interactions.at >= test_start(interactions, split))
+        return interactions.take((parts != TEST) & ((parts != VALIDATION) | ~evaluated))
+    end = np.where(evaluated, split.train_end, split.test_start)
+    undone_at = np.where(interactions.undone_at < end, interactions.undone_at, NEVER)
+    return replace(interactions, undone_at=undone_at).take(interactions.at < end)
 
 
 def _train_first_stage(job: TrainingJob) -> Bundle:

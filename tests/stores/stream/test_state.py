@@ -11,8 +11,7 @@ import pytest
 from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
-from recsys.features.event_log import NEVER
-from recsys.instants import CLOCK_TOLERANCE, DAY
+from recsys.instants import CLOCK_TOLERANCE, DAY, NEVER
 from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.state import InitialState, ItemState, Step, UserState
 
