@@ -116,7 +116,11 @@ class FusionSettings(Section):
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1.0, ge=0)
     batch_size: int = Field(128, ge=1, description="requests a batch")
-    cold_weight: float = Field(3.0, ge=0, description="added to a request whose answer is a new item")
+    cold_weight: float | None = Field(
+        None,
+        ge=0,
+        description="added to a request whose answer is a new item; null = chosen on held-out users",
+    )
     candidates: int = Field(150, ge=2, description="candidates a training request")
     requests: int = Field(50_000, ge=1, description="training requests, sampled")
     seed: int = 0

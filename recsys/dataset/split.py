@@ -193,12 +193,12 @@ def split_at(
 
 
 def known_before_test(interactions: Interactions, split: Split) -> Interactions:
-    """The actions that a model may have seen before the test: those of training and validation.
-
-    Under leave-one-out only the training part, which is the classic protocol: models are fitted without
-    any user's validation item.
-    """
-    return split.train if split.test_start is None else interactions.known_at(split.test_start)
+    """The actions that a model may have seen before the test: those of training and validation."""
+    if split.test_start is not None:
+        return interactions.known_at(split.test_start)
+    parts = leave_one_out_parts(interactions)
+    known = interactions.take((parts == TRAIN) | (parts == VALIDATION))
+    return replace(known, undone_at=np.full(len(known), NEVER, np.int64))
 
 
 def leave_one_out_parts(interactions: Interactions) -> PartArray:

@@ -21,7 +21,7 @@ from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
 from recsys.progress import Progress, silent
 
-RETRAINED = "recsys, retrained with validation events"  # a row apart: the others never learned from those
+VALIDATION_CHOOSES = "recsys, validation only chooses"  # as published models are trained
 
 
 @dataclass(frozen=True)

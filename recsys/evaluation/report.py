@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recsys import atomic
 from recsys.errors import ArtifactError
-from recsys.evaluation.compare import RETRAINED, Evaluation
+from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation
 from recsys.evaluation.plots import accuracy_plot, popularity_plot, reliability_plot, slices_plot
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.rendering import render
@@ -89,8 +89,8 @@ def report_sections(
     """What the report says, in order."""
     first = min(evaluation.cutoffs)
     apart = (
-        f" The row '{RETRAINED}' stands apart: it learned from events that the others were kept from."
-        if RETRAINED in evaluation.models
+        f" The row '{VALIDATION_CHOOSES}' was not fitted to validation events, as in published results."
+        if VALIDATION_CHOOSES in evaluation.models
         else ""
     )
     parts: list[Section] = [

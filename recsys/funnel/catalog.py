@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle
+from recsys.models.orders import NO_HISTORY, POPULARITY_OF_ALL_TIME
 
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
 
@@ -53,7 +54,9 @@ class Catalog:
     Attributes:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
         popularity: (N + 1,) float64, comparable among items only: the bundle's, or what is popular now.
-        by_popularity: (N,) item indexes, the most popular first.
+        by_popularity: (N,) item indexes, the most popular first, lately or of all time as the bundle was
+        found
+            to do better.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -64,6 +67,9 @@ class Catalog:
         self.brands = CategoricalColumn.of(items.brands)
         self._with_attribute = _postings(items.attributes)
         self._attribute_names = {name for name, _ in self._with_attribute}
+        self._all_time: FloatArray | None = None
+        if bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME:
+            self._all_time = bundle.signal_tables.item_events
         self._sort(bundle.popularity.astype(np.float64))
 
     def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
@@ -80,6 +86,8 @@ class Catalog:
         other._attribute_names = {name for name, _ in other._with_attribute}
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
+        if self._all_time is not None:
+            other._all_time = np.concatenate([self._all_time, np.zeros(len(new), np.float32)])
         other.by_popularity = np.concatenate([self.by_popularity, new])
         before = self.categories.codes[index[index < len(self)]]
         other._by_category = dict(self._by_category)
@@ -96,7 +104,8 @@ class Catalog:
 
     def _sort(self, popularity: DoubleArray) -> None:
         self.popularity = popularity
-        order = np.argsort(-popularity, kind="stable")
+        sorted_by = popularity if self._all_time is None else self._all_time
+        order = np.argsort(-sorted_by, kind="stable")
         self.by_popularity: IntArray = order[order > 0]
         self._by_category = _grouped(self.categories.codes, self.by_popularity)
 

@@ -10,6 +10,7 @@ from recsys.dataset.interactions import Histories
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle
+from recsys.models.orders import FUSION, first_stage_scores
 from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
 
@@ -33,6 +34,7 @@ def candidate_lists(
     seen: list[IntArray] | None,
     count: int,
     progress: Progress = silent,
+    order: str = FUSION,
 ) -> tuple[IntArray, FloatArray]:
     """(R, count) candidate item indexes, 0 = padding, and their (R, count) fused scores.
 
@@ -40,13 +42,14 @@ def candidate_lists(
 
     Args:
         seen: for each request the items that must not come back; None where repeats are welcome.
+        order: whose scores to give instead, see `recsys.models.orders`.
     """
     catalog = Catalog(bundle)
     found = np.zeros((len(histories), count), np.int64)
     scores = np.zeros((len(histories), count), np.float32)
     for part in _first_stage(bundle, catalog, histories, seen, count, progress):
         found[part.row, part.column] = part.items
-        scores[part.row, part.column] = bundle.fusion.score(part.signals)
+        scores[part.row, part.column] = first_stage_scores(order, bundle.fusion, part.signals)
     for row in np.flatnonzero(~histories.items.any(axis=1)).tolist():
         index = catalog.popular(count, _allowed(len(catalog), seen and [seen[row]], 1)[0])
         found[row, : len(index)], scores[row, : len(index)] = index, np.nan

@@ -10,6 +10,7 @@ from recsys.features.cross import cross_features
 from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.models.bundle import Bundle
+from recsys.models.orders import FUSION, RANKER, REQUEST_KINDS, first_stage_scores
 
 POOL = 5  # times the slate's length: items that diversity chooses among
 SMALLEST_POOL = 50
@@ -70,24 +71,30 @@ def score_candidates(
     candidates: Candidates,
     signals: FloatArray | None,
     rows: FeatureRows | None,
+    kind: str,
 ) -> tuple[FloatArray, FloatArray | None]:
     """(K,) scores and, where there is a ranker and it has features, (K,) calibrated probabilities.
 
-    Without them the score is fusion's, and for an unknown user the item's popularity.
+    The score is that of the order which the bundle has for this kind of request; fusion's where the ranker's
+    is wanted and cannot be had, and for an unknown user the item's popularity.
 
     Args:
+        kind: of the request, with or without repeats, see `recsys.models.orders`.
         popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
     """
     if signals is None:
-        fused = np.full(len(candidates), np.nan, np.float32)  # "missing" to the ranker
+        order, fused = FUSION, np.full(len(candidates), np.nan, np.float32)  # "missing" to the ranker
         fallback = popularity[candidates.index].astype(np.float32)
     else:
+        order = bundle.order_of(kind)
         fallback = fused = bundle.fusion.score(signals)
+        if order not in (RANKER, FUSION):
+            fallback = first_stage_scores(order, bundle.fusion, signals)
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
     logits = bundle.ranker.score(feature_matrix(profile, rows, fused))
-    scores = fallback if signals is None else bundle.ranker.ordering(fused, logits)
-    return scores, bundle.ranker.calibrated(logits)
+    scores = logits if order == RANKER else fallback
+    return scores, bundle.ranker.calibrated(logits, REQUEST_KINDS.index(kind))
 
 
 def sort_candidates(ranked: Ranked, known: bool) -> Ranked:

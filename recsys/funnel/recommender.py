@@ -30,7 +30,9 @@ from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemD
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
+from recsys.models.orders import SIMILAR, kind_of
 from recsys.models.signals import UserSignals
+from recsys.models.similar import similar_scores
 
 SIMILAR_POOL = 200
 
@@ -86,10 +88,11 @@ class Recommender:
         return other
 
     def with_popularity(self, popularity: DoubleArray) -> "Recommender":
-        """The same with another popularity (N + 1,): what unknown users get."""
+        """The same with another popularity (N + 1,): what unknown users get, and a signal for the others."""
         other = copy(self)
+        other.bundle = self.bundle.with_arrays(popularity=popularity.astype(np.float32))
         other.catalog = self.catalog.with_popularity(popularity)
-        other._sources = self._sources.with_bundle(self.bundle, other.catalog, np.zeros(0, np.int64))
+        other._sources = self._sources.with_bundle(other.bundle, other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
@@ -124,7 +127,7 @@ class Recommender:
         )
 
     def similar(self, request: SimilarRequest, now: datetime) -> Slate:
-        """Items that could stand in for one, by the mean of behaviour's and text's cosine.
+        """Items that could stand in for one, see `recsys.models.similar.similar_scores`.
 
         Raises:
             UnknownItemError: the item is not in the catalog.
@@ -134,8 +137,7 @@ class Recommender:
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         found = self._sources.around(item, allowed, SIMILAR_POOL)
         found = Candidates.union([found], len(found))
-        vectors, texts = self.bundle.item_vectors, self.bundle.text_vectors
-        scores = (vectors[found.index] @ vectors[item] + texts[found.index] @ texts[item]) / 2
+        scores = similar_scores(self.bundle, item, found.index, self.bundle.order_of(SIMILAR))
         best = np.argsort(-scores, kind="stable")[: max(2 * request.k, SMALLEST_POOL)]
         index = found.index[best]
         rows = self._read_items(index, read=True)
@@ -243,7 +245,13 @@ class Recommender:
             candidates, signals = self._sources.find(context, pool, self._settings.candidates)
             rows = self._read_items(candidates.index, read)
             scores, probabilities = score_candidates(
-                self.bundle, self.catalog.popularity, profile, candidates, signals, rows
+                self.bundle,
+                self.catalog.popularity,
+                profile,
+                candidates,
+                signals,
+                rows,
+                kind_of(context.repeats),
             )
             prices = prices_now(self.catalog, candidates.index, rows)
             ranked = Ranked(candidates, scores, probabilities, prices)

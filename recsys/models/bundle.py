@@ -10,6 +10,7 @@ from recsys.arrays import FloatArray
 from recsys.dataset.item_table import ItemTable
 from recsys.models.fusion import Fusion
 from recsys.models.manifest import Manifest
+from recsys.models.orders import COUNTERPART, DEFAULT_ORDERS, FUSION, RANKER
 from recsys.models.ranker import Ranker
 from recsys.models.retriever.retriever import Retriever
 from recsys.models.signals import SignalTables
@@ -43,6 +44,19 @@ class Bundle:
     def popularity(self) -> FloatArray:
         """(N + 1,) float32, time-decayed weight of events, for cold start."""
         return self.signal_tables.popularity
+
+    def order_of(self, kind: str) -> str:
+        """What the candidates of a request of this kind are ordered by, see `recsys.models.orders`.
+
+        A kind that training had no requests of is ordered as its counterpart.
+        """
+        orders = self.manifest.orders
+        choice = orders.get(kind) or orders.get(COUNTERPART.get(kind, ""))
+        if choice is not None:
+            return choice.order
+        if kind not in COUNTERPART:
+            return DEFAULT_ORDERS[kind]
+        return RANKER if self.ranker is not None and self.ranker.shape.orders else FUSION
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Every array with a row an item, under the name that it is stored by."""

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from recsys.config import EvaluationSettings
+from recsys.models.orders import OrderChoice
 
 BUNDLE_FORMAT = 2
 NO_CLOCK = "the data has an order but no clock, so no feature is known at an instant"  # as `no_ranker`
@@ -22,7 +23,9 @@ class Manifest(BaseModel):
         repeats: whether items that a user already had may be recommended again by default.
         settings: the sections of the configuration that the models were built with.
         parent: the bundle that training went on from, None where it began anew.
-        trained_until: last event that the retriever learned from, before those held back to validate.
+        trained_until: last event that the retriever learned from.
+        orders: kind of request -> what its candidates are ordered by and why; empty in bundles of earlier
+            versions.
         no_ranker: why there is none, where there is none; unknown of bundles of earlier versions.
         files: file name -> SHA-256 hex digest.
     """
@@ -47,6 +50,7 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     parent: str | None = None
     trained_until: datetime | None = None
+    orders: dict[str, OrderChoice] = {}
     no_ranker: str | None = None
     files: dict[str, str] = {}
 

@@ -25,8 +25,16 @@ RECENT_POPULARITY = "recent popularity"
 POPULARITY_OF_ALL_TIME = "popularity"
 COSINES = "cosines"  # of `similar`: the mean of behaviour's and text's
 
+COUNTERPART = {REPEATS_KEPT: REPEATS_REMOVED, REPEATS_REMOVED: REPEATS_KEPT}
+DEFAULT_ORDERS = {NO_HISTORY: RECENT_POPULARITY, SIMILAR: COSINES}
+
 POPULARITY_EXPONENT = 0.25  # of recent popularity, beside what a user took
 _REST = 1e-3  # of popularity: orders what a simple order knows nothing about
+
+
+def kind_of(repeats: bool) -> str:
+    """The kind of a request of a user with a history."""
+    return REPEATS_KEPT if repeats else REPEATS_REMOVED
 
 
 class OrderChoice(BaseModel):

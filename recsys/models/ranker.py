@@ -22,6 +22,7 @@ from recsys.errors import ArtifactMismatchError
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
 _LINEAR = frozenset({ITEM_CLICK_RATE, ITEM_CONVERSION, CATEGORY_AFFINITY, RETRIEVAL_SCORE})
 _CLIP = 8.0  # deviations; an outlier should not decide alone
+CALIBRATED_KINDS = 2  # the first kinds of request in `recsys.models.orders.REQUEST_KINDS`
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class RankerShape:
     """Columns that the ranker reads, in order, its hidden width, and what it is trusted with.
 
     Attributes:
-        orders: whether its order was found better than fusion's; else it only says how probable each is.
+        orders: whether its order was found better than fusion's for some kind of request; else it only says
+            how probable each item is.
     """
 
     features: tuple[str, ...] = RANKING_FEATURES
@@ -41,8 +43,8 @@ class Ranker(nn.Module):
     """score = MLP(standardised features, missing flags) + w * standardised retrieval score.
 
     The last layer starts at zero and w at one, so that before any training the ranker keeps the
-    retriever's order; it learns what the features add. The statistics, and the calibration
-    p = sigmoid(slope * score + offset), are stored with the weights.
+    retriever's order; it learns what the features add. The statistics, and for each kind of request the
+    calibration p = sigmoid(slope * score + offset), are stored with the weights.
     """
 
     mean: Tensor
@@ -56,7 +58,7 @@ class Ranker(nn.Module):
         count = len(shape.features)
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("deviation", torch.ones(count))
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))  # slope, offset
+        self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * CALIBRATED_KINDS))  # slope, offset
         logarithm = torch.tensor([name not in _LINEAR for name in shape.features])
         self.register_buffer("logarithm", logarithm, persistent=False)
         self.layers = nn.Sequential(
@@ -98,20 +100,20 @@ class Ranker(nn.Module):
             out: FloatArray = self(rows).cpu().numpy()
         return out
 
-    def probability(self, features: FloatArray) -> FloatArray:
+    def probability(self, features: FloatArray, kind: int = 0) -> FloatArray:
         """(K,) calibrated probability that each candidate is chosen; same order as `score`."""
-        return self.calibrated(self.score(features))
+        return self.calibrated(self.score(features), kind)
 
-    def calibrated(self, scores: FloatArray) -> FloatArray:
-        """Probabilities of raw scores of any shape."""
-        slope, offset = self.calibration.tolist()
+    def calibrated(self, scores: FloatArray, kind: int = 0) -> FloatArray:
+        """Probabilities of raw scores of any shape.
+
+        Args:
+            kind: place of the request's kind in `recsys.models.orders.REQUEST_KINDS`.
+        """
+        slope, offset = self.calibration[kind].tolist()
         logits = np.clip(slope * scores + offset, -80, 80)
         probabilities: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
         return probabilities
-
-    def ordering(self, fused: FloatArray, scores: FloatArray) -> FloatArray:
-        """What candidates are ordered by: its own `scores`, or the `fused` ones where those are better."""
-        return scores if self.shape.orders else fused
 
     def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""
@@ -134,7 +136,10 @@ class Ranker(nn.Module):
             )
         try:
             ranker = cls(RankerShape(features, int(description["hidden"]), description.get("orders", True)))
-            ranker.load_state_dict(dict(tensors))
+            known = dict(tensors)
+            if known["calibration"].ndim == 1:  # earlier versions had one for all kinds of request
+                known["calibration"] = known["calibration"].repeat(CALIBRATED_KINDS, 1)
+            ranker.load_state_dict(known)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactMismatchError(
                 f"The ranker's tensors do not fit its description: {error}. Train the bundle again."

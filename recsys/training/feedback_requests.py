@@ -11,7 +11,7 @@ from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.funnel.offline import fused_scores
 from recsys.models.bundle import Bundle
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
-from recsys.training.requests import RankingData
+from recsys.training.requests import HeldOutUsers, RankingData
 
 
 def sample_responses(feedback: Feedback, count: int, rng: np.random.Generator) -> IntArray:
@@ -27,12 +27,16 @@ def feedback_ranking_data(
     rows: IntArray,
     bundle: Bundle,
     width: int,
+    held: HeldOutUsers,
+    kind: int,
 ) -> RankingData:
     """The items that these responses showed, with features from strictly before each, and which were chosen.
 
     Args:
         bundle: the first stage whose scores the ranker will see in service.
         width: positions of a response at most; the first ones count.
+        held: users whose requests nothing is learned from.
+        kind: of these requests, its place in `recsys.models.orders.REQUEST_KINDS`.
     """
     shown = np.diff(feedback.offsets)[rows]
     width = int(min(width, shown.max(initial=1)))
@@ -45,4 +49,8 @@ def feedback_ranking_data(
     matrix = read_ranking_features(features, own_users, cases, candidates)
     scores = fused_scores(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
-    return RankingData(matrix, labels, candidates > 0, users)
+    # What was really shown counts whatever its window: there is no other.
+    whole = np.ones(len(rows), bool)
+    of_held, kinds = held.of(feedback.users.ids, users), np.full(len(rows), kind)
+    # Their own vocabulary: these users must not be taken for others of the same index.
+    return RankingData(matrix, labels, candidates > 0, of_held, kinds, whole, -1 - users)

@@ -21,14 +21,13 @@ from recsys.training.prior_weights import (
     mean_by_user,
     ndcg_values,
 )
-from recsys.training.requests import choose_held_out
 from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
-HELD_OUT_SHARE = 0.25  # of the users: chooses the epoch
 MIN_REQUESTS = 100  # with a target among the candidates; with fewer the prior stays
 STATISTICS_ROWS = 1_000_000  # candidates that mean and deviation are taken from
 BLOCK_REQUESTS = 1000  # scored at a time: bounds memory
 MONITOR = "ndcg@10"
+COLD_WEIGHTS = (0.0, 1.0, 3.0)  # tried where the settings name none
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ def train_fusion(
     mask: BoolArray,
     targets: IntArray,
     settings: FusionSettings,
+    held: BoolArray,
     users: IntArray | None = None,
     progress: Progress = silent,
 ) -> Curves:
@@ -59,44 +59,54 @@ def train_fusion(
 
     First the few weights of the prior are fitted (`fit_prior_by_coordinate_ascent`), then the MLP learns what
     they leave. Its loss is softmax cross-entropy among a request's candidates. A target outside the
-    candidates is not put among them: fusion would learn that what the prior ranks low is right. An epoch is
-    taken if its NDCG@10 on held-out users' requests, weighted in the same way, is above the prior's by a
-    standard error.
+    candidates is not put among them: fusion would learn that what the prior ranks low is right. How much
+    more a request with a cold target weighs in the loss is tried (COLD_WEIGHTS); the epoch and the weight
+    with the best NDCG@10 on held-out users' requests are taken, if that is above the prior's by a standard
+    error.
 
     Args:
         fusion: untrained.
         signals: (R, C, S) float32. labels: (R, C) whether a candidate came true.
         mask: (R, C) false for padding.
         targets: (R,) how many items came true, candidates or not.
+        held: (R,) requests that nothing is learned from.
         users: (R,) the user of each request; None = another one each time.
     """
     curves = Curves("fusion", MONITOR)
-    useful = np.flatnonzero((labels & mask).any(1) & (~labels & mask).any(1))
-    if len(useful) < MIN_REQUESTS:
+    useful = (labels & mask).any(1) & (~labels & mask).any(1)
+    kept, apart = np.flatnonzero(useful & ~held), np.flatnonzero(useful & held)
+    if useful.sum() < MIN_REQUESTS or not len(apart):
         return curves
     requests = _Requests(*(torch.from_numpy(part) for part in (signals, labels, mask, targets)))
     users = np.arange(len(labels)) if users is None else users
-    held = choose_held_out(users, useful, HELD_OUT_SHARE, np.random.default_rng(settings.seed))
-    test, kept = requests.take(held), np.setdiff1d(useful, held)
-    train = requests.take(kept)
+    train, test = requests.take(kept), requests.take(apart)
     fusion.shape = fit_prior_by_coordinate_ascent(
         fusion, train.signals, train.labels, train.mask, train.targets, settings.seed
     )
     sample = slice(None, None, -(-train.mask.numel() // STATISTICS_ROWS))
     fusion.fit_statistics(train.signals[sample][train.mask[sample]])
-    optimizer = build_adamw(fusion, settings.learning_rate, settings.weight_decay)
-    weight = _cold_weight(test, settings.cold_weight).numpy()
-    best, prior = weights_of(fusion), mean_by_user(weight * _ndcg(fusion, test), users[held])
-    with progress("train fusion", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
-        for number in range(1, settings.epochs + 1):
-            started = time.perf_counter()
-            loss = _train_epoch(fusion, optimizer, train, settings, number, advance)
-            values = mean_by_user(weight * _ndcg(fusion, test), users[held])
-            metrics = {MONITOR: float(values.mean()), f"{MONITOR} of the prior": float(prior.mean())}
-            seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
-            curves = curves.add(Epoch(number, loss, rate, seconds, metrics))
-            if curves.best_epoch == number and is_significantly_better(values, prior):
-                best = weights_of(fusion)
+    untrained = weights_of(fusion)
+    best, prior = untrained, mean_by_user(_ndcg(fusion, test), users[apart])
+    cold_weights = COLD_WEIGHTS if settings.cold_weight is None else (settings.cold_weight,)
+    steps = len(cold_weights) * settings.epochs * -(-len(kept) // settings.batch_size)
+    with progress("train fusion", steps) as advance:
+        for trial, cold_weight in enumerate(cold_weights):
+            fusion.load_state_dict(untrained, strict=False)
+            optimizer = build_adamw(fusion, settings.learning_rate, settings.weight_decay)
+            for number in range(1, settings.epochs + 1):
+                started = time.perf_counter()
+                loss = _train_epoch(fusion, optimizer, train, settings, number, cold_weight, advance)
+                values = mean_by_user(_ndcg(fusion, test), users[apart])
+                metrics = {
+                    MONITOR: float(values.mean()),
+                    f"{MONITOR} of the prior": float(prior.mean()),
+                    "cold weight": cold_weight,
+                }
+                seconds, rate = time.perf_counter() - started, optimizer.param_groups[0]["lr"]
+                place = trial * settings.epochs + number
+                curves = curves.add(Epoch(place, loss, rate, seconds, metrics))
+                if curves.best_epoch == place and is_significantly_better(values, prior):
+                    best = weights_of(fusion)
     fusion.load_state_dict(best, strict=False)
     fusion.eval()
     return curves
@@ -108,6 +118,7 @@ def _train_epoch(
     train: _Requests,
     settings: FusionSettings,
     number: int,
+    cold_weight: float,
     advance: Advance,
 ) -> float:
     """One pass over the requests; the mean loss of its batches. Leaves the fusion in eval mode."""
@@ -119,7 +130,7 @@ def _train_epoch(
         batch = train.take(order[start : start + settings.batch_size])
         set_rate(optimizer, learning_rate(step, steps, settings.learning_rate, steps_an_epoch))
         loss = listwise_loss(
-            fusion(batch.signals), batch.labels, batch.mask, _cold_weight(batch, settings.cold_weight)
+            fusion(batch.signals), batch.labels, batch.mask, _cold_weight(batch, cold_weight)
         )
         gradient_step(optimizer, loss, fusion.parameters(), 1.0)
         total += float(loss.detach())

@@ -34,6 +34,7 @@ class TrainingJob:
         feedback: responses of the validation period, if any were logged.
         parent: the bundle to go on from; None = begin anew.
         watch: gets the validation metrics after each epoch of the retriever; what it raises ends the run.
+        refit: whether network, neighbours and counts are fitted again through the validation period.
         with_ranker: whether there is to be a second stage, if the data has enough for one.
         processes: those that share the retriever's steps.
     """
@@ -47,5 +48,6 @@ class TrainingJob:
     feedback: Feedback | None = None
     parent: Bundle | None = None
     watch: Watch | None = None
+    refit: bool = True
     with_ranker: bool = True
     processes: ProcessGroup = SINGLE_PROCESS

@@ -2,33 +2,112 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
+import numpy as np
+
+from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import known_before_test
 from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
+from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.job import TrainingJob
+from recsys.training.requests import HeldOutUsers
+from recsys.training.retriever.loop import Validate
+from recsys.training.retriever.warm_start import has_new_actions
 from recsys.training.stages.first_stage import build_first_stage
-from recsys.training.stages.fusion_stage import train_fusion_stage
+from recsys.training.stages.fusion_stage import read_signal_requests, train_fusion_stage
 from recsys.training.stages.manifest import build_manifest
+from recsys.training.stages.order_stage import choose_orders
 from recsys.training.stages.ranker_stage import train_ranker_stage
 from recsys.training.stages.validation import build_validator, with_watch
+from recsys.training.stages.validation_cases import read_validation_cases, with_some_users_asked
+
+EARLY, REFITTED = "retriever", "retriever-refitted"  # folders of the two trainings' checkpoints
+_EPOCH = (
+    "epoch"  # the "metric" of a network that has nothing left to be validated on: a later epoch is better
+)
 
 
 def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
     """The trained bundle; checkpoints and learning curves are left in `job.run_dir`.
 
-    The retriever learns from `split.train`; fusion and the ranker from cases of the validation period,
-    which the retriever has not seen. Nothing learns from the test part.
+    First a first stage learns from the training part alone. Fusion, the ranker and the orders are learned
+    from cases of the validation period, of which it knows nothing. Then network, neighbours and counts are
+    fitted again, through the validation period, and served with what was learned of weighing them: what is
+    served is as fresh as the data. Nothing learns from the test part.
+
+    A parent that has learned from the validation period already cannot be asked about it: its fusion, ranker
+    and orders are taken on, and its network goes on through the validation period.
     """
     known = known_before_test(job.shop.interactions, job.split)
-    validate = build_validator(job)
     manifest = build_manifest(job, known, bundle_id, now, git_revision)
-    # Fusion learns from a first stage that knows nothing of the validation period.
-    early = build_first_stage(job, known, manifest, with_watch(validate, job.watch))
-    bundle = early.with_arrays(popularity=popularity_at_end(known))
-    if "learning" not in job.settings.fusion.without:
-        train_fusion_stage(job, early)  # in place: both bundles hold the same fusion
+    if job.parent is not None and not has_new_actions(job.split.train, job.parent.manifest):
+        return _taken_on(job, job.parent, known, manifest)
+    asked_job = with_some_users_asked(job)
+    validate = build_validator(asked_job)
+    early, epochs = build_first_stage(
+        asked_job, asked_job.split.train, manifest, with_watch(validate, job.watch), job.run_dir / EARLY
+    )
+    early = learn_from_validation(asked_job, early)
+    metrics = {f"validation_{name}": value for name, value in validate(early.retriever).items()}
+    manifest = early.manifest.model_copy(update={"metrics": metrics})
+    if not job.refit:
+        return replace(early.with_arrays(popularity=popularity_at_end(known)), manifest=manifest)
+    late = _fitted_through_validation(job, known, manifest, epochs)
+    return replace(late, fusion=early.fusion, ranker=early.ranker)
+
+
+def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
+    """`early` with fusion, ranker and orders learned from cases of the validation period.
+
+    Args:
+        early: a first stage that knows nothing of that period.
+    """
+    settings = job.settings.fusion
+    rng = np.random.default_rng(settings.seed)
+    asked = read_validation_cases(job, rng, settings.requests)
+    ids = job.shop.interactions.users.ids
+    held = HeldOutUsers.share_of(ids[user] for user in np.unique(asked.cases.user_index).tolist())
+    requests = read_signal_requests(job, early, asked, held)
+    if "learning" not in settings.without:
+        train_fusion_stage(job, early, requests)  # in place
+    better_by_ranker: frozenset[str] = frozenset()
     if job.with_ranker:
-        bundle = train_ranker_stage(job, early, bundle)
-    metrics = {f"validation_{name}": value for name, value in validate(bundle.retriever).items()}
-    return replace(bundle, manifest=bundle.manifest.model_copy(update={"metrics": metrics}))
+        early, better_by_ranker = train_ranker_stage(job, early, held)
+    orders = choose_orders(job, early, asked, requests, better_by_ranker)
+    return replace(early, manifest=early.manifest.model_copy(update={"orders": orders}))
+
+
+def _fitted_through_validation(
+    job: TrainingJob, known: Interactions, manifest: Manifest, epochs: int
+) -> Bundle:
+    """A first stage that learned from training and validation alike, its fusion untrained.
+
+    Args:
+        epochs: as many as were best without the validation period; nothing is left to stop early by.
+    """
+    retriever = job.settings.retriever.model_copy(update={"epochs": epochs, "patience": epochs})
+    incremental = job.settings.incremental.model_copy(update={"epochs": epochs})
+    settings = job.settings.model_copy(update={"retriever": retriever, "incremental": incremental})
+    late = replace(job, split=replace(job.split, train=known), settings=settings)
+    bundle, _ = build_first_stage(late, known, manifest, _count_epochs(), job.run_dir / REFITTED, _EPOCH)
+    return bundle
+
+
+def _taken_on(job: TrainingJob, parent: Bundle, known: Interactions, manifest: Manifest) -> Bundle:
+    """The parent's network gone on through validation, with the parent's fusion, ranker and orders."""
+    epochs = job.settings.incremental.epochs
+    taken = {"orders": parent.manifest.orders, "no_ranker": parent.manifest.no_ranker}
+    late = _fitted_through_validation(job, known, manifest.model_copy(update=taken), epochs)
+    return replace(late, fusion=parent.fusion, ranker=parent.ranker if job.with_ranker else None)
+
+
+def _count_epochs() -> Validate:
+    numbers = count(1)
+
+    def count_epoch(retriever: Retriever) -> dict[str, float]:
+        return {_EPOCH: float(next(numbers))}
+
+    return count_epoch

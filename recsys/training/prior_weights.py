@@ -46,12 +46,12 @@ def fit_prior_by_coordinate_ascent(
     return shape
 
 
-def ndcg_values(scores: Tensor, labels: Tensor, mask: Tensor, targets: Tensor) -> DoubleArray:
-    """(R,) NDCG@10 of each request's candidates; targets outside the candidates count as missed."""
-    top = scores.masked_fill(~mask, float("-inf")).topk(min(K, scores.shape[1]), dim=1).indices
+def ndcg_values(scores: Tensor, labels: Tensor, mask: Tensor, targets: Tensor, k: int = K) -> DoubleArray:
+    """(R,) NDCG@k of each request's candidates; targets outside the candidates count as missed."""
+    top = scores.masked_fill(~mask, float("-inf")).topk(min(k, scores.shape[1]), dim=1).indices
     hits = torch.gather(labels & mask, 1, top).double()
-    discount = 1 / torch.log2(torch.arange(2, K + 2, dtype=torch.float64))
-    ideal = discount.cumsum(0)[targets.clamp(1, K) - 1]
+    discount = 1 / torch.log2(torch.arange(2, k + 2, dtype=torch.float64))
+    ideal = discount.cumsum(0)[targets.clamp(1, k) - 1]
     values: DoubleArray = (hits @ discount[: top.shape[1]] / ideal).numpy()
     return values
 
@@ -79,7 +79,7 @@ def is_significantly_better(trial: DoubleArray, best: DoubleArray, errors: float
 def mean_by_user(values: DoubleArray, users: IntArray) -> DoubleArray:
     """(U,) the mean of each user's values (R,): several requests of one user are not independent.
 
-    >>> by_user(np.array([1.0, 0.0, 0.5]), np.array([7, 7, 3])).tolist()
+    >>> mean_by_user(np.array([1.0, 0.0, 0.5]), np.array([7, 7, 3])).tolist()
     [0.5, 0.5]
     """
     _, place = np.unique(users, return_inverse=True)

@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.columns import RANKING_FEATURES
 from recsys.config import RankerSettings
 from recsys.errors import DataError
-from recsys.models.calibration import fit_platt
+from recsys.models.calibration import Calibration, fit_platt
 from recsys.models.losses import listwise_loss, pointwise_loss
-from recsys.models.ranker import Ranker, RankerShape
+from recsys.models.orders import REQUEST_KINDS
+from recsys.models.ranker import CALIBRATED_KINDS, Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
 from recsys.training.prior_weights import is_significantly_better, mean_by_user, ndcg_values
-from recsys.training.requests import choose_held_out
+from recsys.training.requests import RankingData
 from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
-HELD_OUT_SHARE = 0.15  # of the users: chooses the epoch and fits the calibration
 ERRORS = 1.0  # standard errors, by user, by which an epoch has to be better than the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MIN_REQUESTS = 20  # with an order to learn
-MIN_USERS = 14  # of such requests, of whom two are held out: of one alone no error can be told
+MIN_USERS = 14  # of such requests, of whom three are held out: of one alone no error can be told
 MONITOR = "ndcg@10"
 
 
@@ -47,73 +47,121 @@ class _Requests:
         return _Requests(self.features.to(device), self.labels.to(device), self.mask.to(device))
 
 
-def train_ranker(
-    features: FloatArray,
-    labels: BoolArray,
-    mask: BoolArray,
-    settings: RankerSettings,
-    users: IntArray | None = None,
-    progress: Progress = silent,
-) -> tuple[Ranker, Curves]:
-    """A calibrated ranker, and its learning curves.
+@dataclass(frozen=True)
+class TrainedRanker:
+    """A calibrated ranker, its curves, and the kinds of request that it orders better than fusion."""
+
+    ranker: Ranker
+    curves: Curves
+    better: frozenset[str]
+
+
+def train_ranker(data: RankingData, settings: RankerSettings, progress: Progress = silent) -> TrainedRanker:
+    """A calibrated ranker, its learning curves, and what it is good for.
 
     The loss is softmax cross-entropy among a request's candidates, which orders them, plus a fifth of
     binary cross-entropy, which ties the scores of different requests to one scale (a softmax alone may
-    shift each request by any amount, and no calibration could undo that). A seventh of the users is
-    held out: it picks the epoch by NDCG@10 and fits the calibration. From requests without a chosen
-    candidate only the level is learned.
+    shift each request by any amount, and no calibration could undo that). Held-out users pick the epoch, by
+    the mean over the kinds of request of NDCG@10, and fit a calibration for each kind. From requests without
+    a chosen candidate only the level is learned.
 
-    Where no epoch is better than the first stage's order by a standard error, that order stays
-    (`RankerShape.orders`), and a ranker that learned by binary cross-entropy alone gives the probability of
+    A kind is ordered by the ranker where that is better than the first stage's order by a standard error.
+    Where no kind is, a ranker that learned by binary cross-entropy alone gives the probability of
     each candidate. The first stage's own scores could not: they compare the candidates of one request, not
     one request with another.
 
     Paper: Sheng et al. 2023 (KDD), arXiv 2208.06164, joint optimisation of ranking and calibration.
 
     Args:
-        features: (R, C, F) float32 in the order of RANKING_FEATURES, NaN = missing.
-        labels: (R, C) whether a candidate was chosen. mask: (R, C) false where a place is empty.
-        users: (R,) the user of each request; None = another one each time.
+        data: features in the order of RANKING_FEATURES, NaN = missing.
 
     Raises:
         DataError: the requests are too few, see `ranker_obstacle`.
     """
-    users = np.arange(len(labels)) if users is None else users
-    if obstacle := ranker_obstacle(labels, mask, users):
+    if obstacle := ranker_obstacle(data):
         raise DataError(f"{obstacle}. Import more events, or raise ranker.requests where it is low.")
-    useful = _with_an_order(labels, mask)
-    held, kept = _split_requests(useful, users, settings.seed)
-    requests = _Requests(torch.from_numpy(features), torch.from_numpy(labels), torch.from_numpy(mask))
+    requests = _Requests(*(torch.from_numpy(part) for part in (data.features, data.labels, data.mask)))
+    held, kept = np.flatnonzero(data.held), np.flatnonzero(~data.held)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
+    judge = _Judge.of(data, held)
     ranker = _initial_ranker(train, settings).to(device)
-    first_stage = mean_by_user(_ndcg(ranker, test), users[held])
-    curves, best = Curves("ranker", MONITOR), None
+    first_stage = judge.values(_ndcg(ranker, test))
+    curves, best, better = Curves("ranker", MONITOR), None, frozenset[str]()
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for epoch in _train_epochs(ranker, train, settings, _listwise_and_pointwise, advance):
-            values = mean_by_user(_ndcg(ranker, test), users[held])
+            values = judge.values(_ndcg(ranker, test))
             metrics = {
-                MONITOR: float(values.mean()),
-                f"{MONITOR} of the first stage": float(first_stage.mean()),
+                MONITOR: _mean_of_kinds(values),
+                f"{MONITOR} of the first stage": _mean_of_kinds(first_stage),
             }
             curves = curves.add(replace(epoch, metrics=metrics))
-            if curves.best_epoch == epoch.number and is_significantly_better(values, first_stage, ERRORS):
-                best = weights_of(ranker)
+            gains = frozenset(
+                kind
+                for kind, found in values.items()
+                if is_significantly_better(found, first_stage[kind], ERRORS)
+            )
+            if curves.best_epoch == epoch.number and gains:
+                best, better = weights_of(ranker), gains
     if best is None:
         ranker = _initial_ranker(train, settings).to(device)
         best = _fit_probabilities(train, test, settings, progress)
         ranker.shape = replace(ranker.shape, orders=False)
     ranker.load_state_dict(best, strict=False)
-    scores, chosen = _held_out_scores(ranker, test)
-    ranker.calibration.copy_(torch.tensor(fit_platt(scores, chosen)))
-    return ranker.cpu().eval(), curves
+    ranker.calibration.copy_(torch.tensor(_calibrations(ranker, test, data, held)))
+    return TrainedRanker(ranker.cpu().eval(), curves, better)
 
 
-def ranker_obstacle(labels: BoolArray, mask: BoolArray, users: IntArray) -> str | None:
-    """Why these requests (R, C) of users (R,) are too few to learn a ranker from; None where they are not."""
-    useful = _with_an_order(labels, mask)
-    requests, people = int(useful.sum()), len(np.unique(users[useful]))
-    if requests >= MIN_REQUESTS and people >= MIN_USERS:
+@dataclass(frozen=True)
+class _Judge:
+    """Says how good orders of the held-out requests are, by kind of request and by user.
+
+    Attributes:
+        rows: kind -> rows of the requests that have an order. users: (R,) their users.
+    """
+
+    rows: dict[str, IntArray]
+    users: IntArray
+
+    @classmethod
+    def of(cls, data: RankingData, held: IntArray) -> "_Judge":
+        useful, kinds = _with_an_order(data)[held], data.kinds[held]
+        rows = {REQUEST_KINDS[kind]: np.flatnonzero(useful & (kinds == kind)) for kind in np.unique(kinds)}
+        return cls({kind: found for kind, found in rows.items() if len(found)}, data.users[held])
+
+    def values(self, ndcg: DoubleArray) -> dict[str, DoubleArray]:
+        """Kind -> (U,) the mean of `ndcg` (R,) of each user."""
+        return {kind: mean_by_user(ndcg[rows], self.users[rows]) for kind, rows in self.rows.items()}
+
+
+def _mean_of_kinds(values: dict[str, DoubleArray]) -> float:
+    return float(np.mean([found.mean() for found in values.values()]))
+
+
+def _calibrations(ranker: Ranker, test: _Requests, data: RankingData, held: IntArray) -> list[Calibration]:
+    """A calibration for each kind, from the held-out requests of it whose window is whole.
+
+    A kind without any takes that of all.
+    """
+    with torch.inference_mode():
+        scores = ranker(test.features).cpu().numpy()
+    labels, mask, kinds = data.labels[held], data.mask[held], data.kinds[held]
+    whole = data.whole[held]
+    whole = whole if (labels & mask)[whole].any() else np.ones(len(held), bool)
+    found = []
+    for kind in range(CALIBRATED_KINDS):
+        rows = whole & (kinds == kind)
+        rows = rows if (labels & mask)[rows].any() else whole
+        found.append(fit_platt(scores[rows][mask[rows]], labels[rows][mask[rows]]))
+    return found
+
+
+def ranker_obstacle(data: RankingData) -> str | None:
+    """Why these requests are too few to learn a ranker from; None where they are not."""
+    useful = _with_an_order(data)
+    requests, people = int(useful.sum()), len(np.unique(data.users[useful]))
+    enough = requests >= MIN_REQUESTS and people >= MIN_USERS
+    if enough and (useful & data.held).any() and (useful & ~data.held).any():
         return None
     return (
         f"only {requests} requests have both a chosen and an unchosen candidate (users: {people}); a ranker "
@@ -121,8 +169,9 @@ def ranker_obstacle(labels: BoolArray, mask: BoolArray, users: IntArray) -> str 
     )
 
 
-def _with_an_order(labels: BoolArray, mask: BoolArray) -> BoolArray:
+def _with_an_order(data: RankingData) -> BoolArray:
     """(R,) whether a request has both a chosen and an unchosen candidate."""
+    labels, mask = data.labels, data.mask
     useful: BoolArray = np.logical_and((labels & mask).any(1), (~labels & mask).any(1))
     return useful
 
@@ -195,27 +244,9 @@ def _train_epoch(
     return float(total) / steps_an_epoch
 
 
-def _split_requests(useful: BoolArray, users: IntArray, seed: int) -> tuple[IntArray, IntArray]:
-    """Requests to hold out and requests to train on, among all; `useful` (R,) have an order to learn."""
-    rng = np.random.default_rng(seed)
-    # The same share of the users with a useful request and of the others.
-    with_order = np.isin(users, users[useful])
-    groups = (with_order, ~with_order)
-    parts = [choose_held_out(users, np.flatnonzero(group), HELD_OUT_SHARE, rng) for group in groups]
-    held = np.zeros(len(useful), bool)
-    held[np.concatenate(parts)] = True
-    return np.flatnonzero(held), np.flatnonzero(~held)
-
-
 def _ndcg(ranker: Ranker, requests: _Requests) -> DoubleArray:
     """(R,) NDCG@10 of the order of each request's candidates."""
     with torch.inference_mode():
         scores = ranker(requests.features)
     chosen = (requests.labels & requests.mask).sum(-1)
     return ndcg_values(scores.cpu(), requests.labels.cpu(), requests.mask.cpu(), chosen.cpu())
-
-
-def _held_out_scores(ranker: Ranker, requests: _Requests) -> tuple[FloatArray, BoolArray]:
-    with torch.inference_mode():
-        scores = ranker(requests.features)[requests.mask]
-    return scores.cpu().numpy(), requests.labels[requests.mask].cpu().numpy()

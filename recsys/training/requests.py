@@ -3,6 +3,7 @@
 The retriever never trained on that period, so its scores there are what they will be in service.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.catalog import stable_key
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split
 from recsys.instants import DAY
 
 WEEK_MICROS = 7 * DAY
+HELD_OUT_SHARE = 0.25  # of the users with requests to learn from
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,18 @@ class RankingData:
         features: (R, C, F) float32 in RANKING_FEATURES order.
         labels: (R, C) bool, whether the candidate was acted on in the window.
         mask: (R, C) bool, false for padding.
+        held: (R,) bool, of a user who is held out.
+        kinds: (R,) places of the requests' kinds in `recsys.models.orders.REQUEST_KINDS`.
+        whole: (R,) bool, whether the window is as long as that which `p_click` speaks of.
         users: (R,) the user of each request.
     """
 
     features: FloatArray
     labels: BoolArray
     mask: BoolArray
+    held: BoolArray
+    kinds: IntArray
+    whole: BoolArray
     users: IntArray
 
 
@@ -46,22 +55,45 @@ def join_ranking_data(parts: list[RankingData]) -> RankingData:
         np.concatenate([padded(part.features) for part in parts]),
         np.concatenate([padded(part.labels) for part in parts]),
         np.concatenate([padded(part.mask) for part in parts]),
+        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.kinds for part in parts]),
+        np.concatenate([part.whole for part in parts]),
         np.concatenate([part.users for part in parts]),
     )
 
 
-def choose_held_out(users: IntArray, useful: IntArray, share: float, rng: np.random.Generator) -> IntArray:
-    """Those of the requests `useful` (n,) that come from a `share` of their users, in order.
+@dataclass(frozen=True)
+class HeldOutUsers:
+    """Users whose requests nothing is learned from: they choose epochs and orders, and fit the calibration.
 
     Users are held out as a whole: one has several requests, about windows that overlap, and what is learned
-    from one request would be tested on the next.
+    from one request would be tested on the next. Who they are depends on their ids alone, so that fusion, the
+    ranker and logged responses agree on it, and events of others change nothing.
 
-    Args:
-        users: (R,) the user of each request.
+    Attributes:
+        last: the largest hash of an id that is held out; -1 = nobody.
     """
-    owners = users[useful]
-    chosen = rng.permutation(np.unique(owners))
-    return np.sort(useful[np.isin(owners, chosen[: int(len(chosen) * share)])])
+
+    last: int
+
+    @classmethod
+    def share_of(cls, ids: Iterable[str], share: float = HELD_OUT_SHARE) -> "HeldOutUsers":
+        """The `share` of the users `ids` with the smallest hashes."""
+        hashes = np.sort(_hashes(ids))
+        count = int(len(hashes) * share)
+        return cls(int(hashes[count - 1]) if count else -1)
+
+    def of(self, ids: Sequence[str], users: IntArray) -> BoolArray:
+        """(R,) whether the users (R,), indexes into `ids`, are held out."""
+        distinct, place = np.unique(users, return_inverse=True)
+        held: BoolArray = _hashes(ids[user] for user in distinct.tolist()) <= self.last
+        return held[place]
+
+
+def _hashes(ids: Iterable[str]) -> IntArray:
+    """Hashes of external ids, from 0 on."""
+    keys = np.fromiter((stable_key(identifier) for identifier in ids), np.int64)
+    return keys & np.iinfo(np.int64).max
 
 
 def ranking_cases(

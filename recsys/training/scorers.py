@@ -10,6 +10,14 @@ from recsys.dataset.interactions import EvalCases, Histories, Interactions
 from recsys.dataset.split import histories_before
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
+from recsys.models.orders import (
+    FUSION,
+    NO_HISTORY,
+    POPULARITY_OF_ALL_TIME,
+    RANKER,
+    REQUEST_KINDS,
+    kind_of,
+)
 from recsys.models.retriever.retriever import Retriever
 from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
@@ -118,23 +126,28 @@ def bundle_scorers(
     seen: bool,
     progress: Progress = silent,
 ) -> list[RetrieverScorer | ServedScorer]:
-    """The bundle's network alone, its fused first stage, and both stages if it has a ranker.
+    """The bundle's network alone, its fused first stage, and what is served, which may be ordered otherwise.
 
-    The last one is what is served.
+    What is served comes last, and stands for the fused first stage where there is no ranker.
 
     Args:
         candidates: how many are ordered, as in service.
         seen: whether items that a user had before may be recommended again.
     """
-    length = columns.HISTORY_LENGTH
+    length, order = columns.HISTORY_LENGTH, bundle.order_of(kind_of(seen))
     histories = read_histories(features, interactions, cases.user_index, cases.at, length)
-    network = RetrieverScorer("network alone", bundle.retriever, cases, histories, bundle.popularity)
+    all_time = bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME
+    popularity = bundle.signal_tables.item_events if all_time else bundle.popularity
+    network = RetrieverScorer("network alone", bundle.retriever, cases, histories, popularity)
     known: BoolArray = np.any(histories.items > 0, axis=1)
     without = None if seen else seen_lists(interactions, cases)
     found, scores = candidate_lists(bundle, histories, without, candidates, progress)
+    served = scores
+    if order not in (RANKER, FUSION):
+        served = candidate_lists(bundle, histories, without, candidates, progress, order)[1]
     ranker = bundle.ranker
     if ranker is None:
-        return [network, ServedScorer("recsys", network, cases, found, scores, known)]
+        return [network, ServedScorer("recsys", network, cases, found, served, known)]
     logits = np.empty(found.shape, np.float32)
     with progress("ranking features", len(cases)) as advance:
         for start in range(0, len(cases), REQUESTS_AT_ONCE):
@@ -152,8 +165,8 @@ def bundle_scorers(
             network,
             cases,
             found,
-            ranker.ordering(scores, logits),
+            logits if order == RANKER else served,
             known,
-            ranker.calibrated(logits),
+            ranker.calibrated(logits, REQUEST_KINDS.index(kind_of(seen))),
         ),
     ]

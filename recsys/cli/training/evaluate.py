@@ -33,11 +33,11 @@ def evaluate(
             help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."
         ),
     ] = None,
-    retrained: Annotated[
+    validation_chooses: Annotated[
         bool,
         typer.Option(
-            "--retrained",
-            help="Add a row for the same training with validation events, apart from the others. Trains.",
+            "--validation-chooses",
+            help="Add a row in which validation events only choose, as in published results. May train.",
         ),
     ] = False,
     seeds: Annotated[
@@ -53,7 +53,7 @@ def evaluate(
     \b
     Example:
       recsys evaluate --protocol leave-one-out --seen remove --rankings rankings.parquet
-      recsys evaluate --retrained --seeds 3
+      recsys evaluate --validation-chooses --seeds 3
     """
     settings = with_test_from(load_settings(), test_from)
     if seen not in (None, "keep", "remove"):
@@ -66,7 +66,7 @@ def evaluate(
         bundle_id,
         bars,
         keep_seen=None if seen is None else seen == "keep",
-        retrained=retrained,
+        validation_chooses=validation_chooses,
         seeds=seeds,
         rankings=rankings,
     )

@@ -14,11 +14,11 @@ from recsys.dataset.shop import ALL, Shop
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.baselines import build_baselines, reference_baseline
-from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, evaluate_scorers
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
-from recsys.jobs.training.retrain import retrained_scorer, seed_evaluations
+from recsys.jobs.training.retrain import chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -75,7 +75,7 @@ def evaluate_bundle(
     progress: Progress,
     *,
     keep_seen: bool | None = None,
-    retrained: bool = False,
+    validation_chooses: bool = False,
     seeds: int = 1,
     rankings: Path | None = None,
 ) -> EvaluationResult:
@@ -83,14 +83,15 @@ def evaluate_bundle(
 
     Args:
         keep_seen: rank what a user had before too; None = where repeats are normal in the shop.
-        retrained: add the same training with validation events.
+        validation_chooses: add the same training where validation events only choose.
         seeds: train with so many seeds in all.
         rankings: a Parquet file to write the bundle's lists to.
     """
     shop = open_shop(settings.paths)
     record = find_bundle(settings, shop, protocol, bundle_id, progress)
     repeats = shop.info.repeats if keep_seen is None else keep_seen
-    evaluation = run_evaluation(settings, shop, record.path, repeats, progress, record if retrained else None)
+    chosen = record if validation_chooses else None
+    evaluation = run_evaluation(settings, shop, record.path, repeats, progress, chosen)
     by_seed = seed_evaluations(settings, shop, record, evaluation, seeds, progress)
     spread = measure_over_seeds(by_seed) if seeds > 1 else ()
     if rankings is not None:
@@ -151,12 +152,12 @@ def run_evaluation(
     path: Path,
     repeats: bool,
     progress: Progress,
-    retrain: BundleRecord | None = None,
+    chosen: BundleRecord | None = None,
 ) -> Evaluation:
     """The bundle at `path` beside every baseline that the shop's data has the means for.
 
     Args:
-        retrain: the bundle's record, to add a row of it retrained with validation events.
+        chosen: the bundle's record, to add a row of its training where validation events only choose.
 
     Raises:
         ArtifactMismatchError: the shop was imported anew since the bundle was trained.
@@ -183,7 +184,7 @@ def run_evaluation(
         text_vectors=bundle.text_vectors,
         progress=progress,
     )
-    apart = [retrained_scorer(settings, shop, retrain, bundle, repeats, progress)] if retrain else []
+    apart = [chosen_scorer(settings, shop, chosen, bundle, repeats, progress)] if chosen else []
     found = evaluate_scorers(
         [*others, *ours, *apart],
         split,
@@ -237,7 +238,7 @@ def _write_reports(
     command = f"recsys evaluate --protocol {evaluation.protocol} --seen {evaluation.seen}"
     held_out = load_manifest(record.path).held_out(settings.evaluation)
     command += f" --test-from {held_out.test_from:%Y-%m-%dT%H:%M:%SZ}" if held_out.test_from else ""
-    command += " --retrained" if RETRAINED in evaluation.models else ""
+    command += " --validation-chooses" if VALIDATION_CHOOSES in evaluation.models else ""
     command += f" --seeds {len(spread[0].values)}" if spread else ""
     written = write_report(
         evaluation, folder, title=title, learning_curves=curves, seeds=spread, command=command

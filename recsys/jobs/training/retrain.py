@@ -1,17 +1,15 @@
-"""The trainings that `recsys evaluate` may ask for: with validation events, and with other seeds."""
+"""The trainings that `recsys evaluate` may ask for: where validation only chooses, and with other seeds."""
 
-import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
 from recsys.config import Settings
 from recsys.dataset.shop import Shop
-from recsys.errors import ArtifactMismatchError, DataError
-from recsys.evaluation.compare import RETRAINED, Evaluation, evaluate_scorers
+from recsys.errors import ArtifactMismatchError
+from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, evaluate_scorers
 from recsys.instants import utc_now
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
@@ -21,18 +19,19 @@ from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.served.feedback_files import open_feedback
-from recsys.training.curves import CURVES_FILE, Curves
 from recsys.training.job import TrainingJob
-from recsys.training.pipeline import train_bundle
+from recsys.training.pipeline import EARLY, train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
-from recsys.training.with_validation import train_with_validation
+from recsys.training.stages.validation_cases import with_some_users_asked
+from recsys.training.validation_chooses import train_validation_chooses
 
 log = logging.getLogger(__name__)
 
+CHOSEN = "validation-chooses"  # a run's folder of the network that no validation event was learned by
 _OF_TRAINING = ("text", "retriever", "fusion", "ranker")
 
 
-def retrained_scorer(
+def chosen_scorer(
     settings: Settings,
     shop: Shop,
     record: BundleRecord,
@@ -40,20 +39,19 @@ def retrained_scorer(
     repeats: bool,
     progress: Progress,
 ) -> RetrieverScorer | ServedScorer:
-    """What would be served of `bundle`, had its network learned from the validation events too.
+    """What the training of `bundle` gives where validation only chooses, see `train_validation_chooses`.
 
     Raises:
-        DataError: it goes on from another bundle, or its learning curves are gone.
+        DataError: it goes on from another bundle.
     """
-    epochs = best_epoch(settings, record)
-    log.info("training the network of %s again with validation events, %d epochs", record.bundle_id, epochs)
-    with TemporaryDirectory(prefix="retrained-", dir=settings.paths.home) as folder:
-        job = job_of_bundle(
-            settings_as_trained(bundle.manifest, settings), shop, bundle.manifest, Path(folder), progress
-        )
-        again = train_with_validation(job, bundle, epochs)
-    scorer = served_scorer(job, again, repeats)
-    scorer.name = RETRAINED
+    manifest = bundle.manifest
+    run = settings.paths.runs / (record.run_id or record.bundle_id)
+    job = job_of_bundle(settings_as_trained(manifest, settings), shop, manifest, run, progress)
+    # Cut by time this is the network that the bundle's fusion was learned over: its checkpoint is there.
+    folder = run / (EARLY if with_some_users_asked(job) is job else CHOSEN)
+    log.info("the network of %s without validation events: %s", record.bundle_id, folder)
+    scorer = served_scorer(job, train_validation_chooses(job, bundle, folder), repeats)
+    scorer.name = VALIDATION_CHOOSES
     return scorer
 
 
@@ -142,19 +140,3 @@ def shift_seeds(settings: Settings, step: int) -> Settings:
     return settings.model_copy(
         update={name: part.model_copy(update={"seed": part.seed + step}) for name, part in parts.items()}
     )
-
-
-def best_epoch(settings: Settings, record: BundleRecord) -> int:
-    """How many epochs the bundle's network was trained for, by its run's learning curves.
-
-    Raises:
-        DataError: they are not there.
-    """
-    path = settings.paths.runs / (record.run_id or "") / "retriever" / CURVES_FILE
-    try:
-        return max(1, Curves.rebuild(json.loads(path.read_text("utf-8"))).best_epoch)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}), so it is not known for how many epochs {record.bundle_id!r} "
-            "was trained. Train a bundle here with `recsys train`."
-        ) from error

@@ -71,6 +71,11 @@ def trained_until(manifest: Manifest) -> int:
     return to_micros(manifest.trained_until or manifest.data_end)
 
 
+def has_new_actions(train: Interactions, parent: Manifest) -> bool:
+    """Whether some of `train` came after all that the bundle of `parent` learned from."""
+    return bool(len(train)) and int(train.at.max()) > trained_until(parent)
+
+
 def incremental_settings(
     settings: RetrieverSettings, incremental: IncrementalSettings, parent: Bundle
 ) -> RetrieverSettings:

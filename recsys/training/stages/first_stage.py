@@ -1,5 +1,7 @@
 """The first stage: the catalog, the network, neighbours and popularity, with an untrained fusion."""
 
+from pathlib import Path
+
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.item_table import in_layout, item_words, rows_without_text, some_lack_text
 from recsys.models.bundle import Bundle
@@ -19,20 +21,27 @@ GRAPH_NEIGHBOURS = 100
 
 
 def build_first_stage(
-    job: TrainingJob, known: Interactions, manifest: Manifest, validate: Validate, monitor: str = MONITOR
-) -> Bundle:
+    job: TrainingJob,
+    known: Interactions,
+    manifest: Manifest,
+    validate: Validate,
+    folder: Path,
+    monitor: str = MONITOR,
+) -> tuple[Bundle, int]:
     """A bundle of all candidate sources and signals, its network trained, without a ranker.
 
-    Fusion scores by its prior, and popularity is that of training's end.
+    Fusion scores by its prior, and popularity is that of training's end. Beside it the number of epochs that
+    was best for the network.
 
     Args:
         known: the catalog is that of the instant after the last of these.
+        folder: for the network's checkpoints and curves.
     """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
     items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
     together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
     graph = neighbour_graph(together.index, together.score)
-    retriever = train_retriever_stage(job, items, text_vectors, graph, validate, monitor)
+    retriever, curves = train_retriever_stage(job, items, text_vectors, graph, validate, folder, monitor)
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     texts = retriever.item_tower.text.cpu().numpy()
     tables = SignalTables(
@@ -44,7 +53,7 @@ def build_first_stage(
         popularity=popularity_at_end(train),
         text_missing=rows_without_text(texts),
     )
-    return Bundle(
+    bundle = Bundle(
         manifest=manifest,
         items=items,
         retriever=retriever,
@@ -61,3 +70,4 @@ def build_first_stage(
         ),
         ranker=None,
     )
+    return bundle, max(1, curves.best_epoch)

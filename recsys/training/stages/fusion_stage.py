@@ -1,27 +1,54 @@
 """Fusion: learns to weigh the signals, on candidates of cases of the validation period."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.funnel.offline import candidate_signals
 from recsys.models.bundle import Bundle
+from recsys.models.orders import REPEATS_KEPT, REPEATS_REMOVED
 from recsys.training.fusion import train_fusion
 from recsys.training.job import TrainingJob
-from recsys.training.requests import labels_of, target_counts
+from recsys.training.requests import HeldOutUsers, labels_of, target_counts
 from recsys.training.scorers import seen_lists
-from recsys.training.stages.validation_cases import bundles_as_of, read_validation_cases
+from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of
 
 
-def train_fusion_stage(job: TrainingJob, bundle: Bundle) -> None:
-    """Trains the bundle's fusion in place and leaves its curves in the run's folder.
+@dataclass(frozen=True)
+class SignalRequests:
+    """R requests of one kind, of C candidates each, as the first stage sees them.
+
+    Attributes:
+        signals: (R, C, S). labels: (R, C) whether a candidate came true. mask: (R, C) false for padding.
+        targets: (R,) how many items came true, candidates or not.
+        users: (R,) the user of each. held: (R,) of a user who is held out.
+    """
+
+    signals: FloatArray
+    labels: BoolArray
+    mask: BoolArray
+    targets: IntArray
+    users: IntArray
+    held: BoolArray
+
+
+def read_signal_requests(
+    job: TrainingJob, bundle: Bundle, asked: ValidationCases, held: HeldOutUsers
+) -> Mapping[str, SignalRequests]:
+    """The requests of each kind that service is asked in this shop.
 
     Where people buy again each case counts twice: for what comes next, and for what comes next that is new.
-    Service is asked for both, and the second would drown in the first.
+    The second would drown in the first.
     """
-    shop, settings = job.shop, job.settings.fusion
-    cases, histories = read_validation_cases(job, np.random.default_rng(settings.seed), settings.requests)
-    seen = seen_lists(shop.interactions, cases)
-    parts = []
-    for excluded in (None, seen) if shop.info.repeats else (seen,):
+    interactions, settings = job.shop.interactions, job.settings.fusion
+    cases, histories = asked.cases, asked.histories
+    seen = seen_lists(interactions, cases)
+    kinds = {REPEATS_KEPT: None, REPEATS_REMOVED: seen} if job.shop.info.repeats else {REPEATS_REMOVED: seen}
+    found = {}
+    for kind, excluded in kinds.items():
+        parts = []
         for rows, past in bundles_as_of(job, bundle, cases):
             without = excluded and [excluded[row] for row in rows]
             part = cases.take(rows)
@@ -29,9 +56,25 @@ def train_fusion_stage(job: TrainingJob, bundle: Bundle) -> None:
                 past, histories.take(rows), without, settings.candidates, job.progress
             )
             labels, targets = labels_of(part, candidates), target_counts(part, without)
-            parts.append((signals, labels, candidates > 0, targets, part.user_index))
-    signals, labels, mask, targets, users = (np.concatenate(part) for part in zip(*parts, strict=True))
-    del parts  # a large shop's are a gigabyte
-    curves = train_fusion(bundle.fusion, signals, labels, mask, targets, settings, users, job.progress)
+            of_held = held.of(interactions.users.ids, part.user_index)
+            parts.append((signals, labels, candidates > 0, targets, part.user_index, of_held))
+        found[kind] = SignalRequests(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return found
+
+
+def train_fusion_stage(job: TrainingJob, bundle: Bundle, requests: Mapping[str, SignalRequests]) -> None:
+    """Trains the bundle's fusion in place and leaves its curves in the run's folder."""
+    parts = list(requests.values())
+    curves = train_fusion(
+        bundle.fusion,
+        np.concatenate([part.signals for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.mask for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        job.settings.fusion,
+        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.users for part in parts]),
+        job.progress,
+    )
     curves.save(job.run_dir / "fusion")
     curves.draw(job.run_dir / "fusion")

@@ -37,5 +37,5 @@ def build_manifest(
         metrics={},
         git_revision=git_revision,
         parent=job.parent.manifest.bundle_id if job.parent else None,
-        trained_until=from_micros(int(job.split.train.at.max())),
+        trained_until=from_micros(int(known.at.max())),
     )

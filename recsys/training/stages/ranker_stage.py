@@ -7,23 +7,25 @@ from recsys.models.bundle import Bundle
 from recsys.models.manifest import NO_CLOCK
 from recsys.training.job import TrainingJob
 from recsys.training.ranker import ranker_obstacle, train_ranker
+from recsys.training.requests import HeldOutUsers
 from recsys.training.stages.ranking_set import build_ranking_set
 
 log = logging.getLogger(__name__)
 
 
-def train_ranker_stage(job: TrainingJob, first_stage: Bundle, bundle: Bundle) -> Bundle:
+def train_ranker_stage(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> tuple[Bundle, frozenset[str]]:
     """`bundle` with a calibrated ranker; where the data has too little for one, with the reason instead.
 
-    The ranker's curves are left in the run's folder.
+    Beside it the kinds of request that the ranker orders better than fusion. The ranker's curves are left in
+    the run's folder.
 
     Args:
-        first_stage: what the ranker learns over: a bundle that knows nothing of the validation period.
+        bundle: a first stage that knows nothing of the validation period.
     """
     if job.shop.info.clock == "order":
-        return _without_ranker(bundle, NO_CLOCK)
-    data = build_ranking_set(job, first_stage)
-    obstacle = ranker_obstacle(data.labels, data.mask, data.users)
+        return _without_ranker(bundle, NO_CLOCK), frozenset()
+    data = build_ranking_set(job, bundle, held)
+    obstacle = ranker_obstacle(data)
     if obstacle is not None:
         remedy = "Import more events, of more users and items,"
         if len(data.labels) >= job.settings.ranker.requests:
@@ -36,13 +38,11 @@ def train_ranker_stage(job: TrainingJob, first_stage: Bundle, bundle: Bundle) ->
             obstacle,
             remedy,
         )
-        return _without_ranker(bundle, obstacle)
-    ranker, curves = train_ranker(
-        data.features, data.labels, data.mask, job.settings.ranker, data.users, job.progress
-    )
-    curves.save(job.run_dir / "ranker")
-    curves.draw(job.run_dir / "ranker")
-    return replace(bundle, ranker=ranker)
+        return _without_ranker(bundle, obstacle), frozenset()
+    trained = train_ranker(data, job.settings.ranker, job.progress)
+    trained.curves.save(job.run_dir / "ranker")
+    trained.curves.draw(job.run_dir / "ranker")
+    return replace(bundle, ranker=trained.ranker), trained.better
 
 
 def _without_ranker(bundle: Bundle, reason: str) -> Bundle:

@@ -4,45 +4,75 @@ import numpy as np
 
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
+from recsys.models.orders import REPEATS_KEPT, REPEATS_REMOVED, REQUEST_KINDS, kind_of
 from recsys.training.feature_reads import read_ranking_features
 from recsys.training.feedback_requests import feedback_ranking_data, sample_responses
 from recsys.training.job import TrainingJob
-from recsys.training.requests import RankingData, join_ranking_data, labels_of
+from recsys.training.requests import HeldOutUsers, RankingData, join_ranking_data, labels_of
 from recsys.training.scorers import seen_lists
-from recsys.training.stages.validation_cases import bundles_as_of, read_validation_cases
+from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of, read_validation_cases
 
 
-def build_ranking_set(job: TrainingJob, bundle: Bundle) -> RankingData:
+def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> RankingData:
     """Candidates of the validation period's cases, with features from strictly before each.
 
-    Responses that were really shown come on top, as many as there are cases at most.
+    Where people buy again every second case asks for what is new to its user. Responses that were really
+    shown come on top, as many as there are cases at most.
     """
     settings = job.settings.ranker
     rng = np.random.default_rng(settings.seed)
-    cases, histories = read_validation_cases(job, rng, settings.requests)
-    seen = None if job.shop.info.repeats else seen_lists(job.shop.interactions, cases)
+    asked = read_validation_cases(job, rng, settings.requests)
+    rows = np.arange(len(asked.cases))
+    by_kind = {REPEATS_REMOVED: rows}
+    if job.shop.info.repeats:
+        by_kind = {REPEATS_KEPT: rows[::2], REPEATS_REMOVED: rows[1::2]}
     parts = [
+        _requests_of(job, bundle, asked.take(chosen), kind, held)
+        for kind, chosen in by_kind.items()
+        if len(chosen)
+    ]
+    if job.feedback is not None and len(job.feedback):
+        shown = sample_responses(job.feedback, settings.requests, rng)
+        kind = REQUEST_KINDS.index(kind_of(job.shop.info.repeats))
+        parts.append(
+            feedback_ranking_data(
+                job.features,
+                job.shop.interactions,
+                job.feedback,
+                shown,
+                bundle,
+                settings.candidates,
+                held,
+                kind,
+            )
+        )
+    return join_ranking_data(parts)
+
+
+def _requests_of(
+    job: TrainingJob, bundle: Bundle, asked: ValidationCases, kind: str, held: HeldOutUsers
+) -> RankingData:
+    """The requests of `asked` as requests of one kind."""
+    interactions, cases = job.shop.interactions, asked.cases
+    seen = seen_lists(interactions, cases) if kind == REPEATS_REMOVED else None
+    found = [
         candidate_lists(
             past,
-            histories.take(rows),
+            asked.histories.take(rows),
             seen and [seen[row] for row in rows],
-            settings.candidates,
+            job.settings.ranker.candidates,
             job.progress,
         )
         for rows, past in bundles_as_of(job, bundle, cases)
     ]
-    candidates, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-    features = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
-    data = RankingData(
+    candidates, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+    features = read_ranking_features(job.features, interactions, cases, candidates)
+    return RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
+        held=held.of(interactions.users.ids, cases.user_index),
+        kinds=np.full(len(cases), REQUEST_KINDS.index(kind)),
+        whole=cases.at == cases.at.min() if job.split.train_end is not None else np.ones(len(cases), bool),
         users=cases.user_index,
     )
-    if job.feedback is None or not len(job.feedback):
-        return data
-    rows = sample_responses(job.feedback, settings.requests, rng)
-    shown = feedback_ranking_data(
-        job.features, job.shop.interactions, job.feedback, rows, bundle, settings.candidates
-    )
-    return join_ranking_data([data, shown])

@@ -1,5 +1,7 @@
 """The network: built anew or taken on from a parent bundle, and trained on the training part."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy import sparse
 
@@ -10,6 +12,7 @@ from recsys.instants import DAY
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import item_events
+from recsys.training.curves import Curves
 from recsys.training.feature_reads import read_histories
 from recsys.training.job import TrainingJob
 from recsys.training.retriever.loop import MONITOR, Validate, train_retriever
@@ -29,9 +32,10 @@ def train_retriever_stage(
     text_vectors: FloatArray,
     graph: sparse.csr_matrix,
     validate: Validate,
+    folder: Path,
     monitor: str = MONITOR,
-) -> Retriever:
-    """The trained retriever over the catalog `items`; its checkpoints are left in the run's folder.
+) -> tuple[Retriever, Curves]:
+    """The trained retriever over the catalog `items`, and its curves; its checkpoints are left in `folder`.
 
     Args:
         text_vectors: (N + 1, E). graph: (N + 1, N + 1) co-occurrence, where new item vectors begin.
@@ -52,8 +56,7 @@ def train_retriever_stage(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    folder = job.run_dir / "retriever"
-    train_retriever(
+    curves = train_retriever(
         retriever,
         data,
         settings,
@@ -64,4 +67,4 @@ def train_retriever_stage(
         processes=job.processes,
     )
     retriever.shrink_cold_residuals(item_events(train))
-    return retriever
+    return retriever, curves

@@ -1,30 +1,68 @@
 """The cases of the validation period that fusion and the ranker learn from, each with what was known then.
 
-The retriever never trained on that period, so its scores there are what they will be in service.
+The first stage that they are asked of never trained on their answers, so its scores there are what they will
+be in service.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.interactions import EvalCases, Histories
+from recsys.dataset.split import TRAIN, VALIDATION, leave_one_out_parts
+from recsys.instants import NEVER
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.feature_reads import read_histories
 from recsys.training.job import TrainingJob
-from recsys.training.requests import ranking_cases
+from recsys.training.requests import HeldOutUsers, ranking_cases
+
+ASKED_SHARE, ASKED_USERS = 0.3, 5000  # of the users under leave-one-out: the larger number of the two
 
 
-def read_validation_cases(
-    job: TrainingJob, rng: np.random.Generator, count: int
-) -> tuple[EvalCases, Histories]:
-    """Up to `count` cases of the validation period, and their users' histories strictly before each."""
+@dataclass(frozen=True)
+class ValidationCases:
+    """Cases of the validation period, and their users' histories strictly before each."""
+
+    cases: EvalCases
+    histories: Histories
+
+    def take(self, rows: IntArray) -> "ValidationCases":
+        """Those at `rows`, in that order."""
+        return ValidationCases(self.cases.take(rows), self.histories.take(rows))
+
+
+def read_validation_cases(job: TrainingJob, rng: np.random.Generator, count: int) -> ValidationCases:
+    """Up to `count` cases of the validation period."""
     interactions = job.shop.interactions
     cases = ranking_cases(interactions, job.split, rng, count)
     histories = read_histories(job.features, interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH)
-    return cases, histories
+    return ValidationCases(cases, histories)
+
+
+def with_some_users_asked(job: TrainingJob) -> TrainingJob:
+    """`job` whose first stage also trains on the validation moments of users who are not asked.
+
+    Under leave-one-out every user has a validation moment. Were all of them held back, items would have fewer
+    events, and so be colder, for the first stage that fusion learns to weigh than for the one that is served,
+    which learns from all of them. Cut by time there is nothing to choose: `job` as it is.
+    """
+    split, interactions = job.split, job.shop.interactions
+    users = split.validation.user_index
+    if split.train_end is not None or len(users) <= ASKED_USERS:
+        return job
+    ids = interactions.users.ids
+    share = max(ASKED_SHARE, ASKED_USERS / len(users))
+    asked = HeldOutUsers.share_of((ids[user] for user in users.tolist()), share)
+    parts = leave_one_out_parts(interactions)
+    others = (parts == VALIDATION) & ~asked.of(ids, interactions.user_index)
+    standing = replace(interactions, undone_at=np.full(len(interactions), NEVER, np.int64))
+    train = standing.take((parts == TRAIN) | others)
+    cases = split.validation.take(np.flatnonzero(asked.of(ids, users)))
+    return replace(job, split=replace(split, train=train, validation=cases))
 
 
 def bundles_as_of(job: TrainingJob, bundle: Bundle, cases: EvalCases) -> Iterator[tuple[IntArray, Bundle]]:

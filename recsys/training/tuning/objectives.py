@@ -24,11 +24,13 @@ from recsys.funnel.offline import candidate_lists
 from recsys.instants import NEVER
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
+from recsys.models.orders import kind_of
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.feature_reads import read_histories, read_ranking_features
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.ranker import train_ranker
+from recsys.training.requests import HeldOutUsers
 from recsys.training.scorers import seen_lists
 from recsys.training.stages.ranking_set import build_ranking_set
 from recsys.tuning_space import Choice, Range, Space
@@ -91,6 +93,7 @@ def open_trials(job: TrainingJob, sample: float, seed: int) -> Trials:
             settings=_sampled_settings(job.settings, sample),
             feedback=None,
             parent=None,
+            refit=False,
             with_ranker=False,
         ),
         cases,
@@ -114,17 +117,21 @@ def ranker_objective(trials: Trials) -> Objective:
     """NDCG@10 of the ranker by given settings, over one first stage of the settings that are not tuned."""
     job, cases = trials.job, trials.cases
     bundle = _train_first_stage(job)
-    data = build_ranking_set(job, bundle)
+    ids = job.shop.interactions.users.ids
+    held = HeldOutUsers.share_of(ids[user] for user in np.unique(job.split.validation.user_index).tolist())
+    data = build_ranking_set(job, bundle, held)
     candidates, scores = _served_candidates(job, bundle, cases)
     matrix = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
 
     def objective(values: Values, report: Report) -> float:
         settings = with_values(job.settings, values).ranker
-        ranker, curves = train_ranker(data.features, data.labels, data.mask, settings, data.users)
-        report(curves.best)
-        logits = ranker.score(matrix.reshape(-1, matrix.shape[2])).reshape(candidates.shape)
-        return _mean_ndcg(candidates, ranker.ordering(scores, logits), cases)
+        trained = train_ranker(data, settings)
+        report(trained.curves.best)
+        if kind_of(job.shop.info.repeats) not in trained.better:
+            return _mean_ndcg(candidates, scores, cases)
+        logits = trained.ranker.score(matrix.reshape(-1, matrix.shape[2])).reshape(candidates.shape)
+        return _mean_ndcg(candidates, logits, cases)
 
     return objective
 

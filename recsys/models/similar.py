@@ -1,0 +1,47 @@
+"""How similar items are to one item, by the order that a bundle has for such requests."""
+
+import numpy as np
+
+from recsys.arrays import FloatArray, IntArray
+from recsys.models.bundle import Bundle
+from recsys.models.neighbours import Neighbours
+from recsys.models.orders import NEIGHBOURS_AND_TEXT
+
+_WORDS, _TEXT = 0.5, 0.25  # beside items taken together, as in the baseline `kNN + text`
+_REST = 1e-3  # of the cosines: orders what no table of neighbours names
+
+
+def similar_scores(bundle: Bundle, item: int, candidates: IntArray, order: str) -> FloatArray:
+    """(K,) float32 similarities of `candidates` (K,) to `item`.
+
+    By the mean of behaviour's and text's cosine; or, where `order` is NEIGHBOURS_AND_TEXT, by what is taken
+    together with it, its words and its text, from the tables of neighbours.
+    """
+    vectors, texts = bundle.item_vectors, bundle.text_vectors
+    cosines = (vectors[candidates] @ vectors[item] + texts[candidates] @ texts[item]) / 2
+    if order != NEIGHBOURS_AND_TEXT:
+        return np.asarray(cosines, np.float32)
+    tables = bundle.signal_tables
+    scores = _REST * cosines + _of_table(tables.co_occurrence, item, candidates) / tables.unit
+    scores += _WORDS * _of_table(tables.words, item, candidates)
+    scores += _TEXT * _of_table(tables.text, item, candidates)
+    return np.asarray(scores, np.float32)
+
+
+def similar_candidates(bundle: Bundle, item: int) -> IntArray:
+    """Every item that a table of neighbours names for `item`, ascending."""
+    tables = bundle.signal_tables
+    named = [table.index[item] for table in (tables.co_occurrence, tables.words, tables.text)]
+    found = np.unique(np.concatenate(named))
+    kept: IntArray = found[(found > 0) & (found != item)]
+    return kept
+
+
+def _of_table(table: Neighbours, item: int, candidates: IntArray) -> FloatArray:
+    """(K,) the scores of `candidates` among the neighbours of `item`, 0 where they are none."""
+    named, scores = table.index[item], table.score[item]
+    order = np.argsort(named, kind="stable")
+    named, scores = named[order], scores[order]
+    place = np.minimum(np.searchsorted(named, candidates), len(named) - 1)
+    found: FloatArray = np.where((named[place] == candidates) & (candidates > 0), scores[place], 0)
+    return found
