@@ -47,12 +47,10 @@ def train_validation_chooses(job: TrainingJob, evaluated: Bundle, folder: Path) 
         job, np.random.default_rng(job.settings.fusion.seed), job.settings.fusion.requests
     )
     parts = list(read_signal_requests(job, bundle, asked, HeldOutUsers(-1)).values())
-    bundle.fusion.shape = fit_prior_by_coordinate_ascent(
-        bundle.fusion,
-        *(
-            torch.from_numpy(np.concatenate([getattr(part, name) for part in parts]))
-            for name in ("signals", "labels", "mask", "targets")
-        ),
-        job.settings.fusion.seed,
+    signals, labels, mask, targets = (
+        torch.from_numpy(np.concatenate([getattr(part, name) for part in parts]))
+        for name in ("signals", "labels", "mask", "targets")
     )
+    seed = job.settings.fusion.seed
+    bundle.fusion.shape = fit_prior_by_coordinate_ascent(bundle.fusion, signals, labels, mask, targets, seed)
     return replace(bundle.with_arrays(popularity=popularity_at_end(known)), manifest=chosen)
