@@ -143,7 +143,7 @@ class RankerSettings(Section):
 
 
 class IncrementalSettings(Section):
-    """Training that goes on from the bundle in production."""
+    """Training that goes on: from the bundle in production, and at its end through the validation period."""
 
     epochs: int = Field(2, ge=1)
     learning_rate_share: float = Field(0.25, gt=0, le=1, description="of retriever.learning_rate")

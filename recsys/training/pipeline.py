@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import known_before_test
+from recsys.instants import from_micros
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
 from recsys.models.retriever.retriever import Retriever
@@ -15,7 +16,7 @@ from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.job import TrainingJob
 from recsys.training.requests import HeldOutUsers
 from recsys.training.retriever.loop import Validate
-from recsys.training.retriever.warm_start import has_new_actions
+from recsys.training.retriever.warm_start import has_new_actions, trained_until
 from recsys.training.stages.first_stage import build_first_stage
 from recsys.training.stages.fusion_stage import read_signal_requests, train_fusion_stage
 from recsys.training.stages.manifest import build_manifest
@@ -25,9 +26,8 @@ from recsys.training.stages.validation import build_validator, with_watch
 from recsys.training.stages.validation_cases import read_validation_cases, with_some_users_asked
 
 EARLY, REFITTED = "retriever", "retriever-refitted"  # folders of the two trainings' checkpoints
-_EPOCH = (
-    "epoch"  # the "metric" of a network that has nothing left to be validated on: a later epoch is better
-)
+NOTHING_YET = -1  # under leave-one-out every user has something new, whenever it was
+_EPOCH = "epoch"  # the "metric" of a network that nothing is left to validate: a later epoch is better
 
 
 def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: str | None = None) -> Bundle:
@@ -44,10 +44,12 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     known = known_before_test(job.shop.interactions, job.split)
     manifest = build_manifest(job, known, bundle_id, now, git_revision)
     if job.parent is not None and not has_new_actions(job.split.train, job.parent.manifest):
-        return _taken_on(job, job.parent, known, manifest)
+        taken = {"orders": job.parent.manifest.orders, "no_ranker": job.parent.manifest.no_ranker}
+        since = trained_until(job.parent.manifest)
+        return _gone_on(job, job.parent, known, manifest.model_copy(update=taken), since)
     asked_job = with_some_users_asked(job)
     validate = build_validator(asked_job)
-    early, epochs = build_first_stage(
+    early = build_first_stage(
         asked_job, asked_job.split.train, manifest, with_watch(validate, job.watch), job.run_dir / EARLY
     )
     early = learn_from_validation(asked_job, early)
@@ -55,8 +57,8 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     manifest = early.manifest.model_copy(update={"metrics": metrics})
     if not job.refit:
         return replace(early.with_arrays(popularity=popularity_at_end(known)), manifest=manifest)
-    late = _fitted_through_validation(job, known, manifest, epochs)
-    return replace(late, fusion=early.fusion, ranker=early.ranker)
+    since = NOTHING_YET if job.split.train_end is None else int(job.split.train.at.max())
+    return _gone_on(job, early, known, manifest, since)
 
 
 def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
@@ -80,28 +82,20 @@ def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
     return replace(early, manifest=early.manifest.model_copy(update={"orders": orders}))
 
 
-def _fitted_through_validation(
-    job: TrainingJob, known: Interactions, manifest: Manifest, epochs: int
-) -> Bundle:
-    """A first stage that learned from training and validation alike, its fusion untrained.
+def _gone_on(job: TrainingJob, start: Bundle, known: Interactions, manifest: Manifest, since: int) -> Bundle:
+    """`start` with its network gone on through validation, and neighbours and counts of all of it.
+
+    For few epochs at a lower rate, on windows with something new and as many others: as good as a training
+    from the beginning (docs/model.md) for a fraction of its steps. Nothing is left to stop early by.
 
     Args:
-        epochs: as many as were best without the validation period; nothing is left to stop early by.
+        since: microseconds; later actions are new to `start`.
     """
-    retriever = job.settings.retriever.model_copy(update={"epochs": epochs, "patience": epochs})
-    incremental = job.settings.incremental.model_copy(update={"epochs": epochs})
-    settings = job.settings.model_copy(update={"retriever": retriever, "incremental": incremental})
-    late = replace(job, split=replace(job.split, train=known), settings=settings)
-    bundle, _ = build_first_stage(late, known, manifest, _count_epochs(), job.run_dir / REFITTED, _EPOCH)
-    return bundle
-
-
-def _taken_on(job: TrainingJob, parent: Bundle, known: Interactions, manifest: Manifest) -> Bundle:
-    """The parent's network gone on through validation, with the parent's fusion, ranker and orders."""
-    epochs = job.settings.incremental.epochs
-    taken = {"orders": parent.manifest.orders, "no_ranker": parent.manifest.no_ranker}
-    late = _fitted_through_validation(job, known, manifest.model_copy(update=taken), epochs)
-    return replace(late, fusion=parent.fusion, ranker=parent.ranker if job.with_ranker else None)
+    learned = from_micros(max(since, 0))
+    parent = replace(start, manifest=start.manifest.model_copy(update={"trained_until": learned}))
+    late = replace(job, split=replace(job.split, train=known), parent=parent)
+    bundle = build_first_stage(late, known, manifest, _count_epochs(), job.run_dir / REFITTED, _EPOCH)
+    return replace(bundle, fusion=start.fusion, ranker=start.ranker if job.with_ranker else None)
 
 
 def _count_epochs() -> Validate:

@@ -42,7 +42,7 @@ def train_validation_chooses(job: TrainingJob, evaluated: Bundle, folder: Path) 
         )
     known = known_before_test(job.shop.interactions, job.split)
     chosen = build_manifest(job, known, f"{manifest.bundle_id}-chosen", manifest.created_at, None)
-    bundle, _ = build_first_stage(job, job.split.train, chosen, build_validator(job), folder)
+    bundle = build_first_stage(job, job.split.train, chosen, build_validator(job), folder)
     asked = read_validation_cases(
         job, np.random.default_rng(job.settings.fusion.seed), job.settings.fusion.requests
     )

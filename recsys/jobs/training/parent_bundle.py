@@ -3,7 +3,7 @@
 from recsys.config import Settings
 from recsys.dataset.info import DatasetInfo
 from recsys.dataset.shop import ALL, Shop
-from recsys.dataset.split import TIME_SPLIT, Split
+from recsys.dataset.split import TIME_SPLIT, Split, known_before_test
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, DataError
 from recsys.models.bundle import Bundle
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -55,7 +55,7 @@ def open_parent(
                 f"bundle {manifest.bundle_id!r} in production is of {what} {made_with!r}, not {today!r}. "
                 f"{_ANEW}"
             )
-    since, until = trained_until(manifest), int(split.train.at.max())
+    since, until = trained_until(manifest), int(known_before_test(shop.interactions, split).at.max())
     if until <= since:
         raise DataError(nothing_new_message(since, until))
     features.apply()

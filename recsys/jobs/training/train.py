@@ -24,12 +24,10 @@ from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import Stage
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.job import SECTIONS, TrainingJob
-from recsys.training.pipeline import train_bundle
+from recsys.training.pipeline import EARLY, REFITTED, train_bundle
 from recsys.training.retriever.checkpoint import STATE_FILE
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from recsys.training.retriever.workers import run_worker, stop_workers
-
-RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +122,9 @@ def run_training(
             job.run_dir.mkdir(parents=True, exist_ok=True)
             warn_of_memory(job)
             if checkpoint is not None:
-                checkpoint.replace(job.run_dir / RETRIEVER)
+                for folder in (EARLY, REFITTED):
+                    if (checkpoint / folder).exists():
+                        (checkpoint / folder).replace(job.run_dir / folder)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
             path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
@@ -137,14 +137,15 @@ def run_training(
 
 
 def _interrupted_checkpoint(registry: Registry, settings: Settings, kind: str) -> Path:
-    """The folder of the retriever's checkpoint of the newest run of this kind that did not end.
+    """The folder of the newest run of this kind that did not end and left a checkpoint of the retriever.
 
     Raises:
         ArtifactNotFoundError: there is none.
     """
     for run in registry.list_runs():
-        folder = settings.paths.runs / run.run_id / RETRIEVER
-        if run.kind == kind and run.status != "finished" and (folder / STATE_FILE).exists():
+        folder = settings.paths.runs / run.run_id
+        left = any((folder / part / STATE_FILE).exists() for part in (EARLY, REFITTED))
+        if run.kind == kind and run.status != "finished" and left:
             log.info("going on from %s", run.run_id)
             return folder
     raise ArtifactNotFoundError(

@@ -27,11 +27,10 @@ def build_first_stage(
     validate: Validate,
     folder: Path,
     monitor: str = MONITOR,
-) -> tuple[Bundle, int]:
+) -> Bundle:
     """A bundle of all candidate sources and signals, its network trained, without a ranker.
 
-    Fusion scores by its prior, and popularity is that of training's end. Beside it the number of epochs that
-    was best for the network.
+    Fusion scores by its prior, and popularity is that of training's end.
 
     Args:
         known: the catalog is that of the instant after the last of these.
@@ -41,7 +40,7 @@ def build_first_stage(
     items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
     together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
     graph = neighbour_graph(together.index, together.score)
-    retriever, curves = train_retriever_stage(job, items, text_vectors, graph, validate, folder, monitor)
+    retriever = train_retriever_stage(job, items, text_vectors, graph, validate, folder, monitor)
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     texts = retriever.item_tower.text.cpu().numpy()
     tables = SignalTables(
@@ -53,7 +52,7 @@ def build_first_stage(
         popularity=popularity_at_end(train),
         text_missing=rows_without_text(texts),
     )
-    bundle = Bundle(
+    return Bundle(
         manifest=manifest,
         items=items,
         retriever=retriever,
@@ -70,4 +69,3 @@ def build_first_stage(
         ),
         ranker=None,
     )
-    return bundle, max(1, curves.best_epoch)

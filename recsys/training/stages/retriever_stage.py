@@ -12,7 +12,6 @@ from recsys.instants import DAY
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import item_events
-from recsys.training.curves import Curves
 from recsys.training.feature_reads import read_histories
 from recsys.training.job import TrainingJob
 from recsys.training.retriever.loop import MONITOR, Validate, train_retriever
@@ -34,8 +33,8 @@ def train_retriever_stage(
     validate: Validate,
     folder: Path,
     monitor: str = MONITOR,
-) -> tuple[Retriever, Curves]:
-    """The trained retriever over the catalog `items`, and its curves; its checkpoints are left in `folder`.
+) -> Retriever:
+    """The trained retriever over the catalog `items`; its checkpoints and curves are left in `folder`.
 
     Args:
         text_vectors: (N + 1, E). graph: (N + 1, N + 1) co-occurrence, where new item vectors begin.
@@ -56,7 +55,7 @@ def train_retriever_stage(
         job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
     )
     data = training_data(histories, train, windows)
-    curves = train_retriever(
+    train_retriever(
         retriever,
         data,
         settings,
@@ -67,4 +66,4 @@ def train_retriever_stage(
         processes=job.processes,
     )
     retriever.shrink_cold_residuals(item_events(train))
-    return retriever, curves
+    return retriever
