@@ -183,12 +183,11 @@ class UserSignals:
         """N + 1, by which a flat index is divided into user and item."""
         return len(self.tables.item_events)
 
-    def strongest(self, count: int) -> IntArray:
-        """Flat indexes of up to `count` items a user with the strongest neighbour signals, ascending."""
+    def strongest(self, count: int, allowed: BoolArray) -> IntArray:
+        """Ascending, up to `count` `allowed` (R (N + 1),) a user, of the strongest neighbour signals."""
         strength = np.sum([self.history_signals[column, 1:] for column in _NEIGHBOUR_SIGNALS], axis=0)
-        some = np.flatnonzero(strength > 0)
-        users = np.arange(len(self.vectors) + 1)
-        edges = np.searchsorted(self.flat[some], users * self.size)
+        some = np.flatnonzero((strength > 0) & allowed[self.flat])
+        edges = np.searchsorted(self.flat[some], np.arange(len(self.vectors) + 1) * self.size)
         if (np.diff(edges) > count).any():
             parts = [some[start:stop] for start, stop in pairwise(edges.tolist())]
             some = np.concatenate([_largest(part, strength, count) for part in parts])
