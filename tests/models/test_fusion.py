@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset.interactions import Histories
@@ -161,6 +161,7 @@ def test_an_empty_history_has_no_signals() -> None:
 actions = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(actions, min_size=1, max_size=4), st.integers(1, 4))
 def test_many_users_at_once_are_each_as_if_alone(users: list[list[tuple[int, int]]], count: int) -> None:
     vectors = np.random.default_rng(0).normal(size=(len(users), 8)).astype(np.float32)
