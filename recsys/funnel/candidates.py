@@ -24,7 +24,7 @@ SIMILAR_COSINE = 0.3  # from which items count as similar
 NEW_ITEM_COUNT = 20  # items newer than the bundle that come in by their text
 NEW_ITEM_COSINE = 0.5  # of two texts, from which they do
 NEW_ITEM_ACTIONS = 3  # latest actions whose items' texts they are compared with
-NEWEST = 2000  # new items that are compared: until the next training there are seldom more
+NEWEST = 2000  # new items that are allowed and compared: until the next training there are seldom more
 POPULAR_COUNT = 100  # the most popular are candidates for everybody
 NEIGHBOUR_SHARE = 2  # times the candidates: items with a neighbour signal that the prior is computed for
 
@@ -158,19 +158,26 @@ class CandidateSources:
         found = found[allowed[found] & (found > 0) & (found != item)]
         return _part(found, CONTEXT, because_of=item)
 
+    def similar(self, item: int, allowed: BoolArray, count: int) -> Candidates:
+        """As `around`, and what the tables of words and texts name for `item`; each once."""
+        tables = self._tables
+        named = np.concatenate([table.index[item] for table in (tables.words, tables.text)])
+        named = named[allowed[named] & (named > 0) & (named != item)]
+        parts = [self.around(item, allowed, count), _part(named, CONTEXT, because_of=item)]
+        return Candidates.union(parts, sum(map(len, parts)))
+
     def _new_items(self, items: IntArray, allowed: BoolArray) -> IntArray:
         """Items newer than the bundle whose text is most similar to that of one of `items`.
 
         The network did not learn of them and they have no events: beside all others they would rarely be
         found. What is worth showing of them is for the second stage to say.
         """
-        first = max(self._trained, len(self._texts) - NEWEST)
-        if first == len(self._texts) or not len(items):
-            return np.zeros(0, np.int64)
-        cosines = (self._texts[first:] @ self._texts[items].T).max(1)  # (A,)
-        cosines[~allowed[first:]] = -1.0
+        new = self._trained + np.flatnonzero(allowed[self._trained :])[-NEWEST:]
+        if not len(new) or not len(items):
+            return new[:0]
+        cosines = (self._texts[new] @ self._texts[items].T).max(1)  # (A,)
         best = np.argsort(-cosines, kind="stable")[:NEW_ITEM_COUNT]
-        found: IntArray = best[cosines[best] >= NEW_ITEM_COSINE] + first
+        found: IntArray = new[best[cosines[best] >= NEW_ITEM_COSINE]]
         return found
 
     def _of_category(self, context: CandidateContext, allowed: BoolArray, count: int) -> Candidates:
@@ -179,10 +186,11 @@ class CandidateSources:
         if not code:
             return _part(np.zeros(0, np.int64), CATEGORY)
         inside = allowed & (self._catalog.categories.codes == code)
-        found = [self._catalog.popular(count // 2, inside, code)]
-        if context.user_signals is not None:
-            found.insert(0, self._index.search(context.user_signals.vectors[0], count // 2, inside)[0])
-        return _part(np.concatenate(found), CATEGORY)
+        if context.user_signals is None:
+            return _part(self._catalog.popular(count, inside, code), CATEGORY)
+        suited, _ = self._index.search(context.user_signals.vectors[0], count // 2, inside)
+        popular = self._catalog.popular(count // 2, inside, code)
+        return _part(np.concatenate([suited, popular]), CATEGORY)
 
     def fused(self, users: UserSignals, allowed: BoolArray, count: int, repeats: bool) -> Fused:
         """For each of R users the `count` best by fusion's prior of all that some signal brings in.
@@ -199,7 +207,7 @@ class CandidateSources:
         if repeats:
             own[users.own] = True
         pool = near | own
-        pool[users.strongest(NEIGHBOUR_SHARE * count)] = True
+        pool[users.strongest(NEIGHBOUR_SHARE * count, allowed.ravel())] = True
         for user, mask in enumerate(allowed):
             pool[user * users.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
             latest = users.latest_items(user, NEW_ITEM_ACTIONS)

@@ -15,7 +15,8 @@ from recsys.funnel.online_features import Profile
 from recsys.funnel.ranking import Ranked
 from recsys.funnel.slate import Reason, SlateItem
 from recsys.models.bundle import Bundle
-from recsys.models.signals import LATEST, RECENCY, moments_back
+from recsys.models.own_signals import LATEST, moments_back
+from recsys.models.signals import RECENCY
 
 BOUGHT_BEFORE = "bought_before"
 SEEN_BEFORE = "seen_before"

@@ -69,6 +69,24 @@ class FeatureRows:
         return out
 
 
+def concatenate_rows(parts: Sequence[FeatureRows]) -> FeatureRows:
+    """The rows of several reads of the same views, one after the other; at least one part."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    null = {
+        name: np.concatenate([part.null.get(name, np.zeros(len(part.columns[name]), bool)) for part in parts])
+        for name in {name for part in parts for name in part.null}
+    }
+    return FeatureRows(
+        {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        {view: np.concatenate([part.missing[view] for part in parts]) for view in first.missing},
+        {view: np.concatenate([part.event_at[view] for part in parts]) for view in first.event_at},
+        first.views,
+        null,
+    )
+
+
 class FeatureSource(Protocol):
     """Online features of one FeatureService, one round trip a call.
 

@@ -1,5 +1,6 @@
 """Second stage: the features of K candidates, their scores, the order they give, and its diversity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,18 @@ class Ranked:
             probabilities=None if self.probabilities is None else self.probabilities[places],
             prices=self.prices[places],
         )
+
+
+def concatenate_ranked(parts: Sequence[Ranked]) -> Ranked:
+    """The candidates of all `parts`, one after the other; no item is in two of them."""
+    parts = [part for part in parts if len(part)] or parts[:1]
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    return Ranked(
+        Candidates.union([part.candidates for part in parts], sum(map(len, parts))),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate(probabilities) if len(probabilities) == len(parts) else None,
+        np.concatenate([part.prices for part in parts]),
+    )
 
 
 def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: FloatArray) -> FloatArray:
@@ -102,10 +115,8 @@ def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
 
     For an unknown user the sources' own order stands: nearness to the context, then popularity.
     """
-    if not known:
-        return ranked
     rest = ranked.candidates.source > CATEGORY  # the first two codes are the context's
-    return ranked.take(np.lexsort((-ranked.scores, rest)))
+    return ranked.take(np.lexsort((-ranked.scores, rest)) if known else np.argsort(rest, kind="stable"))
 
 
 def diversify_items(vectors: FloatArray, count: int, strength: float) -> IntArray:

@@ -1,8 +1,9 @@
 """The funnel: retrieve, read features, rank, apply the rules, diversify_items, explain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -12,15 +13,22 @@ from recsys.catalog import stable_key
 from recsys.config import ServingSettings
 from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
-from recsys.funnel.candidates import CandidateContext, Candidates, CandidateSources
+from recsys.funnel.candidates import CandidateContext, CandidateSources
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.explanation import slate_items
-from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile, feature_status
+from recsys.funnel.online_features import (
+    FeatureRows,
+    FeatureSource,
+    Profile,
+    concatenate_rows,
+    feature_status,
+)
 from recsys.funnel.ranking import (
     POOL,
     SMALLEST_POOL,
     Ranked,
+    concatenate_ranked,
     diversify_items,
     score_candidates,
     sort_candidates,
@@ -35,6 +43,7 @@ from recsys.models.signals import UserSignals
 from recsys.models.similar import similar_scores
 
 SIMILAR_POOL = 200
+MOST_ROUNDS = 4  # of retrieval and reading, where what was found does not pass now; one is usual
 
 
 class Recommender:
@@ -111,7 +120,8 @@ class Recommender:
         context = CandidateContext(signals, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
-        ranked, rows = self._rank(context, profile, allowed, request, now, read=not away)
+        look = partial(self._look, context, profile, request, now)
+        ranked, rows, complete = self._fill(allowed, request, look, read=not away)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = self._diverse(sort_candidates(ranked, known), request.k, diversity)
         return Slate(
@@ -123,7 +133,7 @@ class Recommender:
             candidates=len(ranked),
             features=feature_status(columns.RANKING_SERVICE, (user, rows), now),
             cold_start=not known and not away,
-            degraded=() if rows is not None and not away else (ONLINE_FEATURES_UNAVAILABLE,),
+            degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
 
     def similar(self, request: SimilarRequest, now: datetime) -> Slate:
@@ -135,26 +145,20 @@ class Recommender:
         """
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
-        found = self._sources.around(item, allowed, SIMILAR_POOL)
-        found = Candidates.union([found], len(found))
-        scores = similar_scores(self.bundle, item, found.index, self.bundle.order_of(SIMILAR))
-        best = np.argsort(-scores, kind="stable")[: max(2 * request.k, SMALLEST_POOL)]
-        index = found.index[best]
-        rows = self._read_items(index, read=True)
-        ranked = Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows))
-        ranked = ranked.take(passes_now(self.catalog, index, request.filters, rows))
-        ranked = ranked.take(np.arange(min(request.k, len(ranked))))
+        look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL))
+        ranked, rows, complete = self._fill(allowed, request, look)
+        best = ranked.take(np.argsort(-ranked.scores, kind="stable")[: request.k])
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
         return Slate(
             request_id=request.request_id,
             user_id=None,
             bundle_id=self.bundle.manifest.bundle_id,
             at=now,
-            items=slate_items(self.bundle, ranked, unknown, request.language),
-            candidates=len(found),
+            items=slate_items(self.bundle, best, unknown, request.language),
+            candidates=len(ranked),
             features=feature_status(columns.RANKING_SERVICE, (rows,), now),
             cold_start=False,
-            degraded=() if rows is not None else (ONLINE_FEATURES_UNAVAILABLE,),
+            degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
 
     def item(self, item_id: str) -> ItemDetails:
@@ -226,44 +230,80 @@ class Recommender:
         except StoreUnavailableError:
             return None
 
-    def _rank(
+    def _look(
         self,
         context: CandidateContext,
         profile: Profile,
-        allowed: BoolArray,
         request: RecommendRequest,
         now: datetime,
+        pool: BoolArray,
         read: bool,
     ) -> tuple[Ranked, FeatureRows | None]:
-        """What may be shown of the candidates, in their sources' order, and the views that were read.
-
-        The online store knows best what is in stock, so availability is checked after retrieval. Should
-        that leave too little, a second round takes only what was in stock when the bundle was made.
-        """
-        for in_stock in (False, True) if read and not request.filters.include_unavailable else (not read,):
-            pool = allowed & self.bundle.items.available if in_stock else allowed
-            candidates, signals = self._sources.find(context, pool, self._settings.candidates)
-            rows = self._read_items(candidates.index, read)
-            scores, probabilities = score_candidates(
-                self.bundle,
-                self.catalog.popularity,
-                profile,
-                candidates,
-                signals,
-                rows,
-                kind_of(context.repeats),
-            )
-            prices = prices_now(self.catalog, candidates.index, rows)
-            ranked = Ranked(candidates, scores, probabilities, prices)
-            ranked = ranked.take(passes_now(self.catalog, candidates.index, request.filters, rows))
-            if len(ranked) >= request.k or len(candidates) < self._settings.candidates:
-                break  # enough, or nothing more to be found
+        """One round of `recommend`: scored candidates from `pool`, and the views that were read."""
+        candidates, signals = self._sources.find(context, pool, self._settings.candidates)
+        rows = self._read_items(candidates.index, read)
+        scores, probabilities = score_candidates(
+            self.bundle,
+            self.catalog.popularity,
+            profile,
+            candidates,
+            signals,
+            rows,
+            kind_of(context.repeats),
+        )
         if self._snapshots is not None and rows is not None:
             ids, bundle_id = self.catalog.ids[candidates.index], self.bundle.manifest.bundle_id
             self._snapshots.append(
                 FeatureSnapshot(request.request_id, now, bundle_id, request.user_id, profile.rows, ids, rows)
             )
-        return ranked, rows
+        prices = prices_now(self.catalog, candidates.index, rows)
+        return Ranked(candidates, scores, probabilities, prices), rows
+
+    def _look_around(
+        self, item: int, count: int, pool: BoolArray, read: bool
+    ) -> tuple[Ranked, FeatureRows | None]:
+        """One round of `similar`: the `count` most similar of `pool`, and the views that were read."""
+        found = self._sources.similar(item, pool, SIMILAR_POOL)
+        scores = similar_scores(self.bundle, item, found.index, self.bundle.order_of(SIMILAR))
+        best = np.argsort(-scores, kind="stable")[:count]
+        index = found.index[best]
+        rows = self._read_items(index, read)
+        return Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows)), rows
+
+    def _fill(
+        self,
+        allowed: BoolArray,
+        request: RecommendRequest | SimilarRequest,
+        look: Callable[[BoolArray, bool], tuple[Ranked, FeatureRows | None]],
+        read: bool = True,
+    ) -> tuple[Ranked, FeatureRows | None, bool]:
+        """What may be shown as of now, the items' views, and whether the store was there for all of it.
+
+        The online store knows best what is in stock and what it costs, so that is asked after retrieval. If
+        too little is left, `look` goes on among what it did not look at, and first among what was in stock
+        when the bundle was made: up to MOST_ROUNDS times, each a retrieval and a read like the first.
+        """
+        available = self.bundle.items.available
+        rest = allowed.copy()
+        parts: list[Ranked] = []
+        reads: list[FeatureRows] = []
+        for number in range(MOST_ROUNDS):
+            pool = rest
+            if not request.filters.include_unavailable and (number or not read):
+                in_stock = rest & available
+                pool = in_stock if in_stock.any() or not read else rest
+            found, rows = look(pool, read)
+            if number and read and rows is None:
+                return concatenate_ranked(parts), concatenate_rows(reads), False
+            if rows is not None:
+                reads.append(rows)
+            read = rows is not None
+            index = found.candidates.index
+            parts.append(found.take(passes_now(self.catalog, index, request.filters, rows)))
+            rest[index] = False
+            if not len(index) or sum(map(len, parts)) >= request.k or not rest.any():
+                break
+        return concatenate_ranked(parts), concatenate_rows(reads) if reads else None, read
 
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
         """`count` items of the best of `ranked`."""

@@ -11,12 +11,10 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
+from recsys.models.own_signals import Actions, count_signals, habit_signals, sum_by_slot
 
-DAY_SECONDS = 86_400
-LATEST = 100  # actions whose neighbours count
 RECENCY = 0.8  # what one moment further back multiplies an action's weight by
 NOW, LONG = 0.3, 0.97  # the same, for what is up right now and for the whole history
-OWN_HALF_LIFE_DAYS = 28.0  # of an own action, where there is a clock
 
 # The columns of `UserSignals.signals_at`, in this order.
 TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_long"
@@ -160,7 +158,7 @@ class UserSignals:
             unit: `tables.unit`, computed once.
             clock: whether instants mean anything.
         """
-        actions = _Actions.of(histories, len(tables.item_events))
+        actions = Actions.of(histories, len(tables.item_events))
         latest = actions.latest
         items, first, back = actions.item[latest], actions.first[latest, None], actions.back[latest]
         sources = (
@@ -175,10 +173,10 @@ class UserSignals:
         for found, (table, factor, decays) in zip(neighbours, sources, strict=True):
             columns += _decayed_sums(slots[found], table.score[items], back, factor, decays, width)
         own = slots[actions.flat]
-        columns += [_sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
+        columns += [sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
         request_at = histories.request_at_seconds[actions.user]
-        columns += _habit_signals(own, actions, request_at, clock, width)
-        columns += _count_signals(own, actions, request_at, clock, width)
+        columns += habit_signals(own, actions, request_at, clock, width)
+        columns += count_signals(own, actions, request_at, clock, width)
         history_signals = np.stack(columns, dtype=np.float32)
         history_signals[:, 0] = 0  # padding is not a neighbour
         return cls(
@@ -190,12 +188,11 @@ class UserSignals:
         """N + 1, by which a flat index is divided into user and item."""
         return len(self.tables.item_events)
 
-    def strongest(self, count: int) -> IntArray:
-        """Flat indexes of up to `count` items a user with the strongest neighbour signals, ascending."""
+    def strongest(self, count: int, allowed: BoolArray) -> IntArray:
+        """Ascending, up to `count` `allowed` (R (N + 1),) a user, of the strongest neighbour signals."""
         strength = np.sum([self.history_signals[column, 1:] for column in _NEIGHBOUR_SIGNALS], axis=0)
-        some = np.flatnonzero(strength > 0)
-        users = np.arange(len(self.vectors) + 1)
-        edges = np.searchsorted(self.flat[some], users * self.size)
+        some = np.flatnonzero((strength > 0) & allowed[self.flat])
+        edges = np.searchsorted(self.flat[some], np.arange(len(self.vectors) + 1) * self.size)
         if (np.diff(edges) > count).any():
             parts = [some[start:stop] for start, stop in pairwise(edges.tolist())]
             some = np.concatenate([_largest(part, strength, count) for part in parts])
@@ -236,51 +233,6 @@ class UserSignals:
         return out.T
 
 
-@dataclass(frozen=True)
-class _Actions:
-    """The A actions of R histories, end to end, each user's from the oldest on.
-
-    Attributes:
-        user, item, at_seconds: (A,) of each.
-        first: (A,) the flat index of its user's item 0. flat: (A,) its own.
-        back: (A,) moments between it and its user's last one.
-        latest: (A,) whether it is one of its user's LATEST.
-        counts: (R,) float32 actions. ends: (R,) where each user's actions end.
-    """
-
-    user: IntArray
-    item: IntArray
-    at_seconds: IntArray
-    first: IntArray
-    flat: IntArray
-    back: IntArray
-    latest: BoolArray
-    counts: FloatArray
-    ends: IntArray
-
-    @classmethod
-    def of(cls, histories: Histories, size: int) -> "_Actions":
-        """The actions of `histories` over a catalog of `size` items, padding included."""
-        places = np.flatnonzero(histories.items)  # (A,) of the rows end to end
-        user = places // histories.items.shape[1]
-        item, at_seconds = histories.items.ravel()[places], histories.at_seconds.ravel()[places]  # (A,)
-        counts = np.bincount(user, minlength=len(histories))
-        ends = np.cumsum(counts)
-        last = ends[user] - 1  # (A,) the same user's last action
-        first = user * size
-        return cls(
-            user=user,
-            item=item,
-            at_seconds=at_seconds,
-            first=first,
-            flat=first + item,
-            back=moments_back(at_seconds, last),
-            latest=last - np.arange(len(user)) < LATEST,
-            counts=counts.astype(np.float32),
-            ends=ends,
-        )
-
-
 def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[IntArray, IntArray]:
     """The distinct flat indexes in `found` (P,), ascending, and the slot of every flat index (R (N + 1),)."""
     mentioned = np.zeros(users * size, np.bool_)
@@ -297,56 +249,7 @@ def _decayed_sums(
     slots: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float], width: int
 ) -> list[DoubleArray]:
     """For each decay (P + 1,): the scores (H, M) of neighbours at `slots` (H M,), summed by slot."""
-    return [
-        _sum_by_slot(slots, (scores * (factor * decay**back)[:, None]).ravel(), width) for decay in decays
-    ]
-
-
-def _sum_by_slot(slots: IntArray, weights: npt.NDArray[Any], width: int) -> DoubleArray:
-    return np.bincount(slots, weights, width).astype(np.float64, copy=False)
-
-
-def _habit_signals(
-    own: IntArray, actions: _Actions, request_at: IntArray, clock: bool, width: int
-) -> tuple[DoubleArray, DoubleArray]:
-    """(P + 1,) 1 / (1 + moments since the last action) at own slots (A,), and how due the item is.
-
-        due = log((time since the last) / (mean time between)), for an item taken at two instants or more;
-        0 elsewhere, and where there is no clock.
-
-    Args:
-        request_at: (A,) the instant of each action's request.
-    """
-    last, due = (np.zeros(width) for _ in range(2))
-    last[own] = 1 / (1.0 + actions.back)  # oldest first: the last write wins
-    if not clock or len(own) < 2:
-        return last, due
-    order = np.lexsort((actions.at_seconds, own))
-    item, at = own[order], actions.at_seconds[order]
-    first = np.flatnonzero(np.append(True, item[1:] != item[:-1]))
-    new = np.append(True, (item[1:] != item[:-1]) | (at[1:] != at[:-1]))
-    moments = np.add.reduceat(new.astype(np.int64), first)
-    final = np.append(first[1:], len(item)) - 1
-    several = moments > 1
-    gap = (at[final] - at[first])[several] / (moments[several] - 1)
-    since = np.maximum((request_at[order] - at)[final][several], 1)
-    due[item[first][several]] = np.log(since / np.maximum(gap, 1))
-    return last, due
-
-
-def _count_signals(
-    own: IntArray, actions: _Actions, request_at: IntArray, clock: bool, width: int
-) -> tuple[DoubleArray, DoubleArray]:
-    """(P + 1,) own actions at own slots (A,), and the same halved every OWN_HALF_LIFE_DAYS by their age.
-
-    Where there is no clock both are the plain count.
-    """
-    ones = np.ones(len(own))
-    count = _sum_by_slot(own, ones, width)
-    if not clock:
-        return count, count
-    age = np.maximum(request_at - actions.at_seconds, 0)
-    return count, _sum_by_slot(own, np.exp2(-age / (OWN_HALF_LIFE_DAYS * DAY_SECONDS)), width)
+    return [sum_by_slot(slots, (scores * (factor * decay**back)[:, None]).ravel(), width) for decay in decays]
 
 
 def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:
@@ -354,19 +257,3 @@ def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:
     if len(places) <= count:
         return places
     return np.sort(places[np.argpartition(-values[places], count)[:count]])
-
-
-def moments_back(at_seconds: IntArray, last: IntArray | int = -1) -> IntArray:
-    """(H,) how many distinct instants lie between an action and the last one; `at_seconds` ascends.
-
-    Args:
-        last: (H,) the place of each action's last one, where there are several users.
-
-    >>> moments_back(np.array([10, 10, 30, 40])).tolist()
-    [2, 2, 1, 0]
-    """
-    if not len(at_seconds):
-        return np.zeros(0, np.int64)
-    moment = np.cumsum(np.append(False, at_seconds[1:] != at_seconds[:-1]))
-    back: IntArray = (moment[last] - moment).astype(np.int64)
-    return back

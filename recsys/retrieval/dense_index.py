@@ -1,46 +1,41 @@
-"""Nearest items by dot product: exact while that is cheap, inverted lists beyond."""
+"""Nearest items by dot product: exact while that is cheap, by an inverted file beyond."""
 
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 import torch
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.retrieval.inverted_file import InvertedFile
 
 # Numbers to multiply for one exact answer, at most: 31,000 items of width 64 take a third of a millisecond.
 EXACT_UP_TO = 2_000_000
-RECALL_AIM = 0.97
-_SAMPLE = 64  # queries that the number of lists to visit is chosen by
-_MIXED = 4  # rows a query is the mean of, at most: a user's vector lies between items
-_DEPTH = 500  # their answers' length
-_FEW = 100  # rows that are not allowed and can be left out afterwards
+_GATHER = 4  # what a row costs that is gathered first, in rows that lie one after the other
 DELTA_UP_TO = 4096  # changed rows beside the index: a twentieth of a millisecond a search
 
 
 class DenseIndex:
     """Answers `search` over the rows of one matrix; row 0 is padding and is never found.
 
-    Beyond `exact_up_to` numbers an inverted file is built: k-means cells, of which a search visits the
-    nearest. How many is chosen at build time, by doubling until the recall of the 500 nearest of sampled
-    queries reaches RECALL_AIM; where half of all cells would not do, the search stays exact.
+    Beyond `exact_up_to` numbers an inverted file is built, if one reaches the recall. A search then takes the
+    cheapest of three ways: the allowed rows gathered and multiplied, which is exact and costs what they are;
+    the nearest cells; or all rows, exact again, where the cells would be half of that.
 
     Rows that changed or came later (`with_rows`) lie in a delta beside it, which is searched exactly.
     """
 
     def __init__(self, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO, seed: int = 0) -> None:
         self._seed, self._exact_up_to = seed, exact_up_to
-        self._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
-        self._main = _Main(vectors, exact_up_to, seed)
-        self._delta = _Delta.none(self._main.width)
-        self._count = self._main.count
+        self._vectors = np.ascontiguousarray(vectors, np.float32)
+        large = vectors[1:].size > exact_up_to
+        self._inverted = InvertedFile.build(self._vectors, seed) if large else None
+        self._delta = _Delta.none(vectors.shape[1])
 
     @property
     def exact(self) -> bool:
         """Whether every answer is the true one."""
-        return self._main.cells is None
+        return self._inverted is None
 
     @property
     def delta(self) -> int:
@@ -54,46 +49,67 @@ class DenseIndex:
             vectors: (N' + 1, D): this index's rows but for those in `changed`, and N' - N new ones.
             changed: (C,) rows that differ; new ones may be among them.
         """
-        new = np.arange(self._count + 1, len(vectors))
+        new = np.arange(len(self._vectors), len(vectors))
         rows = np.unique(np.concatenate([self._delta.rows, changed, new]))
         if len(rows) > DELTA_UP_TO:
             return DenseIndex(vectors, self._exact_up_to, self._seed)
         other = copy(self)
-        other._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
-        other._count = len(vectors) - 1
+        other._vectors = np.ascontiguousarray(vectors, np.float32)
         other._delta = _Delta(rows, np.ascontiguousarray(vectors[rows], np.float32))
         return other
 
     def products(self, vectors: FloatArray) -> FloatArray | None:
         """(R, N + 1) all dot products of vectors (R, D) with the rows; None where that is too much work."""
-        if self._vectors.numel() > self._exact_up_to:
+        if self._vectors.size > self._exact_up_to:
             return None
         with torch.inference_mode():
-            out: FloatArray = (torch.from_numpy(vectors) @ self._vectors.T).numpy()
+            out: FloatArray = (torch.from_numpy(vectors) @ torch.from_numpy(self._vectors).T).numpy()
         return out
 
     def search(
         self, vector: FloatArray, count: int, allowed: BoolArray | None = None
     ) -> tuple[IntArray, FloatArray]:
-        """Up to `count` rows with the largest dot products with `vector` (D,), best first, and the products.
+        """The `count` rows with the largest dot products with `vector` (D,), best first, and the products.
+
+        Fewer only where fewer are allowed.
 
         Args:
             allowed: (N + 1,) only rows where it holds are found.
         """
-        products = self.products(np.ascontiguousarray(vector[None], np.float32))
-        if products is not None:
-            mask = np.ones(products.shape[1], bool) if allowed is None else allowed.copy()
-            mask[0] = False
-            rows = np.flatnonzero(nearest_mask(products, mask[None], count))
-            rows = rows[top_places(products[0, rows], count)]
-            return rows, products[0, rows]
-        if not len(self._delta.rows):
-            return self._main.search(vector, count, allowed)
-        rows, scores = self._main.search(vector, count, self._delta.others(self._main.count, allowed))
-        late, late_scores = self._delta.products(vector, allowed)
-        rows, scores = np.concatenate([rows, late]), np.concatenate([scores, late_scores])
-        best = top_places(scores, count)
+        query = np.ascontiguousarray(vector, np.float32)
+        mask = np.ones(len(self._vectors), bool) if allowed is None else allowed.copy()
+        mask[0] = False
+        found = self._in_cells(query, count, mask, filtered=allowed is not None)
+        rows, scores = self._exact(query, mask) if found is None else found
+        if 0 < count < len(rows):
+            kept = scores >= np.partition(scores, -count)[-count]
+            rows, scores = rows[kept], scores[kept]
+        best = np.lexsort((rows, -scores))[: max(count, 0)]
         return rows[best], scores[best]
+
+    def _exact(self, query: FloatArray, mask: BoolArray) -> tuple[IntArray, FloatArray]:
+        """All rows of `mask` (N + 1,) and their products."""
+        rows = np.flatnonzero(mask)
+        if len(rows) * _GATHER < len(mask):
+            return rows, self._vectors.take(rows, axis=0) @ query
+        return rows, (self._vectors @ query)[rows]
+
+    def _in_cells(
+        self, query: FloatArray, count: int, mask: BoolArray, filtered: bool
+    ) -> tuple[IntArray, FloatArray] | None:
+        """Rows of `mask` and their products, from the nearest cells and the delta; None: be exact."""
+        if self._inverted is None:
+            return None
+        exact = min(int(np.count_nonzero(mask)) * _GATHER, len(mask))
+        if filtered and exact * query.size <= EXACT_UP_TO:
+            return None
+        others = self._delta.others(mask[: self._inverted.size])
+        only = others if filtered or len(self._delta.rows) else None
+        found = self._inverted.products(query, count, only, most=exact / 2)
+        if found is None or not len(self._delta.rows):
+            return found
+        late, late_scores = self._delta.products(query, mask)
+        return np.concatenate([found[0], late]), np.concatenate([found[1], late_scores])
 
 
 def nearest_mask(products: FloatArray, allowed: BoolArray, count: int) -> BoolArray:
@@ -125,7 +141,7 @@ def top_places(scores: FloatArray, count: int) -> IntArray:
 
 @dataclass(frozen=True)
 class _Delta:
-    """Rows beside the main index: their numbers (C,), sorted, and their vectors (C, D)."""
+    """Rows beside the inverted file: their numbers (C,), sorted, and their vectors (C, D)."""
 
     rows: IntArray
     vectors: FloatArray
@@ -134,87 +150,16 @@ class _Delta:
     def none(cls, width: int) -> "_Delta":
         return cls(np.zeros(0, np.int64), np.zeros((0, width), np.float32))
 
-    def others(self, count: int, allowed: BoolArray | None) -> BoolArray:
-        """(count + 1,) what is allowed of the main index: no row that lies here."""
-        mask = np.ones(count + 1, bool) if allowed is None else allowed[: count + 1].copy()
-        mask[self.rows[self.rows <= count]] = False
-        return mask
+    def others(self, mask: BoolArray) -> BoolArray:
+        """`mask` but for the rows that lie here."""
+        if not len(self.rows):
+            return mask
+        others = mask.copy()
+        others[self.rows[self.rows < len(mask)]] = False
+        return others
 
-    def products(self, vector: FloatArray, allowed: BoolArray | None) -> tuple[IntArray, FloatArray]:
-        scores: FloatArray = self.vectors @ np.asarray(vector, np.float32)  # (C,)
-        if allowed is None:
-            return self.rows, scores
-        kept = allowed[self.rows]
+    def products(self, query: FloatArray, mask: BoolArray) -> tuple[IntArray, FloatArray]:
+        """The rows of `mask` that lie here, and their products."""
+        kept = mask[self.rows]
+        scores: FloatArray = self.vectors @ query  # (C,)
         return self.rows[kept], scores[kept]
-
-
-class _Main:
-    """The index as it was built: exact, or an inverted file (`cells`)."""
-
-    def __init__(self, vectors: FloatArray, exact_up_to: int, seed: int) -> None:
-        rows = np.ascontiguousarray(vectors[1:], np.float32)  # (N, D)
-        self.count, self.width = rows.shape
-        self._index = faiss.IndexFlatIP(self.width)
-        self._index.add(rows)
-        self.cells: faiss.IndexIVFFlat | None = None
-        if rows.size > exact_up_to:
-            self.cells = _inverted_file(rows, self._index, seed)
-
-    def search(
-        self, vector: FloatArray, count: int, allowed: BoolArray | None
-    ) -> tuple[IntArray, FloatArray]:
-        """As `DenseIndex.search`."""
-        count = min(count, self.count)
-        blocked = 0 if allowed is None else self.count - int(np.count_nonzero(allowed[1:]))
-        if count < 1 or blocked == self.count:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        if allowed is not None and blocked <= _FEW:
-            # Cheaper than a selector, which is called for every row.
-            rows, scores = self.search(vector, count + blocked, None)
-            kept = allowed[rows]
-            return rows[kept][:count], scores[kept][:count]
-        query = np.ascontiguousarray(vector[None], np.float32)  # (1, D)
-        index = self._index if self.cells is None else self.cells
-        scores, rows = index.search(query, count, params=self._parameters(allowed))
-        found = rows[0] >= 0
-        return rows[0][found] + 1, scores[0][found]
-
-    def _parameters(self, allowed: BoolArray | None) -> Any:
-        parameters: Any = faiss.SearchParameters()
-        if self.cells is not None:
-            parameters = faiss.SearchParametersIVF()
-            parameters.nprobe = self.cells.nprobe
-        if allowed is not None:
-            bits: Any = np.packbits(allowed[1:], bitorder="little")
-            parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg]  # faiss wraps it so
-        return parameters
-
-
-def _inverted_file(rows: FloatArray, exact: faiss.IndexFlatIP, seed: int) -> faiss.IndexIVFFlat | None:
-    cells = min(int(np.sqrt(len(rows))), 4096)
-    index = faiss.IndexIVFFlat(
-        faiss.IndexFlatIP(rows.shape[1]), rows.shape[1], cells, faiss.METRIC_INNER_PRODUCT
-    )
-    index.cp.niter, index.cp.seed = 10, seed + 1
-    index.cp.min_points_per_centroid = 1  # few rows a cell are no reason to complain
-    index.train(rows)
-    index.add(rows)
-    queries = _queries(rows, np.random.default_rng(seed))
-    depth = min(_DEPTH, max(len(rows) // 10, 1))
-    true = exact.search(queries, depth)[1]
-    index.nprobe = 8
-    while index.nprobe <= cells // 2:
-        found = index.search(queries, depth)[1]
-        if np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]) >= RECALL_AIM:
-            return index
-        index.nprobe *= 2
-    return None
-
-
-def _queries(rows: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """(_SAMPLE, D) means of one to _MIXED rows each, like the vectors of users with that many interests."""
-    chosen = rng.integers(0, len(rows), (_SAMPLE, _MIXED))
-    counts = rng.integers(1, _MIXED + 1, _SAMPLE)
-    weights = (np.arange(_MIXED) < counts[:, None]).astype(np.float32)  # (_SAMPLE, _MIXED)
-    queries: FloatArray = np.einsum("sm,smd->sd", weights, rows[chosen])
-    return queries

@@ -9,6 +9,7 @@ import pytest
 from recsys import columns
 from recsys.config import ServingSettings
 from recsys.errors import RequestError, UnknownItemError
+from recsys.funnel import recommender as recommender_module
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
@@ -160,6 +161,62 @@ def test_a_slate_is_filled_when_most_candidates_are_sold_out(ask: Ask) -> None:
     )
     few = ServingSettings(candidates=3, diversity=0.0)
     assert ids(ask(None, features=features, bundle=bundle, settings=few, k=2)) == ["bagel", "toast"]
+
+
+def test_rounds_go_on_past_what_is_sold_out_only_online(ask: Ask) -> None:
+    # By popularity: apple banana cherry | milk cheese yogurt | bread bagel toast, three a round.
+    features = ShopFeatures(sold_out=["apple", "cherry", "milk", "cheese", "yogurt", "bread"])
+    few = ServingSettings(candidates=3, diversity=0.0)
+    slate = ask(None, features=features, settings=few, k=2)
+    assert (ids(slate), features.reads) == (["banana", "bagel"], 3)
+    assert slate.features.views[columns.ITEM_CONTENT].rows == 9
+    everything = ask(None, features=features, settings=few, k=9)
+    assert ids(everything) == ["banana", "bagel", "toast"], "all that is left"
+
+
+def test_what_is_in_stock_again_is_found_after_what_always_was(ask: Ask) -> None:
+    items = shop_bundle().items
+    stock = np.array([False, *[item in ("apple", "banana", "cherry") for item in items.vocabulary.ids[1:]]])
+    bundle = shop_bundle(items=replace(items, available=stock))
+    features = ShopFeatures(sold_out=["apple", "banana", "cherry", "milk", "cheese", "yogurt"])
+    few = ServingSettings(candidates=3, diversity=0.0)
+    assert ids(ask(None, features=features, bundle=bundle, settings=few, k=2)) == ["bread", "bagel"]
+
+
+def test_the_number_of_rounds_is_bounded(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommender_module, "MOST_ROUNDS", 3)
+    features = ShopFeatures(sold_out=shop_bundle().items.vocabulary.ids[1:])
+    one = ServingSettings(candidates=1, diversity=0.0)
+    assert ids(ask(None, features=features, settings=one, k=2)) == []
+    assert features.reads == 3
+
+
+def test_later_rounds_do_not_come_before_the_context_of_earlier_ones(ask: Ask) -> None:
+    features = ShopFeatures(sold_out=["bread"])
+    few = ServingSettings(candidates=2, diversity=0.0)
+    slate = ask(None, features=features, settings=few, context_category="bakery", k=4)
+    assert ids(slate) == ["bagel", "toast", "apple", "banana"]
+
+
+def test_a_store_that_goes_away_after_a_round_leaves_what_that_gave(ask: Ask) -> None:
+    class Once(ShopFeatures):
+        def read_items(self, item_ids):  # type: ignore[no-untyped-def]
+            found = super().read_items(item_ids)
+            self.away = True
+            return found
+
+    few = ServingSettings(candidates=3, diversity=0.0)
+    slate = ask(None, features=Once(sold_out=["apple", "banana"]), settings=few, k=2)
+    assert ids(slate) == ["cherry"]
+    assert slate.degraded == (ONLINE_FEATURES_UNAVAILABLE,)
+
+
+def test_similar_items_are_looked_for_past_those_that_are_sold_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommender_module, "SMALLEST_POOL", 2)
+    features = ShopFeatures(sold_out=["banana", "cherry"])
+    slate = recommender(features).similar(SimilarRequest("r1", "apple", k=1), NOW)
+    assert (len(slate.items), features.reads) == (1, 2)
+    assert slate.items[0].item_id not in ("banana", "cherry")
 
 
 def test_the_ranker_decides_by_online_features(ask: Ask) -> None:

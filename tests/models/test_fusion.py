@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset.interactions import Histories
@@ -154,31 +154,36 @@ def test_an_item_is_due_when_its_usual_time_has_passed() -> None:
 
 def test_an_empty_history_has_no_signals() -> None:
     users = user_signals([0], [0])
-    assert not len(users.strongest(4))
+    assert not len(users.strongest(4, np.ones(5, bool)))
     assert not users.signals_at(np.arange(5))[:, : SIGNALS.index(NETWORK)].any()
 
 
 actions = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(actions, min_size=1, max_size=4), st.integers(1, 4))
 def test_many_users_at_once_are_each_as_if_alone(users: list[list[tuple[int, int]]], count: int) -> None:
     vectors = np.random.default_rng(0).normal(size=(len(users), 8)).astype(np.float32)
     past = [([item for item, _ in one], sorted(at for _, at in one)) for one in users]
     together = signals_of(histories(*past), vectors, 2.0)
-    found = np.split(together.strongest(count), np.searchsorted(together.strongest(count), [5, 10, 15, 20]))
+    strongest = together.strongest(count, np.ones(5 * len(users), bool))
+    found = np.split(strongest, np.searchsorted(strongest, [5, 10, 15, 20]))
     for row, one in enumerate(past):
         alone = signals_of(histories(one), vectors[row : row + 1], 2.0)
-        assert (found[row] - 5 * row).tolist() == alone.strongest(count).tolist()
+        assert (found[row] - 5 * row).tolist() == alone.strongest(count, np.ones(5, bool)).tolist()
         assert together.latest_items(row, 3).tolist() == one[0][-3:]
         signals = together.signals_at(np.arange(5) + 5 * row)
         np.testing.assert_allclose(signals, alone.signals_at(np.arange(5)), rtol=1e-6, atol=1e-6)
 
 
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 4))
-def test_the_strongest_are_among_those_with_a_neighbour_signal(items: list[int], count: int) -> None:
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 4), st.sets(st.integers(1, 4)))
+def test_the_strongest_are_those_of_what_is_allowed_with_a_neighbour_signal(
+    items: list[int], count: int, forbidden: set[int]
+) -> None:
     users = user_signals(items, list(range(len(items))))
-    everything = users.strongest(4)
-    some = users.strongest(count)
-    assert set(some) <= set(everything)
-    assert len(some) == min(count, len(everything))
+    everything = set(users.strongest(4, np.ones(5, bool)).tolist())
+    allowed = ~np.isin(np.arange(5), list(forbidden))
+    some = users.strongest(count, allowed).tolist()
+    assert set(some) <= everything - forbidden
+    assert len(some) == min(count, len(everything - forbidden))
