@@ -12,6 +12,7 @@ from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import TEST, Split, known_before_test, leave_one_out_parts
 from recsys.errors import DataError
 from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.job import TrainingJob
 from recsys.training.stages.first_stage import build_first_stage
@@ -34,11 +35,7 @@ def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> B
     Raises:
         DataError: `evaluated` goes on from another bundle.
     """
-    if evaluated.manifest.parent is not None:
-        raise DataError(
-            f"bundle {evaluated.manifest.bundle_id!r} goes on from {evaluated.manifest.parent!r}, which "
-            "learned from events of its own. Retrain one that was trained from the start."
-        )
+    check_from_the_start(evaluated.manifest)
     known = training_and_validation(job.shop.interactions, job.split)
     network = job.settings.retriever.model_copy(update={"epochs": epochs, "patience": epochs})
     settings = job.settings.model_copy(update={"retriever": network})
@@ -47,6 +44,19 @@ def train_with_validation(job: TrainingJob, evaluated: Bundle, epochs: int) -> B
     retrained = build_manifest(job, known, f"{manifest.bundle_id}-retrained", manifest.created_at, None)
     bundle = build_first_stage(job, known, retrained, _count_epochs(), _EPOCH)
     return replace(bundle, fusion=evaluated.fusion, ranker=evaluated.ranker)
+
+
+def check_from_the_start(manifest: Manifest) -> None:
+    """Makes sure that a bundle learned from nothing but its own training part.
+
+    Raises:
+        DataError: it goes on from another bundle.
+    """
+    if manifest.parent is not None:
+        raise DataError(
+            f"bundle {manifest.bundle_id!r} goes on from {manifest.parent!r}, which learned from events of "
+            "its own. Retrain one that was trained from the start."
+        )
 
 
 def training_and_validation(interactions: Interactions, split: Split) -> Interactions:

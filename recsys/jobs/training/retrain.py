@@ -26,11 +26,25 @@ from recsys.training.curves import CURVES_FILE, Curves
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
-from recsys.training.with_validation import train_with_validation
+from recsys.training.with_validation import check_from_the_start, train_with_validation
 
 log = logging.getLogger(__name__)
 
 _OF_TRAINING = ("text", "retriever", "fusion", "ranker")
+
+
+def check_retraining(settings: Settings, record: BundleRecord, with_validation: bool) -> None:
+    """Makes sure, before a bundle is evaluated, that it can be trained again.
+
+    Raises:
+        ArtifactMismatchError: it was made with settings that there are no longer.
+        DataError: `with_validation`, and it goes on from another bundle or its learning curves are gone.
+    """
+    manifest = load_manifest(record.path)
+    settings_as_trained(manifest, settings)
+    if with_validation:
+        check_from_the_start(manifest)
+        best_epoch(settings, record)
 
 
 def retrained_scorer(

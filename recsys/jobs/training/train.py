@@ -11,6 +11,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
+from recsys.jobs.checks.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.models.manifest import Manifest
@@ -111,13 +112,14 @@ def run_training(
         ArtifactMismatchError: the run to resume was of other settings or data.
         DataError: nothing is new since it was trained.
     """
+    check_before_training(settings)
     revision, now = git_revision(settings), utc_now()
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
+        checkpoint = _interrupted_checkpoint(registry, settings, kind) if resume else None
         job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
-        checkpoint = _interrupted_checkpoint(registry, settings, kind) if resume else None
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run(kind, sections, revision)
         try:

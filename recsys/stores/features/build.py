@@ -63,6 +63,8 @@ def build_features(
     ]
     if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
         stale = [view for view in stale if view != columns.ITEM_TEXT]
+    # The encoder may not load, and that is better known before the other views have taken their minutes.
+    stale.sort(key=lambda view: view != columns.ITEM_TEXT)
     build = _Build(settings, created_at, progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
