@@ -75,6 +75,21 @@ def check_feature_repository(settings: Settings) -> None:
             raise ConfigError(f"{file} cannot be used: {error}. Mend it: `feast apply` reads it.") from error
 
 
+def check_text_encoder(settings: Settings) -> None:
+    """Makes sure that the encoder of text is on this machine, for a shop that needed it before.
+
+    A home without encoded texts is passed over: it may have nothing to read, and needs no encoder then.
+
+    Raises:
+        ArtifactNotFoundError: it is not here.
+    """
+    if not any(settings.paths.text_vectors.glob("*")):
+        return
+    from recsys.models.encoders.text_encoder import encoder_dimensions
+
+    encoder_dimensions(settings.text)
+
+
 def check_online_store(settings: Settings) -> None:
     """Makes sure that the repository's Redis answers and is not another shop's.
 

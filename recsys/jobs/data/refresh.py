@@ -12,7 +12,11 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.ingest.importer import ShopFiles
 from recsys.instants import utc_now
-from recsys.jobs.checks.preconditions import check_feature_repository, check_online_store
+from recsys.jobs.checks.preconditions import (
+    check_feature_repository,
+    check_online_store,
+    check_text_encoder,
+)
 from recsys.jobs.data.features import build_feature_rows
 from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
 from recsys.jobs.data.source_files import changed_files, load_sources
@@ -88,6 +92,8 @@ def refresh_shop(
     with lock:
         check_feature_repository(settings)
         check_online_store(settings)
+        if with_text:
+            check_text_encoder(settings)
         with _step("import", f"The home is as it was. {_AGAIN}."):
             imported, reason = _import_if_changed(settings, force, progress)
         counted_once = open_lake(paths).counted_once()

@@ -3,16 +3,15 @@
 import logging
 import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from recsys.config import Settings
 from recsys.dataset.split import test_start
 from recsys.documents import JsonObject
-from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.checks.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
+from recsys.jobs.training.interrupted_run import RETRIEVER, interrupted_checkpoint
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
@@ -27,11 +26,8 @@ from recsys.stores.registry.tables import Stage
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.job import SECTIONS, TrainingJob
 from recsys.training.pipeline import train_bundle
-from recsys.training.retriever.checkpoint import STATE_FILE
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from recsys.training.retriever.workers import run_worker, stop_workers
-
-RETRIEVER = "retriever"  # a run's folder with the retriever's checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +112,7 @@ def run_training(
     revision, now = git_revision(settings), utc_now()
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
-        checkpoint = _interrupted_checkpoint(registry, settings, kind) if resume else None
+        checkpoint = interrupted_checkpoint(registry, settings, kind) if resume else None
         job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
@@ -137,22 +133,6 @@ def run_training(
             raise
     log.info("learning curves: %s", job.run_dir)
     return bundle.manifest
-
-
-def _interrupted_checkpoint(registry: Registry, settings: Settings, kind: str) -> Path:
-    """The folder of the retriever's checkpoint of the newest run of this kind that did not end.
-
-    Raises:
-        ArtifactNotFoundError: there is none.
-    """
-    for run in registry.list_runs():
-        folder = settings.paths.runs / run.run_id / RETRIEVER
-        if run.kind == kind and run.status != "finished" and (folder / STATE_FILE).exists():
-            log.info("going on from %s", run.run_id)
-            return folder
-    raise ArtifactNotFoundError(
-        f"no {kind} run broke off with a checkpoint under {settings.paths.runs}. Run without --resume."
-    )
 
 
 def open_job(

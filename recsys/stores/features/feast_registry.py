@@ -48,7 +48,7 @@ def load_configuration(settings: Settings) -> RepoConfig:
     try:
         return load_repo_config(settings.feature_repo, file)
     except (FeastConfigError, YAMLError, OSError, TypeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. Mend it.") from error
+        raise ConfigError(f"{file} cannot be read: {' '.join(str(error).split())}. Mend it.") from error
 
 
 def open_repository(settings: Settings) -> FeatureStore:
