@@ -4,7 +4,8 @@ The stages come one after the other. Each holds what those before it left, and t
 while it runs; the process's peak is the largest of the sums. What a stage takes is arithmetic over the shapes
 of its arrays. How many copies of an array live at once, and what libraries and the allocator keep of freed
 memory, no shape tells: those factors were measured, by the resident size at each stage's end and its peak in
-between, on MovieLens-100k (100,000 events, 1,682 items) and on a random shop (1,000,000 events, 100,000 items).
+between, on MovieLens-100k (100,000 events, 1,682 items) and on a random shop (1,000,000 events, 100,000
+items).
 It is the memory of the processor: on a GPU the network and a step's arrays are there.
 """
 
