@@ -18,6 +18,7 @@ from recsys.cli.output import note, print_facts
 from recsys.config import load_settings
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.instants import now_micros, to_micros
+from recsys.jobs.checks.preconditions import check_file_writable
 from recsys.simulation.habits import Habits
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def main(
 
     if (out is None) is (url is None):
         raise ConfigError("where to? Pass either --out with a file or --url with a running service.")
+    for option, file in (("--out", out), ("--truth", truth)):
+        if file is not None:
+            check_file_writable(file, option)
     note(BANNER)
     habits = _habits(habit or [], seed=seed, shoppers=shoppers)
     items = load_items(load_settings().paths)

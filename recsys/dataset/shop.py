@@ -21,6 +21,19 @@ ALL = "all"  # nothing is held out for a test; the last days are still used to s
 PROTOCOLS = (TIME_SPLIT, LEAVE_ONE_OUT, ALL)
 
 
+def check_holds_out(protocol: str) -> None:
+    """Makes sure that a protocol leaves something to test on.
+
+    Raises:
+        DataError: it holds nothing back.
+    """
+    if protocol == ALL:
+        raise DataError(
+            f"protocol {ALL!r} holds nothing back, so there is nothing to test a model on. "
+            f"Use --protocol {TIME_SPLIT} or {LEAVE_ONE_OUT}."
+        )
+
+
 @dataclass(frozen=True)
 class Shop:
     """One shop: what is known of its data, and its labelled actions."""

@@ -122,12 +122,11 @@ def evaluate_scorers(
     Raises:
         DataError: no scorer, two of one name, no case with a target, or a scorer's output does not fit.
     """
-    cases = split.test if part == "test" else split.validation
-    total = len(cases)
-    if seen == "remove":
-        cases, _ = restrict_cases(cases, ~repeat_targets(cases, interactions))
+    total = len(split.test if part == "test" else split.validation)
+    cases = cases_to_rank(split, interactions, seen, part)
     names = [scorer.name for scorer in scorers]
-    _check_cases(names, cases, total)
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"scorers must have names of their own (got {', '.join(names) or 'none'}).")
     places = max(settings.cutoffs)
     rankings: dict[str, Rankings] = {}
     seconds: dict[str, float] = {}
@@ -155,6 +154,25 @@ def evaluate_scorers(
     )
 
 
+def cases_to_rank(split: Split, interactions: Interactions, seen: Seen, part: str = "test") -> EvalCases:
+    """The cases of `part` that have a target: with `seen="remove"` one that the user did not have before.
+
+    Raises:
+        DataError: there is none.
+    """
+    every = split.test if part == "test" else split.validation
+    if seen == "keep":
+        cases = every
+    else:
+        cases, _ = restrict_cases(every, ~repeat_targets(every, interactions))
+    if not len(cases):
+        raise DataError(
+            f"none of {len(every)} cases has a target to find. Use another split, or --seen keep where all "
+            "that people do is to come back to the same items."
+        )
+    return cases
+
+
 def ranking_metrics(hits: BoolArray, targets: IntArray, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
     """Metric name -> (U,) one value a case."""
     values: dict[str, DoubleArray] = {}
@@ -164,16 +182,6 @@ def ranking_metrics(hits: BoolArray, targets: IntArray, cutoffs: Sequence[int]) 
         values[f"ndcg@{k}"] = metrics.ndcg(hits, targets, k)
         values[f"mrr@{k}"] = metrics.reciprocal_rank(hits, k)
     return values
-
-
-def _check_cases(names: Sequence[str], cases: EvalCases, total: int) -> None:
-    if not names or len(set(names)) < len(names):
-        raise DataError(f"scorers must have names of their own (got {', '.join(names) or 'none'}).")
-    if not len(cases):
-        raise DataError(
-            f"none of {total} cases has a target to find. Use another split, or --seen keep where all "
-            "that people do is to come back to the same items."
-        )
 
 
 def _compare_rankings(

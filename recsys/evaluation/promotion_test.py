@@ -38,6 +38,19 @@ class Comparison:
     cases: int
 
 
+def check_case_count(cases: int) -> None:
+    """Makes sure that there are enough cases to compare two bundles on.
+
+    Raises:
+        DataError: too few to tell.
+    """
+    if cases < MIN_CASES:
+        raise DataError(
+            f"only {cases} users acted after both bundles were trained; {MIN_CASES} are needed to compare "
+            "them. Wait for more events, or hold back more days (incremental.test_days)."
+        )
+
+
 def compare_case_values(
     candidate: DoubleArray,
     production: DoubleArray,
@@ -55,11 +68,7 @@ def compare_case_values(
         DataError: too few cases to tell.
     """
     cases = len(candidate)
-    if cases < MIN_CASES:
-        raise DataError(
-            f"only {cases} users acted after both bundles were trained; {MIN_CASES} are needed to compare "
-            "them. Wait for more events, or hold back more days (incremental.test_days)."
-        )
+    check_case_count(cases)
     values = np.stack([production, candidate], axis=1).astype(np.float64)
     found = paired_bootstrap(values, np.array([0, 0]), samples, rng)
     difference = float(found.difference[1])

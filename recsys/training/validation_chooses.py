@@ -14,6 +14,7 @@ import torch
 from recsys.dataset.split import known_before_test
 from recsys.errors import DataError
 from recsys.models.bundle import Bundle
+from recsys.models.manifest import Manifest
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.job import TrainingJob
 from recsys.training.prior_weights import fit_prior_by_coordinate_ascent
@@ -35,11 +36,7 @@ def train_validation_chooses(job: TrainingJob, evaluated: Bundle, folder: Path) 
         DataError: `evaluated` goes on from another bundle.
     """
     manifest = evaluated.manifest
-    if manifest.parent is not None:
-        raise DataError(
-            f"bundle {manifest.bundle_id!r} goes on from {manifest.parent!r}, which learned from validation "
-            "events of its own. Name a bundle that was trained from the start."
-        )
+    check_from_the_start(manifest)
     known = known_before_test(job.shop.interactions, job.split)
     chosen = build_manifest(job, known, f"{manifest.bundle_id}-chosen", manifest.created_at, None)
     bundle = build_first_stage(job, job.split.train, chosen, build_validator(job), folder)
@@ -54,3 +51,16 @@ def train_validation_chooses(job: TrainingJob, evaluated: Bundle, folder: Path) 
     seed = job.settings.fusion.seed
     bundle.fusion.shape = fit_prior_by_coordinate_ascent(bundle.fusion, signals, labels, mask, targets, seed)
     return replace(bundle.with_arrays(popularity=popularity_at_end(known)), manifest=chosen)
+
+
+def check_from_the_start(manifest: Manifest) -> None:
+    """Makes sure that a bundle does not go on from another one.
+
+    Raises:
+        DataError: it does.
+    """
+    if manifest.parent is not None:
+        raise DataError(
+            f"bundle {manifest.bundle_id!r} goes on from {manifest.parent!r}, which learned from validation "
+            "events of its own. Name a bundle that was trained from the start."
+        )

@@ -17,6 +17,8 @@ from pathlib import Path
 from reference_speed import drift_warning, judge_row, measure_speed
 
 from recsys.cli.output import note, print_rows
+from recsys.errors import RecsysError
+from recsys.jobs.checks.preconditions import check_file_writable
 
 # benchmark -> module; a module may give several rows
 MODULES = {
@@ -61,6 +63,8 @@ def main() -> int:
     unknown = sorted(set(arguments.names) - set(MODULES))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(MODULES)}")
+    if arguments.json:
+        check_file_writable(arguments.json, "--json", makes_folders=False)
     names = arguments.names or [name for name in MODULES if name not in BY_NAME_ONLY]
     rows = _measure_rows(names)
     print_rows(rows, as_json=False, title="benchmarks")
@@ -88,4 +92,8 @@ def _measure_rows(names: Sequence[str]) -> list[dict[str, object]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except RecsysError as error:
+        note(f"error: {error}")
+        sys.exit(1)

@@ -35,8 +35,9 @@ def shop(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setenv("RECSYS_CONFIG", str(file))
     # The composition root opens Feast and a shop; what follows is all real.
+    monkeypatch.setattr(job_module, "build_feature_rows", lambda settings, progress: None)
     monkeypatch.setattr(
-        job_module, "open_tuning_job", lambda settings, protocol, progress: tiny_job(settings, home / "runs")
+        job_module, "open_tuning_job", lambda settings, protocol: tiny_job(settings, home / "runs")
     )
     return home
 
@@ -105,7 +106,7 @@ def test_a_variable_that_would_win_over_the_file_is_named(
 
 def test_without_a_clock_there_is_no_ranker_to_tune(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        job_module, "open_tuning_job", lambda settings, protocol, progress: tiny_job(settings, shop, "order")
+        job_module, "open_tuning_job", lambda settings, protocol: tiny_job(settings, shop, "order")
     )
     with pytest.raises(DataError, match=r"no ranker\. Use --stage retrieval"):
         CliRunner().invoke(app, ["tune", "--stage", "ranking"], catch_exceptions=False)

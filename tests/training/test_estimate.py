@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from recsys.training.curves import Curves
-from recsys.training.estimate import memory_bytes, peak_bytes, probe_sizes, rough_sizes
+from recsys.training.estimate import probe_sizes, rough_sizes
 from recsys.training.feature_reads import read_catalog
 from recsys.training.pipeline import train_bundle
 from tests.training.test_pipeline import NOW, SETTINGS, USERS, job, two_tastes
@@ -14,7 +14,7 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
     shop, split = work.shop.interactions, work.split
     items, text = read_catalog(features, shop.items, int(shop.at.max()) + 1)
-    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True)
+    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True, repeats=True)
     steps: list[int] = []
 
     class Bar:
@@ -40,19 +40,6 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
 
 def test_rough_sizes_are_near_the_probed_ones(tmp_path: Path) -> None:
     work, _ = job(two_tastes(), "time-split", tmp_path)
-    rough = rough_sizes(SETTINGS, work.split, work.shop.interactions, 12)
+    rough = rough_sizes(SETTINGS, work.split, work.shop.interactions, 12, repeats=True)
     assert (rough.users, rough.items, rough.events) == (USERS, 20, len(work.shop.interactions))
     assert rough.steps_an_epoch > 0
-
-
-def test_memory_grows_with_what_it_is_for(tmp_path: Path) -> None:
-    work, _ = job(two_tastes(), "time-split", tmp_path)
-    sizes = rough_sizes(SETTINGS, work.split, work.shop.interactions, 12)
-    parts = memory_bytes(SETTINGS, sizes, ranker=True)
-    assert parts["text vectors"] == 21 * 12 * 4
-    assert memory_bytes(SETTINGS, sizes, ranker=False)["ranker's lessons"] == 0
-    fusion = SETTINGS.fusion.model_copy(update={"candidates": 2 * SETTINGS.fusion.candidates})
-    wider = SETTINGS.model_copy(update={"fusion": fusion})
-    assert memory_bytes(wider, sizes, ranker=True)["fusion's lessons"] == 2 * parts["fusion's lessons"]
-    assert peak_bytes(parts, process=1000) == 1000 + peak_bytes(parts, process=0)
-    assert peak_bytes(parts, 0) < sum(parts.values())

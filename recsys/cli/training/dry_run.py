@@ -1,12 +1,9 @@
 """`recsys train --dry-run`: what a training would do and need."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from recsys.cli.output import note, print_facts, print_json
 from recsys.config import Settings
-
-if TYPE_CHECKING:
-    pass
 
 
 def print_estimate(settings: Settings, protocol: str | None, as_json: bool) -> None:
@@ -14,6 +11,7 @@ def print_estimate(settings: Settings, protocol: str | None, as_json: bool) -> N
     from recsys.jobs.training.estimate import NOT_IN_SECONDS, estimate_training, warn_if_too_large
 
     estimate = estimate_training(settings, protocol)
+    largest = estimate.largest
     if as_json:
         print_json(estimate.to_json())
     else:
@@ -23,4 +21,5 @@ def print_estimate(settings: Settings, protocol: str | None, as_json: bool) -> N
             f"not in that time: {NOT_IN_SECONDS}; it may stop earlier, after {settings.retriever.patience} "
             "epochs without a better validation."
         )
-    warn_if_too_large(estimate.peak_bytes, estimate.free_bytes)
+    more = largest.peak_bytes - estimate.process_bytes  # what this process holds is not free
+    warn_if_too_large(replace(largest, peak_bytes=more), estimate.free_bytes)

@@ -23,6 +23,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.jobs.audit.late_events import explained_by_late_events
 from recsys.jobs.audit.report import AuditReport, SkewAudit, save_audit
+from recsys.jobs.checks.preconditions import check_feature_repository
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
@@ -62,6 +63,7 @@ def audit_features(
             f"{paths.served} holds no feature snapshots, so there is nothing to audit. The service logs "
             "them for a share of its answers: let it answer some, or raise serving.snapshot_share."
         )
+    check_feature_repository(settings)
     known = [row for row in snapshots.rows if _is_known(row)]
     build_features(settings, progress, with_text=False, now=now)
     features = OfflineFeatures(settings)

@@ -52,7 +52,7 @@ def text_encoder(settings: Settings) -> Check:
 def home_writable(settings: Settings) -> Check:
     """Whether the home folder can be made or written."""
     home = settings.paths.home
-    there = _nearest(home)
+    there = nearest_folder(home)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return missing("home", f"{there} cannot be written", "set RECSYS_HOME to a folder of yours")
     return ok("home", f"{home}" if home.exists() else f"{home}, made on first use")
@@ -60,7 +60,7 @@ def home_writable(settings: Settings) -> Check:
 
 def free_disk(settings: Settings) -> Check:
     """Room for data, features and bundles."""
-    free = shutil.disk_usage(_nearest(settings.paths.home)).free
+    free = shutil.disk_usage(nearest_folder(settings.paths.home)).free
     return judge_free_disk(free)
 
 
@@ -76,16 +76,23 @@ def judge_free_disk(free: int) -> Check:
 def port(settings: Settings) -> Check:
     """Whether the service's port is free; asked by knocking, not by taking it."""
     host, number = settings.serving.host, settings.serving.port
-    knock = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
-    try:
-        socket.create_connection((knock, number), _PROBE_SECONDS).close()
-    except OSError:
+    if not answers_at_port(host, number):
         return ok("port", f"{host}:{number} is free")
     return warning(
         "port",
         f"something answers at {host}:{number}",
         "stop it unless it is this service, or set RECSYS_SERVING__PORT",
     )
+
+
+def answers_at_port(host: str, port: int) -> bool:
+    """Whether something listens there, asked by knocking."""
+    knock = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
+    try:
+        socket.create_connection((knock, port), _PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def api_key(settings: Settings) -> Check:
@@ -98,6 +105,8 @@ def api_key(settings: Settings) -> Check:
     return missing("api key", f"not set, and {host} is reached from other machines", "set RECSYS_API_KEY")
 
 
-def _nearest(path: Path) -> Path:
-    """`path`, or the nearest folder above it that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
+def nearest_folder(path: Path) -> Path:
+    """`path`, or the nearest place above it that exists."""
+    # `Path.exists` raises where a folder above may not be searched.
+    places = (path.absolute(), *path.absolute().parents)
+    return next(place for place in places if os.path.exists(place))

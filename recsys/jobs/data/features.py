@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
+from recsys.jobs.checks.preconditions import check_feature_repository, check_folder_writable
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures, ServiceSchema
@@ -38,10 +39,12 @@ def build_feature_rows(
     """Builds the rows of every view whose inputs changed, then applies the feature repository.
 
     Raises:
-        ConfigError: Feast rejected the repository.
+        ConfigError: there is no feature repository, Feast rejected it, or the home cannot be written.
         DataError: nothing was imported.
         StoreUnavailableError: the disk refused.
     """
+    check_feature_repository(settings)
+    check_folder_writable(settings.paths.features)
     rows = build_features(settings, progress, with_text=with_text)
     OfflineFeatures(settings).apply()
     return FeatureRows(rows)

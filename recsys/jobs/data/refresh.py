@@ -12,6 +12,11 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.ingest.importer import ShopFiles
 from recsys.instants import utc_now
+from recsys.jobs.checks.preconditions import (
+    check_feature_repository,
+    check_online_store,
+    check_text_encoder,
+)
 from recsys.jobs.data.features import build_feature_rows
 from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
 from recsys.jobs.data.source_files import changed_files, load_sources
@@ -66,14 +71,15 @@ def refresh_shop(
 ) -> RefreshResult:
     """Imports the files of `[import]` if any of them changed, builds and applies features, materializes them.
 
-    A step that fails leaves the home as the steps before it did; the next refresh does what is missing.
+    A step that fails leaves the home as the steps before it did; the next refresh does what is missing. That
+    Redis answers is made sure of before the first one.
 
     Args:
         force: import although fewer than half of the last import's events or items for sale are left.
         with_text: whether texts are encoded.
 
     Raises:
-        ConfigError: the settings name no mapping, or as the steps do.
+        ConfigError: the settings name no mapping, there is no feature repository, or as the steps do.
         DataError: another refresh is running, fewer than half of the events or items are left, or as the
             steps do.
         StoreUnavailableError: the disk refuses, or no Redis runs.
@@ -84,6 +90,10 @@ def refresh_shop(
     if lock is None:
         raise DataError(f"another refresh of {paths.home} is running. Wait for it to end.")
     with lock:
+        check_feature_repository(settings)
+        check_online_store(settings)
+        if with_text:
+            check_text_encoder(settings)
         with _step("import", f"The home is as it was. {_AGAIN}."):
             imported, reason = _import_if_changed(settings, force, progress)
         counted_once = open_lake(paths).counted_once()

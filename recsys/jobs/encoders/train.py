@@ -7,13 +7,14 @@ from pathlib import Path
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
+from recsys.jobs.checks.preconditions import check_package
 from recsys.jobs.encoders.data import shop_pairs, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.encoder_files import save_encoder
 from recsys.stores.encoders.text_vectors import TextVectors
 from recsys.training.encoders import distillation
-from recsys.training.encoders.fine_tuning import train_text_encoder
+from recsys.training.encoders.fine_tuning import check_trainable, train_text_encoder
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,11 @@ def train_shop_encoder(
         ConfigError: the name is taken, or the encoder cannot be trained so.
         DataError: nothing was imported, the protocol does not fit, or there are too few pairs.
     """
-    encoder = load_named_encoder(settings, base)
     check_name_is_free(settings, name)
+    if lora:
+        check_package("peft", "--lora", "Run `pip install 'recsys[encoder]'`.")
+    encoder = load_named_encoder(settings, base)
+    check_trainable(encoder, layers)
     pairs = shop_pairs(settings, protocol, progress)
     log.info(f"{len(pairs.pairs)} pairs of {len(pairs.texts)} texts, {len(pairs.held_out)} held back")
     done = train_text_encoder(encoder, pairs, settings.encoder, layers, lora, progress)
@@ -97,9 +101,10 @@ def distil_shop_encoder(
     """
     check_name_is_free(settings, name)
     texts = shop_texts(settings)
+    learner = load_named_encoder(settings, student)  # it can be trained, before the teacher reads everything
+    check_trainable(learner, None)
     taught_by = load_named_encoder(settings, teacher)
     vectors = TextVectors(settings.paths.text_vectors).vectors(taught_by, texts, progress)
-    learner = load_named_encoder(settings, student)
     done = distillation.distil_encoder(learner, texts, vectors, settings.encoder, progress)
     facts = {
         "teacher": teacher or settings.text.encoder,

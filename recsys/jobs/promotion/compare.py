@@ -14,11 +14,14 @@ from recsys.evaluation.promotion_test import (
     Comparison,
     TranslatedScorer,
     case_values,
+    check_case_count,
     compare_case_values,
     in_vocabulary,
 )
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.instants import from_micros, to_micros
+from recsys.jobs.checks.preconditions import check_feature_repository
+from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -50,23 +53,19 @@ def compare_bundles(
         DataError: no case is new to both bundles, or too few.
     """
     shop = open_shop(settings.paths)
-    build_features(settings, progress, with_text=False)
-    features = OfflineFeatures(settings)
-    features.apply()
     cases = unseen_cases(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     if not shop.info.repeats:
         cases, _ = restrict_cases(cases, ~repeat_targets(cases, shop.interactions))
     rng = np.random.default_rng(settings.evaluation.seed)
     if len(cases) > CASES:
         cases = cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
-    if not len(cases):
-        return compare_case_values(
-            np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng
-        )
-    ours, theirs = (
-        _bundle_values(settings, shop, record, cases, features, progress)
-        for record in (candidate, production)
-    )
+    check_case_count(len(cases))
+    check_feature_repository(settings)
+    build_features(settings, progress, with_text=False)
+    features = OfflineFeatures(settings)
+    features.apply()
+    bundles = [_load_bundle(record, features) for record in (candidate, production)]
+    ours, theirs = (_bundle_values(settings, shop, bundle, cases, features, progress) for bundle in bundles)
     return compare_case_values(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
 
 
@@ -91,17 +90,20 @@ def unseen_cases(shop: Shop, settings: Settings, candidate: Manifest, production
     return window_cases(shop.interactions, start, shop.interactions.end)
 
 
+def _load_bundle(record: BundleRecord, features: OfflineFeatures) -> Bundle:
+    services = load_manifest(record.path).services
+    return load_bundle(record.path, {service: features.schema_hash(service) for service in services})
+
+
 def _bundle_values(
     settings: Settings,
     shop: Shop,
-    record: BundleRecord,
+    bundle: Bundle,
     cases: EvalCases,
     features: OfflineFeatures,
     progress: Progress,
 ) -> DoubleArray:
     """(U,) NDCG@10 of the bundle's last stage, as served."""
-    services = load_manifest(record.path).services
-    bundle = load_bundle(record.path, {service: features.schema_hash(service) for service in services})
     known = in_vocabulary(shop.interactions, bundle.items.vocabulary)
     repeats = shop.info.repeats
     scorers = bundle_scorers(bundle, known, cases, features, settings.serving.candidates, repeats, progress)

@@ -108,13 +108,13 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
         stack.callback(state.close)
         client = connect(settings, TIMEOUT_SECONDS)
         clock, popularity = BoundedClock(client), PopularityFeed(client)
+        online = OnlineRows(settings)  # before the state is begun, which reads the whole lake
+        stack.callback(online.close)
         if begin_state(settings, state, stream, clock()):
             popularity.clear()
             log.info("the state was begun from the event lake")
         epoch, categories = state.epoch(), ItemCategories(paths)
         rules = shop_rules(paths, categories)
-        online = OnlineRows(settings)
-        stack.callback(online.close)
         live = EventLake(paths.live)
         sinks = Sinks(online, live, open_progress(settings), popularity)
         stack.enter_context(_compaction(live))

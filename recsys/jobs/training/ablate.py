@@ -10,13 +10,14 @@ from typing import get_args
 import numpy as np
 
 from recsys.config import EvaluationSettings, FusionSettings, RetrieverSettings, Settings
-from recsys.dataset.shop import Shop
+from recsys.dataset.shop import Shop, check_holds_out
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError
-from recsys.evaluation.compare import Evaluation, evaluate_scorers
+from recsys.evaluation.compare import Evaluation, cases_to_rank, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.instants import utc_now
+from recsys.jobs.checks.preconditions import check_before_training
 from recsys.progress import Progress
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
@@ -119,10 +120,16 @@ def ablate_parts(
         cases: of the test, sampled where there are more.
 
     Raises:
-        ConfigError: a part is unknown.
+        ConfigError: a part is unknown, there is no feature repository, or the home cannot be written.
+        DataError: the data cannot take the protocol.
     """
     wanted = chosen_parts(parts)
+    check_before_training(settings)
     shop = open_shop(settings.paths)
+    protocol = protocol or shop.default_protocol
+    check_holds_out(protocol)
+    split = shop.training_split(protocol, settings.evaluation)
+    cases_to_rank(split, shop.interactions, "keep" if shop.info.repeats else "remove")
     build_features(settings, progress)
     with TemporaryDirectory(prefix="ablate-", dir=settings.paths.home) as name:
         folder = Path(name)
@@ -197,7 +204,7 @@ def _evaluate_without(
     part: str,
     settings: Settings,
     shop: Shop,
-    protocol: str | None,
+    protocol: str,
     folder: Path,
     count: int,
     progress: Progress,
@@ -207,7 +214,7 @@ def _evaluate_without(
     Networks keep their checkpoints in `folder`, so that leaving out a signal does not train one again.
     """
     changed = without_part(settings, part)
-    split = shop.split(protocol or shop.default_protocol, changed.evaluation)
+    split = shop.split(protocol, changed.evaluation)
     if len(split.test) > count:
         rng = np.random.default_rng(changed.evaluation.seed)
         chosen = np.sort(rng.choice(len(split.test), count, replace=False))

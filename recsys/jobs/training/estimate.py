@@ -12,13 +12,14 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable, item_table
 from recsys.documents import JsonObject
 from recsys.models.encoders.text_encoder import encoder_dimensions
+from recsys.stores.features.build import stale_views
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.lake.shop import open_shop
-from recsys.training.estimate import Sizes, memory_bytes, peak_bytes, probe_sizes, rough_sizes
+from recsys.training.estimate import probe_sizes, rough_sizes
 from recsys.training.job import TrainingJob
+from recsys.training.memory import Sizes, Stage, largest_stage, training_stages
 
 NOT_IN_SECONDS = "text vectors, features, graph, validation, fusion and ranker"
-_LOADED_LATER = 150_000_000  # bytes, measured: Feast, DuckDB and what the text encoder leaves behind
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ class TrainingEstimate:
 
     Attributes:
         training_events: of the split's training part.
-        memory: what holds how many bytes. process_bytes: of this process, with what it will load.
+        stages: in their order, each with the most that the process will hold while it runs.
+        process_bytes: of this process before it reads the shop.
         free_bytes: memory that is free now; None if unknown.
         step_seconds: of one step of the retriever.
     """
@@ -39,20 +41,26 @@ class TrainingEstimate:
     sizes: Sizes
     training_events: int
     epochs: int
-    memory: Mapping[str, int]
+    refit_epochs: int
+    stages: tuple[Stage, ...]
     process_bytes: int
     free_bytes: int | None
     step_seconds: float
 
     @property
     def steps(self) -> int:
-        """Of the retriever, all epochs together."""
-        return self.epochs * self.sizes.steps_an_epoch
+        """Of the retriever at most: all epochs, and those that fit it again through the validation period."""
+        return (self.epochs + self.refit_epochs) * self.sizes.steps_an_epoch
 
     @property
     def peak_bytes(self) -> int:
         """The most memory that is taken at once."""
-        return peak_bytes(self.memory, self.process_bytes)
+        return self.largest.peak_bytes
+
+    @property
+    def largest(self) -> Stage:
+        """The stage that takes it."""
+        return largest_stage(self.stages)
 
     @property
     def retriever_seconds(self) -> float:
@@ -63,8 +71,10 @@ class TrainingEstimate:
         """Counts, bytes and seconds as numbers."""
         return {
             **self._counts(),
-            "bytes": {**self.memory, "process": self.process_bytes},
+            "bytes": {"process": self.process_bytes, **{each.name: each.peak_bytes for each in self.stages}},
             "peak_bytes": self.peak_bytes,
+            "largest_stage": self.largest.name,
+            "to_lower": self.largest.lower,
             "free_bytes": self.free_bytes,
             "step_seconds": self.step_seconds,
             "retriever_seconds": self.retriever_seconds,
@@ -79,8 +89,9 @@ class TrainingEstimate:
                 name: f"{value:,}" if isinstance(value, int) else value
                 for name, value in self._counts().items()
             },
-            **{f"memory: {name}": size_text(value) for name, value in self.memory.items()},
-            "memory: peak, estimated": size_text(self.peak_bytes),
+            **{f"memory: {each.name}": size_text(each.peak_bytes) for each in self.stages},
+            "memory: peak, estimated": f"{size_text(self.peak_bytes)}, by {self.largest.name}; lower "
+            f"{self.largest.lower}",
             "memory: free now": "unknown" if free is None else size_text(free),
             "time: a step": f"{1000 * self.step_seconds:.0f} ms",
             "time: retriever, estimated": f"{_time_text(self.retriever_seconds)} at most",
@@ -105,21 +116,36 @@ class TrainingEstimate:
 
 
 def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstimate:
-    """What `recsys train` would do and need; a few steps are tried, nothing is written."""
+    """What `recsys train` would do and need; a few steps are tried, nothing is written.
+
+    Memory is that of the stages of `recsys.training.memory`, beginning with what this process holds now.
+    """
+    process = resident_bytes()  # with the libraries that a training imports too, and without any data
     shop = open_shop(settings.paths)
     protocol = protocol or shop.default_protocol
     split = shop.training_split(protocol, settings.evaluation)
-    process, clock = resident_bytes() + _LOADED_LATER, shop.info.clock == "time"
+    clock = shop.info.clock == "time"
     items = _catalog_items(settings, shop.interactions.items)
     dimensions = encoder_dimensions(settings.text)
-    sizes, step_seconds = probe_sizes(settings, split, shop.interactions, items, dimensions, clock=clock)
+    sizes, step_seconds = probe_sizes(
+        settings, split, shop.interactions, items, dimensions, clock=clock, repeats=shop.info.repeats
+    )
+    stale = stale_views(settings)
     return TrainingEstimate(
         dataset=shop.info.name,
         protocol=protocol,
         sizes=sizes,
         training_events=len(split.train),
         epochs=settings.retriever.epochs,
-        memory=memory_bytes(settings, sizes, ranker=clock),
+        refit_epochs=settings.incremental.epochs,
+        stages=training_stages(
+            settings,
+            sizes,
+            process,
+            ranker=clock,
+            builds_features=bool(stale),
+            encodes_text=columns.ITEM_TEXT in stale,
+        ),
         process_bytes=process,
         free_bytes=free_bytes(),
         step_seconds=step_seconds,
@@ -127,24 +153,27 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
 
 
 def warn_of_memory(job: TrainingJob) -> None:
-    """Logs a warning if this training may need more memory than is free."""
-    free, settings = free_bytes(), job.settings
+    """Logs a warning if this training, whose features are up to date, may need more memory than is free."""
+    free, settings, shop = free_bytes(), job.settings, job.shop
     if free is None:
         return
     dimensions = encoder_dimensions(settings.text)
-    sizes = rough_sizes(settings, job.split, job.shop.interactions, dimensions)
-    parts = memory_bytes(settings, sizes, ranker=job.shop.info.clock == "time")
-    warn_if_too_large(peak_bytes(parts, process=0), free)
+    sizes = rough_sizes(settings, job.split, shop.interactions, dimensions, repeats=shop.info.repeats)
+    ranker = shop.info.clock == "time"
+    # What this process holds already is not free, so it begins with nothing.
+    stages = training_stages(settings, sizes, 0, ranker=ranker, builds_features=False, encodes_text=False)
+    warn_if_too_large(largest_stage(stages), free)
 
 
-def warn_if_too_large(peak: int, free: int | None) -> None:
-    """Logs a warning if `peak` bytes are more than are free."""
-    if free is not None and peak > free:
+def warn_if_too_large(stage: Stage, free: int | None) -> None:
+    """Logs a warning if a stage takes more bytes than are free."""
+    if free is not None and stage.peak_bytes > free:
         log.warning(
-            "this training may need %s of memory and %s is free. "
-            "Lower fusion.requests, retriever.width or retriever.batch_size, or close other programs.",
-            size_text(peak),
+            "this training may need %s of memory (%s) and %s is free. Lower %s, or close other programs.",
+            size_text(stage.peak_bytes),
+            stage.name,
             size_text(free),
+            stage.lower,
         )
 
 

@@ -10,15 +10,17 @@ import pyarrow.parquet as pq
 from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
-from recsys.dataset.shop import ALL, Shop
+from recsys.dataset.shop import ALL, Shop, check_holds_out
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.baselines import build_baselines, reference_baseline
-from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, evaluate_scorers
+from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, cases_to_rank, evaluate_scorers
+from recsys.evaluation.rankings import Seen
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
-from recsys.jobs.training.retrain import chosen_scorer, seed_evaluations
+from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
+from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
@@ -86,10 +88,20 @@ def evaluate_bundle(
         validation_chooses: add the same training where validation events only choose.
         seeds: train with so many seeds in all.
         rankings: a Parquet file to write the bundle's lists to.
+
+    Raises:
+        ConfigError: `rankings` or the home cannot be written, or there is no feature repository.
+        DataError: the data cannot take the protocol, or it is not known how the bundle was trained.
     """
+    if rankings is not None:
+        check_file_writable(rankings, "--rankings", makes_folders=False)
+    check_before_training(settings)
+    check_folder_writable(settings.paths.reports)
     shop = open_shop(settings.paths)
-    record = find_bundle(settings, shop, protocol, bundle_id, progress)
     repeats = shop.info.repeats if keep_seen is None else keep_seen
+    record = find_bundle(settings, shop, protocol, bundle_id, progress, repeats)
+    if validation_chooses or seeds > 1:
+        check_retraining(settings, record, validation_chooses)
     chosen = record if validation_chooses else None
     evaluation = run_evaluation(settings, shop, record.path, repeats, progress, chosen)
     by_seed = seed_evaluations(settings, shop, record, evaluation, seeds, progress)
@@ -101,15 +113,26 @@ def evaluate_bundle(
 
 
 def find_bundle(
-    settings: Settings, shop: Shop, protocol: str | None, bundle_id: str | None, progress: Progress
+    settings: Settings,
+    shop: Shop,
+    protocol: str | None,
+    bundle_id: str | None,
+    progress: Progress,
+    repeats: bool,
 ) -> BundleRecord:
     """The bundle to evaluate: the one named, else the newest of the protocol, else one trained now.
 
     Where the settings say from when the test is, only a bundle that was trained so will do.
 
+    Args:
+        repeats: whether what a user had before counts; a protocol that leaves no case is not trained for.
+
     Raises:
-        DataError: the named bundle held out nothing, or was trained for another protocol or test.
+        DataError: the named bundle held out nothing or was trained for another protocol or test, or the data
+            cannot take the protocol.
     """
+    if protocol is not None:
+        check_holds_out(protocol)
     with Registry.open(settings) as registry:
         if bundle_id is not None:
             record = registry.get(bundle_id)
@@ -132,6 +155,7 @@ def find_bundle(
     if found is not None:
         return found
     wanted = protocol or shop.default_protocol
+    cases_to_rank(shop.training_split(wanted, settings.evaluation), shop.interactions, _seen(repeats))
     log.info("no bundle was trained for %s yet: training one", wanted)
     manifest = run_training(settings, wanted, progress)
     with Registry.open(settings) as registry:
@@ -171,6 +195,7 @@ def run_evaluation(
             f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
         )
     split = shop.split(bundle.manifest.protocol, bundle.manifest.held_out(settings.evaluation))
+    cases_to_rank(split, shop.interactions, _seen(repeats))  # there is one, before anything is computed
     cases = split.test
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
@@ -190,7 +215,7 @@ def run_evaluation(
         split,
         shop.interactions,
         settings.evaluation,
-        seen="keep" if repeats else "remove",
+        seen=_seen(repeats),
         categories=bundle.items.categories,
         reference=reference_baseline(repeats),
         served=ours[-1].name,
@@ -198,6 +223,10 @@ def run_evaluation(
     )
     calibration, no_ranker = calibration_of(ours[-1], found.cases), bundle.manifest.no_ranker
     return replace(found, calibration=calibration, no_ranker=no_ranker)
+
+
+def _seen(repeats: bool) -> Seen:
+    return "keep" if repeats else "remove"
 
 
 def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:

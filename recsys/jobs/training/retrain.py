@@ -23,12 +23,25 @@ from recsys.training.job import TrainingJob
 from recsys.training.pipeline import EARLY, train_bundle
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
 from recsys.training.stages.validation_cases import with_some_users_asked
-from recsys.training.validation_chooses import train_validation_chooses
+from recsys.training.validation_chooses import check_from_the_start, train_validation_chooses
 
 log = logging.getLogger(__name__)
 
 CHOSEN = "validation-chooses"  # a run's folder of the network that no validation event was learned by
 _OF_TRAINING = ("text", "retriever", "fusion", "ranker")
+
+
+def check_retraining(settings: Settings, record: BundleRecord, from_the_start: bool) -> None:
+    """Makes sure, before a bundle is evaluated, that it can be trained again.
+
+    Raises:
+        ArtifactMismatchError: it was made with settings that there are no longer.
+        DataError: `from_the_start`, and it goes on from another bundle.
+    """
+    manifest = load_manifest(record.path)
+    settings_as_trained(manifest, settings)
+    if from_the_start:
+        check_from_the_start(manifest)
 
 
 def chosen_scorer(

@@ -3,14 +3,14 @@
 import logging
 import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.errors import ArtifactNotFoundError
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
+from recsys.jobs.checks.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
+from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
@@ -24,8 +24,7 @@ from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import Stage
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.job import SECTIONS, TrainingJob
-from recsys.training.pipeline import EARLY, REFITTED, train_bundle
-from recsys.training.retriever.checkpoint import STATE_FILE
+from recsys.training.pipeline import train_bundle
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from recsys.training.retriever.workers import run_worker, stop_workers
 
@@ -108,23 +107,22 @@ def run_training(
         ArtifactMismatchError: the run to resume was of other settings or data.
         DataError: nothing is new since it was trained.
     """
+    check_before_training(settings)
     revision, now = git_revision(settings), utc_now()
     kind = "train-incremental" if incremental else "train"
     with Registry.open(settings) as registry:
+        interrupted = interrupted_run(registry, settings, kind) if resume else None
         job = open_job(
             settings, protocol, progress, registry.production() if incremental else None, incremental
         )
-        checkpoint = _interrupted_checkpoint(registry, settings, kind) if resume else None
         sections = job.settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run(kind, sections, revision)
         try:
             job = replace(job, run_dir=settings.paths.runs / run_id, processes=processes)
             job.run_dir.mkdir(parents=True, exist_ok=True)
             warn_of_memory(job)
-            if checkpoint is not None:
-                for folder in (EARLY, REFITTED):
-                    if (checkpoint / folder).exists():
-                        (checkpoint / folder).replace(job.run_dir / folder)
+            if interrupted is not None:
+                move_checkpoints(interrupted, job.run_dir)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
             path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
@@ -134,23 +132,6 @@ def run_training(
             raise
     log.info("learning curves: %s", job.run_dir)
     return bundle.manifest
-
-
-def _interrupted_checkpoint(registry: Registry, settings: Settings, kind: str) -> Path:
-    """The folder of the newest run of this kind that did not end and left a checkpoint of the retriever.
-
-    Raises:
-        ArtifactNotFoundError: there is none.
-    """
-    for run in registry.list_runs():
-        folder = settings.paths.runs / run.run_id
-        left = any((folder / part / STATE_FILE).exists() for part in (EARLY, REFITTED))
-        if run.kind == kind and run.status != "finished" and left:
-            log.info("going on from %s", run.run_id)
-            return folder
-    raise ArtifactNotFoundError(
-        f"no {kind} run broke off with a checkpoint under {settings.paths.runs}. Run without --resume."
-    )
 
 
 def open_job(

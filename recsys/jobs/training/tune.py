@@ -11,11 +11,14 @@ from typing import Any, Literal
 from recsys.config import Settings, file_values, setting_sources
 from recsys.documents import JsonObject
 from recsys.errors import DataError
+from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
+from recsys.jobs.data.features import build_feature_rows
 from recsys.jobs.training.settings_file import settings_toml
-from recsys.jobs.training.train import open_job
 from recsys.progress import Progress, silent
+from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import save_text
-from recsys.stores.registry.studies import Pruning, Study
+from recsys.stores.lake.shop import open_shop
+from recsys.stores.registry.studies import Pruning, Study, load_optuna
 from recsys.training.job import TrainingJob
 from recsys.training.tuning.cached_features import CachedFeatures
 from recsys.training.tuning.objectives import (
@@ -113,10 +116,14 @@ def tune_settings(
     """Runs trials and writes the study's report, and the best settings to `out`. See `run_study`.
 
     Raises:
+        ConfigError: `out` cannot be written.
         DataError: no trial came to its end.
     """
+    if out is not None:
+        check_file_writable(out, "--out")
+    check_folder_writable(settings.paths.reports)
     record, scope = run_study(
-        open_tuning_job(settings, protocol, progress),
+        open_tuning_job(settings, protocol),
         stage,
         trials=trials,
         timeout=timeout,
@@ -148,11 +155,16 @@ def run_study(
 ) -> tuple[StudyRecord, StudyScope]:
     """The study after some more trials of `job` by other settings, and what it was made of.
 
+    Features are brought up to date once it is sure that trials can begin.
+
     Raises:
-        ConfigError: Optuna is missing, a range does not fit, or the study is of other data.
+        ConfigError: Optuna or the feature repository is missing, a range does not fit, or the study is of
+            other data.
         DataError: there is no ranker to tune, or too few users.
     """
     settings = job.settings
+    check_before_training(settings)
+    load_optuna()
     space = space_of(settings.tune.space, FIRST_STAGE if stage == "retrieval" else RANKER)
     check_space(settings, space)
     if stage == "ranking" and job.shop.info.clock == "order":
@@ -161,8 +173,9 @@ def run_study(
     scope = _scope_of(job, stage, sample, seed)
     pruning = Pruning(settings.tune.full_trials, settings.tune.full_epochs)
     setup = _setup_of(job, scope, set(space))
+    shared = open_trials(replace(job, run_dir=settings.paths.tuning), sample, seed)
     with Study.open(settings, name, setup, seed=seed, pruning=pruning) as found:
-        shared = open_trials(replace(job, run_dir=settings.paths.tuning), sample, seed)
+        build_feature_rows(settings, progress)
         if stage == "ranking":
             log.info("training the first stage that rankers are tried over")
         objective = first_stage_objective(shared) if stage == "retrieval" else ranker_objective(shared)
@@ -182,11 +195,19 @@ def write_tuned(best: TrialRecord, out: Path, title: str) -> None:
             log.warning("the variable %s wins over %s. Unset it to use %s from there.", source, out, name)
 
 
-def open_tuning_job(settings: Settings, protocol: str | None, progress: Progress) -> TrainingJob:
-    """What `recsys train` would train on; each read of the feature store is made once for all trials."""
-    job = open_job(settings, protocol, progress, None, False)
+def open_tuning_job(settings: Settings, protocol: str | None) -> TrainingJob:
+    """What `recsys train` would train on, its features not yet brought up to date.
+
+    Each read of the feature store is made once for all trials.
+
+    Raises:
+        DataError: nothing was imported, or the data cannot take the protocol.
+    """
+    shop = open_shop(settings.paths)
+    split = shop.training_split(protocol or shop.default_protocol, settings.evaluation)
+    features = CachedFeatures(OfflineFeatures(settings))
     # A trial's own bars would cover the study's.
-    return replace(job, features=CachedFeatures(job.features), progress=silent)
+    return TrainingJob(shop, split, features, settings, settings.paths.runs, silent)
 
 
 def _default_name(job: TrainingJob, stage: Stage) -> str:

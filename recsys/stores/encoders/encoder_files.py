@@ -54,8 +54,7 @@ def export_encoder(
         ConfigError: the form or the name is none, the name is taken, or onnx is not installed.
         StoreUnavailableError: the disk refused; nothing is left.
     """
-    if form not in FORMATS:
-        raise ConfigError(f"--to {form!r} is unknown. Choose one of: {', '.join(FORMATS)}.")
+    check_export_form(form)
     if isinstance(encoder.model, OnnxModel):
         raise ConfigError("this encoder is ONNX already. Name the encoder that it was exported from.")
 
@@ -74,6 +73,18 @@ def export_encoder(
             _quantise(folder / ONNX_FILE)
 
     return _write_encoder(paths, name, encoder, facts, write)
+
+
+def check_export_form(form: str) -> None:
+    """Makes sure that encoders can be exported in that form here.
+
+    Raises:
+        ConfigError: there is no such form, or onnx is not installed.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"--to {form!r} is unknown. Choose one of: {', '.join(FORMATS)}.")
+    if form != "bfloat16":
+        _require_onnx()
 
 
 def encoder_folder(paths: HomePaths, name: str) -> Path:
@@ -134,7 +145,6 @@ class _States(nn.Module):
 
 
 def _write_onnx(model: nn.Module, file: Path) -> None:
-    _require_onnx()
     # Padding in the sample: without any the mask would be traced away.
     ids, mask = torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
     mask[1, 3:] = 0

@@ -55,14 +55,9 @@ def build_features(
     created_at = complete_lake(paths, moment)
     state = _read_state(paths)
     wanted = view_inputs(settings, with_text)
-    stale = [
-        view
-        for view in VIEW_SCHEMAS
-        if not paths.feature_rows(view).exists()
-        or state.get(view, {}).get("inputs") != fingerprint(wanted[view])
-    ]
-    if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
-        stale = [view for view in stale if view != columns.ITEM_TEXT]
+    stale = stale_views(settings, with_text)
+    # The encoder may not load, and that is better known before the other views have taken their minutes.
+    stale.sort(key=lambda view: view != columns.ITEM_TEXT)
     build = _Build(settings, created_at, progress)
     with progress("build features", len(VIEW_SCHEMAS)) as advance:
         advance(len(VIEW_SCHEMAS) - len(stale))
@@ -81,6 +76,21 @@ def build_features(
             advance(1)
     _read_again(settings, state)
     return {view: int(state[view]["rows"]) for view in VIEW_SCHEMAS}
+
+
+def stale_views(settings: Settings, with_text: bool = True) -> list[str]:
+    """The views whose rows are missing or whose inputs changed since they were built."""
+    paths = settings.paths
+    state, wanted = _read_state(paths), view_inputs(settings, with_text)
+    stale = [
+        view
+        for view in VIEW_SCHEMAS
+        if not paths.feature_rows(view).exists()
+        or state.get(view, {}).get("inputs") != fingerprint(wanted[view])
+    ]
+    if not with_text and paths.feature_rows(columns.ITEM_TEXT).exists() and columns.ITEM_TEXT in state:
+        stale = [view for view in stale if view != columns.ITEM_TEXT]
+    return stale
 
 
 def _unread(before: int | None, since: int | None) -> dict[str, int]:

@@ -9,7 +9,8 @@ from typing import Any
 from feast import FeatureStore
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
-from feast.repo_config import RegistryConfig, load_repo_config
+from feast.repo_config import FeastConfigError, RegistryConfig, RepoConfig, load_repo_config
+from yaml import YAMLError
 
 from recsys.atomic import replacing
 from recsys.config import Settings, load_settings
@@ -33,18 +34,30 @@ def keeps_registry_at_home(settings: Settings) -> bool:
     )
 
 
-def open_repository(settings: Settings) -> FeatureStore:
-    """Feast on the repository of `settings`, with the registry of their home, whatever the environment says.
+def load_configuration(settings: Settings) -> RepoConfig:
+    """What feature_store.yaml says.
 
     Raises:
-        ConfigError: there is no feature repository at the root.
+        ConfigError: there is no feature repository at the root, or the file is broken.
     """
     file = settings.feature_repo / "feature_store.yaml"
     if not file.exists():
         raise ConfigError(
             f"{file} does not exist. Run from a checkout (or below it) that holds feature_repo/."
         )
-    config = load_repo_config(settings.feature_repo, file)
+    try:
+        return load_repo_config(settings.feature_repo, file)
+    except (FeastConfigError, YAMLError, OSError, TypeError) as error:
+        raise ConfigError(f"{file} cannot be read: {' '.join(str(error).split())}. Mend it.") from error
+
+
+def open_repository(settings: Settings) -> FeatureStore:
+    """Feast on the repository of `settings`, with the registry of their home, whatever the environment says.
+
+    Raises:
+        ConfigError: there is no feature repository at the root.
+    """
+    config = load_configuration(settings)
     registry = config.registry_config
     if not is_home_registry(registry):
         return FeatureStore(repo_path=str(settings.feature_repo))

@@ -88,7 +88,7 @@ class Study:
             ConfigError: Optuna is not installed, or the study has another setup.
             StoreUnavailableError: the database did not answer.
         """
-        optuna = _optuna()
+        optuna = load_optuna()
         url = _home(settings)
         with _asking(url, f"open the study {name!r}"):
             storage = optuna.storages.RDBStorage(
@@ -251,7 +251,12 @@ def _asking(url: URL, operation: str) -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _optuna() -> ModuleType:
+def load_optuna() -> ModuleType:
+    """The package.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         import optuna
     except ModuleNotFoundError as error:

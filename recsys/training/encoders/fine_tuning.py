@@ -82,14 +82,24 @@ def train_text_encoder(
     return FineTuned(before, after, tuple(epochs), trained, total)
 
 
-def choose_weights(encoder: TextEncoder, layers: int | None, lora_rank: int | None) -> int:
-    """Makes the chosen weights of `encoder.model` trainable and returns how many numbers they are."""
-    model = encoder.model
-    prefix, blocks = transformer_blocks(model)
+def check_trainable(encoder: TextEncoder, layers: int | None) -> None:
+    """Makes sure that the encoder has weights to train, and that many layers.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    _, blocks = transformer_blocks(encoder.model)
     if layers is not None and not 1 <= layers <= len(blocks):
         raise ConfigError(
             f"--layers {layers}: the encoder has {len(blocks)} layers. Choose 1 to {len(blocks)}."
         )
+
+
+def choose_weights(encoder: TextEncoder, layers: int | None, lora_rank: int | None) -> int:
+    """Makes the chosen weights of `encoder.model` trainable and returns how many numbers they are."""
+    check_trainable(encoder, layers)
+    model = encoder.model
+    prefix, blocks = transformer_blocks(model)
     chosen = list(range(len(blocks)))[-(layers or len(blocks)) :]
     if lora_rank is not None:
         encoder.model = _with_lora(model, prefix, chosen, lora_rank)

@@ -30,7 +30,7 @@ from recsys.training.schedule import weights_of
 Validate = Callable[[Retriever], Mapping[str, float]]
 MONITOR = "ndcg@10"
 # Of the settings, what does not change the numbers of a run.
-_WITHOUT_INFLUENCE = {"threads", "checkpoint_steps"}
+WITHOUT_INFLUENCE = {"threads", "checkpoint_steps"}
 
 
 def train_retriever(
@@ -142,7 +142,7 @@ def _fingerprint_of(state: TrainingState) -> str:
     """What must be equal for a run to go on: settings, parts, shape, data and starting point."""
     model, data = state.model, state.data
     return fingerprint(
-        state.settings.model_dump_json(exclude=_WITHOUT_INFLUENCE | {"accumulate"}),
+        state.settings.model_dump_json(exclude=WITHOUT_INFLUENCE | {"accumulate"}),
         state.parts,
         model.shape,
         model.attributes,

@@ -41,7 +41,8 @@ def rows() -> list[dict[str, Any]]:
     settings = load_settings()
     shop = open_shop(settings.paths)
     with log_to_stderr():
-        record = find_bundle(settings, shop, os.environ.get("RECSYS_BENCH_PROTOCOL"), None, bars)
+        protocol = os.environ.get("RECSYS_BENCH_PROTOCOL")
+        record = find_bundle(settings, shop, protocol, None, bars, shop.info.repeats)
     train = shop.split(record.protocol, settings.evaluation).train
     retriever = load_bundle(record.path, load_manifest(record.path).services).retriever
     section = settings.retriever.model_copy(update={"threads": 1, "epochs": 2, "patience": 2})
