@@ -59,9 +59,11 @@ class EvaluationResult:
         return seed_rows(self.seeds)
 
     def to_json(self) -> JsonObject:
-        """The tables, and the report's files."""
+        """The verdict, the tables, and the report's files."""
+        verdict = self.evaluation.verdict
         return {
             "bundle": self.bundle_id,
+            "verdict": verdict.to_json() if verdict else None,
             "rows": self.rows,
             "report": [str(path) for path in self.report],
             "seeds": [asdict(row) for row in self.seeds],
@@ -176,6 +178,7 @@ def run_evaluation(
         categories=bundle.items.categories,
         reference=reference_baseline(repeats),
         served=ours[-1].name,
+        stages=[scorer.name for scorer in ours[:-1]],
         progress=progress,
     )
     calibration, no_ranker = calibration_of(ours[-1], found.cases), bundle.manifest.no_ranker
