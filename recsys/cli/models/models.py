@@ -10,12 +10,14 @@ from recsys.config import load_settings
 
 app = typer.Typer(help="The trained bundles: list, inspect, promote, roll back.", no_args_is_help=True)
 
-_NOT_IN_FACTS = ("metrics", "settings", "files")  # metrics have a table of their own
+_NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files")  # the first two have tables of their own
 
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List all bundles, newest first, with their stage.
+    """List all bundles, newest first, with their stage and what they were worth on their tests.
+
+    A bundle has no figures until `recsys evaluate` has tested it.
 
     \b
     Example:
@@ -46,6 +48,12 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
     print_facts(facts, as_json=False)
     if metrics := found.record.metrics:
         print_rows([{"metric": name, "value": value} for name, value in metrics.items()], as_json=False)
+    for test in found.record.evaluations.values():
+        tested = f"{test.cases:,} cases, {test.evaluated_at:%Y-%m-%d}"
+        title = f"test: {test.protocol}, seen items: {test.seen}, {tested}"
+        print_rows([{"metric": n, "value": v} for n, v in test.metrics.items()], as_json=False, title=title)
+        if test.verdict:
+            typer.echo(test.verdict)
     print_rows(found.history, as_json=False, title="stage")
 
 
