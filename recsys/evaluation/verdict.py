@@ -47,7 +47,7 @@ class Verdict:
     def headline(self) -> str:
         """One sentence on all cases."""
         baseline = f"the best baseline, {self.overall.baseline}"
-        return f"{_claim(self.model, baseline, self.overall.found)}: {self._numbers(self.overall)}."
+        return difference_sentence(self.model, baseline, self.metric, self.overall.found)
 
     @property
     def remarks(self) -> str:
@@ -69,19 +69,12 @@ class Verdict:
             "cold_items": self.cold_items.to_json() if self.cold_items else None,
         }
 
-    def _numbers(self, part: BaselineDifference) -> str:
-        found = part.found
-        return (
-            f"{self.metric} {found.value:.{DIGITS}f} against {found.other:.{DIGITS}f}, difference {found} "
-            f"on {found.cases:,} {'case' if found.cases == 1 else 'cases'} (95% interval, paired)"
-        )
-
     def _cold_remark(self) -> str:
         if self.cold_items is None:
             return "No case asks for a cold item."
-        claim = _claim("it", f"the best baseline there, {self.cold_items.baseline}", self.cold_items.found)
-        where = f"On cold items (at most {COLD_EVENTS} training events) "
-        return f"{where}{claim}: {self._numbers(self.cold_items)}."
+        baseline = f"the best baseline there, {self.cold_items.baseline}"
+        said = difference_sentence("it", baseline, self.metric, self.cold_items.found)
+        return f"On cold items (at most {COLD_EVENTS} training events) {said}"
 
     def _size_remark(self) -> str:
         found = self.overall.found
@@ -136,11 +129,15 @@ def _ndcg(items: IntArray, cases: EvalCases, k: int) -> DoubleArray:
     return metrics.ndcg(hits, np.diff(cases.target_offsets), k)
 
 
-def _claim(model: str, other: str, found: PairedDifference) -> str:
-    """No more than the interval says."""
-    return {
+def difference_sentence(model: str, other: str, metric: str, found: PairedDifference) -> str:
+    """The claim, which is no more than the interval allows, and its numbers."""
+    claim = {
         "better": f"{model} is better than {other}",
         "worse": f"{model} is worse than {other}",
         "not told apart": f"{model} is not told apart from {other}",
         "too few cases": f"{model} cannot be told, on so few cases, from {other}",
     }[found.outcome]
+    return (
+        f"{claim}: {metric} {found.value:.{DIGITS}f} against {found.other:.{DIGITS}f}, difference {found} "
+        f"on {found.cases:,} {'case' if found.cases == 1 else 'cases'} (95% interval, paired)."
+    )

@@ -2,13 +2,14 @@
 
 import typer
 
+from recsys.cli.models.compare import compare
 from recsys.cli.models.options import AsJson, BundleId
 from recsys.cli.models.promote_if_better import promote_if_better
 from recsys.cli.models.promotion import promote, rollback
 from recsys.cli.output import print_facts, print_json, print_rows
 from recsys.config import load_settings
 
-app = typer.Typer(help="The trained bundles: list, inspect, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(help="The trained bundles: list, show, compare, promote, roll back.", no_args_is_help=True)
 
 _NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files")  # the first two have tables of their own
 
@@ -74,6 +75,7 @@ def card(bundle_id: BundleId, as_json: AsJson = False) -> None:
         typer.echo(found.text, nl=False)
 
 
+app.command()(compare)
 app.command()(promote)
 app.command()(promote_if_better)
 app.command()(rollback)
