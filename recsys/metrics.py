@@ -208,14 +208,14 @@ def rank_biased_overlap(items: IntArray, others: IntArray, p: float = 0.9) -> Do
 
 def _longer(items: IntArray, others: IntArray) -> IntArray:
     """(U,) how many items the longer of the two lists has."""
-    return np.maximum((items > 0).sum(axis=1), (others > 0).sum(axis=1))
+    return np.asarray(np.maximum((items > 0).sum(axis=1), (others > 0).sum(axis=1)), np.int64)
 
 
 def _shared_until(items: IntArray, others: IntArray) -> IntArray:
     """(U, K) how many items both lists have among their first 1, 2, ... K."""
     same = (items[:, :, None] == others[:, None, :]) & (items[:, :, None] > 0)  # (U, K, K)
     places = range(1, items.shape[1] + 1)
-    return np.stack([same[:, :d, :d].sum(axis=(1, 2)) for d in places], axis=1).astype(np.int64)
+    return np.asarray(np.stack([same[:, :d, :d].sum(axis=(1, 2)) for d in places], axis=1), np.int64)
 
 
 # -- probabilities --------------------------------------------------------------------------------

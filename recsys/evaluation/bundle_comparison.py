@@ -75,8 +75,9 @@ class UserSlates:
     first: tuple[ShownItem, ...]
     second: tuple[ShownItem, ...]
 
-    def rows(self, first: str, second: str) -> list[TableRow]:
-        """One row a place; `*` marks what the user took."""
+    @property
+    def rows(self) -> list[TableRow]:
+        """One row a place of both slates; `*` marks what the user took."""
 
         def cell(slate: tuple[ShownItem, ...], place: int) -> str:
             if place >= len(slate):
@@ -84,7 +85,7 @@ class UserSlates:
             return ("* " if slate[place].taken else "") + slate[place].title
 
         return [
-            {"place": place + 1, first: cell(self.first, place), second: cell(self.second, place)}
+            {"place": place + 1, "A": cell(self.first, place), "B": cell(self.second, place)}
             for place in range(max(len(self.first), len(self.second)))
         ]
 
@@ -120,18 +121,16 @@ class BundleComparison:
     def summary(self) -> str:
         """On which cases and items, in words."""
         found, items = self.evaluation, self.catalogs
-        sampled = f", sampled of {self.cases_of:,}" if self.cases_of > len(found.cases) else ""
-        left = f"; {items.targets_left_out:,} targets were left out" if items.targets_left_out else ""
-        which = (
-            "of the items that both know" if items.shared < max(items.first, items.second) else "of all items"
-        )
+        sampled = f" (sampled of {self.cases_of:,})" if self.cases_of > len(found.cases) else ""
+        left = f", targets left out: {items.targets_left_out:,}" if items.targets_left_out else ""
+        which = "all items" if items.shared == max(items.first, items.second) else "the items that both know"
         return (
-            f"{len(found.cases):,} cases{sampled} that neither bundle has learned from, protocol "
-            f"{found.protocol}, seen items: {found.seen}. Lists {which}: {self.first} knows {items.first:,}, "
-            f"{self.second} {items.second:,}, both {items.shared:,}{left}. "
-            f"Differences are {self.second} - {self.first}, intervals 95% and paired. Their lists of {PLACES} "
-            f"share {self.overlap:.0%} of the items on average (overlap@{PLACES}); rank-biased overlap, in "
-            f"which the first places count most: {self.rank_biased_overlap:.2f} of 1."
+            f"A is {self.first}, B is {self.second}. {len(found.cases):,} cases{sampled} that neither has "
+            f"learned from, protocol {found.protocol}, seen items: {found.seen}. Lists of {which}: A knows "
+            f"{items.first:,}, B {items.second:,}, both {items.shared:,}{left}. Intervals: 95%, paired. "
+            f"The first {PLACES} places share {self.overlap:.0%} of the items on average (overlap@{PLACES}); "
+            "rank-biased overlap, in which the first places count most, is "
+            f"{self.rank_biased_overlap:.2f} (1: the same lists)."
         )
 
     @property
@@ -152,6 +151,7 @@ class BundleComparison:
         low, high = found.difference_low or 0.0, found.difference_high or 0.0
         return PairedDifference(found.value, other.value, found.difference, low, high, found.cases)
 
+    @property
     def rows(self) -> list[TableRow]:
         """All metrics on all cases, then the first NDCG on each other slice."""
         names = [metric for metric in self.evaluation.values[self.first] if self._says_something(metric)]
@@ -206,9 +206,9 @@ class BundleComparison:
         return {
             "slice": part,
             "metric": metric_name(metric),
-            self.first: f"{found.other:.4f}",
-            self.second: f"{found.value:.4f}",
-            "difference": str(found),
+            "A": f"{found.other:.4f}",
+            "B": f"{found.value:.4f}",
+            "B - A": str(found),
             "cases": found.cases,
             "verdict": found.outcome,
         }

@@ -56,11 +56,11 @@ def _print_tables(found: "ComparisonResult") -> None:
     """The verdict, the metrics, and the slates unless they are in a file."""
     compared = found.comparison
     typer.echo(f"{compared.verdict}\n\n{compared.summary}\n")
-    print_rows(compared.rows(), as_json=False)
+    print_rows(compared.rows, as_json=False)
     if found.out is not None:
         note(f"slates: {found.out}")
         return
     for slates in compared.slates:
         before = "; ".join(slates.history) or "nothing"
         title = f"user {slates.user_id}; before: {before}; took (*): {'; '.join(slates.taken)}"
-        print_rows(slates.rows(compared.first, compared.second), as_json=False, title=title)
+        print_rows(slates.rows, as_json=False, title=title)

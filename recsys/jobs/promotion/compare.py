@@ -55,7 +55,7 @@ def compare_bundles(
     split = unseen_split(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     features = features_of_today(settings, progress)
     rng = np.random.default_rng(settings.evaluation.seed)
-    cases = sample_cases(split.test, shop, shop.info.repeats, rng)
+    cases = sample_cases(askable_cases(split.test, shop, shop.info.repeats), rng)
     if not len(cases):
         return compare_case_values(
             np.zeros(0), np.zeros(0), epsilon, settings.evaluation.bootstrap_samples, rng
@@ -94,13 +94,16 @@ def unseen_split(shop: Shop, settings: Settings, candidate: Manifest, production
     return split_at(shop.interactions, start, start)
 
 
-def sample_cases(cases: EvalCases, shop: Shop, repeats: bool, rng: np.random.Generator) -> EvalCases:
-    """Up to `CASES` of the cases, without targets that users had before unless `repeats`."""
-    if not repeats:
-        cases, _ = restrict_cases(cases, ~repeat_targets(cases, shop.interactions))
-    if len(cases) > CASES:
-        cases = cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
-    return cases
+def askable_cases(cases: EvalCases, shop: Shop, repeats: bool) -> EvalCases:
+    """The cases without targets that their users had before, unless `repeats`."""
+    return cases if repeats else restrict_cases(cases, ~repeat_targets(cases, shop.interactions))[0]
+
+
+def sample_cases(cases: EvalCases, rng: np.random.Generator) -> EvalCases:
+    """At most `CASES` of the cases."""
+    if len(cases) <= CASES:
+        return cases
+    return cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
 
 
 def load_fitting(path: Path, features: OfflineFeatures) -> Bundle:

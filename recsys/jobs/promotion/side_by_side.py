@@ -19,6 +19,7 @@ from recsys.evaluation.bundle_comparison import BundleComparison, Catalogs, Shar
 from recsys.evaluation.compare import evaluate_scorers
 from recsys.evaluation.slices import restrict_cases
 from recsys.jobs.promotion.compare import (
+    askable_cases,
     features_of_today,
     load_fitting,
     sample_cases,
@@ -84,7 +85,7 @@ def compare_by_id(
     repeats = shop.info.repeats if keep_seen is None else keep_seen
     found = compare_loaded(settings, shop, split, bundles, features, repeats, users, progress)
     if out is not None:
-        atomic.write_text(out, found.to_html())
+        _write(out, found.to_html())
     return ComparisonResult(found, out)
 
 
@@ -125,9 +126,9 @@ def compare_loaded(
     vocabulary = shop.interactions.items
     known = [bundle.items.vocabulary.indexes(vocabulary.ids) > 0 for bundle in bundles]
     shared: BoolArray = np.logical_and(*known)
-    test, _ = restrict_cases(split.test, shared[split.test.targets])
-    rng = np.random.default_rng(settings.evaluation.seed)
-    cases = sample_cases(test, shop, repeats, rng)
+    known_targets, _ = restrict_cases(split.test, shared[split.test.targets])
+    askable = askable_cases(known_targets, shop, repeats)
+    cases = sample_cases(askable, np.random.default_rng(settings.evaluation.seed))
     if not len(cases):
         raise DataError(
             f"no user took {'an item' if repeats else 'a new item'} that both bundles know; they share "
@@ -160,7 +161,7 @@ def compare_loaded(
         shop.interactions,
         _titles(vocabulary, bundles),
         Catalogs(first, second, both, targets_left_out=int((~shared[split.test.targets]).sum())),
-        cases_of=len(test),
+        cases_of=len(askable),
         users=users,
         seed=settings.evaluation.seed,
     )
@@ -175,10 +176,15 @@ def _titles(vocabulary: Vocabulary, bundles: Sequence[Bundle]) -> list[str]:
     return titles
 
 
+def _write(out: Path, text: str) -> None:
+    try:
+        atomic.write_text(out, text)
+    except OSError as error:
+        raise ConfigError(f"--out {out} cannot be written: {error}. Name another place.") from error
+
+
 def _check_writable(out: Path) -> None:
     if out.is_dir():
         raise ConfigError(f"--out {out} is a folder. Name a file.")
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"--out {out} cannot be written: {out.parent} is no folder to write to. Name another."
-        )
+        raise ConfigError(f"--out {out}: files cannot be written into {out.parent}. Name another place.")
