@@ -168,6 +168,56 @@ def intra_list_diversity(items: IntArray, categories: IntArray) -> DoubleArray:
     return np.where(pairs > 0, 1 - same / np.maximum(pairs, 1), 0.0)
 
 
+def overlap(items: IntArray, others: IntArray, k: int) -> DoubleArray:
+    """(U,): overlap@k = the share of the longer list's first k that both lists have; 1 for two empty lists.
+
+    Args:
+        items, others: (U, K) ranked item indexes without repetition, 0 = no item.
+
+    >>> overlap(np.array([[1, 2, 3], [4, 0, 0]]), np.array([[3, 2, 9], [4, 5, 0]]), 3).round(4)
+    array([0.6667, 0.5   ])
+    """
+    depth = _longer(items[:, :k], others[:, :k])
+    shared = _shared_until(items[:, :k], others[:, :k])
+    return np.where(depth > 0, shared[:, -1] / np.maximum(depth, 1), 1.0)
+
+
+def rank_biased_overlap(items: IntArray, others: IntArray, p: float = 0.9) -> DoubleArray:
+    """(U,): how alike two rankings are, the first places counting most; 1 = the same, 0 = nothing in common.
+
+    RBO = X_k / k p^k + (1 - p) / p sum over d <= k of X_d / d p^d, X_d the items that both have among their
+    first d, k the length of the longer list: below k the agreement is taken to go on as it is at k.
+
+    Paper: Webber et al. 2010, A Similarity Measure for Indefinite Rankings, eq. 30.
+
+    Args:
+        items, others: as in `overlap`, of equal width.
+        p: how likely a reader goes on from one place to the next.
+
+    >>> a = np.array([[1, 2], [1, 2], [1, 2]])
+    >>> rank_biased_overlap(a, np.array([[1, 2], [2, 1], [3, 4]])).round(4)  # .9^2 + .1 / .9 (0 + .9^2) = .9
+    array([1. , 0.9, 0. ])
+    """
+    depth = _longer(items, others)
+    places = np.arange(1, items.shape[1] + 1)
+    agreement = _shared_until(items, others) / places  # (U, K)
+    weighted = np.where(places <= depth[:, None], agreement * p**places, 0.0).sum(axis=1)
+    last = np.take_along_axis(agreement, np.maximum(depth - 1, 0)[:, None], axis=1)[:, 0]
+    return np.where(depth > 0, last * p**depth + (1 - p) / p * weighted, 1.0)
+
+
+def _longer(items: IntArray, others: IntArray) -> IntArray:
+    """(U,) how many items the longer of the two lists has."""
+    return np.asarray(np.maximum((items > 0).sum(axis=1), (others > 0).sum(axis=1)), np.int64)
+
+
+def _shared_until(items: IntArray, others: IntArray) -> IntArray:
+    """(U, K) how many items both lists have among their first 1, 2, ... K."""
+    same = (items[:, :, None] == others[:, None, :]) & (items[:, :, None] > 0)  # (U, K, K)
+    places = range(1, items.shape[1] + 1)
+    return np.asarray(np.stack([same[:, :d, :d].sum(axis=(1, 2)) for d in places], axis=1), np.int64)
+
+
 # -- probabilities --------------------------------------------------------------------------------
 
 

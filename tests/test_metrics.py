@@ -115,3 +115,34 @@ def test_ranking_metrics_agree_with_ranx(
     }
     for name, values in ours.items():
         np.testing.assert_allclose(values, ranx_evaluate(targets, rankings, name), atol=1e-9, err_msg=name)
+
+
+LISTS = st.lists(st.integers(1, 8), unique=True, max_size=5)
+
+
+def padded(items: list[int]) -> np.ndarray:
+    return np.array([items + [0] * (5 - len(items))])
+
+
+@given(LISTS, LISTS)
+def test_alikeness_is_symmetric_one_for_equal_lists_and_zero_without_a_common_item(
+    ours: list[int], theirs: list[int]
+) -> None:
+    a, b = padded(ours), padded(theirs)
+    for measure in (
+        lambda x, y: metrics.overlap(x, y, 5)[0],
+        lambda x, y: metrics.rank_biased_overlap(x, y)[0],
+    ):
+        assert measure(a, a) == pytest.approx(1)
+        assert measure(a, b) == measure(b, a)
+        assert -1e-12 <= measure(a, b) <= 1 + 1e-12
+        assert (measure(a, b) < 1e-12) == (not set(ours) & set(theirs) and bool(ours or theirs))
+
+
+@given(LISTS.filter(bool), LISTS.filter(bool))
+def test_rank_biased_overlap_is_its_formula(ours: list[int], theirs: list[int]) -> None:
+    depth = max(len(ours), len(theirs))
+    shared = [len(set(ours[:d]) & set(theirs[:d])) for d in range(1, depth + 1)]
+    wanted = shared[-1] / depth * 0.9**depth
+    wanted += 0.1 / 0.9 * sum(x / d * 0.9**d for d, x in enumerate(shared, 1))
+    assert metrics.rank_biased_overlap(padded(ours), padded(theirs))[0] == pytest.approx(wanted)

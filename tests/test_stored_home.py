@@ -188,6 +188,15 @@ def test_an_evaluation_finds_the_stored_scores(shop: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_its_bundles_are_compared_on_what_neither_has_seen(shop: Path, tmp_path: Path) -> None:
+    page = tmp_path / "compared.html"
+    found = json_of("models", "compare", FIRST, SECOND, "--users", "3", "--out", str(page))
+    assert_keys("models compare", found)
+    assert len(found["slates"]) == 3
+    assert found["verdict"] in page.read_text("utf-8")
+
+
+@pytest.mark.slow
 def test_features_that_were_served_pass_an_audit(shop: Path) -> None:
     report = json_of("features", "audit")
     assert_keys("features audit", report)

@@ -21,8 +21,14 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
-def print_rows(rows: Sequence[JsonObject], *, as_json: bool, title: str | None = None) -> None:
-    """`rows` as a table for people, or as a JSON list."""
+def print_rows(
+    rows: Sequence[JsonObject], *, as_json: bool, title: str | None = None, strong: str | None = None
+) -> None:
+    """`rows` as a table for people, or as a JSON list.
+
+    Args:
+        strong: the rows that begin with this are bold in the table.
+    """
     if as_json:
         print_json(list(rows))
         return
@@ -30,7 +36,8 @@ def print_rows(rows: Sequence[JsonObject], *, as_json: bool, title: str | None =
     for name in rows[0] if rows else ():
         table.add_column(name, justify="right" if _numeric(rows, name) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        cells = [_text(value) for value in row.values()]
+        table.add_row(*cells, style="bold" if cells[0] == strong else None)
     _console().print(table if rows else "nothing to show")
 
 

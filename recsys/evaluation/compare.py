@@ -19,6 +19,7 @@ from recsys.evaluation.rankings import Rankings, Seen, rank_catalog
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
+from recsys.evaluation.verdict import Verdict, measure_verdict
 from recsys.progress import Progress, silent
 
 VALIDATION_CHOOSES = "recsys, validation only chooses"  # as published models are trained
@@ -60,6 +61,7 @@ class Evaluation:
         rankings: by model.
         values: model -> metric -> (U,) one value a case, on all cases.
         seconds: model -> seconds to rank all cases.
+        verdict: the served model beside the best baseline; None where there is none.
     """
 
     protocol: str
@@ -76,6 +78,7 @@ class Evaluation:
     seconds: Mapping[str, float]
     calibration: Reliability | None = None
     no_ranker: str | None = None
+    verdict: Verdict | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -104,6 +107,7 @@ def evaluate_scorers(
     part: str = "test",
     reference: str = TEXT_NEIGHBOURS,
     served: str | None = None,
+    stages: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Evaluation:
     """Ranks the whole catalog by each scorer for each case of `part` and compares the results.
@@ -118,6 +122,7 @@ def evaluate_scorers(
         reference: name of the scorer to compare with (see `baselines.reference_baseline`); the first scorer
             if there is none of that name.
         served: name of the scorer under evaluation; the last one by default.
+        stages: names of scorers that are parts of the served one, and so no baselines.
 
     Raises:
         DataError: no scorer, two of one name, no case with a target, or a scorer's output does not fit.
@@ -135,6 +140,8 @@ def evaluate_scorers(
         rankings[scorer.name] = rank_catalog(scorer, cases, interactions, places, seen, progress=progress)
         seconds[scorer.name] = time.perf_counter() - start
     reference = reference if reference in names else names[0]
+    served = served or names[-1]
+    baselines = [name for name in names if name not in (served, RETRAINED, *stages)]
     events = np.bincount(split.train.item_index, minlength=len(split.train.items))
     slices = slices_of(cases, split.train, interactions, categories)
     rows, values = _compare_rankings(rankings, cases, slices, reference, settings, progress)
@@ -142,7 +149,7 @@ def evaluate_scorers(
         protocol=split.protocol,
         seen=seen,
         reference=reference,
-        served=served or names[-1],
+        served=served,
         cutoffs=settings.cutoffs,
         cases=cases,
         without_targets=total - len(cases),
@@ -151,6 +158,7 @@ def evaluate_scorers(
         rankings=rankings,
         values=values,
         seconds=seconds,
+        verdict=measure_verdict(served, baselines, rankings, cases, events, settings),
     )
 
 

@@ -82,6 +82,7 @@ def card_with_test(card: Card, evaluation: Evaluation) -> dict[str, JsonValue]:
             "cases": len(evaluation.cases),
             "model": ours,
             "reference": reference,
+            "verdict": evaluation.verdict.text if evaluation.verdict else None,
             "metrics": [
                 _measured(row)
                 for metric in metrics
@@ -107,6 +108,7 @@ def render_card(card: Card) -> str:
         "model_card.md",
         card=card,
         not_evaluated=NOT_EVALUATED,
+        verdict=test.get("verdict"),  # a card of an earlier version has none
         cleaning=_cleaning_rows(card["data"]["cleaning"]),
         settings=_setting_rows(card["training"]["settings"]),
         validation=[{"metric": name, "value": f"{value:.4f}"} for name, value in card["validation"].items()],

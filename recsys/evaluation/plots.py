@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; the reference is grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442", "#000000")
-_REFERENCE_COLOUR = "#7f7f7f"
+# What is served has one strong colour in every picture, Okabe and Ito's blue. The others are greys of many
+# shades, each with a marker of its own, so that nothing hangs on telling colours apart.
+_SERVED_COLOUR = "#0072B2"
+_OTHER_COLOURS = ("#8c8c8c", "#b3b3b3", "#737373", "#a1a1a1", "#c4c4c4", "#7f7f7f", "#adadad", "#969696")
+_OTHER_MARKERS = ("s", "^", "v", "D", "P", "X", "<", ">", "*", "p")
+_LINE_COLOUR = "#7f7f7f"  # of what is drawn to compare with
+# Head, middle and cold items, the darker the more wanted.
+_GROUP_COLOURS = ("#5c5c5c", "#a3a3a3", "#d9d9d9")
+_SERVED_GROUP_COLOURS = ("#004a75", _SERVED_COLOUR, "#8cc6e6")
 _DOTS_PER_INCH = 150
 
 
@@ -32,11 +39,11 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
             _bar(axes, evaluation, model, metric, place)
         reference = evaluation.row(evaluation.reference, metric)
         if reference:
-            axes.axvline(reference.value, color=_REFERENCE_COLOUR, lw=1, ls="--", zorder=0)
+            axes.axvline(reference.value, color=_LINE_COLOUR, lw=1, ls="--", zorder=0)
         axes.set_title(metric_name(metric), loc="left", fontsize=10)
         axes.set_xlim(left=0)
         axes.margins(x=0.18)
-    panels[0].set_yticks(range(len(models)), models)
+    _name_rows(panels[0], models, evaluation.served)
     panels[0].invert_yaxis()
     figure.supxlabel(f"mean over cases, 95% bootstrap interval; dashed: {evaluation.reference}", fontsize=8)
     return png_bytes(figure)
@@ -44,7 +51,7 @@ def accuracy_plot(evaluation: Evaluation) -> bytes:
 
 def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: str) -> bytes:
     """`metric` of every model on each of `slices`; a dot with its 95% interval each."""
-    models, colours = evaluation.models, _colours(evaluation)
+    models, colours, markers = evaluation.models, model_colours(evaluation), _markers(evaluation)
     step = 0.7 / max(len(models), 1)
     figure = new_figure(9, 1.2 + len(slices) * max(0.5, 0.13 * len(models)))
     axes = figure.subplots()
@@ -56,8 +63,17 @@ def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: 
                 heights.append(row_place - 0.35 + step * (place + 0.5))
                 values.append(row.value)
                 errors.append((max(row.value - row.low, 0), max(row.high - row.value, 0)))
+        served = model == evaluation.served
         axes.errorbar(
-            values, heights, xerr=np.array(errors).T, fmt="o", ms=4, lw=1.2, color=colours[model], label=model
+            values,
+            heights,
+            xerr=np.array(errors).T,
+            fmt=markers[model],
+            ms=6.5 if served else 4,
+            lw=2 if served else 1,
+            zorder=3 if served else 2,
+            color=colours[model],
+            label=model,
         )
     for edge in range(len(slices) - 1):
         axes.axhline(edge + 0.5, color="0.9", lw=0.8)
@@ -66,7 +82,9 @@ def slices_plot(evaluation: Evaluation, metric: str, slices: Sequence[str], by: 
     axes.set_ylim(len(slices) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_title(f"{metric_name(metric)} by {by}", loc="left", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=min(len(models), 5), fontsize=8, frameon=False)
+    legend = figure.legend(loc="outside lower center", ncols=min(len(models), 5), fontsize=8, frameon=False)
+    for text in legend.get_texts():
+        text.set_fontweight("bold" if text.get_text() == evaluation.served else "normal")
     return png_bytes(figure)
 
 
@@ -78,18 +96,20 @@ def popularity_plot(evaluation: Evaluation) -> bytes:
 
     figure = new_figure(9, 1.5 + 0.36 * (len(models) + 1))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    start = np.zeros(len(models) + 1)
-    tones = ("#4a4a4a", "#b5b5b5", "#E69F00")
-    for (group, values), tone in zip(shares.items(), tones, strict=True):
-        left.barh(range(len(models) + 1), values, left=start, height=0.62, color=tone, label=group)
+    start, served = np.zeros(len(models) + 1), models.index(evaluation.served)
+    for place, (group, values) in enumerate(shares.items()):
+        bars = left.barh(
+            range(len(models) + 1), values, left=start, height=0.62, color=_GROUP_COLOURS[place], label=group
+        )
+        bars[served].set_color(_SERVED_GROUP_COLOURS[place])
         start += values
-    left.set_yticks(range(len(models) + 1), [*models, TAKEN])
+    _name_rows(left, [*models, TAKEN], evaluation.served)
     left.invert_yaxis()
     left.set_xlim(0, 1)
     left.set_title(f"share of the first {first} places", loc="left", fontsize=10)
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8, frameon=False)
     coverage = [row.value if (row := evaluation.row(m, f"coverage@{first}")) else 0.0 for m in models]
-    colours = _colours(evaluation)
+    colours = model_colours(evaluation)
     right.barh(range(len(models)), coverage, height=0.62, color=[colours[model] for model in models])
     for place, value in enumerate(coverage):
         right.text(value, place, f" {100 * value:.3g}%", va="center", fontsize=8)
@@ -113,8 +133,8 @@ def reliability_plot(calibration: Reliability) -> bytes:
     x, y = np.array([part.predicted for part in seen]), np.array([part.observed for part in seen])
     error = np.array([(part.observed - part.low, part.high - part.observed) for part in seen]).T
     ends = [min(x.min(), y.min()) / 2, min(1.0, max(x.max(), y.max()) * 2)]
-    axes.plot(ends, ends, color=_REFERENCE_COLOUR, lw=1, ls="--", zorder=0)
-    axes.errorbar(x, y, yerr=np.maximum(error, 0), fmt="o", ms=5, lw=1.2, color=_COLOURS[0])
+    axes.plot(ends, ends, color=_LINE_COLOUR, lw=1, ls="--", zorder=0)
+    axes.errorbar(x, y, yerr=np.maximum(error, 0), fmt="o", ms=5, lw=1.2, color=_SERVED_COLOUR)
     axes.set(xscale="log", yscale="log", xlabel="mean p_click", ylabel="came true")
     title = f"expected calibration error {calibration.error:.5f}; dashed: what is right"
     axes.set_title(title, loc="left", fontsize=10)
@@ -125,7 +145,7 @@ def _bar(axes: "Axes", evaluation: Evaluation, model: str, metric: str, place: i
     row = evaluation.row(model, metric)
     if row is None or row.low is None or row.high is None:
         return
-    colour = _colours(evaluation)[model]
+    colour = model_colours(evaluation)[model]
     error = [[max(row.value - row.low, 0)], [max(row.high - row.value, 0)]]
     axes.barh(place, row.value, height=0.62, color=colour, xerr=error, error_kw={"lw": 1, "capsize": 2})
     axes.annotate(
@@ -139,10 +159,22 @@ def _bar(axes: "Axes", evaluation: Evaluation, model: str, metric: str, place: i
     )
 
 
-def _colours(evaluation: Evaluation) -> dict[str, str]:
-    others = [model for model in evaluation.models if model != evaluation.reference]
-    colours = {model: _COLOURS[place % len(_COLOURS)] for place, model in enumerate(others)}
-    return colours | {evaluation.reference: _REFERENCE_COLOUR}
+def _name_rows(axes: "Axes", names: Sequence[str], served: str) -> None:
+    """One tick a name, that of what is served in bold."""
+    axes.set_yticks(range(len(names)), names)
+    axes.get_yticklabels()[names.index(served)].set_fontweight("bold")
+
+
+def model_colours(evaluation: Evaluation) -> dict[str, str]:
+    """Model -> its colour in every picture."""
+    others = [model for model in evaluation.models if model != evaluation.served]
+    colours = dict(zip(others, cycle(_OTHER_COLOURS), strict=False))
+    return colours | {evaluation.served: _SERVED_COLOUR}
+
+
+def _markers(evaluation: Evaluation) -> dict[str, str]:
+    others = [model for model in evaluation.models if model != evaluation.served]
+    return dict(zip(others, cycle(_OTHER_MARKERS), strict=False)) | {evaluation.served: "o"}
 
 
 def _cases(evaluation: Evaluation, metric: str, name: str) -> int:

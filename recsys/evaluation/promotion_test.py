@@ -7,7 +7,7 @@ import numpy as np
 from recsys.arrays import DoubleArray, FloatArray
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
-from recsys.evaluation.intervals import paired_bootstrap
+from recsys.evaluation.intervals import MIN_CASES, paired_bootstrap
 from recsys.evaluation.rankings import Seen, rank_catalog
 from recsys.evaluation.scorer import Scorer
 from recsys.metrics import hits_at, ndcg, target_ranks
@@ -15,7 +15,6 @@ from recsys.progress import Progress, silent
 
 METRIC = "ndcg@10"
 PLACES = 10
-MIN_CASES = 20  # below that an interval says nothing
 
 
 @dataclass(frozen=True)

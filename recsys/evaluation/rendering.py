@@ -24,11 +24,12 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(f"{template}.j2").render(**values)
 
 
-def markdown_table(rows: Sequence[TableRow], numbers: bool = False) -> str:
+def markdown_table(rows: Sequence[TableRow], numbers: bool = False, strong: str | None = None) -> str:
     """`rows` as a Markdown table; empty without rows.
 
     Args:
         numbers: all columns but the first are aligned to the right.
+        strong: the row that begins with this, or the column of this name, is bold.
 
     >>> print(markdown_table([{"model": "a|b", "value": 1}], numbers=True))
     | model | value |
@@ -39,9 +40,15 @@ def markdown_table(rows: Sequence[TableRow], numbers: bool = False) -> str:
         return ""
     names = list(rows[0])
     rule = ["---", *(("---:" if numbers else "---") for _ in names[1:])]
-    lines: list[Sequence[Cell]] = [names, rule, *([row[name] for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+    cells: list[Sequence[Cell]] = [names, *([row[name] for name in names] for row in rows)]
+    lines = [
+        [_cell(cell, bold=strong in (line[0], name)) for name, cell in zip(names, line, strict=True)]
+        for line in cells
+    ]
+    lines.insert(1, rule)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|")
+def _cell(value: Any, bold: bool) -> str:
+    text = str(value).replace("|", "\\|")
+    return f"**{text}**" if bold else text

@@ -25,6 +25,7 @@ from recsys.evaluation.tables import (
     slice_rows,
     table_rows,
 )
+from recsys.evaluation.verdict import Verdict
 
 __all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
@@ -64,14 +65,17 @@ def write_report(
     """
     pictures = _pictures(evaluation)
     summary = evaluation_headline(evaluation) + (f" Made by: {command}" if command else "")
+    verdict = evaluation.verdict
     try:
         curves = {f"curves-{place}.png": path.read_bytes() for place, path in enumerate(learning_curves, 1)}
         parts = report_sections(evaluation, tuple(curves), seeds)
         files = {
             **pictures,
             **curves,
-            "report.md": render_markdown(title, summary, parts).encode(),
-            "report.html": render_html(title, summary, parts, pictures | curves).encode(),
+            "report.md": render_markdown(title, summary, parts, verdict, evaluation.served).encode(),
+            "report.html": render_html(
+                title, summary, parts, pictures | curves, verdict, evaluation.served
+            ).encode(),
             "evaluation.json": _json(evaluation_json(evaluation) | {"seeds": [asdict(row) for row in seeds]}),
             "table.json": _json(table_rows(evaluation)),
         }
@@ -119,9 +123,8 @@ def report_sections(
         "with fewer training events; bias is how much more popular what is shown is than what people took."
     )
     parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))
-    if evaluation.calibration:
-        parts.append(_calibration_section(evaluation.served, evaluation.calibration))
-    elif evaluation.no_ranker:
+    parts += calibration_sections(evaluation.served, _calibrations(evaluation))
+    if not evaluation.calibration and evaluation.no_ranker:
         text = f"There is no ranker, so nothing says how probable a click is: {evaluation.no_ranker}."
         parts.append(("Without probabilities", text, [], []))
     if learning_curves:
@@ -142,14 +145,29 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
     return parts
 
 
-def _calibration_section(model: str, found: Reliability) -> Section:
+def _calibrations(evaluation: Evaluation) -> Mapping[str, Reliability]:
+    """Kind of request -> how right probabilities are there; "" stands for all requests."""
+    return {"": evaluation.calibration} if evaluation.calibration else {}
+
+
+def calibration_sections(model: str, kinds: Mapping[str, Reliability]) -> list[Section]:
+    """One section a kind of request; a kind "" stands for all of them."""
+    return [_calibration_section(model, kind, found) for kind, found in kinds.items()]
+
+
+def _calibration_section(model: str, kind: str, found: Reliability) -> Section:
     text = (
         f"p_click of {model} for {found.candidates:,} candidates of the test cases, beside how many "
         f"came true: {found.predicted:.5f} was predicted and {found.observed:.5f} came true on average. "
         f"Expected calibration error {found.error:.5f}, log loss {found.log_loss:.5f}, AUC {found.auc:.4f}. "
         "Bins hold about as many candidates each."
     )
-    return ("Are probabilities right?", text, calibration_rows(found), ["reliability.png"])
+    heading = f"Are probabilities right, {kind}?" if kind else "Are probabilities right?"
+    return (heading, text, calibration_rows(found), [_reliability_file(kind)])
+
+
+def _reliability_file(kind: str) -> str:
+    return f"reliability-{kind.replace(' ', '-')}.png" if kind else "reliability.png"
 
 
 def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
@@ -159,20 +177,41 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     for group, names in slice_groups(evaluation).items():
         pictures[f"{group}.png"] = slices_plot(evaluation, metric, names, _GROUPS[group][0])
     pictures["popularity.png"] = popularity_plot(evaluation)
-    if evaluation.calibration:
-        pictures["reliability.png"] = reliability_plot(evaluation.calibration)
+    for kind, found in _calibrations(evaluation).items():
+        pictures[_reliability_file(kind)] = reliability_plot(found)
     return pictures
 
 
-def render_markdown(title: str, summary: str, parts: Sequence[Section]) -> str:
-    """The report as Markdown that refers to its pictures by file name."""
-    return render("report.md", title=title, summary=summary, sections=parts)
+def render_markdown(
+    title: str,
+    summary: str,
+    parts: Sequence[Section],
+    verdict: Verdict | None = None,
+    served: str | None = None,
+) -> str:
+    """The report as Markdown that refers to its pictures by file name; what is of `served` is bold."""
+    return render("report.md", title=title, summary=summary, sections=parts, verdict=verdict, served=served)
 
 
-def render_html(title: str, summary: str, parts: Sequence[Section], pictures: Mapping[str, bytes]) -> str:
-    """The report as one HTML file with its pictures inside."""
+def render_html(
+    title: str,
+    summary: str,
+    parts: Sequence[Section],
+    pictures: Mapping[str, bytes],
+    verdict: Verdict | None = None,
+    served: str | None = None,
+) -> str:
+    """The report as one HTML file with its pictures inside; what is of `served` stands out."""
     images = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
-    return render("report.html", title=title, summary=summary, sections=parts, images=images)
+    return render(
+        "report.html",
+        title=title,
+        summary=summary,
+        sections=parts,
+        images=images,
+        verdict=verdict,
+        served=served,
+    )
 
 
 def _json(value: object) -> bytes:

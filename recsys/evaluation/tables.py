@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from recsys.arrays import IntArray
 from recsys.evaluation.compare import Evaluation, Row
+from recsys.evaluation.intervals import format_difference, outcome_of
 from recsys.evaluation.popularity_bias import TAKEN, group_shares, popularity_percentiles
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.slices import ALL_CASES, CATEGORY, HISTORY
@@ -54,8 +55,8 @@ def difference_rows(evaluation: Evaluation) -> list[TableRow]:
                     {
                         "model": model,
                         "metric": metric_name(metric),
-                        f"minus {evaluation.reference}": f"{found.difference:+.4f} [{low:+.4f}, {high:+.4f}]",
-                        "verdict": "better" if low > 0 else "worse" if high < 0 else "not told apart",
+                        f"minus {evaluation.reference}": format_difference(found.difference, low, high),
+                        "verdict": outcome_of(low, high),
                     }
                 )
     return rows
@@ -132,6 +133,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
         "catalogue": len(evaluation.item_events) - 1,
         "seconds": dict(evaluation.seconds),
         "served": evaluation.served,
+        "verdict": {**evaluation.verdict.to_json()} if evaluation.verdict else None,
         "calibration": asdict(evaluation.calibration) if evaluation.calibration else None,
         "rows": [asdict(row) for row in evaluation.rows],
     }

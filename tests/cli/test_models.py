@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from recsys.cli.app import app
 from recsys.config import load_settings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.stores.bundles.bundles import save_bundle
+from recsys.stores.registry.records import EvaluationRecord
 from recsys.stores.registry.registry import Registry
-from tests.tiny_bundle import tiny_bundle
+from tests.tiny_bundle import NOW, tiny_bundle
 
 
 def run(*arguments: str) -> str:
@@ -50,7 +52,7 @@ def test_without_bundles_the_list_is_empty(home: Path) -> None:
     assert "nothing to show" in run("list")
 
 
-def test_the_list_shows_id_stage_and_metrics(trained: Callable[[str], Path]) -> None:
+def test_the_list_shows_id_and_stage_and_tells_programs_the_metrics(trained: Callable[[str], Path]) -> None:
     trained("one")
     [row] = answer("list")
     assert (row["bundle_id"], row["stage"], row["metrics"]) == (
@@ -58,9 +60,38 @@ def test_the_list_shows_id_stage_and_metrics(trained: Callable[[str], Path]) -> 
         "candidate",
         {"ndcg@10": 0.25, "recall@10": 0.5},
     )
+    assert row["evaluations"] == {"keep": None, "remove": None}
     table = run("list")
     assert "one" in table
-    assert "ndcg@10 0.2500" in table
+    assert "not evaluated" in table
+
+
+def test_the_list_shows_what_bundles_were_worth_on_their_tests(trained: Callable[[str], Path]) -> None:
+    path = trained("shop-20250301-120000-ab12")
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    keep = EvaluationRecord("keep", "time-split", 11_230, {"ndcg@10": 0.1397, "hr@10": 0.2213}, "better", NOW)
+    with Registry.open(load_settings()) as registry:
+        registry.record_evaluation("shop-20250301-120000-ab12", replace(keep, metrics={"ndcg@10": 0.1}))
+        registry.record_evaluation("shop-20250301-120000-ab12", keep)
+        registry.record_evaluation("shop-20250301-120000-ab12", replace(keep, seen="remove", cases=9))
+        with pytest.raises(ArtifactNotFoundError, match="'missing'"):
+            registry.record_evaluation("missing", keep)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    [row] = answer("list")
+    assert row["evaluations"]["keep"] == {
+        "seen": "keep",
+        "protocol": "time-split",
+        "cases": 11_230,
+        "metrics": {"ndcg@10": 0.1397, "hr@10": 0.2213},
+        "verdict": "better",
+        "evaluated_at": NOW.isoformat(),
+    }
+    assert row["evaluations"]["remove"]["cases"] == 9
+    table = run("list")
+    for words in ("0.1397", "0.2213", "time-split, keep", "11,230 cases, 2025-03-01", "9 cases"):
+        assert words in table
+    assert max(len(line) for line in table.splitlines()) <= 100
+    assert "11,230 cases" in run("show", "shop-20250301-120000-ab12")
 
 
 def test_show_tells_the_manifest_and_the_history(trained: Callable[[str], Path]) -> None:

@@ -133,4 +133,6 @@ def test_an_evaluation_completes_the_card_beside_the_report(paths: HomePaths, sh
     assert row is not None
     assert f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]" in text
     assert "By slice:" in text
+    assert found.verdict is not None
+    assert found.verdict.text in text
     assert card_with_test(load_card(path, None), found)["test"] == test

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from recsys.dataset.split import leave_one_out
 from recsys.errors import ArtifactError
 from recsys.evaluation.baselines import build_baselines
 from recsys.evaluation.compare import Evaluation, evaluate_scorers
+from recsys.evaluation.plots import model_colours
 from recsys.evaluation.popularity_bias import TAKEN, group_shares
 from recsys.evaluation.reliability import measure_reliability
-from recsys.evaluation.report import render_html, render_markdown, write_report
+from recsys.evaluation.report import calibration_sections, render_html, render_markdown, write_report
 from recsys.evaluation.tables import (
     difference_rows,
     evaluation_json,
@@ -124,6 +126,58 @@ def test_markdown_names_only_pictures_that_are_written(evaluation: Evaluation, t
     assert set(re.findall(r"\]\((.+?)\)", text)) == {path.name for path in paths if path.suffix == ".png"}
     assert text.startswith("# Shop\n")
     assert "Made by: recsys evaluate --seen keep" in text
+
+
+def test_the_verdict_stands_on_top_of_every_report(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_report(evaluation, tmp_path, title="Shop")
+    assert evaluation.verdict is not None
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.index(escape(evaluation.verdict.headline)) < page.index("<h2>")
+    lines = (tmp_path / "report.md").read_text("utf-8").splitlines()
+    assert lines[2] == f"**{evaluation.verdict.headline}** {evaluation.verdict.remarks}"
+    document = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
+    assert document["verdict"]["text"] == evaluation.verdict.text
+
+
+def test_what_is_served_is_bold_in_every_table_of_models(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_report(evaluation, tmp_path, title="Shop")
+    served = evaluation.served
+    for line in (tmp_path / "report.md").read_text("utf-8").splitlines():
+        if re.match(rf"\| \**{re.escape(served)}\** \|", line):
+            assert all(cell.strip().startswith("**") for cell in line.strip("|").split("|"))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert f'<tr class="served"><td>{escape(served)}</td>' in page
+    assert f'<th scope="col" class="served">{escape(served)}</th>' in page
+    assert not re.search(rf"<tr><td>{re.escape(escape(served))}</td>", page)
+
+
+def test_a_wide_table_scrolls_in_its_own_box_and_breaks_its_intervals(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    write_report(evaluation, tmp_path, title="Shop")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.count("<table>") == page.count('<div class="table" role="region" tabindex="0"') > 3
+    assert re.search(r'<td>\d\.\d{4} <span class="interval">\[', page)
+    assert 'name="viewport"' in page
+
+
+def test_what_is_served_has_one_strong_colour_and_the_others_are_grey(evaluation: Evaluation) -> None:
+    colours = model_colours(evaluation)
+    assert set(colours) == set(evaluation.models)
+    for model, colour in colours.items():
+        red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+        assert (red == green == blue) == (model != evaluation.served)
+    greys = [int(colour[1:3], 16) for model, colour in colours.items() if model != evaluation.served]
+    assert min(greys) >= 0x70
+
+
+def test_each_kind_of_request_has_a_section_of_its_probabilities(evaluation: Evaluation) -> None:
+    assert evaluation.calibration is not None
+    parts = calibration_sections("ours", {"": evaluation.calibration, "new items": evaluation.calibration})
+    assert [(heading, pictures) for heading, _, _, pictures in parts] == [
+        ("Are probabilities right?", ["reliability.png"]),
+        ("Are probabilities right, new items?", ["reliability-new-items.png"]),
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from recsys.stores.registry.registry import Registry
 from tests.postgres import fresh_database, running_postgres
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"runs", "bundles", "stage_changes"}
+TABLES = {"runs", "bundles", "evaluations", "stage_changes"}
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,23 @@
 
 import typer
 
+from recsys.cli.models.compare import compare
 from recsys.cli.models.options import AsJson, BundleId
 from recsys.cli.models.promote_if_better import promote_if_better
 from recsys.cli.models.promotion import promote, rollback
 from recsys.cli.output import print_facts, print_json, print_rows
 from recsys.config import load_settings
 
-app = typer.Typer(help="The trained bundles: list, inspect, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(help="The trained bundles: list, show, compare, promote, roll back.", no_args_is_help=True)
 
-_NOT_IN_FACTS = ("metrics", "settings", "files")  # metrics have a table of their own
+_NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files")  # the first two have tables of their own
 
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List all bundles, newest first, with their stage.
+    """List all bundles, newest first, with their stage and what they were worth on their tests.
+
+    A bundle has no figures until `recsys evaluate` has tested it.
 
     \b
     Example:
@@ -46,6 +49,12 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
     print_facts(facts, as_json=False)
     if metrics := found.record.metrics:
         print_rows([{"metric": name, "value": value} for name, value in metrics.items()], as_json=False)
+    for test in found.record.evaluations.values():
+        tested = f"{test.cases:,} cases, {test.evaluated_at:%Y-%m-%d}"
+        title = f"test: {test.protocol}, seen items: {test.seen}, {tested}"
+        print_rows([{"metric": n, "value": v} for n, v in test.metrics.items()], as_json=False, title=title)
+        if test.verdict:
+            typer.echo(test.verdict)
     print_rows(found.history, as_json=False, title="stage")
 
 
@@ -66,6 +75,7 @@ def card(bundle_id: BundleId, as_json: AsJson = False) -> None:
         typer.echo(found.text, nl=False)
 
 
+app.command()(compare)
 app.command()(promote)
 app.command()(promote_if_better)
 app.command()(rollback)

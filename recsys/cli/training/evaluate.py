@@ -77,9 +77,12 @@ def evaluate(
 
 
 def _print_tables(found: "EvaluationResult") -> None:
-    """The tables for people, and where the report is."""
-    title = f"{found.evaluation.protocol}, seen items: {found.evaluation.seen}"
-    print_rows(found.rows, as_json=False, title=title)
+    """The verdict and the tables for people, and where the report is."""
+    evaluation = found.evaluation
+    if evaluation.verdict:
+        typer.echo(f"{evaluation.verdict.text}\n")
+    title = f"{evaluation.protocol}, seen items: {evaluation.seen}"
+    print_rows(found.rows, as_json=False, title=title, strong=evaluation.served)
     if found.seeds:
         print_rows(found.seed_rows, as_json=False, title=f"over {len(found.seeds[0].values)} seeds")
     note(f"report: {found.folder}")

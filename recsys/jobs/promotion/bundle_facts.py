@@ -2,19 +2,21 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactError
 from recsys.evaluation.model_card import render_card
+from recsys.evaluation.tables import metric_name
 from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.bundles.model_cards import load_card
-from recsys.stores.registry.records import BundleRecord, StageChange
+from recsys.stores.registry.records import BundleRecord, EvaluationRecord, StageChange
 from recsys.stores.registry.registry import Registry
 
-_SHOWN_METRICS = 3
+_SEEN = ("keep", "remove")
+_SHOWN = ("ndcg@10", "hr@10", "recall@100")
 
 log = logging.getLogger(__name__)
 
@@ -38,20 +40,34 @@ class BundleFacts:
             "run_id": record.run_id,
             "path": str(record.path),
             "metrics": record.metrics,
+            "evaluations": {
+                seen: asdict(record.evaluations[seen]) if seen in record.evaluations else None
+                for seen in _SEEN
+            },
         }
 
     def to_table(self) -> Mapping[str, str]:
-        """A row for people."""
+        """A row for people: the figures of each test below each other, `-` where there was none."""
         record = self.record
-        best = list(record.metrics.items())[:_SHOWN_METRICS]
+        tests = list(record.evaluations.values())
+        figures = {  # a test takes two lines, its figures the first of them
+            metric_name(name).replace("@", "\n@"): "\n\n".join(_figure(test, name) for test in tests) or "-"
+            for name in _SHOWN
+        }
         return {
             "id": record.bundle_id,
             "stage": record.stage,
-            "created": f"{record.created_at:%Y-%m-%d %H:%M}",
-            "dataset": record.dataset,
-            "protocol": record.protocol,
-            "metrics": ", ".join(f"{name} {value:.4f}" for name, value in best),
+            **figures,
+            "test": "\n".join(
+                f"{test.protocol}, {test.seen}\n{test.cases:,} cases, {test.evaluated_at:%Y-%m-%d}"
+                for test in tests
+            )
+            or "not evaluated",
         }
+
+
+def _figure(test: EvaluationRecord, metric: str) -> str:
+    return f"{test.metrics[metric]:.4f}" if metric in test.metrics else "-"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A candidate and the bundle in production on the same cases, which neither has seen."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from recsys.arrays import DoubleArray
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
 from recsys.dataset.shop import Shop
-from recsys.dataset.split import LEAVE_ONE_OUT
+from recsys.dataset.split import LEAVE_ONE_OUT, TIME_SPLIT, Split, split_at
 from recsys.errors import DataError
 from recsys.evaluation.promotion_test import (
     Comparison,
@@ -29,7 +30,7 @@ from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
-from recsys.training.requests import window_cases
+from recsys.training.feature_reads import TrainingFeatures
 from recsys.training.scorers import bundle_scorers
 
 CASES = 5000  # sampled where there are more
@@ -53,46 +54,79 @@ def compare_bundles(
         DataError: no case is new to both bundles, or too few.
     """
     shop = open_shop(settings.paths)
-    cases = unseen_cases(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
-    if not shop.info.repeats:
-        cases, _ = restrict_cases(cases, ~repeat_targets(cases, shop.interactions))
+    split = unseen_split(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     rng = np.random.default_rng(settings.evaluation.seed)
-    if len(cases) > CASES:
-        cases = cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
+    cases = sample_cases(askable_cases(split.test, shop, shop.info.repeats), rng)
     check_case_count(len(cases))
     check_feature_repository(settings)
-    build_features(settings, progress, with_text=False)
-    features = OfflineFeatures(settings)
-    features.apply()
-    bundles = [_load_bundle(record, features) for record in (candidate, production)]
+    features = features_of_today(settings, progress)
+    bundles = [load_fitting(record.path, features) for record in (candidate, production)]
     ours, theirs = (_bundle_values(settings, shop, bundle, cases, features, progress) for bundle in bundles)
     return compare_case_values(ours, theirs, epsilon, settings.evaluation.bootstrap_samples, rng)
 
 
-def unseen_cases(shop: Shop, settings: Settings, candidate: Manifest, production: Manifest) -> EvalCases:
-    """Cases of what happened after both bundles' data: neither has learned from their targets.
+def features_of_today(settings: Settings, progress: Progress) -> OfflineFeatures:
+    """The feature store, brought up to date with the event lake."""
+    build_features(settings, progress, with_text=False)
+    features = OfflineFeatures(settings)
+    features.apply()
+    return features
+
+
+def unseen_split(shop: Shop, settings: Settings, candidate: Manifest, production: Manifest) -> Split:
+    """What happened after both bundles' data as the test: neither has learned from its targets.
 
     Raises:
         DataError: the data has no clock and the bundles did not hold out the same.
     """
     if {candidate.protocol, production.protocol} == {LEAVE_ONE_OUT}:
-        return shop.split(LEAVE_ONE_OUT, settings.evaluation).test
+        return shop.split(LEAVE_ONE_OUT, settings.evaluation)
     if shop.info.clock == "order" or LEAVE_ONE_OUT in (candidate.protocol, production.protocol):
         raise DataError(
             f"{candidate.bundle_id!r} was trained for {candidate.protocol!r} and {production.bundle_id!r} "
-            f"for {production.protocol!r}: no case is new to both. Train the candidate with "
-            f"--protocol {production.protocol}."
+            f"for {production.protocol!r}: no case is new to both. Train both with "
+            f"--protocol {LEAVE_ONE_OUT if shop.info.clock == 'order' else TIME_SPLIT}."
         )
-    seen = max(candidate.data_end, production.data_end)
-    start = to_micros(seen) + 1
-    since = from_micros(start)
-    log.info("compared on what happened after %s UTC", f"{since:%Y-%m-%d %H:%M}")
-    return window_cases(shop.interactions, start, shop.interactions.end)
+    start = to_micros(max(candidate.data_end, production.data_end)) + 1
+    log.info("compared on what happened after %s UTC", f"{from_micros(start):%Y-%m-%d %H:%M}")
+    return split_at(shop.interactions, start, start)
 
 
-def _load_bundle(record: BundleRecord, features: OfflineFeatures) -> Bundle:
-    services = load_manifest(record.path).services
-    return load_bundle(record.path, {service: features.schema_hash(service) for service in services})
+def askable_cases(cases: EvalCases, shop: Shop, repeats: bool) -> EvalCases:
+    """The cases without targets that their users had before, unless `repeats`."""
+    return cases if repeats else restrict_cases(cases, ~repeat_targets(cases, shop.interactions))[0]
+
+
+def sample_cases(cases: EvalCases, rng: np.random.Generator) -> EvalCases:
+    """At most `CASES` of the cases."""
+    if len(cases) <= CASES:
+        return cases
+    return cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
+
+
+def load_fitting(path: Path, features: OfflineFeatures) -> Bundle:
+    """The bundle at `path`.
+
+    Raises:
+        ArtifactError: it cannot be loaded, or was trained on other features than those of today.
+    """
+    services = load_manifest(path).services
+    return load_bundle(path, {service: features.schema_hash(service) for service in services})
+
+
+def served_scorer(
+    settings: Settings,
+    shop: Shop,
+    bundle: Bundle,
+    cases: EvalCases,
+    features: TrainingFeatures,
+    repeats: bool,
+    progress: Progress,
+) -> TranslatedScorer:
+    """The bundle's last stage, as served, as a scorer of the shop's items of today."""
+    known = in_vocabulary(shop.interactions, bundle.items.vocabulary)
+    scorers = bundle_scorers(bundle, known, cases, features, settings.serving.candidates, repeats, progress)
+    return TranslatedScorer(scorers[-1], bundle.items.vocabulary, shop.interactions.items)
 
 
 def _bundle_values(
@@ -104,8 +138,6 @@ def _bundle_values(
     progress: Progress,
 ) -> DoubleArray:
     """(U,) NDCG@10 of the bundle's last stage, as served."""
-    known = in_vocabulary(shop.interactions, bundle.items.vocabulary)
     repeats = shop.info.repeats
-    scorers = bundle_scorers(bundle, known, cases, features, settings.serving.candidates, repeats, progress)
-    scorer = TranslatedScorer(scorers[-1], bundle.items.vocabulary, shop.interactions.items)
+    scorer = served_scorer(settings, shop, bundle, cases, features, repeats, progress)
     return case_values(scorer, cases, shop.interactions, "keep" if repeats else "remove", progress)

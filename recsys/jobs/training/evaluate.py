@@ -19,6 +19,8 @@ from recsys.evaluation.rankings import Seen
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
+from recsys.evaluation.slices import ALL_CASES
+from recsys.instants import utc_now
 from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
@@ -27,7 +29,7 @@ from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.bundles.model_cards import save_evaluated_card
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
-from recsys.stores.registry.records import BundleRecord
+from recsys.stores.registry.records import BundleRecord, EvaluationRecord
 from recsys.stores.registry.registry import Registry
 from recsys.training.requests import labels_of
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
@@ -61,9 +63,11 @@ class EvaluationResult:
         return seed_rows(self.seeds)
 
     def to_json(self) -> JsonObject:
-        """The tables, and the report's files."""
+        """The verdict, the tables, and the report's files."""
+        verdict = self.evaluation.verdict
         return {
             "bundle": self.bundle_id,
+            "verdict": verdict.to_json() if verdict else None,
             "rows": self.rows,
             "report": [str(path) for path in self.report],
             "seeds": [asdict(row) for row in self.seeds],
@@ -109,6 +113,7 @@ def evaluate_bundle(
     if rankings is not None:
         write_rankings(evaluation, shop, rankings)
     folder, written = _write_reports(settings, shop, record, evaluation, spread)
+    keep_figures(settings, record, evaluation)
     return EvaluationResult(record.bundle_id, evaluation, spread, folder, written)
 
 
@@ -219,6 +224,7 @@ def run_evaluation(
         categories=bundle.items.categories,
         reference=reference_baseline(repeats),
         served=ours[-1].name,
+        stages=[scorer.name for scorer in ours[:-1]],
         progress=progress,
     )
     calibration, no_ranker = calibration_of(ours[-1], found.cases), bundle.manifest.no_ranker
@@ -249,6 +255,21 @@ def write_rankings(evaluation: Evaluation, shop: Shop, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
     log.info("rankings of %r: %s, %d rows", evaluation.served, path, len(table))
+
+
+def keep_figures(settings: Settings, record: BundleRecord, evaluation: Evaluation) -> None:
+    """Writes what is served was worth on all cases into the registry, for `recsys models list`."""
+    rows = (row for row in evaluation.rows if (row.model, row.slice) == (evaluation.served, ALL_CASES))
+    found = EvaluationRecord(
+        seen=evaluation.seen,
+        protocol=evaluation.protocol,
+        cases=len(evaluation.cases),
+        metrics={row.metric: row.value for row in rows},
+        verdict=evaluation.verdict.text if evaluation.verdict else None,
+        evaluated_at=utc_now(),
+    )
+    with Registry.open(settings) as registry:
+        registry.record_evaluation(record.bundle_id, found)
 
 
 def _write_reports(

@@ -1,7 +1,7 @@
 """What the registry answers: plain frozen records, made from rows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,25 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """What a bundle was worth on its test, as served.
+
+    Attributes:
+        seen: `keep` or `remove` what users had before.
+        metrics: by name, on all cases. verdict: in words; None where there was no baseline.
+    """
+
+    seen: str
+    protocol: str
+    cases: int
+    metrics: dict[str, float]
+    verdict: str | None
+    evaluated_at: datetime
+
+
+@dataclass(frozen=True)
 class BundleRecord:
-    """One bundle as the registry knows it; `path` is its folder."""
+    """One bundle as the registry knows it; `path` is its folder, `evaluations` the latest by `seen`."""
 
     bundle_id: str
     path: Path
@@ -39,6 +56,7 @@ class BundleRecord:
     run_id: str | None
     stage: Stage
     promoted_at: datetime | None
+    evaluations: Mapping[str, EvaluationRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,12 +71,17 @@ class StageChange:
     changed_at: datetime
 
 
-def bundle_record(row: RowMapping, home: Path) -> BundleRecord:
+def bundle_record(row: RowMapping, home: Path, evaluations: Iterable[EvaluationRecord] = ()) -> BundleRecord:
     """A row of `bundles`; a relative path is relative to `home`."""
     # A path that is absolute already stays so: Path("/a") / "/b" is /b.
-    return BundleRecord(
-        **(dict(row) | {"path": home / row["path"], "metrics": float_metrics(row["metrics"])})
-    )
+    own = {"path": home / row["path"], "metrics": float_metrics(row["metrics"])}
+    return BundleRecord(**(dict(row) | own), evaluations={found.seen: found for found in evaluations})
+
+
+def evaluation_record(row: RowMapping) -> EvaluationRecord:
+    """A row of `evaluations`."""
+    values = {name: value for name, value in row.items() if name != "bundle_id"}
+    return EvaluationRecord(**(values | {"metrics": float_metrics(row["metrics"])}))
 
 
 def stage_change(row: RowMapping) -> StageChange:

@@ -28,8 +28,10 @@ from recsys.stores.registry.database import (
     write_transaction,
 )
 from recsys.stores.registry.migrations import read_revisions, upgrade_database
+from recsys.stores.registry.queries import evaluations_of, find_run, promotions, replace_evaluation
 from recsys.stores.registry.records import (
     BundleRecord,
+    EvaluationRecord,
     RunRecord,
     StageChange,
     bundle_record,
@@ -145,12 +147,12 @@ class Registry:
         }
         with self._writing("finish a run") as connection:
             connection.execute(update(RunRow).where(RunRow.run_id == run_id).values(values))
-            return _run(connection, run_id)
+            return find_run(connection, run_id)
 
     def run(self, run_id: str) -> RunRecord:
         """The run of that id; raises ArtifactNotFoundError if there is none."""
         with self._reading("read a run") as connection:
-            return _run(connection, run_id)
+            return find_run(connection, run_id)
 
     def list_runs(self, limit: int = 100) -> list[RunRecord]:
         """The latest runs, newest first."""
@@ -181,7 +183,7 @@ class Registry:
         }
         with self._writing("register a bundle") as connection:
             if run_id is not None:
-                _run(connection, run_id)
+                find_run(connection, run_id)
             try:
                 connection.execute(insert(BundleRow).values(values))
             except IntegrityError as error:
@@ -193,6 +195,17 @@ class Registry:
             connection.execute(insert(StageChangeRow).values(asdict(change)))
             return self._bundle(connection, manifest.bundle_id)
 
+    def record_evaluation(self, bundle_id: str, found: EvaluationRecord) -> BundleRecord:
+        """Keeps what a bundle was worth on its test, in place of an earlier test with the same `seen`.
+
+        Raises:
+            ArtifactNotFoundError: no bundle of that id.
+        """
+        with self._writing("keep an evaluation") as connection:
+            self._bundle(connection, bundle_id)
+            replace_evaluation(connection, bundle_id, found)
+            return self._bundle(connection, bundle_id)
+
     def get(self, bundle_id: str) -> BundleRecord:
         """The bundle of that id; raises ArtifactNotFoundError if there is none."""
         with self._reading("read a bundle") as connection:
@@ -202,7 +215,7 @@ class Registry:
         """All bundles, newest first."""
         query = select(BundleRow.__table__).order_by(BundleRow.created_at.desc(), BundleRow.bundle_id.desc())
         with self._reading("list bundles") as connection:
-            return [self._record(row) for row in connection.execute(query).mappings()]
+            return [self._record(connection, row) for row in connection.execute(query).mappings().all()]
 
     def production(self) -> BundleRecord | None:
         """The bundle that serves, if one does."""
@@ -212,7 +225,7 @@ class Registry:
     def previous(self) -> BundleRecord | None:
         """The bundle that a rollback would bring back, if there is one."""
         with self._reading("read the previous bundle") as connection:
-            stack = _promotions(connection)
+            stack = promotions(connection)
             return self._bundle(connection, stack[-2]) if len(stack) > 1 else None
 
     def history(self, bundle_id: str | None = None) -> list[StageChange]:
@@ -245,7 +258,7 @@ class Registry:
             ArtifactError: a promotion came between, so that another bundle than `expected` is next.
         """
         with self._writing("roll back") as connection:
-            stack = _promotions(connection)
+            stack = promotions(connection)
             if len(stack) < 2:
                 raise ArtifactNotFoundError(
                     "there is no bundle to go back to: "
@@ -293,15 +306,15 @@ class Registry:
             raise ArtifactNotFoundError(
                 f"no bundle {bundle_id!r}. `recsys models list` shows those there are."
             )
-        return self._record(row)
+        return self._record(connection, row)
 
     def _production(self, connection: Connection) -> BundleRecord | None:
         query = select(BundleRow.__table__).where(BundleRow.stage == PRODUCTION)
         row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else self._record(row)
+        return None if row is None else self._record(connection, row)
 
-    def _record(self, row: RowMapping) -> BundleRecord:
-        return bundle_record(row, self._home)
+    def _record(self, connection: Connection, row: RowMapping) -> BundleRecord:
+        return bundle_record(row, self._home, evaluations_of(connection, row["bundle_id"]))
 
     def _stored_path(self, path: Path) -> str:
         path = path.resolve()
@@ -316,26 +329,3 @@ class Registry:
     def _writing(self, operation: str) -> Iterator[Connection]:
         with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
             yield connection
-
-
-def _promotions(connection: Connection) -> list[str]:
-    """Bundle ids in the order of promotion, those rolled back taken off; the last one serves."""
-    query = (
-        select(StageChangeRow.bundle_id, StageChangeRow.action)
-        .where(StageChangeRow.to_stage == PRODUCTION)
-        .order_by(StageChangeRow.change_id)
-    )
-    stack: list[str] = []
-    for bundle_id, action in connection.execute(query):
-        if action == "rollback":
-            stack.pop()  # what is below is `bundle_id`
-        else:
-            stack.append(bundle_id)
-    return stack
-
-
-def _run(connection: Connection, run_id: str) -> RunRecord:
-    row = connection.execute(select(RunRow.__table__).where(RunRow.run_id == run_id)).mappings().one_or_none()
-    if row is None:
-        raise ArtifactNotFoundError(f"no run {run_id!r} in the registry. Start it with Registry.start_run.")
-    return run_record(row)

@@ -1,4 +1,4 @@
-"""Tables of the registry: runs, the bundles they made, and every change of a bundle's stage."""
+"""Tables of the registry: runs, the bundles they made, their tests, and every change of a bundle's stage."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -72,3 +72,18 @@ class StageChangeRow(Tables):
     to_stage: Mapped[str] = mapped_column(String(20))
     changed_by: Mapped[str]
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EvaluationRow(Tables):
+    """The latest test of a bundle with repeats kept, and the latest with them removed."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (CheckConstraint("seen IN ('keep', 'remove')", name="seen"),)
+
+    bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.bundle_id"), primary_key=True)
+    seen: Mapped[str] = mapped_column(String(20), primary_key=True)
+    protocol: Mapped[str] = mapped_column(String(50))
+    cases: Mapped[int]
+    metrics: Mapped[dict[str, Any]] = mapped_column(JSON)
+    verdict: Mapped[str | None]
+    evaluated_at: Mapped[datetime] = mapped_column(UtcDateTime)
