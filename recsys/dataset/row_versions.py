@@ -100,6 +100,19 @@ def last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     return table.filter(pa.array(np.append(differs, True)))
 
 
+def changes_of(versions: pa.Table, name: str) -> pa.Table:
+    """Those of sorted `versions` that differ in `name` from the one of their key before, and first ones."""
+    key = versions.column_names[0]
+    return versions.filter(pa.array(differs(versions.select([key, name]))))
+
+
+def differs(table: pa.Table) -> BoolArray:
+    """(N,) whether a row says something else than the one before; the first does."""
+    if not len(table):
+        return np.zeros(0, bool)
+    return np.append(True, ~equal_rows(table.slice(1), table.slice(0, len(table) - 1)))
+
+
 def places_of(keys: Column, among: Column) -> Any:
     """Returns (N,) where each of `keys` lies in `among`, -1 = nowhere."""
     places = pc.index_in(combined(keys), value_set=combined(among))

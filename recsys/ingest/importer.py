@@ -15,11 +15,11 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, conform_table
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.background import Background, RowSink, map_in_order
-from recsys.ingest.cleaning.clean import clean, returned_events
+from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
@@ -69,8 +69,9 @@ class ImportedShop:
     users: pa.Table
     report: JsonObject
     parts: int
-    returned: pa.Table  # events that it left out because they undo each other
+    returned: pa.Table  # cancellations, and the purchases that they took something from, as they came
     unlisted: frozenset[str]  # items that events name and the catalog does not have
+    prices: pa.Table | None  # where events say what items cost: see `UnitPrices.versions`
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def _imported(
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
         if first is None and run.now is not None:  # a log begins with its oldest events
             warn_of_old_data(events.end, run.now, run.warnings)
-        known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
+        start, end = events.span
+        known_at = pa.scalar(start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
@@ -154,8 +156,16 @@ def _imported(
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )
-    returned = pa.concat_tables(events.returned)
-    return ImportedShop(info, items, users, run.report(shift), events.parts, returned, unlisted)
+    return ImportedShop(
+        info=info,
+        items=items,
+        users=users,
+        report=run.report(shift),
+        parts=events.parts,
+        returned=pa.concat_tables(events.returned),
+        unlisted=unlisted,
+        prices=events.prices.versions(end) if events.prices else None,
+    )
 
 
 class _Run:
@@ -265,11 +275,13 @@ class _Run:
                 if len(cleaned.rejected):
                     rejected = self.event_ids.stored(cleaned.rejected)
                     self.quarantine.append(quarantined_events(rejected, names))
-                    found.returned.append(returned_events(shifted(rejected, shift)))
-                if len(cleaned.kept):
-                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
+                events, returned = (
+                    shifted(self.event_ids.stored(table).select(EVENT_SCHEMA.names), shift)
+                    for table in (cleaned.kept, cleaned.returned)
+                )
+                if len(events):
                     lake.append(events)  # goes on in the background; what fails below discards it
-                    found.add(validate_events(events))
+                found.add(validate_events(events), conform_table(returned, EVENT_SCHEMA, "events"))
                 advance(len(part))
         self.event_ids.warn(self.warnings)
         return found

@@ -41,7 +41,7 @@ from recsys.stores.lake.dataset_files import (
     save_text,
     save_users,
 )
-from recsys.stores.lake.event_lake import RETURNED_FOLDER, EventLake
+from recsys.stores.lake.event_lake import AS_THEY_CAME, RETURNED_FOLDER, EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 from recsys.stores.shop_identity import make_shop_id
 
@@ -142,7 +142,10 @@ def run_import(
             _check_events(paths, imported.info.events, least_share)
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
-            EventLake(staging.data / RETURNED_FOLDER, durable=False).append(imported.returned)
+            if len(imported.returned):
+                returned = staging.data / RETURNED_FOLDER
+                EventLake(returned, durable=False).append(imported.returned)
+                save_text(returned / AS_THEY_CAME, "")
             imported = date_imported_rows(paths, staging, imported, shop.mapping, now, least_share)
             save_items(staging, imported.items)
             save_users(staging, imported.users)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import combined
 from recsys.dataset.delisted_items import with_delisted_items
+from recsys.dataset.price_versions import catalog_versions, with_event_prices, without_prices
 from recsys.dataset.row_versions import ImportedVersions, dated_versions
 from recsys.dataset.streamed_versions import dated_after_stream
 from recsys.errors import DataError, RecsysError
@@ -68,15 +69,20 @@ def _versions(
 ) -> tuple[ImportedVersions, ImportedVersions]:
     before = _mapping_before(paths, mapping)
     if before is None:
-        return _first(imported.items), _first(imported.users)
+        return _with_prices(_first(imported.items), imported, item_log(paths)), _first(imported.users)
     known_items, earlier_items = load_imported_items(paths), load_earlier_items(paths)
     known_users, earlier_users = load_imported_users(paths), load_earlier_users(paths)
+    if _priced_by_events(before):
+        earlier_items, known_items = catalog_versions(earlier_items, known_items)
     all_items, all_users = (
         pa.concat_tables(versions)
         for versions in ((earlier_items, known_items), (earlier_users, known_users))
     )
     rows, delisted = with_delisted_items(
-        imported.items, imported.unlisted, all_items, _priced_by_events(before) or _priced_by_events(mapping)
+        imported.items if imported.prices is None else without_prices(imported.items),
+        imported.unlisted,
+        all_items,
+        _priced_by_events(before) or _priced_by_events(mapping),
     )
     if (before.items, before.users) != (mapping.items, mapping.users):
         # Those rows were a misunderstanding of the past and no past.
@@ -86,12 +92,23 @@ def _versions(
         items = dated_versions(rows, known_items, earlier_items, now)
         items = replace(items, changed=items.changed - delisted, gone=items.gone + delisted)
         users = dated_versions(imported.users, known_users, earlier_users, now)
+    items = _with_prices(items, imported, item_log(paths))
     bare = imported.users.filter(pc.equal(imported.users[columns.ATTRIBUTES], "{}"))
     unlisted = set(bare[columns.USER_ID].to_pylist())
     return (
         _after_stream(items, item_log(paths), all_items, imported.unlisted, now),
         _after_stream(users, user_log(paths), all_users, unlisted, now),
     )
+
+
+def _with_prices(
+    versions: ImportedVersions, imported: ImportedShop, streamed_log: VersionLog
+) -> ImportedVersions:
+    """`versions` with the prices that events tell, where the mapping takes them from there."""
+    if imported.prices is None:
+        return versions
+    streamed = streamed_log.newest(versions.newest.slice(0, 0))
+    return with_event_prices(versions, imported.prices, streamed)
 
 
 def _after_stream(
