@@ -41,6 +41,11 @@ class EventSummary:
             self.prices.add(events, returned)
 
     @property
+    def price_versions(self) -> pa.Table | None:
+        """See `UnitPrices.versions`; None where the mapping takes no prices from events."""
+        return self.prices.versions(self.span[1]) if self.prices else None
+
+    @property
     def span(self) -> tuple[int, int]:
         """Instants, microseconds, of the first and the last event, with purchases that were undone later."""
         bounds = [pc.min_max(events[columns.AT].cast(pa.int64())).as_py() for events in self.returned]

@@ -134,8 +134,7 @@ def _imported(
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
         if first is None and run.now is not None:  # a log begins with its oldest events
             warn_of_old_data(events.end, run.now, run.warnings)
-        start, end = events.span
-        known_at = pa.scalar(start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
+        known_at = pa.scalar(events.span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
         items = dated(run.finished_items(items, events), known_at)
         users = dated(finished_users(users, events), known_at)
@@ -156,16 +155,8 @@ def _imported(
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )
-    return ImportedShop(
-        info=info,
-        items=items,
-        users=users,
-        report=run.report(shift),
-        parts=events.parts,
-        returned=pa.concat_tables(events.returned),
-        unlisted=unlisted,
-        prices=events.prices.versions(end) if events.prices else None,
-    )
+    found = (events.parts, pa.concat_tables(events.returned), unlisted, events.price_versions)
+    return ImportedShop(info, items, users, run.report(shift), *found)
 
 
 class _Run:
@@ -264,7 +255,6 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -274,7 +264,7 @@ class _Run:
                 self.event_ids.count_reused(cleaned.reused_ids)
                 if len(cleaned.rejected):
                     rejected = self.event_ids.stored(cleaned.rejected)
-                    self.quarantine.append(quarantined_events(rejected, names))
+                    self.quarantine.append(quarantined_events(rejected, list(self.reader.files)))
                 events, returned = (
                     shifted(self.event_ids.stored(table).select(EVENT_SCHEMA.names), shift)
                     for table in (cleaned.kept, cleaned.returned)
