@@ -5,7 +5,7 @@ knows where the results go: `lake` and `quarantine` are handed in.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,13 +25,12 @@ from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
 from recsys.ingest.examples import ExampleQuarantine, nothing_left
 from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond, joined_keys
+from recsys.ingest.imported import ImportedShop, ShopFiles
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.joins import JoinedFile
-from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.reading import FirstRows, ShopReader
 from recsys.ingest.row_counts import RowCounts, RowFate
@@ -45,6 +44,7 @@ from recsys.ingest.tables.catalog import (
     reject_key_collisions,
     user_columns,
 )
+from recsys.ingest.tables.catalog_history import dated_by_files, item_history
 from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
@@ -58,30 +58,6 @@ from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
 WEEK_MICROS = 7 * DAY
-
-
-@dataclass(frozen=True)
-class ImportedShop:
-    """What an import found, besides the events that went to the lake in `parts` appends."""
-
-    info: DatasetInfo
-    items: pa.Table
-    users: pa.Table
-    report: JsonObject
-    parts: int
-    returned: pa.Table  # cancellations, and the purchases that they took something from, as they came
-    unlisted: frozenset[str]  # items that events name and the catalog does not have
-    prices: pa.Table | None  # where events say what items cost: see `UnitPrices.versions`
-
-
-@dataclass(frozen=True)
-class ShopFiles:
-    """A shop's files and how to understand them."""
-
-    mapping: ShopMapping
-    mapping_sha256: str
-    folder: Path
-    limits: ReadLimits = DEFAULT_LIMITS
 
 
 def import_shop(
@@ -137,6 +113,7 @@ def _imported(
         known_at = pa.scalar(events.span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
         items = dated(run.finished_items(items, events), known_at)
+        items, earlier = dated_by_files(items, run.item_history(items, shift), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
@@ -155,7 +132,7 @@ def _imported(
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )
-    found = (events.parts, pa.concat_tables(events.returned), unlisted, events.price_versions)
+    found = (events.parts, pa.concat_tables(events.returned), unlisted, events.price_versions, earlier)
     return ImportedShop(info, items, users, run.report(shift), *found)
 
 
@@ -178,6 +155,7 @@ class _Run:
         self.joined_rows = RowCounts()
         self.joins: list[JoinedFile] = []
         self.sequence = 0  # events read so far
+        self.versions: pa.Table | None = None  # raw items by the instants that a long table tells
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
         self.event_ids = EventIds(self.mapping.events)
@@ -191,7 +169,7 @@ class _Run:
         if source.long is not None:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             optional = (*source.optional, *lent_columns(source))
-            batch, notes = pivot_long_table(raw, source.id, source.long, wanted, optional)
+            batch, notes, self.versions = pivot_long_table(raw, source.id, source.long, wanted, optional)
             self.item_rows.notes.update(notes)
         else:  # attributes may lend their names to columns that the files lack
             optional = (*source.optional, *lent_columns(source))
@@ -298,6 +276,12 @@ class _Run:
             self.item_rows.count_rejected({"no_events": len(untouched)})
             self.quarantine.append(untouched)
         return items
+
+    def item_history(self, items: pa.Table, shift: int) -> pa.Table | None:
+        """Every version of the items that a long table dates; None where it dates none."""
+        if self.versions is None or self.now is None:
+            return None
+        return item_history(self.versions, self.mapping.items, items, shift)
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""

@@ -16,7 +16,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.jobs.training.train import open_job

@@ -20,7 +20,8 @@ from recsys.dataset.info import DatasetInfo
 from recsys.documents import JsonObject
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.readers.files import find_files

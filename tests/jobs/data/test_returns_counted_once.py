@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.features.event_log import read_log
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.stores.lake.event_lake import AS_THEY_CAME, RETURNED_FOLDER, EventLake, open_lake
