@@ -35,6 +35,11 @@ class HomePaths:
         return self.features / view / "rows.parquet"
 
     @property
+    def leave_one_out(self) -> Path:
+        """A home of its own: the log without each user's test moment, and the features made of it."""
+        return self.home / "leave-one-out"
+
+    @property
     def feast_registry(self) -> Path:
         """Feast's registry file."""
         return self.home / "registry.db"

@@ -38,11 +38,16 @@ class ImportedVersions:
 
 
 def dated_versions(
-    imported: pa.Table, before: pa.Table, earlier: pa.Table, now: datetime
+    imported: pa.Table,
+    before: pa.Table,
+    earlier: pa.Table,
+    now: datetime,
+    told: pa.Table | None = None,
 ) -> ImportedVersions:
     """Dates the rows of an import by what was known before it.
 
-    A row whose content changed is dated `now`. One that did not keeps its date, and a first version takes an
+    A row whose content changed keeps a date of its own that is later than that of the one before, else it is
+    dated `now`. One that did not change keeps its date, and a first version takes an
     earlier one if the import has it, as it does when the events begin earlier. A new key keeps the date that
     it came with. An item that is gone gets an unavailable version dated `now`.
 
@@ -51,6 +56,7 @@ def dated_versions(
         before: the newest rows of the import before, each key once.
         earlier: its `earlier`.
         now: aware.
+        told: earlier versions that the import itself dates.
     """
     key = imported.column_names[0]
     known = last_of(sorted_versions(pa.concat_tables([earlier, before]), key), [key])
@@ -64,7 +70,8 @@ def dated_versions(
     changed = found & ~same
     moment = int(pa.scalar(now, INSTANT).cast(pa.int64()).as_py())
     at = own.copy()
-    at[changed] = np.maximum(moment, dates[place[changed]] + 1)
+    since = dates[place[changed]]
+    at[changed] = np.where(own[changed] > since, own[changed], np.maximum(moment, since + 1))
     first = same & (places_of(imported[key], earlier[key]) < 0)
     at[same] = dates[place[same]]
     at[first] = np.minimum(at[first], own[first])
@@ -72,7 +79,8 @@ def dated_versions(
     outdated = before.filter(
         pc.is_in(before[key], value_set=combined(imported[key].filter(pa.array(changed))))
     )
-    past = pa.concat_tables([earlier, outdated, gone, _withdrawn(gone, moment)])
+    own_past = imported.slice(0, 0) if told is None else told
+    past = pa.concat_tables([earlier, outdated, gone, _withdrawn(gone, moment), own_past])
     return ImportedVersions(
         newest=with_dates(imported, at),
         earlier=last_of(sorted_versions(past, key), [key, columns.AT]),
@@ -98,6 +106,19 @@ def last_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
         column = table[key]
         differs |= np.asarray(pc.not_equal(column.slice(1), column.slice(0, len(table) - 1)))
     return table.filter(pa.array(np.append(differs, True)))
+
+
+def changes_of(versions: pa.Table, name: str) -> pa.Table:
+    """Those of sorted `versions` that differ in `name` from the one of their key before, and first ones."""
+    key = versions.column_names[0]
+    return versions.filter(pa.array(differs(versions.select([key, name]))))
+
+
+def differs(table: pa.Table) -> BoolArray:
+    """(N,) whether a row says something else than the one before; the first does."""
+    if not len(table):
+        return np.zeros(0, bool)
+    return np.append(True, ~equal_rows(table.slice(1), table.slice(0, len(table) - 1)))
 
 
 def places_of(keys: Column, among: Column) -> Any:

@@ -141,7 +141,7 @@ def evaluate_scorers(
         seconds[scorer.name] = time.perf_counter() - start
     reference = reference if reference in names else names[0]
     served = served or names[-1]
-    baselines = [name for name in names if name not in (served, RETRAINED, *stages)]
+    baselines = [name for name in names if name not in (served, VALIDATION_CHOOSES, *stages)]
     events = np.bincount(split.train.item_index, minlength=len(split.train.items))
     slices = slices_of(cases, split.train, interactions, categories)
     rows, values = _compare_rankings(rankings, cases, slices, reference, settings, progress)

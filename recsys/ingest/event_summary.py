@@ -17,21 +17,41 @@ class EventSummary:
     def __init__(self, priced: bool) -> None:
         self.users: set[str] = set()
         self.items: set[str] = set()
-        self.returned: list[pa.Table] = [EVENT_SCHEMA.empty_table()]  # purchases and what took them back
+        self.returned: list[pa.Table] = [EVENT_SCHEMA.empty_table()]
         self.parts = 0
         self.start = np.iinfo(np.int64).max
         self.end = np.iinfo(np.int64).min
         self.prices = UnitPrices() if priced else None
 
-    def add(self, events: pa.Table) -> None:
-        """Counts `events` in."""
-        self.parts += 1
-        at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
-        self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
-        self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
-        self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
+    def add(self, events: pa.Table, returned: pa.Table) -> None:
+        """Counts a part of the log in.
+
+        Args:
+            events: what is kept of it, perhaps nothing. returned: cancellations, and the purchases that they
+                took something from, as they came.
+        """
+        if len(events):
+            self.parts += 1
+            at = pc.min_max(events[columns.AT].cast(pa.int64())).as_py()
+            self.start, self.end = min(self.start, at["min"]), max(self.end, at["max"])
+            self.users.update(pc.unique(events[columns.USER_ID]).to_pylist())
+            self.items.update(pc.unique(events[columns.ITEM_ID].drop_null()).to_pylist())
+        self.returned.append(returned)
         if self.prices:
-            self.prices.add(events)
+            self.prices.add(events, returned)
+
+    @property
+    def price_versions(self) -> pa.Table | None:
+        """See `UnitPrices.versions`; None where the mapping takes no prices from events."""
+        return self.prices.versions(self.span[1]) if self.prices else None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Instants, microseconds, of the first and the last event, with purchases that were undone later."""
+        bounds = [pc.min_max(events[columns.AT].cast(pa.int64())).as_py() for events in self.returned]
+        bounds = [each for each in bounds if each["min"] is not None]
+        first = min([self.start, *(int(each["min"]) for each in bounds)])
+        return first, max([self.end, *(int(each["max"]) for each in bounds)])
 
 
 def warn_of_old_data(newest: int, now: int, warnings: ImportWarnings) -> None:

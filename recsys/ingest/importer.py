@@ -5,7 +5,7 @@ knows where the results go: `lake` and `quarantine` are handed in.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,23 +15,22 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import Column
 from recsys.dataset.info import DatasetInfo
-from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT
+from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, conform_table
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.background import Background, RowSink, map_in_order
-from recsys.ingest.cleaning.clean import clean, returned_events
+from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
 from recsys.ingest.event_summary import EventSummary, warn_of_old_data
 from recsys.ingest.examples import ExampleQuarantine, nothing_left
 from recsys.ingest.id_overlap import ITEMS, USERS, VECTORS, compare_ids, ids_beyond, joined_keys
+from recsys.ingest.imported import ImportedShop, ShopFiles
 from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.mapping.event_sources import EventSource
-from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.joins import JoinedFile
-from recsys.ingest.readers.limits import DEFAULT_LIMITS, ReadLimits
 from recsys.ingest.readers.long_table import long_columns, pivot_long_table
 from recsys.ingest.reading import FirstRows, ShopReader
 from recsys.ingest.row_counts import RowCounts, RowFate
@@ -45,6 +44,7 @@ from recsys.ingest.tables.catalog import (
     reject_key_collisions,
     user_columns,
 )
+from recsys.ingest.tables.catalog_history import dated_by_files, item_history
 from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
@@ -58,29 +58,6 @@ from recsys.instants import DAY, SECOND, from_micros, to_micros
 from recsys.progress import Progress, silent
 
 WEEK_MICROS = 7 * DAY
-
-
-@dataclass(frozen=True)
-class ImportedShop:
-    """What an import found, besides the events that went to the lake in `parts` appends."""
-
-    info: DatasetInfo
-    items: pa.Table
-    users: pa.Table
-    report: JsonObject
-    parts: int
-    returned: pa.Table  # events that it left out because they undo each other
-    unlisted: frozenset[str]  # items that events name and the catalog does not have
-
-
-@dataclass(frozen=True)
-class ShopFiles:
-    """A shop's files and how to understand them."""
-
-    mapping: ShopMapping
-    mapping_sha256: str
-    folder: Path
-    limits: ReadLimits = DEFAULT_LIMITS
 
 
 def import_shop(
@@ -133,9 +110,10 @@ def _imported(
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
         if first is None and run.now is not None:  # a log begins with its oldest events
             warn_of_old_data(events.end, run.now, run.warnings)
-        known_at = pa.scalar(events.start - SECOND, pa.int64()).cast(INSTANT)  # before the first event
+        known_at = pa.scalar(events.span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
         items = dated(run.finished_items(items, events), known_at)
+        items, earlier = dated_by_files(items, run.item_history(items, shift), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
         items, users = validate_items(items), validate_users(users)
@@ -154,8 +132,8 @@ def _imported(
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )
-    returned = pa.concat_tables(events.returned)
-    return ImportedShop(info, items, users, run.report(shift), events.parts, returned, unlisted)
+    found = (events.parts, pa.concat_tables(events.returned), unlisted, events.price_versions, earlier)
+    return ImportedShop(info, items, users, run.report(shift), *found)
 
 
 class _Run:
@@ -177,6 +155,7 @@ class _Run:
         self.joined_rows = RowCounts()
         self.joins: list[JoinedFile] = []
         self.sequence = 0  # events read so far
+        self.versions: pa.Table | None = None  # raw items by the instants that a long table tells
         self.unlisted: set[str] = set()  # ids of events that were rejected as not in the catalog
         self.warnings = ImportWarnings()
         self.event_ids = EventIds(self.mapping.events)
@@ -190,7 +169,7 @@ class _Run:
         if source.long is not None:
             raw = self.reader.batches(source, long_columns(source.id, source.long), "items")
             optional = (*source.optional, *lent_columns(source))
-            batch, notes = pivot_long_table(raw, source.id, source.long, wanted, optional)
+            batch, notes, self.versions = pivot_long_table(raw, source.id, source.long, wanted, optional)
             self.item_rows.notes.update(notes)
         else:  # attributes may lend their names to columns that the files lack
             optional = (*source.optional, *lent_columns(source))
@@ -254,7 +233,6 @@ class _Run:
         """Cleans what was staged and hands it to `lake`."""
         price = self.mapping.items.price
         found = EventSummary(priced=price is not None and price.source == "events")
-        names = list(self.reader.files)
         with self.progress("cleaning events", self.events.rows) as advance:
             for part in staged.parts():
                 cleaned = clean(part, self.mapping.cleaning, self.now)
@@ -264,12 +242,14 @@ class _Run:
                 self.event_ids.count_reused(cleaned.reused_ids)
                 if len(cleaned.rejected):
                     rejected = self.event_ids.stored(cleaned.rejected)
-                    self.quarantine.append(quarantined_events(rejected, names))
-                    found.returned.append(returned_events(shifted(rejected, shift)))
-                if len(cleaned.kept):
-                    events = shifted(self.event_ids.stored(cleaned.kept).select(EVENT_SCHEMA.names), shift)
+                    self.quarantine.append(quarantined_events(rejected, list(self.reader.files)))
+                events, returned = (
+                    shifted(self.event_ids.stored(table).select(EVENT_SCHEMA.names), shift)
+                    for table in (cleaned.kept, cleaned.returned)
+                )
+                if len(events):
                     lake.append(events)  # goes on in the background; what fails below discards it
-                    found.add(validate_events(events))
+                found.add(validate_events(events), conform_table(returned, EVENT_SCHEMA, "events"))
                 advance(len(part))
         self.event_ids.warn(self.warnings)
         return found
@@ -296,6 +276,12 @@ class _Run:
             self.item_rows.count_rejected({"no_events": len(untouched)})
             self.quarantine.append(untouched)
         return items
+
+    def item_history(self, items: pa.Table, shift: int) -> pa.Table | None:
+        """Every version of the items that a long table dates; None where it dates none."""
+        if self.versions is None or self.now is None:
+            return None
+        return item_history(self.versions, self.mapping.items, items, shift)
 
     def report(self, shift: int) -> JsonObject:
         """What report.json will say: where every row went, checked."""

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.ingest.importer import ShopFiles, import_shop
+from recsys.ingest.imported import ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.raw.batch import RawBatch
 from recsys.ingest.raw.cells import LIST_MARK

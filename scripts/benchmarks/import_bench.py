@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.instants import utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo

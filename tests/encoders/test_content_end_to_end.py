@@ -10,7 +10,7 @@ import pytest
 
 from recsys.catalog import Item
 from recsys.config import Settings, load_settings
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.bundle import Bundle

@@ -14,7 +14,7 @@ from recsys.cli.encoders.encoder import app
 from recsys.config import TextSettings, load_settings
 from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.errors import ConfigError, DataError
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.models.encoders.encoder_licence import encoder_licence

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from recsys.documents import JsonObject
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import DataError
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from tests.ingest.shop_folder import NOW, Rows, messages
 

@@ -8,7 +8,8 @@ import pytest
 
 from recsys.errors import DataError
 from recsys.ingest.id_overlap import ITEMS, USERS, ids_do_not_meet
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from tests.ingest.shop_folder import Rows, messages
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from recsys.errors import ConfigError
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from tests.ingest.shop_folder import NOW, Rows
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import ConfigError, DataError
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.ingest.spill import MEMORY_ROWS
 from tests.ingest.shop_folder import NOW, Rows

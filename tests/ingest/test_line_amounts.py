@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys.ingest.importer import ShopFiles, import_shop
+from recsys.ingest.imported import ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from tests.ingest.shop_folder import NOW, Rows
 

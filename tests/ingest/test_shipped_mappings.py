@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys.home import HomePaths
-from recsys.ingest.importer import ImportedShop, ShopFiles
+from recsys.ingest.imported import ImportedShop, ShopFiles
 from recsys.ingest.mapping.files import load_mapping, shipped_mappings
 from recsys.jobs.data.import_shop import run_import
 from recsys.stores.lake.event_lake import EventLake

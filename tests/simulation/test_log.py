@@ -14,7 +14,7 @@ import pytest
 from recsys.errors import ConfigError
 from recsys.events import Cart, UserEvent
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import DAY, to_micros
 from recsys.jobs.data.import_shop import run_import

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from recsys import columns
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.ingest.importer import ShopFiles, import_shop
+from recsys.ingest.imported import ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS, ShopMapping
 from recsys.ingest.tables.events import canonical_events

@@ -23,9 +23,8 @@ from recsys.models.ranker import Ranker, RankerShape
 from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
-from recsys.training.requests import join_cases, labels_of, ranking_cases, window_cases
+from recsys.training.requests import HeldOutUsers, join_cases, labels_of, ranking_cases, window_cases
 from recsys.training.scorers import ServedScorer, bundle_scorers
-from recsys.training.requests import HeldOutUsers
 from recsys.training.stages.ranker_stage import train_ranker_stage
 from recsys.training.stages.ranking_set import build_ranking_set
 from tests.fake_features import FakeTrainingFeatures

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from recsys.training.with_validation import train_with_validation, training_and_validation
 
 from recsys.dataset.split import TEST, leave_one_out_parts
 from recsys.errors import DataError
@@ -12,7 +13,6 @@ from recsys.training.curves import CURVES_FILE
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.scorers import bundle_scorers
-from recsys.training.with_validation import train_with_validation, training_and_validation
 from tests.training.test_pipeline import NOW, SETTINGS, job, two_tastes
 
 

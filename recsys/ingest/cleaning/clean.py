@@ -19,7 +19,6 @@ from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, UNKNOWN, saturating_sums
 from recsys.arrays import BoolArray, Column, IntArray
 from recsys.dataset.cancellations import match_cancellations
-from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.ingest.cleaning.event_ids import ID_TABLE, with_event_ids
 from recsys.ingest.cleaning.filters import (
     ABSURD_TIME,
@@ -69,6 +68,8 @@ class Cleaned:
         rejected: the other rows, with a column `reason` out of `REASONS`.
         undone: earlier purchases that cancels of this batch took back, with the quantity and the value
             that were taken back; those of this batch are in `rejected` or reduced in `kept`.
+        returned: the cancels of this batch that took something, and the purchases that they took from, as
+            they came: those that are reduced in `kept` as well as those that are in `rejected`.
         state: for the next batch; None if none was asked for.
         reused_ids: ids of rows in `rejected` that an earlier row of another user, item or kind has too.
     """
@@ -76,6 +77,7 @@ class Cleaned:
     kept: pa.Table
     rejected: pa.Table
     undone: pa.Table
+    returned: pa.Table
     state: CleaningState | None
     reused_ids: Column
 
@@ -108,7 +110,8 @@ def clean(
     if now_micros is not None:  # positions in an order are no seconds
         reject_near_duplicates(rows, codes, rules, old)
         bots = _reject_bots(rows, codes, rules, bots, old)
-    taken = _undo_purchases(rows, codes, old)
+    as_they_came = rows.written()
+    taken, touched = _undo_purchases(rows, codes, old)
     table = rows.written()
     new = np.arange(len(table)) >= old
     chosen = new & (codes == 0)
@@ -116,6 +119,7 @@ def clean(
         kept=table if chosen.all() else table.filter(pa.array(chosen)),
         rejected=_with_reasons(table, codes, new & (codes > 0)),
         undone=_undone(table, taken),
+        returned=as_they_came.take(pa.array(touched)),
         state=None if horizon_seconds is None else _next_state(rows, codes, bots, horizon_seconds),
         reused_ids=table[columns.EVENT_ID].take(pa.array(reused)),
     )
@@ -243,15 +247,16 @@ def _reject_bots(
     return known | set(users.take(pa.array(bot_rows)).to_pylist())
 
 
-def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[int, int]]:
+def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> tuple[dict[int, tuple[int, int]], IntArray]:
     """Takes cancelled purchases back, see `match_cancellations`; a part of a line leaves the rest of it.
 
     Returns:
-        Row of an earlier batch's purchase -> quantity and value that new cancels took from it.
+        Row of an earlier batch's purchase -> quantity and value that new cancels took from it; and the rows
+        of new cancels that took something with those of what they took it from, ascending.
     """
     cancels = rows.of_kinds((columns.CANCEL,)) & (codes == 0)
     if not cancels.any():
-        return {}
+        return {}, np.zeros(0, np.int64)
     affected = np.flatnonzero((cancels | rows.of_kinds((columns.PURCHASE,))) & (codes == 0))
     pair = combine_hashes(rows.hashed(columns.USER_ID, affected), rows.hashed(columns.ITEM_ID, affected))
     quantity, value = rows.amount(columns.QUANTITY), rows.amount(columns.VALUE_MICROS)
@@ -270,13 +275,8 @@ def _undo_purchases(rows: _Rows, codes: CodeArray, old: int) -> dict[int, tuple[
         before = earlier.get(int(purchase[place]), (0, 0))
         part = int(taken.quantity[place] - taken.quantity_left[place]), int(money[place])
         earlier[int(purchase[place])] = before[0] + part[0], before[1] + part[1]
-    return earlier
-
-
-def returned_events(rejected: pa.Table) -> pa.Table:
-    """Those of `rejected`, see `Cleaned`, that undo each other: cancellations and their purchases."""
-    chosen = pc.is_in(rejected["reason"], value_set=pa.array(CANCELLATION_REASONS))
-    return conform_table(rejected.filter(chosen).select(EVENT_SCHEMA.names), EVENT_SCHEMA, "events")
+    new = cancel >= old
+    return earlier, np.unique(np.concatenate([purchase[new], cancel[new]]))
 
 
 def _with_reasons(table: pa.Table, codes: CodeArray, refused: BoolArray) -> pa.Table:

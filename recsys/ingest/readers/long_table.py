@@ -17,6 +17,9 @@ from recsys.ingest.raw.time_cells import FIRST_MICROS, as_instant, is_time_type
 from recsys.ingest.raw.unified import unified
 from recsys.ingest.tables.cell_notes import TIME_REMEDY, CellNotes
 
+AT = "\0at"  # of a table whose other columns are named by a shop
+UNDATED = FIRST_MICROS - 1
+
 
 def long_columns(identifier: str, long: Long) -> list[str]:
     """The raw columns of a long table."""
@@ -30,8 +33,11 @@ def pivot_long_table(
     long: Long,
     columns: Sequence[str],
     optional: Collection[str] = (),
-) -> tuple[RawBatch, CellNotes]:
+) -> tuple[RawBatch, CellNotes, pa.Table | None]:
     """One row an item: `identifier` and the latest value of each property out of `columns`.
+
+    The last part, where the times are instants, has such a row of each item for each instant at which it was
+    told something, with a column AT (int64 microseconds, UNDATED of what has no time), by item and instant.
 
     A row without a value, or without a time that can be read, never replaces one that has it. The row
     number of an item is that of its first property. Malformed rows are kept as such.
@@ -51,7 +57,7 @@ def pivot_long_table(
             raise missing_column(f"the long table {found.file}", name, sorted(found.present), "property")
     if not sum(map(len, found.tables)):
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-        return RawBatch(empty, ((found.file, 0),), np.zeros(0, np.int64), found.malformed), notes
+        return RawBatch(empty, ((found.file, 0),), np.zeros(0, np.int64), found.malformed), notes, None
     table = pa.concat_tables(found.tables).combine_chunks()
     ids = combined(table["id"]).dictionary_encode()
     item = ids.indices.fill_null(len(ids.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -59,17 +65,53 @@ def pivot_long_table(
     first = np.full(count, len(table))
     np.minimum.at(first, item, np.arange(len(table)))
     # As they came: the catalog judges them with all its ids.
-    wide = {identifier: combined(pa.chunked_array(unified(found.written))).take(pa.array(first))}
-    order = np.argsort(_times(found.times, long, notes), kind="stable")
+    written = combined(pa.chunked_array(unified(found.written))).take(pa.array(first))
+    wide = {identifier: written}
+    times, are_instants = _times(found.times, long, notes)
+    order = np.argsort(times, kind="stable")
+    told: dict[str, IntArray] = {}
     names, filled = combined(table["name"]), np.asarray(table["value"].is_valid())
     for name in wanted.to_pylist():
         rows = order[(np.asarray(pc.equal(names, name)) & filled)[order]]
+        told[name] = rows
         latest = np.full(count, -1, np.int64)
         latest[item[rows]] = rows  # the last write of an item wins
         values = combined(table["value"]).take(pa.array(latest, mask=latest < 0))
         wide[name] = values
     rows = table["row"].to_numpy()[first]
-    return RawBatch(pa.table(wide), ((found.file, 0),), rows, found.malformed), notes
+    batch = RawBatch(pa.table(wide), ((found.file, 0),), rows, found.malformed)
+    if not are_instants:
+        return batch, notes, None
+    instants = np.maximum(np.asarray(times, np.int64), UNDATED)
+    return batch, notes, _versions(identifier, written, item, instants, told, combined(table["value"]))
+
+
+def _versions(
+    identifier: str,
+    written: pa.Array,
+    item: IntArray,
+    at: IntArray,
+    told: dict[str, IntArray],
+    values: pa.Array,
+) -> pa.Table:
+    """The values of each item at each of its instants.
+
+    Args:
+        written: ids by item. item, at: (N,) of each row.
+        told: property -> the rows that tell it, in the order of time.
+    """
+    instants, rank = np.unique(at, return_inverse=True)
+    key = item * len(instants) + rank
+    points = np.unique(np.concatenate([key[rows] for rows in told.values()]))
+    owner = points // len(instants)
+    wide = {identifier: written.take(pa.array(owner))}
+    for name, rows in told.items():
+        rows = rows[np.argsort(key[rows], kind="stable")]  # by item, then time, then the order of the file
+        place = np.searchsorted(key[rows], points, side="right") - 1
+        found = np.append(rows, -1)[place]
+        own = (place >= 0) & (item[found] == owner)
+        wide[name] = values.take(pa.array(found, mask=~own))
+    return pa.table({**wide, AT: pa.array(instants[points % len(instants)])})
 
 
 @dataclass(frozen=True)
@@ -116,18 +158,20 @@ def _gathered(batches: Iterable[RawBatch], identifier: str, long: Long, wanted: 
     return _LongRows(tables, times, written, present, files[0] if files else "", tuple(malformed))
 
 
-def _times(parts: Sequence[Column], long: Long, notes: CellNotes) -> DoubleArray | IntArray:
-    """(N,) what to order the rows by, all `parts` read alike; the least where there is no time.
+def _times(parts: Sequence[Column], long: Long, notes: CellNotes) -> tuple[DoubleArray | IntArray, bool]:
+    """(N,) what to order the rows by, all `parts` read alike, and whether those are instants.
+
+    It is the least where there is no time.
 
     Numbers are instants if the mapping says what they count, else they count anything.
     """
     time, cells = long.time, pa.chunked_array(unified(parts))
     if time is None:
-        return np.zeros(len(cells), np.int64)
+        return np.zeros(len(cells), np.int64), False
     if time.unit == "iso" and time.format is None and not is_time_type(cells.type):
         numbers = as_number(cells)
         if not numbers.bad.any():
-            return np.where(numbers.missing, -np.inf, numbers.values)
+            return np.where(numbers.missing, -np.inf, numbers.values), False
     instants = as_instant(cells, time.unit, time.format, time.zone)
     if instants.bad.any() and time.column:
         notes.add_unread_times(time.column, cells, instants.bad)
@@ -137,4 +181,4 @@ def _times(parts: Sequence[Column], long: Long, notes: CellNotes) -> DoubleArray
                 f"none of the {int(instants.bad.sum())} times in {time.column!r} of the long table can be "
                 f"read, such as {example!r}. {TIME_REMEDY}"
             )
-    return np.where(instants.ok, instants.values, FIRST_MICROS - 1)
+    return np.where(instants.ok, instants.values, UNDATED), True

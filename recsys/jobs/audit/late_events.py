@@ -97,7 +97,7 @@ def _events_of(paths: HomePaths, rows: Sequence[ServedRow]) -> pa.Table:
         entity: {row.entity_id for row in rows if _entity_column(row) == entity}
         for entity in _entity_columns(rows)
     }
-    events = open_lake(paths).read(EVENT_COLUMNS_READ)
+    events = open_lake(paths).read_as_happened(EVENT_COLUMNS_READ)
     masks = [pc.is_in(events[name], value_set=pa.array(sorted(ids))) for name, ids in of_view.items()]
     return events.filter(masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1]))
 

@@ -20,7 +20,8 @@ from recsys.dataset.info import DatasetInfo
 from recsys.documents import JsonObject
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.ingest.importer import ImportedShop, ShopFiles, import_shop
+from recsys.ingest.imported import ImportedShop, ShopFiles
+from recsys.ingest.importer import import_shop
 from recsys.ingest.mapping.files import mapping_sha256, mapping_text, parse_mapping
 from recsys.ingest.mapping.sources import Source
 from recsys.ingest.readers.files import find_files
@@ -41,7 +42,7 @@ from recsys.stores.lake.dataset_files import (
     save_text,
     save_users,
 )
-from recsys.stores.lake.event_lake import RETURNED_FOLDER, EventLake
+from recsys.stores.lake.event_lake import AS_THEY_CAME, RETURNED_FOLDER, EventLake
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 from recsys.stores.shop_identity import make_shop_id
 
@@ -142,7 +143,10 @@ def run_import(
             _check_events(paths, imported.info.events, least_share)
             if imported.parts > 1:
                 EventLake(staging.lake, durable=False).compact()
-            EventLake(staging.data / RETURNED_FOLDER, durable=False).append(imported.returned)
+            if len(imported.returned):
+                returned = staging.data / RETURNED_FOLDER
+                EventLake(returned, durable=False).append(imported.returned)
+                save_text(returned / AS_THEY_CAME, "")
             imported = date_imported_rows(paths, staging, imported, shop.mapping, now, least_share)
             save_items(staging, imported.items)
             save_users(staging, imported.users)

@@ -10,7 +10,7 @@ from pathlib import Path
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.instants import utc_now
 from recsys.jobs.checks.preconditions import (
     check_feature_repository,

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import combined
 from recsys.dataset.delisted_items import with_delisted_items
+from recsys.dataset.price_versions import catalog_versions, with_event_prices, without_prices
 from recsys.dataset.row_versions import ImportedVersions, dated_versions
 from recsys.dataset.streamed_versions import dated_after_stream
 from recsys.errors import DataError, RecsysError
 from recsys.home import HomePaths
-from recsys.ingest.importer import ImportedShop
+from recsys.ingest.imported import ImportedShop
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.stores.lake.dataset_files import (
@@ -68,30 +69,47 @@ def _versions(
 ) -> tuple[ImportedVersions, ImportedVersions]:
     before = _mapping_before(paths, mapping)
     if before is None:
-        return _first(imported.items), _first(imported.users)
+        items = _first(imported.items, imported.earlier)
+        return _with_prices(items, imported, item_log(paths)), _first(imported.users)
     known_items, earlier_items = load_imported_items(paths), load_earlier_items(paths)
     known_users, earlier_users = load_imported_users(paths), load_earlier_users(paths)
+    if _priced_by_events(before):
+        earlier_items, known_items = catalog_versions(earlier_items, known_items)
     all_items, all_users = (
         pa.concat_tables(versions)
         for versions in ((earlier_items, known_items), (earlier_users, known_users))
     )
     rows, delisted = with_delisted_items(
-        imported.items, imported.unlisted, all_items, _priced_by_events(before) or _priced_by_events(mapping)
+        imported.items if imported.prices is None else without_prices(imported.items),
+        imported.unlisted,
+        all_items,
+        _priced_by_events(before) or _priced_by_events(mapping),
     )
     if (before.items, before.users) != (mapping.items, mapping.users):
         # Those rows were a misunderstanding of the past and no past.
-        items, users = _first(rows), _first(imported.users)
+        items, users = _first(rows, imported.earlier), _first(imported.users)
     else:
         _check_items(rows, known_items, delisted, least_share)
-        items = dated_versions(rows, known_items, earlier_items, now)
+        items = dated_versions(rows, known_items, earlier_items, now, imported.earlier)
         items = replace(items, changed=items.changed - delisted, gone=items.gone + delisted)
         users = dated_versions(imported.users, known_users, earlier_users, now)
+    items = _with_prices(items, imported, item_log(paths))
     bare = imported.users.filter(pc.equal(imported.users[columns.ATTRIBUTES], "{}"))
     unlisted = set(bare[columns.USER_ID].to_pylist())
     return (
         _after_stream(items, item_log(paths), all_items, imported.unlisted, now),
         _after_stream(users, user_log(paths), all_users, unlisted, now),
     )
+
+
+def _with_prices(
+    versions: ImportedVersions, imported: ImportedShop, streamed_log: VersionLog
+) -> ImportedVersions:
+    """`versions` with the prices that events tell, where the mapping takes them from there."""
+    if imported.prices is None:
+        return versions
+    streamed = streamed_log.newest(versions.newest.slice(0, 0))
+    return with_event_prices(versions, imported.prices, streamed)
 
 
 def _after_stream(
@@ -123,8 +141,8 @@ def _priced_by_events(mapping: ShopMapping) -> bool:
     return mapping.items.price is not None and mapping.items.price.source == "events"
 
 
-def _first(rows: pa.Table) -> ImportedVersions:
-    return ImportedVersions(rows, rows.slice(0, 0), 0, len(rows), 0)
+def _first(rows: pa.Table, earlier: pa.Table | None = None) -> ImportedVersions:
+    return ImportedVersions(rows, rows.slice(0, 0) if earlier is None else earlier, 0, len(rows), 0)
 
 
 def _mapping_before(paths: HomePaths, mapping: ShopMapping) -> ShopMapping | None:

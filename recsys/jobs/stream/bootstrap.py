@@ -144,11 +144,12 @@ def _initial_state(
 ) -> InitialState:
     lake = open_lake(settings.paths)
     mapping = shop_mapping(settings.paths)
-    begun = bootstrap(lake.read(BOOTSTRAP_COLUMNS), rules=mapping.cleaning, label_kinds=mapping.label_kinds)
+    events = lake.read_as_happened(BOOTSTRAP_COLUMNS)
+    begun = bootstrap(events, rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
     since = from_micros(now) - timedelta(days=settings.stream.lateness_days + 1)
     recent = lake.event_ids(since)
-    sequences = lake.read([columns.SEQUENCE])[columns.SEQUENCE].to_numpy()
+    sequences = events[columns.SEQUENCE].to_numpy()
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
     committed = {each.partition: each.committed_offset for each in stream.status()}
     offsets = state.offsets(range(stream.partitions))

@@ -108,7 +108,7 @@ def _read(
             flush_waiting(state, EventLake(settings.paths.live))
     finally:
         state.close()
-    events = open_lake(settings.paths).read(BOOTSTRAP_COLUMNS, start, end)
+    events = open_lake(settings.paths).read_as_happened(BOOTSTRAP_COLUMNS, start, end)
     if not len(events):
         raise DataError(f"no event from {start or 'the beginning'} to {end or 'now'}. Choose another time.")
     mapping = shop_mapping(settings.paths)

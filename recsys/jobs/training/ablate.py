@@ -18,8 +18,8 @@ from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.instants import utc_now
 from recsys.jobs.checks.preconditions import check_before_training
+from recsys.jobs.training.training_features import open_training_features
 from recsys.progress import Progress
-from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.training.job import TrainingJob
@@ -130,7 +130,6 @@ def ablate_parts(
     check_holds_out(protocol)
     split = shop.training_split(protocol, settings.evaluation)
     cases_to_rank(split, shop.interactions, "keep" if shop.info.repeats else "remove")
-    build_features(settings, progress)
     with TemporaryDirectory(prefix="ablate-", dir=settings.paths.home) as name:
         folder = Path(name)
         log.info("the whole model")
@@ -219,13 +218,13 @@ def _evaluate_without(
         rng = np.random.default_rng(changed.evaluation.seed)
         chosen = np.sort(rng.choice(len(split.test), count, replace=False))
         split = replace(split, test=split.test.take(chosen))
-    features = OfflineFeatures(changed)
-    features.apply()
+    features = open_training_features(changed, shop, split, progress)
     network = part if part.startswith("network.") else "whole"
     job = TrainingJob(shop, split, features, changed, folder / network, progress)
     bundle = train_bundle(job, "ablation", utc_now())
     repeats, candidates = shop.info.repeats, changed.serving.candidates
-    scorers = bundle_scorers(bundle, shop.interactions, split.test, features, candidates, repeats, progress)
+    tested = OfflineFeatures(changed)
+    scorers = bundle_scorers(bundle, shop.interactions, split.test, tested, candidates, repeats, progress)
     return evaluate_scorers(
         [scorers[0], scorers[-1]],
         split,

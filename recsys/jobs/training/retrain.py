@@ -11,11 +11,11 @@ from recsys.dataset.shop import Shop
 from recsys.errors import ArtifactMismatchError
 from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, evaluate_scorers
 from recsys.instants import utc_now
+from recsys.jobs.training.training_features import open_training_features
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
-from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.served.feedback_files import open_feedback
@@ -106,10 +106,8 @@ def job_of_bundle(
     settings: Settings, shop: Shop, manifest: Manifest, folder: Path, progress: Progress
 ) -> TrainingJob:
     """The training that the bundle of `manifest` came from, in another folder and with these settings."""
-    build_features(settings, progress)
-    features = OfflineFeatures(settings)
-    features.apply()
     split = shop.split(manifest.protocol, manifest.held_out(settings.evaluation))
+    features = open_training_features(settings, shop, split, progress)
     job = TrainingJob(shop, split, features, settings, folder, progress)
     if split.train_end is None or split.test_start is None:
         return job
@@ -120,9 +118,8 @@ def job_of_bundle(
 def served_scorer(job: TrainingJob, bundle: Bundle, repeats: bool) -> RetrieverScorer | ServedScorer:
     """The last stage of `bundle` for the test cases of `job`."""
     count, cases = job.settings.serving.candidates, job.split.test
-    return bundle_scorers(bundle, job.shop.interactions, cases, job.features, count, repeats, job.progress)[
-        -1
-    ]
+    features = OfflineFeatures(job.settings)  # those of the test: all that happened before each case
+    return bundle_scorers(bundle, job.shop.interactions, cases, features, count, repeats, job.progress)[-1]
 
 
 def settings_as_trained(manifest: Manifest, settings: Settings) -> Settings:

@@ -12,11 +12,11 @@ from recsys.jobs.checks.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
+from recsys.jobs.training.training_features import open_training_features
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id, save_bundle
 from recsys.stores.bundles.model_cards import card_files
-from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
@@ -146,10 +146,10 @@ def open_job(
     if incremental:
         settings, protocol = incremental_protocol(settings, protocol, shop.info)
     split = shop.training_split(protocol or shop.default_protocol, settings.evaluation)
-    features = OfflineFeatures(settings)
-    parent = open_parent(settings, production, shop, split, features) if incremental else None
-    build_features(settings, progress)
-    features.apply()
+    parent = (
+        open_parent(settings, production, shop, split, OfflineFeatures(settings)) if incremental else None
+    )
+    features = open_training_features(settings, shop, split, progress)
     feedback = None
     if split.train_end is not None and split.test_start is not None:
         feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from recsys import atomic, columns
 from recsys.config import Settings
+from recsys.dataset.row_versions import changes_of
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
@@ -140,7 +141,7 @@ class _Build:
     @property
     def _log(self) -> EventLog:
         if self._read_log is None:
-            events = open_lake(self._settings.paths).read(columns=EVENT_COLUMNS_READ)
+            events = open_lake(self._settings.paths).read_as_happened(EVENT_COLUMNS_READ)
             if not len(events):
                 raise DataError(
                     f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
@@ -157,7 +158,9 @@ class _Build:
             columns.USER_HISTORY: lambda: user_history_blocks(self._log, self.created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
             columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),
-            columns.ITEM_VECTORS: lambda: item_vectors(self._versions, self._start(), self.created_at),
+            columns.ITEM_VECTORS: lambda: item_vectors(
+                changes_of(self._versions, columns.VECTORS), self._start(), self.created_at
+            ),
             columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
         }
         built = builders[view]()
@@ -167,12 +170,13 @@ class _Build:
         from recsys.models.encoders.text_encoder import load_encoder  # torch
         from recsys.stores.encoders.text_vectors import TextVectors
 
-        texts = [text or "" for text in self._versions[columns.TEXT].to_pylist()]
+        versions = changes_of(self._versions, columns.TEXT)
+        texts = [text or "" for text in versions[columns.TEXT].to_pylist()]
         if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
-            return item_text(self._versions, np.zeros((len(texts), 0), np.float32), *self._known())
+            return item_text(versions, np.zeros((len(texts), 0), np.float32), *self._known())
         encoder = load_encoder(self._settings.text)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(self._versions, vectors, *self._known())
+        return item_text(versions, vectors, *self._known())
 
     def _known(self) -> tuple[int, int]:
         """From when items are known at the latest, and when their rows were made."""

@@ -15,6 +15,7 @@ from recsys.dataset import cancellations
 from recsys.home import HomePaths
 from recsys.instants import to_micros
 from recsys.stores.lake.dataset_files import ITEM_VERSIONS_FILE, ITEMS_FILE
+from recsys.stores.lake.event_lake import RETURNED_FOLDER
 from recsys.stores.lake.item_log import VersionLog, item_log
 
 EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
@@ -78,9 +79,10 @@ def _midnight(day: str) -> int:
 
 
 def _days(paths: HomePaths) -> dict[str, str]:
-    """Day -> a hash of its files' names and sizes, in both lakes."""
+    """Day -> a hash of its files' names and sizes: imported, live, and what the import took back."""
     seen: dict[str, Any] = {}
-    for name, root in (("imported", paths.lake), ("live", paths.live)):
+    roots = {"imported": paths.lake, "live": paths.live, "returned": paths.data / RETURNED_FOLDER}
+    for name, root in roots.items():
         for file in sorted(root.glob("day=*/*.parquet")):
             hashed = seen.setdefault(file.parent.name.removeprefix("day="), hashlib.sha256())
             hashed.update(f"{name} {file.name} {file.stat().st_size}\n".encode())

@@ -30,7 +30,8 @@ from recsys.instants import DAY, SECOND
 from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
 
 _PREFIX = "day="
-RETURNED_FOLDER = "returned"  # beside items and users: events that the import took back
+RETURNED_FOLDER = "returned"  # beside items and users: see `JoinedLake`
+AS_THEY_CAME = "as-they-came"  # a file in it, which those of earlier versions lack
 _WORDS = (columns.USER_ID, columns.ITEM_ID, columns.KIND)
 _MARGIN = timedelta(seconds=1)
 _MINUTE = 60 * SECOND
@@ -142,10 +143,17 @@ class JoinedLake:
     has the id of, if it has the user, item, kind and instant of one; to the second where either instant is a
     whole one. What an import took back already is known by the same rule: a cancellation that a file and the
     stream tell of counts once too.
+
+    There are two views of the imported events. `read` is net of what the import took back: undone purchases
+    are not there, partly returned ones are reduced, and neither are the cancellations. `read_as_happened` has
+    purchases as they came and cancellations at their own instants, so that it says of any instant what was
+    known then.
     """
 
     def __init__(self, imported: EventLake, live: EventLake, returned: EventLake | None = None) -> None:
-        """Opens nothing; `returned` has the events that the import left out because they undo each other."""
+        """Opens nothing; `returned` has the cancellations that took something back at the import, and the
+        purchases that they took it from, as they came.
+        """
         self._imported, self._live = imported, live
         self._returned = returned or EventLake(imported.root / RETURNED_FOLDER)
 
@@ -159,10 +167,31 @@ class JoinedLake:
         names = list(EVENT_SCHEMA.names if columns is None else columns)
         if not self._live.days():
             return self._imported.read(names, start, end)
-        needed = _with_identity(names)
-        wider = (start and start - _MARGIN, end and end + _MARGIN)  # what is the same may lie on both sides
+        needed, wider = _with_identity(names), _widened(start, end)
         imported, live = (lake.read(needed, *wider) for lake in (self._imported, self._live))
         joined = _once(imported, live, self._returned.read(_with_identity([])))[0]
+        return _between(joined, start, end).select(names)
+
+    def read_as_happened(
+        self,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """As `read`, with every purchase as it came and every cancellation at its own instant.
+
+        A home that an earlier version imported has no purchases that were partly returned as they came; what
+        it says is what `read` says.
+        """
+        names = list(EVENT_SCHEMA.names if columns is None else columns)
+        if not (self._returned.root / AS_THEY_CAME).exists():
+            return self.read(names, start, end)
+        needed, wider = _with_identity(names), _widened(start, end)
+        net, returned, live = (
+            lake.read(needed, *wider) for lake in (self._imported, self._returned, self._live)
+        )
+        came = pa.concat_tables([net.filter(pa.array(~_listed(net, returned))), returned])
+        joined = _once(came, live, returned.slice(0, 0))[0] if len(live) else sort_events(came)
         return _between(joined, start, end).select(names)
 
     def event_ids(self, start: datetime) -> pa.ChunkedArray:
@@ -260,6 +289,17 @@ def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
         any(0 <= instant - other < DAY for other in told.get(words, ()))
         for words, instant in zip(_words(counting), instants, strict=True)
     )
+
+
+def _widened(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """What is the same event may lie on both sides of a bound."""
+    return start and start - _MARGIN, end and end + _MARGIN
+
+
+def _listed(events: pa.Table, others: pa.Table) -> BoolArray:
+    """(N,) which of `events` have the id of one of `others`."""
+    own, their = (hash_texts(each[columns.EVENT_ID]) for each in (events, others))
+    return np.isin(own, their)
 
 
 def _ids(joined: pa.Table, beside: pa.Table) -> pa.Array:

@@ -19,7 +19,7 @@ def open_shop(paths: HomePaths) -> Shop:
     info = load_info(paths)
     needed = [columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT]
     lake = open_lake(paths)
-    events = lake.read(columns=needed)
+    events = lake.read_as_happened(needed)
     if pc.any(pc.equal(events[columns.KIND], columns.CANCEL)).as_py():
-        events = lake.read(columns=[*needed, columns.QUANTITY, columns.VALUE_MICROS])
+        events = lake.read_as_happened([*needed, columns.QUANTITY, columns.VALUE_MICROS])
     return Shop(info, build_interactions(events, load_items(paths), info.label_kinds))

@@ -27,7 +27,7 @@ def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> 
         DataError: a file of the lake or the slate log cannot be read.
     """
     low, high = (from_micros(bound) for bound in (start, end))
-    table = open_lake(paths).read(FEEDBACK_COLUMNS, low, high)
+    table = open_lake(paths).read_as_happened(FEEDBACK_COLUMNS, low, high)
     at = table.schema.get_field_index(columns.AT)
     events = table.set_column(at, columns.AT, table[columns.AT].cast(pa.int64())).to_pandas()
     slates = read_slates(paths.served)

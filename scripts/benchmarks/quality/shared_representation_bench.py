@@ -29,7 +29,7 @@ from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.slices import COLD_EVENTS
 from recsys.events import Impression
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import DAY, from_micros, to_micros, utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, installed_demo

@@ -12,7 +12,7 @@ import pytest
 
 from recsys.errors import ConfigError, DataError, RecsysError, StoreUnavailableError
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, parse_mapping
 from recsys.jobs.data import import_shop as shop_import
 from recsys.jobs.data.import_shop import run_import

@@ -14,7 +14,7 @@ import pytest
 from recsys import columns
 from recsys.config import Settings, load_settings
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, parse_mapping
 from recsys.instants import utc_now
 from recsys.jobs.data.features import build_feature_rows

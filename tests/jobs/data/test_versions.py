@@ -9,7 +9,7 @@ from recsys.catalog import Item
 from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
-from recsys.ingest.importer import ShopFiles
+from recsys.ingest.imported import ShopFiles
 from recsys.ingest.mapping.files import mapping_sha256, parse_mapping
 from recsys.jobs.data.import_shop import run_import
 from recsys.stores.lake.dataset_files import load_items

@@ -1,7 +1,7 @@
 """What is written as a settings file is read back as the same values."""
 
 import tomllib
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +30,11 @@ def test_a_table_inside_of_a_section_stays_on_its_line() -> None:
     assert settings_toml(space, "Mine.").splitlines()[-1] == line
 
 
+def test_a_day_and_an_instant_survive_the_file() -> None:
+    values = {"evaluation": {"test_from": date(2026, 10, 1)}, "at": datetime(2026, 10, 1, 12, tzinfo=UTC)}
+    assert tomllib.loads(settings_toml(values, "")) == values
+
+
 def test_what_a_file_cannot_hold_is_rejected() -> None:
     with pytest.raises(ConfigError, match="cannot hold"):
-        settings_toml({"when": date(2025, 1, 1)}, "")
+        settings_toml({"when": timedelta(1)}, "")
