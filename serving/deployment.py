@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import faiss
 import torch
+from threadpoolctl import threadpool_limits
 
 from recsys import columns
 from recsys.addresses import is_loopback
@@ -197,9 +198,13 @@ class BundleLoader:
 
 
 def set_threads(threads: int) -> None:
-    """Sets the threads that torch and faiss use when called from this thread: OpenMP counts by thread."""
+    """Sets the threads that torch and faiss use when called from this thread: OpenMP counts by thread.
+
+    And those of numpy's products, for the whole process.
+    """
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
 
 
 def require_key_beyond_loopback(host: str, api_key: str | None) -> None:

@@ -28,6 +28,7 @@ MODULES = {
     "recommend": "online.recommend_bench",
     "events-accept": "stream.events_accept_bench",
     "import": "import_bench",
+    "filtered-retrieval": "filtered_bench",
     "stream-worker": "stream.worker_bench",
     "stream-scale": "stream.scale_bench",
     "freshness": "stream.freshness_bench",
