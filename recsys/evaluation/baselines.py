@@ -1,7 +1,8 @@
 """What any model has to beat, as scorers.
 
-What is learned (the graph of items, counts) comes from the training part alone; a case's own history
-and what others did lately are read up to, not including, the case's instant.
+What is learned (the graph of items, counts) comes from what the model beside them learned from, training and
+validation alike; a case's own history and what others did lately are read up to, not including, the case's
+instant.
 """
 
 import math
@@ -14,7 +15,7 @@ from scipy import sparse
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions
-from recsys.dataset.split import Split, histories_before
+from recsys.dataset.split import histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.instants import DAY, NEVER
 from recsys.progress import Progress, silent
@@ -24,10 +25,14 @@ from recsys.retrieval.tfidf import tfidf_matrix
 GRAPH_NEIGHBOURS = 500
 TEXT_NEIGHBOURS = "kNN + text"
 PERSONAL_FREQUENCY = "personal frequency"
+OWN_ACTIONS = "own actions"
+COUNT_AND_RECENCY = "(count + recency) x recent popularity"
+COSINE_AND_TFIDF = "item cosine + TF-IDF"
+POPULARITY_EXPONENT = 0.25  # of recent popularity, beside what a user took
 
 
 def build_baselines(
-    split: Split,
+    train: Interactions,
     interactions: Interactions,
     *,
     clock: bool,
@@ -39,23 +44,28 @@ def build_baselines(
     """Every baseline that the data has the means for, from the plainest to the strongest.
 
     Args:
+        train: what they learn from: all that the model beside them learned from.
         interactions: all actions; a scorer looks at those before a case's instant only.
         clock: whether instants are real; without it there is no recent popularity.
         repeats: whether people come back to an item; without it there is no personal frequency.
         texts: N + 1 titles, "" at 0; with them there is `kNN + text`.
         text_vectors: (N + 1, E) of an encoder, any length; adds to the words of `texts`.
     """
-    found: list[Scorer] = [Popularity(split.train)]
+    found: list[Scorer] = [Popularity(train)]
     if clock:
         found.append(RecentPopularity(interactions))
     if repeats:
-        found.append(PersonalFrequency(split.train, interactions))
-    neighbours, scores = co_occurrence(split.train, GRAPH_NEIGHBOURS, progress=progress)
+        found += [OwnActions(train, interactions), PersonalFrequency(train, interactions)]
+        if clock:
+            found.append(CountAndRecency(interactions))
+    neighbours, scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=progress)
     graph = neighbour_graph(neighbours, scores)
-    knn = ItemNeighbours(interactions, graph, spare_popularity(split.train, 1e-6))
+    knn = ItemNeighbours(interactions, graph, spare_popularity(train, 1e-6))
     found.append(knn)
     if any(texts):
-        found.append(NeighboursAndText(knn, tfidf_matrix(texts), center_vectors(text_vectors, len(texts))))
+        words = tfidf_matrix(texts)
+        found.append(NeighboursAndText(knn, words, center_vectors(text_vectors, len(texts))))
+        found.append(CosineAndTfidf(train, interactions, words))
     return tuple(found)
 
 
@@ -134,6 +144,44 @@ class PersonalFrequency:
         return np.asarray(own.toarray() + self._rest, np.float32)
 
 
+class OwnActions:
+    """score_i = the number of the user's own actions on i + a little popularity."""
+
+    name = OWN_ACTIONS
+
+    def __init__(self, train: Interactions, interactions: Interactions) -> None:
+        self._rest = spare_popularity(train, 1e-3)
+        self._interactions = interactions
+
+    def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
+        own = recent_history(self._interactions, cases, None, 1.0)
+        return np.asarray(own.toarray() + self._rest, np.float32)
+
+
+class CountAndRecency:
+    """score_i = (own actions on i + 1 / (1 + moments since the last)) p_i^(1/4) + a little p_i.
+
+    p is recent popularity; not damped it is far weaker on groceries than the count alone.
+    """
+
+    name = COUNT_AND_RECENCY
+
+    def __init__(self, interactions: Interactions) -> None:
+        self._recent = RecentPopularity(interactions)
+        self._interactions = interactions
+
+    def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
+        case, item, back = own_actions(self._interactions, cases)
+        popularity = self._recent.score(cases)
+        popularity = popularity / np.maximum(popularity.max(axis=1, keepdims=True), 1e-9)
+        own = np.zeros_like(popularity)
+        np.maximum.at(own, (case, item), (1 / (1 + back)).astype(np.float32))
+        np.add.at(own, (case, item), np.float32(1))
+        return np.asarray(own * popularity**POPULARITY_EXPONENT + 1e-6 * popularity, np.float32)
+
+
 @dataclass(frozen=True)
 class ItemNeighbours:
     """score_i = sum over the user's last 50 moments h of decay^(moments since h) graph(h, i) + rest_i.
@@ -207,6 +255,47 @@ class NeighboursAndText:
         return float(strongest[strongest > 0].mean()) if (strongest > 0).any() else 1.0
 
 
+class CosineAndTfidf:
+    """score_i = sum over the user's items h except i of cos(U_h, U_i) + TF-IDF_h . TF-IDF_i / 2.
+
+    U_i are the users of item i, as a row of zeros and ones. What a plain script does: no order, no recency,
+    no window.
+    """
+
+    name = COSINE_AND_TFIDF
+
+    def __init__(
+        self,
+        train: Interactions,
+        interactions: Interactions,
+        words: sparse.csr_matrix,
+        word_weight: float = 0.5,
+    ) -> None:
+        self._interactions = interactions
+        self._words, self._word_weight = words, word_weight
+        shape = len(train.users), len(train.items)
+        ones = np.ones(len(train), np.float32)
+        taken = sparse.csr_matrix((ones, (train.user_index, train.item_index)), shape=shape)
+        taken.data[:] = 1  # duplicates were added up
+        users = np.asarray(taken.sum(axis=0)).ravel()
+        self._unit: sparse.csr_matrix = taken @ sparse.diags(1 / np.sqrt(np.maximum(users, 1)))
+        of_words = np.asarray(words.multiply(words).sum(axis=1)).ravel()
+        self._itself = (users > 0) + word_weight * of_words  # what an item would add to its own score
+        self._rest = spare_popularity(train, 1e-6)
+
+    def score(self, cases: EvalCases) -> FloatArray:
+        """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
+        had = recent_history(self._interactions, cases, None, 1.0)
+        had.data[:] = 1
+        # By way of the users: the matrix of all pairs of items would not fit where users had hundreds of
+        # them.
+        neighbours = (had @ self._unit.T).toarray()  # (U, users)
+        scores = (self._unit.T @ neighbours.T).T
+        scores += self._word_weight * (self._words @ (had @ self._words).toarray().T).T
+        scores -= had.multiply(self._itself[None]).toarray()
+        return np.asarray(scores + self._rest, np.float32)
+
+
 def recent_history(
     interactions: Interactions, cases: EvalCases, moments: int | None, decay: float
 ) -> sparse.csr_matrix:
@@ -214,6 +303,15 @@ def recent_history(
 
     Only the last `moments` moments (None: all) strictly before the case's instant count.
     """
+    case, item, back = own_actions(interactions, cases)
+    near = back < (math.inf if moments is None else moments)
+    weight = (decay ** back[near]).astype(np.float32)
+    cells = (weight, (case[near], item[near]))
+    return sparse.csr_matrix(cells, shape=(len(cases), len(interactions.items)))
+
+
+def own_actions(interactions: Interactions, cases: EvalCases) -> tuple[IntArray, IntArray, IntArray]:
+    """(A,) row of the case, item and moments since the case's last one of each action before its instant."""
     case, action = histories_before(interactions, cases)
     at = interactions.at[action]
     new_moment = np.ones(len(case), np.int64)
@@ -221,11 +319,7 @@ def recent_history(
     moment = np.cumsum(new_moment)
     last = np.zeros(len(cases), np.int64)
     last[case] = moment  # the last write of a case wins
-    back = last[case] - moment
-    near = back < (math.inf if moments is None else moments)
-    weight = (decay ** back[near]).astype(np.float32)
-    cells = (weight, (case[near], interactions.item_index[action[near]]))
-    return sparse.csr_matrix(cells, shape=(len(cases), len(interactions.items)))
+    return case, interactions.item_index[action], last[case] - moment
 
 
 def spare_popularity(train: Interactions, most: float) -> FloatArray:

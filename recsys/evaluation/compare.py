@@ -17,6 +17,7 @@ from recsys.evaluation.intervals import Intervals, paired_bootstrap
 from recsys.evaluation.popularity_bias import measure_popularity_bias
 from recsys.evaluation.rankings import Rankings, Seen, rank_catalog
 from recsys.evaluation.reliability import Reliability
+from recsys.evaluation.request_kinds import KindResult
 from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
 from recsys.evaluation.verdict import Verdict, measure_verdict
@@ -62,6 +63,7 @@ class Evaluation:
         values: model -> metric -> (U,) one value a case, on all cases.
         seconds: model -> seconds to rank all cases.
         verdict: the served model beside the best baseline; None where there is none.
+        kinds: the same by kind of request, at NDCG@20.
     """
 
     protocol: str
@@ -79,6 +81,7 @@ class Evaluation:
     calibration: Reliability | None = None
     no_ranker: str | None = None
     verdict: Verdict | None = None
+    kinds: tuple[KindResult, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:

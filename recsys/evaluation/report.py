@@ -19,6 +19,7 @@ from recsys.evaluation.tables import (
     difference_rows,
     evaluation_headline,
     evaluation_json,
+    kind_rows,
     metric_name,
     shown_rows,
     slice_groups,
@@ -26,6 +27,7 @@ from recsys.evaluation.tables import (
     table_rows,
 )
 from recsys.evaluation.verdict import Verdict
+from recsys.models.orders import kind_of
 
 __all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
@@ -123,6 +125,12 @@ def report_sections(
         "with fewer training events; bias is how much more popular what is shown is than what people took."
     )
     parts.append(("What is shown", text, shown_rows(evaluation), ["popularity.png"]))
+    if evaluation.kinds:
+        text = (
+            "Each kind of request beside the baseline that is best for it. The order was chosen in training, "
+            "on held-back requests. A kind loses where the whole interval lies below 0."
+        )
+        parts.append(("By kind of request", text, kind_rows(evaluation), []))
     parts += calibration_sections(evaluation.served, _calibrations(evaluation))
     if not evaluation.calibration and evaluation.no_ranker:
         text = f"There is no ranker, so nothing says how probable a click is: {evaluation.no_ranker}."
@@ -146,8 +154,9 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
 
 
 def _calibrations(evaluation: Evaluation) -> Mapping[str, Reliability]:
-    """Kind of request -> how right probabilities are there; "" stands for all requests."""
-    return {"": evaluation.calibration} if evaluation.calibration else {}
+    """Kind of request -> how right probabilities are there."""
+    found = evaluation.calibration
+    return {kind_of(evaluation.seen == "keep"): found} if found else {}
 
 
 def calibration_sections(model: str, kinds: Mapping[str, Reliability]) -> list[Section]:

@@ -121,6 +121,22 @@ def calibration_rows(calibration: Reliability) -> list[TableRow]:
     ]
 
 
+def kind_rows(evaluation: Evaluation) -> list[TableRow]:
+    """One row a kind of request: its order, what is served and the best baseline, and their difference."""
+    return [
+        {
+            "kind": result.kind,
+            "ordered by": result.order,
+            "cases": result.found.cases,
+            "NDCG@20": f"{result.found.value:.4f}",
+            "best baseline": f"{result.baseline} {result.found.other:.4f}",
+            "difference": format_difference(result.found.difference, result.found.low, result.found.high),
+            "loses": "yes" if result.loses else "no",
+        }
+        for result in evaluation.kinds
+    ]
+
+
 def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
     """Everything measured, as JSON; per-case values and rankings are left out."""
     return {
@@ -135,6 +151,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
         "served": evaluation.served,
         "verdict": {**evaluation.verdict.to_json()} if evaluation.verdict else None,
         "calibration": asdict(evaluation.calibration) if evaluation.calibration else None,
+        "kinds": [{**result.to_json()} for result in evaluation.kinds],
         "rows": [asdict(row) for row in evaluation.rows],
     }
 

@@ -11,6 +11,7 @@ from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases
 from recsys.dataset.shop import ALL, Shop, check_holds_out
+from recsys.dataset.split import known_before_test
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.baselines import build_baselines, reference_baseline
@@ -31,6 +32,7 @@ from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord, EvaluationRecord
 from recsys.stores.registry.registry import Registry
+from recsys.training.kind_results import compare_by_history, evaluate_similar
 from recsys.training.requests import labels_of
 from recsys.training.scorers import RetrieverScorer, ServedScorer, bundle_scorers
 
@@ -202,11 +204,12 @@ def run_evaluation(
     split = shop.split(bundle.manifest.protocol, bundle.manifest.held_out(settings.evaluation))
     cases_to_rank(split, shop.interactions, _seen(repeats))  # there is one, before anything is computed
     cases = split.test
+    known = known_before_test(shop.interactions, split)
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
     )
     others = build_baselines(
-        split,
+        known,
         shop.interactions,
         clock=shop.info.clock == "time",
         repeats=repeats,
@@ -217,7 +220,7 @@ def run_evaluation(
     apart = [chosen_scorer(settings, shop, chosen, bundle, repeats, progress)] if chosen else []
     found = evaluate_scorers(
         [*others, *ours, *apart],
-        split,
+        replace(split, train=known),  # cold is what had few events for the model and the baselines
         shop.interactions,
         settings.evaluation,
         seen=_seen(repeats),
@@ -227,8 +230,16 @@ def run_evaluation(
         stages=[scorer.name for scorer in ours[:-1]],
         progress=progress,
     )
-    calibration, no_ranker = calibration_of(ours[-1], found.cases), bundle.manifest.no_ranker
-    return replace(found, calibration=calibration, no_ranker=no_ranker)
+    baselines, asked = [scorer.name for scorer in others], settings.evaluation
+    return replace(
+        found,
+        calibration=calibration_of(ours[-1], found.cases),
+        no_ranker=bundle.manifest.no_ranker,
+        kinds=(
+            *compare_by_history(bundle, shop.interactions, found, baselines, asked),
+            *evaluate_similar(bundle, known, shop.interactions, cases, asked, progress),
+        ),
+    )
 
 
 def _seen(repeats: bool) -> Seen:
