@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from recsys.dataset.info import DatasetInfo
 from recsys.evaluation.compare import Evaluation, Row
+from recsys.evaluation.intervals import format_difference
 from recsys.evaluation.reliability import Reliability
 from recsys.evaluation.rendering import render
 from recsys.evaluation.slices import ALL_CASES
@@ -60,6 +61,7 @@ def card_of(
         },
         "features": {**manifest.services},
         "validation": {**manifest.metrics},
+        "orders": {kind: choice.model_dump(mode="json") for kind, choice in manifest.orders.items()},
         "test": None,
         "limits": [*_limits(manifest, info, ranker)],
         "licences": {
@@ -108,6 +110,7 @@ def render_card(card: Card) -> str:
         "model_card.md",
         card=card,
         not_evaluated=NOT_EVALUATED,
+        orders=_order_rows(card.get("orders") or {}),
         verdict=test.get("verdict"),  # a card of an earlier version has none
         cleaning=_cleaning_rows(card["data"]["cleaning"]),
         settings=_setting_rows(card["training"]["settings"]),
@@ -151,12 +154,17 @@ def _stages(ranker: bool | None) -> list[str]:
         "Fusion weighs the network, items bought together, similar texts and words, habit and popularity; it "
         "learns from cases of the validation period, which the network has not seen.",
     ]
+    last = "At last network, neighbours and counts are fitted again through the validation period."
     if ranker:
         stages.append(
             "A ranker reorders the candidates by features of the feature store and is calibrated on requests "
             "held out."
         )
-    return stages
+    stages.append(
+        "For each kind of request an order is chosen on held-back requests: a learned one, unless it loses to a "
+        "baseline."
+    )
+    return [*stages, last]
 
 
 def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -> list[str]:
@@ -200,6 +208,21 @@ def _measured(row: Row) -> dict[str, JsonValue]:
         "high": row.high,
         "cases": row.cases,
     }
+
+
+def _order_rows(orders: Mapping[str, Mapping[str, Any]]) -> list[TableRow]:
+    """One row a kind of request: its order, the best baseline, and the difference on held-back requests."""
+    return [
+        {
+            "kind": kind,
+            "ordered by": choice["order"],
+            "requests": choice["questions"],
+            "NDCG@20": f"{float(choice['value']):.4f}",
+            "best baseline": f"{choice['baseline']} {float(choice['baseline_value']):.4f}",
+            "difference": format_difference(*(float(choice[name]) for name in ("difference", "low", "high"))),
+        }
+        for kind, choice in orders.items()
+    ]
 
 
 def _calibration(found: Reliability | None) -> dict[str, float] | None:
