@@ -29,7 +29,7 @@ _TEXTS_BUILT, _TEXTS_READ, _TEXTS_KEPT = 3, 3.7, 2.6  # text vectors, times thei
 _PAIRS, _PAIRS_OF_ACTION = 170_000_000, 4_300  # pairs of actions: those counted at a time, those of one
 _STEP_COPIES = 2.5  # what autograd keeps of a step, times its arrays
 _SCORES = 8_000_000  # cells of cases and items that are ranked at a time
-_RANKING_COPIES = 28  # bytes of a feature of a candidate: Feast's frame, joined, as a matrix, and split
+_RANKING_COPIES = 25  # bytes of a feature of a candidate: Feast's frame, joined, as a matrix, and split
 
 
 @dataclass(frozen=True)

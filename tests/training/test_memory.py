@@ -49,9 +49,9 @@ def test_only_what_will_be_done_is_counted() -> None:
 
 
 def test_candidates_are_no_more_than_there_are_cases() -> None:
-    """3,000 requests are asked for: 100 cases give 100, each of 200 candidates with 28 bytes a feature."""
+    """3,000 requests are asked for: 100 cases give 100, each of 200 candidates with 25 bytes a feature."""
     few, fewer = peaks(replace(SIZES, cases=100))["ranker"], peaks(replace(SIZES, cases=50))["ranker"]
-    assert few - fewer == 50 * 200 * len(RANKING_FEATURES) * 28
+    assert few - fewer == 50 * 200 * len(RANKING_FEATURES) * 25
     assert peaks(replace(SIZES, cases=3000))["ranker"] == peaks(replace(SIZES, cases=4000))["ranker"]
 
 
