@@ -35,9 +35,9 @@ class HomePaths:
         return self.features / view / "rows.parquet"
 
     @property
-    def leave_one_out(self) -> Path:
-        """A home of its own: the log without each user's test moment, and the features made of it."""
-        return self.home / "leave-one-out"
+    def without_test(self) -> Path:
+        """A home of its own in which no test has begun, for the features that a training reads."""
+        return self.home / "without-test"
 
     @property
     def feast_registry(self) -> Path:

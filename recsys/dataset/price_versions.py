@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import BoolArray, Column, IntArray, combined
 from recsys.dataset.row_versions import (
     ImportedVersions,
     differs,
+    newest_apart,
     places_of,
     sorted_versions,
     with_dates,
@@ -28,7 +28,7 @@ def catalog_versions(earlier: pa.Table, newest: pa.Table) -> tuple[pa.Table, pa.
     Each has the date from which the catalog said so.
     """
     table = sorted_versions(without_prices(pa.concat_tables([earlier, newest])), columns.ITEM_ID)
-    return _apart(table.filter(pa.array(differs(table))), newest)
+    return newest_apart(table.filter(pa.array(differs(table))), newest)
 
 
 def with_event_prices(versions: ImportedVersions, prices: pa.Table, streamed: pa.Table) -> ImportedVersions:
@@ -55,7 +55,7 @@ def with_event_prices(versions: ImportedVersions, prices: pa.Table, streamed: pa
     rows = with_dates(table.take(pa.array(content[kept])), at[kept])
     costs = combined(prices[columns.PRICE_MICROS]).take(pa.array(price[kept], mask=price[kept] < 0))
     rows = sorted_versions(_priced(rows, costs), columns.ITEM_ID)
-    earlier, newest = _apart(rows, versions.newest)
+    earlier, newest = newest_apart(rows, versions.newest)
     return replace(versions, newest=newest, earlier=earlier)
 
 
@@ -74,16 +74,6 @@ def _carried(values: IntArray, new: BoolArray) -> IntArray:
     place = np.maximum.accumulate(np.where(values >= 0, rows, -1))
     start = np.maximum.accumulate(np.where(new, rows, 0))
     return np.where(place >= start, values[place], -1)
-
-
-def _apart(table: pa.Table, present: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Of sorted versions all but the newest ones of the items of `present`, and those."""
-    last = np.ones(len(table), bool)
-    ids = table[columns.ITEM_ID]
-    if len(table):
-        last[:-1] = np.asarray(pc.not_equal(ids.slice(1), ids.slice(0, len(table) - 1)))
-    newest = pa.array(last & (places_of(ids, present[columns.ITEM_ID]) >= 0))
-    return table.filter(pc.invert(newest)), table.filter(newest)
 
 
 def _priced(rows: pa.Table, prices: Column) -> pa.Table:

@@ -121,6 +121,16 @@ def differs(table: pa.Table) -> BoolArray:
     return np.append(True, ~equal_rows(table.slice(1), table.slice(0, len(table) - 1)))
 
 
+def newest_apart(versions: pa.Table, present: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Sorted `versions` without the newest ones of the keys of `present`, and those."""
+    key = versions.column_names[0]
+    last, keys = np.ones(len(versions), bool), versions[key]
+    if len(versions):
+        last[:-1] = np.asarray(pc.not_equal(keys.slice(1), keys.slice(0, len(versions) - 1)))
+    newest = pa.array(last & (places_of(keys, present[key]) >= 0))
+    return versions.filter(pc.invert(newest)), versions.filter(newest)
+
+
 def places_of(keys: Column, among: Column) -> Any:
     """Returns (N,) where each of `keys` lies in `among`, -1 = nowhere."""
     places = pc.index_in(combined(keys), value_set=combined(among))

@@ -201,7 +201,14 @@ def test_a_time_split_trains_the_same_whatever_comes_after_the_cut(tmp_path: Pat
 
     changed = World(
         another(shop.rows, later),
-        [*shop.properties, *((101.0, item, "brand", "another") for item in range(0, ITEMS, 3))],
+        [
+            *shop.properties,
+            *(
+                (101.0, item, name, "another")
+                for item in range(0, ITEMS, 3)
+                for name in ("brand", "category")
+            ),
+        ],
         another(shop.live, later),
     )
     known = trained(tmp_path / "known", shop, "time-split")

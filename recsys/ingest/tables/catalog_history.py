@@ -15,20 +15,21 @@ from recsys.ingest.tables.catalog import canonical_items, items_without_rows
 
 
 def item_history(versions: pa.Table, source: ItemSource, items: pa.Table, shift: int) -> pa.Table:
-    """The dated rows of `ITEM_SCHEMA` of raw `versions` that say something new; `at` is null if undated.
+    """The dated rows of `ITEM_SCHEMA` of raw `versions` that say something new, by item and date.
 
     Args:
         versions: see `pivot_long_table`.
-        items: the newest rows. Ready vectors from files of their own are those of every version.
+        items: the newest rows, all of one date, which is that of what has no time. Ready vectors from files
+            of their own are those of every version.
         shift: microseconds by which the shop's log is moved.
     """
-    ids = combined(as_ids(versions[source.id]).texts)
+    ids, known_at = combined(as_ids(versions[source.id]).texts), items[columns.AT].cast(pa.int64())[0].as_py()
     parts = [ITEM_SCHEMA.empty_table()]
     for rows in _turns(np.asarray(combined(ids.dictionary_encode()).indices.fill_null(-1))):
         table, _, _ = canonical_items(versions.take(pa.array(rows)), source)  # each item once
         place = places_of(table[columns.ITEM_ID], pa.chunked_array([ids.take(pa.array(rows))]))
         at = versions[AT].to_numpy()[rows][place]
-        instants = pa.array(at + shift, mask=at == UNDATED).cast(INSTANT)
+        instants = pa.array(np.where(at == UNDATED, known_at, at + shift)).cast(INSTANT)
         parts.append(conform_table(table.append_column(columns.AT, instants), ITEM_SCHEMA, "items"))
     table = pa.concat_tables(parts)
     table = table.filter(pc.is_in(table[columns.ITEM_ID], value_set=combined(items[columns.ITEM_ID])))
@@ -37,7 +38,7 @@ def item_history(versions: pa.Table, source: ItemSource, items: pa.Table, shift:
         vectors = combined(items[columns.VECTORS]).take(pa.array(place))
         column = table.column_names.index(columns.VECTORS)
         table = table.set_column(column, table.schema.field(columns.VECTORS), vectors)
-    table = _undated_first(table)
+    table = last_of(sorted_versions(table, columns.ITEM_ID), [columns.ITEM_ID, columns.AT])
     return table.filter(pa.array(differs(table)))
 
 
@@ -55,11 +56,6 @@ def dated_by_files(
     none = ITEM_SCHEMA.empty_table()
     if history is None or not len(history):
         return items, none
-    history = history.set_column(
-        history.column_names.index(columns.AT),
-        history.schema.field(columns.AT),
-        history[columns.AT].fill_null(known_at),
-    )
     newest = last_of(history, [columns.ITEM_ID])
     at = items[columns.AT].cast(pa.int64()).to_numpy().copy()
     place = places_of(items[columns.ITEM_ID], newest[columns.ITEM_ID])
@@ -81,11 +77,6 @@ def _turns(item: IntArray) -> list[IntArray]:
     turn = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
     by_turn = order[np.argsort(turn, kind="stable")]
     return np.split(by_turn, np.cumsum(np.bincount(turn))[:-1]) if len(codes) else []
-
-
-def _undated_first(table: pa.Table) -> pa.Table:
-    keys = [(columns.ITEM_ID, "ascending"), (columns.AT, "ascending")]
-    return table.take(pc.sort_indices(table, sort_keys=keys, null_placement="at_start"))
 
 
 def _neighbours(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

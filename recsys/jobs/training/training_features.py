@@ -1,22 +1,24 @@
-"""The feature rows that a training reads: under leave-one-out those of a log without the test moments.
+"""The feature rows that a training reads: those of the home, or of a home inside of it without the test.
 
-There each user has a test of their own, and the rows of an item count what all of its users did. Made of the
-whole log, they would tell of one user's test in the training of another.
+Rows of an instant are made of what came before it, with two exceptions. Under leave-one-out each user has a
+test of their own, and the rows of an item count what all of its users did: they would tell of one user's test
+in the training of another. And the categories that users prefer, and which ready vectors there are, are those
+of the newest catalog.
 """
 
 import json
 import logging
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import atomic, columns
+from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.dataset.price_versions import catalog_versions, with_event_prices
-from recsys.dataset.row_versions import ImportedVersions
+from recsys.dataset.row_versions import ImportedVersions, changes_of, newest_apart
 from recsys.dataset.schemas import EVENT_SCHEMA, USER_SCHEMA
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import TEST, Split, leave_one_out_parts
@@ -33,6 +35,7 @@ from recsys.stores.lake.dataset_files import (
     MAPPING_FILE,
     load_earlier_items,
     load_imported_items,
+    load_item_versions,
     save_earlier,
     save_items,
 )
@@ -49,30 +52,41 @@ def open_training_features(
 ) -> OfflineFeatures:
     """The features to train on, built and applied; those of the home itself are too, for the test.
 
-    Where the data has no clock no feature is counted over time, and where Feast's registry is not in the home
-    there can be only one set of rows: both train on the features of the home.
+    Where Feast's registry is not in the home there can be only one set of rows: the home's, with a warning.
     """
     build_features(settings, progress)
     features = OfflineFeatures(settings)
     features.apply()
-    if split.test_start is not None or shop.info.clock == "order":
+    if not _knows_test(settings.paths, shop, split):
         return features
     if not keeps_registry_at_home(settings):
         log.warning(
-            "Feast's registry is not in the home, so leave-one-out trains on features that count what other "
-            "users did in their tests. Use --protocol time-split, or keep the registry in the home."
+            "Feast's registry is not in the home, so training reads features that know something of the "
+            "test: under leave-one-out what other users did in theirs, else categories that changed since "
+            "it began. Keep the registry in the home."
         )
         return features
-    return OfflineFeatures(_without_tests(settings, shop, progress))
+    return OfflineFeatures(_without_test(settings, shop, split, progress))
 
 
-def _without_tests(settings: Settings, shop: Shop, progress: Progress) -> Settings:
-    """The settings of a home inside of the home, whose log ends before each user's test moment."""
-    paths, own = settings.paths, settings.model_copy(update={"home": settings.paths.leave_one_out})
-    folder, made_of = own.paths.home, _made_of(settings, shop)
+def _knows_test(paths: HomePaths, shop: Shop, split: Split) -> bool:
+    """Whether feature rows of before a test may depend on it; without a clock none is counted over time."""
+    if shop.info.clock == "order" or not len(split.test):
+        return False
+    if split.test_start is None:
+        return True
+    versions = load_item_versions(paths)
+    changed = (changes_of(versions, name) for name in (columns.CATEGORY, columns.VECTORS))
+    return any((_micros(table) >= split.test_start).any() for table in changed)
+
+
+def _without_test(settings: Settings, shop: Shop, split: Split, progress: Progress) -> Settings:
+    """The settings of a home inside of the home, in which the test has not begun."""
+    paths, own = settings.paths, settings.model_copy(update={"home": settings.paths.without_test})
+    folder, made_of = own.paths.home, _made_of(settings, shop, split)
     if not (folder / _MADE_OF).exists() or (folder / _MADE_OF).read_text("utf-8") != made_of:
         shutil.rmtree(folder, ignore_errors=True)
-        _write_home(paths, own.paths, shop)
+        _write_home(paths, own.paths, shop, split)
         atomic.write_text(folder / _MADE_OF, made_of)
     build_features(own, progress)
     own.paths.features.mkdir(parents=True, exist_ok=True)
@@ -81,45 +95,54 @@ def _without_tests(settings: Settings, shop: Shop, progress: Progress) -> Settin
     return own
 
 
-def _made_of(settings: Settings, shop: Shop) -> str:
+def _made_of(settings: Settings, shop: Shop, split: Split) -> str:
     """What the inner home depends on."""
     inputs = {view: fingerprint(each) for view, each in view_inputs(settings, with_text=True).items()}
-    return json.dumps([inputs, shop.info.mapping_sha256, shop.info.imported_at.isoformat()])
+    imported = [shop.info.mapping_sha256, shop.info.imported_at.isoformat()]
+    return json.dumps([inputs, imported, split.protocol, split.test_start])
 
 
-def _write_home(paths: HomePaths, own: HomePaths, shop: Shop) -> None:
-    events = _events_before_tests(paths, shop)
+def _write_home(paths: HomePaths, own: HomePaths, shop: Shop, split: Split) -> None:
+    events = _events_before_test(paths, shop, split)
     EventLake(own.lake, durable=False).append(events)
-    newest, earlier = load_imported_items(paths), load_earlier_items(paths)
-    mapping = load_mapping(str(paths.data / MAPPING_FILE))
-    if mapping.items.price is not None and mapping.items.price.source == "events":
-        earlier, newest = catalog_versions(earlier, newest)
-        prices = UnitPrices()
-        prices.add(events, EVENT_SCHEMA.empty_table())
-        end = int(pc.max(events[columns.AT].cast(pa.int64())).as_py())
-        streamed = item_log(paths).newest(newest.slice(0, 0))
-        versions = ImportedVersions(newest, earlier, 0, 0, 0)
-        versions = with_event_prices(versions, prices.versions(end), streamed)
-        newest, earlier = versions.newest, versions.earlier
+    imported = pa.concat_tables(_imported_versions(paths, events, split))
+    versions = item_log(paths).over(imported)
+    if split.test_start is not None:
+        versions = versions.filter(pa.array(_micros(versions) < split.test_start))
+    earlier, newest = newest_apart(versions, versions)
     save_items(own, newest)
     save_earlier(own, earlier, USER_SCHEMA.empty_table())
-    for shared, place in ((paths.item_log, own.item_log), (paths.text_vectors, own.text_vectors)):
-        _link(shared, place)
+    paths.text_vectors.mkdir(parents=True, exist_ok=True)
+    own.text_vectors.symlink_to(paths.text_vectors, target_is_directory=True)  # no text is encoded twice
 
 
-def _events_before_tests(paths: HomePaths, shop: Shop) -> pa.Table:
-    """The log as it happened, each user's up to, not including, the test moment."""
-    interactions = shop.interactions
+def _imported_versions(paths: HomePaths, events: pa.Table, split: Split) -> tuple[pa.Table, pa.Table]:
+    """The earlier and the newest items of the import, with prices that only `events` tell where events do."""
+    earlier, newest = load_earlier_items(paths), load_imported_items(paths)
+    price = load_mapping(str(paths.data / MAPPING_FILE)).items.price
+    if split.test_start is not None or price is None or price.source != "events":
+        return earlier, newest  # a price of an instant is that of what was paid before it
+    earlier, newest = catalog_versions(earlier, newest)
+    prices = UnitPrices()
+    prices.add(events, EVENT_SCHEMA.empty_table())
+    streamed = item_log(paths).newest(newest.slice(0, 0))
+    told = prices.versions(int(_micros(events).max()))
+    found = with_event_prices(ImportedVersions(newest, earlier, 0, 0, 0), told, streamed)
+    return found.earlier, found.newest
+
+
+def _events_before_test(paths: HomePaths, shop: Shop, split: Split) -> pa.Table:
+    """The log as it happened, up to the test; under leave-one-out each user's up to the user's own."""
+    events, interactions = open_lake(paths).read_as_happened(), shop.interactions
+    if split.test_start is not None:
+        return events.filter(pa.array(_micros(events) < split.test_start))
     tested = leave_one_out_parts(interactions) == TEST
     ends = np.full(len(interactions.users), NEVER, np.int64)
     ends[interactions.user_index[tested]] = interactions.at[tested]
-    events = open_lake(paths).read_as_happened()
     names = pa.array(interactions.users.ids, pa.string())
     user = pc.index_in(events[columns.USER_ID], value_set=names).fill_null(0).to_numpy()
-    return events.filter(pa.array(events[columns.AT].cast(pa.int64()).to_numpy() < ends[user]))
+    return events.filter(pa.array(_micros(events) < ends[user]))
 
 
-def _link(shared: Path, place: Path) -> None:
-    shared.mkdir(parents=True, exist_ok=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(shared, target_is_directory=True)
+def _micros(table: pa.Table) -> IntArray:
+    return np.asarray(table[columns.AT].cast(pa.int64()).to_numpy(), np.int64)
