@@ -199,18 +199,9 @@ def test_a_time_split_trains_the_same_whatever_comes_after_the_cut(tmp_path: Pat
     def later(row: Row) -> bool:
         return row.at >= CUT
 
-    changed = World(
-        another(shop.rows, later),
-        [
-            *shop.properties,
-            *(
-                (101.0, item, name, "another")
-                for item in range(0, ITEMS, 3)
-                for name in ("brand", "category")
-            ),
-        ],
-        another(shop.live, later),
-    )
+    names = ("brand", "category")
+    properties = [(101.0, item, name, "another") for item in range(0, ITEMS, 3) for name in names]
+    changed = World(another(shop.rows, later), [*shop.properties, *properties], another(shop.live, later))
     known = trained(tmp_path / "known", shop, "time-split")
     assert trained(tmp_path / "changed", changed, "time-split") == known
     row = next(place for place, row in enumerate(shop.rows) if row.kind == "sale" and 70 < row.day < 79)

@@ -31,7 +31,12 @@ brand = "brand"
 long = { name = "property", value = "value", time = "since" }
 """
 PRICED = MAPPING + 'price = { from = "events" }\n'
-EVENTS = "who,what,at,paid\nann,tea,2026-01-02,4\nbob,tea,2026-01-20,6\nann,tea,2026-02-10,6\nbob,oil,2026-02-11,3\n"
+EVENTS = """who,what,at,paid
+ann,tea,2026-01-02,4
+bob,tea,2026-01-20,6
+ann,tea,2026-02-10,6
+bob,oil,2026-02-11,3
+"""
 PROPERTIES = """item,property,value,since
 tea,title,Tea,2025-12-01
 tea,brand,Leaf,2025-12-01
