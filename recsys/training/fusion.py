@@ -69,7 +69,7 @@ def train_fusion(
         signals: (R, C, S) float32. labels: (R, C) whether a candidate came true.
         mask: (R, C) false for padding.
         targets: (R,) how many items came true, candidates or not.
-        held: (R,) requests that nothing is learned from.
+        held: (R,) requests that nothing is learned from: they choose the epoch and the cold weight.
         users: (R,) the user of each request; None = another one each time.
     """
     curves = Curves("fusion", MONITOR)

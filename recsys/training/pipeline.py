@@ -14,7 +14,7 @@ from recsys.models.manifest import Manifest
 from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.job import TrainingJob
-from recsys.training.requests import HeldOutUsers
+from recsys.training.requests import CHOOSING_SHARE, HELD_OUT_SHARE, HeldOutUsers
 from recsys.training.retriever.loop import Validate
 from recsys.training.retriever.warm_start import has_new_actions, trained_until
 from recsys.training.stages.first_stage import build_first_stage
@@ -71,8 +71,10 @@ def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
     rng = np.random.default_rng(settings.seed)
     asked = read_validation_cases(job, rng, settings.requests)
     ids = job.shop.interactions.users.ids
-    held = HeldOutUsers.share_of(ids[user] for user in np.unique(asked.cases.user_index).tolist())
-    requests = read_signal_requests(job, early, asked, held)
+    users = [ids[user] for user in np.unique(asked.cases.user_index).tolist()]
+    choosing = HeldOutUsers.share_of(users, CHOOSING_SHARE)
+    held = HeldOutUsers.share_of(users, HELD_OUT_SHARE, choosing.last)
+    requests = read_signal_requests(job, early, asked, choosing, held)
     if "learning" not in settings.without:
         train_fusion_stage(job, early, requests)  # in place
     better_by_ranker: frozenset[str] = frozenset()

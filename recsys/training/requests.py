@@ -17,7 +17,10 @@ from recsys.dataset.split import Split
 from recsys.instants import DAY
 
 WEEK_MICROS = 7 * DAY
-HELD_OUT_SHARE = 0.25  # of the users with requests to learn from
+# Of the users with requests to learn from. Those that fusion's epoch is chosen on are others than those that
+# it is compared with the ranker and the baselines on: what was chosen as the best of many looks better than
+# it is.
+CHOOSING_SHARE, HELD_OUT_SHARE = 0.15, 0.2
 
 
 @dataclass(frozen=True)
@@ -64,29 +67,32 @@ def join_ranking_data(parts: list[RankingData]) -> RankingData:
 
 @dataclass(frozen=True)
 class HeldOutUsers:
-    """Users whose requests nothing is learned from: they choose epochs and orders, and fit the calibration.
+    """Some users by the hashes of their ids: those whose requests nothing is learned from.
 
     Users are held out as a whole: one has several requests, about windows that overlap, and what is learned
     from one request would be tested on the next. Who they are depends on their ids alone, so that fusion, the
     ranker and logged responses agree on it, and events of others change nothing.
 
     Attributes:
-        last: the largest hash of an id that is held out; -1 = nobody.
+        above, last: the hashes h of the ids that are held out: above < h <= last.
     """
 
-    last: int
+    above: int = -1
+    last: int = -1
 
     @classmethod
-    def share_of(cls, ids: Iterable[str], share: float = HELD_OUT_SHARE) -> "HeldOutUsers":
-        """The `share` of the users `ids` with the smallest hashes."""
+    def share_of(cls, ids: Iterable[str], share: float, above: int = -1) -> "HeldOutUsers":
+        """A `share` of the users `ids`: those with the smallest hashes above `above`."""
         hashes = np.sort(_hashes(ids))
         count = int(len(hashes) * share)
-        return cls(int(hashes[count - 1]) if count else -1)
+        rest = hashes[hashes > above][:count]
+        return cls(above, int(rest[-1]) if len(rest) else above)
 
     def of(self, ids: Sequence[str], users: IntArray) -> BoolArray:
         """(R,) whether the users (R,), indexes into `ids`, are held out."""
         distinct, place = np.unique(users, return_inverse=True)
-        held: BoolArray = _hashes(ids[user] for user in distinct.tolist()) <= self.last
+        hashes = _hashes(ids[user] for user in distinct.tolist())
+        held: BoolArray = (hashes > self.above) & (hashes <= self.last)
         return held[place]
 
 

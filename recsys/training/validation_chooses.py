@@ -43,7 +43,8 @@ def train_validation_chooses(job: TrainingJob, evaluated: Bundle, folder: Path) 
     asked = read_validation_cases(
         job, np.random.default_rng(job.settings.fusion.seed), job.settings.fusion.requests
     )
-    parts = list(read_signal_requests(job, bundle, asked, HeldOutUsers(-1)).values())
+    nobody = HeldOutUsers()
+    parts = list(read_signal_requests(job, bundle, asked, nobody, nobody).values())
     signals, labels, mask, targets = (
         torch.from_numpy(np.concatenate([getattr(part, name) for part in parts]))
         for name in ("signals", "labels", "mask", "targets")

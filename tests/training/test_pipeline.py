@@ -162,13 +162,13 @@ def test_what_was_shown_is_learned_from_beside_the_cases(tmp_path: Path) -> None
     shop = two_tastes()
     work, _ = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
-    plain = build_ranking_set(work, bundle, HeldOutUsers(-1))
+    plain = build_ranking_set(work, bundle, HeldOutUsers())
     shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY) for n in range(4)]
     shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY)]
     shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1)]
     events = pd.DataFrame(shown, columns=list(FEEDBACK_COLUMNS))
     feedback = build_feedback(events, events.iloc[:0][list(SHOWN_COLUMNS)], shop.interactions.items)
-    data = build_ranking_set(replace(work, feedback=feedback), bundle, HeldOutUsers(-1))
+    data = build_ranking_set(replace(work, feedback=feedback), bundle, HeldOutUsers())
     assert len(data.labels) == len(plain.labels) + 4
     np.testing.assert_array_equal(data.features[: len(plain.labels)], plain.features)
     assert data.mask[-4:].sum(1).tolist() == [2, 1, 1, 1]
@@ -263,7 +263,7 @@ def test_too_few_requests_by_the_settings_are_said_to_be_that(
         assert bundle.ranker is None
         assert "or raise ranker.requests above 10, and train again" in caplog.text
         parent = replace(bundle, ranker=Ranker(RankerShape()))
-        assert train_ranker_stage(replace(work, parent=parent), bundle, HeldOutUsers(-1))[0].ranker is None
+        assert train_ranker_stage(replace(work, parent=parent), bundle, HeldOutUsers())[0].ranker is None
     assert "'b1' has one. Raise incremental.validation_days and train again" in caplog.text
 
 

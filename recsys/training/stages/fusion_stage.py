@@ -1,7 +1,7 @@
 """Fusion: learns to weigh the signals, on candidates of cases of the validation period."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -23,7 +23,8 @@ class SignalRequests:
     Attributes:
         signals: (R, C, S). labels: (R, C) whether a candidate came true. mask: (R, C) false for padding.
         targets: (R,) how many items came true, candidates or not.
-        users: (R,) the user of each. held: (R,) of a user who is held out.
+        users: (R,) the user of each. choosing: (R,) of a user on whom fusion's epoch is chosen.
+        held: (R,) of a user who is held out from that as well.
     """
 
     signals: FloatArray
@@ -31,11 +32,16 @@ class SignalRequests:
     mask: BoolArray
     targets: IntArray
     users: IntArray
+    choosing: BoolArray
     held: BoolArray
+
+    def take(self, rows: BoolArray) -> "SignalRequests":
+        """Those where `rows` (R,) holds."""
+        return SignalRequests(*(getattr(self, part.name)[rows] for part in fields(self)))
 
 
 def read_signal_requests(
-    job: TrainingJob, bundle: Bundle, asked: ValidationCases, held: HeldOutUsers
+    job: TrainingJob, bundle: Bundle, asked: ValidationCases, choosing: HeldOutUsers, held: HeldOutUsers
 ) -> Mapping[str, SignalRequests]:
     """The requests of each kind that service is asked in this shop.
 
@@ -56,15 +62,15 @@ def read_signal_requests(
                 past, histories.take(rows), without, settings.candidates, job.progress
             )
             labels, targets = labels_of(part, candidates), target_counts(part, without)
-            of_held = held.of(interactions.users.ids, part.user_index)
-            parts.append((signals, labels, candidates > 0, targets, part.user_index, of_held))
+            apart = [users.of(interactions.users.ids, part.user_index) for users in (choosing, held)]
+            parts.append((signals, labels, candidates > 0, targets, part.user_index, *apart))
         found[kind] = SignalRequests(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     return found
 
 
 def train_fusion_stage(job: TrainingJob, bundle: Bundle, requests: Mapping[str, SignalRequests]) -> None:
-    """Trains the bundle's fusion in place and leaves its curves in the run's folder."""
-    parts = list(requests.values())
+    """Trains the bundle's fusion in place, without held-out users; leaves its curves in the run's folder."""
+    parts = [part.take(~part.held) for part in requests.values()]
     curves = train_fusion(
         bundle.fusion,
         np.concatenate([part.signals for part in parts]),
@@ -72,7 +78,7 @@ def train_fusion_stage(job: TrainingJob, bundle: Bundle, requests: Mapping[str, 
         np.concatenate([part.mask for part in parts]),
         np.concatenate([part.targets for part in parts]),
         job.settings.fusion,
-        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.choosing for part in parts]),
         np.concatenate([part.users for part in parts]),
         job.progress,
     )

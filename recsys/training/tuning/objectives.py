@@ -30,7 +30,7 @@ from recsys.training.feature_reads import read_histories, read_ranking_features
 from recsys.training.job import TrainingJob
 from recsys.training.pipeline import train_bundle
 from recsys.training.ranker import train_ranker
-from recsys.training.requests import HeldOutUsers
+from recsys.training.requests import HELD_OUT_SHARE, HeldOutUsers
 from recsys.training.scorers import seen_lists
 from recsys.training.stages.ranking_set import build_ranking_set
 from recsys.tuning_space import Choice, Range, Space
@@ -118,7 +118,8 @@ def ranker_objective(trials: Trials) -> Objective:
     job, cases = trials.job, trials.cases
     bundle = _train_first_stage(job)
     ids = job.shop.interactions.users.ids
-    held = HeldOutUsers.share_of(ids[user] for user in np.unique(job.split.validation.user_index).tolist())
+    users = np.unique(job.split.validation.user_index).tolist()
+    held = HeldOutUsers.share_of((ids[user] for user in users), HELD_OUT_SHARE)
     data = build_ranking_set(job, bundle, held)
     candidates, scores = _served_candidates(job, bundle, cases)
     matrix = read_ranking_features(job.features, job.shop.interactions, cases, candidates)
