@@ -161,8 +161,8 @@ def _stages(ranker: bool | None) -> list[str]:
             "held out."
         )
     stages.append(
-        "For each kind of request an order is chosen on held-back requests: a learned one, unless it loses to "
-        "a baseline."
+        "For each kind of request an order is chosen on held-back requests: a learned one, unless it loses "
+        "to a baseline."
     )
     return [*stages, last]
 

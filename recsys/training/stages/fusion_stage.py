@@ -43,17 +43,16 @@ class SignalRequests:
 def read_signal_requests(
     job: TrainingJob, bundle: Bundle, asked: ValidationCases, choosing: HeldOutUsers, held: HeldOutUsers
 ) -> Mapping[str, SignalRequests]:
-    """The requests of each kind that service is asked in this shop.
+    """The requests of each kind: each case asks for what comes next, and for what comes next that is new.
 
-    Where people buy again each case counts twice: for what comes next, and for what comes next that is new.
-    The second would drown in the first.
+    A request may ask for either in any shop. Where people buy again the second would drown in the first; where
+    they do not, the first teaches that what a user had is not what comes next.
     """
     interactions, settings = job.shop.interactions, job.settings.fusion
     cases, histories = asked.cases, asked.histories
     seen = seen_lists(interactions, cases)
-    kinds = {REPEATS_KEPT: None, REPEATS_REMOVED: seen} if job.shop.info.repeats else {REPEATS_REMOVED: seen}
     found = {}
-    for kind, excluded in kinds.items():
+    for kind, excluded in ((REPEATS_KEPT, None), (REPEATS_REMOVED, seen)):
         parts = []
         for rows, past in bundles_as_of(job, bundle, cases):
             without = excluded and [excluded[row] for row in rows]
