@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recsys.dataset.interactions import Histories
 from recsys.errors import ArtifactMismatchError
 from recsys.models.fusion import Fusion, initial_fusion
+from recsys.models.own_signals import moments_back
 from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
@@ -20,7 +21,6 @@ from recsys.models.signals import (
     TOGETHER,
     WORDS,
     UserSignals,
-    moments_back,
 )
 from tests.tiny_bundle import tiny_bundle
 
