@@ -246,7 +246,7 @@ class Recommender:
         rows = self._read_items(candidates.index, read)
         scores, probabilities = score_candidates(
             self.bundle,
-            self.catalog.popularity,
+            self.catalog.visitor_scores,
             profile,
             candidates,
             signals,
