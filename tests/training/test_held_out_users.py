@@ -43,9 +43,7 @@ def test_all_requests_of_a_user_are_held_out_or_none(ids: list[str], asked: list
 
 @given(names, st.floats(0, 1), st.floats(0, 1))
 def test_of_two_shares_the_smaller_is_within_the_larger(ids: list[str], one: float, other: float) -> None:
-    smaller, larger = (
-        held_ids(HeldOutUsers.share_of(ids, share), ids) for share in sorted((one, other))
-    )
+    smaller, larger = (held_ids(HeldOutUsers.share_of(ids, share), ids) for share in sorted((one, other)))
     assert smaller <= larger
 
 

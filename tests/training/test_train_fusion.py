@@ -90,7 +90,9 @@ def test_an_expert_that_is_left_out_is_not_heard() -> None:
 def test_from_held_out_requests_nothing_is_learned() -> None:
     first, other = world("text"), world("network", seed=5)
     held = np.arange(REQUESTS) % 4 == 0
-    mixed = tuple(np.where(held.reshape(-1, *(1,) * (a.ndim - 1)), b, a) for a, b in zip(first, other, strict=True))
+    mixed = tuple(
+        np.where(held.reshape(-1, *(1,) * (a.ndim - 1)), b, a) for a, b in zip(first, other, strict=True)
+    )
     fusions, losses = [initial_fusion(8), initial_fusion(8)], []
     for fusion, data in zip(fusions, (first, mixed), strict=True):
         curves = train_fusion(fusion, *data, SETTINGS, held)
@@ -107,7 +109,9 @@ def test_where_nobody_is_held_out_the_prior_stays() -> None:
     assert fusion.shape == initial_fusion(8).shape
 
 
-def cold_or_warm(cold_in_training: float, cold_held_out: float, popularity: float) -> tuple[World, np.ndarray]:
+def cold_or_warm(
+    cold_in_training: float, cold_held_out: float, popularity: float
+) -> tuple[World, np.ndarray]:
     """Of two candidates, one without events and one with 100, the cold one comes true in such shares.
 
     Every fourth request is held out. Nothing else tells the two apart than the warm one's popularity lately.
