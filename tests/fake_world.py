@@ -24,6 +24,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest
 from recsys.models.neighbours import Neighbours
+from recsys.models.ranker import RankerShape
 from recsys.models.signals import SignalTables
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
@@ -70,15 +71,13 @@ class FeatureRanker:
 
     def __init__(self, feature: str = columns.RETRIEVAL_SCORE) -> None:
         self._column = columns.RANKING_FEATURES.index(feature)
+        self.shape = RankerShape()
 
     def score(self, features: np.ndarray) -> np.ndarray:
         assert features.shape[1] == len(columns.RANKING_FEATURES)
         return np.nan_to_num(features[:, self._column])
 
-    def ordering(self, fused: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        return scores
-
-    def calibrated(self, scores: np.ndarray) -> np.ndarray:
+    def calibrated(self, scores: np.ndarray, kind: int = 0) -> np.ndarray:
         return 1 / (1 + np.exp(-scores))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys import columns
-from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.online_features import FeatureRows
@@ -55,8 +55,7 @@ class Catalog:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
         popularity: (N + 1,) float64, comparable among items only: the bundle's, or what is popular now.
         by_popularity: (N,) item indexes, the most popular first, lately or of all time as the bundle was
-        found
-            to do better.
+            found to do better.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -67,9 +66,9 @@ class Catalog:
         self.brands = CategoricalColumn.of(items.brands)
         self._with_attribute = _postings(items.attributes)
         self._attribute_names = {name for name, _ in self._with_attribute}
-        self._all_time: FloatArray | None = None
+        self._all_time: DoubleArray | None = None
         if bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME:
-            self._all_time = bundle.signal_tables.item_events
+            self._all_time = bundle.signal_tables.item_events.astype(np.float64)
         self._sort(bundle.popularity.astype(np.float64))
 
     def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
@@ -87,7 +86,7 @@ class Catalog:
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
         if self._all_time is not None:
-            other._all_time = np.concatenate([self._all_time, np.zeros(len(new), np.float32)])
+            other._all_time = np.concatenate([self._all_time, np.zeros(len(new))])
         other.by_popularity = np.concatenate([self.by_popularity, new])
         before = self.categories.codes[index[index < len(self)]]
         other._by_category = dict(self._by_category)
@@ -104,10 +103,14 @@ class Catalog:
 
     def _sort(self, popularity: DoubleArray) -> None:
         self.popularity = popularity
-        sorted_by = popularity if self._all_time is None else self._all_time
-        order = np.argsort(-sorted_by, kind="stable")
+        order = np.argsort(-self.visitor_scores, kind="stable")
         self.by_popularity: IntArray = order[order > 0]
         self._by_category = _grouped(self.categories.codes, self.by_popularity)
+
+    @property
+    def visitor_scores(self) -> DoubleArray:
+        """(N + 1,) what `by_popularity` is ordered by."""
+        return self.popularity if self._all_time is None else self._all_time
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -93,15 +93,17 @@ class Recommender:
             known = index[~new]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
-            other._sources = self._sources.with_bundle(other.bundle, other.catalog, touched)
+            other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, touched)
         return other
 
     def with_popularity(self, popularity: DoubleArray) -> "Recommender":
-        """The same with another popularity (N + 1,): what unknown users get, and a signal for the others."""
+        """The same with another popularity (N + 1,): what unknown users get, and a signal for the others.
+
+        `bundle` keeps that of training's end, from which the next popularity is reckoned.
+        """
         other = copy(self)
-        other.bundle = self.bundle.with_arrays(popularity=popularity.astype(np.float32))
         other.catalog = self.catalog.with_popularity(popularity)
-        other._sources = self._sources.with_bundle(other.bundle, other.catalog, np.zeros(0, np.int64))
+        other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
@@ -244,7 +246,7 @@ class Recommender:
         rows = self._read_items(candidates.index, read)
         scores, probabilities = score_candidates(
             self.bundle,
-            self.catalog.popularity,
+            self.catalog.visitor_scores,
             profile,
             candidates,
             signals,
@@ -310,3 +312,8 @@ class Recommender:
         pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
         vectors = self.bundle.signal_tables.item_vectors[pool]
         return ranked.take(diversify_items(vectors, count, strength))
+
+
+def _as_of_now(recommender: Recommender) -> Bundle:
+    """The recommender's bundle with the popularity that its catalog has."""
+    return recommender.bundle.with_arrays(popularity=recommender.catalog.popularity.astype(np.float32))

@@ -45,7 +45,7 @@ class OrderChoice(BaseModel):
         baseline: the best of the baselines there. baseline_value: its mean.
         difference: value - baseline_value. low, high: its 95% interval, questions resampled by user.
         rejected: learned orders that lost to a baseline: the upper bound of the interval was below 0.
-        questions: that it was chosen on; 0 where there were too few, and the first order was kept.
+        questions: that it was chosen on; 0 where too few users asked, and the first order was kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

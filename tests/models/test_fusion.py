@@ -1,5 +1,6 @@
 """The fused score: what each signal adds, where the gates lead, and what a user without a past gets."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ from hypothesis import strategies as st
 from recsys.dataset.interactions import Histories
 from recsys.errors import ArtifactMismatchError
 from recsys.models.fusion import Fusion, initial_fusion
+from recsys.models.own_signals import moments_back
 from recsys.models.signals import (
     ITEM_EVENTS,
     NETWORK,
+    OWN_COUNT,
     OWN_LONG,
+    OWN_RECENT,
     SIGNALS,
     TEXT,
+    TEXT_MISSING,
     TOGETHER,
     WORDS,
     UserSignals,
-    moments_back,
 )
 from tests.tiny_bundle import tiny_bundle
 
@@ -105,6 +109,38 @@ def test_a_fusion_is_rebuilt_as_it_was() -> None:
     np.testing.assert_array_equal(again.score(rows), fusion.score(rows))
     with pytest.raises(ArtifactMismatchError, match="other signals"):
         Fusion.rebuild(fusion.describe() | {"signals": ["stars"]}, fusion.state_dict())
+
+
+def test_a_fusion_of_an_earlier_version_does_not_hear_of_own_counts() -> None:
+    """Its description names the signals of then; its tensors have as many columns."""
+    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False)
+    old = Fusion(shape).eval()
+    rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
+    old.fit_statistics(torch.from_numpy(rows))
+    torch.nn.init.normal_(old.layers[-1].weight)  # type: ignore[arg-type]
+    description = old.describe()
+    assert description["signals"] == [
+        name for name in SIGNALS if name not in (OWN_COUNT, OWN_RECENT, TEXT_MISSING)
+    ]
+    of_then = dict(description["shape"])  # type: ignore[call-overload]
+    del of_then["own_counts"]
+    again = Fusion.rebuild(description | {"shape": of_then}, old.state_dict())
+    np.testing.assert_array_equal(again.score(rows), old.score(rows))
+    more = rows.copy()
+    more[:, [SIGNALS.index(OWN_COUNT), SIGNALS.index(OWN_RECENT)]] += 5
+    np.testing.assert_array_equal(again.score(more), again.score(rows))
+    np.testing.assert_array_equal(again.score_by_prior(more), again.score_by_prior(rows))
+
+
+def test_own_counts_are_heard_where_they_are_read() -> None:
+    fusion = initial_fusion(4, repeats=True)
+    rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
+    fusion.fit_statistics(torch.from_numpy(rows))
+    torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
+    for name in (OWN_COUNT, OWN_RECENT):
+        more = rows.copy()
+        more[:, SIGNALS.index(name)] += 5
+        assert (fusion.score(more) != fusion.score(rows)).all()
 
 
 def histories(*users: tuple[list[int], list[int]], request_at: int = 1000) -> Histories:

@@ -7,7 +7,7 @@ import torch
 
 from recsys.columns import PRICE_MICROS, RANKING_FEATURES, RETRIEVAL_SCORE
 from recsys.errors import ArtifactMismatchError
-from recsys.models.ranker import Ranker, RankerShape
+from recsys.models.ranker import CALIBRATED_KINDS, Ranker, RankerShape
 
 
 def features(rows: int, seed: int = 0) -> np.ndarray:
@@ -21,7 +21,7 @@ def trained_looking(seed: int = 0) -> Ranker:
     ranker = Ranker(RankerShape(hidden=16)).eval()
     ranker.fit_statistics(features(500))
     torch.nn.init.normal_(ranker.layers[-1].weight)
-    ranker.calibration.copy_(torch.tensor([0.5, -3.0]))
+    ranker.calibration.copy_(torch.tensor([[0.5, -3.0], [2.0, 1.0]]))  # of each kind of request
     return ranker
 
 
@@ -64,6 +64,18 @@ def test_probability_is_the_calibrated_score_in_the_same_order():
     scores, probabilities = ranker.score(table), ranker.probability(table)
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-(0.5 * scores - 3))), rtol=1e-5)
     assert ((probabilities > 0) & (probabilities < 1)).all()
+    np.testing.assert_allclose(ranker.probability(table, 1), 1 / (1 + np.exp(-(2 * scores + 1))), rtol=1e-4)
+
+
+def test_a_ranker_of_an_earlier_version_has_its_one_calibration_for_every_kind():
+    ranker, table = trained_looking(), features(30)
+    tensors = ranker.state_dict() | {"calibration": torch.tensor([0.5, -3.0])}
+    old = Ranker.rebuild(ranker.describe(), tensors)
+    for kind in range(CALIBRATED_KINDS):
+        np.testing.assert_array_equal(old.probability(table, kind), ranker.probability(table, 0))
+    description = ranker.describe()
+    del description["orders"]  # the first ones did not say it, and ordered
+    assert Ranker.rebuild(description, tensors).shape.orders
 
 
 def test_rebuilt_from_json_and_tensors_it_scores_the_same():

@@ -38,7 +38,7 @@ from recsys.training.stages.validation_cases import ValidationCases, bundles_as_
 
 K = 20
 METRIC = f"ndcg@{K}"
-MIN_QUESTIONS = 20  # with fewer the first learned order stays
+MIN_USERS = 20  # who asked, and are resampled; with fewer the first learned order stays
 SAMPLES = 1000  # of the bootstrap
 SIMILAR_QUESTIONS = 2000
 BLOCK_REQUESTS = 500  # scored at a time: bounds memory
@@ -86,7 +86,7 @@ def _choose(
     Args:
         values: order -> (R,) NDCG of each question. users: (R,) who asked it.
     """
-    if len(users) < MIN_QUESTIONS:
+    if len(np.unique(users)) < MIN_USERS:
         nothing = float("nan")
         return OrderChoice(
             order=learned[0],

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -156,6 +157,18 @@ def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
     slate = watch.recommender().recommend(RecommendRequest("r", None, k=3), NOW)
     assert [item.item_id for item in slate.items] == ["toast", "apple", "banana"]
     assert slate.items[0].score == pytest.approx(10.0)
+
+
+def test_a_second_look_at_what_is_popular_changes_nothing_by_itself(feeds: Feeds) -> None:
+    """What nobody took since training ages once, from the end of training on, however often one looks."""
+    watch, _ = watching(feeds, ["one"])
+    live = CatalogWatch(feeds.changes, feeds.scores, lambda: NOW + timedelta(days=14))  # a half-life
+    feeds.popular = {"toast": 1.0}
+    found = []
+    for _ in range(3):
+        watch.revise(live.apply_popularity)
+        found.append(watch.recommender().item("apple").popularity)
+    assert found == pytest.approx([4.5, 4.5, 4.5])
 
 
 def test_the_thread_looks_by_itself_survives_an_error_and_stops(feeds: Feeds) -> None:

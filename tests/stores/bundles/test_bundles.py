@@ -15,14 +15,30 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from recsys.columns import RANKING_FEATURES
 from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.bundle import Bundle
+from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.manifest import Manifest
-from recsys.models.signals import SignalTables
+from recsys.models.orders import (
+    COSINES,
+    FUSION,
+    NEIGHBOURS_AND_TEXT,
+    NO_HISTORY,
+    OWN_ACTIONS,
+    PRIOR,
+    RANKER,
+    RECENT_POPULARITY,
+    REPEATS_KEPT,
+    REQUEST_KINDS,
+    SIMILAR,
+)
+from recsys.models.ranker import CALIBRATED_KINDS
+from recsys.models.signals import SIGNALS, SignalTables
 from recsys.stores.bundles.bundles import (
     ARRAY_NAMES,
     extra_file,
@@ -32,6 +48,7 @@ from recsys.stores.bundles.bundles import (
     save_bundle,
     verify_bundle,
 )
+from tests.models.test_orders import choice
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -178,6 +195,55 @@ def test_which_titles_are_ids_and_which_texts_are_missing_is_kept(
     second = load(save_bundle(first, tmp_path))
     assert second.items.words_of_titles == (*first.items.titles[:2], "", first.items.titles[3])
     assert second.signal_tables.text_missing.tolist() == missing.tolist()
+
+
+def test_the_order_of_each_kind_of_request_is_kept(rng: np.random.Generator, tmp_path: Path) -> None:
+    nothing = float("nan")  # what too few questions tell
+    untold = {"value": nothing, "baseline_value": nothing, "difference": nothing, "low": nothing}
+    orders = {
+        REPEATS_KEPT: choice(OWN_ACTIONS, rejected=(FUSION, PRIOR)),
+        SIMILAR: choice(NEIGHBOURS_AND_TEXT, **untold, high=nothing, questions=0),
+    }
+    first = bundle(rng)
+    first = replace(first, manifest=first.manifest.model_copy(update={"orders": orders}))
+    second = load(save_bundle(first, tmp_path))
+    assert second.manifest.orders[REPEATS_KEPT] == orders[REPEATS_KEPT]
+    assert np.isnan(second.manifest.orders[SIMILAR].difference)
+    for kind in REQUEST_KINDS[:2]:
+        assert second.order_of(kind) == OWN_ACTIONS
+    assert (second.order_of(SIMILAR), second.order_of(NO_HISTORY)) == (NEIGHBOURS_AND_TEXT, RECENT_POPULARITY)
+
+
+def test_a_bundle_of_an_earlier_version_answers_as_before(tmp_path: Path) -> None:
+    """Its manifest has no orders, its ranker one calibration, its fusion no own counts, its arrays no texts."""
+    today = tiny_bundle(
+        fusion=Fusion(replace(initial_fusion(4, repeats=True).shape, own_counts=False)).eval()
+    )
+    assert today.ranker is not None
+    today.ranker.calibration.copy_(torch.tensor([[0.5, -2.0]]).repeat(CALIBRATED_KINDS, 1))
+    path = save_bundle(today, tmp_path)
+    description = json.loads((path / "description.json").read_text())
+    del description["fusion"]["shape"]["own_counts"]
+    (path / "description.json").write_text(json.dumps(description))
+    tensors = load_file(path / "ranker.safetensors")
+    save_file(tensors | {"calibration": tensors["calibration"][0].clone()}, path / "ranker.safetensors")
+    arrays = load_file(path / "arrays.safetensors")
+    save_file({name: a for name, a in arrays.items() if name != "text_missing"}, path / "arrays.safetensors")
+    manifest = json.loads((path / "manifest.json").read_text())
+    for name in ("orders", "no_ranker"):
+        del manifest[name]
+    manifest["files"] = {name: file_sha256(path / name) for name in manifest["files"]}
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+    old = load_bundle(path)
+    signals = np.random.default_rng(1).random((5, len(SIGNALS))).astype(np.float32)
+    features = np.random.default_rng(1).normal(size=(5, len(RANKING_FEATURES))).astype(np.float32)
+    assert old.ranker is not None
+    assert old.fusion.score(signals).tobytes() == today.fusion.score(signals).tobytes()
+    for kind in range(CALIBRATED_KINDS):
+        ours, theirs = (each.ranker.probability(features, kind) for each in (today, old) if each.ranker)
+        assert ours.tobytes() == theirs.tobytes()
+    assert [old.order_of(kind) for kind in REQUEST_KINDS] == [RANKER, RANKER, RECENT_POPULARITY, COSINES]
 
 
 def test_a_bundle_without_a_ranker_has_none_after_reload(rng: np.random.Generator, tmp_path: Path) -> None:
