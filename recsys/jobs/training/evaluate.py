@@ -22,7 +22,7 @@ from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
 from recsys.evaluation.slices import ALL_CASES
 from recsys.instants import utc_now
-from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
+from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.progress import Progress

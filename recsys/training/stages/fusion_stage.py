@@ -45,8 +45,8 @@ def read_signal_requests(
 ) -> Mapping[str, SignalRequests]:
     """The requests of each kind: each case asks for what comes next, and for what comes next that is new.
 
-    A request may ask for either in any shop. Where people buy again the second would drown in the first; where
-    they do not, the first teaches that what a user had is not what comes next.
+    A request may ask for either in any shop. Where people buy again the second would drown in the first;
+    where they do not, the first teaches that what a user had is not what comes next.
     """
     interactions, settings = job.shop.interactions, job.settings.fusion
     cases, histories = asked.cases, asked.histories
