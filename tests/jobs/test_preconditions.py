@@ -20,7 +20,7 @@ from recsys.jobs.preconditions import (
     check_text_encoder,
 )
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def contents(folder: Path) -> set[Path]:
