@@ -22,7 +22,8 @@ from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import Position, TrainingState, train_epoch
 from tests.encoders.tiny_models import save_bert
 from tests.training.retriever.circle import cycle, data_of, hit_rate, model_of, settings
-from tests.training.test_train_ranker import RETRIEVAL, data_of, first_is_positive, world
+from tests.training.test_train_ranker import RETRIEVAL, first_is_positive, world
+from tests.training.test_train_ranker import data_of as requests_of
 
 pytestmark = [
     pytest.mark.cuda,
@@ -113,7 +114,7 @@ def test_texts_have_the_same_vectors(tmp_path: Path) -> None:
 
 def test_a_ranker_learns_and_scores_as_on_the_processor() -> None:
     section = RankerSettings(hidden=16, epochs=8, batch_size=32, learning_rate=1e-2)
-    data = data_of(world(effect=3.0))
+    data = requests_of(world(effect=3.0))
     fresh, chosen, real = world(effect=3.0, seed=9)
     retrieved = first_is_positive(fresh[..., RETRIEVAL], chosen, real)
     for device in DEVICES:

@@ -20,13 +20,8 @@ def about(mean: float, seed: int = 0, spread: float = 0.2) -> np.ndarray:
 
 def chosen(learned: tuple[str, ...] = (FUSION, PRIOR), **values: np.ndarray) -> OrderChoice:
     """Of orders by a short name and their values."""
-    names = {
-        "fusion": FUSION,
-        "prior": PRIOR,
-        "ranker": RANKER,
-        "own": OWN_ACTIONS,
-        "text": NEIGHBOURS_AND_TEXT,
-    }
+    names = {"fusion": FUSION, "prior": PRIOR, "ranker": RANKER}
+    names |= {"own": OWN_ACTIONS, "text": NEIGHBOURS_AND_TEXT}
     found = {names[name]: value for name, value in values.items()}
     return _choose(learned, BASELINES, found, np.arange(len(found[FUSION])), 0)
 

@@ -1,4 +1,4 @@
-"""The ranker learns what the first stage does not know, and what is probable, of users who are not held out."""
+"""The ranker learns what the first stage does not know and how probable items are; not of held-out users."""
 
 from typing import Any
 

@@ -48,6 +48,7 @@ from recsys.stores.bundles.bundles import (
     save_bundle,
     verify_bundle,
 )
+from recsys.stores.bundles.files import file_sha256
 from tests.models.test_orders import choice
 from tests.tiny_bundle import tiny_bundle
 
@@ -215,10 +216,9 @@ def test_the_order_of_each_kind_of_request_is_kept(rng: np.random.Generator, tmp
 
 
 def test_a_bundle_of_an_earlier_version_answers_as_before(tmp_path: Path) -> None:
-    """Its manifest has no orders, its ranker one calibration, its fusion no own counts, its arrays no texts."""
-    today = tiny_bundle(
-        fusion=Fusion(replace(initial_fusion(4, repeats=True).shape, own_counts=False)).eval()
-    )
+    """No orders in its manifest, one calibration, a fusion without own counts, nothing of missing texts."""
+    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False)
+    today = tiny_bundle(fusion=Fusion(shape).eval())
     assert today.ranker is not None
     today.ranker.calibration.copy_(torch.tensor([[0.5, -2.0]]).repeat(CALIBRATED_KINDS, 1))
     path = save_bundle(today, tmp_path)
