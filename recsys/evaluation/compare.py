@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -58,7 +58,8 @@ class Evaluation:
         without_targets: cases left out because the user had all their targets before.
         item_events: (N + 1,) training events an item, for the popularity of what is shown.
         served: the model under evaluation; the others are there to compare it with.
-        calibration: of its probabilities, where it gives any. no_ranker: why it gives none, if that is known.
+        calibration: kind of request -> that of its probabilities, where it gives any. no_ranker: why it gives
+        none, if that is known.
         rankings: by model.
         values: model -> metric -> (U,) one value a case, on all cases.
         seconds: model -> seconds to rank all cases.
@@ -78,7 +79,7 @@ class Evaluation:
     rankings: Mapping[str, Rankings]
     values: Mapping[str, Mapping[str, DoubleArray]]
     seconds: Mapping[str, float]
-    calibration: Reliability | None = None
+    calibration: Mapping[str, Reliability] = field(default_factory=dict)
     no_ranker: str | None = None
     verdict: Verdict | None = None
     kinds: tuple[KindResult, ...] = ()

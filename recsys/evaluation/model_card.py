@@ -98,7 +98,7 @@ def card_with_test(card: Card, evaluation: Evaluation) -> dict[str, JsonValue]:
                 for model in dict.fromkeys((ours, reference))
                 if (row := evaluation.row(model, f"ndcg@{first}", name))
             ],
-            "calibration": _calibration(evaluation.calibration),
+            "calibration": {kind: _calibration(found) for kind, found in evaluation.calibration.items()},
         },
     }
 
@@ -225,10 +225,8 @@ def _order_rows(orders: Mapping[str, Mapping[str, Any]]) -> list[TableRow]:
     ]
 
 
-def _calibration(found: Reliability | None) -> dict[str, float] | None:
+def _calibration(found: Reliability) -> dict[str, JsonValue]:
     """What a card says of probabilities: `error` is the expected calibration error."""
-    if found is None:
-        return None
     names = ("candidates", "predicted", "observed", "error", "log_loss", "auc")
     return {name: getattr(found, name) for name in names}
 

@@ -27,7 +27,6 @@ from recsys.evaluation.tables import (
     table_rows,
 )
 from recsys.evaluation.verdict import Verdict
-from recsys.models.orders import kind_of
 
 __all__ = ["render_html", "render_markdown", "report_sections", "table_rows", "write_report"]
 
@@ -131,7 +130,7 @@ def report_sections(
             "on held-back requests. A kind loses where the whole interval lies below 0."
         )
         parts.append(("By kind of request", text, kind_rows(evaluation), []))
-    parts += calibration_sections(evaluation.served, _calibrations(evaluation))
+    parts += calibration_sections(evaluation.served, evaluation.calibration)
     if not evaluation.calibration and evaluation.no_ranker:
         text = f"There is no ranker, so nothing says how probable a click is: {evaluation.no_ranker}."
         parts.append(("Without probabilities", text, [], []))
@@ -151,12 +150,6 @@ def _slice_sections(evaluation: Evaluation) -> list[Section]:
             rows = slice_rows(evaluation, f"hr@{last}", names)
             parts.append((f"{metric_name(f'hr@{last}')} by {by}", "", rows, []))
     return parts
-
-
-def _calibrations(evaluation: Evaluation) -> Mapping[str, Reliability]:
-    """Kind of request -> how right probabilities are there."""
-    found = evaluation.calibration
-    return {kind_of(evaluation.seen == "keep"): found} if found else {}
 
 
 def calibration_sections(model: str, kinds: Mapping[str, Reliability]) -> list[Section]:
@@ -186,7 +179,7 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     for group, names in slice_groups(evaluation).items():
         pictures[f"{group}.png"] = slices_plot(evaluation, metric, names, _GROUPS[group][0])
     pictures["popularity.png"] = popularity_plot(evaluation)
-    for kind, found in _calibrations(evaluation).items():
+    for kind, found in evaluation.calibration.items():
         pictures[_reliability_file(kind)] = reliability_plot(found)
     return pictures
 

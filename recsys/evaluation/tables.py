@@ -150,7 +150,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, JsonValue]:
         "seconds": dict(evaluation.seconds),
         "served": evaluation.served,
         "verdict": {**evaluation.verdict.to_json()} if evaluation.verdict else None,
-        "calibration": asdict(evaluation.calibration) if evaluation.calibration else None,
+        "calibration": {kind: asdict(found) for kind, found in evaluation.calibration.items()},
         "kinds": [{**result.to_json()} for result in evaluation.kinds],
         "rows": [asdict(row) for row in evaluation.rows],
     }

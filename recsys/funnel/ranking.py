@@ -11,7 +11,7 @@ from recsys.features.cross import cross_features
 from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.models.bundle import Bundle
-from recsys.models.orders import FUSION, RANKER, REQUEST_KINDS, first_stage_scores
+from recsys.models.orders import FUSION, NO_HISTORY, RANKER, REQUEST_KINDS, first_stage_scores
 
 POOL = 5  # times the slate's length: items that diversity chooses among
 SMALLEST_POOL = 50
@@ -92,11 +92,15 @@ def score_candidates(
     is wanted and cannot be had, and for an unknown user the item's popularity.
 
     Args:
-        kind: of the request, with or without repeats, see `recsys.models.orders`.
+        kind: of the request of a user with a history, see `recsys.models.orders`.
         popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
     """
     if signals is None:
-        order, fused = FUSION, np.full(len(candidates), np.nan, np.float32)  # "missing" to the ranker
+        order, kind, fused = (
+            FUSION,
+            NO_HISTORY,
+            np.full(len(candidates), np.nan, np.float32),
+        )  # "missing" to the ranker
         fallback = popularity[candidates.index].astype(np.float32)
     else:
         order = bundle.order_of(kind)

@@ -22,7 +22,7 @@ from recsys.errors import ArtifactMismatchError
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
 _LINEAR = frozenset({ITEM_CLICK_RATE, ITEM_CONVERSION, CATEGORY_AFFINITY, RETRIEVAL_SCORE})
 _CLIP = 8.0  # deviations; an outlier should not decide alone
-CALIBRATED_KINDS = 2  # the first kinds of request in `recsys.models.orders.REQUEST_KINDS`
+CALIBRATED_KINDS = 3  # the first kinds of request in `recsys.models.orders.REQUEST_KINDS`
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from recsys import columns
-from recsys.arrays import IntArray
+from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.funnel.offline import fused_scores
 from recsys.models.bundle import Bundle
+from recsys.models.orders import NO_HISTORY, REQUEST_KINDS
 from recsys.training.feature_reads import TrainingFeatures, read_histories, read_ranking_features
 from recsys.training.requests import HeldOutUsers, RankingData
 
@@ -36,7 +37,7 @@ def feedback_ranking_data(
         bundle: the first stage whose scores the ranker will see in service.
         width: positions of a response at most; the first ones count.
         held: users whose requests nothing is learned from.
-        kind: of these requests, its place in `recsys.models.orders.REQUEST_KINDS`.
+        kind: of the requests of users with a history, its place in `recsys.models.orders.REQUEST_KINDS`.
     """
     shown = np.diff(feedback.offsets)[rows]
     width = int(min(width, shown.max(initial=1)))
@@ -51,6 +52,8 @@ def feedback_ranking_data(
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
     # What was really shown counts whatever its window: there is no other.
     whole = np.ones(len(rows), bool)
-    of_held, kinds = held.of(feedback.users.ids, users), np.full(len(rows), kind)
+    of_held = held.of(feedback.users.ids, users)
+    known: BoolArray = np.any(histories.items > 0, axis=1)
+    kinds = np.where(known, kind, REQUEST_KINDS.index(NO_HISTORY))
     # Their own vocabulary: these users must not be taken for others of the same index.
     return RankingData(matrix, labels, candidates > 0, of_held, kinds, whole, -1 - users)

@@ -15,7 +15,7 @@ from recsys.config import RankerSettings
 from recsys.errors import DataError
 from recsys.models.calibration import Calibration, fit_platt
 from recsys.models.losses import listwise_loss, pointwise_loss
-from recsys.models.orders import REQUEST_KINDS
+from recsys.models.orders import REPEATS_KEPT, REPEATS_REMOVED, REQUEST_KINDS
 from recsys.models.ranker import CALIBRATED_KINDS, Ranker, RankerShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.curves import Curves, Epoch
@@ -126,7 +126,9 @@ class _Judge:
     @classmethod
     def of(cls, data: RankingData, held: IntArray) -> "_Judge":
         useful, kinds = _with_an_order(data)[held], data.kinds[held]
-        rows = {REQUEST_KINDS[kind]: np.flatnonzero(useful & (kinds == kind)) for kind in np.unique(kinds)}
+        # A visitor without a history is shown what is popular, whatever the ranker says.
+        ordered = [REQUEST_KINDS.index(kind) for kind in (REPEATS_KEPT, REPEATS_REMOVED)]
+        rows = {REQUEST_KINDS[kind]: np.flatnonzero(useful & (kinds == kind)) for kind in ordered}
         return cls({kind: found for kind, found in rows.items() if len(found)}, data.users[held])
 
     def values(self, ndcg: DoubleArray) -> dict[str, DoubleArray]:
@@ -135,7 +137,7 @@ class _Judge:
 
 
 def _mean_of_kinds(values: dict[str, DoubleArray]) -> float:
-    return float(np.mean([found.mean() for found in values.values()]))
+    return float(np.mean([found.mean() for found in values.values()])) if values else 0.0
 
 
 def _calibrations(ranker: Ranker, test: _Requests, data: RankingData, held: IntArray) -> list[Calibration]:

@@ -75,6 +75,7 @@ class ServedScorer:
         self._p_click = p_click
         self._rows = CaseRows(cases)
         self._network = network
+        self._found, self._known = candidates, known
         self._candidates = np.where(known[:, None], candidates, 0)
         self._scores = scores
         self._floor = float(scores[known].min(initial=0.0)) - 2.0  # cosines lie within 1: below every score
@@ -88,12 +89,15 @@ class ServedScorer:
         out[row, candidates[row, place]] = scores[row, place]
         return out.astype(np.float32, copy=False)
 
-    def probabilities(self, cases: EvalCases) -> tuple[IntArray, FloatArray] | None:
-        """(U, C) candidates, 0 = padding, and their (U, C) p_click; None without a ranker."""
+    def probabilities(self, cases: EvalCases) -> tuple[IntArray, FloatArray, BoolArray] | None:
+        """(U, C) candidates, 0 = padding, their (U, C) p_click, and (U,) who has a history.
+
+        Candidates of users without a history are the most popular items. None without a ranker.
+        """
         if self._p_click is None:
             return None
         rows = self._rows.of(cases)
-        return self._candidates[rows], self._p_click[rows]
+        return self._found[rows], self._p_click[rows], self._known[rows]
 
 
 def seen_lists(interactions: Interactions, cases: EvalCases) -> list[IntArray]:
@@ -167,6 +171,10 @@ def bundle_scorers(
             found,
             logits if order == RANKER else served,
             known,
-            ranker.calibrated(logits, REQUEST_KINDS.index(kind_of(seen))),
+            np.where(
+                known[:, None],
+                ranker.calibrated(logits, REQUEST_KINDS.index(kind_of(seen))),
+                ranker.calibrated(logits, REQUEST_KINDS.index(NO_HISTORY)),
+            ),
         ),
     ]

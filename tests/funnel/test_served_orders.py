@@ -124,8 +124,8 @@ def test_a_request_of_a_kind_is_answered_in_the_order_of_the_manifest(order: str
         OWN_ACTIONS: ["bread", "banana", "milk"],  # 5, 2, 1
         COUNT_AND_RECENCY: ["bread", "banana", "milk"],
         RECENT_POPULARITY: ["cherry", "cheese", "bagel"],  # 9, 8, 7
-        # Bread, 3 to 7 moments back, leads to milk: .8^3 + ... + .8^7 = 1.72, and half as much to cheese; milk,
-        # 2 back, to bread: .64. Then what is popular lately.
+        # Bread, 3 to 7 moments back, leads to milk: .8^3 + ... + .8^7 = 1.72, and half as much to cheese;
+        # milk, 2 back, to bread: .64. Then what is popular lately.
         NEIGHBOURS_AND_TEXT: ["milk", "cheese", "bread", "cherry"],
     }
     if repeats and order in expected:

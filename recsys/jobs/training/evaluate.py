@@ -25,6 +25,7 @@ from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
+from recsys.models.orders import NO_HISTORY, kind_of
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.bundles.model_cards import save_evaluated_card
@@ -233,7 +234,7 @@ def run_evaluation(
     baselines, asked = [scorer.name for scorer in others], settings.evaluation
     return replace(
         found,
-        calibration=calibration_of(ours[-1], found.cases),
+        calibration=calibration_by_kind(ours[-1], found.cases, kind_of(repeats)),
         no_ranker=bundle.manifest.no_ranker,
         kinds=(
             *compare_by_history(bundle, shop.interactions, found, baselines, asked),
@@ -246,14 +247,24 @@ def _seen(repeats: bool) -> Seen:
     return "keep" if repeats else "remove"
 
 
-def calibration_of(served: RetrieverScorer | ServedScorer, cases: EvalCases) -> Reliability | None:
-    """p_click of the candidates beside what came true; None where there is no ranker."""
+def calibration_by_kind(
+    served: RetrieverScorer | ServedScorer, cases: EvalCases, kind: str
+) -> dict[str, Reliability]:
+    """p_click of the candidates beside what came true, of users with a history (`kind`) and without one.
+
+    Nothing where there is no ranker.
+    """
     chances = served.probabilities(cases) if isinstance(served, ServedScorer) else None
     if chances is None:
-        return None
-    candidates, p_click = chances
-    shown = candidates > 0
-    return measure_reliability(p_click[shown], labels_of(cases, candidates)[shown])
+        return {}
+    candidates, p_click, known = chances
+    found = {}
+    for name, rows in ((kind, known), (NO_HISTORY, ~known)):
+        shown = (candidates > 0) & rows[:, None]
+        reliability = measure_reliability(p_click[shown], labels_of(cases, candidates)[shown])
+        if reliability is not None:
+            found[name] = reliability
+    return found
 
 
 def write_rankings(evaluation: Evaluation, shop: Shop, path: Path) -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from recsys.arrays import BoolArray
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
-from recsys.models.orders import REPEATS_KEPT, REPEATS_REMOVED, REQUEST_KINDS, kind_of
+from recsys.models.orders import NO_HISTORY, REPEATS_KEPT, REPEATS_REMOVED, REQUEST_KINDS, kind_of
 from recsys.training.feature_reads import read_ranking_features
 from recsys.training.feedback_requests import feedback_ranking_data, sample_responses
 from recsys.training.job import TrainingJob
@@ -67,12 +68,13 @@ def _requests_of(
     ]
     candidates, scores = (np.concatenate(part) for part in zip(*found, strict=True))
     features = read_ranking_features(job.features, interactions, cases, candidates)
+    known: BoolArray = np.any(asked.histories.items > 0, axis=1)
     return RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
         held=held.of(interactions.users.ids, cases.user_index),
-        kinds=np.full(len(cases), REQUEST_KINDS.index(kind)),
+        kinds=np.where(known, REQUEST_KINDS.index(kind), REQUEST_KINDS.index(NO_HISTORY)),
         whole=cases.at == cases.at.min() if job.split.train_end is not None else np.ones(len(cases), bool),
         users=cases.user_index,
     )
