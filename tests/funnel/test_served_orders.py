@@ -121,14 +121,6 @@ def test_a_request_of_a_kind_is_answered_in_the_order_of_the_manifest(order: str
     assert len(found) == (9 if repeats else 6)
     assert found == evaluated(bundle, "ann", repeats)
     expected = {
-<<<<<<< HEAD
-        OWN_ACTIONS: ["bread", "banana", "milk"],  # 5, 2, 1
-        COUNT_AND_RECENCY: ["bread", "banana", "milk"],
-        RECENT_POPULARITY: ["cherry", "cheese", "bagel"],  # 9, 8, 7
-        # Bread, 3 to 7 moments back, leads to milk: .8^3 + ... + .8^7 = 1.72, and half as much to cheese;
-        # milk, 2 back, to bread: .64. Then what is popular lately.
-        NEIGHBOURS_AND_TEXT: ["milk", "cheese", "bread", "cherry"],
-=======
         OWN_ACTIONS: ["bread", "banana", "milk", "cheese"],  # 3, 2, 1, and what is popular lately
         # (2 + 1) 9^.25 = 5.2, (3 + 1/4) 1^.25 = 3.25, (1 + 1/3) 3^.25 = 1.8
         COUNT_AND_RECENCY: ["banana", "bread", "milk", "cheese"],
@@ -136,7 +128,6 @@ def test_a_request_of_a_kind_is_answered_in_the_order_of_the_manifest(order: str
         # Bread, 3 to 5 moments back, leads to milk: .8^3 + .8^4 + .8^5 = 1.25, half as much to cheese;
         # milk, 2 back, to bread: .8^2 = .64. Then what is popular lately.
         NEIGHBOURS_AND_TEXT: ["milk", "bread", "cheese", "banana"],
->>>>>>> wt-tests
     }
     if repeats and order in expected:
         assert found[: len(expected[order])] == expected[order]
