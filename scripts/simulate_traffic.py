@@ -18,7 +18,7 @@ from recsys.cli.output import note, print_facts
 from recsys.config import load_settings
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.instants import now_micros, to_micros
-from recsys.jobs.checks.preconditions import check_file_writable
+from recsys.jobs.preconditions import check_file_writable
 from recsys.simulation.habits import Habits
 
 if TYPE_CHECKING:

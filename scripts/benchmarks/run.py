@@ -18,7 +18,7 @@ from reference_speed import drift_warning, judge_row, measure_speed
 
 from recsys.cli.output import note, print_rows
 from recsys.errors import RecsysError
-from recsys.jobs.checks.preconditions import check_file_writable
+from recsys.jobs.preconditions import check_file_writable
 
 # benchmark -> module; a module may give several rows
 MODULES = {

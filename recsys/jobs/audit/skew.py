@@ -23,7 +23,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.jobs.audit.late_events import explained_by_late_events
 from recsys.jobs.audit.report import AuditReport, SkewAudit, save_audit
-from recsys.jobs.checks.preconditions import check_feature_repository
+from recsys.jobs.preconditions import check_feature_repository
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures

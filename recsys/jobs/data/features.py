@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.jobs.checks.preconditions import check_feature_repository, check_folder_writable
+from recsys.jobs.preconditions import check_feature_repository, check_folder_writable
 from recsys.progress import Progress, silent
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures, ServiceSchema

@@ -12,14 +12,14 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.ingest.importer import ShopFiles
 from recsys.instants import utc_now
-from recsys.jobs.checks.preconditions import (
+from recsys.jobs.data.features import build_feature_rows
+from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
+from recsys.jobs.data.source_files import changed_files, load_sources
+from recsys.jobs.preconditions import (
     check_feature_repository,
     check_online_store,
     check_text_encoder,
 )
-from recsys.jobs.data.features import build_feature_rows
-from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
-from recsys.jobs.data.source_files import changed_files, load_sources
 from recsys.progress import Progress, silent
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import INFO_FILE, load_info

@@ -11,11 +11,11 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError
 from recsys.instants import utc_now
-from recsys.jobs.checks.preconditions import check_before_training, check_port_free, check_program
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.jobs.demo.households import USUAL, Household, sample_households
 from recsys.jobs.demo.live import SlateChange, before_and_after, unfamiliar_items
 from recsys.jobs.demo.processes import run_command, running_redis, running_service, running_worker
+from recsys.jobs.preconditions import check_before_training, check_port_free, check_program
 from recsys.stores.lake.dataset_files import load_info
 from recsys.stores.registry.registry import Registry
 

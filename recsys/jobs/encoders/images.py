@@ -7,7 +7,7 @@ from pathlib import Path
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.jobs.checks.preconditions import check_file_writable
+from recsys.jobs.preconditions import check_file_writable
 from recsys.models.encoders.image_encoder import load_image_encoder
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.image_vectors import image_column, item_images, save_image_column

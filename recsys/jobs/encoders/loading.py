@@ -6,7 +6,7 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.errors import ConfigError
-from recsys.jobs.checks.preconditions import check_folder_writable
+from recsys.jobs.preconditions import check_folder_writable
 from recsys.models.encoders.encoder_licence import encoder_licence
 from recsys.models.encoders.text_encoder import TextEncoder, encoder_dimensions, load_encoder
 from recsys.stores.encoders.encoder_files import encoder_folder

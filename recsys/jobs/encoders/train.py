@@ -7,9 +7,9 @@ from pathlib import Path
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.jobs.checks.preconditions import check_package
 from recsys.jobs.encoders.data import shop_pairs, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder
+from recsys.jobs.preconditions import check_package
 from recsys.progress import Progress, silent
 from recsys.stores.encoders.encoder_files import save_encoder
 from recsys.stores.encoders.text_vectors import TextVectors

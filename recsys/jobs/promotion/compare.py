@@ -20,7 +20,7 @@ from recsys.evaluation.promotion_test import (
 )
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.instants import from_micros, to_micros
-from recsys.jobs.checks.preconditions import check_feature_repository
+from recsys.jobs.preconditions import check_feature_repository
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress

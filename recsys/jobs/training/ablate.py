@@ -17,7 +17,7 @@ from recsys.evaluation.compare import Evaluation, cases_to_rank, evaluate_scorer
 from recsys.evaluation.intervals import paired_bootstrap
 from recsys.evaluation.tables import metric_name
 from recsys.instants import utc_now
-from recsys.jobs.checks.preconditions import check_before_training
+from recsys.jobs.preconditions import check_before_training
 from recsys.progress import Progress
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures

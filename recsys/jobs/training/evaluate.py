@@ -19,7 +19,7 @@ from recsys.evaluation.rankings import Seen
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
-from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
+from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.retrain import check_retraining, retrained_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.progress import Progress

@@ -9,7 +9,7 @@ from recsys.dataset.split import test_start
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
-from recsys.jobs.checks.preconditions import check_before_training
+from recsys.jobs.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import RETRIEVER, interrupted_checkpoint
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent

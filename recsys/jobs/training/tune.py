@@ -11,8 +11,8 @@ from typing import Any, Literal
 from recsys.config import Settings, file_values, setting_sources
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.jobs.checks.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.data.features import build_feature_rows
+from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.settings_file import settings_toml
 from recsys.progress import Progress, silent
 from recsys.stores.features.offline import OfflineFeatures

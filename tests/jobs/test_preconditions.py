@@ -9,7 +9,7 @@ import pytest
 
 from recsys.config import ServingSettings, Settings
 from recsys.errors import ArtifactNotFoundError, ConfigError, StoreUnavailableError
-from recsys.jobs.checks.preconditions import (
+from recsys.jobs.preconditions import (
     check_feature_repository,
     check_file_writable,
     check_folder_writable,
@@ -20,7 +20,7 @@ from recsys.jobs.checks.preconditions import (
     check_text_encoder,
 )
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def contents(folder: Path) -> set[Path]:
