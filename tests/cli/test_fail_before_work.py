@@ -95,6 +95,8 @@ def test_the_work_would_begin_without_an_obstacle(shop: Path) -> None:
 def test_a_missing_feature_repository_is_told_before_work(
     command: list[str], shop: Path, nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RECSYS_IMPORT__MAPPING", str(shop / "data" / "mapping.toml"))
+    monkeypatch.setenv("RECSYS_IMPORT__SOURCE", str(shop))
     if command == ["demo"]:
         monkeypatch.setattr(demo, "DEMO_MAPPING", "two-tastes")
     assert "feature_store.yaml does not exist. Run from a checkout" in error_of(*command)
@@ -235,6 +237,8 @@ def unused_port() -> Iterator[int]:
 def test_a_refresh_without_redis_reads_no_file(
     shop: Path, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RECSYS_IMPORT__MAPPING", str(shop / "data" / "mapping.toml"))
+    monkeypatch.setenv("RECSYS_IMPORT__SOURCE", str(shop))
     assert "Run `recsys up`" in error_of("refresh")
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{unused_port}/0")
     assert "redis" in error_of("refresh")

@@ -117,7 +117,7 @@ def test_the_licence_is_what_the_encoders_readme_says(tmp_path: Path) -> None:
 
 def test_an_evaluation_completes_the_card_beside_the_report(paths: HomePaths, shop: Interactions) -> None:
     split = leave_one_out(shop)
-    scorers = build_baselines(split, shop, clock=True, repeats=True)
+    scorers = build_baselines(split.train, shop, clock=True, repeats=True)
     settings = EvaluationSettings(cutoffs=(2, 3), bootstrap_samples=20)
     found = evaluate_scorers(scorers, split, shop, settings, seen="keep")
     bundle = tiny_bundle()

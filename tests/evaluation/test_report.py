@@ -35,13 +35,15 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture
 def evaluation(shop: Interactions) -> Evaluation:
     split = leave_one_out(shop)
-    scorers = build_baselines(split, shop, clock=True, repeats=True, texts=["", *"abcde"])
+    scorers = build_baselines(split.train, shop, clock=True, repeats=True, texts=["", *"abcde"])
     settings = EvaluationSettings(cutoffs=(2, 4), bootstrap_samples=30)
     found = evaluate_scorers(
         scorers, split, shop, settings, seen="keep", categories=["", "a", "a", "b", "b", "b"]
     )
     p_click = np.array([0.1, 0.1, 0.6, 0.9], np.float32)
-    return replace(found, calibration=measure_reliability(p_click, np.array([False, False, True, True])))
+    measured = measure_reliability(p_click, np.array([False, False, True, True]))
+    assert measured is not None
+    return replace(found, calibration={"repeats removed": measured})
 
 
 def test_the_table_has_a_row_a_model_with_intervals(evaluation: Evaluation) -> None:
@@ -78,7 +80,7 @@ def test_the_document_is_json_with_every_row(evaluation: Evaluation) -> None:
     assert len(read["rows"]) == len(evaluation.rows)
     assert (read["cases"], read["catalogue"], read["seen"]) == (4, 5, "keep")
     assert read["served"] == evaluation.served
-    assert read["calibration"]["observed"] == 0.5
+    assert read["calibration"]["repeats removed"]["observed"] == 0.5
 
 
 def test_the_groups_of_shown_items_add_up(evaluation: Evaluation) -> None:
@@ -99,7 +101,7 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
     paths = write_report(evaluation, tmp_path / "new" / "report", title="A <shop>", learning_curves=[curves])
     names = {path.name for path in paths}
     assert {"report.html", "report.md", "table.json", "evaluation.json", "curves-1.png"} < names
-    assert {"categories.png", "reliability.png"} < names
+    assert {"categories.png", "reliability-repeats-removed.png"} < names
     assert all(path.exists() for path in paths)
     assert not list((tmp_path / "new" / "report").glob("*.partial"))
     for path in paths:
@@ -115,7 +117,7 @@ def test_a_report_is_a_folder_of_pages_pictures_and_json(evaluation: Evaluation,
 
 
 def test_a_report_says_why_there_are_no_probabilities(evaluation: Evaluation, tmp_path: Path) -> None:
-    small = replace(evaluation, calibration=None, no_ranker="only 3 requests have an order")
+    small = replace(evaluation, calibration={}, no_ranker="only 3 requests have an order")
     write_report(small, tmp_path, title="shop")
     assert "how probable a click is: only 3 requests have an order." in (tmp_path / "report.md").read_text()
 
@@ -172,8 +174,8 @@ def test_what_is_served_has_one_strong_colour_and_the_others_are_grey(evaluation
 
 
 def test_each_kind_of_request_has_a_section_of_its_probabilities(evaluation: Evaluation) -> None:
-    assert evaluation.calibration is not None
-    parts = calibration_sections("ours", {"": evaluation.calibration, "new items": evaluation.calibration})
+    (found,) = evaluation.calibration.values()
+    parts = calibration_sections("ours", {"": found, "new items": found})
     assert [(heading, pictures) for heading, _, _, pictures in parts] == [
         ("Are probabilities right?", ["reliability.png"]),
         ("Are probabilities right, new items?", ["reliability-new-items.png"]),

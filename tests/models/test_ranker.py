@@ -21,7 +21,7 @@ def trained_looking(seed: int = 0) -> Ranker:
     ranker = Ranker(RankerShape(hidden=16)).eval()
     ranker.fit_statistics(features(500))
     torch.nn.init.normal_(ranker.layers[-1].weight)
-    ranker.calibration.copy_(torch.tensor([[0.5, -3.0], [2.0, 1.0]]))  # of each kind of request
+    ranker.calibration.copy_(torch.tensor([[0.5, -3.0], [2.0, 1.0], [1.0, -1.0]]))  # of each kind of request
     return ranker
 
 

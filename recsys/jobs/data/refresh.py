@@ -90,12 +90,13 @@ def refresh_shop(
     if lock is None:
         raise DataError(f"another refresh of {paths.home} is running. Wait for it to end.")
     with lock:
+        files = _configured_shop(settings)
         check_feature_repository(settings)
         check_online_store(settings)
         if with_text:
             check_text_encoder(settings)
         with _step("import", f"The home is as it was. {_AGAIN}."):
-            imported, reason = _import_if_changed(settings, force, progress)
+            imported, reason = _import_if_changed(settings, files, force, progress)
         counted_once = open_lake(paths).counted_once()
         if counted_once.by_id or counted_once.by_content:
             log.info(
@@ -119,10 +120,12 @@ def refresh_shop(
         return RefreshResult(imported, reason, load_info(paths).events, counted_once, rows, until)
 
 
-def _import_if_changed(settings: Settings, force: bool, progress: Progress) -> tuple[bool, str]:
+def _import_if_changed(
+    settings: Settings, files: tuple[ShopFiles, str], force: bool, progress: Progress
+) -> tuple[bool, str]:
     """Whether the files were imported, and why or why not."""
     paths = settings.paths
-    shop, text = _configured_shop(settings)
+    shop, text = files
     reason = _reason_to_import(settings, shop)
     if reason is None:
         log.info("no file is new or changed since the last import: it is not done again")
