@@ -19,6 +19,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA, INSTANT, conform_table
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.ingest.background import Background, RowSink, map_in_order
+from recsys.ingest.catalog_history import dated_by_files, item_history
 from recsys.ingest.cleaning.clean import clean
 from recsys.ingest.cleaning.event_ids import with_event_ids
 from recsys.ingest.cleaning.filters import plausible_instants
@@ -44,7 +45,6 @@ from recsys.ingest.tables.catalog import (
     reject_key_collisions,
     user_columns,
 )
-from recsys.ingest.tables.catalog_history import dated_by_files, item_history
 from recsys.ingest.tables.cell_notes import NO_TEXT, TITLE_FROM_ID
 from recsys.ingest.tables.events import StagedEvents, canonical_events, event_columns
 from recsys.ingest.tables.finishing import dated, finished_items, finished_users, shifted
