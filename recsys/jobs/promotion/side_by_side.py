@@ -1,6 +1,5 @@
 """Any two bundles on the same unseen cases, with slates of some users beside each other."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from recsys.errors import ConfigError, DataError
 from recsys.evaluation.bundle_comparison import BundleComparison, Catalogs, SharedItems, compare_rankings
 from recsys.evaluation.compare import evaluate_scorers
 from recsys.evaluation.slices import restrict_cases
+from recsys.jobs.preconditions import check_file_writable
 from recsys.jobs.promotion.compare import (
     askable_cases,
     features_of_today,
@@ -74,7 +74,7 @@ def compare_by_id(
             f"{first_id!r} beside itself says nothing. Name two bundles; `recsys models list` shows them."
         )
     if out is not None:
-        _check_writable(out)
+        check_file_writable(out, "--out", makes_folders=False)
     with Registry.open(settings) as registry:
         paths = [registry.get(bundle_id).path for bundle_id in (first_id, second_id)]
     shop = open_shop(settings.paths)
@@ -181,10 +181,3 @@ def _write(out: Path, text: str) -> None:
         atomic.write_text(out, text)
     except OSError as error:
         raise ConfigError(f"--out {out} cannot be written: {error}. Name another place.") from error
-
-
-def _check_writable(out: Path) -> None:
-    if out.is_dir():
-        raise ConfigError(f"--out {out} is a folder. Name a file.")
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {out}: files cannot be written into {out.parent}. Name another place.")
