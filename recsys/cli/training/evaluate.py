@@ -83,6 +83,7 @@ def _print_tables(found: "EvaluationResult") -> None:
         typer.echo(f"{evaluation.verdict.text}\n")
     title = f"{evaluation.protocol}, seen items: {evaluation.seen}"
     print_rows(found.rows, as_json=False, title=title, strong=evaluation.served)
+    print_rows(found.kind_rows, as_json=False, title="by kind of request, beside the best baseline")
     if found.seeds:
         print_rows(found.seed_rows, as_json=False, title=f"over {len(found.seeds[0].values)} seeds")
     note(f"report: {found.folder}")

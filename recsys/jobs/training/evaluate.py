@@ -21,6 +21,7 @@ from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
 from recsys.evaluation.slices import ALL_CASES
+from recsys.evaluation.tables import kind_rows
 from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
 from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
@@ -61,6 +62,11 @@ class EvaluationResult:
         return table_rows(self.evaluation)
 
     @property
+    def kind_rows(self) -> Sequence[JsonObject]:
+        """One row a kind of request, for people."""
+        return kind_rows(self.evaluation)
+
+    @property
     def seed_rows(self) -> Sequence[JsonObject]:
         """One row a slice: mean and deviation over seeds, for people."""
         return seed_rows(self.seeds)
@@ -72,6 +78,7 @@ class EvaluationResult:
             "bundle": self.bundle_id,
             "verdict": verdict.to_json() if verdict else None,
             "rows": self.rows,
+            "kinds": [result.to_json() for result in self.evaluation.kinds],
             "report": [str(path) for path in self.report],
             "seeds": [asdict(row) for row in self.seeds],
         }
