@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from recsys.arrays import FloatArray
 from recsys.dataset.interactions import Interactions
-from recsys.dataset.item_table import in_layout, item_words, rows_without_text, some_lack_text
+from recsys.dataset.item_table import ItemTable, in_layout, item_words, rows_without_text, some_lack_text
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest
@@ -43,10 +46,11 @@ def build_first_stage(
     retriever = train_retriever_stage(job, items, text_vectors, graph, validate, folder, monitor)
     items = in_layout(items, retriever.vector_layout)  # a parent's, where there is one
     texts = retriever.item_tower.text.cpu().numpy()
+    by_text, by_words = _text_neighbours(job, items, texts)
     tables = SignalTables(
         co_occurrence=together.first(settings.neighbours),
-        text=Neighbours(*nearest_by_vector(texts, settings.neighbours, job.progress)),
-        words=Neighbours(*nearest_by_words(item_words(items), settings.neighbours, job.progress)),
+        text=by_text,
+        words=by_words,
         item_vectors=retriever.item_vectors(),
         item_events=item_events(train),
         popularity=popularity_at_end(train),
@@ -68,4 +72,19 @@ def build_first_stage(
             text_missing=some_lack_text(texts),
         ),
         ranker=None,
+    )
+
+
+def _text_neighbours(job: TrainingJob, items: ItemTable, texts: FloatArray) -> tuple[Neighbours, Neighbours]:
+    """Neighbours by the texts' vectors (N + 1, T) and by words; the parent's where the texts are the same."""
+    count, words = job.settings.fusion.neighbours, item_words(items)
+    if job.parent is not None:
+        tables = job.parent.signal_tables
+        same_width = tables.text.index.shape[1] == tables.words.index.shape[1] == count
+        before = job.parent.retriever.item_tower.text.cpu().numpy()
+        if same_width and item_words(job.parent.items) == words and np.array_equal(before, texts):
+            return tables.text, tables.words
+    return (
+        Neighbours(*nearest_by_vector(texts, count, job.progress)),
+        Neighbours(*nearest_by_words(words, count, job.progress)),
     )
