@@ -71,7 +71,6 @@ FIRST_STAGE: Space = {
     "fusion.hidden": Range(choices=(16, 32, 64)),
     "fusion.learning_rate": Range(low=1e-3, high=3e-2, log=True),
     "fusion.weight_decay": Range(low=0.01, high=1.0, log=True),
-    "fusion.cold_weight": Range(low=0.0, high=8.0),
 }
 RANKER: Space = {
     "ranker.hidden": Range(choices=(16, 32, 64, 128)),

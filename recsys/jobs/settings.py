@@ -26,6 +26,7 @@ _PLACEHOLDERS = {
     "database_url": "postgresql://user:password@localhost/shop",
     "api_key": "a long random text",
     "evaluation.test_from": "2026-10-01",
+    "fusion.cold_weight": 3.0,
 }
 
 
