@@ -34,15 +34,14 @@ from recsys.funnel.ranking import (
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.orders import SIMILAR, kind_of
 from recsys.models.signals import UserSignals
-from recsys.models.similar import similar_scores
 
-SIMILAR_POOL = 200
 MOST_ROUNDS = 4  # of retrieval and reading, where what was found does not pass now; one is usual
 
 
@@ -139,7 +138,7 @@ class Recommender:
         )
 
     def similar(self, request: SimilarRequest, now: datetime) -> Slate:
-        """Items that could stand in for one, see `recsys.models.similar.similar_scores`.
+        """Items that could stand in for one, see `recsys.funnel.similar.similar_items`.
 
         Raises:
             UnknownItemError: the item is not in the catalog.
@@ -147,7 +146,7 @@ class Recommender:
         """
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
-        look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL))
+        look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL), now)
         ranked, rows, complete = self._fill(allowed, request, look)
         best = ranked.take(np.argsort(-ranked.scores, kind="stable")[: request.k])
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
@@ -262,11 +261,18 @@ class Recommender:
         return Ranked(candidates, scores, probabilities, prices), rows
 
     def _look_around(
-        self, item: int, count: int, pool: BoolArray, read: bool
+        self, item: int, count: int, now: datetime, pool: BoolArray, read: bool
     ) -> tuple[Ranked, FeatureRows | None]:
         """One round of `similar`: the `count` most similar of `pool`, and the views that were read."""
-        found = self._sources.similar(item, pool, SIMILAR_POOL)
-        scores = similar_scores(self.bundle, item, found.index, self.bundle.order_of(SIMILAR))
+        found, scores = similar_items(
+            self.bundle,
+            self._sources,
+            self.catalog,
+            item,
+            pool,
+            self.bundle.order_of(SIMILAR),
+            int(now.timestamp()),
+        )
         best = np.argsort(-scores, kind="stable")[:count]
         index = found.index[best]
         rows = self._read_items(index, read)

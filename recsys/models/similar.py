@@ -28,15 +28,6 @@ def similar_scores(bundle: Bundle, item: int, candidates: IntArray, order: str) 
     return np.asarray(scores, np.float32)
 
 
-def similar_candidates(bundle: Bundle, item: int) -> IntArray:
-    """Every item that a table of neighbours names for `item`, ascending."""
-    tables = bundle.signal_tables
-    named = [table.index[item] for table in (tables.co_occurrence, tables.words, tables.text)]
-    found = np.unique(np.concatenate(named))
-    kept: IntArray = found[(found > 0) & (found != item)]
-    return kept
-
-
 def _of_table(table: Neighbours, item: int, candidates: IntArray) -> FloatArray:
     """(K,) the scores of `candidates` among the neighbours of `item`, 0 where they are none."""
     named, scores = table.index[item], table.score[item]

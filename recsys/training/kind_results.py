@@ -20,10 +20,10 @@ from recsys.evaluation.request_kinds import (
 )
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
-from recsys.funnel.recommender import SIMILAR_POOL
+from recsys.funnel.similar import similar_items
+from recsys.instants import SECOND
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, SIMILAR, kind_of
-from recsys.models.similar import similar_scores
 from recsys.progress import Progress, silent
 
 SIMILAR_QUESTIONS = 2000
@@ -47,9 +47,13 @@ class SimilarScorer:
         items = self._questions.item_index[self._questions.user_offsets[cases.user_index]]
         allowed = np.ones(len(self._catalog), bool)
         allowed[0] = False
-        for row, item in enumerate(items.tolist()):
-            found = self._sources.similar(item, allowed, SIMILAR_POOL).index
-            out[row, found] = similar_scores(self._bundle, item, found, self._order)
+        for row, (item, at) in enumerate(zip(items.tolist(), (cases.at // SECOND).tolist(), strict=True)):
+            allowed[item] = False
+            found, scores = similar_items(
+                self._bundle, self._sources, self._catalog, item, allowed, self._order, at
+            )
+            out[row, found.index] = scores
+            allowed[item] = True
         return out
 
 

@@ -198,6 +198,25 @@ def test_similar_items_are_those_of_the_order_of_the_manifest(order: str, first:
     assert [item.score for item in slate.items] == sorted((i.score for i in slate.items), reverse=True)
 
 
+def test_similar_by_popularity_is_what_is_popular_but_the_item() -> None:
+    shop = Recommender(bundle_with({SIMILAR: RECENT_POPULARITY}), ShopFeatures(), ServingSettings())
+    popular = shop.recommend(RecommendRequest("r", None, k=4, exclude=("banana",), diversity=0.0), NOW)
+    slate = shop.similar(SimilarRequest("r1", "banana", k=4), NOW)
+    assert [i.item_id for i in slate.items] == [i.item_id for i in popular.items]
+
+
+def test_similar_by_fusion_is_what_a_user_gets_who_only_looked_at_the_item() -> None:
+    bundle = bundle_with({SIMILAR: FUSION})
+    shop = Recommender(bundle, ShopFeatures(), ServingSettings())
+    slate = shop.similar(SimilarRequest("r1", "bread", k=4), NOW)
+    item = bundle.items.vocabulary.index("bread")
+    looked = histories(bundle, [("bread", columns.VIEW, NOW)])
+    found, scores = candidate_lists(bundle, looked, [np.array([item])], 9)
+    best = np.argsort(-scores[0][found[0] > 0], kind="stable")[:4]
+    assert [i.item_id for i in slate.items] == [bundle.items.vocabulary.ids[i] for i in found[0][best]]
+    assert [i.score for i in slate.items] == pytest.approx(scores[0][best].tolist(), rel=1e-5)
+
+
 def test_live_popularity_changes_what_a_known_user_gets_as_a_bundle_with_it_would() -> None:
     """Fusion hears of it as a signal, and the hundred most popular items are candidates."""
     bundle = bundle_with({REPEATS_KEPT: FUSION})

@@ -13,6 +13,10 @@ import torch
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.interactions import EvalCases
 from recsys.evaluation.intervals import paired_bootstrap
+from recsys.funnel.candidates import CandidateSources
+from recsys.funnel.catalog import Catalog
+from recsys.funnel.similar import similar_items
+from recsys.instants import SECOND
 from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.models.orders import (
@@ -29,7 +33,6 @@ from recsys.models.orders import (
     OrderChoice,
     first_stage_scores,
 )
-from recsys.models.similar import similar_candidates, similar_scores
 from recsys.training.job import TrainingJob
 from recsys.training.prior_weights import mean_by_user, ndcg_values
 from recsys.training.scorers import seen_lists
@@ -40,7 +43,8 @@ K = 20
 METRIC = f"ndcg@{K}"
 MIN_USERS = 20  # who asked, and are resampled; with fewer the first learned order stays
 SAMPLES = 1000  # of the bootstrap
-SIMILAR_QUESTIONS = 2000
+SIMILAR_QUESTIONS = 1000
+SIMILAR_ORDERS = (COSINES, FUSION, NEIGHBOURS_AND_TEXT, RECENT_POPULARITY)  # two learned, two baselines
 BLOCK_REQUESTS = 500  # scored at a time: bounds memory
 
 
@@ -70,7 +74,7 @@ def choose_orders(
     values, users = _values_without_history(job, bundle, asked)
     found[NO_HISTORY] = _choose((RECENT_POPULARITY,), (POPULARITY_OF_ALL_TIME,), values, users, seed)
     values, users = _values_of_similar(job, bundle, asked)
-    found[SIMILAR] = _choose((COSINES,), (NEIGHBOURS_AND_TEXT,), values, users, seed)
+    found[SIMILAR] = _choose(SIMILAR_ORDERS[:2], SIMILAR_ORDERS[2:], values, users, seed)
     return found
 
 
@@ -175,15 +179,19 @@ def _values_of_similar(
     rows = np.sort(rng.permutation(known)[:SIMILAR_QUESTIONS])
     cases, histories = asked.cases.take(rows), asked.histories.take(rows)
     seen = seen_lists(job.shop.interactions, cases)
-    lists = {order: np.zeros((len(rows), K), np.int64) for order in (COSINES, NEIGHBOURS_AND_TEXT)}
+    lists = {order: np.zeros((len(rows), K), np.int64) for order in SIMILAR_ORDERS}
     targets, counts = [], np.zeros(len(rows), np.int64)
-    for row in range(len(rows)):
+    catalog = Catalog(bundle)
+    sources, allowed = CandidateSources(bundle, catalog), np.ones(len(catalog), bool)
+    allowed[0] = False
+    for row, at in enumerate((cases.at // SECOND).tolist()):
         item = int(histories.items[row][histories.items[row] > 0][-1])
-        candidates = similar_candidates(bundle, item)
+        allowed[item] = False
         for order, found in lists.items():
-            scores = similar_scores(bundle, item, candidates, order)
-            best = candidates[np.argsort(-scores, kind="stable")[:K]]
+            candidates, scores = similar_items(bundle, sources, catalog, item, allowed, order, at)
+            best = candidates.index[np.argsort(-scores, kind="stable")[:K]]
             found[row, : len(best)] = best
+        allowed[item] = True
         new = np.setdiff1d(cases.targets_of(row), seen[row])
         targets.append(new)
         counts[row] = len(new)
