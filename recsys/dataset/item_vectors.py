@@ -68,7 +68,7 @@ def vector_rows(column: Column, layout: VectorLayout) -> FloatArray:
 
 
 def _whole_maps(column: Column) -> Column:
-    """The maps in one piece, whose keys and items are those of its rows alone: a slice has its whole array's."""
+    """The maps in one piece, with the keys and items of their rows alone: a slice has those of its array."""
     maps = combined(column)
     offsets = maps.offsets.to_numpy()
     if not len(offsets) or (offsets[0] == 0 and offsets[-1] == len(maps.keys)):
