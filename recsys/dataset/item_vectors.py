@@ -36,7 +36,7 @@ def vector_map(vectors: Mapping[str, Sequence[FloatArray | None]], rows: int) ->
 
 def layout_of(column: Column) -> VectorLayout:
     """The layout of a column of maps: every name with the width that most of its vectors have."""
-    maps = combined(column)
+    maps = _whole_maps(column)
     names = maps.keys.to_pylist()
     widths = np.diff(maps.items.offsets.to_numpy()).tolist()
     return common_layout(Counter(zip(names, widths, strict=True)))
@@ -53,7 +53,7 @@ def common_layout(seen: Mapping[tuple[str, int], int]) -> VectorLayout:
 
 def vector_rows(column: Column, layout: VectorLayout) -> FloatArray:
     """(N, V) float32, V the sum of the layout's widths; zeros where a row has no vector of that width."""
-    maps = combined(column).cast(VECTOR_MAP)
+    maps = _whole_maps(column).cast(VECTOR_MAP)
     rows = np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
     names = np.array(maps.keys.to_pylist(), object)
     lists, ends = maps.items, maps.items.offsets.to_numpy()
@@ -65,6 +65,15 @@ def vector_rows(column: Column, layout: VectorLayout) -> FloatArray:
         place = ends[entries][:, None] + np.arange(width)  # (K, width)
         out[rows[entries], start:end] = values[place]
     return out
+
+
+def _whole_maps(column: Column) -> Column:
+    """The maps in one piece, with the keys and items of their rows alone: a slice has those of its array."""
+    maps = combined(column)
+    offsets = maps.offsets.to_numpy()
+    if not len(offsets) or (offsets[0] == 0 and offsets[-1] == len(maps.keys)):
+        return maps
+    return maps.take(pa.array(np.arange(len(maps))))
 
 
 def layout_text(layout: VectorLayout) -> str:

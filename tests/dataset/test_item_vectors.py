@@ -101,3 +101,17 @@ def test_lists_of_texts_are_read_as_numbers_or_blanked() -> None:
         None,
     ]
     assert blanked == 1
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (0, 4), (1, 5), (1, 3), (4, 5), (2, 2)])
+def test_a_slice_of_a_column_has_the_vectors_of_its_rows(start: int, stop: int) -> None:
+    a, b = [("image", [1.0, 2.0])], [("image", [3.0, 4.0]), ("speech", [5.0])]
+    kind = pa.map_(pa.string(), pa.list_(pa.float32()))
+    column = pa.chunked_array([pa.array([a, None, b, a, []], kind)])
+    layout = layout_of(column)
+    assert layout == (("image", 2), ("speech", 1))
+    rows = vector_rows(column, layout)
+    assert rows.tolist() == [[1, 2, 0], [0, 0, 0], [3, 4, 5], [1, 2, 0], [0, 0, 0]]
+    part = column.slice(start, stop - start)
+    assert vector_rows(part, layout).tolist() == rows[start:stop].tolist()
+    assert layout_of(part) == layout_of(pa.array(part.to_pylist(), kind))
