@@ -193,11 +193,10 @@ def test_nothing_to_go_on_from_is_told_before_work(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "changes", "message"),
     [
-        (["--retrained"], {}, "curves.json cannot be read"),
-        (["--retrained"], {"parent": "older"}, "goes on from 'older'"),
+        (["--validation-chooses"], {"parent": "older"}, "goes on from 'older'"),
         (["--seeds", "2"], {"settings": {"fusion": {"experts": 3}}}, "trained with other settings"),
     ],
-    ids=["curves", "parent", "settings"],
+    ids=["parent", "settings"],
 )
 def test_what_a_second_training_lacks_is_told_before_the_evaluation(
     options: list[str],

@@ -1,4 +1,4 @@
-"""With which settings a bundle is trained again, and for how many epochs."""
+"""With which settings a bundle is trained again, and which bundles are."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 
 from recsys.config import RetrieverSettings, Settings
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.jobs.training.retrain import best_epoch, settings_as_trained, shift_seeds
+from recsys.jobs.training.retrain import check_retraining, settings_as_trained, shift_seeds
+from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.registry.records import BundleRecord
-from recsys.training.curves import Curves, Epoch
 from tests.tiny_bundle import NOW, tiny_bundle
 
 
@@ -32,20 +32,11 @@ def test_every_seed_moves_on() -> None:
     assert (changed.retriever.seed, changed.fusion.seed, changed.ranker.seed) == (6, 2, 2)
 
 
-def record(run_id: str | None) -> BundleRecord:
-    return BundleRecord("b1", Path("b1"), "shop", "time-split", NOW, {}, run_id, "candidate", None)
-
-
-def test_the_epochs_are_read_from_the_runs_learning_curves(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    curves = Curves("retriever", "ndcg@10")
-    for number, value in enumerate((0.1, 0.3, 0.2), 1):
-        curves = curves.add(Epoch(number, 1.0, 1e-3, 1.0, {"ndcg@10": value}))
-    curves.save(settings.paths.runs / "r1" / "retriever")
-    assert best_epoch(settings, record("r1")) == 2
-
-
-@pytest.mark.parametrize("run_id", ["r1", None])
-def test_without_learning_curves_the_remedy_is_named(tmp_path: Path, run_id: str | None) -> None:
-    with pytest.raises(DataError, match=r"curves\.json .*recsys train"):
-        best_epoch(Settings(home=tmp_path), record(run_id))
+def test_a_bundle_that_goes_on_from_another_has_no_training_of_its_own_to_repeat(tmp_path: Path) -> None:
+    """Where validation only chooses, all of the training is done again; with other seeds it may go on too."""
+    manifest = tiny_bundle("b1").manifest.model_copy(update={"parent": "b0"})
+    path = save_bundle(tiny_bundle("b1", manifest=manifest), tmp_path)
+    record = BundleRecord("b1", path, "shop", "time-split", NOW, {}, "r1", "candidate", None)
+    with pytest.raises(DataError, match="'b1' goes on from 'b0'"):
+        check_retraining(Settings(), record, from_the_start=True)
+    check_retraining(Settings(), record, from_the_start=False)
