@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from recsys.evaluation.compare import VALIDATION_CHOOSES
 from recsys.instants import utc_now
 
 pytestmark = pytest.mark.slow
@@ -226,11 +227,11 @@ def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(
     shop: Shop, tmp_path: Path
 ) -> None:
     file = tmp_path / "rankings.parquet"
-    more = "--retrained --seeds 2"
+    more = "--validation-chooses --seeds 2"
     report = json.loads(shop.type(f"recsys evaluate --protocol time-split {more} --rankings {file} --json"))
     models = [row["model"] for row in report["rows"]]
     assert {"popularity", "kNN", "network alone", "recsys"} <= set(models)
-    assert models[-1] == "recsys, retrained with validation events"
+    assert models[-1] == VALIDATION_CHOOSES
     assert {len(row["values"]) for row in report["seeds"]} == {2}
     assert [path for path in report["report"] if path.endswith("reliability.png")] != []
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Fusion, ranker and orders learn over a network that knows nothing of validation, unlike the served one."""
+"""Fusion, ranker and orders are learned over a network without validation; the one that is served has it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
