@@ -50,10 +50,8 @@ def feedback_ranking_data(
     matrix = read_ranking_features(features, own_users, cases, candidates)
     scores = fused_scores(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
-    # What was really shown counts whatever its window: there is no other.
-    whole = np.ones(len(rows), bool)
     of_held = held.of(feedback.users.ids, users)
     known: BoolArray = np.any(histories.items > 0, axis=1)
     kinds = np.where(known, kind, REQUEST_KINDS.index(NO_HISTORY))
     # Their own vocabulary: these users must not be taken for others of the same index.
-    return RankingData(matrix, labels, candidates > 0, of_held, kinds, whole, -1 - users)
+    return RankingData(matrix, labels, candidates > 0, of_held, of_held, kinds, -1 - users)

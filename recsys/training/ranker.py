@@ -125,7 +125,7 @@ class _Judge:
 
     @classmethod
     def of(cls, data: RankingData, held: IntArray) -> "_Judge":
-        useful, kinds = _with_an_order(data)[held], data.kinds[held]
+        useful, kinds = (_with_an_order(data) & data.judges)[held], data.kinds[held]
         # A visitor without a history is shown what is popular, whatever the ranker says.
         ordered = [REQUEST_KINDS.index(kind) for kind in (REPEATS_KEPT, REPEATS_REMOVED)]
         rows = {REQUEST_KINDS[kind]: np.flatnonzero(useful & (kinds == kind)) for kind in ordered}
@@ -141,14 +141,14 @@ def _mean_of_kinds(values: dict[str, DoubleArray]) -> float:
 
 
 def _calibrations(ranker: Ranker, test: _Requests, data: RankingData, held: IntArray) -> list[Calibration]:
-    """A calibration for each kind, from the held-out requests of it whose window is whole.
+    """A calibration for each kind, from the requests of it that calibrate.
 
     A kind without any takes that of all.
     """
     with torch.inference_mode():
         scores = ranker(test.features).cpu().numpy()
     labels, mask, kinds = data.labels[held], data.mask[held], data.kinds[held]
-    whole = data.whole[held]
+    whole = data.calibrates[held]
     whole = whole if (labels & mask)[whole].any() else np.ones(len(held), bool)
     found = []
     for kind in range(CALIBRATED_KINDS):

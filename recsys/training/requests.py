@@ -31,19 +31,24 @@ class RankingData:
         features: (R, C, F) float32 in RANKING_FEATURES order.
         labels: (R, C) bool, whether the candidate was acted on in the window.
         mask: (R, C) bool, false for padding.
-        held: (R,) bool, of a user who is held out.
+        judges: (R,) bool, held out to choose an epoch and an order.
+        calibrates: (R,) bool, held out to fit the calibration; from all others is learned.
         kinds: (R,) places of the requests' kinds in `recsys.models.orders.REQUEST_KINDS`.
-        whole: (R,) bool, whether the window is as long as that which `p_click` speaks of.
         users: (R,) the user of each request.
     """
 
     features: FloatArray
     labels: BoolArray
     mask: BoolArray
-    held: BoolArray
+    judges: BoolArray
+    calibrates: BoolArray
     kinds: IntArray
-    whole: BoolArray
     users: IntArray
+
+    @property
+    def held(self) -> BoolArray:
+        """(R,) bool, whether nothing is learned from a request."""
+        return np.asarray(self.judges | self.calibrates)
 
 
 def join_ranking_data(parts: list[RankingData]) -> RankingData:
@@ -58,9 +63,9 @@ def join_ranking_data(parts: list[RankingData]) -> RankingData:
         np.concatenate([padded(part.features) for part in parts]),
         np.concatenate([padded(part.labels) for part in parts]),
         np.concatenate([padded(part.mask) for part in parts]),
-        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.judges for part in parts]),
+        np.concatenate([part.calibrates for part in parts]),
         np.concatenate([part.kinds for part in parts]),
-        np.concatenate([part.whole for part in parts]),
         np.concatenate([part.users for part in parts]),
     )
 
@@ -117,9 +122,52 @@ def ranking_cases(
         end = split.test_start
         starts = range(split.train_end, max(end - WEEK_MICROS, split.train_end) + 1, WEEK_MICROS)
         cases = join_cases([window_cases(interactions, start, end) for start in list(starts)[:3]])
-    if len(cases) > count:
-        cases = cases.take(np.sort(rng.choice(len(cases), count, replace=False)))
-    return cases
+    return sampled_cases(cases, rng, count)
+
+
+def sampled_cases(cases: EvalCases, rng: np.random.Generator, count: int) -> EvalCases:
+    """Up to `count` of `cases`, in their order."""
+    if len(cases) <= count:
+        return cases
+    return cases.take(np.sort(rng.choice(len(cases), count, replace=False)))
+
+
+@dataclass(frozen=True)
+class RankerCases:
+    """Cases of the validation period, by what they are for.
+
+    Attributes:
+        learning: of users who are not held out. Cut by time: asked at the start of the period and a week
+            later, about what comes before its middle.
+        judging: of held-out users. Cut by time: asked in the middle, about the rest. Features count what all
+            users take: on the weeks that it learned from, a ranker looks better than it is.
+        calibrating: of held-out users, about the whole period, which is what `p_click` speaks of.
+    """
+
+    learning: EvalCases
+    judging: EvalCases
+    calibrating: EvalCases
+
+
+def ranker_cases(interactions: Interactions, split: Split, held: "HeldOutUsers") -> RankerCases:
+    """The ranker's cases; under leave-one-out those that judge are those that calibrate."""
+
+    def of_users(cases: EvalCases, wanted: bool) -> EvalCases:
+        is_held = held.of(interactions.users.ids, cases.user_index)
+        return cases.take(np.flatnonzero(is_held == wanted))
+
+    if split.train_end is None or split.test_start is None:
+        late = of_users(split.validation, True)
+        return RankerCases(of_users(split.validation, False), late, late)
+    start, end = split.train_end, split.test_start
+    middle = (start + end) // 2
+    starts = [each for each in (start, start + WEEK_MICROS) if each < middle]
+    early = join_cases([window_cases(interactions, each, middle) for each in starts])
+    return RankerCases(
+        of_users(early, False),
+        of_users(window_cases(interactions, middle, end), True),
+        of_users(window_cases(interactions, start, end), True),
+    )
 
 
 def window_cases(interactions: Interactions, start: int, end: int) -> EvalCases:

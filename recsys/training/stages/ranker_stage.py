@@ -28,7 +28,7 @@ def train_ranker_stage(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> 
     obstacle = ranker_obstacle(data)
     if obstacle is not None:
         remedy = "Import more events, of more users and items,"
-        if len(data.labels) >= job.settings.ranker.requests:
+        if len(data.labels) >= job.settings.ranker.requests - 2:  # shares of them are rounded
             remedy += f" or raise ranker.requests above {job.settings.ranker.requests},"
         if job.parent is not None and job.parent.ranker is not None:
             remedy = f"{job.parent.manifest.bundle_id!r} has one. Raise incremental.validation_days"

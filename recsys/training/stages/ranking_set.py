@@ -9,9 +9,18 @@ from recsys.models.orders import NO_HISTORY, REPEATS_KEPT, REPEATS_REMOVED, REQU
 from recsys.training.feature_reads import read_ranking_features
 from recsys.training.feedback_requests import feedback_ranking_data, sample_responses
 from recsys.training.job import TrainingJob
-from recsys.training.requests import HeldOutUsers, RankingData, join_ranking_data, labels_of
+from recsys.training.requests import (
+    HeldOutUsers,
+    RankingData,
+    join_ranking_data,
+    labels_of,
+    ranker_cases,
+    sampled_cases,
+)
 from recsys.training.scorers import seen_lists
-from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of, read_validation_cases
+from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of, with_histories
+
+LEARNING_SHARE = 2 / 3  # of the requests; the held-out ones share the rest
 
 
 def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> RankingData:
@@ -22,16 +31,27 @@ def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> R
     """
     settings = job.settings.ranker
     rng = np.random.default_rng(settings.seed)
-    asked = read_validation_cases(job, rng, settings.requests)
-    rows = np.arange(len(asked.cases))
-    by_kind = {REPEATS_REMOVED: rows}
-    if job.shop.info.repeats:
-        by_kind = {REPEATS_KEPT: rows[::2], REPEATS_REMOVED: rows[1::2]}
-    parts = [
-        _requests_of(job, bundle, asked.take(chosen), kind, held)
-        for kind, chosen in by_kind.items()
-        if len(chosen)
+    cases = ranker_cases(job.shop.interactions, job.split, held)
+    learning = round(settings.requests * LEARNING_SHARE)
+    apart = (settings.requests - learning) // 2
+    same = cases.judging is cases.calibrating
+    groups = [
+        (cases.learning, learning, False, False),
+        (cases.judging, 2 * apart if same else apart, True, same),
+        *([] if same else [(cases.calibrating, apart, False, True)]),
     ]
+    parts = []
+    for group, count, judges, calibrates in (each for each in groups if len(each[0])):
+        asked = with_histories(job, sampled_cases(group, rng, count))
+        rows = np.arange(len(asked.cases))
+        by_kind = {REPEATS_REMOVED: rows}
+        if job.shop.info.repeats:
+            by_kind = {REPEATS_KEPT: rows[::2], REPEATS_REMOVED: rows[1::2]}
+        parts += [
+            _requests_of(job, bundle, asked.take(chosen), kind, judges, calibrates)
+            for kind, chosen in by_kind.items()
+            if len(chosen)
+        ]
     if job.feedback is not None and len(job.feedback):
         shown = sample_responses(job.feedback, settings.requests, rng)
         kind = REQUEST_KINDS.index(kind_of(job.shop.info.repeats))
@@ -51,7 +71,7 @@ def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> R
 
 
 def _requests_of(
-    job: TrainingJob, bundle: Bundle, asked: ValidationCases, kind: str, held: HeldOutUsers
+    job: TrainingJob, bundle: Bundle, asked: ValidationCases, kind: str, judges: bool, calibrates: bool
 ) -> RankingData:
     """The requests of `asked` as requests of one kind."""
     interactions, cases = job.shop.interactions, asked.cases
@@ -73,8 +93,8 @@ def _requests_of(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
-        held=held.of(interactions.users.ids, cases.user_index),
+        judges=np.full(len(cases), judges),
+        calibrates=np.full(len(cases), calibrates),
         kinds=np.where(known, REQUEST_KINDS.index(kind), REQUEST_KINDS.index(NO_HISTORY)),
-        whole=cases.at == cases.at.min() if job.split.train_end is not None else np.ones(len(cases), bool),
         users=cases.user_index,
     )

@@ -37,8 +37,12 @@ class ValidationCases:
 
 def read_validation_cases(job: TrainingJob, rng: np.random.Generator, count: int) -> ValidationCases:
     """Up to `count` cases of the validation period."""
+    return with_histories(job, ranking_cases(job.shop.interactions, job.split, rng, count))
+
+
+def with_histories(job: TrainingJob, cases: EvalCases) -> ValidationCases:
+    """`cases` with their users' histories from the feature store."""
     interactions = job.shop.interactions
-    cases = ranking_cases(interactions, job.split, rng, count)
     histories = read_histories(job.features, interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH)
     return ValidationCases(cases, histories)
 
