@@ -56,6 +56,8 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     metrics = {f"validation_{name}": value for name, value in validate(early.retriever).items()}
     manifest = early.manifest.model_copy(update={"metrics": metrics})
     if not job.refit:
+        learned = from_micros(int(asked_job.split.train.at.max()))
+        manifest = manifest.model_copy(update={"trained_until": learned})
         return replace(early.with_arrays(popularity=popularity_at_end(known)), manifest=manifest)
     since = NOTHING_YET if job.split.train_end is None else int(job.split.train.at.max())
     return _gone_on(job, early, known, manifest, since)

@@ -16,7 +16,6 @@ import torch
 from recsys.config import RankerSettings, RetrieverSettings, TextSettings
 from recsys.models.encoders.text_encoder import load_encoder
 from recsys.models.retriever.retriever import Retriever
-from recsys.training.curves import Curves
 from recsys.training.ranker import train_ranker
 from recsys.training.retriever.loop import train_retriever
 from recsys.training.retriever.steps import Position, TrainingState, train_epoch
@@ -41,12 +40,6 @@ def running_on(device: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
         yield
-
-
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No matplotlib is needed."""
-    monkeypatch.setattr(Curves, "draw", lambda curves, folder: None)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

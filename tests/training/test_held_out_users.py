@@ -49,7 +49,7 @@ def test_of_two_shares_the_smaller_is_within_the_larger(ids: list[str], one: flo
 
 def test_nobody_may_be_held_out() -> None:
     assert held_ids(HeldOutUsers(-1), ["a", "b", "c"]) == set()
-    assert held_ids(HeldOutUsers.share_of([]), ["a", "b", "c"]) == set()
+    assert held_ids(HeldOutUsers.share_of([], 0.5), ["a", "b", "c"]) == set()
     assert held_ids(HeldOutUsers.share_of(["a", "b", "c"], 0.3), ["a", "b", "c"]) == set(), "less than one"
 
 
@@ -58,9 +58,9 @@ def requests(count: int, width: int, held: bool, kind: int) -> RankingData:
         features=np.full((count, width, len(RANKING_FEATURES)), kind + 1, np.float32),
         labels=np.ones((count, width), bool),
         mask=np.ones((count, width), bool),
-        held=np.full(count, held),
+        judges=np.full(count, held),
+        calibrates=np.full(count, held and kind > 0),
         kinds=np.full(count, kind),
-        whole=np.full(count, not held),
         users=np.arange(count),
     )
 
@@ -69,7 +69,7 @@ def test_joined_requests_keep_who_is_held_out_and_their_kind_and_are_padded() ->
     joined = join_ranking_data([requests(2, 3, held=True, kind=0), requests(1, 5, held=False, kind=1)])
     assert joined.held.tolist() == [True, True, False]
     assert joined.kinds.tolist() == [0, 0, 1]
-    assert joined.whole.tolist() == [False, False, True]
+    assert joined.calibrates.tolist() == [False, False, False]
     assert joined.mask.sum(1).tolist() == [3, 3, 5]
     assert not joined.labels[:2, 3:].any()
     assert not joined.features[:2, 3:].any()

@@ -12,7 +12,7 @@ from recsys import columns
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import TEST, TRAIN, VALIDATION, known_before_test, leave_one_out_parts
-from recsys.instants import DAY
+from recsys.instants import DAY, from_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, REPEATS_KEPT, REPEATS_REMOVED, SIMILAR
 from recsys.retrieval.popularity import popularity_at_end
@@ -59,6 +59,8 @@ def test_what_is_served_counts_training_and_validation_and_nothing_of_the_test(
     assert len(split.train) < len(before_test) < len(log)
     assert bundle.signal_tables.item_events.tolist() == counts(before_test)
     assert early.signal_tables.item_events.tolist() == counts(split.train)
+    for each, log_of in ((bundle, before_test), (early, split.train)):
+        assert each.manifest.trained_until == from_micros(int(log_of.at.max()))
     for each in (bundle, early):  # popularity is no parameter: it is that of the test's start in both
         assert each.popularity.tolist() == popularity_at_end(before_test).tolist()
 

@@ -35,12 +35,13 @@ def world(effect: float, seed: int = 0, requests: int = REQUESTS, level: float =
 
 
 def data_of(world: World, **changes: Any) -> RankingData:
-    """Requests of as many users, every fourth of whom is held out, of one kind and with whole windows."""
+    """Requests of as many users, every fourth of whom is held out to judge and to calibrate, of one kind."""
     count = len(world[1])
+    held = changes.pop("held", np.arange(count) % 4 == 0)
     parts: dict[str, Any] = {
-        "held": np.arange(count) % 4 == 0,
+        "judges": held,
+        "calibrates": held,
         "kinds": np.zeros(count, np.int64),
-        "whole": np.ones(count, bool),
         "users": np.arange(count),
     }
     return RankingData(*world, **(parts | changes))
@@ -173,7 +174,7 @@ def test_a_window_that_is_cut_short_says_nothing_of_how_probable_an_item_is() ->
     features, labels, mask = world(effect=2.0, requests=1200)
     whole = np.arange(1200) // 4 % 2 == 0
     labels[~whole] &= np.random.default_rng(1).random(labels[~whole].shape) < 0.1
-    data = data_of((features, labels, mask), whole=whole)
+    data = data_of((features, labels, mask), calibrates=(np.arange(1200) % 4 == 0) & whole)
     ranker = train_ranker(data, SETTINGS).ranker
     rows = data.held & whole
     expected = fit_platt(ranker.score(features[rows])[mask[rows]], labels[rows][mask[rows]])
