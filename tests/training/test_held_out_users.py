@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.columns import RANKING_FEATURES
-from recsys.training.requests import HELD_OUT_SHARE, HeldOutUsers, RankingData, join_ranking_data
+from recsys.training.requests import (
+    CHOOSING_SHARE,
+    HELD_OUT_SHARE,
+    HeldOutUsers,
+    RankingData,
+    join_ranking_data,
+)
 
 names = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=60, unique=True)
 
@@ -20,23 +26,25 @@ def test_a_share_of_the_users_is_held_out(ids: list[str], share: float) -> None:
     assert len(held_ids(HeldOutUsers.share_of(ids, share), ids)) == int(len(ids) * share)
 
 
-def test_a_quarter_is_held_out_unless_said_otherwise() -> None:
+def test_those_who_choose_fusions_epoch_are_others_than_those_who_judge_it() -> None:
     ids = [f"u{n}" for n in range(100)]
-    assert HELD_OUT_SHARE == 0.25
-    assert len(held_ids(HeldOutUsers.share_of(ids), ids)) == 25
+    choosing = HeldOutUsers.share_of(ids, CHOOSING_SHARE)
+    held = HeldOutUsers.share_of(ids, HELD_OUT_SHARE, choosing.last)
+    assert (len(held_ids(choosing, ids)), len(held_ids(held, ids))) == (15, 20)
+    assert not held_ids(choosing, ids) & held_ids(held, ids)
 
 
 @given(names, st.randoms())
 def test_the_order_of_users_does_not_matter(ids: list[str], random) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(ids, len(ids))
-    first, second = HeldOutUsers.share_of(ids), HeldOutUsers.share_of(shuffled)
+    first, second = HeldOutUsers.share_of(ids, 0.2), HeldOutUsers.share_of(shuffled, 0.2)
     assert held_ids(first, ids) == held_ids(second, shuffled)
 
 
 @given(names, st.lists(st.integers(0, 59), max_size=40))
 def test_all_requests_of_a_user_are_held_out_or_none(ids: list[str], asked: list[int]) -> None:
     users = np.array([1 + place % len(ids) for place in asked], np.int64)
-    held = HeldOutUsers.share_of(ids)
+    held = HeldOutUsers.share_of(ids, 0.2)
     of = held.of(["", *ids], users)
     assert of.tolist() == [ids[user - 1] in held_ids(held, ids) for user in users.tolist()]
 
