@@ -30,9 +30,7 @@ from recsys.training.retriever.steps import TrainingState, batch_loss
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 
 
-def rough_sizes(
-    settings: Settings, split: Split, interactions: Interactions, text_dimensions: int, *, repeats: bool
-) -> Sizes:
+def rough_sizes(settings: Settings, split: Split, interactions: Interactions, text_dimensions: int) -> Sizes:
     """Sizes without building a model: its parameters are taken for those of the item table."""
     train, retriever = split.train, settings.retriever
     windows = len(training_windows(train, retriever.history_length))
@@ -48,7 +46,6 @@ def rough_sizes(
         parameters=items * retriever.width,
         buffers=items * min(retriever.text_width, text_dimensions),
         cases=len(ranking_cases(interactions, split, np.random.default_rng(0), len(interactions))),
-        repeats=repeats,
     )
 
 
@@ -60,7 +57,6 @@ def probe_sizes(
     text_dimensions: int,
     *,
     clock: bool,
-    repeats: bool,
 ) -> tuple[Sizes, float]:
     """Sizes by the real retriever on the real data, and the seconds of a step, the median of a few.
 
@@ -81,7 +77,7 @@ def probe_sizes(
     model = build_retriever(section, items, text, None, clock=clock)
     rows = int((np.diff(data.state_offsets) > 0).sum())
     sizes = replace(
-        rough_sizes(settings, split, interactions, text_dimensions, repeats=repeats),
+        rough_sizes(settings, split, interactions, text_dimensions),
         windows=rows,
         targets=len(data.target),
         steps_an_epoch=-(-rows // section.batch_size),

@@ -40,7 +40,6 @@ class Sizes:
         events: all actions. windows: R, rows to train on. targets: P, pairs to learn.
         parameters: of the retriever. buffers: its numbers that are not learned.
         cases: of the validation period, that fusion and the ranker can learn from.
-        repeats: whether each of them counts twice for fusion.
     """
 
     users: int
@@ -53,7 +52,6 @@ class Sizes:
     parameters: int
     buffers: int
     cases: int
-    repeats: bool
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def _step_bytes(settings: Settings, sizes: Sizes) -> int:
 
 def _fusion_bytes(settings: Settings, sizes: Sizes) -> int:
     """Signals of the candidates twice: as found and joined, then joined and split into held out and not."""
-    requests = min(settings.fusion.requests, sizes.cases) * (2 if sizes.repeats else 1)
+    requests = min(settings.fusion.requests, sizes.cases) * 2  # with repeats and without
     histories = min(settings.fusion.requests, sizes.cases) * 100 * 3 * _INDEX
     cells = requests * settings.fusion.candidates
     # Beside the signals: an item index, a label and a mask.

@@ -27,7 +27,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask 
 ERRORS = 1.0  # standard errors, by user, by which an epoch has to be better than the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MIN_REQUESTS = 20  # with an order to learn
-MIN_USERS = 14  # of such requests, of whom three are held out: of one alone no error can be told
+MIN_USERS = 10  # of such requests, of whom two are held out: of one alone no error can be told
 MONITOR = "ndcg@10"
 
 

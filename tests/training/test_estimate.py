@@ -14,7 +14,7 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
     work, features = job(two_tastes(), "time-split", tmp_path)
     shop, split = work.shop.interactions, work.split
     items, text = read_catalog(features, shop.items, int(shop.at.max()) + 1)
-    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True, repeats=True)
+    sizes, seconds = probe_sizes(SETTINGS, split, shop, items, text.shape[1], clock=True)
     steps: list[int] = []
 
     class Bar:
@@ -40,6 +40,6 @@ def test_steps_and_parameters_are_those_of_the_training(tmp_path: Path) -> None:
 
 def test_rough_sizes_are_near_the_probed_ones(tmp_path: Path) -> None:
     work, _ = job(two_tastes(), "time-split", tmp_path)
-    rough = rough_sizes(SETTINGS, work.split, work.shop.interactions, 12, repeats=True)
+    rough = rough_sizes(SETTINGS, work.split, work.shop.interactions, 12)
     assert (rough.users, rough.items, rough.events) == (USERS, 20, len(work.shop.interactions))
     assert rough.steps_an_epoch > 0

@@ -17,7 +17,6 @@ SIZES = Sizes(
     parameters=100_000,
     buffers=128_000,
     cases=5000,
-    repeats=False,
 )
 
 
@@ -55,10 +54,13 @@ def test_candidates_are_no_more_than_there_are_cases() -> None:
     assert peaks(replace(SIZES, cases=3000))["ranker"] == peaks(replace(SIZES, cases=4000))["ranker"]
 
 
-def test_repeats_are_a_second_question_for_each_case() -> None:
-    """Sixteen signals of four bytes, an index of eight, a label and a mask: 74 bytes a candidate, twice."""
-    added = peaks(replace(SIZES, repeats=True))["fusion"] - peaks()["fusion"]
-    assert added == 2 * 5000 * 150 * (16 * 4 + 8 + 2)
+def test_each_case_is_asked_with_repeats_and_without() -> None:
+    """Eighteen signals of four bytes, an index of eight, a label and a mask: 82 bytes a candidate, held twice.
+
+    And a hundred actions of three numbers for each case's history.
+    """
+    added = peaks(replace(SIZES, cases=SIZES.cases + 1000))["fusion"] - peaks()["fusion"]
+    assert added == 2 * 2 * 1000 * 150 * (18 * 4 + 8 + 2) + 1000 * 100 * 3 * 8
 
 
 def test_texts_are_held_in_doubles_while_their_directions_are_found() -> None:

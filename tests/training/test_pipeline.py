@@ -235,7 +235,7 @@ def test_a_shop_too_small_for_a_ranker_gets_a_bundle_without_one_and_a_warning(
     with caplog.at_level(logging.WARNING, "recsys"):
         bundle = train_bundle(work, "b1", NOW)
     assert bundle.ranker is None
-    assert "a ranker needs 20, of 14 users" in (bundle.manifest.no_ranker or "")
+    assert "a ranker needs 20, of 10 users" in (bundle.manifest.no_ranker or "")
     (warning,) = [record.getMessage() for record in caplog.records if "no ranker" in record.getMessage()]
     assert f"{bundle.manifest.no_ranker}" in warning
     assert "Import more events, of more users and items," in warning

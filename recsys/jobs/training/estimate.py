@@ -127,9 +127,7 @@ def estimate_training(settings: Settings, protocol: str | None) -> TrainingEstim
     clock = shop.info.clock == "time"
     items = _catalog_items(settings, shop.interactions.items)
     dimensions = encoder_dimensions(settings.text)
-    sizes, step_seconds = probe_sizes(
-        settings, split, shop.interactions, items, dimensions, clock=clock, repeats=shop.info.repeats
-    )
+    sizes, step_seconds = probe_sizes(settings, split, shop.interactions, items, dimensions, clock=clock)
     stale = stale_views(settings)
     return TrainingEstimate(
         dataset=shop.info.name,
@@ -158,7 +156,7 @@ def warn_of_memory(job: TrainingJob) -> None:
     if free is None:
         return
     dimensions = encoder_dimensions(settings.text)
-    sizes = rough_sizes(settings, job.split, shop.interactions, dimensions, repeats=shop.info.repeats)
+    sizes = rough_sizes(settings, job.split, shop.interactions, dimensions)
     ranker = shop.info.clock == "time"
     # What this process holds already is not free, so it begins with nothing.
     stages = training_stages(settings, sizes, 0, ranker=ranker, builds_features=False, encodes_text=False)

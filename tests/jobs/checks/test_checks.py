@@ -161,7 +161,7 @@ def test_a_database_behind_the_code_is_a_warning(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert servers.database(settings).state == "ok"  # made on first use
     Registry.open(settings).close()
-    assert servers.database(settings).detail.endswith("revision 0001")
+    assert servers.database(settings).detail.endswith("revision 0002")
     downgrade_database(database_url(settings), settings, "base")
     assert servers.database(settings).state == "warning"
 

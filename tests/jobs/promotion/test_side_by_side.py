@@ -48,9 +48,7 @@ def test_an_unknown_bundle_is_refused(registered: None) -> None:
         run("one", "three")
 
 
-@pytest.mark.parametrize(
-    ("out", "words"), [("", "is a folder"), ("no/such/page.html", "cannot be written into")]
-)
+@pytest.mark.parametrize(("out", "words"), [("", "is a folder"), ("no/such/page.html", "there is no folder")])
 def test_a_file_that_cannot_be_written_is_refused_first(
     registered: None, tmp_path: Path, out: str, words: str
 ) -> None:

@@ -55,7 +55,7 @@ def test_a_bundle_of_another_encoder_is_named(tmp_path: Path) -> None:
 
 def test_a_bundle_that_knows_everything_already_is_rejected_with_the_instants(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    with pytest.raises(DataError, match=r"nothing new to learn.*learned until 2025-03-01.*1970-03-2"):
+    with pytest.raises(DataError, match=r"nothing new to learn.*learned until 2025-03-01.*1970-04-1"):
         opened(settings, production(settings, "two-tastes"))
 
 
