@@ -55,7 +55,7 @@ def test_candidates_are_no_more_than_there_are_cases() -> None:
 
 
 def test_each_case_is_asked_with_repeats_and_without() -> None:
-    """Eighteen signals of four bytes, an index of eight, a label and a mask: 82 bytes a candidate, held twice.
+    """Eighteen signals of four bytes, an index of eight, a label and a mask: 82 bytes a candidate, twice.
 
     And a hundred actions of three numbers for each case's history.
     """
