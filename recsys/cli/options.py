@@ -20,6 +20,24 @@ TestFrom = Annotated[
     ),
 ]
 
+Seen = Annotated[
+    str | None,
+    typer.Option(
+        help="keep or remove what a user had before. Default: keep where repeats are normal in the shop."
+    ),
+]
+
+
+def keep_seen(seen: str | None) -> bool | None:
+    """Whether to keep what a user had before; None: as is normal in the shop.
+
+    Raises:
+        BadParameter: it is neither keep nor remove.
+    """
+    if seen not in (None, "keep", "remove"):
+        raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
+    return None if seen is None else seen == "keep"
+
 
 def with_test_from(settings: Settings, test_from: str | None) -> Settings:
     """`settings` whose test begins at `test_from`, if that is given.

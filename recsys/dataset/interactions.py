@@ -118,6 +118,10 @@ class Interactions:
         past = self.before(instant)
         return past.take(past.undone_at == NEVER)
 
+    def as_standing(self) -> "Interactions":
+        """The same actions, of which no cancellation undoes any."""
+        return replace(self, undone_at=np.full(len(self), NEVER, np.int64))
+
     def take(self, mask: BoolArray) -> "Interactions":
         """Only the actions where `mask` (M,) holds; vocabularies stay whole."""
         return Interactions(
@@ -191,6 +195,12 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def known(self) -> BoolArray:
+        """(B,) bool, whether a history has an item that the vocabulary knows."""
+        some: BoolArray = np.any(self.items > 0, axis=1)
+        return some
 
     def take(self, rows: IntArray | slice) -> "Histories":
         """Only these rows, in this order."""

@@ -6,7 +6,7 @@ log and a whole basket in a shop's till. Nothing of a moment can help to guess t
 A part of the log is as it was when that part ended: a purchase that is cancelled later is in it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +63,9 @@ def leave_one_out(interactions: Interactions) -> Split:
             f"none of {len(interactions.users) - 1} users acted at three instants, so there is "
             "no case to predict. Import more events or more kinds of event."
         )
-    train = interactions.take(parts == TRAIN)
     return Split(
         LEAVE_ONE_OUT,
-        replace(train, undone_at=np.full(len(train), NEVER, np.int64)),
+        interactions.take(parts == TRAIN).as_standing(),
         _cases(interactions, parts == VALIDATION, None),
         _cases(interactions, (parts == TEST) & (interactions.undone_at == NEVER), None),
         None,
@@ -197,8 +196,7 @@ def known_before_test(interactions: Interactions, split: Split) -> Interactions:
     if split.test_start is not None:
         return interactions.known_at(split.test_start)
     parts = leave_one_out_parts(interactions)
-    known = interactions.take((parts == TRAIN) | (parts == VALIDATION))
-    return replace(known, undone_at=np.full(len(known), NEVER, np.int64))
+    return interactions.take((parts == TRAIN) | (parts == VALIDATION)).as_standing()
 
 
 def leave_one_out_parts(interactions: Interactions) -> PartArray:

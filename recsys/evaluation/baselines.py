@@ -18,17 +18,13 @@ from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import histories_before
 from recsys.evaluation.scorer import Scorer
 from recsys.instants import DAY, NEVER
+from recsys.models import orders
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.tfidf import tfidf_matrix
 
 GRAPH_NEIGHBOURS = 500
-TEXT_NEIGHBOURS = "kNN + text"
-PERSONAL_FREQUENCY = "personal frequency"
-OWN_ACTIONS = "own actions"
-COUNT_AND_RECENCY = "(count + recency) x recent popularity"
 COSINE_AND_TFIDF = "item cosine + TF-IDF"
-POPULARITY_EXPONENT = 0.25  # of recent popularity, beside what a user took
 
 
 def build_baselines(
@@ -52,12 +48,13 @@ def build_baselines(
         text_vectors: (N + 1, E) of an encoder, any length; adds to the words of `texts`.
     """
     found: list[Scorer] = [Popularity(train)]
-    if clock:
-        found.append(RecentPopularity(interactions))
+    recent = RecentPopularity(interactions) if clock else None
+    if recent:
+        found.append(recent)
     if repeats:
         found += [OwnActions(train, interactions), PersonalFrequency(train, interactions)]
-        if clock:
-            found.append(CountAndRecency(interactions))
+        if recent:
+            found.append(CountAndRecency(recent, interactions))
     neighbours, scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=progress)
     graph = neighbour_graph(neighbours, scores)
     knn = ItemNeighbours(interactions, graph, spare_popularity(train, 1e-6))
@@ -71,13 +68,13 @@ def build_baselines(
 
 def reference_baseline(repeats: bool) -> str:
     """The name of the strongest baseline: neighbours and text, or habit where people buy again."""
-    return PERSONAL_FREQUENCY if repeats else TEXT_NEIGHBOURS
+    return orders.PERSONAL_FREQUENCY if repeats else orders.NEIGHBOURS_AND_TEXT
 
 
 class Popularity:
     """score_i = the number of training events of item i."""
 
-    name = "popularity"
+    name = orders.POPULARITY_OF_ALL_TIME
 
     def __init__(self, train: Interactions) -> None:
         self._counts = np.bincount(train.item_index, minlength=len(train.items)).astype(np.float32)
@@ -90,7 +87,7 @@ class Popularity:
 class RecentPopularity:
     """score_i = events of item i before the day of the case that stood then, halved every two weeks."""
 
-    name = "recent popularity"
+    name = orders.RECENT_POPULARITY
 
     def __init__(self, interactions: Interactions, half_life_days: float = 14.0) -> None:
         undone = interactions.take(interactions.undone_at != NEVER)
@@ -131,7 +128,7 @@ class PersonalFrequency:
     score_i = sum over the user's moments with i of decay^(moments since) + a little popularity
     """
 
-    name = PERSONAL_FREQUENCY
+    name = orders.PERSONAL_FREQUENCY
 
     def __init__(self, train: Interactions, interactions: Interactions, decay: float = 0.95) -> None:
         self._rest = spare_popularity(train, 1e-3)
@@ -147,7 +144,7 @@ class PersonalFrequency:
 class OwnActions:
     """score_i = the number of the user's own actions on i + a little popularity."""
 
-    name = OWN_ACTIONS
+    name = orders.OWN_ACTIONS
 
     def __init__(self, train: Interactions, interactions: Interactions) -> None:
         self._rest = spare_popularity(train, 1e-3)
@@ -165,10 +162,10 @@ class CountAndRecency:
     p is recent popularity; not damped it is far weaker on groceries than the count alone.
     """
 
-    name = COUNT_AND_RECENCY
+    name = orders.COUNT_AND_RECENCY
 
-    def __init__(self, interactions: Interactions) -> None:
-        self._recent = RecentPopularity(interactions)
+    def __init__(self, recent: RecentPopularity, interactions: Interactions) -> None:
+        self._recent = recent
         self._interactions = interactions
 
     def score(self, cases: EvalCases) -> FloatArray:
@@ -179,7 +176,7 @@ class CountAndRecency:
         own = np.zeros_like(popularity)
         np.maximum.at(own, (case, item), (1 / (1 + back)).astype(np.float32))
         np.add.at(own, (case, item), np.float32(1))
-        return np.asarray(own * popularity**POPULARITY_EXPONENT + 1e-6 * popularity, np.float32)
+        return np.asarray(own * popularity**orders.POPULARITY_EXPONENT + 1e-6 * popularity, np.float32)
 
 
 @dataclass(frozen=True)
@@ -224,9 +221,9 @@ class NeighboursAndText:
     neighbours: ItemNeighbours
     words: sparse.csr_matrix
     vectors: FloatArray
-    word_weight: float = 0.5
-    vector_weight: float = 0.25
-    name: str = TEXT_NEIGHBOURS
+    word_weight: float = orders.WORD_WEIGHT
+    vector_weight: float = orders.TEXT_WEIGHT
+    name: str = orders.NEIGHBOURS_AND_TEXT
 
     def score(self, cases: EvalCases) -> FloatArray:
         """(U, N + 1) float32, see `recsys.evaluation.scorer.Scorer`."""
@@ -269,7 +266,7 @@ class CosineAndTfidf:
         train: Interactions,
         interactions: Interactions,
         words: sparse.csr_matrix,
-        word_weight: float = 0.5,
+        word_weight: float = orders.WORD_WEIGHT,
     ) -> None:
         self._interactions = interactions
         self._words, self._word_weight = words, word_weight

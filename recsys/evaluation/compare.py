@@ -12,7 +12,6 @@ from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import Split
 from recsys.errors import DataError
-from recsys.evaluation.baselines import TEXT_NEIGHBOURS
 from recsys.evaluation.intervals import Intervals, paired_bootstrap
 from recsys.evaluation.popularity_bias import measure_popularity_bias
 from recsys.evaluation.rankings import Rankings, Seen, rank_catalog
@@ -21,6 +20,7 @@ from recsys.evaluation.request_kinds import KindResult
 from recsys.evaluation.scorer import Scorer
 from recsys.evaluation.slices import ALL_CASES, Slice, repeat_targets, restrict_cases, slices_of
 from recsys.evaluation.verdict import Verdict, measure_verdict
+from recsys.models.orders import NEIGHBOURS_AND_TEXT
 from recsys.progress import Progress, silent
 
 VALIDATION_CHOOSES = "recsys, validation only chooses"  # as published models are trained
@@ -109,7 +109,7 @@ def evaluate_scorers(
     seen: Seen,
     categories: Sequence[str] = (),
     part: str = "test",
-    reference: str = TEXT_NEIGHBOURS,
+    reference: str = NEIGHBOURS_AND_TEXT,
     served: str | None = None,
     stages: Sequence[str] = (),
     progress: Progress = silent,

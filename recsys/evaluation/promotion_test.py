@@ -8,9 +8,8 @@ from recsys.arrays import DoubleArray, FloatArray
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.intervals import MIN_CASES, paired_bootstrap
-from recsys.evaluation.rankings import Seen, rank_catalog
+from recsys.evaluation.rankings import Seen, list_ndcg, rank_catalog
 from recsys.evaluation.scorer import Scorer
-from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.progress import Progress, silent
 
 METRIC = "ndcg@10"
@@ -97,9 +96,7 @@ def case_values(
 ) -> DoubleArray:
     """(U,) NDCG@10 of each case, all items ranked."""
     found = rank_catalog(scorer, cases, interactions, PLACES, seen, progress=progress)
-    places = target_ranks(found.items, cases.target_offsets, cases.targets)
-    hits = hits_at(places, cases.target_offsets, PLACES)
-    return ndcg(hits, np.diff(cases.target_offsets), PLACES)
+    return list_ndcg(found.items, cases, PLACES)
 
 
 def in_vocabulary(interactions: Interactions, items: Vocabulary) -> Interactions:

@@ -8,11 +8,12 @@ import pyarrow as pa
 import torch
 
 from recsys import columns
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import histories_before
 from recsys.errors import DataError
 from recsys.evaluation.scorer import Scorer
+from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.progress import Progress, silent
 
 Seen = Literal["keep", "remove"]
@@ -88,6 +89,17 @@ def rank_catalog(
             items[start : start + len(part)], scores[start : start + len(part)] = found, values
             advance(len(part))
     return Rankings(cases.user_index, items, scores)
+
+
+def seen_of(repeats: bool) -> Seen:
+    """Whether to keep what a user had before, where people take things again or not."""
+    return "keep" if repeats else "remove"
+
+
+def list_ndcg(items: IntArray, cases: EvalCases, k: int) -> DoubleArray:
+    """(U,) NDCG@k of each case's list of item indexes (U, P), 0 = none."""
+    hits = hits_at(target_ranks(items[:, :k], cases.target_offsets, cases.targets), cases.target_offsets, k)
+    return ndcg(hits, np.diff(cases.target_offsets), k)
 
 
 def seen_items(interactions: Interactions, cases: EvalCases) -> tuple[IntArray, IntArray]:

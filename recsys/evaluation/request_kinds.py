@@ -11,9 +11,8 @@ from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import histories_before, history_ends
 from recsys.documents import JsonObject
 from recsys.evaluation.intervals import PairedDifference, paired_difference
-from recsys.evaluation.rankings import Rankings
+from recsys.evaluation.rankings import Rankings, list_ndcg
 from recsys.evaluation.slices import repeat_targets, restrict_cases
-from recsys.metrics import hits_at, ndcg, target_ranks
 
 K = 20
 METRIC = f"ndcg@{K}"
@@ -78,8 +77,7 @@ def ndcg_by_model(
     """Model -> NDCG@20 of each case, or of those `chosen` (U,)."""
     found = {}
     for model, ranking in rankings.items():
-        places = target_ranks(ranking.items[:, :K], cases.target_offsets, cases.targets)
-        values = ndcg(hits_at(places, cases.target_offsets, K), np.diff(cases.target_offsets), K)
+        values = list_ndcg(ranking.items, cases, K)
         found[model] = values if chosen is None else values[chosen]
     return found
 

@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from recsys import metrics
-from recsys.arrays import DoubleArray, IntArray
+from recsys.arrays import IntArray
 from recsys.config import EvaluationSettings
 from recsys.dataset.interactions import EvalCases
 from recsys.documents import JsonObject
 from recsys.evaluation.intervals import DIGITS, PairedDifference, paired_difference
-from recsys.evaluation.rankings import Rankings
+from recsys.evaluation.rankings import Rankings, list_ndcg
 from recsys.evaluation.slices import COLD_EVENTS, restrict_cases
 
 SMALL_TEST = 200  # cases; a difference in NDCG@10 of .02 to .04 is lost in chance below that
@@ -108,7 +107,7 @@ def measure_verdict(
     rng = np.random.default_rng(settings.seed)
 
     def beside_best(part: EvalCases, rows: IntArray) -> BaselineDifference:
-        values = {name: _ndcg(rankings[name].items[rows], part, k) for name in (served, *baselines)}
+        values = {name: list_ndcg(rankings[name].items[rows], part, k) for name in (served, *baselines)}
         best = max(baselines, key=lambda name: float(values[name].mean()))
         return BaselineDifference(
             best, paired_difference(values[served], values[best], settings.bootstrap_samples, rng)
@@ -121,12 +120,6 @@ def measure_verdict(
         overall=beside_best(cases, np.arange(len(cases))),
         cold_items=beside_best(cold, rows) if len(cold) else None,
     )
-
-
-def _ndcg(items: IntArray, cases: EvalCases, k: int) -> DoubleArray:
-    ranks = metrics.target_ranks(items, cases.target_offsets, cases.targets)
-    hits = metrics.hits_at(ranks, cases.target_offsets, k)
-    return metrics.ndcg(hits, np.diff(cases.target_offsets), k)
 
 
 def difference_sentence(model: str, other: str, metric: str, found: PairedDifference) -> str:

@@ -50,7 +50,7 @@ def candidate_lists(
     for part in _first_stage(bundle, catalog, histories, seen, count, progress):
         found[part.row, part.column] = part.items
         scores[part.row, part.column] = first_stage_scores(order, bundle.fusion, part.signals)
-    for row in np.flatnonzero(~histories.items.any(axis=1)).tolist():
+    for row in np.flatnonzero(~histories.known).tolist():
         index = catalog.popular(count, _allowed(len(catalog), seen and [seen[row]], 1)[0])
         found[row, : len(index)], scores[row, : len(index)] = index, np.nan
     return found, scores
@@ -100,7 +100,7 @@ def _first_stage(
 
 def _blocks(histories: Histories, size: int) -> list[IntArray]:
     """Rows of those with a history, as many at a time as fit."""
-    known = np.flatnonzero(histories.items.any(axis=1))
+    known = np.flatnonzero(histories.known)
     count = max(1, min(_ROWS_AT_ONCE, _PAIRS_AT_ONCE // size))
     return np.split(known, range(count, len(known), count)) if len(known) else []
 

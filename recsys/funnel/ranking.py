@@ -96,11 +96,8 @@ def score_candidates(
         popularity: (N + 1,) of the items. signals: (K, S) the candidates'; None where nothing is known.
     """
     if signals is None:
-        order, kind, fused = (
-            FUSION,
-            NO_HISTORY,
-            np.full(len(candidates), np.nan, np.float32),
-        )  # "missing" to the ranker
+        order, kind = FUSION, NO_HISTORY
+        fused = np.full(len(candidates), np.nan, np.float32)  # "missing" to the ranker
         fallback = popularity[candidates.index].astype(np.float32)
     else:
         order = bundle.order_of(kind)

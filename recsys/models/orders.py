@@ -28,8 +28,9 @@ COSINES = "cosines"  # of `similar`: the mean of behaviour's and text's
 COUNTERPART = {REPEATS_KEPT: REPEATS_REMOVED, REPEATS_REMOVED: REPEATS_KEPT}
 DEFAULT_ORDERS = {NO_HISTORY: RECENT_POPULARITY, SIMILAR: COSINES}
 
+WORD_WEIGHT, TEXT_WEIGHT = 0.5, 0.25  # of similar words and texts, beside items taken together
 POPULARITY_EXPONENT = 0.25  # of recent popularity, beside what a user took
-_REST = 1e-3  # of popularity: orders what a simple order knows nothing about
+REST = 1e-3  # of popularity or the cosines: orders what a simple order knows nothing about
 
 
 def kind_of(repeats: bool) -> str:
@@ -69,11 +70,11 @@ def _column(signals: FloatArray, name: str) -> FloatArray:
 
 def _with_popularity(scores: FloatArray, signals: FloatArray) -> FloatArray:
     popularity = _column(signals, POPULARITY)
-    return np.asarray(scores + _REST * popularity / (1 + popularity), np.float32)
+    return np.asarray(scores + REST * popularity / (1 + popularity), np.float32)
 
 
 def _by_neighbours(signals: FloatArray) -> FloatArray:
-    text = 0.5 * _column(signals, WORDS) + 0.25 * _column(signals, TEXT)
+    text = WORD_WEIGHT * _column(signals, WORDS) + TEXT_WEIGHT * _column(signals, TEXT)
     return _with_popularity(_column(signals, TOGETHER) + text, signals)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -68,7 +69,7 @@ class SignalTables:
     popularity: FloatArray
     text_missing: BoolArray
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """The mean strongest neighbour: what co-occurrence is divided by, to mean the same in every shop."""
         score = self.co_occurrence.score

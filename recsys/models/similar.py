@@ -5,10 +5,7 @@ import numpy as np
 from recsys.arrays import FloatArray, IntArray
 from recsys.models.bundle import Bundle
 from recsys.models.neighbours import Neighbours
-from recsys.models.orders import NEIGHBOURS_AND_TEXT
-
-_WORDS, _TEXT = 0.5, 0.25  # beside items taken together, as in the baseline `kNN + text`
-_REST = 1e-3  # of the cosines: orders what no table of neighbours names
+from recsys.models.orders import NEIGHBOURS_AND_TEXT, REST, TEXT_WEIGHT, WORD_WEIGHT
 
 
 def similar_scores(bundle: Bundle, item: int, candidates: IntArray, order: str) -> FloatArray:
@@ -22,9 +19,9 @@ def similar_scores(bundle: Bundle, item: int, candidates: IntArray, order: str) 
     if order != NEIGHBOURS_AND_TEXT:
         return np.asarray(cosines, np.float32)
     tables = bundle.signal_tables
-    scores = _REST * cosines + _of_table(tables.co_occurrence, item, candidates) / tables.unit
-    scores += _WORDS * _of_table(tables.words, item, candidates)
-    scores += _TEXT * _of_table(tables.text, item, candidates)
+    scores = REST * cosines + _of_table(tables.co_occurrence, item, candidates) / tables.unit
+    scores += WORD_WEIGHT * _of_table(tables.words, item, candidates)
+    scores += TEXT_WEIGHT * _of_table(tables.text, item, candidates)
     return np.asarray(scores, np.float32)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from recsys import columns
-from recsys.arrays import BoolArray, IntArray
+from recsys.arrays import IntArray
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.funnel.offline import fused_scores
@@ -51,7 +51,6 @@ def feedback_ranking_data(
     scores = fused_scores(bundle, histories, candidates)
     matrix = np.concatenate([matrix, scores[:, :, None]], axis=2)  # (R, C, F)
     of_held = held.of(feedback.users.ids, users)
-    known: BoolArray = np.any(histories.items > 0, axis=1)
-    kinds = np.where(known, kind, REQUEST_KINDS.index(NO_HISTORY))
+    kinds = np.where(histories.known, kind, REQUEST_KINDS.index(NO_HISTORY))
     # Their own vocabulary: these users must not be taken for others of the same index.
     return RankingData(matrix, labels, candidates > 0, of_held, of_held, kinds, -1 - users)

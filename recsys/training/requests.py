@@ -149,7 +149,7 @@ class RankerCases:
     calibrating: EvalCases
 
 
-def ranker_cases(interactions: Interactions, split: Split, held: "HeldOutUsers") -> RankerCases:
+def ranker_cases(interactions: Interactions, split: Split, held: HeldOutUsers) -> RankerCases:
     """The ranker's cases; under leave-one-out those that judge are those that calibrate."""
 
     def of_users(cases: EvalCases, wanted: bool) -> EvalCases:

@@ -143,7 +143,7 @@ def bundle_scorers(
     all_time = bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME
     popularity = bundle.signal_tables.item_events if all_time else bundle.popularity
     network = RetrieverScorer("network alone", bundle.retriever, cases, histories, popularity)
-    known: BoolArray = np.any(histories.items > 0, axis=1)
+    known = histories.known
     without = None if seen else seen_lists(interactions, cases)
     found, scores = candidate_lists(bundle, histories, without, candidates, progress)
     served = scores

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.models.options import AsJson
+from recsys.cli.options import AsJson, Seen, keep_seen
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A bundle's id, see `recsys models list`.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The bundle to set beside it.")],
-    seen: Annotated[
-        str | None,
-        typer.Option(
-            help="keep or remove what a user had before. Default: keep where repeats are normal in the shop."
-        ),
-    ] = None,
+    seen: Seen = None,
     users: Annotated[
         int, typer.Option(min=0, help="Of so many users the slates of both, drawn at random.")
     ] = 20,
@@ -40,12 +35,10 @@ def compare(
     Example:
       recsys models compare shop-20250301-120000 shop-20250401-120000 --out compared.html
     """
-    if seen not in (None, "keep", "remove"):
-        raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
+    keep = keep_seen(seen)
     from recsys.jobs.promotion.side_by_side import compare_by_id
 
-    keep_seen = None if seen is None else seen == "keep"
-    found = compare_by_id(load_settings(), first, second, bars, keep_seen=keep_seen, users=users, out=out)
+    found = compare_by_id(load_settings(), first, second, bars, keep_seen=keep, users=users, out=out)
     if as_json:
         print_json(found.to_json())
     else:

@@ -3,9 +3,10 @@
 import typer
 
 from recsys.cli.models.compare import compare
-from recsys.cli.models.options import AsJson, BundleId
+from recsys.cli.models.options import BundleId
 from recsys.cli.models.promote_if_better import promote_if_better
 from recsys.cli.models.promotion import promote, rollback
+from recsys.cli.options import AsJson
 from recsys.cli.output import print_facts, print_json, print_rows
 from recsys.config import load_settings
 

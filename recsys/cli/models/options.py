@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 BundleId = Annotated[str, typer.Argument(metavar="ID", help="A bundle's id, see `recsys models list`.")]
 Force = Annotated[bool, typer.Option("--force", help="Do not compare the feature schema.")]
 SkipAudit = Annotated[

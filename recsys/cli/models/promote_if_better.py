@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.models.options import AsJson, SkipAudit
+from recsys.cli.models.options import SkipAudit
+from recsys.cli.options import AsJson
 from recsys.cli.output import bars, print_facts
 from recsys.config import load_settings
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from recsys.cli.models.options import AsJson, BundleId, Force, SkipAudit
+from recsys.cli.models.options import BundleId, Force, SkipAudit
+from recsys.cli.options import AsJson
 from recsys.cli.output import print_facts, print_json
 from recsys.config import load_settings
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.options import TestFrom, with_test_from
+from recsys.cli.options import Seen, TestFrom, keep_seen, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -18,12 +18,7 @@ def evaluate(
         str | None, typer.Option(help="time-split or leave-one-out. Default: that of the newest bundle.")
     ] = None,
     test_from: TestFrom = None,
-    seen: Annotated[
-        str | None,
-        typer.Option(
-            help="keep or remove what a user had before. Default: keep where repeats are normal in the shop."
-        ),
-    ] = None,
+    seen: Seen = None,
     bundle_id: Annotated[
         str | None, typer.Option("--bundle", help="Which bundle. Default: the newest of the protocol.")
     ] = None,
@@ -56,8 +51,7 @@ def evaluate(
       recsys evaluate --validation-chooses --seeds 3
     """
     settings = with_test_from(load_settings(), test_from)
-    if seen not in (None, "keep", "remove"):
-        raise typer.BadParameter(f"{seen!r} is neither keep nor remove", param_hint="--seen")
+    keep = keep_seen(seen)
     from recsys.jobs.training.evaluate import evaluate_bundle
 
     found = evaluate_bundle(
@@ -65,7 +59,7 @@ def evaluate(
         protocol,
         bundle_id,
         bars,
-        keep_seen=None if seen is None else seen == "keep",
+        keep_seen=keep,
         validation_chooses=validation_chooses,
         seeds=seeds,
         rankings=rankings,

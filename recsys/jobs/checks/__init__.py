@@ -1,1 +1,1 @@
-"""What `recsys doctor` checks, and what commands make sure of before they work."""
+"""What `recsys doctor` checks."""

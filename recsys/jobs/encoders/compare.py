@@ -9,6 +9,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.evaluation.compare import Evaluation, cases_to_rank
 from recsys.evaluation.encoders import EncoderComparison, compare_encoders
+from recsys.evaluation.rankings import seen_of
 from recsys.jobs.encoders.data import sample_texts, shop_texts, shop_vectors
 from recsys.jobs.encoders.loading import check_encoder_exists, load_named_encoder, time_encoding
 from recsys.progress import Progress, silent
@@ -102,7 +103,7 @@ def compare_shop_encoders(
     protocol, kept = protocol or shop.default_protocol, seen == "keep" or (seen is None and shop.info.repeats)
     check_holds_out(protocol)
     split = shop.split(protocol, settings.evaluation)
-    cases_to_rank(split, shop.interactions, "keep" if kept else "remove")
+    cases_to_rank(split, shop.interactions, seen_of(kept))
     few = sample_texts(shop_texts(settings), TIMED, settings.evaluation.seed)
     vectors, milliseconds = {}, {}
     for name in dict.fromkeys(encoders):
@@ -115,7 +116,7 @@ def compare_shop_encoders(
         titles,
         vectors,
         settings.evaluation,
-        seen="keep" if kept else "remove",
+        seen=seen_of(kept),
         cases=cases,
         progress=progress,
     )

@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recsys.config import Settings
+from recsys.models.bundle import Bundle
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
+
+if TYPE_CHECKING:
+    from recsys.stores.features.offline import OfflineFeatures
 
 SchemaHashes = Callable[[Settings, Collection[str]], dict[str, str] | None]
 
@@ -17,6 +22,16 @@ def schema_hashes(settings: Settings, services: Collection[str]) -> dict[str, st
 
     features = OfflineFeatures(settings)
     return {service: features.schema_hash(service) for service in services}
+
+
+def load_fitting(path: Path, features: "OfflineFeatures") -> Bundle:
+    """The bundle at `path`.
+
+    Raises:
+        ArtifactError: it cannot be loaded, or was trained on other features than those of today.
+    """
+    services = load_manifest(path).services
+    return load_bundle(path, {service: features.schema_hash(service) for service in services})
 
 
 def check_bundle(

@@ -1,7 +1,6 @@
 """A candidate and the bundle in production on the same cases, which neither has seen."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -19,13 +18,15 @@ from recsys.evaluation.promotion_test import (
     compare_case_values,
     in_vocabulary,
 )
+from recsys.evaluation.rankings import seen_of
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.instants import from_micros, to_micros
 from recsys.jobs.preconditions import check_feature_repository
+from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
-from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
@@ -104,16 +105,6 @@ def sample_cases(cases: EvalCases, rng: np.random.Generator) -> EvalCases:
     return cases.take(np.sort(rng.choice(len(cases), CASES, replace=False)))
 
 
-def load_fitting(path: Path, features: OfflineFeatures) -> Bundle:
-    """The bundle at `path`.
-
-    Raises:
-        ArtifactError: it cannot be loaded, or was trained on other features than those of today.
-    """
-    services = load_manifest(path).services
-    return load_bundle(path, {service: features.schema_hash(service) for service in services})
-
-
 def served_scorer(
     settings: Settings,
     shop: Shop,
@@ -140,4 +131,4 @@ def _bundle_values(
     """(U,) NDCG@10 of the bundle's last stage, as served."""
     repeats = shop.info.repeats
     scorer = served_scorer(settings, shop, bundle, cases, features, repeats, progress)
-    return case_values(scorer, cases, shop.interactions, "keep" if repeats else "remove", progress)
+    return case_values(scorer, cases, shop.interactions, seen_of(repeats), progress)

@@ -16,12 +16,13 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.bundle_comparison import BundleComparison, Catalogs, SharedItems, compare_rankings
 from recsys.evaluation.compare import evaluate_scorers
+from recsys.evaluation.rankings import seen_of
 from recsys.evaluation.slices import restrict_cases
 from recsys.jobs.preconditions import check_file_writable
+from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.jobs.promotion.compare import (
     askable_cases,
     features_of_today,
-    load_fitting,
     sample_cases,
     served_scorer,
     unseen_split,
@@ -149,7 +150,7 @@ def compare_loaded(
         replace(split, test=cases),
         shop.interactions,
         settings.evaluation,
-        seen="keep" if repeats else "remove",
+        seen=seen_of(repeats),
         reference=names[0],
         served=names[1],
         stages=names[:1],

@@ -15,6 +15,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.evaluation.compare import Evaluation, cases_to_rank, evaluate_scorers
 from recsys.evaluation.intervals import paired_bootstrap
+from recsys.evaluation.rankings import seen_of
 from recsys.evaluation.tables import metric_name
 from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_before_training
@@ -129,7 +130,7 @@ def ablate_parts(
     protocol = protocol or shop.default_protocol
     check_holds_out(protocol)
     split = shop.training_split(protocol, settings.evaluation)
-    cases_to_rank(split, shop.interactions, "keep" if shop.info.repeats else "remove")
+    cases_to_rank(split, shop.interactions, seen_of(shop.info.repeats))
     with TemporaryDirectory(prefix="ablate-", dir=settings.paths.home) as name:
         folder = Path(name)
         log.info("the whole model")
@@ -230,6 +231,6 @@ def _evaluate_without(
         split,
         shop.interactions,
         changed.evaluation.model_copy(update={"cutoffs": (10,)}),
-        seen="keep" if repeats else "remove",
+        seen=seen_of(repeats),
         progress=progress,
     )

@@ -16,7 +16,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.evaluation.baselines import build_baselines, reference_baseline
 from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, cases_to_rank, evaluate_scorers
-from recsys.evaluation.rankings import Seen
+from recsys.evaluation.rankings import seen_of
 from recsys.evaluation.reliability import Reliability, measure_reliability
 from recsys.evaluation.report import table_rows, write_report
 from recsys.evaluation.seeds import SeedStatistics, measure_over_seeds, seed_rows
@@ -24,11 +24,12 @@ from recsys.evaluation.slices import ALL_CASES
 from recsys.evaluation.tables import kind_rows
 from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_before_training, check_file_writable, check_folder_writable
+from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.jobs.training.retrain import check_retraining, chosen_scorer, seed_evaluations
 from recsys.jobs.training.train import run_training
 from recsys.models.orders import NO_HISTORY, kind_of
 from recsys.progress import Progress
-from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.bundles.model_cards import save_evaluated_card
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
@@ -170,7 +171,7 @@ def find_bundle(
     if found is not None:
         return found
     wanted = protocol or shop.default_protocol
-    cases_to_rank(shop.training_split(wanted, settings.evaluation), shop.interactions, _seen(repeats))
+    cases_to_rank(shop.training_split(wanted, settings.evaluation), shop.interactions, seen_of(repeats))
     log.info("no bundle was trained for %s yet: training one", wanted)
     manifest = run_training(settings, wanted, progress)
     with Registry.open(settings) as registry:
@@ -202,15 +203,14 @@ def run_evaluation(
         ArtifactMismatchError: the shop was imported anew since the bundle was trained.
     """
     features = OfflineFeatures(settings)
-    services = load_manifest(path).services
-    bundle = load_bundle(path, {service: features.schema_hash(service) for service in services})
+    bundle = load_fitting(path, features)
     if bundle.items.vocabulary.ids != shop.interactions.items.ids:
         raise ArtifactMismatchError(
             f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "
             f"{len(shop.interactions.items) - 1}, not the same. Run `recsys train` on the data of today."
         )
     split = shop.split(bundle.manifest.protocol, bundle.manifest.held_out(settings.evaluation))
-    cases_to_rank(split, shop.interactions, _seen(repeats))  # there is one, before anything is computed
+    cases_to_rank(split, shop.interactions, seen_of(repeats))  # there is one, before anything is computed
     cases = split.test
     known = known_before_test(shop.interactions, split)
     ours = bundle_scorers(
@@ -231,7 +231,7 @@ def run_evaluation(
         replace(split, train=known),  # cold is what had few events for the model and the baselines
         shop.interactions,
         settings.evaluation,
-        seen=_seen(repeats),
+        seen=seen_of(repeats),
         categories=bundle.items.categories,
         reference=reference_baseline(repeats),
         served=ours[-1].name,
@@ -248,10 +248,6 @@ def run_evaluation(
             *evaluate_similar(bundle, known, shop.interactions, cases, asked, progress),
         ),
     )
-
-
-def _seen(repeats: bool) -> Seen:
-    return "keep" if repeats else "remove"
 
 
 def calibration_by_kind(

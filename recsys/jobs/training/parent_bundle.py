@@ -5,8 +5,9 @@ from recsys.dataset.info import DatasetInfo
 from recsys.dataset.shop import ALL, Shop
 from recsys.dataset.split import TIME_SPLIT, Split, known_before_test
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, DataError
+from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.models.bundle import Bundle
-from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.training.retriever.warm_start import nothing_new_message, trained_until
@@ -59,6 +60,4 @@ def open_parent(
     if until <= since:
         raise DataError(nothing_new_message(since, until))
     features.apply()
-    return load_bundle(
-        production.path, {service: features.schema_hash(service) for service in manifest.services}
-    )
+    return load_fitting(production.path, features)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -51,20 +52,22 @@ def read_signal_requests(
     interactions, settings = job.shop.interactions, job.settings.fusion
     cases, histories = asked.cases, asked.histories
     seen = seen_lists(interactions, cases)
-    found = {}
-    for kind, excluded in ((REPEATS_KEPT, None), (REPEATS_REMOVED, seen)):
-        parts = []
-        for rows, past in bundles_as_of(job, bundle, cases):
+    kinds = {REPEATS_KEPT: None, REPEATS_REMOVED: seen}
+    parts: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in kinds}
+    for rows, past in bundles_as_of(job, bundle, cases):
+        part = cases.take(rows)
+        apart = [users.of(interactions.users.ids, part.user_index) for users in (choosing, held)]
+        for kind, excluded in kinds.items():
             without = excluded and [excluded[row] for row in rows]
-            part = cases.take(rows)
             candidates, signals = candidate_signals(
                 past, histories.take(rows), without, settings.candidates, job.progress
             )
             labels, targets = labels_of(part, candidates), target_counts(part, without)
-            apart = [users.of(interactions.users.ids, part.user_index) for users in (choosing, held)]
-            parts.append((signals, labels, candidates > 0, targets, part.user_index, *apart))
-        found[kind] = SignalRequests(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-    return found
+            parts[kind].append((signals, labels, candidates > 0, targets, part.user_index, *apart))
+    return {
+        kind: SignalRequests(*(np.concatenate(part) for part in zip(*found, strict=True)))
+        for kind, found in parts.items()
+    }
 
 
 def train_fusion_stage(job: TrainingJob, bundle: Bundle, requests: Mapping[str, SignalRequests]) -> None:

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from recsys.arrays import BoolArray, DoubleArray, IntArray
-from recsys.dataset.interactions import EvalCases
-from recsys.evaluation.intervals import paired_bootstrap
+from recsys.arrays import DoubleArray, IntArray
+from recsys.evaluation.intervals import paired_bootstrap, paired_difference
+from recsys.evaluation.rankings import list_ndcg
+from recsys.evaluation.request_kinds import METRIC, K
+from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.similar import similar_items
 from recsys.instants import SECOND
-from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.models.orders import (
     COSINES,
@@ -35,12 +36,9 @@ from recsys.models.orders import (
 )
 from recsys.training.job import TrainingJob
 from recsys.training.prior_weights import mean_by_user, ndcg_values
-from recsys.training.scorers import seen_lists
 from recsys.training.stages.fusion_stage import SignalRequests
 from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of
 
-K = 20
-METRIC = f"ndcg@{K}"
 MIN_USERS = 20  # who asked, and are resampled; with fewer the first learned order stays
 SAMPLES = 1000  # of the bootstrap
 SIMILAR_QUESTIONS = 1000
@@ -67,8 +65,7 @@ def choose_orders(
     for kind, part in requests.items():
         values, users = _values_by_signals(bundle, part)
         learned = (RANKER, FUSION, PRIOR) if kind in better_by_ranker else (FUSION, PRIOR)
-        # The ranker was found better than fusion where its features are read: what holds for fusion holds for
-        # it.
+        # The ranker was found better than fusion, over its features: what holds for fusion holds for it.
         values[RANKER] = values[FUSION]
         found[kind] = _choose(learned, tuple(SIGNAL_ORDERS), values, users, seed)
     values, users = _values_without_history(job, bundle, asked)
@@ -110,23 +107,22 @@ def _choose(
         against = np.stack([means[each] for each in (*baselines, order)], axis=1)  # (U, baselines + 1)
         reference = np.arange(len(baselines) + 1)
         reference[:-1] = len(baselines)  # each baseline less the order
-        spread = paired_bootstrap(against, reference, SAMPLES, np.random.default_rng(seed))
-        if (spread.difference_low[:-1] <= 0).all():
+        against_each = paired_bootstrap(against, reference, SAMPLES, np.random.default_rng(seed))
+        if (against_each.difference_low[:-1] <= 0).all():
             break
         rejected.append(order)
     else:
         order = best
-    pair = np.stack([means[best], means[order]], axis=1)
-    spread = paired_bootstrap(pair, np.zeros(2, np.int64), SAMPLES, np.random.default_rng(seed))
+    spread = paired_difference(means[order], means[best], SAMPLES, np.random.default_rng(seed))
     return OrderChoice(
         order=order,
         metric=METRIC,
-        value=float(spread.mean[1]),
+        value=spread.value,
         baseline=best,
-        baseline_value=float(spread.mean[0]),
-        difference=float(spread.difference[1]),
-        low=float(spread.difference_low[1]),
-        high=float(spread.difference_high[1]),
+        baseline_value=spread.other,
+        difference=spread.difference,
+        low=spread.low,
+        high=spread.high,
         questions=len(users),
         rejected=tuple(rejected),
     )
@@ -145,16 +141,15 @@ def _values_by_signals(bundle: Bundle, part: SignalRequests) -> tuple[dict[str, 
         for order, values in found.items():
             scores = first_stage_scores(order, bundle.fusion, signals)
             values.append(ndcg_values(torch.from_numpy(scores), labels, mask, targets, K))
-    return {order: np.concatenate(values or [np.zeros(0)]) for order, values in found.items()}, part.users[
-        rows
-    ]
+    joined = {order: np.concatenate(values or [np.zeros(0)]) for order, values in found.items()}
+    return joined, part.users[rows]
 
 
 def _values_without_history(
     job: TrainingJob, bundle: Bundle, asked: ValidationCases
 ) -> tuple[dict[str, DoubleArray], IntArray]:
     """The same of requests of users without a history."""
-    new: BoolArray = np.any(asked.histories.items > 0, axis=1) == 0
+    new = ~asked.histories.known
     values: dict[str, list[DoubleArray]] = {RECENT_POPULARITY: [], POPULARITY_OF_ALL_TIME: []}
     users = []
     for rows, past in bundles_as_of(job, bundle, asked.cases):
@@ -163,7 +158,7 @@ def _values_without_history(
         counts = {RECENT_POPULARITY: past.popularity, POPULARITY_OF_ALL_TIME: past.signal_tables.item_events}
         for order, popularity in counts.items():
             best = 1 + np.argsort(-popularity[1:], kind="stable")[:K]
-            values[order].append(_ndcg_of_lists(np.tile(best, (len(cases), 1)), cases))
+            values[order].append(list_ndcg(np.tile(best, (len(cases), 1)), cases, K))
     return {order: np.concatenate(found) for order, found in values.items()}, np.concatenate(users)
 
 
@@ -175,12 +170,11 @@ def _values_of_similar(
     What the user had before is no target: a product page does not lead to where its visitor was.
     """
     rng = np.random.default_rng(job.settings.evaluation.seed)
-    known = np.flatnonzero(asked.histories.items.any(axis=1))
-    rows = np.sort(rng.permutation(known)[:SIMILAR_QUESTIONS])
-    cases, histories = asked.cases.take(rows), asked.histories.take(rows)
-    seen = seen_lists(job.shop.interactions, cases)
-    lists = {order: np.zeros((len(rows), K), np.int64) for order in SIMILAR_ORDERS}
-    targets, counts = [], np.zeros(len(rows), np.int64)
+    rows = np.sort(rng.permutation(np.flatnonzero(asked.histories.known))[:SIMILAR_QUESTIONS])
+    interactions, cases = job.shop.interactions, asked.cases.take(rows)
+    cases, kept = restrict_cases(cases, ~repeat_targets(cases, interactions))
+    histories = asked.histories.take(rows[kept])
+    lists = {order: np.zeros((len(cases), K), np.int64) for order in SIMILAR_ORDERS}
     catalog = Catalog(bundle)
     sources, allowed = CandidateSources(bundle, catalog), np.ones(len(catalog), bool)
     allowed[0] = False
@@ -192,23 +186,4 @@ def _values_of_similar(
             best = candidates.index[np.argsort(-scores, kind="stable")[:K]]
             found[row, : len(best)] = best
         allowed[item] = True
-        new = np.setdiff1d(cases.targets_of(row), seen[row])
-        targets.append(new)
-        counts[row] = len(new)
-    asked_of = np.flatnonzero(counts)
-    offsets = np.append(0, np.cumsum(counts[asked_of]))
-    truth = EvalCases(
-        cases.user_index[asked_of],
-        cases.at[asked_of],
-        offsets,
-        np.concatenate([*targets, np.zeros(0, np.int64)]),
-    )
-    return {order: _ndcg_of_lists(found[asked_of], truth) for order, found in lists.items()}, truth.user_index
-
-
-def _ndcg_of_lists(items: IntArray, cases: EvalCases) -> DoubleArray:
-    """(R,) NDCG@20 of lists of items (R, 20), 0 = none."""
-    if not len(cases):
-        return np.zeros(0)
-    hits = hits_at(target_ranks(items, cases.target_offsets, cases.targets), cases.target_offsets, K)
-    return ndcg(hits, np.diff(cases.target_offsets), K)
+    return {order: list_ndcg(found, cases, K) for order, found in lists.items()}, cases.user_index

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from recsys.arrays import BoolArray
 from recsys.funnel.offline import candidate_lists
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, REPEATS_KEPT, REPEATS_REMOVED, REQUEST_KINDS, kind_of
@@ -88,13 +87,12 @@ def _requests_of(
     ]
     candidates, scores = (np.concatenate(part) for part in zip(*found, strict=True))
     features = read_ranking_features(job.features, interactions, cases, candidates)
-    known: BoolArray = np.any(asked.histories.items > 0, axis=1)
     return RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),
         mask=candidates > 0,
         judges=np.full(len(cases), judges),
         calibrates=np.full(len(cases), calibrates),
-        kinds=np.where(known, REQUEST_KINDS.index(kind), REQUEST_KINDS.index(NO_HISTORY)),
+        kinds=np.where(asked.histories.known, REQUEST_KINDS.index(kind), REQUEST_KINDS.index(NO_HISTORY)),
         users=cases.user_index,
     )

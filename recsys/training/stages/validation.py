@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.evaluation.rankings import rank_catalog
+from recsys.evaluation.rankings import rank_catalog, seen_of
 from recsys.metrics import hits_at, ndcg, recall, target_ranks
 from recsys.models.retriever.retriever import Retriever
 from recsys.retrieval.popularity import popularity_at_end
@@ -27,7 +27,7 @@ def build_validator(job: TrainingJob) -> Validate:
 
     def validate(retriever: Retriever) -> dict[str, float]:
         scorer = RetrieverScorer("retriever", retriever, cases, histories, popularity)
-        found = rank_catalog(scorer, cases, shop.interactions, 100, "keep" if shop.info.repeats else "remove")
+        found = rank_catalog(scorer, cases, shop.interactions, 100, seen_of(shop.info.repeats))
         hits = hits_at(
             target_ranks(found.items, cases.target_offsets, cases.targets), cases.target_offsets, 100
         )

@@ -13,7 +13,6 @@ from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.interactions import EvalCases, Histories
 from recsys.dataset.split import TRAIN, VALIDATION, leave_one_out_parts
-from recsys.instants import NEVER
 from recsys.models.bundle import Bundle
 from recsys.retrieval.popularity import popularity_at_end
 from recsys.training.feature_reads import read_histories
@@ -63,8 +62,7 @@ def with_some_users_asked(job: TrainingJob) -> TrainingJob:
     asked = HeldOutUsers.share_of((ids[user] for user in users.tolist()), share)
     parts = leave_one_out_parts(interactions)
     others = (parts == VALIDATION) & ~asked.of(ids, interactions.user_index)
-    standing = replace(interactions, undone_at=np.full(len(interactions), NEVER, np.int64))
-    train = standing.take((parts == TRAIN) | others)
+    train = interactions.take((parts == TRAIN) | others).as_standing()
     cases = split.validation.take(np.flatnonzero(asked.of(ids, users)))
     return replace(job, split=replace(split, train=train, validation=cases))
 

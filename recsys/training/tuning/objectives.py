@@ -19,10 +19,10 @@ from recsys.config import Settings
 from recsys.dataset.interactions import EvalCases, Interactions
 from recsys.dataset.split import TEST, VALIDATION, leave_one_out_parts
 from recsys.errors import ConfigError, DataError
+from recsys.evaluation.rankings import list_ndcg
 from recsys.evaluation.slices import repeat_targets, restrict_cases
 from recsys.funnel.offline import candidate_lists
 from recsys.instants import NEVER
-from recsys.metrics import hits_at, ndcg, target_ranks
 from recsys.models.bundle import Bundle
 from recsys.models.orders import kind_of
 from recsys.retrieval.popularity import popularity_at_end
@@ -237,5 +237,4 @@ def _mean_ndcg(candidates: IntArray, scores: FloatArray, cases: EvalCases) -> fl
     keys = np.where(candidates > 0, -np.nan_to_num(scores), np.inf)
     order = np.argsort(keys, axis=1, kind="stable")[:, :CUTOFF]
     items = np.take_along_axis(candidates, order, axis=1)  # (R, 10)
-    hits = hits_at(target_ranks(items, cases.target_offsets, cases.targets), cases.target_offsets, CUTOFF)
-    return float(ndcg(hits, np.diff(cases.target_offsets), CUTOFF).mean())
+    return float(list_ndcg(items, cases, CUTOFF).mean())
