@@ -113,6 +113,7 @@ def shop_bundle(**changes: Any) -> Bundle:
         text_vectors=vectors,
         signal_tables=SignalTables(
             co_occurrence=together,
+            item_cosine=none,
             text=none,  # titles have nothing in common
             words=none,
             item_vectors=vectors,

@@ -61,6 +61,8 @@ def tiny_bundle(bundle_id: str = "shop-1", services: Mapping[str, str] = SERVICE
         "popularity": np.array([0, 4, 3, 2, 1], np.float32),
         "neighbours": np.array([[0, 0], [2, 3], [1, 3], [2, 0], [3, 0]]),
         "neighbour_scores": rng.random((len(items), 2)).astype(np.float32),
+        "cosine_neighbours": np.array([[0, 0], [2, 4], [1, 0], [4, 0], [3, 1]]),
+        "cosine_scores": np.array([[0, 0], [0.5, 0.25], [0.5, 0], [0.75, 0], [0.75, 0.25]], np.float32),
         "text_neighbours": np.array([[0, 0], [4, 0], [3, 1], [2, 0], [1, 0]]),
         "text_scores": np.array([[0, 0], [0.5, 0], [0.75, 0.25], [0.75, 0], [0.5, 0]], np.float32),
         "word_neighbours": np.array([[0, 0], [2, 0], [1, 0], [0, 0], [0, 0]]),

@@ -13,6 +13,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (
+    ITEM_COSINE,
     ITEM_EVENTS,
     NETWORK,
     OWN_COUNT,
@@ -50,8 +51,8 @@ class FusionShape:
         without: signals that are left out, each by the beginning of its name: `text` is text and text_now.
         text_missing: whether it reads that an item has no text; of use only where some items have one and
             others none.
-        own_counts: whether it reads the user's plain and time-decayed counts; fusions of earlier versions do
-            not.
+        own_counts: whether it reads the user's plain and time-decayed counts. item_cosine: whether it reads
+            the items taken by the same users. Fusions of earlier versions do not.
     """
 
     hidden: int
@@ -69,12 +70,14 @@ class FusionShape:
     without: tuple[str, ...] = ()
     text_missing: bool = False
     own_counts: bool = False
+    item_cosine: bool = False
 
     @property
     def signals(self) -> tuple[str, ...]:
         """Those of SIGNALS that it reads, in their order."""
         unread = set() if self.text_missing else {TEXT_MISSING}
         unread |= set() if self.own_counts else {OWN_COUNT, OWN_RECENT}
+        unread |= set() if self.item_cosine else {ITEM_COSINE}
         return tuple(name for name in SIGNALS if name not in unread)
 
     @property
@@ -254,6 +257,7 @@ def initial_fusion(
         without=without,
         text_missing=text_missing,
         own_counts=True,
+        item_cosine=True,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

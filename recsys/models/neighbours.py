@@ -19,6 +19,11 @@ class Neighbours:
     index: IntArray
     score: FloatArray
 
+    @classmethod
+    def nothing(cls, size: int) -> "Neighbours":
+        """A table of `size` rows without a neighbour."""
+        return cls(np.zeros((size, 0), np.int64), np.zeros((size, 0), np.float32))
+
     def first(self, count: int) -> "Neighbours":
         """The first `count` columns: the strongest neighbours where each row runs from the strongest on."""
         return Neighbours(self.index[:, :count], self.score[:, :count])

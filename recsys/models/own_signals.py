@@ -1,5 +1,6 @@
 """What a user's own actions say of the items that they were on: how often, how long ago, how due they are."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from recsys.dataset.interactions import Histories
 
 DAY_SECONDS = 86_400
 LATEST = 100  # actions whose neighbours count
+EACH_ONCE = 0.0  # instead of a decay: an item counts once, whenever and however often it was taken
 OWN_HALF_LIFE_DAYS = 28.0  # of an own action, where there is a clock
 
 
@@ -57,6 +59,32 @@ class Actions:
             counts=counts.astype(np.float32),
             ends=ends,
         )
+
+
+@dataclass(frozen=True)
+class LatestItems:
+    """The H distinct items of the latest actions of R users, with the weight that each has as a source.
+
+    A household that bought an item ten times looks its neighbours up once.
+
+    Attributes:
+        item: (H,). first: (H,) the flat index of its user's item 0.
+        weights: decay -> (H,) sum over the item's latest actions of decay^(moments back); EACH_ONCE -> ones.
+    """
+
+    item: IntArray
+    first: IntArray
+    weights: Mapping[float, DoubleArray]
+
+    @classmethod
+    def of(cls, actions: Actions, decays: Sequence[float]) -> "LatestItems":
+        """The items of those `actions` that are among their user's latest."""
+        latest = np.flatnonzero(actions.latest)
+        _, place, item = np.unique(actions.flat[latest], return_index=True, return_inverse=True)
+        chosen, back = latest[place], actions.back[latest]
+        weights = {decay: sum_by_slot(item, decay**back, len(place)) for decay in decays}
+        weights[EACH_ONCE] = np.ones(len(place))
+        return cls(actions.item[chosen], actions.first[chosen], weights)
 
 
 def sum_by_slot(slots: IntArray, weights: npt.NDArray[Any], width: int) -> DoubleArray:

@@ -12,13 +12,21 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
-from recsys.models.own_signals import Actions, count_signals, habit_signals, sum_by_slot
+from recsys.models.own_signals import (
+    EACH_ONCE,
+    Actions,
+    LatestItems,
+    count_signals,
+    habit_signals,
+    sum_by_slot,
+)
 
 RECENCY = 0.8  # what one moment further back multiplies an action's weight by
 NOW, LONG = 0.3, 0.97  # the same, for what is up right now and for the whole history
 
 # The columns of `UserSignals.signals_at`, in this order.
 TOGETHER, TOGETHER_NOW, TOGETHER_LONG = "together", "together_now", "together_long"
+ITEM_COSINE = "item_cosine"
 TEXT, TEXT_NOW, WORDS, WORDS_NOW = "text", "text_now", "words", "words_now"
 OWN, OWN_LONG, OWN_MOMENTS, OWN_DUE = "own", "own_long", "own_moments", "own_due"
 OWN_COUNT, OWN_RECENT = "own_count", "own_recent"
@@ -28,6 +36,7 @@ SIGNALS = (
     TOGETHER,
     TOGETHER_NOW,
     TOGETHER_LONG,
+    ITEM_COSINE,
     TEXT,
     TEXT_NOW,
     WORDS,
@@ -54,6 +63,8 @@ class SignalTables:
 
     Attributes:
         co_occurrence: the items most bought or viewed together.
+        item_cosine: the items most taken by the same users, at any time, with cosines; bundles of earlier
+            versions have none.
         text: the nearest by the text's vector, with cosines. words: the same, by shared words.
         item_vectors: (N + 1, D) float32, unit length, row 0 zero: the retriever's P_m.
         item_events: (N + 1,) float32 training events.
@@ -62,6 +73,7 @@ class SignalTables:
     """
 
     co_occurrence: Neighbours
+    item_cosine: Neighbours
     text: Neighbours
     words: Neighbours
     item_vectors: FloatArray
@@ -84,6 +96,8 @@ class SignalTables:
             "popularity": self.popularity,
             "neighbours": self.co_occurrence.index,
             "neighbour_scores": self.co_occurrence.score,
+            "cosine_neighbours": self.item_cosine.index,
+            "cosine_scores": self.item_cosine.score,
             "text_neighbours": self.text.index,
             "text_scores": self.text.score,
             "word_neighbours": self.words.index,
@@ -95,8 +109,12 @@ class SignalTables:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "SignalTables":
         """The tables of these arrays, which are not copied; others are passed over."""
+        nothing = Neighbours.nothing(len(arrays["item_events"]))
         return cls(
             co_occurrence=Neighbours(arrays["neighbours"], arrays["neighbour_scores"]),
+            item_cosine=Neighbours(
+                arrays.get("cosine_neighbours", nothing.index), arrays.get("cosine_scores", nothing.score)
+            ),
             text=Neighbours(arrays["text_neighbours"], arrays["text_scores"]),
             words=Neighbours(arrays["word_neighbours"], arrays["word_scores"]),
             item_vectors=arrays["item_vectors"],
@@ -114,6 +132,7 @@ class UserSignals:
     With r_m = decay^m for an action m moments back and N_k(h, i) the k-th table of neighbours:
 
         together, text, words (u, i) = sum over the latest actions h of r N_k(h, i)
+        item_cosine (u, i) = sum over the items h of the latest actions, each once, of N(h, i)
         own (u, i) = sum over the user's own actions on i of r, or of 1, or of 2^-(age / half-life)
 
     Users and items share one flat index: u (N + 1) + i is item i for the u-th user. So many users cost the
@@ -160,19 +179,22 @@ class UserSignals:
             clock: whether instants mean anything.
         """
         actions = Actions.of(histories, len(tables.item_events))
-        latest = actions.latest
-        items, first, back = actions.item[latest], actions.first[latest, None], actions.back[latest]
+        latest = LatestItems.of(actions, (RECENCY, NOW, LONG))
         sources = (
             (tables.co_occurrence, 1 / unit, (RECENCY, NOW, LONG)),
+            (tables.item_cosine, 1.0, (EACH_ONCE,)),
             (tables.text, 1.0, (RECENCY, NOW)),
             (tables.words, 1.0, (RECENCY, NOW)),
         )
-        neighbours = [(table.index[items] + first).ravel() for table, *_ in sources]
+        neighbours = [(table.index[latest.item] + latest.first[:, None]).ravel() for table, *_ in sources]
         flat, slots = _assign_slots((*neighbours, actions.flat), len(histories), len(tables.item_events))
         width = len(flat) + 1
         columns: list[DoubleArray] = []
         for found, (table, factor, decays) in zip(neighbours, sources, strict=True):
-            columns += _decayed_sums(slots[found], table.score[items], back, factor, decays, width)
+            scores = table.score[latest.item]  # (H, M)
+            for decay in decays:
+                weighted = scores * (factor * latest.weights[decay])[:, None]
+                columns.append(sum_by_slot(slots[found], weighted.ravel(), width))
         own = slots[actions.flat]
         columns += [sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
         request_at = histories.request_at_seconds[actions.user]
@@ -244,13 +266,6 @@ def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[Int
     slots = np.zeros(len(mentioned), np.int64)
     slots[distinct] = np.arange(1, len(distinct) + 1)
     return distinct, slots
-
-
-def _decayed_sums(
-    slots: IntArray, scores: FloatArray, back: IntArray, factor: float, decays: Sequence[float], width: int
-) -> list[DoubleArray]:
-    """For each decay (P + 1,): the scores (H, M) of neighbours at `slots` (H M,), summed by slot."""
-    return [sum_by_slot(slots, (scores * (factor * decay**back)[:, None]).ravel(), width) for decay in decays]
 
 
 def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:

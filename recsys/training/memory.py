@@ -101,7 +101,7 @@ def training_stages(
     model = (sizes.parameters + sizes.buffers) * _FLOAT
     add("network's start", model + _start_bytes(settings, sizes), model, "text.encoder or fewer items")
     add("network", _network_bytes(settings, sizes), _PLOTS, "retriever.width, batch_size or history_length")
-    tables = 2 * items * settings.fusion.neighbours * _CELL
+    tables = 3 * items * settings.fusion.neighbours * _CELL
     add("neighbours", tables + items * section.text_width * _FLOAT, tables, "fusion.neighbours")
     add("fusion", _fusion_bytes(settings, sizes), 0, "fusion.requests or fusion.candidates")
     if ranker:

@@ -59,6 +59,7 @@ def large_bundle() -> Bundle:
         text_vectors=vectors,
         signal_tables=SignalTables(
             co_occurrence=Neighbours(neighbours, scores),
+            item_cosine=none,
             text=none,
             words=none,
             item_vectors=vectors,

@@ -14,6 +14,7 @@ from recsys.errors import ArtifactMismatchError
 from recsys.models.fusion import Fusion, initial_fusion
 from recsys.models.own_signals import moments_back
 from recsys.models.signals import (
+    ITEM_COSINE,
     ITEM_EVENTS,
     NETWORK,
     OWN_COUNT,
@@ -111,33 +112,33 @@ def test_a_fusion_is_rebuilt_as_it_was() -> None:
         Fusion.rebuild(fusion.describe() | {"signals": ["stars"]}, fusion.state_dict())
 
 
-def test_a_fusion_of_an_earlier_version_does_not_hear_of_own_counts() -> None:
+def test_a_fusion_of_an_earlier_version_does_not_read_signals_that_came_later() -> None:
     """Its description names the signals of then; its tensors have as many columns."""
-    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False)
+    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False, item_cosine=False)
     old = Fusion(shape).eval()
     rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
     old.fit_statistics(torch.from_numpy(rows))
     torch.nn.init.normal_(old.layers[-1].weight)  # type: ignore[arg-type]
     description = old.describe()
     assert description["signals"] == [
-        name for name in SIGNALS if name not in (OWN_COUNT, OWN_RECENT, TEXT_MISSING)
+        name for name in SIGNALS if name not in (OWN_COUNT, OWN_RECENT, ITEM_COSINE, TEXT_MISSING)
     ]
     of_then = dict(description["shape"])  # type: ignore[call-overload]
-    del of_then["own_counts"]
+    del of_then["own_counts"], of_then["item_cosine"]
     again = Fusion.rebuild(description | {"shape": of_then}, old.state_dict())
     np.testing.assert_array_equal(again.score(rows), old.score(rows))
     more = rows.copy()
-    more[:, [SIGNALS.index(OWN_COUNT), SIGNALS.index(OWN_RECENT)]] += 5
+    more[:, [SIGNALS.index(name) for name in (OWN_COUNT, OWN_RECENT, ITEM_COSINE)]] += 5
     np.testing.assert_array_equal(again.score(more), again.score(rows))
     np.testing.assert_array_equal(again.score_by_prior(more), again.score_by_prior(rows))
 
 
-def test_own_counts_are_heard_where_they_are_read() -> None:
+def test_own_counts_and_item_cosines_are_read_where_a_fusion_is_new() -> None:
     fusion = initial_fusion(4, repeats=True)
     rows = np.random.default_rng(0).random((20, len(SIGNALS))).astype(np.float32)
     fusion.fit_statistics(torch.from_numpy(rows))
     torch.nn.init.normal_(fusion.layers[-1].weight)  # type: ignore[arg-type]
-    for name in (OWN_COUNT, OWN_RECENT):
+    for name in (OWN_COUNT, OWN_RECENT, ITEM_COSINE):
         more = rows.copy()
         more[:, SIGNALS.index(name)] += 5
         assert (fusion.score(more) != fusion.score(rows)).all()
@@ -173,6 +174,13 @@ def test_neighbours_of_older_actions_count_less() -> None:
     rows = user_signals([0, 1, 2], [0, 10, 20]).signals_at(np.array([1, 2, 3]))
     np.testing.assert_allclose(column(rows, WORDS), [0.5, 0.5 * 0.8, 0.0], rtol=1e-6)
     np.testing.assert_allclose(column(rows, "words_now"), [0.5, 0.5 * 0.3, 0.0], rtol=1e-6)
+
+
+def test_an_item_taken_twice_counts_twice_among_decayed_neighbours_and_once_among_cosines() -> None:
+    # Bread (1) lies two moments and one moment back; its words are butter's (.5), its cosines .5 and .25.
+    rows = user_signals([1, 1, 3], [0, 10, 20]).signals_at(np.array([2, 4]))
+    np.testing.assert_allclose(column(rows, WORDS), [0.5 * (0.8**2 + 0.8), 0.0], rtol=1e-6)
+    np.testing.assert_allclose(column(rows, ITEM_COSINE), [0.5, 0.25 + 0.75], rtol=1e-6)
 
 
 def test_a_basket_is_one_moment() -> None:

@@ -12,6 +12,7 @@ from recsys.models.fusion import initial_fusion
 from recsys.models.manifest import Manifest
 from recsys.models.neighbours import Neighbours
 from recsys.models.signals import SignalTables
+from recsys.retrieval.item_cosine import item_cosines
 from recsys.retrieval.neighbours import co_occurrence, neighbour_graph
 from recsys.retrieval.popularity import item_events, popularity_at_end
 from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
@@ -49,6 +50,7 @@ def build_first_stage(
     by_text, by_words = _text_neighbours(job, items, texts)
     tables = SignalTables(
         co_occurrence=together.first(settings.neighbours),
+        item_cosine=Neighbours(*item_cosines(train, settings.neighbours, job.progress)),
         text=by_text,
         words=by_words,
         item_vectors=retriever.item_vectors(),

@@ -107,6 +107,7 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
     popularity = np.append(0, rng.pareto(1.0, items)).astype(np.float32)
     return SignalTables(
         co_occurrence=_random_neighbours(items, rng),
+        item_cosine=_random_neighbours(items, rng),
         text=_random_neighbours(items, rng),
         words=_random_neighbours(items, rng),
         item_vectors=item_vectors,

@@ -113,6 +113,8 @@ def bundle(
         "popularity": rng.random(rows).astype(np.float32),
         "neighbours": rng.integers(0, rows, (rows, 2)),
         "neighbour_scores": rng.random((rows, 2)).astype(np.float32),
+        "cosine_neighbours": rng.integers(0, rows, (rows, 2)),
+        "cosine_scores": rng.random((rows, 2)).astype(np.float32),
         "text_neighbours": rng.integers(0, rows, (rows, 2)),
         "text_scores": rng.random((rows, 2)).astype(np.float32),
         "word_neighbours": rng.integers(0, rows, (rows, 2)),
@@ -216,19 +218,22 @@ def test_the_order_of_each_kind_of_request_is_kept(rng: np.random.Generator, tmp
 
 
 def test_a_bundle_of_an_earlier_version_answers_as_before(tmp_path: Path) -> None:
-    """No orders in its manifest, one calibration, a fusion without own counts, nothing of missing texts."""
-    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False)
+    """No orders in its manifest, one calibration, fewer signals, nothing of missing texts or item cosines."""
+    shape = replace(initial_fusion(4, repeats=True).shape, own_counts=False, item_cosine=False)
     today = tiny_bundle(fusion=Fusion(shape).eval())
     assert today.ranker is not None
     today.ranker.calibration.copy_(torch.tensor([[0.5, -2.0]]).repeat(CALIBRATED_KINDS, 1))
     path = save_bundle(today, tmp_path)
     description = json.loads((path / "description.json").read_text())
-    del description["fusion"]["shape"]["own_counts"]
+    for name in ("own_counts", "item_cosine"):
+        del description["fusion"]["shape"][name]
     (path / "description.json").write_text(json.dumps(description))
     tensors = load_file(path / "ranker.safetensors")
     save_file(tensors | {"calibration": tensors["calibration"][0].clone()}, path / "ranker.safetensors")
     arrays = load_file(path / "arrays.safetensors")
-    save_file({name: a for name, a in arrays.items() if name != "text_missing"}, path / "arrays.safetensors")
+    for name in ("text_missing", "cosine_neighbours", "cosine_scores"):
+        del arrays[name]
+    save_file(arrays, path / "arrays.safetensors")
     manifest = json.loads((path / "manifest.json").read_text())
     for name in ("orders", "no_ranker"):
         del manifest[name]
