@@ -148,6 +148,18 @@ class Catalog:
             found = order[allowed[order]][:count]
         return found
 
+    def popular_lately(self, count: int, allowed: BoolArray) -> IntArray:
+        """As `popular`, but always by what is popular lately, whatever visitors are shown."""
+        if self._all_time is None:
+            return self.popular(count, allowed)
+        items = np.flatnonzero(allowed)
+        scores = self.popularity[items]
+        if len(items) > count:
+            best = np.sort(np.argpartition(-scores, count)[:count])
+            items, scores = items[best], scores[best]
+        found: IntArray = items[np.argsort(-scores, kind="stable")]
+        return found
+
     def passing(self, filters: Filters) -> BoolArray:
         """(N + 1,) true where an item of the catalog passes `filters`, availability left aside.
 

@@ -43,7 +43,7 @@ def similar_items(
         fused = sources.fused(users, allowed[None], SIMILAR_POOL, repeats=False)
         return _around(item, fused.flat), bundle.fusion.score(fused.signals)
     if order == RECENT_POPULARITY:
-        index = catalog.popular(SIMILAR_POOL, allowed)
+        index = catalog.popular_lately(SIMILAR_POOL, allowed)
         return _around(item, index), catalog.popularity[index].astype(np.float32)
     found = sources.similar(item, allowed, SIMILAR_POOL)
     return found, similar_scores(bundle, item, found.index, order)
