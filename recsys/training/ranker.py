@@ -24,7 +24,7 @@ from recsys.training.requests import RankingData
 from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of scores, labels and mask (R, C)
-ERRORS = 1.0  # standard errors, by user, by which an epoch has to be better than the first stage
+ERRORS = 2.0  # standard errors, by user, by which an epoch has to be better than the first stage
 POINTWISE_SHARE = 0.2  # of the loss; see `train_ranker`
 MIN_REQUESTS = 20  # with an order to learn
 MIN_USERS = 10  # of such requests, of whom two are held out: of one alone no error can be told
@@ -65,7 +65,7 @@ def train_ranker(data: RankingData, settings: RankerSettings, progress: Progress
     the mean over the kinds of request of NDCG@10, and fit a calibration for each kind. From requests without
     a chosen candidate only the level is learned.
 
-    A kind is ordered by the ranker where that is better than the first stage's order by a standard error.
+    A kind is ordered by the ranker where that is better than the first stage's order by two standard errors.
     Where no kind is, a ranker that learned by binary cross-entropy alone gives the probability of
     each candidate. The first stage's own scores could not: they compare the candidates of one request, not
     one request with another.

@@ -137,10 +137,12 @@ class RankerCases:
     """Cases of the validation period, by what they are for.
 
     Attributes:
-        learning: of users who are not held out. Cut by time: asked at the start of the period and a week
-            later, about what comes before its middle.
-        judging: of held-out users. Cut by time: asked in the middle, about the rest. Features count what all
-            users take: on the weeks that it learned from, a ranker looks better than it is.
+        learning: of users who are not held out. Cut by time: asked in the middle of the period and a week
+            later, about what comes then.
+        judging: of held-out users. Cut by time: asked at the start, about what comes before the middle.
+            Features count what all users take: on the weeks that it learned from, a ranker looks better than
+            it is. And at the start the first stage is as fresh as the one that is served; two weeks later it
+            would be stale, and a ranker, whose features are not, would look better than it is as well.
         calibrating: of held-out users, about the whole period, which is what `p_click` speaks of.
     """
 
@@ -157,15 +159,15 @@ def ranker_cases(interactions: Interactions, split: Split, held: HeldOutUsers) -
         return cases.take(np.flatnonzero(is_held == wanted))
 
     if split.train_end is None or split.test_start is None:
-        late = of_users(split.validation, True)
-        return RankerCases(of_users(split.validation, False), late, late)
+        held_out = of_users(split.validation, True)
+        return RankerCases(of_users(split.validation, False), held_out, held_out)
     start, end = split.train_end, split.test_start
     middle = (start + end) // 2
-    starts = [each for each in (start, start + WEEK_MICROS) if each < middle]
-    early = join_cases([window_cases(interactions, each, middle) for each in starts])
+    starts = [each for each in (middle, middle + WEEK_MICROS) if each < end]
+    late = join_cases([window_cases(interactions, each, end) for each in starts])
     return RankerCases(
-        of_users(early, False),
-        of_users(window_cases(interactions, middle, end), True),
+        of_users(late, False),
+        of_users(window_cases(interactions, start, middle), True),
         of_users(window_cases(interactions, start, end), True),
     )
 

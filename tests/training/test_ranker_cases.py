@@ -42,10 +42,10 @@ def test_the_ranker_is_judged_on_users_and_weeks_that_it_did_not_learn_from(prot
     assert start is not None
     assert end is not None
     middle = (start + end) // 2  # of 21 days
-    assert set(cases.learning.at.tolist()) == {start, start + 7 * DAY}
-    assert set(cases.judging.at.tolist()) == {middle}
+    assert set(cases.learning.at.tolist()) == {middle, middle + 7 * DAY}
+    assert set(cases.judging.at.tolist()) == {start}
     assert set(cases.calibrating.at.tolist()) == {start}
-    for some, until in ((cases.learning, middle), (cases.judging, end), (cases.calibrating, end)):
+    for some, until in ((cases.learning, end), (cases.judging, middle), (cases.calibrating, end)):
         for row in range(len(some)):
             of_user = log.take(log.user_index == some.user_index[row])
             inside = (of_user.at >= some.at[row]) & (of_user.at < until)
