@@ -70,7 +70,7 @@ class Registry:
             StoreUnavailableError: the database did not answer.
         """
         url = database_url(settings)
-        upgrade_database(url, settings)
+        upgrade_database(url)
         return cls(open_engine(url), settings.paths.home, clock)
 
     @classmethod
@@ -83,7 +83,7 @@ class Registry:
         url = database_url(settings)
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
             raise ArtifactNotFoundError(f"no registry at {shown_address(url)} yet. Run `recsys train`.")
-        found = read_revisions(url, settings, read_only=True)
+        found = read_revisions(url, read_only=True)
         if not found.fit:
             raise ArtifactNotFoundError(
                 f"the registry at {shown_address(url)} is at revision {found.current}, not {found.head}. "
