@@ -15,10 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
-from recsys.settings_sources import SETTINGS_FILE, read_sources
+from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
-
-FEATURE_REPO = "feature_repo"
 
 
 class Section(BaseModel):
@@ -265,29 +263,23 @@ class Settings(Section):
         return self.root / FEATURE_REPO
 
 
-def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds `feature_repo/` or `recsys.toml`, else `start`."""
-    for folder in (start, *start.parents):
-        if (folder / FEATURE_REPO / "feature_store.yaml").exists() or (folder / SETTINGS_FILE).exists():
-            return folder
-    return start
-
-
 def load_settings(
     environment: Mapping[str, str] | None = None, file: Path | None = None, start: Path | None = None
 ) -> Settings:
     """Settings from `file` (default: `recsys.toml` at the root, if there is one) and then the environment.
 
-    The root is looked for upwards from `start` (default: the working directory), so that a command
-    means the same shop in every folder of a checkout; a relative `home` is relative to the root.
+    The root is looked for upwards from `start` (default: the working directory), so that a command means the
+    same shop in every folder of it; where none is, upwards from RECSYS_HOME. A relative `home` is relative
+    to the root that `start` is in, else to `start`.
 
     Raises:
         ConfigError: a name is unknown or a value does not fit; the message names it.
     """
     environment = os.environ if environment is None else environment
-    root = find_root((start or Path.cwd()).resolve())
+    start = (start or Path.cwd()).resolve()
+    root = _root(environment, start)
     values, _ = read_sources(environment, file, root)
-    values["home"] = root / Path(values.get("home", ".recsys")).expanduser()
+    values["home"] = (find_shop(start) or start) / Path(values.get("home", ".recsys")).expanduser()
     values["root"] = root
     try:
         return Settings.model_validate(values)
@@ -307,7 +299,7 @@ def setting_sources(
     Takes what `load_settings` takes and reads it in the same order.
     """
     environment = os.environ if environment is None else environment
-    return read_sources(environment, file, find_root((start or Path.cwd()).resolve()))[1]
+    return read_sources(environment, file, _root(environment, (start or Path.cwd()).resolve()))[1]
 
 
 def file_values(
@@ -319,4 +311,11 @@ def file_values(
     """
     environment = os.environ if environment is None else environment
     named = {name: environment[name] for name in ("RECSYS_CONFIG",) if environment.get(name)}
-    return read_sources(named, file, find_root((start or Path.cwd()).resolve()))[0]
+    return read_sources(named, file, _root(environment, (start or Path.cwd()).resolve()))[0]
+
+
+def _root(environment: Mapping[str, str], start: Path) -> Path:
+    """The folder of the shop from `start` or, where none is, from RECSYS_HOME upwards; else `start`."""
+    home = environment.get("RECSYS_HOME")
+    named = find_shop((start / Path(home).expanduser()).resolve()) if home else None
+    return find_shop(start) or named or start

@@ -1,4 +1,4 @@
-"""Where settings come from: `recsys.toml`, then the environment.
+"""Where settings come from: the folder of the shop, its `recsys.toml`, then the environment.
 
 Read by these few functions and not by pydantic-settings: that passes over a variable of a section that does
 not exist, tells nothing of where a value came from, and its import takes 96 ms of CPU where the whole command
@@ -13,12 +13,34 @@ from typing import Any
 from recsys.errors import ConfigError
 
 SETTINGS_FILE = "recsys.toml"
+FEATURE_REPO = "feature_repo"
 _NAMED = {
     "RECSYS_HOME": "home",
     "REDIS_URL": "redis_url",
     "DATABASE_URL": "database_url",
     "RECSYS_API_KEY": "api_key",
 }
+
+
+def find_shop(start: Path) -> Path | None:
+    """The folder of a shop: the nearest at or above `start` with `recsys.toml` or `feature_repo/`."""
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS_FILE).exists() or (folder / FEATURE_REPO / "feature_store.yaml").exists():
+            return folder
+    return None
+
+
+def check_in_shop(environment: Mapping[str, str], start: Path) -> None:
+    """Makes sure that `start` is in a shop, or that the environment names one.
+
+    Raises:
+        ConfigError: it is not, and neither RECSYS_HOME nor RECSYS_CONFIG is set.
+    """
+    if not (environment.get("RECSYS_HOME") or environment.get("RECSYS_CONFIG") or find_shop(start)):
+        raise ConfigError(
+            f"{start} is not in a shop: no folder from there upwards has {SETTINGS_FILE} or {FEATURE_REPO}/. "
+            "Make a shop with `recsys init DIR --from FILES`, or cd into one."
+        )
 
 
 def read_sources(

@@ -18,6 +18,7 @@ from typing import Annotated, Any, cast
 import bentoml
 import click
 import orjson
+from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from fastapi import FastAPI
 from pydantic import Field
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
+from recsys.usage_tracking import turn_off_usage_tracking
 from serving.app import create_app
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
@@ -35,6 +37,10 @@ from serving.schemas.recommendations import RecommendBody
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
 warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")
 warnings.filterwarnings("ignore", message="Accessing the 'model_fields' attribute", module="_bentoml_impl")
+
+# `bentoml serve` has asked whether to report usage before it comes here, and remembers the answer.
+turn_off_usage_tracking()
+usage_stats.do_not_track.cache_clear()
 
 BENTO_PATHS = frozenset({"/recommend_batch", "/schema.json"})
 MAX_BATCH = 100

@@ -2,9 +2,11 @@
 
 import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from recsys import __version__
 from recsys.cli import data, features, server, stream
@@ -12,6 +14,7 @@ from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
+from recsys.cli.init import init
 from recsys.cli.models import models
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
@@ -21,9 +24,26 @@ from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
 from recsys.cli.training.tune import tune
 from recsys.errors import RecsysError
+from recsys.settings_sources import check_in_shop
+from recsys.usage_tracking import turn_off_usage_tracking
+
+WORKS_ANYWHERE = ("init", "doctor", "config")
+
+
+class _Commands(TyperGroup):
+    """The commands; those that need a shop say so before anything heavy is imported. Help needs none."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        asks_for_help = "--help" in rest or (isinstance(command, TyperGroup) and not rest)
+        if name not in WORKS_ANYWHERE and not asks_for_help:
+            check_in_shop(os.environ, Path.cwd())
+        return name, command, rest
+
 
 app = typer.Typer(
     name="recsys",
+    cls=_Commands,
     help="Search, recommendation and ads for a shop: from its files to a served recommendation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -48,6 +68,7 @@ def root(
     context.with_resource(log_to_stderr())
 
 
+app.command()(init)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.command()(refresh)
@@ -69,6 +90,7 @@ def main() -> None:
     """Runs the command line; exits 0, or 1 with one line for a known error, or 2 for wrong usage."""
     # Threads that wait must not spin: on cores that others want too it made training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    turn_off_usage_tracking()
     try:
         app()
     except RecsysError as error:

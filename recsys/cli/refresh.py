@@ -22,8 +22,9 @@ def refresh(
     """Import the shop's files if any is new or changed, build features, and bring them online.
 
     `mapping` and `source` in [import] of recsys.toml name the files. If one is new, changed or gone, all of
-    them are imported again; what came by the stream stays, and what is in both counts once. Redis has to run
-    (`recsys up`). A refresh that failed goes on where it stopped when it is run again.
+    them are imported again; what came by the stream stays, and what is in both counts once. This home's
+    Redis is started for the time if it is down. A refresh that failed goes on where it stopped when it is
+    run again.
 
     \b
     Example:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recsys.config import Settings
+from recsys.distribution import setup_command
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.jobs.checks.machine import answers_at_port, nearest_folder
 
@@ -149,7 +150,7 @@ def check_program(name: str) -> None:
     """
     program = Path(sys.executable).parent / name
     if not os.access(program, os.X_OK):
-        raise ConfigError(f"{program} does not exist. Run scripts/setup.")
+        raise ConfigError(f"{program} does not exist. Run `{setup_command()}`.")
 
 
 def _check_folder(folder: Path, problem: str, remedy: str) -> None:

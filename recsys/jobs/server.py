@@ -1,6 +1,8 @@
 """The Redis that holds a shop's online features: started, stopped, looked at."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
@@ -46,6 +48,30 @@ def start_server(settings: Settings) -> ServerReport:
     with redis_errors("ping"), connect(settings) as client:
         client.ping()  # a server of another shop is refused here
     return report
+
+
+@contextmanager
+def running_server(settings: Settings) -> Iterator[None]:
+    """This home's server as long as the block runs; one that ran before is left running.
+
+    Where REDIS_URL or feature_store.yaml name a server, nothing is started.
+
+    Raises:
+        ConfigError: there is no feature repository, or the server is another shop's.
+        StoreUnavailableError: there is no server program, or it ends at once.
+    """
+    from recsys.stores.features.feast_registry import load_configuration  # Feast takes seconds
+
+    named = getattr(load_configuration(settings).online_store, "connection_string", "")
+    if named or settings.redis_url is not None or redis_server.server_status(settings).running:
+        yield
+        return
+    log.info("starting this home's Redis until the end: `recsys up` keeps one running")
+    start_server(settings)
+    try:
+        yield
+    finally:
+        redis_server.stop_server(settings)
 
 
 def take_server_over(settings: Settings) -> ServerReport:

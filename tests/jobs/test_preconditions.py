@@ -90,7 +90,7 @@ def test_the_feature_repository_of_this_checkout_is_fine() -> None:
 
 def test_a_feature_repository_that_lacks_or_is_broken_is_told(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path, home=tmp_path / "home")
-    with pytest.raises(ConfigError, match=r"feature_store\.yaml does not exist\. Run from a checkout"):
+    with pytest.raises(ConfigError, match=r"feature_store\.yaml does not exist\. Run in a shop\'s folder"):
         check_feature_repository(settings)
     repository = tmp_path / "feature_repo"
     repository.mkdir()

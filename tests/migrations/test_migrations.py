@@ -13,13 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from recsys.config import Settings
+from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine
 from recsys.stores.registry.migrations import (
     downgrade_database,
     migration_transaction,
-    migrations_folder,
     read_revisions,
     upgrade_database,
 )
@@ -52,35 +52,35 @@ def tables(shop: Settings) -> set[str]:
 
 
 def test_an_empty_database_gets_todays_tables(shop: Settings) -> None:
-    upgrade_database(database_url(shop), shop)
+    upgrade_database(database_url(shop))
     assert tables(shop) == TABLES == {table.name for table in Tables.metadata.sorted_tables}
-    assert read_revisions(database_url(shop), shop).fit
+    assert read_revisions(database_url(shop)).fit
 
 
 def test_the_way_down_ends_at_nothing_and_up_again_works(shop: Settings) -> None:
     url = database_url(shop)
-    upgrade_database(url, shop)
-    downgrade_database(url, shop, "base")
+    upgrade_database(url)
+    downgrade_database(url, "base")
     assert tables(shop) == set()
-    assert read_revisions(url, shop).current is None
-    upgrade_database(url, shop)
+    assert read_revisions(url).current is None
+    upgrade_database(url)
     assert tables(shop) == TABLES
 
 
 def test_every_revision_can_be_gone_and_taken_back(shop: Settings) -> None:
     url = database_url(shop)
-    script = ScriptDirectory(str(migrations_folder(shop)))
+    script = ScriptDirectory(str(carried_folder("migrations")))
     for revision in reversed([revision.revision for revision in script.walk_revisions()]):
-        upgrade_database(url, shop, revision)
-        downgrade_database(url, shop, "-1")
-        upgrade_database(url, shop, revision)
-        assert read_revisions(url, shop).current == revision
+        upgrade_database(url, revision)
+        downgrade_database(url, "-1")
+        upgrade_database(url, revision)
+        assert read_revisions(url).current == revision
 
 
 def test_models_and_migrations_agree(shop: Settings) -> None:
     assert registry_tables.RunRow.metadata is Tables.metadata
     url = database_url(shop)
-    upgrade_database(url, shop)
+    upgrade_database(url)
     with migration_transaction(url) as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Tables.metadata) == []
@@ -89,7 +89,7 @@ def test_models_and_migrations_agree(shop: Settings) -> None:
 def test_check_constraints_and_names_agree_too(shop: Settings) -> None:
     """Autogenerate does not compare these."""
     url = database_url(shop)
-    upgrade_database(url, shop)
+    upgrade_database(url)
     engine = open_engine(url)
     found, wanted = inspect(engine), Tables.metadata.tables
     for name in TABLES:
@@ -124,7 +124,7 @@ def test_data_survives_opening_again(shop: Settings) -> None:
 
 def test_tables_of_a_newer_version_are_left_alone(shop: Settings) -> None:
     url = database_url(shop)
-    upgrade_database(url, shop)
+    upgrade_database(url)
     with migration_transaction(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match=r"revision '9999'.*Upgrade recsys"):
@@ -133,10 +133,10 @@ def test_tables_of_a_newer_version_are_left_alone(shop: Settings) -> None:
 
 
 def test_the_folder_of_revisions_is_found_from_anywhere(
-    shop: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert migrations_folder(shop.model_copy(update={"root": tmp_path})) == ROOT / "migrations"
+    assert carried_folder("migrations") == ROOT / "migrations"
 
 
 def alembic(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

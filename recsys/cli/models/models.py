@@ -6,11 +6,15 @@ from recsys.cli.models.compare import compare
 from recsys.cli.models.options import BundleId
 from recsys.cli.models.promote_if_better import promote_if_better
 from recsys.cli.models.promotion import promote, rollback
+from recsys.cli.models.transfer import export, import_
 from recsys.cli.options import AsJson
 from recsys.cli.output import print_facts, print_json, print_rows
 from recsys.config import load_settings
 
-app = typer.Typer(help="The trained bundles: list, show, compare, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="The trained bundles: list, show, compare, promote, roll back, export and import.",
+    no_args_is_help=True,
+)
 
 _NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files")  # the first two have tables of their own
 
@@ -80,3 +84,5 @@ app.command()(compare)
 app.command()(promote)
 app.command()(promote_if_better)
 app.command()(rollback)
+app.command()(export)
+app.command("import")(import_)

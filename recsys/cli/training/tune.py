@@ -47,7 +47,7 @@ def tune(
 
     The first trial is today's settings. A trial is judged by NDCG@10 on validation users that it had no part
     in, and given up when it falls behind others after the same epoch. A study goes on where it stopped;
-    ranges of your own are in `[tune.space]` of recsys.toml. Needs `pip install 'recsys[tune]'`.
+    ranges of your own are in `[tune.space]` of recsys.toml. Needs the extra `tune`.
 
     \b
     Example:

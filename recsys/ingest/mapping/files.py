@@ -13,6 +13,8 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, did_you_mean
 from recsys.ingest.mapping.schema import ShopMapping
 
+_TEMPLATE = "template.toml"
+
 
 def shipped_mappings() -> tuple[str, ...]:
     """Names of the mappings that come with the package."""
@@ -20,6 +22,11 @@ def shipped_mappings() -> tuple[str, ...]:
     return tuple(
         sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if _is_mapping(entry.name))
     )
+
+
+def template_text() -> str:
+    """The mapping with every key and what it means, to begin one's own with."""
+    return (resources.files("recsys") / "mappings" / _TEMPLATE).read_text("utf-8")
 
 
 def mapping_text(name: str) -> tuple[str, str]:
@@ -75,7 +82,7 @@ def mapping_sha256(text: str) -> str:
 
 
 def _is_mapping(name: str) -> bool:
-    return name.endswith(".toml") and name != "template.toml"
+    return name.endswith(".toml") and name != _TEMPLATE
 
 
 def _explained(error: Any) -> str:

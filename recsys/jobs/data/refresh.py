@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from recsys.jobs.preconditions import (
     check_online_store,
     check_text_encoder,
 )
+from recsys.jobs.server import running_server
 from recsys.progress import Progress, silent
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.dataset_files import INFO_FILE, load_info
@@ -72,7 +73,7 @@ def refresh_shop(
     """Imports the files of `[import]` if any of them changed, builds and applies features, materializes them.
 
     A step that fails leaves the home as the steps before it did; the next refresh does what is missing. That
-    Redis answers is made sure of before the first one.
+    Redis answers is made sure of before the first one; this home's own is started for the time if it is down.
 
     Args:
         force: import although fewer than half of the last import's events or items for sale are left.
@@ -89,9 +90,10 @@ def refresh_shop(
     lock = try_lock(paths.home / _LOCK)
     if lock is None:
         raise DataError(f"another refresh of {paths.home} is running. Wait for it to end.")
-    with lock:
+    with lock, ExitStack() as stack:
         files = _configured_shop(settings)
         check_feature_repository(settings)
+        stack.enter_context(running_server(settings))
         check_online_store(settings)
         if with_text:
             check_text_encoder(settings)

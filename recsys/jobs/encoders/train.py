@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.config import Settings
+from recsys.distribution import install_command
 from recsys.documents import JsonObject
 from recsys.jobs.encoders.data import shop_pairs, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder
@@ -63,7 +64,7 @@ def train_shop_encoder(
     """
     check_name_is_free(settings, name)
     if lora:
-        check_package("peft", "--lora", "Run `pip install 'recsys[encoder]'`.")
+        check_package("peft", "--lora", f"Run `{install_command('encoder')}`.")
     encoder = load_named_encoder(settings, base)
     check_trainable(encoder, layers)
     pairs = shop_pairs(settings, protocol, progress)

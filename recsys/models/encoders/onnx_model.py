@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys.distribution import install_command
 from recsys.errors import ArtifactMismatchError, ConfigError
 
 ONNX_FILE = "model.onnx"
@@ -33,7 +34,7 @@ class OnnxModel(nn.Module):
             import onnxruntime
         except ImportError as error:
             raise ConfigError(
-                "an ONNX encoder needs onnxruntime. Run `pip install 'recsys[encoder]'`."
+                f"an ONNX encoder needs onnxruntime. Run `{install_command('encoder')}`."
             ) from error
         self.config = config
         content = hashlib.blake2b(file.read_bytes(), digest_size=32).digest()

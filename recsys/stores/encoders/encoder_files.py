@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.atomic import creating_folder, replacing
+from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.models.encoders.encoder_licence import UNKNOWN
@@ -185,7 +186,7 @@ def _require_onnx() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "the export to ONNX needs onnx and onnxruntime. Run `pip install 'recsys[encoder]'`."
+            f"the export to ONNX needs onnx and onnxruntime. Run `{install_command('encoder')}`."
         ) from error
 
 

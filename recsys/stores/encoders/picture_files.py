@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from recsys.distribution import install_command
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def require_pillow() -> None:
     try:
         import PIL  # noqa: F401
     except ImportError as error:
-        raise ConfigError("images need Pillow. Run `pip install 'recsys[images]'`.") from error
+        raise ConfigError(f"images need Pillow. Run `{install_command('images')}`.") from error
 
 
 def decode_picture(content: bytes, max_pixels: int) -> Picture | UnreadablePicture:

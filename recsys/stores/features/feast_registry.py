@@ -43,7 +43,8 @@ def load_configuration(settings: Settings) -> RepoConfig:
     file = settings.feature_repo / "feature_store.yaml"
     if not file.exists():
         raise ConfigError(
-            f"{file} does not exist. Run from a checkout (or below it) that holds feature_repo/."
+            f"{file} does not exist. Run in a shop's folder (or below it) that holds feature_repo/, as "
+            "`recsys init DIR` makes it, or in a checkout."
         )
     try:
         return load_repo_config(settings.feature_repo, file)

@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeDecorator
 
 from recsys.addresses import masked_url
 from recsys.config import Settings
+from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
 
 BUSY_SECONDS = 30  # how long a writer waits for another
@@ -180,7 +181,7 @@ def _open_postgresql(url: URL) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigError(
             f"DATABASE_URL is {shown_address(url)}, but psycopg is not installed. "
-            "Run `pip install 'recsys[postgres]'`."
+            f"Run `{install_command('postgres')}`."
         ) from error
 
 

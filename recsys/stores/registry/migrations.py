@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -15,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 import recsys
-from recsys.config import Settings
+from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
 from recsys.stores.registry.database import (
     database_errors,
@@ -42,40 +41,23 @@ class Revisions:
         return self.current == self.head
 
 
-def migrations_folder(settings: Settings) -> Path:
-    """The folder of revisions: beside this package, so that code and tables agree, else at the root.
-
-    Raises:
-        ConfigError: neither is there.
-    """
-    beside = Path(recsys.__file__).parent.parent
-    for parent in (beside, settings.root):
-        folder = parent / "migrations"
-        if (folder / "env.py").exists() and (folder / "versions").is_dir():
-            return folder
-    raise ConfigError(
-        f"no migrations/ folder in {beside} or {settings.root}. "
-        "Run from a checkout, or copy its migrations/ there."
-    )
-
-
-def revisions_of(connection: Connection, settings: Settings) -> Revisions:
+def revisions_of(connection: Connection) -> Revisions:
     """Where the database behind `connection` is, and where it should be; changes nothing."""
-    head = _scripts(settings).get_current_head()
+    head = _scripts().get_current_head()
     return Revisions(MigrationContext.configure(connection).get_current_revision(), str(head))
 
 
-def read_revisions(url: URL, settings: Settings, *, read_only: bool = False) -> Revisions:
+def read_revisions(url: URL, *, read_only: bool = False) -> Revisions:
     """Like `revisions_of`, on a connection of its own."""
     engine = open_engine(url, read_only=read_only)
     try:
         with database_errors(url, "read its revision"), engine.connect() as connection:
-            return revisions_of(connection, settings)
+            return revisions_of(connection)
     finally:
         engine.dispose()
 
 
-def upgrade_database(url: URL, settings: Settings, revision: str = "head") -> None:
+def upgrade_database(url: URL, revision: str = "head") -> None:
     """Brings the database to `revision`; the first of many processes does it and the others wait.
 
     Raises:
@@ -83,17 +65,17 @@ def upgrade_database(url: URL, settings: Settings, revision: str = "head") -> No
         StoreUnavailableError: the database did not answer.
     """
     make_folder(url)
-    if revision == "head" and read_revisions(url, settings).fit:
+    if revision == "head" and read_revisions(url).fit:
         return
     with migration_transaction(url) as connection:
-        if revision != "head" or not _check_known(revisions_of(connection, settings), url, settings).fit:
-            command.upgrade(_config(connection, settings), revision)
+        if revision != "head" or not _check_known(revisions_of(connection), url).fit:
+            command.upgrade(_config(connection), revision)
 
 
-def downgrade_database(url: URL, settings: Settings, revision: str) -> None:
+def downgrade_database(url: URL, revision: str) -> None:
     """Takes the database back to `revision` (`base`: no tables); what the dropped tables held is lost."""
     with migration_transaction(url) as connection:
-        command.downgrade(_config(connection, settings), revision)
+        command.downgrade(_config(connection), revision)
 
 
 @contextmanager
@@ -108,10 +90,10 @@ def migration_transaction(url: URL) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _check_known(found: Revisions, url: URL, settings: Settings) -> Revisions:
+def _check_known(found: Revisions, url: URL) -> Revisions:
     if found.current is not None:
         try:
-            _scripts(settings).get_revision(found.current)
+            _scripts().get_revision(found.current)
         except CommandError as error:
             raise ConfigError(
                 f"the database {shown_address(url)} is at revision {found.current!r}, which this version "
@@ -120,13 +102,13 @@ def _check_known(found: Revisions, url: URL, settings: Settings) -> Revisions:
     return found
 
 
-def _scripts(settings: Settings) -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(None, settings))
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(None))
 
 
-def _config(connection: Connection | None, settings: Settings) -> Config:
+def _config(connection: Connection | None) -> Config:
     config = Config()
     # Alembic's options interpolate %; a folder's name may hold one.
-    config.set_main_option("script_location", str(migrations_folder(settings)).replace("%", "%%"))
+    config.set_main_option("script_location", str(carried_folder("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

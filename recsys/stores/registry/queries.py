@@ -30,6 +30,13 @@ def replace_evaluation(connection: Connection, bundle_id: str, found: Evaluation
     connection.execute(insert(EvaluationRow).values(values))
 
 
+def keep_run(connection: Connection, run: RunRecord) -> None:
+    """Writes a run of another registry; one of that id that is here already stays as it is."""
+    if connection.execute(select(RunRow.run_id).where(RunRow.run_id == run.run_id)).first() is None:
+        values = {**asdict(run), "metrics": storable_metrics(run.metrics)}
+        connection.execute(insert(RunRow).values(values))
+
+
 def promotions(connection: Connection) -> list[str]:
     """Bundle ids in the order of promotion, those rolled back taken off; the last one serves."""
     query = (

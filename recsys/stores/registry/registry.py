@@ -5,7 +5,7 @@ a stack and a rollback takes it off again, so that two rollbacks go back two pro
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -28,7 +28,13 @@ from recsys.stores.registry.database import (
     write_transaction,
 )
 from recsys.stores.registry.migrations import read_revisions, upgrade_database
-from recsys.stores.registry.queries import evaluations_of, find_run, promotions, replace_evaluation
+from recsys.stores.registry.queries import (
+    evaluations_of,
+    find_run,
+    keep_run,
+    promotions,
+    replace_evaluation,
+)
 from recsys.stores.registry.records import (
     BundleRecord,
     EvaluationRecord,
@@ -70,7 +76,7 @@ class Registry:
             StoreUnavailableError: the database did not answer.
         """
         url = database_url(settings)
-        upgrade_database(url, settings)
+        upgrade_database(url)
         return cls(open_engine(url), settings.paths.home, clock)
 
     @classmethod
@@ -83,7 +89,7 @@ class Registry:
         url = database_url(settings)
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
             raise ArtifactNotFoundError(f"no registry at {shown_address(url)} yet. Run `recsys train`.")
-        found = read_revisions(url, settings, read_only=True)
+        found = read_revisions(url, read_only=True)
         if not found.fit:
             raise ArtifactNotFoundError(
                 f"the registry at {shown_address(url)} is at revision {found.current}, not {found.head}. "
@@ -163,9 +169,18 @@ class Registry:
     # -- bundles ------------------------------------------------------------------------------
 
     def register(
-        self, manifest: Manifest, path: Path, run_id: str | None = None, changed_by: str = ""
+        self,
+        manifest: Manifest,
+        path: Path,
+        run_id: str | None = None,
+        changed_by: str = "",
+        *,
+        run: RunRecord | None = None,
+        tests: Iterable[EvaluationRecord] = (),
     ) -> BundleRecord:
         """Adds the bundle that lies at `path` as a candidate.
+
+        `run` and `tests` of a bundle from another registry are kept too.
 
         Raises:
             ArtifactError: a bundle of that id is registered already.
@@ -182,6 +197,8 @@ class Registry:
             "stage": CANDIDATE,
         }
         with self._writing("register a bundle") as connection:
+            if run is not None:
+                keep_run(connection, run)
             if run_id is not None:
                 find_run(connection, run_id)
             try:
@@ -193,6 +210,8 @@ class Registry:
                 ) from error
             change = StageChange(manifest.bundle_id, "register", None, CANDIDATE, changed_by, self._clock())
             connection.execute(insert(StageChangeRow).values(asdict(change)))
+            for test in tests:
+                replace_evaluation(connection, manifest.bundle_id, test)
             return self._bundle(connection, manifest.bundle_id)
 
     def record_evaluation(self, bundle_id: str, found: EvaluationRecord) -> BundleRecord:

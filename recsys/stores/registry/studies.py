@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from recsys.config import Settings
+from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.progress import Progress, silent
 from recsys.stores.registry.database import (
@@ -260,7 +261,7 @@ def load_optuna() -> ModuleType:
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise ConfigError("Optuna is not installed. Run `pip install 'recsys[tune]'`.") from error
+        raise ConfigError(f"Optuna is not installed. Run `{install_command('tune')}`.") from error
     found: ModuleType = optuna
     return found
 

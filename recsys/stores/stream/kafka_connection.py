@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
+from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ def client_library() -> ModuleType:
         import aiokafka.errors
     except ImportError as error:
         raise ConfigError(
-            f"stream.transport is 'kafka' and its client is missing ({error}): `pip install 'recsys[kafka]'`."
+            f"stream.transport is 'kafka' and its client is missing ({error}): `{install_command('kafka')}`."
         ) from error
     library: ModuleType = aiokafka
     return library

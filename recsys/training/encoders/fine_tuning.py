@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from recsys.arrays import IntArray
 from recsys.config import EncoderSettings
+from recsys.distribution import install_command
 from recsys.errors import ConfigError
 from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress, silent
@@ -235,7 +236,7 @@ def _with_lora(model: nn.Module, prefix: str, chosen: list[int], rank: int) -> n
         from peft import LoraConfig, get_peft_model
         from transformers.pytorch_utils import Conv1D
     except ImportError as error:
-        raise ConfigError("--lora needs peft. Run `pip install 'recsys[encoder]'`.") from error
+        raise ConfigError(f"--lora needs peft. Run `{install_command('encoder')}`.") from error
     inside = tuple(f"{prefix}.{block}." for block in chosen)
     targets = [
         name

@@ -162,7 +162,7 @@ def test_a_database_behind_the_code_is_a_warning(tmp_path: Path) -> None:
     assert servers.database(settings).state == "ok"  # made on first use
     Registry.open(settings).close()
     assert servers.database(settings).detail.endswith("revision 0002")
-    downgrade_database(database_url(settings), settings, "base")
+    downgrade_database(database_url(settings), "base")
     assert servers.database(settings).state == "warning"
 
 
