@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import data, features, server, stream
+from recsys.cli import data, features, recommend, server, stream
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -59,6 +59,7 @@ app.command()(schedule)
 app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
+recommend.register(app)
 server.register(app)
 app.command()(doctor)
 app.command()(config)
