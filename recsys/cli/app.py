@@ -8,6 +8,7 @@ import typer
 
 from recsys import __version__
 from recsys.cli import data, features, recommend, server, stream
+from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -61,6 +62,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 recommend.register(app)
 server.register(app)
+app.command()(backup)
 app.command()(doctor)
 app.command()(config)
 app.command()(demo)

@@ -271,9 +271,7 @@ def _print_slate(slate: "Slate", as_json: bool, title: str) -> None:
         for item in slate.items
     ]
     print_rows(rows, as_json=False, title=title)
-    age = slate.features.freshness_seconds
-    oldest = "" if age is None else f", the oldest feature is {_age(age)} old"
-    note(f"bundle {slate.bundle_id}, {slate.candidates} candidates{oldest}")
+    note(f"bundle {slate.bundle_id}, {slate.candidates} candidates")
 
 
 def _print_explanation(found: "ItemExplanation") -> None:
