@@ -12,34 +12,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-import faiss
-import torch
-from threadpoolctl import threadpool_limits
-
-from recsys import columns
 from recsys.addresses import is_loopback
 from recsys.config import ServingSettings, Settings
 from recsys.errors import ConfigError
-from recsys.funnel.online_features import CircuitBreaker, FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.funnel.slate_log import SlateLog
-from recsys.funnel.snapshot import SnapshotLog
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import utc_now
-from recsys.jobs.promotion.bundle_check import schema_hashes
-from recsys.stores.bundles.bundles import load_bundle, load_manifest
-from recsys.stores.features.online_reader import FeatureReader
+from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
+from recsys.jobs.recommend.loading import BundleLoader, set_threads
 from recsys.stores.lake.dataset_files import MAPPING_FILE
-from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
 from serving.events.collector import EventCollector
 from serving.live.bundle_watch import BundleWatch
-from serving.live.catalog_watch import CatalogWatch, LiveFeeds
+from serving.live.catalog_watch import CatalogWatch
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -121,7 +112,8 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
-    live = CatalogWatch(feeds.changes, feeds.scores)
+    live = LiveCatalog(feeds.changes, feeds.scores)
+    catalog = CatalogWatch(live)
     watch = BundleWatch(
         production=registry.production,
         load=lambda record: live.apply_changes(load(record)),
@@ -133,13 +125,13 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     set_threads(serving.threads)
     watch.check()
     watch.start(serving.reload_seconds)
-    live.start(watch, serving.live_seconds, serving.popularity_seconds)
+    catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     collector = open_collector(settings, metrics)
     deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector)
 
     def close() -> None:
-        live.stop()
+        catalog.stop()
         watch.stop()
         collector.close()
         feeds.close()
@@ -163,48 +155,6 @@ def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollecto
         now=utc_now,
         timeout_seconds=settings.serving.timeout_seconds,
     )
-
-
-class BundleLoader:
-    """Makes a warm recommender of a promoted bundle; the online features are opened with the first."""
-
-    def __init__(self, settings: Settings, snapshots: SnapshotLog) -> None:
-        self._settings = settings
-        self._snapshots = snapshots
-        self._features: FeatureSource | None = None
-
-    def __call__(self, record: BundleRecord) -> Recommender:
-        """The recommender of `record`.
-
-        Raises:
-            ArtifactError: it is not there, was changed, or was made for other features.
-            ConfigError: the feature repository is not applied.
-        """
-        services = load_manifest(record.path).services
-        bundle = load_bundle(record.path, schema_hashes(self._settings, services))
-        if torch.cuda.is_available():
-            bundle.retriever.to("cuda")
-        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
-        recommender.warm_up(utc_now())
-        return recommender
-
-    def _source(self) -> FeatureSource:
-        if self._features is None:
-            reader = FeatureReader.open(self._settings, columns.RANKING_SERVICE)
-            self._features = CircuitBreaker(
-                reader, time.monotonic, self._settings.serving.feature_retry_seconds
-            )
-        return self._features
-
-
-def set_threads(threads: int) -> None:
-    """Sets the threads that torch and faiss use when called from this thread: OpenMP counts by thread.
-
-    And those of numpy's products, for the whole process.
-    """
-    torch.set_num_threads(threads)
-    faiss.omp_set_num_threads(threads)
-    threadpool_limits(threads, user_api="blas")
 
 
 def require_key_beyond_loopback(host: str, api_key: str | None) -> None:

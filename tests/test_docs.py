@@ -1,5 +1,6 @@
 """The documents are checked against the code: commands exist, links lead somewhere, both languages agree."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -39,6 +40,36 @@ def resolve(words: list[str]) -> None:
         if word.startswith("--") and word != "--help":
             name = word.split("=")[0]
             assert name in known or name == "--version", f"`recsys {' '.join(words)}`: no option {name}"
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    linked = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S", index, re.MULTILINE)
+    assert sorted(linked) == sorted(set(linked)), "a page is named twice"
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert {name for name in linked if not name.startswith("..")} == pages
+
+
+def code_texts() -> Iterator[str]:
+    """Every text in the code, with a line break in the place of what is filled in."""
+    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "\n" for part in node.values)
+                yield "".join(map(str, parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"%[.\d]*[sdfr]", "\n", node.value)
+
+
+def test_each_message_of_the_troubleshooting_page_is_one_that_the_code_has() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    messages = re.findall(r"^### `(.*)`$", page, re.MULTILINE)
+    texts = list(code_texts())
+    assert len(messages) > 30
+    for message in messages:
+        fixed = [re.escape(part.strip()) for part in re.split(r"\.\.\.", message) if part.strip()]
+        pattern = re.compile(r"[^\n]*\n.*".join(fixed), re.DOTALL)
+        assert any(pattern.search(text) for text in texts), f"nothing in the code says {message!r}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

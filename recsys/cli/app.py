@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from recsys import __version__
-from recsys.cli import data, features, server, stream
+from recsys.cli import data, features, recommend, server, stream
+from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
@@ -80,7 +81,9 @@ app.command()(schedule)
 app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
+recommend.register(app)
 server.register(app)
+app.command()(backup)
 app.command()(doctor)
 app.command()(config)
 app.command()(demo)

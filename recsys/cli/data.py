@@ -125,7 +125,7 @@ def compact(as_json: AsJson = False) -> None:
     """
     from recsys.jobs.data.compact import compact_lakes
 
-    rows = [report.to_json() for report in compact_lakes(load_settings().paths)]
+    rows = [report.to_json() for report in compact_lakes(load_settings().paths, bars)]
     print_rows(rows, as_json=as_json, title="Event lake")
 
 

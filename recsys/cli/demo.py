@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -22,7 +23,7 @@ def demo(
         bool | None,
         typer.Option("--serve/--no-serve", help="Keep serving at the end. Default: on a terminal."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import the demo shop, train, evaluate, load Redis, serve, recommend, and change a slate by five events.
 

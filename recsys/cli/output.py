@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recsys.documents import JsonObject
+
+LINE_SECONDS = 30.0  # between lines of a long stage, where there is no terminal
 
 
 def print_json(document: Any) -> None:
@@ -78,15 +81,39 @@ class _NoteHandler(logging.Handler):
 
 @contextmanager
 def bars(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr; a quiet no-op where stderr is no terminal. A `Progress`."""
+    """A progress bar on stderr, or lines where that is no terminal. A `Progress`."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda steps: None
+        with _lines(label, total) as advance:
+            yield advance
         return
     parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*parts, console=console) as progress:
         task = progress.add_task(label, total=total)
         yield lambda steps: progress.advance(task, steps)
+
+
+@contextmanager
+def _lines(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A line when a stage begins and one when it ends, with its seconds; between them one now and then."""
+    begun = said_at = time.monotonic()
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal said_at, done
+        done += steps
+        now = time.monotonic()
+        if now - said_at >= LINE_SECONDS:
+            said_at = now
+            note(f"{label}: {done}{f' of {total}' if total else ''} after {now - begun:.0f} s")
+
+    note(f"{label}: begins")
+    try:
+        yield advance
+    except BaseException:
+        note(f"{label}: stopped after {time.monotonic() - begun:.1f} s")
+        raise
+    note(f"{label}: done in {time.monotonic() - begun:.1f} s")
 
 
 def _console() -> Console:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json
 from recsys.config import Settings, load_settings, setting_sources
 from recsys.errors import DataError
@@ -43,7 +44,7 @@ def schedule(
         Path | None,
         typer.Option(help="Write systemd's unit files into this folder instead of printing them."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print cron lines or systemd units that keep features, model and event lake fresh.
 

@@ -19,6 +19,9 @@ from recsys.retrieval.dense_index import DenseIndex, nearest_mask, top_places
 SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
 CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR = range(len(SOURCES))
 
+# What else fusion chooses among, beside the popular ones: see `CandidateSources.fused`.
+OWN_ITEMS, NETWORK, NEIGHBOURS, NEW_TEXT = "own items", "network", "neighbours", "similar text, new"
+
 CONTEXT_COUNT = 50  # nearest items of the context item, besides its neighbours
 SIMILAR_COSINE = 0.3  # from which items count as similar
 NEW_ITEM_COUNT = 20  # items newer than the bundle that come in by their text
@@ -92,6 +95,24 @@ class CandidateContext:
     context_item: int = 0
     context_category: int = 0
     repeats: bool = False
+
+
+@dataclass(frozen=True)
+class ItemSources:
+    """How one item fared where candidates are found. Places are from 1, among the items that are allowed.
+
+    Attributes:
+        found_by: names of SOURCES or of what fusion chooses among (OWN_ITEMS, NETWORK, NEIGHBOURS, NEW_TEXT).
+        popularity_place: in the order of popularity.
+        network_place: by the network's cosine to the user. prior_place: by fusion's prior, among the `pool`
+            items that some source found, itself included. None where nothing is known of the user.
+    """
+
+    found_by: tuple[str, ...]
+    popularity_place: int
+    network_place: int | None
+    prior_place: int | None
+    pool: int | None
 
 
 class CandidateSources:
@@ -202,16 +223,12 @@ class CandidateSources:
         Args:
             allowed: (R, N + 1).
         """
-        near = self._near(users, allowed, count)
-        own = np.zeros(allowed.size, bool)
-        if repeats:
-            own[users.own] = True
+        near, own = self._near(users, allowed, count), self._own(users, allowed, repeats)
         pool = near | own
         pool[users.strongest(NEIGHBOUR_SHARE * count, allowed.ravel())] = True
         for user, mask in enumerate(allowed):
             pool[user * users.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
-            latest = users.latest_items(user, NEW_ITEM_ACTIONS)
-            pool[user * users.size + self._new_items(latest, mask)] = True
+            pool[user * users.size + self._similar_to_latest(users, user, mask)] = True
         pool &= allowed.ravel()
         flat = np.flatnonzero(pool)
         signals = users.signals_at(flat)  # (P, S)
@@ -226,6 +243,52 @@ class CandidateSources:
         source[signals[:, _TOGETHER] > 0] = TOGETHER
         source[own[flat]] = REPEAT
         return Fused(flat, signals, source)
+
+    def trace(self, context: CandidateContext, allowed: BoolArray, count: int, item: int) -> "ItemSources":
+        """How `item`, which is `allowed`, fares in `find` with the same arguments: for an explanation."""
+        of_context = {
+            SOURCES[CONTEXT]: self.around(context.context_item, allowed, CONTEXT_COUNT, SIMILAR_COSINE).index,
+            SOURCES[CATEGORY]: self._of_category(context, allowed, count).index,
+        }
+        order = self._catalog.by_popularity
+        popular = order[allowed[order]]
+        popularity_place = int(np.flatnonzero(popular == item)[0]) + 1
+        users = context.user_signals
+        if users is None:
+            found_by = [name for name, index in of_context.items() if item in index]
+            found_by += [SOURCES[POPULAR]] if popularity_place <= count else []
+            return ItemSources(tuple(found_by), popularity_place, None, None, None)
+        mask = allowed[None]
+        others = {
+            OWN_ITEMS: np.flatnonzero(self._own(users, mask, context.repeats)),
+            NETWORK: np.flatnonzero(self._near(users, mask, count)),
+            NEIGHBOURS: users.strongest(NEIGHBOUR_SHARE * count, allowed),
+            SOURCES[POPULAR]: popular[:POPULAR_COUNT],
+            NEW_TEXT: self._similar_to_latest(users, 0, allowed),
+        }
+        found_by = [name for name, index in (of_context | others).items() if item in index]
+        pool = np.unique(np.concatenate(list(others.values())))
+        pool = np.union1d(pool[allowed[pool]], [item])
+        best = pool[top_places(self._fusion.score_by_prior(users.signals_at(pool)), len(pool))]
+        cosines = users.network_cosines(np.append(popular, item))
+        return ItemSources(
+            found_by=tuple(found_by),
+            popularity_place=popularity_place,
+            network_place=int((cosines > cosines[-1]).sum()) + 1,
+            prior_place=int(np.flatnonzero(best == item)[0]) + 1,
+            pool=len(pool),
+        )
+
+    def _own(self, users: UserSignals, allowed: BoolArray, repeats: bool) -> BoolArray:
+        """(R (N + 1),) the users' own items, none without `repeats`."""
+        own = np.zeros(allowed.size, bool)
+        if repeats:
+            own[users.own] = True
+        return own
+
+    def _similar_to_latest(self, users: UserSignals, user: int, allowed: BoolArray) -> IntArray:
+        """New items with a text similar to what a user had last."""
+        return self._new_items(users.latest_items(user, NEW_ITEM_ACTIONS), allowed)
 
     def _near(self, users: UserSignals, allowed: BoolArray, count: int) -> BoolArray:
         """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""

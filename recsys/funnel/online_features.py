@@ -126,6 +126,11 @@ class CircuitBreaker:
         """Whether the last read failed."""
         return self._failure is not None
 
+    @property
+    def failure(self) -> StoreUnavailableError | None:
+        """What the last read failed with; None where it did not."""
+        return self._failure
+
     def read_user(self, user_id: str) -> FeatureRows:
         """As the source; the last failure again while the circuit is open."""
         self._check()

@@ -1,6 +1,6 @@
 """The funnel: retrieve, read features, rank, apply the rules, diversify_items, explain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 from functools import partial
@@ -14,26 +14,26 @@ from recsys.config import ServingSettings
 from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.candidates import CandidateContext, CandidateSources
-from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
+from recsys.funnel.catalog import Catalog, allowed_items, prices_now
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.explanation import slate_items
+from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.online_features import (
     FeatureRows,
     FeatureSource,
     Profile,
-    concatenate_rows,
     feature_status,
 )
 from recsys.funnel.ranking import (
     POOL,
     SMALLEST_POOL,
     Ranked,
-    concatenate_ranked,
     diversify_items,
     score_candidates,
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.rounds import Look, Round, fill_slate, recording
 from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
@@ -41,8 +41,6 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.orders import SIMILAR, kind_of
 from recsys.models.signals import UserSignals
-
-MOST_ROUNDS = 4  # of retrieval and reading, where what was found does not pass now; one is usual
 
 
 class Recommender:
@@ -112,6 +110,28 @@ class Recommender:
             UnknownItemError: the context item is not in the catalog.
             RequestError: the context category or a filter's attribute is not.
         """
+        return self._run(request, now).slate
+
+    def explain(self, request: RecommendRequest, item_id: str, now: datetime) -> ItemExplanation:
+        """Why an item is on the slate for `request`, or which rule or stage kept it off; for any item.
+
+        It is the same funnel, written down on its way. Nothing is logged, and no snapshot is taken.
+
+        Raises:
+            UnknownItemError: the item or the context item is not in the catalog.
+            RequestError: as `recommend`.
+        """
+        index = self.catalog.index(item_id)
+        unlogged = copy(self)
+        unlogged._snapshots = None
+        rounds: list[Round] = []
+        course = unlogged._run(request, now, rounds)
+        row = self._read_items(np.array([index]), read=not course.slate.degraded)
+        explainer = Explainer(self.bundle, self.catalog, self._sources, self._settings)
+        return explainer.explain(course, index, row)
+
+    def _run(self, request: RecommendRequest, now: datetime, rounds: list[Round] | None = None) -> Course:
+        """The funnel from top to bottom; `rounds` takes every look at candidates, for an explanation."""
         context_item, context_category = self._context(request)
         user, away = self._read_user(request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
@@ -121,21 +141,24 @@ class Recommender:
         context = CandidateContext(signals, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
-        look = partial(self._look, context, profile, request, now)
-        ranked, rows, complete = self._fill(allowed, request, look, read=not away)
+        look: Look = partial(self._look, context, profile, request, now)
+        look = look if rounds is None else recording(look, rounds)
+        filled = fill_slate(self.catalog, allowed, request, look, read=not away)
+        order = sort_candidates(filled.ranked, known)
         diversity = self._settings.diversity if request.diversity is None else request.diversity
-        chosen = self._diverse(sort_candidates(ranked, known), request.k, diversity)
-        return Slate(
+        chosen = self._diverse(order, request.k, diversity)
+        slate = Slate(
             request_id=request.request_id,
             user_id=request.user_id,
             bundle_id=self.bundle.manifest.bundle_id,
             at=now,
             items=slate_items(self.bundle, chosen, profile, request.language),
-            candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (user, rows), now),
+            candidates=len(order),
+            features=feature_status(columns.RANKING_SERVICE, (user, filled.rows), now),
             cold_start=not known and not away,
-            degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
+            degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
+        return Course(request, context, profile, allowed, order, chosen, slate, rounds or ())
 
     def similar(self, request: SimilarRequest, now: datetime) -> Slate:
         """Items that could stand in for one, see `recsys.funnel.similar.similar_items`.
@@ -147,7 +170,8 @@ class Recommender:
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL), now)
-        ranked, rows, complete = self._fill(allowed, request, look)
+        filled = fill_slate(self.catalog, allowed, request, look, read=True)
+        ranked = filled.ranked
         best = ranked.take(np.argsort(-ranked.scores, kind="stable")[: request.k])
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
         return Slate(
@@ -157,9 +181,9 @@ class Recommender:
             at=now,
             items=slate_items(self.bundle, best, unknown, request.language),
             candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (rows,), now),
+            features=feature_status(columns.RANKING_SERVICE, (filled.rows,), now),
             cold_start=False,
-            degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
+            degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
 
     def item(self, item_id: str) -> ItemDetails:
@@ -277,41 +301,6 @@ class Recommender:
         index = found.index[best]
         rows = self._read_items(index, read)
         return Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows)), rows
-
-    def _fill(
-        self,
-        allowed: BoolArray,
-        request: RecommendRequest | SimilarRequest,
-        look: Callable[[BoolArray, bool], tuple[Ranked, FeatureRows | None]],
-        read: bool = True,
-    ) -> tuple[Ranked, FeatureRows | None, bool]:
-        """What may be shown as of now, the items' views, and whether the store was there for all of it.
-
-        The online store knows best what is in stock and what it costs, so that is asked after retrieval. If
-        too little is left, `look` goes on among what it did not look at, and first among what was in stock
-        when the bundle was made: up to MOST_ROUNDS times, each a retrieval and a read like the first.
-        """
-        available = self.bundle.items.available
-        rest = allowed.copy()
-        parts: list[Ranked] = []
-        reads: list[FeatureRows] = []
-        for number in range(MOST_ROUNDS):
-            pool = rest
-            if not request.filters.include_unavailable and (number or not read):
-                in_stock = rest & available
-                pool = in_stock if in_stock.any() or not read else rest
-            found, rows = look(pool, read)
-            if number and read and rows is None:
-                return concatenate_ranked(parts), concatenate_rows(reads), False
-            if rows is not None:
-                reads.append(rows)
-            read = rows is not None
-            index = found.candidates.index
-            parts.append(found.take(passes_now(self.catalog, index, request.filters, rows)))
-            rest[index] = False
-            if not len(index) or sum(map(len, parts)) >= request.k or not rest.any():
-                break
-        return concatenate_ranked(parts), concatenate_rows(reads) if reads else None, read
 
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
         """`count` items of the best of `ranked`."""

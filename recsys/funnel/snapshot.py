@@ -65,12 +65,13 @@ def _views(rows: FeatureRows, place: int) -> JsonObject:
     return {
         view: {"event_at": None, "values": {}}
         if rows.missing[view][place]
-        else {"event_at": int(at[place]), "values": _values(rows, view, place)}
+        else {"event_at": int(at[place]), "values": row_values(rows, view, place)}
         for view, at in rows.event_at.items()
     }
 
 
-def _values(rows: FeatureRows, view: str, place: int) -> Mapping[str, Any]:
+def row_values(rows: FeatureRows, view: str, place: int) -> Mapping[str, Any]:
+    """Feature -> value of one row of a view: plain numbers, texts and lists, None where the value is null."""
     return {
         name: None if name in rows.null and rows.null[name][place] else _plain(column[place])
         for name, column in rows.columns.items()

@@ -16,6 +16,7 @@ from recsys.dataset.interactions import (
 )
 from recsys.dataset.item_table import ItemTable, item_table, text_matrix
 from recsys.instants import SECOND
+from recsys.progress import Progress, silent
 
 
 class TrainingFeatures(Protocol):
@@ -31,13 +32,19 @@ class TrainingFeatures(Protocol):
 
 
 def read_histories(
-    features: TrainingFeatures, interactions: Interactions, user_index: IntArray, at: IntArray, length: int
+    features: TrainingFeatures,
+    interactions: Interactions,
+    user_index: IntArray,
+    at: IntArray,
+    length: int,
+    progress: Progress = silent,
 ) -> Histories:
     """Each user's history in the feature store strictly before `at` (B,) microseconds."""
     rows = pd.DataFrame(
         {columns.USER_ID: external_ids(interactions.users, user_index), columns.AT: instant_column(at)}
     )
-    found = features.training_set(rows, columns.RETRIEVAL_SERVICE)
+    with progress("join histories", None):
+        found = features.training_set(rows, columns.RETRIEVAL_SERVICE)
     return histories_from_features(
         found[columns.HISTORY_ITEMS].tolist(),
         found[columns.HISTORY_KINDS].tolist(),
@@ -48,16 +55,23 @@ def read_histories(
     )
 
 
-def read_catalog(features: TrainingFeatures, vocabulary: Vocabulary, at: int) -> tuple[ItemTable, FloatArray]:
+def read_catalog(
+    features: TrainingFeatures, vocabulary: Vocabulary, at: int, progress: Progress = silent
+) -> tuple[ItemTable, FloatArray]:
     """The catalog and its (N + 1, E) text vectors as known before `at` microseconds."""
     ids = np.asarray(vocabulary.ids[1:], object)
     rows = pd.DataFrame({columns.ITEM_ID: ids, columns.AT: instant_column(np.full(len(ids), at, np.int64))})
-    found = features.training_set(rows, columns.CATALOG_SERVICE)
+    with progress("join catalog", None):
+        found = features.training_set(rows, columns.CATALOG_SERVICE)
     return item_table(found, vocabulary), text_matrix(found)
 
 
 def read_ranking_features(
-    features: TrainingFeatures, interactions: Interactions, cases: EvalCases, candidates: IntArray
+    features: TrainingFeatures,
+    interactions: Interactions,
+    cases: EvalCases,
+    candidates: IntArray,
+    progress: Progress = silent,
 ) -> FloatArray:
     """(R, C, F) float32 of C candidates for R cases: RANKING_FEATURES without the retrieval score.
 
@@ -71,7 +85,8 @@ def read_ranking_features(
             columns.AT: instant_column(np.repeat(cases.at, width)),
         }
     )
-    found = features.training_set(rows, columns.RANKING_SERVICE)
+    with progress("join ranking features", None):
+        found = features.training_set(rows, columns.RANKING_SERVICE)
     names = [name for name in columns.RANKING_FEATURES if name != columns.RETRIEVAL_SCORE]
     out = np.empty((len(rows), len(names)), np.float32)  # (R * C, F)
     for place, name in enumerate(names):

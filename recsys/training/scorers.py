@@ -139,7 +139,7 @@ def bundle_scorers(
         seen: whether items that a user had before may be recommended again.
     """
     length, order = columns.HISTORY_LENGTH, bundle.order_of(kind_of(seen))
-    histories = read_histories(features, interactions, cases.user_index, cases.at, length)
+    histories = read_histories(features, interactions, cases.user_index, cases.at, length, progress)
     all_time = bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME
     popularity = bundle.signal_tables.item_events if all_time else bundle.popularity
     network = RetrieverScorer("network alone", bundle.retriever, cases, histories, popularity)

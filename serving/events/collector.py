@@ -14,13 +14,13 @@ from recsys.config import StreamSettings
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.stores.reconnecting import Reconnecting
 from recsys.streaming.intake import EventResult, Intake, accept_rows, read_rows
 from recsys.streaming.stream import EventStream, StreamProgress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
 from serving.events.visibility import Visibility
-from serving.live.reconnecting import Reconnecting
 
 THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0

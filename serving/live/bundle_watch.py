@@ -6,12 +6,12 @@ from threading import Event, Lock, Thread
 
 from recsys.errors import ArtifactNotFoundError, RecsysError
 from recsys.funnel.recommender import Recommender
+from recsys.jobs.recommend.loading import NO_BUNDLE
 from recsys.stores.registry.records import BundleRecord
 
 log = logging.getLogger("recsys.serving")
 
 RETRY_REJECTED_SECONDS = 30.0
-NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models promote ID`."
 
 
 class BundleWatch:

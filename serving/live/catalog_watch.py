@@ -2,106 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable
-from datetime import datetime
 from threading import Event, Thread
 
-import redis
-
-from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
-from recsys.funnel.recommender import Recommender
-from recsys.instants import to_micros, utc_now
-from recsys.retrieval.popularity import live_popularity
-from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
-from recsys.stores.catalog.popularity_feed import PopularityFeed
-from recsys.stores.redis.shop_claim import connect
+from recsys.jobs.recommend.live_catalog import LiveCatalog
 from serving.live.bundle_watch import BundleWatch
-from serving.live.reconnecting import Reconnecting
 
 log = logging.getLogger("recsys.serving")
 
-POPULAR = 5000  # items whose live score is read
-PROBLEM = "changes of the catalog cannot be read, what is known serves on: %s"
-
-FEED_SECONDS = 5.0  # for an answer: a service that has just started reads much
-
-Changes = Callable[[int, str], CatalogChanges]
-Scores = Callable[[int], dict[str, float]]
-
-
-class LiveFeeds:
-    """The feeds of the home's Redis, which need not be up yet and may come back elsewhere."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._redis: Reconnecting[redis.Redis] = Reconnecting(
-            lambda: connect(settings, FEED_SECONDS), lambda client: client.close()
-        )
-
-    def changes(self, version: int, encoder: str) -> CatalogChanges:
-        """As `CatalogFeed.since`."""
-        return self._redis.call(lambda client: CatalogFeed(client, FEED_SECONDS).since(version, encoder))
-
-    def scores(self, count: int) -> dict[str, float]:
-        """As `PopularityFeed.top`."""
-        return self._redis.call(lambda client: PopularityFeed(client, FEED_SECONDS).top(count))
-
-    def close(self) -> None:
-        """Closes the connection, if there is one."""
-        self._redis.close()
-
 
 class CatalogWatch:
-    """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs.
+    """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs."""
 
-    Args:
-        changes: what came after a version, with vectors of an encoder; see `CatalogFeed.since`.
-        scores: the most popular items, see `PopularityFeed.top`.
-        now: the clock.
-    """
-
-    def __init__(
-        self,
-        changes: Changes,
-        scores: Scores,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self._changes = changes
-        self._scores = scores
-        self._now = now
-        self._away = False
+    def __init__(self, live: LiveCatalog) -> None:
+        self._live = live
         self._stop = Event()
         self._thread: Thread | None = None
-
-    def apply_changes(self, recommender: Recommender) -> Recommender:
-        """`recommender` with all that has changed since what it knows; itself if that cannot be read."""
-        try:
-            while True:
-                encoder = recommender.bundle.manifest.encoder
-                found = self._changes(recommender.version, encoder)
-                if found.version == recommender.version:
-                    self._away = False
-                    return recommender
-                recommender = recommender.with_changes(found.items, found.version)
-        except StoreUnavailableError as error:
-            self._log_away(error)
-            return recommender
-
-    def apply_popularity(self, recommender: Recommender) -> Recommender:
-        """`recommender` with the popularity of now; itself where nothing is known of it."""
-        try:
-            scores = self._scores(POPULAR)
-        except StoreUnavailableError as error:
-            self._log_away(error)
-            return recommender
-        if not scores:
-            return recommender
-        bundle = recommender.bundle
-        index = bundle.items.vocabulary.indexes(list(scores))
-        live = {place: score for place, score in zip(index.tolist(), scores.values(), strict=True) if place}
-        trained_at = to_micros(bundle.manifest.data_end)
-        now = to_micros(self._now())
-        return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
 
     def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
         """Looks every `seconds` from now on, in a thread of its own."""
@@ -120,15 +35,9 @@ class CatalogWatch:
         popular_at = time.monotonic()
         while not self._stop.wait(seconds):
             try:
-                watch.revise(self.apply_changes)
+                watch.revise(self._live.apply_changes)
                 if time.monotonic() >= popular_at:
-                    watch.revise(self.apply_popularity)
+                    watch.revise(self._live.apply_popularity)
                     popular_at = time.monotonic() + popularity_seconds
             except Exception:  # the thread must live: whatever it was may pass
                 log.exception("looking for changes of the catalog failed")
-
-    def _log_away(self, error: StoreUnavailableError) -> None:
-        """Logs a store that is away once, not every second."""
-        if not self._away:
-            log.warning(PROBLEM, error)
-        self._away = True

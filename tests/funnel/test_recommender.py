@@ -9,7 +9,7 @@ import pytest
 from recsys import columns
 from recsys.config import ServingSettings
 from recsys.errors import RequestError, UnknownItemError
-from recsys.funnel import recommender as recommender_module
+from recsys.funnel import rounds
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
@@ -184,7 +184,7 @@ def test_what_is_in_stock_again_is_found_after_what_always_was(ask: Ask) -> None
 
 
 def test_the_number_of_rounds_is_bounded(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommender_module, "MOST_ROUNDS", 3)
+    monkeypatch.setattr(rounds, "MOST_ROUNDS", 3)
     features = ShopFeatures(sold_out=shop_bundle().items.vocabulary.ids[1:])
     one = ServingSettings(candidates=1, diversity=0.0)
     assert ids(ask(None, features=features, settings=one, k=2)) == []
@@ -212,7 +212,7 @@ def test_a_store_that_goes_away_after_a_round_leaves_what_that_gave(ask: Ask) ->
 
 
 def test_similar_items_are_looked_for_past_those_that_are_sold_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommender_module, "SMALLEST_POOL", 2)
+    monkeypatch.setattr("recsys.funnel.recommender.SMALLEST_POOL", 2)
     features = ShopFeatures(sold_out=["banana", "cherry"])
     slate = recommender(features).similar(SimilarRequest("r1", "apple", k=1), NOW)
     assert (len(slate.items), features.reads) == (1, 2)

@@ -107,7 +107,7 @@ def prepare(
     """
     from recsys.jobs.encoders.export import prepare_encoder
 
-    _print_saved(prepare_encoder(load_settings(), source, name), as_json)
+    _print_saved(prepare_encoder(load_settings(), source, name, bars), as_json)
 
 
 @app.command()
@@ -126,7 +126,7 @@ def export(
     """
     from recsys.jobs.encoders.export import export_shop_encoder
 
-    _print_saved(export_shop_encoder(load_settings(), source, to, name), as_json)
+    _print_saved(export_shop_encoder(load_settings(), source, to, name, bars), as_json)
 
 
 def _print_gain(done: "TrainedEncoder", as_json: bool) -> None:

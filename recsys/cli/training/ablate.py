@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import TestFrom, with_test_from
+from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, print_rows
 from recsys.config import load_settings
 
@@ -19,7 +19,7 @@ def ablate(
     test_from: TestFrom = None,
     parts: Annotated[str | None, typer.Option(help="Which parts, separated by commas. Default: all.")] = None,
     cases: Annotated[int, typer.Option(min=1, help="How many cases of the test, sampled.")] = CASES,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train again without each part of the model and compare what would be served, in one table.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.options import Seen, TestFrom, keep_seen, with_test_from
+from recsys.cli.options import AsJson, Seen, TestFrom, keep_seen, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -39,7 +39,7 @@ def evaluate(
         int,
         typer.Option(min=1, help="Train with so many seeds in all; mean and deviation of what is served."),
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a bundle with the baselines on what it never saw, all items ranked, with intervals.
 

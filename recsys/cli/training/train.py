@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import TestFrom, with_test_from
+from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, print_facts
 from recsys.cli.training.dry_run import print_estimate
 from recsys.config import load_settings
@@ -31,7 +31,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on, to the step, from where the last run broke off.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
 

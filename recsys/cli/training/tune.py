@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.options import TestFrom, with_test_from
+from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
 
@@ -41,7 +41,7 @@ def tune(
         Path | None, typer.Option(help="Write all settings, the best ones among them, to this TOML file.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of what is tried and of the users it is judged by.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search for better settings by trials and write the best ones to a file that `recsys train` takes.
 

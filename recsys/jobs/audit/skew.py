@@ -67,7 +67,8 @@ def audit_features(
     known = [row for row in snapshots.rows if _is_known(row)]
     build_features(settings, progress, with_text=False, now=now)
     features = OfflineFeatures(settings)
-    features.apply()
+    with progress("feast apply", None):
+        features.apply()
     there = [row for row in known if row.event_at is not None]
     with progress("recompute", len(there)) as advance:
         recomputed = _recomputed(features, there)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recsys.documents import JsonObject
 from recsys.home import HomePaths
+from recsys.progress import Progress, silent
 from recsys.stores.lake.event_lake import EventLake
 
 
@@ -24,13 +25,17 @@ class Compaction:
         return asdict(self)
 
 
-def compact_lakes(paths: HomePaths) -> list[Compaction]:
+def compact_lakes(paths: HomePaths, progress: Progress = silent) -> list[Compaction]:
     """Merges the files of each day, of imported and of live events.
 
     Raises:
         StoreUnavailableError: the disk refused; nothing is lost.
     """
-    return [_compact(name, root) for name, root in (("imported", paths.lake), ("live", paths.live))]
+    done = []
+    for name, root in (("imported", paths.lake), ("live", paths.live)):
+        with progress(f"compact {name} events", None):
+            done.append(_compact(name, root))
+    return done
 
 
 def _compact(name: str, root: Path) -> Compaction:

@@ -46,7 +46,8 @@ def build_feature_rows(
     check_feature_repository(settings)
     check_folder_writable(settings.paths.features)
     rows = build_features(settings, progress, with_text=with_text)
-    OfflineFeatures(settings).apply()
+    with progress("feast apply", None):
+        OfflineFeatures(settings).apply()
     return FeatureRows(rows)
 
 

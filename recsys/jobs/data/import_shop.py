@@ -142,7 +142,8 @@ def run_import(
                 )
             _check_events(paths, imported.info.events, least_share)
             if imported.parts > 1:
-                EventLake(staging.lake, durable=False).compact()
+                with progress("merge event files", None):
+                    EventLake(staging.lake, durable=False).compact()
             if len(imported.returned):
                 returned = staging.data / RETURNED_FOLDER
                 EventLake(returned, durable=False).append(imported.returned)

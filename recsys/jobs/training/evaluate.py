@@ -112,7 +112,7 @@ def evaluate_bundle(
         check_file_writable(rankings, "--rankings", makes_folders=False)
     check_before_training(settings)
     check_folder_writable(settings.paths.reports)
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     repeats = shop.info.repeats if keep_seen is None else keep_seen
     record = find_bundle(settings, shop, protocol, bundle_id, progress, repeats)
     if validation_chooses or seeds > 1:
@@ -123,7 +123,8 @@ def evaluate_bundle(
     spread = measure_over_seeds(by_seed) if seeds > 1 else ()
     if rankings is not None:
         write_rankings(evaluation, shop, rankings)
-    folder, written = _write_reports(settings, shop, record, evaluation, spread)
+    with progress("write report", None):
+        folder, written = _write_reports(settings, shop, record, evaluation, spread)
     keep_figures(settings, record, evaluation)
     return EvaluationResult(record.bundle_id, evaluation, spread, folder, written)
 
@@ -203,7 +204,8 @@ def run_evaluation(
         ArtifactMismatchError: the shop was imported anew since the bundle was trained.
     """
     features = OfflineFeatures(settings)
-    bundle = load_fitting(path, features)
+    with progress("load bundle", None):
+        bundle = load_fitting(path, features)
     if bundle.items.vocabulary.ids != shop.interactions.items.ids:
         raise ArtifactMismatchError(
             f"bundle {bundle.manifest.bundle_id!r} knows {len(bundle.items) - 1} items, the shop has "

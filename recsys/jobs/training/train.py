@@ -124,7 +124,8 @@ def run_training(
             if interrupted is not None:
                 move_checkpoints(interrupted, job.run_dir)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
-            path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
+            with progress("write bundle", None):
+                path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
             registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
             registry.finish_run(run_id, bundle.manifest.metrics)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
@@ -142,7 +143,7 @@ def open_job(
     incremental: bool,
 ) -> TrainingJob:
     """What to train on, its features brought up to date."""
-    shop = open_shop(settings.paths)
+    shop = open_shop(settings.paths, progress)
     if incremental:
         settings, protocol = incremental_protocol(settings, protocol, shop.info)
     split = shop.training_split(protocol or shop.default_protocol, settings.evaluation)

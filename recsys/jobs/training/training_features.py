@@ -56,7 +56,8 @@ def open_training_features(
     """
     build_features(settings, progress)
     features = OfflineFeatures(settings)
-    features.apply()
+    with progress("feast apply", None):
+        features.apply()
     if not _knows_test(settings.paths, shop, split):
         return features
     if not keeps_registry_at_home(settings):

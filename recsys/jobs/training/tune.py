@@ -122,8 +122,10 @@ def tune_settings(
     if out is not None:
         check_file_writable(out, "--out")
     check_folder_writable(settings.paths.reports)
+    with progress("read events", None):
+        job = open_tuning_job(settings, protocol)
     record, scope = run_study(
-        open_tuning_job(settings, protocol),
+        job,
         stage,
         trials=trials,
         timeout=timeout,

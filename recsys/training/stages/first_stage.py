@@ -41,7 +41,7 @@ def build_first_stage(
         folder: for the network's checkpoints and curves.
     """
     train, settings, info = job.split.train, job.settings.fusion, job.shop.info
-    items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1)
+    items, text_vectors = read_catalog(job.features, known.items, int(known.at.max()) + 1, job.progress)
     together = Neighbours(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=job.progress))
     graph = neighbour_graph(together.index, together.score)
     retriever = train_retriever_stage(job, items, text_vectors, graph, validate, folder, monitor)

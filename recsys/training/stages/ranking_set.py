@@ -86,7 +86,7 @@ def _requests_of(
         for rows, past in bundles_as_of(job, bundle, cases)
     ]
     candidates, scores = (np.concatenate(part) for part in zip(*found, strict=True))
-    features = read_ranking_features(job.features, interactions, cases, candidates)
+    features = read_ranking_features(job.features, interactions, cases, candidates, job.progress)
     return RankingData(
         features=np.concatenate([features, scores[:, :, None]], axis=2),
         labels=labels_of(cases, candidates),

@@ -52,7 +52,12 @@ def train_retriever_stage(
         since, replay = trained_until(job.parent.manifest), job.settings.incremental.replay
         windows = choose_windows(windows, train, since, replay, np.random.default_rng(settings.seed))
     histories = read_histories(
-        job.features, job.shop.interactions, windows.user_index, windows.at, settings.history_length
+        job.features,
+        job.shop.interactions,
+        windows.user_index,
+        windows.at,
+        settings.history_length,
+        job.progress,
     )
     data = training_data(histories, train, windows)
     train_retriever(

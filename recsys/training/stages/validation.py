@@ -21,7 +21,9 @@ def build_validator(job: TrainingJob) -> Validate:
         rng = np.random.default_rng(job.settings.evaluation.seed)
         cases = cases.take(np.sort(rng.choice(len(cases), VALIDATION_CASES, replace=False)))
     length = job.settings.retriever.history_length
-    histories = read_histories(job.features, shop.interactions, cases.user_index, cases.at, length)
+    histories = read_histories(
+        job.features, shop.interactions, cases.user_index, cases.at, length, job.progress
+    )
     counts = np.diff(cases.target_offsets)
     popularity = popularity_at_end(job.split.train)
 

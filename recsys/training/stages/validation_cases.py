@@ -42,7 +42,8 @@ def read_validation_cases(job: TrainingJob, rng: np.random.Generator, count: int
 def with_histories(job: TrainingJob, cases: EvalCases) -> ValidationCases:
     """`cases` with their users' histories from the feature store."""
     interactions = job.shop.interactions
-    histories = read_histories(job.features, interactions, cases.user_index, cases.at, columns.HISTORY_LENGTH)
+    length = columns.HISTORY_LENGTH
+    histories = read_histories(job.features, interactions, cases.user_index, cases.at, length, job.progress)
     return ValidationCases(cases, histories)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from recsys.errors import BacklogError, StoreUnavailableError
+from recsys.stores.reconnecting import Reconnecting
 from recsys.streaming.stream import PartitionStatus
 from serving.events.backlog import STALE_SECONDS, STATUS_SECONDS, Backlog
 from serving.events.visibility import POLL_SECONDS, Visibility
-from serving.live.reconnecting import Reconnecting
 from tests.fake_world import Clock
 
 

@@ -20,6 +20,7 @@ from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.home import HomePaths
 from recsys.instants import DAY, now_micros, to_micros, utc_now
+from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
@@ -32,7 +33,7 @@ from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.redis_stream import RedisEventStream
 from recsys.streaming.catalog_worker import CatalogDeps, CatalogWorker
 from serving.live.bundle_watch import BundleWatch
-from serving.live.catalog_watch import CatalogWatch, LiveFeeds
+from serving.live.catalog_watch import CatalogWatch
 from tests.fake_world import ITEMS, NOW, Clock, regulars, shop_bundle
 from tests.serving.conftest import OpenShop, Shop, record
 
@@ -71,8 +72,8 @@ def feeds() -> Feeds:
     return Feeds()
 
 
-def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, CatalogWatch]:
-    live = CatalogWatch(feeds.changes, feeds.scores, lambda: NOW)
+def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, LiveCatalog]:
+    live = LiveCatalog(feeds.changes, feeds.scores, lambda: NOW)
     settings = Settings().serving
 
     def load(found: Any) -> Recommender:
@@ -162,7 +163,7 @@ def test_what_is_popular_now_leads_for_those_nobody_knows(feeds: Feeds) -> None:
 def test_a_second_look_at_what_is_popular_changes_nothing_by_itself(feeds: Feeds) -> None:
     """What nobody took since training ages once, from the end of training on, however often one looks."""
     watch, _ = watching(feeds, ["one"])
-    live = CatalogWatch(feeds.changes, feeds.scores, lambda: NOW + timedelta(days=14))  # a half-life
+    live = LiveCatalog(feeds.changes, feeds.scores, lambda: NOW + timedelta(days=14))  # a half-life
     feeds.popular = {"toast": 1.0}
     found = []
     for _ in range(3):
@@ -182,10 +183,11 @@ def test_the_thread_looks_by_itself_survives_an_error_and_stops(feeds: Feeds) ->
         return asked(version, encoder)
 
     live._changes = changes
-    live.start(watch, 0.005, 0.005)
+    catalog = CatalogWatch(live)
+    catalog.start(watch, 0.005, 0.005)
     feeds.published = [[fruit("pear")]]
     assert within(60, lambda: knows(watch, "pear"))
-    live.stop()
+    catalog.stop()
     feeds.published.append([fruit("plum")])
     time.sleep(0.03)
     assert not knows(watch, "plum")
@@ -247,7 +249,7 @@ def test_an_upsert_is_recommended_after_three_looks_at_most(server: Settings, op
         looks.append(found.version > version)
         return found
 
-    live = CatalogWatch(changes, feeds.scores)
+    live = CatalogWatch(LiveCatalog(changes, feeds.scores))
     live.start(shop.deployment.bundles, server.serving.live_seconds, 0.1)
     try:
         row = {

@@ -1,0 +1,323 @@
+"""`recsys recommend | similar | explain`: what the service would answer, and why, without the service."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys.cli.options import AsJson, Seen, keep_seen
+from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.config import load_settings
+from recsys.documents import JsonObject
+from recsys.funnel.requests import LANGUAGES, MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
+from recsys.instants import utc_now
+
+if TYPE_CHECKING:
+    from recsys.funnel.item_explanation import ItemExplanation
+    from recsys.funnel.slate import Slate
+
+_SHOWN_PARTS = 12  # of a score, the largest contributions
+
+Count = Annotated[int, typer.Option("-k", min=1, max=MAX_ITEMS, help="How many items.")]
+User = Annotated[str | None, typer.Argument(help="A user's id; without it a visitor without an account.")]
+ContextItem = Annotated[str | None, typer.Option(help="The item that the user looks at.")]
+ContextCategory = Annotated[str | None, typer.Option(help="The category that the user looks at.")]
+Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")]
+Brand = Annotated[list[str] | None, typer.Option(help="Only items of this brand; may be repeated.")]
+PriceMin = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Only items that cost so much or more.")]
+PriceMax = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Only items that cost so much or less.")]
+Attribute = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Only items with this attribute; may be repeated. A number in quotes, size='\"42\"', is a text.",
+    ),
+]
+Unavailable = Annotated[
+    bool, typer.Option("--include-unavailable", help="Also items that cannot be bought now.")
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="An item never to show; may be repeated.")]
+Diversity = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="0 = by score alone, 1 = as different as possible. Default: serving's."),
+]
+Language = Annotated[str, typer.Option(help="Of the reasons, en or zh.")]
+Bundle = Annotated[str | None, typer.Option("--bundle", help="Which bundle. Default: the one in production.")]
+
+
+def recommend(
+    user: User = None,
+    count: Count = 10,
+    context_item: ContextItem = None,
+    context_category: ContextCategory = None,
+    category: Category = None,
+    brand: Brand = None,
+    price_min: PriceMin = None,
+    price_max: PriceMax = None,
+    attribute: Attribute = None,
+    include_unavailable: Unavailable = False,
+    exclude: Exclude = None,
+    seen: Seen = None,
+    diversity: Diversity = None,
+    language: Language = "en",
+    bundle: Bundle = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend items to a user, as POST /v1/recommend does; the service need not run.
+
+    --json prints that route's answer. It is not logged as served, so that nothing is learned from it. A user
+    of whom nothing is known gets what suits the context and what is popular.
+
+    \b
+    Example:
+      recsys recommend 900 -k 5
+      recsys recommend 900 --category "SOFT DRINKS" --price-max 5 --seen remove
+      recsys recommend --context-item 1029743 --json
+    """
+    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    request = RecommendRequest(
+        secrets.token_hex(8),
+        user,
+        count,
+        context_item,
+        context_category,
+        filters,
+        tuple(exclude or ()),
+        keep_seen(seen),
+        diversity,
+        _language(language),
+    )
+    from recsys.jobs.recommend.answers import recommend_items
+
+    slate = recommend_items(load_settings(), request, utc_now(), bundle)
+    _print_slate(slate, as_json, f"for {user or 'a visitor'}")
+
+
+def similar(
+    item: Annotated[str, typer.Argument(help="An item's id.")],
+    count: Count = 10,
+    category: Category = None,
+    brand: Brand = None,
+    price_min: PriceMin = None,
+    price_max: PriceMax = None,
+    attribute: Attribute = None,
+    include_unavailable: Unavailable = False,
+    exclude: Exclude = None,
+    language: Language = "en",
+    bundle: Bundle = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show items that could stand in for one item, as POST /v1/similar does; the service need not run.
+
+    \b
+    Example:
+      recsys similar 1029743 -k 5
+      recsys similar 1029743 --brand National --json
+    """
+    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    excluded = tuple(exclude or ())
+    request = SimilarRequest(secrets.token_hex(8), item, count, filters, excluded, _language(language))
+    from recsys.jobs.recommend.answers import similar_items
+
+    slate = similar_items(load_settings(), request, utc_now(), bundle)
+    _print_slate(slate, as_json, f"similar to {item}")
+
+
+def explain(
+    user: Annotated[str, typer.Argument(help="A user's id.")],
+    item: Annotated[str, typer.Argument(help="An item's id, whether it is recommended or not.")],
+    count: Count = 10,
+    context_item: ContextItem = None,
+    context_category: ContextCategory = None,
+    category: Category = None,
+    brand: Brand = None,
+    price_min: PriceMin = None,
+    price_max: PriceMax = None,
+    attribute: Attribute = None,
+    include_unavailable: Unavailable = False,
+    exclude: Exclude = None,
+    seen: Seen = None,
+    diversity: Diversity = None,
+    bundle: Bundle = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why an item is recommended to a user, or which rule or stage keeps it off.
+
+    Says which sources of candidates found it, its rank and score beside those of the last item shown, what
+    each signal and feature adds to the score of an average candidate, and how old the features are. Give
+    it the options that `recsys recommend` was asked with.
+
+    \b
+    Example:
+      recsys explain 900 1029743
+      recsys explain 900 1029743 --seen remove --json
+    """
+    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    request = RecommendRequest(
+        secrets.token_hex(8),
+        user,
+        count,
+        context_item,
+        context_category,
+        filters,
+        tuple(exclude or ()),
+        keep_seen(seen),
+        diversity,
+    )
+    from recsys.jobs.recommend.answers import explain_item
+
+    found = explain_item(load_settings(), request, item, utc_now(), bundle)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _print_explanation(found)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `recommend`, `similar` and `explain` to the root command."""
+    for command in (recommend, similar, explain):
+        app.command()(command)
+
+
+def parse_amount(option: str, text: str | None) -> int | None:
+    """An amount of money in micros; None where none was given.
+
+    >>> parse_amount("--price-max", "2.50"), parse_amount("--price-max", None)
+    (2500000, None)
+
+    Raises:
+        BadParameter: it is no amount.
+    """
+    if text is None:
+        return None
+    try:
+        micros = Decimal(text) * 1_000_000
+        if not 0 <= micros <= 10**15 or micros % 1:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise typer.BadParameter(
+            f"{text!r} is not a valid amount. Write for example 2.50.", param_hint=option
+        ) from None
+    return int(micros)
+
+
+def parse_attribute(text: str) -> tuple[str, str | float]:
+    """Name and value of an attribute: a number where it reads as one and is not quoted.
+
+    >>> parse_attribute("colour=red"), parse_attribute("size=42"), parse_attribute('size="42"')
+    (('colour', 'red'), ('size', 42.0), ('size', '42'))
+
+    Raises:
+        BadParameter: there is no `=`.
+    """
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise typer.BadParameter(
+            f"{text!r} is not a valid attribute. Write NAME=VALUE.", param_hint="--attribute"
+        )
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return name, value[1:-1]
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def _filters(
+    categories: list[str] | None,
+    brands: list[str] | None,
+    price_min: str | None,
+    price_max: str | None,
+    attributes: list[str] | None,
+    include_unavailable: bool,
+) -> Filters:
+    return Filters(
+        tuple(categories or ()),
+        tuple(brands or ()),
+        parse_amount("--price-min", price_min),
+        parse_amount("--price-max", price_max),
+        dict(map(parse_attribute, attributes or ())),
+        include_unavailable,
+    )
+
+
+def _language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise typer.BadParameter(
+            f"{language!r} is not a valid language. Use {' or '.join(LANGUAGES)}.", param_hint="--language"
+        )
+    return language
+
+
+def _print_slate(slate: "Slate", as_json: bool, title: str) -> None:
+    if as_json:
+        print_json(asdict(slate))
+        return
+    rows = [
+        {
+            "position": item.position,
+            "item": item.item_id,
+            "title": item.title,
+            "category": item.category,
+            "price": _price(item.price_micros),
+            "score": item.score,
+            "p_click": item.p_click,
+            "reason": item.reason.text,
+        }
+        for item in slate.items
+    ]
+    print_rows(rows, as_json=False, title=title)
+    note(f"bundle {slate.bundle_id}, {slate.candidates} candidates")
+
+
+def _print_explanation(found: "ItemExplanation") -> None:
+    """The result, where the item stands, its scores taken apart, and its features."""
+    print_facts(_standing(found), as_json=False, title=f"{found.title} ({found.item_id})")
+    for stage in found.stages:
+        rows = [asdict(part) for part in stage.parts if part.contribution][:_SHOWN_PARTS]
+        title = f"{stage.model} {stage.score:.4f}, average {stage.average_score:.4f}"
+        print_rows(rows, as_json=False, title=title)
+    features = [
+        {"of": row.of, "view": row.view, "age": age, "feature": name, "value": _shown(value)}
+        for row in found.features
+        for age in (_age(row.age_seconds) if row.age_seconds is not None else None,)
+        for name, value in (row.values or {"(no row)": None}).items()
+        if value or not row.values
+    ]
+    print_rows(features, as_json=False, title="features, those that are 0 or missing left out")
+    note(f"bundle {found.slate.bundle_id}; --json tells all parts and features")
+
+
+def _standing(found: "ItemExplanation") -> JsonObject:
+    shown = f"shown at position {found.position}" if found.position else "not shown"
+    facts: dict[str, Any] = {"result": shown}
+    facts |= {f"because ({removal.code})": removal.text for removal in found.removals}
+    facts |= {
+        "rank": f"{found.rank} of {found.ranked}" if found.rank else f"none of {found.ranked}",
+        "ordered by": found.order,
+        "score": found.score,
+        "score of the last shown": found.last_score,
+        "p_click": found.p_click,
+        "source": found.source or "none: it was no candidate",
+    }
+    sources: Mapping[str, Any] = {} if found.sources is None else asdict(found.sources)
+    facts |= {name.replace("_", " "): value for name, value in sources.items() if name != "found_by"}
+    if found.sources is not None:
+        facts["found by"] = ", ".join(found.sources.found_by) or "no source"
+    return facts
+
+
+def _price(micros: int | None) -> str | None:
+    return None if micros is None else f"{micros / 1_000_000:.2f}"
+
+
+def _shown(value: object) -> object:
+    return f"({len(value)} entries)" if isinstance(value, list) else value
+
+
+def _age(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

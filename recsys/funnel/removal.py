@@ -1,0 +1,87 @@
+"""What keeps an item off a slate: the rules of a request, and what is known of the item as of now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys import columns
+from recsys.funnel.candidates import CandidateContext
+from recsys.funnel.catalog import Catalog, passes_now, prices_now
+from recsys.funnel.online_features import FeatureRows, Profile
+from recsys.funnel.requests import Filters, RecommendRequest
+
+CONTEXT_ITEM, HAD_BEFORE, EXCLUDED = "context_item", "had_before", "excluded"
+FILTER_CATEGORY, FILTER_BRAND = "filter_category", "filter_brand"
+FILTER_PRICE, FILTER_ATTRIBUTE = "filter_price", "filter_attribute"
+UNAVAILABLE = "unavailable"
+NOT_FOUND, BEYOND_CANDIDATES = "not_found", "beyond_candidates"
+BELOW_LAST_SHOWN, TOO_SIMILAR = "below_last_shown", "too_similar"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One thing that keeps an item off a slate: a stable code, and a sentence."""
+
+    code: str
+    text: str
+
+
+def removals_by_rules(
+    catalog: Catalog, request: RecommendRequest, context: CandidateContext, profile: Profile, index: int
+) -> Iterator[Removal]:
+    """Every rule of `request` that alone keeps item `index` off; the same that `allowed_items` applies."""
+    if index == context.context_item:
+        yield Removal(CONTEXT_ITEM, "it is the item that is looked at")
+    if not context.repeats and index in profile.items:
+        yield Removal(HAD_BEFORE, "the user had it before, and what a user had is removed")
+    if catalog.ids[index] in request.exclude:
+        yield Removal(EXCLUDED, "the request excludes it")
+    wanted, items = request.filters, catalog.items
+    for code, only, what in (
+        (
+            FILTER_CATEGORY,
+            Filters(categories=wanted.categories),
+            f"its category is {items.categories[index]!r}",
+        ),
+        (FILTER_BRAND, Filters(brands=wanted.brands), f"its brand is {items.brands[index]!r}"),
+        (
+            FILTER_PRICE,
+            Filters(price_min_micros=wanted.price_min_micros, price_max_micros=wanted.price_max_micros),
+            f"its price is {shown_price(int(items.price_micros[index]))}",
+        ),
+        *(
+            (FILTER_ATTRIBUTE, Filters(attributes={name: value}), f"its attributes have no {name} {value!r}")
+            for name, value in wanted.attributes.items()
+        ),
+    ):
+        if not catalog.passing(only)[index]:
+            yield Removal(code, f"a filter: {what}")
+
+
+def removals_now(
+    catalog: Catalog, filters: Filters, index: int, row: FeatureRows | None
+) -> Iterator[Removal]:
+    """What is known of item `index` as of now and keeps it off; the same that `passes_now` applies."""
+    at = np.array([index])
+    if not passes_now(catalog, at, Filters(include_unavailable=filters.include_unavailable), row)[0]:
+        online = row is not None and not row.missing[columns.ITEM_CONTENT][0]
+        said_by = "the online store" if online else "the bundle's catalog"
+        yield Removal(UNAVAILABLE, f"it cannot be bought now, as {said_by} says")
+    priced = Filters(
+        price_min_micros=filters.price_min_micros,
+        price_max_micros=filters.price_max_micros,
+        include_unavailable=True,
+    )
+    if not passes_now(catalog, at, priced, row)[0]:
+        price = int(prices_now(catalog, at, row)[0])
+        yield Removal(FILTER_PRICE, f"a filter: its price is {shown_price(price)} now")
+
+
+def shown_price(micros: int) -> str:
+    """A price in units of the currency.
+
+    >>> shown_price(2_500_000), shown_price(0)
+    ('2.50', 'unknown')
+    """
+    return f"{micros / 1_000_000:.2f}" if micros > 0 else "unknown"

@@ -1,0 +1,72 @@
+"""A registered bundle as a recommender: for the service, and for one answer in the terminal."""
+
+import time
+
+import faiss
+import torch
+from threadpoolctl import threadpool_limits
+
+from recsys import columns
+from recsys.config import Settings
+from recsys.errors import StoreUnavailableError
+from recsys.funnel.online_features import CircuitBreaker
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.snapshot import SnapshotLog
+from recsys.instants import utc_now
+from recsys.jobs.promotion.bundle_check import schema_hashes
+from recsys.stores.bundles.bundles import load_bundle, load_manifest
+from recsys.stores.features.online_reader import FeatureReader
+from recsys.stores.registry.records import BundleRecord
+
+NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models promote ID`."
+
+
+class BundleLoader:
+    """Makes a warm recommender of a bundle; the online features are opened with the first.
+
+    Args:
+        snapshots: takes what each recommendation read; None where that is not audited.
+    """
+
+    def __init__(self, settings: Settings, snapshots: SnapshotLog | None = None) -> None:
+        self._settings = settings
+        self._snapshots = snapshots
+        self._features: CircuitBreaker | None = None
+
+    def __call__(self, record: BundleRecord) -> Recommender:
+        """The recommender of `record`.
+
+        Raises:
+            ArtifactError: it is not there, was changed, or was made for other features.
+            ConfigError: the feature repository is not applied.
+        """
+        services = load_manifest(record.path).services
+        bundle = load_bundle(record.path, schema_hashes(self._settings, services))
+        if torch.cuda.is_available():
+            bundle.retriever.to("cuda")
+        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
+        recommender.warm_up(utc_now())
+        return recommender
+
+    @property
+    def failure(self) -> StoreUnavailableError | None:
+        """Why the last read of online features failed; None where it did not."""
+        return None if self._features is None else self._features.failure
+
+    def _source(self) -> CircuitBreaker:
+        if self._features is None:
+            reader = FeatureReader.open(self._settings, columns.RANKING_SERVICE)
+            self._features = CircuitBreaker(
+                reader, time.monotonic, self._settings.serving.feature_retry_seconds
+            )
+        return self._features
+
+
+def set_threads(threads: int) -> None:
+    """Sets the threads that torch and faiss use when called from this thread: OpenMP counts by thread.
+
+    And those of numpy's products, for the whole process.
+    """
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
