@@ -136,7 +136,7 @@ class RankerSettings(Section):
     weight_decay: float = Field(0.01, ge=0)
     batch_size: int = Field(64, ge=1, description="requests a batch")
     candidates: int = Field(200, ge=2, description="candidates a training request")
-    requests: int = Field(3000, ge=1, description="training requests, sampled")
+    requests: int = Field(3600, ge=1, description="to learn from, to judge by and to calibrate on, sampled")
     seed: int = 0
 
 

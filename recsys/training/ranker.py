@@ -65,7 +65,9 @@ def train_ranker(data: RankingData, settings: RankerSettings, progress: Progress
     the mean over the kinds of request of NDCG@10, and fit a calibration for each kind. From requests without
     a chosen candidate only the level is learned.
 
-    A kind is ordered by the ranker where that is better than the first stage's order by two standard errors.
+    A kind is ordered by the ranker where that is better than the first stage's order by two standard errors,
+    on half of the held-out users; the other half picks the epoch. The best of many epochs looks better than
+    it is on the users that picked it.
     Where no kind is, a ranker that learned by binary cross-entropy alone gives the probability of
     each candidate. The first stage's own scores could not: they compare the candidates of one request, not
     one request with another.
@@ -84,25 +86,27 @@ def train_ranker(data: RankingData, settings: RankerSettings, progress: Progress
     held, kept = np.flatnonzero(data.held), np.flatnonzero(~data.held)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, test = requests.take(kept), requests.take(held).to(device)
-    judge = _Judge.of(data, held)
+    picks, decides = _Judge.halves(data, held)
     ranker = _initial_ranker(train, settings).to(device)
-    first_stage = judge.values(_ndcg(ranker, test))
+    untrained = _ndcg(ranker, test)
+    first_stage, before = picks.values(untrained), decides.values(untrained)
     curves, best, better = Curves("ranker", MONITOR), None, frozenset[str]()
     with progress("train ranker", settings.epochs * -(-len(kept) // settings.batch_size)) as advance:
         for epoch in _train_epochs(ranker, train, settings, _listwise_and_pointwise, advance):
-            values = judge.values(_ndcg(ranker, test))
+            ndcg = _ndcg(ranker, test)
             metrics = {
-                MONITOR: _mean_of_kinds(values),
+                MONITOR: _mean_of_kinds(picks.values(ndcg)),
                 f"{MONITOR} of the first stage": _mean_of_kinds(first_stage),
             }
             curves = curves.add(replace(epoch, metrics=metrics))
-            gains = frozenset(
+            if curves.best_epoch != epoch.number:
+                continue
+            better = frozenset(
                 kind
-                for kind, found in values.items()
-                if is_significantly_better(found, first_stage[kind], ERRORS)
+                for kind, found in decides.values(ndcg).items()
+                if is_significantly_better(found, before[kind], ERRORS)
             )
-            if curves.best_epoch == epoch.number and gains:
-                best, better = weights_of(ranker), gains
+            best = weights_of(ranker) if better else None
     if best is None:
         ranker = _initial_ranker(train, settings).to(device)
         best = _fit_probabilities(train, test, settings, progress)
@@ -124,8 +128,17 @@ class _Judge:
     users: IntArray
 
     @classmethod
-    def of(cls, data: RankingData, held: IntArray) -> "_Judge":
-        useful, kinds = (_with_an_order(data) & data.judges)[held], data.kinds[held]
+    def halves(cls, data: RankingData, held: IntArray) -> tuple["_Judge", "_Judge"]:
+        """Two of users apart; one and the same where only one half has requests that tell."""
+        useful, users = (_with_an_order(data) & data.judges)[held], data.users[held]
+        half = np.searchsorted(np.unique(users), users) % 2
+        both = [cls._of(data, held, useful & (half == place)) for place in (0, 1)]
+        telling = [judge for judge in both if judge.rows] or both
+        return telling[0], telling[-1]
+
+    @classmethod
+    def _of(cls, data: RankingData, held: IntArray, useful: BoolArray) -> "_Judge":
+        kinds = data.kinds[held]
         # A visitor without a history is shown what is popular, whatever the ranker says.
         ordered = [REQUEST_KINDS.index(kind) for kind in (REPEATS_KEPT, REPEATS_REMOVED)]
         rows = {REQUEST_KINDS[kind]: np.flatnonzero(useful & (kinds == kind)) for kind in ordered}

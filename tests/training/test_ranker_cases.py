@@ -59,3 +59,13 @@ def test_requests_that_calibrate_choose_no_order() -> None:
     labels[judges] = best_by_retrieval((features, labels, mask))[1][judges]
     data = data_of((features, labels, mask), judges=judges, calibrates=calibrates)
     assert train_ranker(data, SETTINGS).better == frozenset()
+
+
+def test_who_picks_the_epoch_does_not_decide_whether_the_ranker_orders() -> None:
+    """Of two held-out users one has choices that a ranker learns, the other the first stage's order."""
+    features, labels, mask = world(effect=3.0, requests=1200)
+    second = np.arange(1200) % 8 == 4
+    labels[second] = best_by_retrieval((features, labels, mask))[1][second]
+    trained = train_ranker(data_of((features, labels, mask)), SETTINGS)
+    assert trained.curves.best > trained.curves.epochs[0].metrics["ndcg@10 of the first stage"]
+    assert trained.better == frozenset()

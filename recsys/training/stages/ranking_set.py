@@ -19,24 +19,25 @@ from recsys.training.requests import (
 from recsys.training.scorers import seen_lists
 from recsys.training.stages.validation_cases import ValidationCases, bundles_as_of, with_histories
 
-LEARNING_SHARE = 2 / 3  # of the requests; the held-out ones share the rest
+LEARNING_SHARE = 5 / 9  # of the requests; two thirds of the rest judge and one third calibrates
 
 
 def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> RankingData:
     """Candidates of the validation period's cases, with features from strictly before each.
 
-    Where people buy again every second case asks for what is new to its user. Responses that were really
-    shown come on top, as many as there are cases at most.
+    Where people buy again every second case asks for what is new to its user; a case that judges asks for
+    both. Responses that were really shown come on top, as many as there are cases at most.
     """
     settings = job.settings.ranker
     rng = np.random.default_rng(settings.seed)
     cases = ranker_cases(job.shop.interactions, job.split, held)
     learning = round(settings.requests * LEARNING_SHARE)
-    apart = (settings.requests - learning) // 2
+    apart = (settings.requests - learning) // 3
     same = cases.judging is cases.calibrating
+    both = job.shop.info.repeats and not same  # kinds of each case that judges
     groups = [
         (cases.learning, learning, False, False),
-        (cases.judging, 2 * apart if same else apart, True, same),
+        (cases.judging, 3 * apart if same else 2 * apart // (1 + both), True, same),
         *([] if same else [(cases.calibrating, apart, False, True)]),
     ]
     parts = []
@@ -46,6 +47,8 @@ def build_ranking_set(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> R
         by_kind = {REPEATS_REMOVED: rows}
         if job.shop.info.repeats:
             by_kind = {REPEATS_KEPT: rows[::2], REPEATS_REMOVED: rows[1::2]}
+            if judges and both:
+                by_kind = dict.fromkeys(by_kind, rows)
         parts += [
             _requests_of(job, bundle, asked.take(chosen), kind, judges, calibrates)
             for kind, chosen in by_kind.items()
