@@ -45,10 +45,12 @@ class Collected:
         verdicts: of rows that were refused, or got an id.
     """
 
-    accepted: int
-    refused: int
+    accepted: int = field(metadata={"description": "rows that are durable now"})
+    refused: int = field(metadata={"description": "rows that were not taken; each has a verdict"})
     token: str | None = field(metadata={"description": "for /v1/recommend; null where nothing was accepted"})
-    verdicts: tuple[EventResult, ...]
+    verdicts: tuple[EventResult, ...] = field(
+        metadata={"description": "of rows that were refused, or got an id"}
+    )
 
 
 class EventCollector:
