@@ -28,7 +28,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     app = FastAPI(
         title="recsys",
         version=__version__,
-        summary="Recommendations of one shop",
+        summary="Recommendations of one shop, and the events that they learn from",
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=TAGS,
@@ -66,12 +66,14 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
+        problems = error.errors()
+        first = problems[0]
         if first["type"] == "json_invalid":
             reason = first.get("ctx", {}).get("error", "malformed")
             message = f"the body is not JSON: {reason} at character {first['loc'][-1]}"
             return error_response(400, message, request.state.request_id)
-        return _answer(request, invalid_fields(error.errors(), body_model(request)))
+        within = [{**each, "loc": each["loc"][1:]} for each in problems]  # without body, query or path
+        return _answer(request, invalid_fields(within, body_model(request)))
 
     @app.exception_handler(HTTPException)
     async def rejected(request: Request, error: HTTPException) -> Response:

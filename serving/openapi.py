@@ -12,8 +12,6 @@ from serving.schemas.events import event_schemas
 Responses: TypeAlias = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 
 DESCRIPTION = """\
-Recommendations of one shop, and the events that they learn from.
-
 * Every answer of 400 and above is `{"error": {"code", "message", "remedy"?, "request_id"}}`. The message
   names what was wrong and its value, the remedy what helps. What makes a 429 or a 503 passes by itself: ask
   again after the seconds of `Retry-After`.
@@ -64,12 +62,12 @@ _ANSWER_HEADERS: Mapping[str, JsonObject] = {
 _EXTRA_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 _REQUEST_HEADERS: Mapping[str, JsonObject] = {
     "X-Request-ID": {
+        # Without an example: Swagger UI would send it, and two slates would have one id.
         "description": "1 to 64 letters, digits, dots, dashes or underscores, else the service makes an id.",
-        "example": "page-7f3c",
     },
     "Accept-Language": {
         "description": "Languages in which reasons may be written, the best first; en and zh are known.",
-        "example": "zh-CN, en;q=0.8",
+        "example": "en",
     },
 }
 _SECURITY_SCHEMES = {

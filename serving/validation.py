@@ -46,15 +46,15 @@ def invalid_fields(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]
     """What is told of the problems that pydantic found: the first unknown field, else the first one.
 
     Args:
-        problems: as `errors()` of a ValidationError has them.
+        problems: as `errors()` of a ValidationError has them; their places are those within the body.
         model: of the body; its fields are what an unknown one is compared with.
     """
     first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
-    place = [part for part in first["loc"] if part not in ("body", "query", "path")]
+    place = first["loc"]
     if first["type"] == "extra_forbidden":
         return _unknown_field(place, first["input"], model)
     given = "" if first["type"] == "missing" else f" (got {_shown(first.get('input'))})"
-    return _invalid(f"{_dotted(place) or 'body'}: {first['msg']}{given}")
+    return _invalid(f"{_dotted(place)[:_SHOWN] or 'body'}: {first['msg']}{given}")
 
 
 def _unknown_field(place: Sequence[str | int], value: Any, model: type[BaseModel] | None) -> Failure:
@@ -64,7 +64,7 @@ def _unknown_field(place: Sequence[str | int], value: Any, model: type[BaseModel
     known = list(inner.model_fields) if inner else []
     before = f"{_dotted(above)}." if above else ""
     remedy = did_you_mean(str(name), known, before).strip() or _listed("Fields", known)
-    return _invalid(f"{_dotted(place)} is not a field of the body (got {_shown(value)})", remedy)
+    return _invalid(f"{_shown(_dotted(place))} is not a field of the body (got {_shown(value)})", remedy)
 
 
 def _model_at(model: type[BaseModel] | None, place: Iterable[str | int]) -> type[BaseModel] | None:
@@ -117,7 +117,7 @@ def _invalid(message: str, remedy: str = "") -> Failure:
 
 
 def _dotted(place: Iterable[str | int]) -> str:
-    return ".".join(str(part)[:_SHOWN] for part in place)
+    return ".".join(str(part) for part in place)
 
 
 def _shown(value: Any) -> str:

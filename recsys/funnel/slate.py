@@ -1,4 +1,7 @@
-"""What the funnel answers: an ordered slate, why each item is on it, and what it was made from."""
+"""What the funnel answers: an ordered slate, why each item is on it, and what it was made from.
+
+What a field is stands in its metadata, which OpenAPI shows.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,14 +30,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class SlateItem:
-    """One place of the slate.
-
-    Attributes:
-        position: from 1.
-        score: what the order is by before diversity.
-        p_click: None where no ranker or no online features were there.
-        source: which source of candidates found it first.
-    """
+    """One place of the slate."""
 
     position: int = field(metadata={"description": "from 1"})
     item_id: str = field(metadata={"description": "id of the item"})
@@ -53,12 +49,7 @@ class SlateItem:
 
 @dataclass(frozen=True)
 class ViewStatus:
-    """The rows of one feature view that an answer was made from.
-
-    Attributes:
-        oldest_at: event timestamp of the oldest row, newest_at: of the newest; None where there was none.
-        rows: rows found. missing: rows that were not there or had expired.
-    """
+    """The rows of one feature view that an answer was made from."""
 
     oldest_at: datetime | None = field(
         metadata={"description": "event timestamp of the oldest row; null where there was none"}
@@ -85,13 +76,7 @@ class FeatureStatus:
 
 @dataclass(frozen=True)
 class Slate:
-    """The answer to one request.
-
-    Attributes:
-        candidates: how many items were ranked.
-        cold_start: nothing was known of the user, so that context and popularity answered.
-        degraded: what was not as it should be; empty on a good day.
-    """
+    """The answer to one request."""
 
     request_id: str = field(metadata={"description": "what an impression or a click of this slate carries"})
     user_id: str | None = field(
@@ -122,11 +107,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class ItemDetails:
-    """One item: the catalog's facts, and what the online store says of it now.
-
-    Attributes:
-        features: online feature -> value; empty where the online store is away or has no row.
-    """
+    """One item: the catalog's facts, and what the online store says of it now."""
 
     item_id: str = field(metadata={"description": "id of the item"})
     title: str = field(metadata={"description": "what is shown; the id where the item has no title"})

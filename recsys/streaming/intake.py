@@ -22,10 +22,7 @@ Row = tuple[int, bytes]  # partition and body
 
 @dataclass(frozen=True)
 class EventResult:
-    """What became of a row that was refused, or accepted under an id that we made.
-
-    What its fields are is in their metadata, which OpenAPI shows.
-    """
+    """What became of a row that was refused, or accepted under an id that we made."""
 
     index: int = field(metadata={"description": "place in the body, from 0; blank lines do not count"})
     verdict: Literal["refused", "generated"] = field(

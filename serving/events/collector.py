@@ -38,12 +38,7 @@ class MeasuredProgress(StreamProgress, Protocol):
 
 @dataclass(frozen=True)
 class Collected:
-    """The answer to a body of events.
-
-    Attributes:
-        token: for `POST /v1/recommend`; None where nothing was accepted.
-        verdicts: of rows that were refused, or got an id.
-    """
+    """The answer to a body of events."""
 
     accepted: int = field(metadata={"description": "rows that are durable now"})
     refused: int = field(metadata={"description": "rows that were not taken; each has a verdict"})

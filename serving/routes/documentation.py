@@ -18,9 +18,9 @@ _FILES = {
     "/docs/swagger-ui.css": _SWAGGER_UI / "swagger-ui.css",
 }
 DOCUMENTATION_PATHS = frozenset(_FILES)
-# Scripts come from files only; Swagger UI writes style attributes and has icons in `data:` addresses.
+# Scripts and styles come from files only; Swagger UI has its icons in `data:` addresses.
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -18,6 +18,7 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
     @app.post(
         "/v1/events",
         operation_id="send_events",
+        summary="What happened in the shop",
         response_model=CollectedAnswer,
         responses=answers(COLLECTED, *BODY_ERRORS, 503),
         openapi_extra={"requestBody": request_body(), **headers_of("X-Request-ID")},

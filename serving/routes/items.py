@@ -29,6 +29,7 @@ def add_items(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         "/v1/items/{item_id:path}",
         operation_id="item",
+        summary="One item",
         response_model=ItemAnswer,
         responses=answers(examples.ITEM, *ERRORS, 404, 422, 503),
         openapi_extra=_HEADERS,
@@ -43,6 +44,7 @@ def add_items(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         "/v1/history",
         operation_id="history",
+        summary="What a user did",
         response_model=HistoryAnswer,
         responses=answers(examples.HISTORY, *ERRORS, 422, 503),
         openapi_extra=_HEADERS,

@@ -26,6 +26,7 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         "/livez",
         operation_id="livez",
+        summary="Whether the process runs",
         response_model=HealthAnswer,
         responses=answers(examples.ALIVE),
         openapi_extra=NO_KEY,
@@ -38,6 +39,7 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         "/readyz",
         operation_id="readyz",
+        summary="Whether it can recommend",
         response_model=HealthAnswer,
         responses=answers(examples.READY, 503),
         openapi_extra=NO_KEY,
@@ -52,6 +54,7 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         "/metrics",
         operation_id="metrics",
+        summary="Metrics for Prometheus",
         response_class=PlainTextResponse,
         responses=answers(examples.METRICS, *ERRORS, media_type="text/plain"),
         tags=["operations"],

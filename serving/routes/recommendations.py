@@ -30,6 +30,7 @@ def add_recommendations(app: FastAPI, deployment: Deployment) -> None:
     @app.post(
         "/v1/recommend",
         operation_id="recommend",
+        summary="Items for a user",
         response_model=SlateAnswer,
         responses=answers(examples.SLATE, *BODY_ERRORS, 404, 503),
         openapi_extra=_HEADERS,
@@ -46,6 +47,7 @@ def add_recommendations(app: FastAPI, deployment: Deployment) -> None:
     @app.post(
         "/v1/similar",
         operation_id="similar",
+        summary="Items like one item",
         response_model=SlateAnswer,
         responses=answers(examples.SIMILAR_SLATE, *BODY_ERRORS, 404, 503),
         openapi_extra=_HEADERS,
@@ -66,6 +68,7 @@ def add_batches(app: FastAPI, batches: BatchRecommender) -> None:
     @app.post(
         BATCH_PATH,
         operation_id="recommend_batch",
+        summary="Items for many users",
         response_model=BatchAnswer,
         responses=answers({"responses": examples.ROWS}, *BODY_ERRORS),
         openapi_extra=_HEADERS,
@@ -87,6 +90,7 @@ def add_batches(app: FastAPI, batches: BatchRecommender) -> None:
     @app.post(
         "/recommend_batch",
         operation_id="bentoml_recommend_batch",
+        summary="Items for many users, for BentoML's client",
         deprecated=True,
         response_model=list[RowAnswer],
         responses=answers(examples.ROWS, *BODY_ERRORS, headers=DEPRECATED),

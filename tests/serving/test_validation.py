@@ -1,5 +1,6 @@
 """What does not fit is named: the type of a body, an unknown field or parameter, and what was meant."""
 
+import json
 from typing import Any
 
 import orjson
@@ -50,18 +51,23 @@ def test_json_is_taken_however_its_type_is_written(shop: Shop, given: str) -> No
 @pytest.mark.parametrize(
     ("path", "body", "message", "remedy"),
     [
-        ("/v1/recommend", {"user": "900"}, "user is not a field of the body (got '900')", "'user_id'"),
-        ("/v1/recommend", {"k": 0, "userId": "900"}, "userId is not a field", "'user_id'"),
-        ("/v1/recommend", {"limit": 3}, "limit is not a field", "Fields: user_id, k, context_item_id"),
-        ("/v1/recommend", {"filters": {"brand": ["x"]}}, "filters.brand is not a field", "'filters.brands'"),
-        ("/v1/similar", {"item": "apple"}, "item is not a field", "'item_id'"),
+        ("/v1/recommend", {"user": "900"}, "'user' is not a field of the body (got '900')", "'user_id'"),
+        ("/v1/recommend", {"k": 0, "userId": "900"}, "'userId' is not a field", "'user_id'"),
+        ("/v1/recommend", {"limit": 3}, "'limit' is not a field", "Fields: user_id, k, context_item_id"),
+        (
+            "/v1/recommend",
+            {"filters": {"brand": ["x"]}},
+            "'filters.brand' is not a field",
+            "'filters.brands'",
+        ),
+        ("/v1/similar", {"item": "apple"}, "'item' is not a field", "'item_id'"),
         (
             "/v1/similar",
             {"item_id": "apple", "filters": {"price_min": 1}},
-            "filters.price_min",
+            "'filters.price_min'",
             "price_min_micros",
         ),
-        ("/v1/recommend:batch", {"request": []}, "request is not a field", "'requests'"),
+        ("/v1/recommend:batch", {"request": []}, "'request' is not a field", "'requests'"),
     ],
 )
 def test_an_unknown_field_is_named_with_the_one_that_was_meant(
@@ -89,6 +95,18 @@ def test_an_unknown_field_of_an_event_is_named_with_the_one_that_was_meant(
 ) -> None:
     (verdict,) = shop.client.post("/v1/events", json=event).json()["verdicts"]
     assert verdict["message"].startswith(said)
+
+
+@pytest.mark.parametrize("name", ["body", "query", "path", "", "0", "\ud800", "a.b"])
+def test_any_unknown_name_is_a_422_alone_and_in_a_batch(shop: Shop, name: str) -> None:
+    body = json.dumps({name: 1, "requests": 1})
+    headers = {"Content-Type": JSON}
+    for path in ROUTES[:3]:
+        error = error_of(shop.client.post(path, content=body, headers=headers), 422)
+        assert "(got " in error["message"]
+    batch = json.dumps({"requests": [{name: 1}, {"filters": {name: 1}}]})
+    rows = shop.client.post(ROUTES[2], content=batch, headers=headers).json()["responses"]
+    assert [row["error"]["code"] for row in rows] == ["invalid_request"] * 2
 
 
 def test_an_unknown_attribute_of_a_filter_is_named_with_the_one_that_was_meant(shop: Shop) -> None:

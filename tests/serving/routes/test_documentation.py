@@ -1,9 +1,14 @@
 """The page of /docs comes from this machine alone, and shows nothing without the key."""
 
 import re
+import shutil
+import socket
+import subprocess
+import threading
 from urllib.parse import urljoin
 
 import pytest
+import uvicorn
 
 from tests.serving.conftest import Shop
 
@@ -47,3 +52,25 @@ def test_what_the_page_shows_asks_for_the_key(open_shop, key: str, status: int) 
     shop = open_shop(api_key="sesame")
     assert shop.client.get("/openapi.json", headers={"X-API-Key": key}).status_code == status
     assert 'fetch("openapi.json"' in shop.client.get("/docs/page.js").text
+
+
+@pytest.mark.slow
+def test_a_browser_shows_every_route_under_the_policy(shop: Shop, tmp_path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("needs Debian's chromium")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(shop.client.app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/docs"
+        options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+        command = [browser, *options, "--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom"]
+        try:
+            shown = subprocess.run([*command, address], capture_output=True, text=True, timeout=120)
+        finally:
+            server.should_exit = True
+            thread.join()
+    operations = sum(len(path) for path in shop.client.get("/openapi.json").json()["paths"].values())
+    assert len(re.findall(r'class="opblock opblock-\w+', shown.stdout)) == operations
+    assert "Content Security Policy" not in shown.stderr
