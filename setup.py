@@ -18,6 +18,6 @@ setup(
         "recsys": ["mappings/*.toml", "evaluation/templates/*.j2"],
         "recsys.shipped.feature_repo": ["*.yaml"],
         "recsys.shipped.migrations": ["*.mako"],
-        "serving": ["web/*.html"],
+        "serving": ["web/*.html", "web/*.js"],
     },
 )

@@ -1,9 +1,9 @@
 """The service's client: events in, slates out, with retries that count nothing twice.
 
 with RecsysClient("http://127.0.0.1:3000") as shop:
-    slate = shop.recommend("household-1", k=10)
+    slate = shop.recommend("900", k=10)
     sent = shop.send([*impressions(slate), click(slate, position=3)])
-    slate = shop.recommend("household-1", k=10, token=sent.token)  # has seen the click
+    slate = shop.recommend("900", k=10, token=sent.token)  # has seen the click
 """
 
 import time
@@ -31,6 +31,7 @@ from recsys.errors import (
     UnknownItemError,
 )
 from recsys.events import Click, Event, Impression, encode_event
+from recsys.funnel.requests import MAX_BATCH
 from recsys.funnel.slate import Slate
 from recsys.http import BUSY, json_headers, retry_after
 from recsys.instants import utc_now
@@ -40,6 +41,10 @@ from recsys.streaming.tokens import encode_token, offsets_of
 MAX_BYTES = 900_000  # of one body; the service takes a million unless told otherwise
 LONGEST_PAUSE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.2
+BATCH_PATH = "/v1/recommend:batch"
+# Codes of a row's error that pass by themselves.
+PASSING = frozenset({"timeout", "store_unavailable", "no_bundle", "bundle_unusable", "bundle_mismatch"})
+BATCH_SECONDS = 15.0  # for one answer to a batch; the service takes ten at most unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class RecsysClient:
         accepted, first = 0, 0
         refused: list[EventResult] = []
         offsets: list[tuple[int, int]] = []
-        for body, count in _bodies(_row(event) for event in events):
+        for body, count in _bodies(map(_event_json, events), MAX_ROWS):
             answer = self._post("/v1/events", body)
             accepted += answer["accepted"]
             refused += [
@@ -139,6 +144,28 @@ class RecsysClient:
         body = {"user_id": user_id, "k": k, "token": token, **options}
         return _slates().validate_python(self.post("/v1/recommend", body))
 
+    def recommend_batch(self, requests: Iterable[Mapping[str, Any]]) -> list[Slate | RecsysError]:
+        """A slate for each of `requests`, in their order; for one that failed its error, which is not raised.
+
+        An error that passes by itself is a StoreUnavailableError, as `recommend` raises it; those rows may be
+        asked for again. Many requests are split into as many bodies as it takes.
+
+        Args:
+            requests: bodies of the route that `recommend` asks.
+
+        Raises:
+            RequestError: a request holds what JSON does not have.
+            StoreUnavailableError: the service is away, also after the last retry.
+        """
+        rows: list[Slate | RecsysError] = []
+        each = (_json(row, f"request {place}", RequestError) for place, row in enumerate(requests))
+        for body, _ in _bodies(each, MAX_BATCH):
+            started = time.monotonic()
+            seconds = max(self._timeout, BATCH_SECONDS)
+            answer = self._post(BATCH_PATH, b'{"requests":%b}' % body, seconds)
+            rows += [self._answered(row, started) for row in answer["responses"]]
+        return rows
+
     def similar(self, item_id: str, k: int = 10, **options: Any) -> Slate:
         """Items that could stand in for one.
 
@@ -160,12 +187,22 @@ class RecsysClient:
         except httpx.TransportError:
             return False
 
-    def _post(self, path: str, body: bytes) -> Any:
+    def _answered(self, row: JsonObject, started: float) -> Slate | RecsysError:
+        """What a row of a batch stands for."""
+        if "error" not in row:
+            return _slates().validate_python(row)
+        code, text = _complaint(row)
+        if code in PASSING:
+            return self._away(BATCH_PATH, started, text)
+        kinds = {"unknown_item": UnknownItemError, "invalid_request": RequestError}
+        return kinds.get(code, RecsysError)(text)
+
+    def _post(self, path: str, body: bytes, timeout: float | None = None) -> Any:
         started = time.monotonic()
         for attempt in range(self._retries + 1):
             pause = FIRST_PAUSE_SECONDS * 2**attempt
             try:
-                response = self._http.post(path, content=body)
+                response = self._http.post(path, content=body, timeout=timeout or self._timeout)
             except httpx.TransportError as error:
                 failure: RecsysError = self._away(path, started, f"{type(error).__name__}: {error}")
                 failure.__cause__ = error
@@ -182,7 +219,7 @@ class RecsysClient:
 
     def _failure(self, path: str, started: float, response: httpx.Response) -> RecsysError:
         """The error that an answer stands for."""
-        code, text = _complaint(response)
+        code, text = _complaint_of(response)
         status = response.status_code
         if code == "too_many_events":
             return BacklogError(text)
@@ -254,31 +291,34 @@ def _user_of(slate: Slate, user_id: str | None) -> str:
     return found
 
 
-def _row(event: Event | Mapping[str, Any]) -> JsonObject:
+def _event_json(event: Event | Mapping[str, Any]) -> bytes:
+    """The JSON of one event, with an id."""
     if isinstance(event, Event):
-        return encode_event(event)
-    return {**event, columns.EVENT_ID: event.get(columns.EVENT_ID) or uuid4().hex}
+        row = encode_event(event)
+    else:
+        row = {**event, columns.EVENT_ID: event.get(columns.EVENT_ID) or uuid4().hex}
+    return _json(row, f"event {row[columns.EVENT_ID]!r}", InvalidEventError)
 
 
-def _bodies(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[bytes, int]]:
-    """JSON arrays of at most MAX_ROWS rows and MAX_BYTES bytes, with the number of rows in each.
+def _json(row: JsonObject, name: str, kind: type[RecsysError]) -> bytes:
+    """The JSON of `row`; raises `kind` where a value is of a type that JSON does not have."""
+    try:
+        return orjson.dumps(row)
+    except TypeError as error:  # orjson's errors are
+        remedy = "Use texts, numbers, lists and aware datetimes."
+        raise kind(f"{name} cannot be sent: {error}. {remedy}") from error
 
-    Raises:
-        InvalidEventError: a value is of a type that JSON does not have.
-    """
+
+def _bodies(rows: Iterable[bytes], most: int) -> Iterator[tuple[bytes, int]]:
+    """JSON arrays of at most `most` rows and MAX_BYTES bytes, with the number of rows in each."""
     parts: list[bytes] = []
     size = 0
     for row in rows:
-        try:
-            part = orjson.dumps(row)
-        except TypeError as error:  # orjson's errors are
-            problem = f"event {row.get(columns.EVENT_ID)!r} cannot be sent: {error}"
-            raise InvalidEventError(f"{problem}. Use texts, numbers, lists and aware datetimes.") from error
-        if parts and (len(parts) == MAX_ROWS or size + len(part) >= MAX_BYTES):
+        if parts and (len(parts) == most or size + len(row) >= MAX_BYTES):
             yield b"[%b]" % b",".join(parts), len(parts)
             parts, size = [], 0
-        parts.append(part)
-        size += len(part) + 1
+        parts.append(row)
+        size += len(row) + 1
     if parts:
         yield b"[%b]" % b",".join(parts), len(parts)
 
@@ -294,11 +334,16 @@ def _slates() -> TypeAdapter[Slate]:
     return TypeAdapter(Slate)
 
 
-def _complaint(response: httpx.Response) -> tuple[str, str]:
+def _complaint(answer: JsonObject) -> tuple[str, str]:
+    """Code and text of an error in the service's shape."""
+    error = answer["error"]
+    text = ". ".join(part.rstrip(".") for part in (error["message"], error.get("remedy")) if part)
+    return error["code"], f"{text} (request {error['request_id']})."
+
+
+def _complaint_of(response: httpx.Response) -> tuple[str, str]:
     """Code and text of an answer, also of one that a proxy gave in the service's place."""
     try:
-        error = orjson.loads(response.content)["error"]
-        text = ". ".join(part.rstrip(".") for part in (error["message"], error.get("remedy")) if part)
-        return error["code"], f"{text} (request {error['request_id']})."
+        return _complaint(orjson.loads(response.content))
     except (ValueError, KeyError, TypeError):
         return "", f"status {response.status_code}: {response.text[:200]!r}"

@@ -186,6 +186,9 @@ class ServingSettings(Section):
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
     timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
+    batch_timeout_seconds: float = Field(
+        10.0, gt=0, description="for a whole batch; rows that are not answered by then get an error"
+    )
     feature_retry_seconds: float = Field(1.0, gt=0, description="pause after Redis failed to answer")
     diversity: float = Field(0.1, ge=0, le=1, description="0 = by score alone")
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")

@@ -22,6 +22,8 @@ A message says what was wrong, with the value, and then the remedy.
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 100  # characters of a name that are compared; a stranger's may be as long as a body
+
 
 class RecsysError(Exception):
     """Root of every error raised on purpose; its message is fit to show to a user."""
@@ -108,5 +110,5 @@ def did_you_mean(name: str, names: Iterable[str], before: str = "") -> str:
     >>> did_you_mean("prise", ["price", "title"]), did_you_mean("prise", ["title"])
     (" Did you mean 'price'?", '')
     """
-    close = difflib.get_close_matches(name, list(names), 1)
+    close = difflib.get_close_matches(name[:_LONGEST_NAME], list(names), 1)
     return f" Did you mean {before + close[0]!r}?" if close else ""

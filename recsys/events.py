@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from recsys import columns
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
-from recsys.errors import InvalidEventError
+from recsys.errors import InvalidEventError, did_you_mean
 from recsys.event_fields import CHECKS, Check, shown, without_sign
 
 
@@ -150,7 +150,8 @@ def parse_event(row: Mapping[str, Any]) -> Event:
         raise InvalidEventError(f"kind {shown(kind)} is unknown. Use one of: {', '.join(EVENT_CLASSES)}.")
     if not form.keys >= row.keys():
         unknown, known = sorted(row.keys() - form.keys)[0], sorted(form.keys - {columns.KIND})
-        raise InvalidEventError(f"{kind} has no field {shown(unknown)}. It takes: {', '.join(known)}.")
+        near = did_you_mean(unknown, known)
+        raise InvalidEventError(f"{kind} has no field {shown(unknown)}.{near} It takes: {', '.join(known)}.")
     values = {}
     for name, check in form.checks:
         value = row.get(name)

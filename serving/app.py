@@ -1,7 +1,5 @@
 """The application: its routes, its guard, and how it tells errors."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,29 +10,17 @@ from starlette.responses import Response
 
 from recsys import __version__
 from recsys.errors import RecsysError
+from serving.batch import BatchRecommender
 from serving.deployment import Deployment
-from serving.errors import error_response, response_for
+from serving.errors import Failure, RejectedError, error_response, failure_of
 from serving.middleware import REQUEST_ID, guard
+from serving.openapi import DESCRIPTION, TAGS, describe
+from serving.routes.documentation import add_documentation
 from serving.routes.events import add_events
 from serving.routes.items import add_items
 from serving.routes.operations import add_operations
-from serving.routes.recommendations import add_recommendations
-from serving.schemas.answers import ErrorAnswer
-
-_SOMETIMES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": description}
-    for status, description in (
-        (400, "The body is not JSON"),
-        (401, "The API key is missing or wrong"),
-        (404, "No such item"),
-        (408, "The body did not arrive in time"),
-        (413, "The body is too large"),
-        (422, "A field does not fit; the message names it and its value"),
-        (429, "Too many requests at a time, or too many events wait; see Retry-After"),
-        (500, "A fault of the service"),
-        (503, "No bundle in production, the event stream is away, or too slow; see Retry-After"),
-    )
-}
+from serving.routes.recommendations import add_batches, add_recommendations
+from serving.validation import body_model, invalid_fields
 
 
 def create_app(deployment: Deployment) -> FastAPI:
@@ -42,18 +28,23 @@ def create_app(deployment: Deployment) -> FastAPI:
     app = FastAPI(
         title="recsys",
         version=__version__,
-        summary="Recommendations of one shop",
+        summary="Recommendations of one shop, and the events that they learn from",
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        servers=[{"url": "/", "description": "this service"}],
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
-        responses=_SOMETIMES,
     )
     app.state.deployment = deployment
     add_recommendations(app, deployment)
+    add_batches(app, BatchRecommender(deployment))
     add_events(app, deployment)
     add_items(app, deployment)
     add_operations(app, deployment)
+    add_documentation(app)
     _add_errors(app)
-    _describe_key(app, deployment)
+    describe(app, with_key=deployment.api_key is not None)
     app.add_middleware(guard, deployment=deployment)
     if deployment.settings.cors_origins:
         app.add_middleware(
@@ -67,54 +58,29 @@ def create_app(deployment: Deployment) -> FastAPI:
 
 
 def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(RecsysError)
-    async def known(request: Request, error: RecsysError) -> Response:
-        answer = response_for(error)
-        return _error(request)(answer.status, str(error), code=answer.code, retry=answer.retry)
+    async def known(request: Request, error: Exception) -> Response:
+        return _answer(request, failure_of(error))
+
+    for kind in (RecsysError, RejectedError, TimeoutError):
+        app.add_exception_handler(kind, known)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
+        problems = error.errors()
+        first = problems[0]
         if first["type"] == "json_invalid":
             reason = first.get("ctx", {}).get("error", "malformed")
-            return _error(request)(400, f"the body is not JSON: {reason} at character {first['loc'][-1]}")
-        return _error(request)(422, _complaint(first))
+            message = f"the body is not JSON: {reason} at character {first['loc'][-1]}"
+            return error_response(400, message, request.state.request_id)
+        within = [{**each, "loc": each["loc"][1:]} for each in problems]  # without body, query or path
+        return _answer(request, invalid_fields(within, body_model(request)))
 
     @app.exception_handler(HTTPException)
     async def rejected(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        return _error(request)(error.status_code, str(error.detail), headers=headers)
-
-    @app.exception_handler(TimeoutError)
-    async def late(request: Request, error: TimeoutError) -> Response:
-        return _error(request)(503, "the answer took too long", code="timeout", retry=True)
+        return error_response(error.status_code, str(error.detail), request.state.request_id, headers=headers)
 
 
-def _error(request: Request) -> Callable[..., Response]:
-    def respond(status: int, message: str, **details: Any) -> Response:
-        return error_response(status, message, request.state.request_id, **details)
-
-    return partial(respond)
-
-
-def _complaint(error: dict[str, Any]) -> str:
-    """`filters.price_min_micros: Input should be ... (got -1)`."""
-    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    given = "" if error["type"] == "missing" else f" (got {ascii(error.get('input'))[:100]})"
-    return f"{'.'.join(place) or 'body'}: {error['msg']}{given}"
-
-
-def _describe_key(app: FastAPI, deployment: Deployment) -> None:
-    """Tells OpenAPI how to send the key, where one is asked for."""
-    if deployment.api_key is None:
-        return
-    describe = app.openapi
-
-    def with_key() -> dict[str, Any]:
-        document = describe()
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["key"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-        document["security"] = [{"key": []}]
-        return document
-
-    app.openapi = with_key  # type: ignore[method-assign]
+def _answer(request: Request, failure: Failure) -> Response:
+    details: dict[str, Any] = {"code": failure.code, "remedy": failure.remedy, "retry": failure.retry}
+    return error_response(failure.status, failure.message, request.state.request_id, **details)

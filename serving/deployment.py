@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -35,6 +36,7 @@ from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
 T = TypeVar("T")
+_AT_ONCE = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,25 @@ class Deployment:
         future = asyncio.get_running_loop().run_in_executor(self.pool, compute, recommender)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
 
-    async def recommend(self, request: RecommendRequest, seen: str | None = None) -> Slate:
+    async def recommend(
+        self,
+        request: RecommendRequest,
+        seen: str | None = None,
+        turn: AbstractAsyncContextManager[object] = _AT_ONCE,
+    ) -> Slate:
         """The slate for `request`, counted and logged.
 
         Args:
             seen: the token of events that it should have seen. Their time to become visible is bounded; a
                 slate that was made without them says so.
+            turn: entered before the slate is computed, left when it is.
 
         Raises:
             RequestError: `seen` is not a token.
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
-        slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
+        async with turn:
+            slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         return self._log_slate(slate)

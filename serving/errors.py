@@ -1,11 +1,11 @@
 """The one shape of an error, and which error becomes which status."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.responses import Response
 
+from recsys.documents import JsonObject
 from recsys.errors import (
     ArtifactError,
     ArtifactMismatchError,
@@ -25,6 +25,29 @@ from recsys.errors import (
 )
 
 RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with a request, and what helps; `retry` says that it passes by itself."""
+
+    status: int
+    message: str
+    code: str
+    remedy: str = ""
+    retry: bool = False
+
+    def as_document(self, request_id: str) -> JsonObject:
+        """The answer's JSON."""
+        return error_document(self.code, self.message, request_id, self.remedy)
+
+
+class RejectedError(Exception):
+    """A request that does not reach its route's function; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
 
 
 @dataclass(frozen=True)
@@ -63,6 +86,7 @@ CODES = {
     405: "method_not_allowed",
     408: "request_timeout",
     413: "body_too_large",
+    415: "unsupported_media_type",
     422: "invalid_request",
     429: "too_many_requests",
     500: "internal",
@@ -70,9 +94,38 @@ CODES = {
 }
 
 
+TIMEOUT = "timeout"
+OTHER = "error"  # of a status without a code of its own
+
+
+def error_codes() -> tuple[str, ...]:
+    """Every code that an error may have."""
+    return tuple(sorted({*(each.code for each in RESPONSES.values()), *CODES.values(), TIMEOUT, OTHER}))
+
+
 def response_for(error: RecsysError) -> ErrorResponse:
     """How `error` is told: by its own class, else by the nearest one above."""
     return next(RESPONSES[kind] for kind in type(error).__mro__ if kind in RESPONSES)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What a client is told of `error`; of one that is not ours, only that it is a fault."""
+    if isinstance(error, RecsysError):
+        answer = response_for(error)
+        return Failure(answer.status, str(error), answer.code, retry=answer.retry)
+    if isinstance(error, RejectedError):
+        return error.failure
+    if isinstance(error, TimeoutError):
+        return Failure(503, "the answer took too long", TIMEOUT, retry=True)
+    text = "a fault of the service; its log has the details under the request id"
+    return Failure(500, text, CODES[500])
+
+
+def error_document(code: str, message: str, request_id: str, remedy: str | None = None) -> JsonObject:
+    """`{"error": {"code", "message", "remedy"?, "request_id"}}`, safe to send whatever the texts hold."""
+    error = {"code": code, "message": message, "remedy": remedy, "request_id": request_id}
+    # A lone surrogate has no UTF-8.
+    return {"error": {name: text.encode("utf-8", "replace").decode() for name, text in error.items() if text}}
 
 
 def error_response(
@@ -85,15 +138,9 @@ def error_response(
     headers: dict[str, str] | None = None,
     retry: bool = False,
 ) -> Response:
-    """`{"error": {"code", "message", "remedy"?, "request_id"}}`; Retry-After where `retry` helps."""
-    error: dict[str, Any] = {"code": code or CODES.get(status, "error"), "message": message}
-    if remedy:
-        error["remedy"] = remedy
-    error["request_id"] = request_id
-    # Any text is told back safely: a lone surrogate has no UTF-8.
-    error = {name: value.encode("utf-8", "replace").decode() for name, value in error.items()}
+    """The error as an answer; with Retry-After where `retry` helps."""
     return Response(
-        orjson.dumps({"error": error}),
+        orjson.dumps(error_document(code or CODES.get(status, OTHER), message, request_id, remedy)),
         status,
         {**(headers or {}), **({"Retry-After": str(RETRY_SECONDS)} if retry else {})},
         media_type="application/json",

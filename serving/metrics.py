@@ -34,6 +34,12 @@ class ServiceMetrics:
             "recsys_cold_start_slates_total", "Slates for unknown users", registry=registry
         )
         self.short = Counter("recsys_empty_slates_total", "Slates without an item", registry=registry)
+        self.batch_rows = Counter(
+            "recsys_batch_rows_total",
+            "Rows of batches, by the code of their error",
+            ("code",),
+            registry=registry,
+        )
         self.candidates = Histogram(
             "recsys_candidates",
             "Candidates ranked for a slate",

@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recsys.addresses import is_loopback
 from serving.deployment import Deployment
 from serving.errors import error_response
+from serving.routes.documentation import DOCUMENTATION_PATHS
 
 log = logging.getLogger("recsys.serving")
 
 REQUEST_ID = "X-Request-ID"
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz"})  # no key, no concurrency limit
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", *DOCUMENTATION_PATHS})  # no key, no concurrency limit
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

@@ -1,14 +1,13 @@
 """The BentoML service: `bentoml serve` at the root, or of a built Bento.
 
 It is thin: one process, one FastAPI application. BentoML brings the server, its supervision, the client
-and the packaging; the paths of its client (`/recommend_batch`, `/schema.json`) stay BentoML's. All
+and the packaging; the path by which its client learns of routes (`/schema.json`) stays BentoML's. All
 others, health and metrics included, go straight to the application: BentoML's own middleware keeps
 every finished request alive until its timeout has passed, which shows in the tail latency.
 """
 
 import gc
 import logging
-import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +25,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
+from recsys.funnel.requests import MAX_BATCH
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.app import create_app
+from serving.batch import BatchRecommender
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
-from serving.middleware import guard
-from serving.routes.recommendations import recommend_request
-from serving.schemas.recommendations import RecommendBody
+from serving.middleware import guard, new_request_id
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
 warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")
@@ -42,9 +41,7 @@ warnings.filterwarnings("ignore", message="Accessing the 'model_fields' attribut
 turn_off_usage_tracking()
 usage_stats.do_not_track.cache_clear()
 
-BENTO_PATHS = frozenset({"/recommend_batch", "/schema.json"})
-MAX_BATCH = 100
-BENTO_TIMEOUT_SECONDS = 30.0  # for a whole batch; the application has its own, shorter one
+BENTO_PATHS = frozenset({"/schema.json"})
 
 
 class PathSplitter:
@@ -90,7 +87,6 @@ class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has n
 @bentoml.service(
     service_class=ConfiguredService,
     workers=1,
-    traffic={"timeout": BENTO_TIMEOUT_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
@@ -101,6 +97,7 @@ class Recommender:
         settings = load_settings()
         logging.getLogger("recsys").setLevel(logging.INFO)
         self._deployment, self._close = open_deployment(settings)
+        self._batches = BatchRecommender(self._deployment)
         cast(ConfiguredService, Recommender).open_app(create_app(self._deployment))
         # What is alive now stays alive: the collector may look at the rest, and less often.
         gc.collect()
@@ -128,16 +125,13 @@ class Recommender:
     async def recommend_batch(
         self, requests: Annotated[list[dict[str, Any]], Field(max_length=MAX_BATCH)]
     ) -> list[dict[str, Any]]:
-        """Slates for up to 100 bodies of /v1/recommend, in their order, for BentoML's client."""
-        # Checked here: BentoML's own description cannot hold a schema that has examples.
-        bodies = [RecommendBody.model_validate(request) for request in requests]
-        slates = []
-        with _bento_errors():
-            for place, body in enumerate(bodies):
-                request = recommend_request(body, f"{secrets.token_hex(8)}-{place}", "en")
-                slate = await self._deployment.recommend(request, body.token)
-                slates.append(orjson.loads(orjson.dumps(slate)))
-        return slates
+        """Slates for up to 100 bodies of /v1/recommend; deprecated: POST /v1/recommend:batch.
+
+        BentoML tells its client of the route. Over HTTP the application answers it, with an error for a row
+        that fails; this is for calls within the process.
+        """
+        rows = await self._batches.answer(requests, new_request_id(), "en")
+        return cast(list[dict[str, Any]], orjson.loads(orjson.dumps(rows)))
 
 
 @contextmanager

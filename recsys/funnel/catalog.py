@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
-from recsys.errors import RequestError, UnknownItemError
+from recsys.errors import RequestError, UnknownItemError, did_you_mean
 from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle
@@ -180,9 +180,10 @@ class Catalog:
 
     def _attribute_mask(self, name: str, value: str | float) -> BoolArray:
         if name not in self._attribute_names:
+            near = did_you_mean(name, self._attribute_names)
             some = ", ".join(sorted(self._attribute_names)[:10]) or "none"
             raise RequestError(
-                f"filters.attributes: no item has an attribute {name!r}. Attributes are: {some}."
+                f"filters.attributes: no item has an attribute {name!r}.{near} Attributes are: {some}."
             )
         mask = np.zeros(len(self), bool)
         mask[self._with_attribute.get((name, value), [])] = True

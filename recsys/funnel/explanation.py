@@ -38,6 +38,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     POPULAR_IN: {"en": "popular in {category}", "zh": "“{category}”中的热门"},
     POPULAR: {"en": "popular now", "zh": "当前热门"},
 }
+REASON_CODES = (BOUGHT_BEFORE, SEEN_BEFORE, TOGETHER, SIMILAR, FOR_YOU, POPULAR_IN, POPULAR)
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:

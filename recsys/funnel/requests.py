@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_ITEMS = 100  # the longest slate
+MAX_BATCH = 100  # requests that are answered together
 LANGUAGES = ("en", "zh")
 
 

@@ -1,61 +1,64 @@
-"""What the funnel answers: an ordered slate, why each item is on it, and what it was made from."""
+"""What the funnel answers: an ordered slate, why each item is on it, and what it was made from.
+
+What a field is stands in its metadata, which OpenAPI shows.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+
+from recsys.catalog import AttributeValue
 
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
 EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
+DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET)
+
+FeatureValue = str | float | None
 
 
 @dataclass(frozen=True)
 class Reason:
     """Why an item is on the slate: a stable code with its parameters, and a sentence."""
 
-    code: str
-    text: str
-    parameters: Mapping[str, str]
+    code: str = field(metadata={"description": "stable code of the reason"})
+    text: str = field(metadata={"description": "a sentence in the language that was asked for"})
+    parameters: Mapping[str, str] = field(
+        metadata={"description": "what the sentence names, by name: a title, an item id, a category, a day"}
+    )
 
 
 @dataclass(frozen=True)
 class SlateItem:
-    """One place of the slate.
+    """One place of the slate."""
 
-    Attributes:
-        position: from 1.
-        score: what the order is by before diversity.
-        p_click: None where no ranker or no online features were there.
-        source: which source of candidates found it first.
-    """
-
-    position: int
-    item_id: str
-    title: str
-    category: str | None
-    price_micros: int | None
+    position: int = field(metadata={"description": "from 1"})
+    item_id: str = field(metadata={"description": "id of the item"})
+    title: str = field(metadata={"description": "what is shown; the id where the item has no title"})
+    category: str | None = field(metadata={"description": "null where the catalog has none"})
+    price_micros: int | None = field(
+        metadata={"description": "in millionths of the currency unit; null where it is not known"}
+    )
     score: float = field(metadata={"description": "comparable within one slate only"})
     p_click: float | None = field(
         metadata={"description": "calibrated probability; null without ranker or features"}
     )
-    source: str
-    reason: Reason
+    source: str = field(metadata={"description": "which source of candidates found it first"})
+    reason: Reason = field(metadata={"description": "why it is here"})
 
 
 @dataclass(frozen=True)
 class ViewStatus:
-    """The rows of one feature view that an answer was made from.
+    """The rows of one feature view that an answer was made from."""
 
-    Attributes:
-        oldest_at: event timestamp of the oldest row, newest_at: of the newest; None where there was none.
-        rows: rows found. missing: rows that were not there or had expired.
-    """
-
-    oldest_at: datetime | None
-    newest_at: datetime | None
-    rows: int
-    missing: int
+    oldest_at: datetime | None = field(
+        metadata={"description": "event timestamp of the oldest row; null where there was none"}
+    )
+    newest_at: datetime | None = field(
+        metadata={"description": "event timestamp of the newest row; null where there was none"}
+    )
+    rows: int = field(metadata={"description": "rows found"})
+    missing: int = field(metadata={"description": "rows that were not there or had expired"})
 
 
 @dataclass(frozen=True)
@@ -66,29 +69,27 @@ class FeatureStatus:
         freshness_seconds: of all views that change with events.
     """
 
-    service: str
+    service: str = field(metadata={"description": "Feast's FeatureService that the features are of"})
     freshness_seconds: float | None = field(metadata={"description": "age of the oldest row used"})
-    views: Mapping[str, ViewStatus]
+    views: Mapping[str, ViewStatus] = field(metadata={"description": "feature view -> its rows"})
 
 
 @dataclass(frozen=True)
 class Slate:
-    """The answer to one request.
+    """The answer to one request."""
 
-    Attributes:
-        candidates: how many items were ranked.
-        cold_start: nothing was known of the user, so that context and popularity answered.
-        degraded: what was not as it should be; empty on a good day.
-    """
-
-    request_id: str
-    user_id: str | None
-    bundle_id: str
-    at: datetime
-    items: tuple[SlateItem, ...]
-    candidates: int
-    features: FeatureStatus
-    cold_start: bool
+    request_id: str = field(metadata={"description": "what an impression or a click of this slate carries"})
+    user_id: str | None = field(
+        metadata={"description": "who it is for; null for a visitor and for similar items"}
+    )
+    bundle_id: str = field(metadata={"description": "the bundle that it was made with"})
+    at: datetime = field(metadata={"description": "when it was made, UTC"})
+    items: tuple[SlateItem, ...] = field(metadata={"description": "in the order in which they are shown"})
+    candidates: int = field(metadata={"description": "how many items were ranked"})
+    features: FeatureStatus = field(metadata={"description": "how fresh the features were"})
+    cold_start: bool = field(
+        metadata={"description": "nothing was known of the user: context and popularity answered"}
+    )
     degraded: tuple[str, ...] = field(
         metadata={"description": "what was not as it should be; empty on a good day"}
     )
@@ -98,28 +99,36 @@ class Slate:
 class HistoryEntry:
     """One action of a user, as the feature store knows it."""
 
-    item_id: str
-    title: str
-    kind: str
-    at: datetime
+    item_id: str = field(metadata={"description": "id of the item"})
+    title: str = field(metadata={"description": "what is shown; the id where the item has no title"})
+    kind: str = field(metadata={"description": "what the user did"})
+    at: datetime = field(metadata={"description": "when it happened, UTC"})
 
 
 @dataclass(frozen=True)
 class ItemDetails:
-    """One item: the catalog's facts, and what the online store says of it now.
+    """One item: the catalog's facts, and what the online store says of it now."""
 
-    Attributes:
-        features: online feature -> value; empty where the online store is away or has no row.
-    """
-
-    item_id: str
-    title: str
-    category: str | None
-    brand: str | None
-    price_micros: int | None
-    available: bool
-    attributes: Mapping[str, Any]
-    popularity: float
-    features: Mapping[str, Any]
-    bundle_id: str
-    degraded: tuple[str, ...]
+    item_id: str = field(metadata={"description": "id of the item"})
+    title: str = field(metadata={"description": "what is shown; the id where the item has no title"})
+    category: str | None = field(metadata={"description": "null where the catalog has none"})
+    brand: str | None = field(metadata={"description": "null where the catalog has none"})
+    price_micros: int | None = field(
+        metadata={"description": "in millionths of the currency unit; null where it is not known"}
+    )
+    available: bool = field(metadata={"description": "whether it can be bought now"})
+    attributes: Mapping[str, AttributeValue] = field(
+        metadata={"description": "the shop's own, by name: a text, a number or a list of texts"}
+    )
+    popularity: float = field(
+        metadata={"description": "decayed count of its events; what unknown users are shown is ordered by it"}
+    )
+    features: Mapping[str, FeatureValue] = field(
+        metadata={
+            "description": "online feature -> value; empty where the online store is away or has no row"
+        }
+    )
+    bundle_id: str = field(metadata={"description": "the bundle whose catalog was asked"})
+    degraded: tuple[str, ...] = field(
+        metadata={"description": "what was not as it should be; empty on a good day"}
+    )

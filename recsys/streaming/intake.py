@@ -22,18 +22,14 @@ Row = tuple[int, bytes]  # partition and body
 
 @dataclass(frozen=True)
 class EventResult:
-    """What became of a row that was refused, or accepted under an id that we made.
+    """What became of a row that was refused, or accepted under an id that we made."""
 
-    Attributes:
-        index: the row's place in the body, from 0; blank lines do not count.
-        event_id: None where a refused row had none.
-        message: for a refused row the field, its value and the remedy.
-    """
-
-    index: int = field(metadata={"description": "place in the body, from 0"})
-    verdict: Literal["refused", "generated"]
-    event_id: str | None
-    message: str
+    index: int = field(metadata={"description": "place in the body, from 0; blank lines do not count"})
+    verdict: Literal["refused", "generated"] = field(
+        metadata={"description": "refused, or accepted under an id that the service made"}
+    )
+    event_id: str | None = field(metadata={"description": "of the row; null where a refused row had none"})
+    message: str = field(metadata={"description": "of a refused row the field, its value and the remedy"})
 
 
 @dataclass(frozen=True)

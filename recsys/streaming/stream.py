@@ -135,7 +135,7 @@ class StreamProgress(Protocol):
 def partition_of(user_id: str, partitions: int) -> int:
     """The partition of a user's events.
 
-    >>> 0 <= partition_of("household-1", 8) < 8
+    >>> 0 <= partition_of("900", 8) < 8
     True
     """
     return stable_key(user_id) % partitions

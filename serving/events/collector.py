@@ -38,17 +38,14 @@ class MeasuredProgress(StreamProgress, Protocol):
 
 @dataclass(frozen=True)
 class Collected:
-    """The answer to a body of events.
+    """The answer to a body of events."""
 
-    Attributes:
-        token: for `POST /v1/recommend`; None where nothing was accepted.
-        verdicts: of rows that were refused, or got an id.
-    """
-
-    accepted: int
-    refused: int
+    accepted: int = field(metadata={"description": "rows that are durable now"})
+    refused: int = field(metadata={"description": "rows that were not taken; each has a verdict"})
     token: str | None = field(metadata={"description": "for /v1/recommend; null where nothing was accepted"})
-    verdicts: tuple[EventResult, ...]
+    verdicts: tuple[EventResult, ...] = field(
+        metadata={"description": "of rows that were refused, or got an id"}
+    )
 
 
 class EventCollector:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from serving.deployment import Deployment
 from serving.metrics import CONTENT_TYPE
+from serving.openapi import ERRORS, NO_KEY, answers
 from serving.responses import json_response
+from serving.schemas import examples
 from serving.schemas.answers import HealthAnswer
 
 PAGE = Path(__file__).parents[1] / "web" / "index.html"
@@ -21,19 +23,42 @@ PAGE_POLICY = (
 def add_operations(app: FastAPI, deployment: Deployment) -> None:
     """Adds GET /livez, /readyz, /metrics and /."""
 
-    @app.get("/livez", response_model=HealthAnswer, tags=["operations"])
+    @app.get(
+        "/livez",
+        operation_id="livez",
+        summary="Whether the process runs",
+        response_model=HealthAnswer,
+        responses=answers(examples.ALIVE),
+        openapi_extra=NO_KEY,
+        tags=["operations"],
+    )
     async def livez() -> Response:
         """Whether the process runs."""
         return json_response({"status": "ok", "bundle_id": None})
 
-    @app.get("/readyz", response_model=HealthAnswer, tags=["operations"])
+    @app.get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Whether it can recommend",
+        response_model=HealthAnswer,
+        responses=answers(examples.READY, 503),
+        openapi_extra=NO_KEY,
+        tags=["operations"],
+    )
     async def readyz() -> Response:
         """Whether a bundle is in service; 503 says what is missing."""
         manifest = deployment.bundles.recommender().bundle.manifest
         answer = {"status": "ok", "bundle_id": manifest.bundle_id}
         return json_response(answer | ({"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}))
 
-    @app.get("/metrics", tags=["operations"], response_class=Response)
+    @app.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Metrics for Prometheus",
+        response_class=PlainTextResponse,
+        responses=answers(examples.METRICS, *ERRORS, media_type="text/plain"),
+        tags=["operations"],
+    )
     async def metrics() -> Response:
         """Prometheus metrics."""
         await deployment.collector.observe()

@@ -4,12 +4,20 @@ The funnel's dataclasses are sent as they are. Their descriptions are made from 
 its description cannot differ; what a field's metadata says of it is shown there.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field, create_model
 
+from recsys import columns
+from recsys.funnel.candidates import SOURCES
+from recsys.funnel.explanation import REASON_CODES
 from recsys.funnel.slate import (
+    DEGRADATIONS,
     FeatureStatus,
     HistoryEntry,
     ItemDetails,
@@ -19,20 +27,39 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.streaming.intake import EventResult
+from serving.errors import error_codes
 from serving.events.collector import Collected
 
 _MODELS: dict[Any, type[BaseModel]] = {}  # dataclass -> its description, for those that hold others
+_NO_VALUES: Mapping[str, Sequence[str]] = {}
 
 
-def answer_model(name: str, of: type, doc: str | None = None) -> type[BaseModel]:
-    """The description `name` of the dataclass `of`; those that it holds have to be described before."""
+def answer_model(
+    name: str, of: type, doc: str | None = None, values: Mapping[str, Sequence[str]] = _NO_VALUES
+) -> type[BaseModel]:
+    """The description `name` of the dataclass `of`; those that it holds have to be described before.
+
+    Args:
+        values: field -> all values that it, or each of its parts, may have.
+    """
     hints = get_type_hints(of)
     described: dict[str, Any] = {
-        field.name: (_described(hints[field.name]), Field(description=field.metadata.get("description")))
+        field.name: (
+            _described(_closed(hints[field.name], values.get(field.name))),
+            Field(description=field.metadata.get("description")),
+        )
         for field in fields(of)
     }
     _MODELS[of] = create_model(name, __doc__=doc, **described)
     return _MODELS[of]
+
+
+def _closed(annotation: Any, values: Sequence[str] | None) -> Any:
+    """`annotation`, a text or a tuple of texts, as an enumeration of `values`."""
+    if values is None:
+        return annotation
+    one = Literal[tuple(values)]  # type: ignore[valid-type]  # which they are is known at run time
+    return one if annotation is str else tuple[one, ...]  # type: ignore[valid-type]
 
 
 def _described(annotation: Any) -> Any:
@@ -43,16 +70,28 @@ def _described(annotation: Any) -> Any:
     inner = tuple(_described(argument) for argument in arguments)
     if origin is tuple:
         return list[inner[0]]  # type: ignore[valid-type]  # they are all of one type and any length
+    if origin in (Union, UnionType):
+        return reduce(or_, inner)
     return annotation if inner == arguments or origin is None else origin[inner]
 
 
-ReasonAnswer = answer_model("ReasonAnswer", Reason)
-SlateItemAnswer = answer_model("SlateItemAnswer", SlateItem)
-ViewAnswer = answer_model("ViewAnswer", ViewStatus)
-FeaturesAnswer = answer_model("FeaturesAnswer", FeatureStatus)
-SlateAnswer = answer_model("SlateAnswer", Slate, "An ordered slate and what it was made from.")
-ItemAnswer = answer_model("ItemAnswer", ItemDetails, "One item: the catalog's facts and the online store's.")
-HistoryEntryAnswer = answer_model("HistoryEntryAnswer", HistoryEntry)
+_DEGRADED = {"degraded": DEGRADATIONS}
+
+ReasonAnswer = answer_model("ReasonAnswer", Reason, "Why an item is on the slate.", {"code": REASON_CODES})
+SlateItemAnswer = answer_model("SlateItemAnswer", SlateItem, "One place of the slate.", {"source": SOURCES})
+ViewAnswer = answer_model(
+    "ViewAnswer", ViewStatus, "The rows of one feature view that a slate was made from."
+)
+FeaturesAnswer = answer_model(
+    "FeaturesAnswer", FeatureStatus, "How fresh the online features of a slate were."
+)
+SlateAnswer = answer_model("SlateAnswer", Slate, "An ordered slate and what it was made from.", _DEGRADED)
+ItemAnswer = answer_model(
+    "ItemAnswer", ItemDetails, "One item: the catalog's facts and the online store's.", _DEGRADED
+)
+HistoryEntryAnswer = answer_model(
+    "HistoryEntryAnswer", HistoryEntry, "One action of a user.", {"kind": columns.ACTION_KINDS}
+)
 VerdictAnswer = answer_model(
     "VerdictAnswer",
     EventResult,
@@ -68,28 +107,41 @@ CollectedAnswer = answer_model(
 class HistoryAnswer(BaseModel):
     """A user's last actions, the latest first."""
 
-    user_id: str
-    entries: list[HistoryEntryAnswer]  # type: ignore[valid-type]
+    user_id: str = Field(description="as it was asked for")
+    entries: list[HistoryEntryAnswer] = Field(  # type: ignore[valid-type]
+        description="the latest first; empty for an unknown user"
+    )
 
 
 class HealthAnswer(BaseModel):
     """That the service lives, which bundle serves, and why it has no ranker where it has none."""
 
-    status: Literal["ok"]
-    bundle_id: str | None = None
-    no_ranker: str | None = None
+    status: Literal["ok"] = Field(description="always ok with status 200")
+    bundle_id: str | None = Field(None, description="the bundle that serves; null for /livez")
+    no_ranker: str | None = Field(None, description="why the bundle has no ranker; absent where it has one")
 
 
 class ErrorDetail(BaseModel):
     """What went wrong, and what helps."""
 
-    code: str
-    message: str
-    remedy: str | None = None
-    request_id: str
+    code: Literal[error_codes()] = Field(  # type: ignore[valid-type]  # the codes are collected there
+        description="what kind of error it is; stable"
+    )
+    message: str = Field(description="what was wrong, with its value")
+    remedy: str | None = Field(None, description="what helps, where the message does not say it")
+    request_id: str = Field(description="as X-Request-ID; the service's log has it with its own faults")
 
 
 class ErrorAnswer(BaseModel):
-    """Every answer of 400 and above."""
+    """Every answer of 400 and above, and a row of a batch that failed."""
 
-    error: ErrorDetail
+    error: ErrorDetail = Field(description="what went wrong, and what helps")
+
+
+RowAnswer: TypeAlias = SlateAnswer | ErrorAnswer  # type: ignore[valid-type]
+
+
+class BatchAnswer(BaseModel):
+    """What each row of a batch is answered, in their order."""
+
+    responses: list[RowAnswer] = Field(description="a slate or an error for each row, in their order")

@@ -1,25 +1,22 @@
 """How OpenAPI shows the body of POST /v1/events: the fields of every kind, out of the events' own classes."""
 
 from dataclasses import MISSING, fields
+from inspect import getdoc
 from typing import Any
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE
 from recsys.documents import JsonObject
+from recsys.event_fields import MOST_VECTOR_NUMBERS
 from recsys.events import EVENT_CLASSES, Event
 from recsys.identifiers import MOST_CHARACTERS
 from recsys.streaming.intake import MAX_ROWS
-
-NDJSON = "application/x-ndjson"
+from serving.schemas.examples import EVENT_LINES, EVENTS
+from serving.validation import JSON, NDJSON
 
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
 _TEXT = {"type": "string", "minLength": 1}
-_MICROS = {
-    "type": "integer",
-    "minimum": 0,
-    "maximum": MOST_MICROS,
-    "description": "millionths of the currency unit",
-}
+_MICROS = {"type": "integer", "minimum": 0, "maximum": MOST_MICROS}
 _FIELDS: dict[str, dict[str, Any]] = {
     columns.EVENT_ID: {**_IDENTIFIER, "description": "of the client; the same id twice counts once"},
     columns.AT: {
@@ -27,12 +24,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "format": "date-time",
         "description": "with a time zone; without `at` the instant at which the service got the event",
     },
-    columns.USER_ID: _IDENTIFIER,
-    columns.ITEM_ID: _IDENTIFIER,
-    columns.SESSION_ID: _IDENTIFIER,
+    columns.USER_ID: {**_IDENTIFIER, "description": "who did it"},
+    columns.ITEM_ID: {**_IDENTIFIER, "description": "id of the item"},
+    columns.SESSION_ID: {**_IDENTIFIER, "description": "of the visit or the basket"},
     columns.REQUEST_ID: {**_IDENTIFIER, "description": "of the slate that this answers to"},
     columns.POSITION: {"type": "integer", "minimum": 1, "description": "place on that slate, from 1"},
-    columns.QUERY: _TEXT,
+    columns.QUERY: {**_TEXT, "description": "what was typed"},
     columns.EVENT_QUANTITY: {
         "type": "number",
         "exclusiveMinimum": 0,
@@ -40,49 +37,60 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "pieces, to the thousandth; of a cancel the part of the purchase that comes back",
     },
     columns.VALUE_MICROS: {**_MICROS, "description": "of the whole line, in millionths of the currency unit"},
-    columns.PRICE_MICROS: _MICROS,
-    columns.AVAILABLE: {"type": "boolean"},
+    columns.PRICE_MICROS: {**_MICROS, "description": "of one piece, in millionths of the currency unit"},
+    columns.TITLE: {**_TEXT, "description": "what is shown; a new item needs one"},
+    columns.TEXT: {**_TEXT, "description": "what the text encoder reads; the title where there is none"},
+    columns.CATEGORY: {**_TEXT, "description": "category of the item"},
+    columns.BRAND: {**_TEXT, "description": "brand of the item"},
+    columns.AVAILABLE: {"type": "boolean", "description": "whether it can be bought"},
     columns.ATTRIBUTES: {
         "type": "object",
+        "description": "the shop's own, by name; one field: it replaces all",
         "additionalProperties": {
             "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "array", "items": {"type": "string"}}]
         },
     },
-}
-_MADE_UP = (columns.EVENT_ID, columns.AT)  # the service fills them in
-
-EXAMPLES: dict[str, Any] = {
-    "a view": {"kind": "view", "event_id": "7f3c", "user_id": "household-1", "item_id": "item-1"},
-    "a click on a slate": {
-        "kind": "click",
-        "event_id": "7f3d",
-        "user_id": "household-1",
-        "item_id": "item-1",
-        "at": "2024-05-31T12:00:00Z",
-        "request_id": "0a1b2c3d4e5f6071",
-        "position": 3,
+    columns.VECTORS: {
+        "type": "object",
+        "description": "ready vectors by name, such as that of its image; one field: it replaces all",
+        "additionalProperties": {
+            "type": "array", "items": {"type": "number"}, "maxItems": MOST_VECTOR_NUMBERS
+        },
     },
-    "a new price": [
-        {"kind": "item_upsert", "event_id": "7f3e", "item_id": "item-1", "price_micros": 990_000}
-    ],
-}
+}  # fmt: skip
+_MADE_UP = (columns.EVENT_ID, columns.AT)  # the service fills them in
+_REFERENCE = "#/components/schemas/"
+EVENT = "Event"
 
 
 def request_body() -> JsonObject:
-    """The `requestBody` of the route."""
-    kinds = [_kind(kind, cls) for kind, cls in EVENT_CLASSES.items()]
-    body = {
-        "description": "An event, or an array of them. A row that fits no kind is refused by its verdict.",
-        "type": ["array", "object"],
-        "maxItems": MAX_ROWS,
-        "items": {"anyOf": [*kinds, {}]},
-    }
-    examples = {name: {"value": value} for name, value in EXAMPLES.items()}
-    line = {"type": "string", "description": "the same events, one JSON object a line"}
+    """The `requestBody` of the route; it refers to `event_schemas`."""
+    event = {"$ref": _REFERENCE + EVENT}
+    many = {"type": "array", "maxItems": MAX_ROWS, "items": event}
+    one_or_many = "An event, or an array of them; each is accepted or refused by itself."
+    body = {"description": one_or_many, "anyOf": [event, many]}
+    line = {"type": "string", "description": "The same events, one JSON object a line."}
     return {
         "required": True,
-        "content": {"application/json": {"schema": body, "examples": examples}, NDJSON: {"schema": line}},
+        "content": {
+            JSON: {"schema": body, "examples": EVENTS},
+            NDJSON: {"schema": line, "example": EVENT_LINES},
+        },
     }
+
+
+def event_schemas() -> dict[str, JsonObject]:
+    """The schemas of all kinds of events by name, and the one that is any of them."""
+    names = {kind: f"{cls.__name__}Event" for kind, cls in EVENT_CLASSES.items()}
+    event = {
+        "description": "What happened in the shop; `kind` says which fields it has.",
+        "oneOf": [{"$ref": _REFERENCE + name} for name in names.values()],
+        "discriminator": {
+            "propertyName": columns.KIND,
+            "mapping": {kind: _REFERENCE + name for kind, name in names.items()},
+        },
+    }
+    return {EVENT: event, **{names[kind]: _kind(kind, cls) for kind, cls in EVENT_CLASSES.items()}}
 
 
 def _kind(kind: str, cls: type[Event]) -> JsonObject:
@@ -90,10 +98,11 @@ def _kind(kind: str, cls: type[Event]) -> JsonObject:
     needed = [field.name for field in found if field.default is MISSING and field.name not in _MADE_UP]
     return {
         "title": kind,
+        "description": getdoc(cls),
         "type": "object",
         "properties": {
-            columns.KIND: {"const": kind},
-            **{field.name: _FIELDS.get(field.name, _TEXT) for field in found},
+            columns.KIND: {"type": "string", "const": kind, "description": "what happened"},
+            **{field.name: _FIELDS[field.name] for field in found},
         },
         "required": [columns.KIND, *needed],
         "additionalProperties": False,

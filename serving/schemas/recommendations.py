@@ -1,20 +1,24 @@
-"""What clients send: the request bodies, checked."""
+"""What clients send: the request bodies, checked, and the funnel's requests that they become."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints
 
-from recsys.funnel.requests import MAX_ITEMS
+from recsys.funnel.requests import MAX_BATCH, MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
 from recsys.streaming.tokens import TOKEN_PATTERN
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Language = Literal["en", "zh"]
-Micros = Annotated[int, Field(ge=0, le=10**15, description="millionths of the currency unit")]
-Count = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="how many items")]
+Micros = Annotated[int, Field(ge=0, le=10**15)]
+Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 MAX_EXCLUDED = 1000
 MAX_VALUES = 100
 MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions and the catalog's
+
+_COUNT = "how many items, at most"
+_EXCLUDE = "ids of items never to show; ids that the catalog lacks are ignored"
+_LANGUAGE = "of the reasons; default: the first of Accept-Language that reasons are written in, else en"
 
 
 class Body(BaseModel):
@@ -24,44 +28,68 @@ class Body(BaseModel):
 
 
 class FiltersBody(Body):
-    """What an item must be to be shown."""
+    """What an item must be to be shown; a field that is left out asks for nothing."""
 
-    categories: Annotated[list[Name], Field(max_length=MAX_VALUES, description="one of these")] = []
-    brands: Annotated[list[Name], Field(max_length=MAX_VALUES, description="one of these")] = []
-    price_min_micros: Micros | None = None
-    price_max_micros: Micros | None = None
+    categories: Annotated[
+        list[Name], Field(max_length=MAX_VALUES, description="one of these categories")
+    ] = []
+    brands: Annotated[list[Name], Field(max_length=MAX_VALUES, description="one of these brands")] = []
+    price_min_micros: Micros | None = Field(
+        None, description="least price, in millionths of the currency unit; items without a price do not pass"
+    )
+    price_max_micros: Micros | None = Field(
+        None,
+        description="highest price, in millionths of the currency unit; items without a price do not pass",
+    )
     attributes: Annotated[
-        dict[Name, str | float], Field(max_length=20, description="attribute name -> value that the item has")
+        dict[Name, str | float],
+        Field(
+            max_length=20,
+            description="attribute name -> the value that the item has, or has among several; "
+            "a name that no item has is an error",
+        ),
     ] = {}
-    include_unavailable: bool = False
+    include_unavailable: bool = Field(False, description="also items that cannot be bought now")
+
+    def to_filters(self) -> Filters:
+        """The funnel's filters."""
+        return Filters(
+            tuple(self.categories),
+            tuple(self.brands),
+            self.price_min_micros,
+            self.price_max_micros,
+            self.attributes,
+            self.include_unavailable,
+        )
 
 
 class RecommendBody(Body):
     """A slate for one user at one place of the shop."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {"user_id": "household-1", "k": 10},
-                {"user_id": "household-1", "k": 5, "filters": {"price_max_micros": 5_000_000}},
-                {"user_id": "household-1", "token": "3:1889041423237021696"},
-            ]
-        },
+    user_id: Identifier | None = Field(
+        None,
+        description="id of the shop's user; without a known one, context and popularity answer",
     )
-
-    user_id: Identifier | None = Field(None, description="none or unknown: context and popularity answer")
-    k: Count = 10
-    context_item_id: Identifier | None = Field(None, description="what the user looks at")
-    context_category: Name | None = Field(None, description="where in the shop the user is")
-    filters: FiltersBody = FiltersBody()
-    exclude: list[Identifier] = Field([], max_length=MAX_EXCLUDED, description="items never to show")
-    allow_repeats: bool | None = Field(None, description="default: as the shop's data says")
+    k: Count = Field(10, description=_COUNT)
+    context_item_id: Identifier | None = Field(
+        None, description="id of the item that the user looks at: what goes with it comes first"
+    )
+    context_category: Name | None = Field(
+        None, description="category where the user is in the shop: its items come first"
+    )
+    filters: FiltersBody = Field(FiltersBody(), description="what an item must be to be shown")
+    exclude: list[Identifier] = Field([], max_length=MAX_EXCLUDED, description=_EXCLUDE)
+    allow_repeats: bool | None = Field(
+        None,
+        description="whether items of the user's own history may be shown; default: as the shop's data says",
+    )
     diversity: float | None = Field(
-        None, ge=0, le=1, description="0 = by score alone; default: the service's"
+        None,
+        ge=0,
+        le=1,
+        description="0 = by score alone, 1 = as different as possible; default: the service's",
     )
-    language: Language | None = Field(None, description="of the reasons; default: Accept-Language, else en")
+    language: Language | None = Field(None, description=_LANGUAGE)
     token: str | None = Field(
         None,
         max_length=MAX_TOKEN,
@@ -69,16 +97,46 @@ class RecommendBody(Body):
         description="of POST /v1/events: the answer waits a bounded time until those events are visible",
     )
 
+    def to_request(self, request_id: str, language: str) -> RecommendRequest:
+        """The funnel's request; `language` is that of the headers, for a body that names none."""
+        return RecommendRequest(
+            request_id=request_id,
+            user_id=self.user_id,
+            k=self.k,
+            context_item_id=self.context_item_id,
+            context_category=self.context_category,
+            filters=self.filters.to_filters(),
+            exclude=tuple(self.exclude),
+            allow_repeats=self.allow_repeats,
+            diversity=self.diversity,
+            language=self.language or language,
+        )
+
 
 class SimilarBody(Body):
     """Items that could stand in for one."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"examples": [{"item_id": "item-1", "k": 10}]}
-    )
+    item_id: Identifier = Field(description="id of the item that others could stand in for")
+    k: Count = Field(10, description=_COUNT)
+    filters: FiltersBody = Field(FiltersBody(), description="what an item must be to be shown")
+    exclude: list[Identifier] = Field([], max_length=MAX_EXCLUDED, description=_EXCLUDE)
+    language: Language | None = Field(None, description=_LANGUAGE)
 
-    item_id: Identifier
-    k: Count = 10
-    filters: FiltersBody = FiltersBody()
-    exclude: list[Identifier] = Field([], max_length=MAX_EXCLUDED)
-    language: Language | None = None
+    def to_request(self, request_id: str, language: str) -> SimilarRequest:
+        """The funnel's request; `language` is that of the headers, for a body that names none."""
+        return SimilarRequest(
+            request_id=request_id,
+            item_id=self.item_id,
+            k=self.k,
+            filters=self.filters.to_filters(),
+            exclude=tuple(self.exclude),
+            language=self.language or language,
+        )
+
+
+class BatchBody(Body):
+    """Bodies of /v1/recommend, to be answered together; each is checked by itself when its turn comes."""
+
+    requests: list[SkipValidation[RecommendBody]] = Field(
+        max_length=MAX_BATCH, description="bodies of POST /v1/recommend, each answered by itself"
+    )

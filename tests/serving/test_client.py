@@ -233,3 +233,32 @@ def test_an_answer_can_be_had_as_its_json() -> None:
 def test_when_to_come_again_is_a_number_of_seconds(given: str | None, seconds: float | None) -> None:
     headers = {} if given is None else {"Retry-After": given}
     assert retry_after(httpx.Response(503, headers=headers)) == seconds
+
+
+def test_a_batch_is_a_slate_or_an_error_for_each_request(shop) -> None:
+    rows = client_of(shop).recommend_batch(
+        [{"user_id": "ann", "k": 2}, {"user": "ann"}, {"context_item_id": "caviar"}]
+    )
+    assert isinstance(rows[0], Slate)
+    assert [item.item_id for item in rows[0].items] == ["apple", "milk"]
+    assert [type(row) for row in rows[1:]] == [RequestError, UnknownItemError]
+    assert "Did you mean 'user_id'?" in str(rows[1])
+
+
+def test_rows_that_may_succeed_later_are_told_from_those_that_may_not() -> None:
+    codes = ["timeout", "no_bundle", "store_unavailable", "misconfigured"]
+    errors = [{"error": {"code": code, "message": "it failed", "request_id": "r-0"}} for code in codes]
+    script = Script(lambda: httpx.Response(200, json={"responses": errors}))
+    rows = script.client().recommend_batch([{}] * 4)
+    assert [type(row) for row in rows] == [StoreUnavailableError] * 3 + [RecsysError]
+
+
+def test_a_large_batch_is_split_and_keeps_its_order(shop) -> None:
+    users = [f"u{number}" for number in range(230)]
+    rows = client_of(shop).recommend_batch({"user_id": user, "k": 1} for user in users)
+    assert [row.user_id for row in rows] == users
+
+
+def test_a_request_that_json_does_not_have_is_named() -> None:
+    with pytest.raises(RequestError, match="cannot be sent"):
+        RecsysClient().recommend_batch([{"user_id": {1, 2}}])

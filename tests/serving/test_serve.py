@@ -1,5 +1,6 @@
 """The real thing: `bentoml serve` on a random shop, with its own Redis, as an operator starts it."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -57,6 +59,19 @@ def wait_for(what: str, true: Callable[[], bool], seconds: float = 20) -> None:
 def another(settings: Settings, bundle_id: str) -> None:
     bundle = random_bundle(60, settings, utc_now(), bundle_id, np.random.default_rng(1))
     promote(settings, bundle)
+
+
+def bentoml_client(address: str, requests: list[Any]) -> Any:
+    """What BentoML's client makes of a batch; in a process of its own, for its import warns."""
+    program = (
+        "import bentoml, json, sys; "
+        "client = bentoml.SyncHTTPClient(sys.argv[1]); "
+        "print(json.dumps(client.recommend_batch(requests=json.loads(sys.argv[2]))))"
+    )
+    command = [sys.executable, "-c", program, address, json.dumps(requests)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -> None:
@@ -113,9 +128,10 @@ def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -
         assert set(statuses) == {200}
         assert set(bundles) == {"random-1", "random-2"}
 
-        batch = client.post("/recommend_batch", json={"requests": [{"user_id": user_id(1), "k": 2}]})
-        assert batch.status_code == 200
-        assert len(batch.json()[0]["items"]) == 2
+        slate, wrong = bentoml_client(str(client.base_url), [{"user_id": user_id(1), "k": 2}, {"user": "1"}])
+        assert len(slate["items"]) == 2
+        assert wrong["error"]["remedy"] == "Did you mean 'user_id'?"
+        assert client.get("/docs").status_code == 200
         process = psutil.Process(pid)
     assert not process.is_running()
 

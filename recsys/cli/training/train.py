@@ -41,7 +41,7 @@ def train(
     \b
     Example:
       recsys train --protocol time-split --promote
-      recsys train --test-from 2026-10-01
+      recsys train --test-from "$(date -d '4 weeks ago' +%F)"
       recsys train --incremental
       recsys train --dry-run
       torchrun --nproc-per-node 2 -m recsys.cli.app train

@@ -13,6 +13,7 @@ from online import random_shop
 from online.served_process import serving
 
 from recsys.config import Settings, load_settings
+from recsys.http import json_headers
 from recsys.instants import utc_now
 
 BATCH = 100
@@ -58,7 +59,7 @@ async def _load(address: str, seconds: float) -> float:
     Raises:
         RuntimeError: an answer was not what it should be.
     """
-    async with httpx.AsyncClient(base_url=address, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=address, headers=json_headers(None), timeout=10) as client:
         started = time.perf_counter()
 
         async def send(number: int) -> int:

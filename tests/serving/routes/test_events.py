@@ -27,7 +27,13 @@ def stored(shop: Any) -> list[Any]:
 
 
 def send(shop: Any, rows: Any, **headers: str) -> Any:
-    return shop.client.post("/v1/events", content=orjson.dumps(rows), headers=headers)
+    return post(shop, orjson.dumps(rows), **headers)
+
+
+def post(shop: Any, body: bytes, **headers: str) -> Any:
+    return shop.client.post(
+        "/v1/events", content=body, headers={"Content-Type": "application/json", **headers}
+    )
 
 
 def test_an_accepted_event_is_in_the_stream_and_its_token_names_where(shop) -> None:
@@ -82,7 +88,7 @@ def test_upserts_go_to_the_catalogs_partition(shop) -> None:
 def test_a_body_that_is_not_understood_is_refused_as_a_whole(
     shop, body: bytes, status: int, said: str
 ) -> None:
-    answer = shop.client.post("/v1/events", content=body)
+    answer = post(shop, body)
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
     assert stored(shop) == []

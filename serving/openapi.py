@@ -1,0 +1,138 @@
+"""What /openapi.json says beyond the types of the routes: errors, headers, examples, tags, the key."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from fastapi import FastAPI
+
+from recsys.documents import JsonObject
+from serving.schemas.answers import ErrorAnswer
+from serving.schemas.events import event_schemas
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]  # as FastAPI takes them
+
+DESCRIPTION = """\
+* Every answer of 400 and above is `{"error": {"code", "message", "remedy"?, "request_id"}}`. The message
+  names what was wrong and its value, the remedy what helps. What makes a 429 or a 503 passes by itself: ask
+  again after the seconds of `Retry-After`.
+* Bodies are JSON with `Content-Type: application/json`. Unknown fields and query parameters are errors.
+* Money is an integer in millionths of the currency unit, an instant is ISO 8601 with a time zone.
+* The examples are of the demo shop.
+"""
+TAGS = [
+    {
+        "name": "recommendations",
+        "description": "Slates: ordered items, why each is there, what they were made from.",
+    },
+    {
+        "name": "events",
+        "description": "What happens in the shop: accepted, durable, and soon part of the features.",
+    },
+    {"name": "facts", "description": "What the service knows of an item, and of what a user did."},
+    {"name": "operations", "description": "Whether the service works, and how well."},
+]
+
+_MEANINGS = {
+    400: "The body is not JSON.",
+    401: "The API key is missing or wrong; or none is set, and the request is not from this machine.",
+    404: "The catalog has no such item.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body has no Content-Type, or one that the route does not take.",
+    422: "A field or a parameter is unknown or does not fit; the message names it and its value.",
+    429: "Too many requests are being answered, or too many events wait.",
+    500: "A fault of the service; its log has the details under the request id.",
+    503: "No bundle is in production, a store is away, or the answer took too long.",
+}
+ERRORS = (401, 429, 500)  # of every route that asks for the key
+NO_KEY: dict[str, Any] = {"security": []}  # `openapi_extra` of a route that asks for none
+BODY_ERRORS = (*ERRORS, 400, 408, 413, 415, 422)  # of those that take a body
+
+_TEXT = {"type": "string"}
+_ANSWER_HEADERS: Mapping[str, JsonObject] = {
+    "X-Request-ID": {"description": "The request's id: the client's, or a new one.", "schema": _TEXT},
+    "Retry-After": {
+        "description": "Seconds after which to ask again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"description": "How to send the key.", "schema": _TEXT},
+    "Deprecation": {"description": "Since when the route is deprecated (RFC 9745).", "schema": _TEXT},
+    "Link": {"description": "The route that takes its place.", "schema": _TEXT},
+}
+_EXTRA_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+_REQUEST_HEADERS: Mapping[str, JsonObject] = {
+    "X-Request-ID": {
+        # Without an example: Swagger UI would send it, and two slates would have one id.
+        "description": "1 to 64 letters, digits, dots, dashes or underscores, else the service makes an id.",
+    },
+    "Accept-Language": {
+        "description": "Languages in which reasons may be written, the best first; en and zh are known.",
+        "example": "en",
+    },
+}
+_SECURITY_SCHEMES = {
+    "key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "RECSYS_API_KEY of the service.",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The same key, as a bearer token."},
+}
+
+
+def answers(
+    example: Any, *errors: int, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> Responses:
+    """The `responses` of a route: `example` with status 200, and the errors that it can give.
+
+    Args:
+        errors: their statuses. headers: those of a 200 beside the request id.
+    """
+    found: Responses = {
+        200: {
+            "description": "The answer",
+            "headers": _headers("X-Request-ID", *(headers or ())),
+            "content": {media_type: {"example": example}},
+        }
+    }
+    for status in sorted(errors):
+        extra = [_EXTRA_HEADERS[status]] if status in _EXTRA_HEADERS else []
+        found[status] = {
+            "description": _MEANINGS[status],
+            "headers": _headers("X-Request-ID", *extra),
+            "content": {
+                "application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}
+            },
+        }
+    return found
+
+
+def headers_of(*names: str) -> Any:
+    """The `openapi_extra` that names the request headers which a route looks at."""
+    return {
+        "parameters": [
+            {"name": name, "in": "header", "required": False, "schema": _TEXT, **_REQUEST_HEADERS[name]}
+            for name in names
+        ]
+    }
+
+
+def describe(app: FastAPI, with_key: bool) -> None:
+    """Adds to the document of `app`, which is made once: schemas of events, and how to send the key."""
+    describe_routes = app.openapi
+
+    def openapi() -> Any:
+        document = describe_routes()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(event_schemas())
+        if with_key:
+            components["securitySchemes"] = _SECURITY_SCHEMES
+            document["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _headers(*names: str) -> JsonObject:
+    return {name: _ANSWER_HEADERS[name] for name in names}
