@@ -26,9 +26,11 @@ _SOMETIMES: dict[int | str, dict[str, Any]] = {
     for status, description in (
         (400, "The body is not JSON"),
         (401, "The API key is missing or wrong"),
+        (403, "The page that calls is of an origin that is not in serving.cors_origins"),
         (404, "No such item"),
         (408, "The body did not arrive in time"),
         (413, "The body is too large"),
+        (421, "The service does not answer under this name; see serving.allowed_hosts"),
         (422, "A field does not fit; the message names it and its value"),
         (429, "Too many requests at a time, or too many events wait; see Retry-After"),
         (500, "A fault of the service"),
@@ -70,7 +72,11 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RecsysError)
     async def known(request: Request, error: RecsysError) -> Response:
         answer = response_for(error)
-        return _error(request)(answer.status, str(error), code=answer.code, retry=answer.retry)
+        # Messages name paths, addresses and hashes. Health is open to all, what it found is not.
+        details = request.state.details
+        message = str(error) if details else "the service cannot answer this"
+        remedy = None if details else "Ask with the API key to see why."
+        return _error(request)(answer.status, message, code=answer.code, remedy=remedy, retry=answer.retry)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -22,10 +22,12 @@ from bentoml.exceptions import BentoMLException
 from fastapi import FastAPI
 from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import HTTP_PROTOCOLS
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
 from serving.app import create_app
+from serving.connections import bounded_protocol
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
 from serving.middleware import guard
@@ -77,7 +79,10 @@ class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has n
         super().inject_config()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """BentoML's ASGI application with ours before it."""
+        """BentoML's ASGI application with ours before it, on connections that are bounded."""
+        # BentoML's worker configures uvicorn itself, next, and says nothing of the protocol: "auto".
+        # uvicorn imports names and takes anything else as it is.
+        HTTP_PROTOCOLS["auto"] = cast(str, bounded_protocol(load_settings().serving))
         return PathSplitter(super().to_asgi(is_main=is_main), self)
 
 
