@@ -26,6 +26,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
+from recsys.home import keep_private
 from serving.app import create_app
 from serving.connections import bounded_protocol
 from serving.deployment import open_deployment, require_key_beyond_loopback
@@ -97,6 +98,7 @@ class Recommender:
     """Recommendations of one shop; `/openapi.json` describes the HTTP interface."""
 
     def __init__(self) -> None:
+        keep_private()
         settings = load_settings()
         logging.getLogger("recsys").setLevel(logging.INFO)
         self._deployment, self._close = open_deployment(settings)
@@ -110,6 +112,7 @@ class Recommender:
     @staticmethod
     def check_address() -> None:
         """Refuses to start beyond the loopback interface without an API key; runs before anything listens."""
+        keep_private()
         with _bento_errors():
             settings = load_settings()
             context = click.get_current_context(silent=True)

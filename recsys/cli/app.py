@@ -20,7 +20,8 @@ from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
 from recsys.cli.training.tune import tune
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, storage_problem
+from recsys.home import keep_private
 
 app = typer.Typer(
     name="recsys",
@@ -69,10 +70,16 @@ def main() -> None:
     """Runs the command line; exits 0, or 1 with one line for a known error, or 2 for wrong usage."""
     # Threads that wait must not spin: on cores that others want too it made training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_private()
     try:
         app()
     except RecsysError as error:
         note(f"error: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if (problem := storage_problem(error)) is None:
+            raise
+        note(f"error: {problem}")
         sys.exit(1)
 
 
