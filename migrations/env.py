@@ -10,6 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from recsys.config import load_settings
+from recsys.home import keep_private
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
 from recsys.stores.registry.migrations import migration_transaction
 from recsys.stores.registry.tables import RunRow
@@ -38,6 +39,7 @@ def print_sql() -> None:
         context.run_migrations()
 
 
+keep_private()
 handed_in = context.config.attributes.get("connection")
 if context.is_offline_mode():
     print_sql()

@@ -20,6 +20,16 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def is_login_escaped(url: str) -> bool:
+    """Whether user and password of an address hold none of the characters that would end them early.
+
+    >>> is_login_escaped("redis://:p%40ss@localhost:6379/0"), is_login_escaped("redis://:p@ss/w@localhost")
+    (True, False)
+    """
+    login = url.partition("://")[2].rpartition("@")[0]
+    return not any(character in login for character in "@/?#[] ")
+
+
 def masked_url(url: str) -> str:
     """`url` with `***` for its password, fit for a log.
 

@@ -1,7 +1,19 @@
 """Where each thing of a shop lies on disk."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+LIVE = "live"  # the folder of events that came by the stream
+OTHERS = 0o077  # the bits of a file's mode that let other accounts in
+
+
+def keep_private() -> None:
+    """Lets no other account read what this process and those it starts write: 0700 and 0600.
+
+    Every entry point calls it first: a home holds what users did, and passwords.
+    """
+    os.umask(os.umask(OTHERS) | OTHERS)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class HomePaths:
     @property
     def live(self) -> Path:
         """Events that came by the stream, by day: an import leaves them alone."""
-        return self.home / "lake" / "live"
+        return self.home / "lake" / LIVE
 
     @property
     def item_log(self) -> Path:

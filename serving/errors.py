@@ -82,13 +82,17 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
 CODES = {
     400: "bad_request",
     401: "unauthorized",
+    403: "origin_not_allowed",
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
     413: "body_too_large",
+    414: "request_line_too_long",
     415: "unsupported_media_type",
+    421: "host_not_allowed",
     422: "invalid_request",
     429: "too_many_requests",
+    431: "headers_too_large",
     500: "internal",
     503: "unavailable",
 }

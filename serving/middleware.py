@@ -1,6 +1,5 @@
 """The guard: request ids, the API key, limits and metrics, before any route sees a request."""
 
-import asyncio
 import logging
 import re
 import secrets
@@ -11,14 +10,19 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys.addresses import is_loopback
+from serving.bodies import ClientGoneError, read_body
 from serving.deployment import Deployment
 from serving.errors import error_response
+from serving.hosts import check_host, check_origin
+from serving.rejections import Rejection
 from serving.routes.documentation import DOCUMENTATION_PATHS
 
 log = logging.getLogger("recsys.serving")
 
 REQUEST_ID = "X-Request-ID"
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", *DOCUMENTATION_PATHS})  # no key, no concurrency limit
+DETAILS = "details"  # in a request's state: whether the caller may see paths, addresses and remedies
+_ASK_FOR_KEY = {"WWW-Authenticate": "Bearer"}
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -47,6 +51,9 @@ class GuardMiddleware:
     def __init__(self, app: ASGIApp, deployment: Deployment) -> None:
         self._app = app
         self._deployment = deployment
+        self._names = {
+            name.lower() for name in (deployment.settings.host, *deployment.settings.allowed_hosts)
+        }
         self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,9 +74,8 @@ class GuardMiddleware:
 
         metrics = self._deployment.metrics
         metrics.in_flight.inc()
-        self._active += 1
         try:
-            await self._admit(scope, headers, receive, noting, request_id)
+            await self._admit(scope, headers, receive, noting)
         except Exception:
             log.exception("request %s failed", request_id)
             if status is not None:
@@ -77,79 +83,68 @@ class GuardMiddleware:
             text = "a fault of the service; its log has the details under the request id"
             await error_response(500, text, request_id)(scope, receive, noting)
         finally:
-            self._active -= 1
             metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", None) or "other"
             labels = metrics.requests.labels(_method(scope["method"]), route, str(status))
             labels.observe(time.perf_counter() - started)
 
-    async def _admit(
-        self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
-    ) -> None:
+    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Rejects the request, or hands it on with the body read and bounded."""
-        if scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
+        unauthorised = self._unauthorised(scope, headers)
+        scope["state"][DETAILS] = unauthorised is None
+        open_to_all = scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS"
+        rejection = (None if open_to_all else unauthorised) or self._foreign(scope, headers)
+        if rejection is None and open_to_all:
             await self._app(scope, receive, send)
             return
-        rejection = self._unauthorised(scope, headers)
-        if rejection is not None:
-            asks = {"WWW-Authenticate": "Bearer"}
-            response = error_response(401, rejection[0], request_id, remedy=rejection[1], headers=asks)
-            await response(scope, receive, send)
+        try:
+            body = rejection or await read_body(scope["path"], headers, receive, self._deployment.settings)
+        except ClientGoneError:
             return
-        limit = self._deployment.settings.max_concurrency
-        if self._active > limit:
-            message = f"{limit} requests are being answered already"
-            await error_response(429, message, request_id, retry=True)(scope, receive, send)
-            return
-        body = await self._body(scope, headers, receive, send, request_id)
-        if body is not None:
-            await self._app(scope, _replay(body, receive), send)
+        if isinstance(body, Rejection):
+            await body.response(scope["state"]["request_id"])(scope, receive, send)
+        else:
+            await self._answer(body, scope, receive, send)
 
-    def _unauthorised(self, scope: Scope, headers: Headers) -> tuple[str, str] | None:
-        """What is wrong with the caller's key and the remedy; None if nothing is."""
+    async def _answer(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on, unless enough are being answered; one that waits for its body is not."""
+        limit = self._deployment.settings.max_concurrency
+        if self._active >= limit:
+            busy = Rejection(429, f"{limit} requests are being answered already", retry=True)
+            await busy.response(scope["state"]["request_id"])(scope, receive, send)
+            return
+        self._active += 1
+        try:
+            await self._app(scope, _replay(body, receive), send)
+        finally:
+            self._active -= 1
+
+    def _foreign(self, scope: Scope, headers: Headers) -> Rejection | None:
+        """What tells that the request comes from a page of elsewhere; None if nothing does.
+
+        The host is checked where no key tells who calls, or where the settings name hosts.
+        """
+        settings = self._deployment.settings
+        rejection = None
+        if (self._deployment.api_key is None and scope["state"][DETAILS]) or settings.allowed_hosts:
+            rejection = check_host(headers, scope.get("http_version", "1.1"), self._names)
+        return rejection or check_origin(headers, settings.cors_origins)
+
+    def _unauthorised(self, scope: Scope, headers: Headers) -> Rejection | None:
+        """What is wrong with the caller's key; None if nothing is."""
         deployment = self._deployment
         if deployment.api_key is None:
             server = scope.get("server")  # (host, port); a Unix socket has no port
-            if server is None or server[1] is None or is_loopback(server[0]) or server[0] == "testserver":
+            if server is None or server[1] is None or is_loopback(server[0]):
                 return None
-            return "the service has no API key and answers this machine only", "Set RECSYS_API_KEY."
+            problem = "the service has no API key and answers this machine only"
+            return Rejection(401, problem, "Set RECSYS_API_KEY.", _ASK_FOR_KEY)
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         given = headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None)
         if deployment.accepts_key(given):
             return None
         problem = "the API key is wrong" if given else "an API key is needed"
-        return problem, "Send it as X-API-Key, or as Authorization: Bearer."
-
-    async def _body(
-        self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
-    ) -> bytes | None:
-        """The whole body; None where it was rejected (too large, too slow) or the client is gone."""
-        settings = self._deployment.settings
-        limit = settings.max_body_bytes
-        length = headers.get("Content-Length", "")
-        parts: list[bytes] = []
-        size = int(length) if length.isdecimal() else 0  # what is announced; a chunked body announces nothing
-        read = 0
-        try:
-            async with asyncio.timeout(settings.timeout_seconds):
-                more = size <= limit
-                while more and read <= limit:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    parts.append(message.get("body", b""))
-                    read += len(parts[-1])
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            text = f"the body did not arrive within {settings.timeout_seconds:g} s"
-            await error_response(408, text, request_id)(scope, receive, send)
-            return None
-        if max(size, read) > limit:
-            text = f"the body is larger than {limit} bytes"
-            response = error_response(413, text, request_id, headers={"Connection": "close"})
-            await response(scope, receive, send)
-            return None
-        return b"".join(parts)
+        return Rejection(401, problem, "Send it as X-API-Key, or as Authorization: Bearer.", _ASK_FOR_KEY)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

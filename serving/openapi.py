@@ -15,6 +15,7 @@ DESCRIPTION = """\
 * Every answer of 400 and above is `{"error": {"code", "message", "remedy"?, "request_id"}}`. The message
   names what was wrong and its value, the remedy what helps. What makes a 429 or a 503 passes by itself: ask
   again after the seconds of `Retry-After`.
+* Whatever the route, 414 and 431 tell that path or headers are too large, before anything is read of them.
 * Bodies are JSON with `Content-Type: application/json`. Unknown fields and query parameters are errors.
 * Money is an integer in millionths of the currency unit, an instant is ISO 8601 with a time zone.
 * The examples are of the demo shop.
@@ -33,17 +34,20 @@ TAGS = [
 ]
 
 _MEANINGS = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON, or is nested too deeply.",
     401: "The API key is missing or wrong; or none is set, and the request is not from this machine.",
+    403: "The page that calls is of an origin that is not in serving.cors_origins.",
     404: "The catalog has no such item.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",
+    421: "The service does not answer under this name; see serving.allowed_hosts.",
     422: "A field or a parameter is unknown or does not fit; the message names it and its value.",
     429: "Too many requests are being answered, or too many events wait.",
     500: "A fault of the service; its log has the details under the request id.",
     503: "No bundle is in production, a store is away, or the answer took too long.",
 }
+ALWAYS = (403, 421)  # of every route
 ERRORS = (401, 429, 500)  # of every route that asks for the key
 NO_KEY: dict[str, Any] = {"security": []}  # `openapi_extra` of a route that asks for none
 BODY_ERRORS = (*ERRORS, 400, 408, 413, 415, 422)  # of those that take a body
@@ -87,7 +91,7 @@ def answers(
     """The `responses` of a route: `example` with status 200, and the errors that it can give.
 
     Args:
-        errors: their statuses. headers: those of a 200 beside the request id.
+        errors: their statuses, besides ALWAYS. headers: those of a 200 beside the request id.
     """
     found: Responses = {
         200: {
@@ -96,7 +100,7 @@ def answers(
             "content": {media_type: {"example": example}},
         }
     }
-    for status in sorted(errors):
+    for status in sorted((*ALWAYS, *errors)):
         extra = [_EXTRA_HEADERS[status]] if status in _EXTRA_HEADERS else []
         found[status] = {
             "description": _MEANINGS[status],

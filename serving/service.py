@@ -22,13 +22,16 @@ from bentoml.exceptions import BentoMLException
 from fastapi import FastAPI
 from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import HTTP_PROTOCOLS
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
 from recsys.funnel.requests import MAX_BATCH
+from recsys.home import keep_private
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.app import create_app
 from serving.batch import BatchRecommender
+from serving.connections import bounded_protocol
 from serving.deployment import open_deployment, require_key_beyond_loopback
 from serving.errors import response_for
 from serving.middleware import guard, new_request_id
@@ -80,7 +83,10 @@ class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has n
         super().inject_config()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """BentoML's ASGI application with ours before it."""
+        """BentoML's ASGI application with ours before it, on connections that are bounded."""
+        # BentoML's worker configures uvicorn itself, next, and says nothing of the protocol: "auto".
+        # uvicorn imports names and takes anything else as it is.
+        HTTP_PROTOCOLS["auto"] = cast(str, bounded_protocol(load_settings().serving))
         return PathSplitter(super().to_asgi(is_main=is_main), self)
 
 
@@ -94,6 +100,7 @@ class Recommender:
     """Recommendations of one shop; `/openapi.json` describes the HTTP interface."""
 
     def __init__(self) -> None:
+        keep_private()
         settings = load_settings()
         logging.getLogger("recsys").setLevel(logging.INFO)
         self._deployment, self._close = open_deployment(settings)
@@ -108,6 +115,7 @@ class Recommender:
     @staticmethod
     def check_address() -> None:
         """Refuses to start beyond the loopback interface without an API key; runs before anything listens."""
+        keep_private()
         with _bento_errors():
             settings = load_settings()
             context = click.get_current_context(silent=True)

@@ -223,6 +223,24 @@ def test_what_was_served_stands_an_audit_against_the_lake(served: Shop) -> None:
     assert report["compared"] > 1000
 
 
+def test_no_other_account_may_read_the_home_after_import_stream_and_service(served: Shop) -> None:
+    view = {"kind": "view", "event_id": "e1", "user_id": "u0", "item_id": "i1"}
+    assert served.ask("/v1/events", view).json()["accepted"] == 1
+    served.type("recsys stream run --once")
+    found = [path for path in (served.home, *served.home.rglob("*")) if path.name != "serve.log"]
+    names = {path.name for path in found}
+    assert {
+        "state.db",
+        "recsys.db",
+        "registry.db",
+        "served",
+        "manifest.json",
+        "appendonlydir",
+        "live",
+    } <= names
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
+
+
 def test_the_evaluation_knows_the_tastes_and_writes_rankings_for_other_tools(
     shop: Shop, tmp_path: Path
 ) -> None:

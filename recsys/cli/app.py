@@ -24,7 +24,8 @@ from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
 from recsys.cli.training.tune import tune
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, storage_problem
+from recsys.home import keep_private
 from recsys.settings_sources import check_in_shop
 from recsys.usage_tracking import turn_off_usage_tracking
 
@@ -94,10 +95,16 @@ def main() -> None:
     # Threads that wait must not spin: on cores that others want too it made training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     turn_off_usage_tracking()
+    keep_private()
     try:
         app()
     except RecsysError as error:
         note(f"error: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if (problem := storage_problem(error)) is None:
+            raise
+        note(f"error: {problem}")
         sys.exit(1)
 
 

@@ -12,6 +12,7 @@ from recsys.errors import InvalidEventError, MalformedBodyError, RequestError
 from recsys.events import Event, UserEvent, encode_event, parse_event
 from recsys.identifiers import MOST_CHARACTERS
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.json_bounds import json_problem
 from recsys.streaming.stream import partition_of
 
 MAX_ROWS = 1000
@@ -64,8 +65,8 @@ def read_rows(body: bytes, lines: bool) -> list[Any]:
         rows = [_line(line) for line in body.split(b"\n") if line.strip()]
     else:
         try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            found = _loads(body)
+        except ValueError as error:
             raise MalformedBodyError(
                 f"the body is not JSON: {error}. Events as one JSON value a line need "
                 "`Content-Type: application/x-ndjson`."
@@ -142,9 +143,17 @@ def _partition(event: Event, partitions: int) -> int:
 
 def _line(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        return _loads(line)
+    except ValueError as error:
         return _NotJson(str(error))
+
+
+def _loads(text: bytes) -> Any:
+    """The value of a JSON text; ValueError where it is none, or not one to be parsed."""
+    problem = json_problem(text)
+    if problem is not None:
+        raise ValueError(f"it {problem}")
+    return orjson.loads(text)
 
 
 def _id_of(row: Any) -> str | None:

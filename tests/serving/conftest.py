@@ -107,7 +107,9 @@ def open_shop() -> Iterator[OpenShop]:
         )
         collections.append(collector)
         deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW, collector)
-        client = TestClient(create_app(deployment), raise_server_exceptions=False)
+        client = TestClient(
+            create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
+        )
         return Shop(features, serving, deployment, client, promoted, clock, events, progress)
 
     yield build

@@ -168,6 +168,23 @@ def test_without_a_bundle_the_service_lives_and_says_what_to_do(open_shop) -> No
         assert response.headers["Retry-After"] == "1"
 
 
+def test_without_the_key_an_error_tells_its_code_and_nothing_of_the_machine(open_shop) -> None:
+    shop = open_shop(api_key=KEY)
+
+    def broken() -> None:
+        raise errors.ArtifactMismatchError("/srv/shop/bundles/b1/arrays has SHA-256 abc, not def")
+
+    object.__setattr__(shop.deployment.bundles, "recommender", broken)
+    open_answer = shop.client.get("/readyz")
+    assert (open_answer.status_code, error_of(open_answer)["code"]) == (503, "bundle_mismatch")
+    assert "/srv" not in open_answer.text
+    assert "SHA" not in open_answer.text
+    assert "API key" in error_of(open_answer)["remedy"]
+    with_key = shop.client.get("/readyz", headers={"X-API-Key": KEY})
+    assert "/srv/shop/bundles/b1" in error_of(with_key)["message"]
+    assert "Redis" not in shop.client.get("/v1/history?user_id=ann").text
+
+
 def test_health_says_why_a_bundle_has_no_ranker(shop) -> None:
     assert shop.client.get("/readyz").json() == {"status": "ok", "bundle_id": "bundle-1"}
     bundle = shop.deployment.bundles.recommender().bundle

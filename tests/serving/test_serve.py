@@ -1,6 +1,7 @@
 """The real thing: `bentoml serve` on a random shop, with its own Redis, as an operator starts it."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -108,6 +109,10 @@ def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -
         stream = open_stream(settings)
         assert sum(status.lag for status in stream.status()) == 2, "the one before survived the restart"
         stream.close()
+
+        for name in ("arrays.safetensors", "retriever.safetensors", "items.parquet"):
+            os.truncate(settings.paths.bundles / "random-1" / name, 0)
+        assert recommend(client).status_code == 200, "a file that is cut short does not reach what serves"
 
         statuses, bundles, stop = [], [], threading.Event()
 

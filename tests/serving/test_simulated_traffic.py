@@ -45,7 +45,7 @@ def visit(shop: Shop, folder: Path, api_key: str | None = None) -> Tally:
     async def play() -> Tally:
         transport = httpx.ASGITransport(app=shop.client.app)
         with TruthWriter(folder / "truth.parquet", world) as truth:
-            async with HttpService("http://testserver", api_key, transport) as service:
+            async with HttpService("http://127.0.0.1:3000", api_key, transport) as service:
                 return await LiveTraffic(world, service, pace, Names("test"), truth).run()
 
     return asyncio.run(play())

@@ -15,6 +15,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("compute", machine.compute),
     ("text encoder", machine.text_encoder),
     ("home", machine.home_writable),
+    ("rights", machine.rights),
     ("disk", machine.free_disk),
     ("redis", servers.redis),
     ("event stream", servers.event_stream),

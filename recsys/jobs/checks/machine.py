@@ -3,12 +3,14 @@
 import os
 import shutil
 import socket
+import stat
 from importlib.util import find_spec
 from pathlib import Path
 
 from recsys.addresses import is_loopback
 from recsys.config import Settings
 from recsys.distribution import setup_command
+from recsys.home import OTHERS
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
 _NEEDED_BYTES = 500_000_000
@@ -58,6 +60,27 @@ def home_writable(settings: Settings) -> Check:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return missing("home", f"{there} cannot be written", "set RECSYS_HOME to a folder of yours")
     return ok("home", f"{home}" if home.exists() else f"{home}, made on first use")
+
+
+def rights(settings: Settings) -> Check:
+    """Whether other accounts can read what the home holds."""
+    home = settings.paths.home
+    if not home.exists() or not home.stat().st_mode & OTHERS:  # nothing below can be reached
+        return ok("rights", "only this account reads the home")
+    loose = [path for path in (home, *home.rglob("*")) if _is_loose(path)]
+    return warning(
+        "rights",
+        f"other accounts may reach {len(loose)} files and folders of {home}, such as {loose[-1]}",
+        f"run `chmod -R go= {home}`, unless a group shares this home",
+    )
+
+
+def _is_loose(path: Path) -> bool:
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:  # a running service replaces files
+        return False
+    return bool(found & OTHERS) and not stat.S_ISLNK(found)
 
 
 def free_disk(settings: Settings) -> Check:

@@ -16,6 +16,8 @@ def redis(settings: Settings) -> Check:
     if found.running:
         version = f"{found.kind}, {found.address}, version {found.version}"
         return _another_shop(settings, found.address) or ok("redis", version)
+    if found.problem:
+        return missing("redis", f"{found.address}: {found.problem}", "see the message")
     if settings.redis_url is not None:
         return missing("redis", f"{found.address} does not answer", "start it, or unset REDIS_URL")
     programs = server_programs()

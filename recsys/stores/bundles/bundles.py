@@ -29,7 +29,7 @@ from recsys.errors import ArtifactError, ArtifactMismatchError, ArtifactNotFound
 from recsys.models.manifest import BUNDLE_FORMAT, Manifest
 from recsys.stores.bundles.files import (
     file_sha256,
-    map_arrays,
+    read_arrays,
     read_items,
     read_tensors,
     write_arrays,
@@ -119,7 +119,7 @@ def load_bundle(
     fusion: Rebuildable | None = None,
     ranker: Rebuildable | None = None,
 ) -> "Bundle":
-    """The bundle at `path`, verified; its arrays are mapped from the file, private to this process.
+    """The bundle at `path`, verified; nothing that is later done to its files reaches it.
 
     Args:
         expected: see `verify_bundle`.
@@ -137,7 +137,7 @@ def load_bundle(
 
     manifest = verify_bundle(path, expected)
     description = json.loads((path / DESCRIPTION).read_text("utf-8"))
-    arrays = map_arrays(path / ARRAYS)
+    arrays = read_arrays(path / ARRAYS, manifest.files[ARRAYS])
     missing = [name for name in ARRAY_NAMES if name not in arrays]
     if missing:
         raise ArtifactMismatchError(f"{path / ARRAYS} lacks {', '.join(missing)}. Run `recsys train`.")

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import math
+import mmap
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 # Only what bundles hold; see the safetensors format for the names.
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "BOOL": np.bool_}
 TITLED = "titled"  # a column of the catalog in a bundle
+_COPY_BYTES = 1 << 20
 _HEADER_LENGTH = 8  # bytes: a little-endian integer, then that many bytes of JSON, then the data
 
 
@@ -34,30 +39,50 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
 
-def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Named arrays of a safetensors file, mapped: pages are read when used and shared between processes.
+def read_arrays(path: Path, digest: str | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Named arrays of a safetensors file, from a copy that is private to this process.
 
-    They may be written to; that stays in this process and never reaches the file.
+    They are mapped from a copy without a name, so that pages are read when used and may be let go of; where
+    the disk takes none, they are in memory. What happens to `path` later does not reach them: a process that
+    maps a file which is cut short in place is killed by the next access to it.
+
+    Args:
+        digest: the SHA-256 that the copy must have.
     """
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(_HEADER_LENGTH), "little")
-            header = json.loads(file.read(length))
+        content, found = _private_copy(path)
+        if digest not in (None, found):
+            raise ArtifactMismatchError(f"{path} was changed while it was read. Try again.")
+        length = int.from_bytes(content[:_HEADER_LENGTH], "little")
+        start = _HEADER_LENGTH + length
+        header = json.loads(content[_HEADER_LENGTH:start])
         header.pop("__metadata__", None)
-        return {name: _map_array(path, entry, _HEADER_LENGTH + length) for name, entry in header.items()}
+        return {name: _view(content, entry, start) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactMismatchError(
             f"{path} is not a valid safetensors file: {error!r}. Run `recsys train`."
         ) from error
 
 
-def _map_array(path: Path, entry: Mapping[str, Any], start: int) -> npt.NDArray[Any]:
+def _view(content: mmap.mmap | bytearray, entry: Mapping[str, Any], start: int) -> npt.NDArray[Any]:
     dtype = np.dtype(_DTYPES[entry["dtype"]])
     shape = tuple(entry["shape"])
-    if 0 in shape:
-        return np.zeros(shape, dtype)  # nothing to map
-    mapped = np.memmap(path, dtype, "c", start + entry["data_offsets"][0], shape)
-    return mapped.view(np.ndarray)
+    offset = start + entry["data_offsets"][0]
+    return np.frombuffer(content, dtype, math.prod(shape), offset).reshape(shape)
+
+
+def _private_copy(path: Path) -> tuple[mmap.mmap | bytearray, str]:
+    """The content of a file, which nobody else can write to, and its SHA-256."""
+    with path.open("rb") as source:
+        try:
+            with tempfile.TemporaryFile(dir=path.parent) as copy:  # it never has a name
+                shutil.copyfileobj(source, copy, _COPY_BYTES)
+                copy.flush()
+                content: mmap.mmap | bytearray = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY)
+        except OSError:  # the folder is read-only, or the disk is full
+            source.seek(0)
+            content = bytearray(source.read())
+    return content, hashlib.sha256(content).hexdigest()
 
 
 def write_tensors(tensors: Mapping[str, "Tensor"], path: Path) -> None:
@@ -83,10 +108,10 @@ def _write_errors(path: Path) -> Iterator[None]:
 def read_tensors(path: Path) -> dict[str, "Tensor"]:
     """A network's state, on the CPU."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
-        return load_file(path)
+        return load(path.read_bytes())  # not mapped, see `read_arrays`
     except (OSError, SafetensorError) as error:
         raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
 

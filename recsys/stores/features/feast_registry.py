@@ -101,12 +101,13 @@ class HomeRegistryStore(FileRegistryStore):  # type: ignore[misc]
     def _write_registry(self, registry_proto: RegistryProto) -> None:
         # Feast truncates the file and then writes it; a service that refreshes in between would see half.
         folder = self._filepath.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = self._filepath
         with replacing(target) as partial:
             self._filepath = partial
             try:
                 super()._write_registry(registry_proto)
+                partial.chmod(0o600)  # `feast` as typed is no entry point of ours
             finally:
                 self._filepath = target
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from recsys import atomic, columns
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table, upgrade_events
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.home import LIVE
 from recsys.stores.locks import try_lock
 
 _REPLACES = b"recsys.replaces"
@@ -137,8 +138,14 @@ def _rows(file: pq.ParquetFile, names: Sequence[str], path: Path) -> pa.Table:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
+    said = f"{path} is not a readable Parquet file: {error}."
+    if path.parent.parent.name == LIVE:
+        return DataError(
+            f"{said} It holds events of the stream, and no import brings them back: put a back-up of it "
+            "in its place, or move it away; then its events are lost, unless the shop's files have them too."
+        )
     return DataError(
-        f"{path} is not a readable Parquet file: {error}. Move it away, or run `recsys data import` again."
+        f"{said} Run `recsys data import` again: it writes all files of {path.parent.parent} anew."
     )
 
 

@@ -20,15 +20,15 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
+from recsys.addresses import masked_url
 from recsys.atomic import replacing
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.locks import is_locked, wait_for_lock
-from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.client import REMEDY, open_url, redis_errors, redis_remedy
 
 STARTUP_SECONDS = 120.0  # a large append-only file is read at some 100 MB/s
 SHUTDOWN_SECONDS = 30.0
@@ -63,6 +63,7 @@ class ServerStatus:
         kind: `external` (REDIS_URL) or `embedded`.
         address: `host:port`, without the password; empty where there has never been a server.
         folder: data folder of the embedded server.
+        problem: what a server says that answers and is of no use, and what to do; empty for any other.
     """
 
     running: bool
@@ -74,6 +75,7 @@ class ServerStatus:
     memory_bytes: int = 0
     uptime_seconds: int = 0
     folder: str = ""
+    problem: str = ""
 
 
 def redis_url(settings: Settings) -> str:
@@ -259,9 +261,9 @@ def _shut_down(address: Address, settings: Settings) -> None:
 def _running_status(settings: Settings) -> ServerStatus:
     now = server_status(settings)
     if not now.running:
-        raise StoreUnavailableError(
-            "redis", f"ping {now.address}", PROBE_SECONDS, "Start that server, or unset REDIS_URL."
-        )
+        remedy = now.problem or "Start that server, or unset REDIS_URL."
+        waited = 0.0 if now.problem else PROBE_SECONDS
+        raise StoreUnavailableError("redis", f"ping {now.address}", waited, remedy)
     return now
 
 
@@ -270,8 +272,10 @@ def _query_status(url: str, kind: str, shown: str, folder: str) -> ServerStatus:
         with open_url(url, PROBE_SECONDS) as client:
             info: dict[str, Any] = client.info()
             keys = int(client.dbsize())
-    except (redis.RedisError, OSError):
-        return ServerStatus(False, kind, shown, folder=folder)
+    except (redis.RedisError, OSError) as error:
+        remedy = redis_remedy(error)
+        problem = "" if remedy == REMEDY else f"{type(error).__name__}: {error}. {remedy}"
+        return ServerStatus(False, kind, shown, folder=folder, problem=problem)
     name = info.get("server_name", "redis")
     version = info.get(f"{name}_version", info["redis_version"])
     return ServerStatus(
@@ -335,5 +339,4 @@ def _log_tail(settings: Settings) -> str:
 
 
 def _shown_url(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(("", parts.netloc.rpartition("@")[2], parts.path, "", "")).lstrip("/")
+    return masked_url(url).rpartition("://")[2].rpartition("@")[2].partition("?")[0]

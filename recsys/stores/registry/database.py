@@ -22,6 +22,8 @@ from recsys.addresses import masked_url
 from recsys.config import Settings
 from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.stores.logins import check_login
+from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
 
 BUSY_SECONDS = 30  # how long a writer waits for another
 CONNECT_SECONDS = 5
@@ -79,6 +81,8 @@ def database_url(settings: Settings) -> URL:
     if settings.database_url is None:
         return URL.create("sqlite", database=str(settings.paths.database))
     given = settings.database_url.get_secret_value()
+    if not given.startswith("sqlite"):
+        check_login(given, "DATABASE_URL")
     try:
         url = make_url(given)
     except (ArgumentError, ValueError) as error:
@@ -146,13 +150,27 @@ def database_errors(url: URL, operation: str) -> Iterator[None]:
         yield
     except (DBAPIError, TimeoutError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        said = cause[0] if cause else type(error).__name__
+        waited = time.monotonic() - started
         raise StoreUnavailableError(
             "the database",
             operation,
-            time.monotonic() - started,
-            f"DATABASE_URL is {shown_address(url)} ({cause[0] if cause else type(error).__name__}). "
-            "Start that server, or unset DATABASE_URL for SQLite; `recsys doctor` checks it.",
+            waited if waited >= 1.0 else 0.0,  # it refused at once
+            f"DATABASE_URL is {shown_address(url)} ({said}). {_remedy(url, said)}",
         ) from error
+
+
+def _remedy(url: URL, said: str) -> str:
+    if url.get_backend_name() != "sqlite":
+        if "password" in said:
+            return "Mend user and password in DATABASE_URL; special characters are written as %40 for @."
+        return "Start that server, or unset DATABASE_URL for SQLite; `recsys doctor` checks it."
+    if is_damaged(said):
+        return (
+            "The file is damaged: put a back-up in its place, or move it away. Without one, runs and stages "
+            "of bundles are forgotten, data and events stay; run `recsys train --promote`."
+        )
+    return sqlite_remedy(said) or "`recsys doctor` checks it."
 
 
 def make_folder(url: URL) -> None:

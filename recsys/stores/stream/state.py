@@ -20,6 +20,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
+from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
 from recsys.stores.stream.event_blobs import decode_events, encode_events
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
@@ -324,9 +325,18 @@ def _disk(operation: str, folder: Path) -> Iterator[None]:
             "stream state",
             f"{operation} {folder / STATE_FILE} ({error})",
             BUSY_SECONDS if "locked" in str(error) else 0.0,
-            "Free some disk space or mend the rights of the folder, then start the worker again; "
-            "nothing is lost.",
+            _remedy(str(error), folder),
         ) from error
+
+
+def _remedy(message: str, folder: Path) -> str:
+    if is_damaged(message):
+        return (
+            f"The file is damaged. End the workers, delete {folder / STATE_FILE}* and start them again: they "
+            "make it anew from the event lake and the stream, and nothing is lost."
+        )
+    remedy = sqlite_remedy(message) or "Look at the disk and the rights of the folder."
+    return f"{remedy} Then start the worker again; nothing is lost."
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:

@@ -1,0 +1,45 @@
+"""Runs every command in one process and says how each ended; see test_storage_faults.py."""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import traceback
+
+from recsys.cli.app import main
+from tests.cli.test_commands_documented import COMMANDS
+
+NEEDS = {  # arguments of commands that need some
+    "data import": ["--mapping", "shop.toml", "--source", "files"],
+    "data fetch": ["--into", "fetched"],
+    "features show": ["ranking_v1"],
+    "encoder images": ["items.csv", "--encoder", "clip"],
+    "encoder compare": ["minilm"],
+    "encoder distil": ["student"],
+    "encoder prepare": ["minilm"],
+    "models show": ["nothing"],
+    "models card": ["nothing"],
+    "models compare": ["nothing", "another"],
+    "models promote": ["nothing"],
+}
+
+
+def run(name: str) -> dict[str, object]:
+    """The exit code and the output of a command; `traceback` where it ended with one."""
+    sys.argv = ["recsys", *name.split(), *NEEDS.get(name, [])]
+    code, trace = 0, ""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        except BaseException:
+            trace = traceback.format_exc()
+    return {"name": name, "code": code, "out": out.getvalue(), "err": err.getvalue(), "traceback": trace}
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or sorted(COMMANDS):
+        print(json.dumps(run(each)), file=sys.__stdout__, flush=True)
+    os._exit(0)
