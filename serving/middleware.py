@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recsys.addresses import is_loopback
 from serving.deployment import Deployment
 from serving.errors import error_response
+from serving.logs import log_request
 
 log = logging.getLogger("recsys.serving")
 
@@ -57,11 +58,14 @@ class GuardMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
+        sent = 0
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
+            else:
+                sent += len(message.get("body", b""))
             await send(message)
 
         metrics = self._deployment.metrics
@@ -79,8 +83,9 @@ class GuardMiddleware:
             self._active -= 1
             metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", None) or "other"
-            labels = metrics.requests.labels(_method(scope["method"]), route, str(status))
-            labels.observe(time.perf_counter() - started)
+            method, seconds = _method(scope["method"]), time.perf_counter() - started
+            metrics.requests.labels(method, route, str(status)).observe(seconds)
+            log_request(method, route, status, seconds, sent, request_id)
 
     async def _admit(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str

@@ -21,7 +21,7 @@ from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
 from recsys.cli.training.tune import tune
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, storage_problem
 
 app = typer.Typer(
     name="recsys",
@@ -75,6 +75,11 @@ def main() -> None:
         app()
     except RecsysError as error:
         note(f"error: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if (problem := storage_problem(error)) is None:
+            raise
+        note(f"error: {problem}")
         sys.exit(1)
 
 

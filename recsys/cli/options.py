@@ -33,6 +33,9 @@ Seen = Annotated[
 ]
 
 
+_FORMATS: dict[str, LogFormat] = {"text": "text", "json": "json"}
+
+
 def log_format(given: str | None) -> LogFormat:
     """How to log: as `--log` says, else as the settings do; `text` where they cannot be read.
 
@@ -44,8 +47,8 @@ def log_format(given: str | None) -> LogFormat:
             return load_settings().log.format
         except ConfigError:
             return "text"  # the command itself says what is wrong, unless it needs no settings
-    if given == "text" or given == "json":
-        return given
+    if given in _FORMATS:
+        return _FORMATS[given]
     raise typer.BadParameter(f"{given!r} is neither text nor json", param_hint="--log")
 
 

@@ -12,6 +12,7 @@ from recsys.cli.output import bars, note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.errors import ConfigError
 from recsys.instants import now_micros
+from recsys.processes import end_with_starter
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
@@ -40,6 +41,7 @@ def run(
       recsys stream run --partitions 0-3
       recsys stream run --once
     """
+    end_with_starter()
     pinned = parse_partitions(partitions) if partitions else ()  # before anything slow is imported
 
     from recsys.jobs.stream.run import drain_stream, run_stream

@@ -1,0 +1,98 @@
+"""A shop's store, workers and service in the foreground, from their start to their end."""
+
+import logging
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from recsys.config import Settings
+from recsys.jobs.preconditions import check_home_writable, require_key_beyond_loopback
+from recsys.jobs.server import start_server
+from recsys.jobs.start.disk import is_disk_full
+from recsys.jobs.start.listener import bind_listener
+from recsys.jobs.start.programs import SERVICE, WORKER, ChildProcess, EmbeddedServer
+from recsys.jobs.start.readiness import Announcer, ask_service
+from recsys.jobs.start.supervisor import StopRequests, Supervisor
+from recsys.logs import LogFormat, json_line
+from recsys.stores.lake.dataset_files import load_info
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """What the command line says beside the settings.
+
+    Attributes:
+        workers: processes of the event stream; one of them does the catalog too.
+        log_format: of this process and all that it starts.
+    """
+
+    workers: int
+    log_format: LogFormat
+
+
+def start_shop(settings: Settings, options: StartOptions, requests: StopRequests) -> None:
+    """Runs the shop of `settings` until it is asked to stop; all that it started has ended when it returns.
+
+    Raises:
+        ConfigError: the port is taken, or the home cannot be written.
+        DataError: nothing was imported.
+        StoreUnavailableError: Redis does not start, or does not answer.
+        RecsysError: a program ended too often.
+    """
+    serving, key = settings.serving, settings.api_key
+    require_key_beyond_loopback(serving.host, key.get_secret_value() if key else None)
+    with bind_listener(serving.host, serving.port) as listener:
+        check_home_writable(settings)
+        load_info(settings.paths)
+        announcer = Announcer(
+            partial(ask_service, _address(listener), key.get_secret_value() if key else None),
+            f"ready: {_address(listener)}",
+        )
+        store = None if settings.redis_url is not None else EmbeddedServer(settings)
+        start_server(settings)
+        disk_full = partial(is_disk_full, settings.paths.home)
+        programs = shop_programs(settings, options, listener, announcer)
+        try:
+            Supervisor(programs, store, disk_full, time.monotonic, time.sleep).run(requests)
+        finally:
+            announcer.close()
+    log.info("stopped")
+
+
+def shop_programs(
+    settings: Settings, options: StartOptions, listener: socket.socket, announcer: Announcer
+) -> list[ChildProcess]:
+    """The service on `listener` and the stream's workers."""
+    environment = {
+        "RECSYS_SERVING__HOST": settings.serving.host,
+        "RECSYS_SERVING__PORT": str(settings.serving.port),
+        "RECSYS_LOG": options.log_format,
+    }
+    hand_on = partial(write_line, options.log_format)
+    descriptor = listener.fileno()
+    service = ChildProcess(
+        "service", (*SERVICE, str(descriptor)), environment, hand_on, (descriptor,), announcer.watch
+    )
+    names = [f"worker {number}" for number in range(1, options.workers + 1)]
+    return [service, *(ChildProcess(name, WORKER, environment, hand_on) for name in names)]
+
+
+def write_line(form: LogFormat, name: str, line: str) -> None:
+    """Writes a program's line to stderr, after its name; in JSON an object stays as it is."""
+    if form == "text":
+        line = f"{name}: {line}"
+    elif not line.startswith("{"):
+        line = json_line(logging.INFO, f"recsys.{name.partition(' ')[0]}", line)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _address(listener: socket.socket) -> str:
+    """Where this machine reaches it: a socket on all addresses is reached on the loopback interface."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
