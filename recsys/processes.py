@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -37,22 +38,37 @@ def end_with_starter() -> None:
 def port_owner(port: int) -> str | None:
     """The process that listens at TCP port `port`, as `process 7 (command)`; None where that cannot be told.
 
-    Of another account's processes only root may know.
+    Of several that share the socket it is the first parent: it would start the others again. Of another
+    account's processes only root may know.
     """
     try:
-        found = psutil.net_connections("tcp")
-        pids = {
-            each.pid
-            for each in found
-            if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid
-        }
-        if not pids:
-            return None
-        pid = min(pids)  # a parent that shares its socket with its children is the eldest
-        command = " ".join(psutil.Process(pid).cmdline())
+        for each in psutil.net_connections("tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+                owner = _first_parent(psutil.Process(each.pid), each.fd)
+                return f"process {owner.pid} ({' '.join(owner.cmdline())[:_SHOWN_CHARACTERS]})"
     except (psutil.Error, OSError):
-        return None
-    return f"process {pid} ({command[:_SHOWN_CHARACTERS]})"
+        pass
+    return None
+
+
+def _first_parent(process: psutil.Process, descriptor: int) -> psutil.Process:
+    """The topmost of its parents that has the same socket open; on Linux, else the process itself."""
+    if sys.platform != "linux":
+        return process
+    wanted = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
+    while (parent := process.parent()) is not None and wanted in _open_files(parent.pid):
+        process = parent
+    return process
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    folder = f"/proc/{pid}/fd"
+    with suppress(OSError):  # another account's, or gone
+        for name in os.listdir(folder):
+            with suppress(OSError):
+                found.add(os.readlink(f"{folder}/{name}"))
+    return found
 
 
 def _watch_parent(parent: int) -> None:

@@ -1,6 +1,7 @@
 """Everything that the application answers from, opened once; the composition root's work."""
 
 import asyncio
+import atexit
 import gc
 import hmac
 import logging
@@ -212,6 +213,7 @@ def set_memory_aside() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
 def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:

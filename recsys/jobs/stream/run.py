@@ -1,5 +1,6 @@
 """A worker with everything it needs, put together; and again whenever Redis was away or the shop is new."""
 
+import atexit
 import gc
 import logging
 import time
@@ -77,6 +78,7 @@ def _set_modules_aside() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
 def drain_stream(settings: Settings, pinned: Collection[int] = ()) -> DrainedStream:
