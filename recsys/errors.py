@@ -127,4 +127,5 @@ def storage_problem(error: OSError) -> str | None:
     remedy = _STORAGE_REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
-    return f"{error.filename or 'a file'}: {error.strerror}. {remedy}"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}. {remedy}"

@@ -106,6 +106,7 @@ class Supervisor:
                 one.past, one.start_at = while_full(one.past, now)
                 log.warning("%s waits for room on the disk", one.program.name)
                 return
+            log.info("%s is started again", one.program.name)
             one.start_at = None
             one.program.start()
 

@@ -12,6 +12,7 @@ from threading import Event, Thread
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.jobs.preconditions import check_home_writable
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
 from recsys.stores.catalog.popularity_feed import PopularityFeed
@@ -53,8 +54,10 @@ def run_stream(settings: Settings, pinned: Collection[int], stop: Event) -> None
         pinned: partitions to own; none = a fair share of all.
 
     Raises:
+        ConfigError: the home cannot be written.
         StoreUnavailableError: the disk refuses. Nothing is lost: the next start goes on from here.
     """
+    check_home_writable(settings)
     attempt = 0
     while not stop.is_set():
         started = time.monotonic()
