@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from recsys.cli.options import AsJson, Log, log_format
-from recsys.cli.output import current_log_format, note, print_facts, set_log_format
+from recsys.cli.output import current_log_format, note, print_facts, print_json, set_log_format
 from recsys.config import load_settings
 
 
@@ -78,12 +78,14 @@ def start(
     host: Annotated[str | None, typer.Option(help="Default: serving.host, 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: serving.port, 3000.")] = None,
     log: Log = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run the shop in the foreground: Redis, stream workers and the HTTP service under one supervisor.
 
     A line on stderr tells when it is ready and at which address. What dies is started again; what dies six
     times within a minute ends it all, with exit code 1. Ctrl-C or SIGTERM: requests in flight are completed
     and nothing that was accepted is lost; a second Ctrl-C kills. A Redis that ran before is left running.
+    --json prints address, workers, Redis and problems on stdout, once it is ready.
 
     \b
     Example:
@@ -94,13 +96,20 @@ def start(
         set_log_format(log_format(log))
     requests = StopSignals()
 
-    from recsys.jobs.start.start import StartOptions, start_shop
+    from recsys.jobs.start.start import StartedShop, StartOptions, start_shop
+
+    def print_once(shop: StartedShop) -> None:
+        if as_json and not printed:
+            printed.append(shop)
+            print_json(shop.to_json())
+
+    printed: list[StartedShop] = []
 
     settings = load_settings()
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     serving = settings.serving.model_copy(update=given)
     settings = settings.model_copy(update={"serving": serving})
-    start_shop(settings, StartOptions(workers, current_log_format()), requests)
+    start_shop(settings, StartOptions(workers, current_log_format()), requests, print_once)
 
 
 def register(app: typer.Typer) -> None:

@@ -21,7 +21,7 @@ def letter_id(entry: Entry) -> str:
 
 def encode_dead_letter(entry: Entry, reason: str, at: int) -> bytes:
     """A letter as one line of JSON, followed by the entry's body as it came."""
-    head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason}
+    head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason, "request_id": entry.request_id}
     return json.dumps(head).encode() + b"\n" + entry.body
 
 
@@ -34,7 +34,8 @@ def decode_dead_letter(name: str, value: bytes) -> DeadLetter:
     partition, _, offset = name.partition("-")
     line, _, body = value.partition(b"\n")
     head = json.loads(line)
-    entry = Entry(int(partition), int(offset), body, head["accepted_at"])
+    request_id = head.get("request_id", "")  # letters of an earlier version have none
+    entry = Entry(int(partition), int(offset), body, head["accepted_at"], request_id)
     return DeadLetter(name, entry, head["reason"], head["at"])
 
 

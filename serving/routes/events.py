@@ -25,5 +25,5 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
         until these events are visible.
         """
         lines = request.headers.get("Content-Type", "").partition(";")[0].strip().lower() == NDJSON
-        collected = await deployment.collector.collect(await request.body(), lines)
+        collected = await deployment.collector.collect(await request.body(), lines, request.state.request_id)
         return json_response(collected)

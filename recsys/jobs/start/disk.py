@@ -1,7 +1,6 @@
 """Whether the disk has room."""
 
 import errno
-import os
 import tempfile
 from pathlib import Path
 
@@ -18,7 +17,6 @@ def write_probe(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(PROBE_BYTES))
         file.flush()
-        os.fsync(file.fileno())
 
 
 def is_disk_full(folder: Path) -> bool:

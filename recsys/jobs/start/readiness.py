@@ -28,17 +28,21 @@ class Readiness:
 
 
 class Announcer:
-    """Logs one line when the service is ready, and one for each thing that it lacks until then.
+    """Tells when the service is ready, and logs each thing that it lacks until then.
 
     Args:
         ask: the service's readiness; None where it does not answer yet.
-        ready_line: what is logged when it is ready. pause_seconds: between two questions.
+        on_ready: called when it is ready, with what is worse than it should be or nothing.
+        pause_seconds: between two questions.
     """
 
     def __init__(
-        self, ask: Callable[[], Readiness | None], ready_line: str, pause_seconds: float = ASK_SECONDS
+        self,
+        ask: Callable[[], Readiness | None],
+        on_ready: Callable[[str], None],
+        pause_seconds: float = ASK_SECONDS,
     ) -> None:
-        self._ask, self._line, self._pause = ask, ready_line, pause_seconds
+        self._ask, self._on_ready, self._pause = ask, on_ready, pause_seconds
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -57,7 +61,7 @@ class Announcer:
         while not self._stop.is_set():
             found = self._ask()
             if found is not None and found.ready:
-                log.info("%s%s", self._line, f" Not all is well: {found.told}" if found.told else "")
+                self._on_ready(found.told)
                 return
             if found is not None and found.told != told:
                 told = found.told

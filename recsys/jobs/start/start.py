@@ -4,10 +4,12 @@ import logging
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from recsys.config import Settings
+from recsys.documents import JsonObject
 from recsys.jobs.preconditions import check_home_writable, require_key_beyond_loopback
 from recsys.jobs.server import start_server
 from recsys.jobs.start.disk import is_disk_full
@@ -34,8 +36,35 @@ class StartOptions:
     log_format: LogFormat
 
 
-def start_shop(settings: Settings, options: StartOptions, requests: StopRequests) -> None:
+@dataclass(frozen=True)
+class StartedShop:
+    """Where a shop that is ready answers, and what runs behind it.
+
+    Attributes:
+        redis: host and port of the server, without its password.
+        problems: what is worse than it should be, as /readyz says it; empty where nothing is.
+    """
+
+    address: str
+    workers: int
+    redis: str
+    problems: str
+
+    def to_json(self) -> JsonObject:
+        """What `recsys start --json` prints when it is ready."""
+        return asdict(self)
+
+
+def start_shop(
+    settings: Settings,
+    options: StartOptions,
+    requests: StopRequests,
+    on_ready: Callable[[StartedShop], None] = lambda shop: None,
+) -> None:
     """Runs the shop of `settings` until it is asked to stop; all that it started has ended when it returns.
+
+    Args:
+        on_ready: called whenever the service has become ready, after a restart too.
 
     Raises:
         ConfigError: the port is taken, or the home cannot be written.
@@ -48,12 +77,18 @@ def start_shop(settings: Settings, options: StartOptions, requests: StopRequests
     with bind_listener(serving.host, serving.port) as listener:
         check_home_writable(settings)
         load_info(settings.paths)
-        announcer = Announcer(
-            partial(ask_service, _address(listener), key.get_secret_value() if key else None),
-            f"ready: {_address(listener)}",
-        )
         store = None if settings.redis_url is not None else EmbeddedServer(settings)
-        start_server(settings)
+        redis = start_server(settings).status.address
+        address = _address(listener)
+
+        def announce(problems: str) -> None:
+            workers = f"{options.workers} stream worker{'s' if options.workers > 1 else ''}"
+            worse = f" Not all is well: {problems}" if problems else ""
+            log.info("ready: %s (%s, Redis at %s)%s", address, workers, redis, worse)
+            on_ready(StartedShop(address, options.workers, redis, problems))
+
+        ask = partial(ask_service, address, key.get_secret_value() if key else None)
+        announcer = Announcer(ask, announce)
         disk_full = partial(is_disk_full, settings.paths.home)
         programs = shop_programs(settings, options, listener, announcer)
         try:

@@ -15,6 +15,7 @@ from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.preconditions import check_home_writable
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
+from recsys.jobs.stream.work_log import WorkLog
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
@@ -138,6 +139,7 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
             is_current,
             time.monotonic,
             lambda: open_catalog_worker(settings),
+            WorkLog(stream.partitions, time.monotonic),
         )
 
 
