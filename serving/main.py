@@ -1,6 +1,6 @@
 """The service without BentoML, as `recsys start` runs it: `python -m serving.main --fd N`.
 
-N is the descriptor of a bound socket that the process inherits. Nothing else listens.
+N is the descriptor of a listening socket that the process inherits. Nothing else listens.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
 def main() -> None:
     """Reads the settings and serves; exits 1 with one line for a known error."""
     parser = argparse.ArgumentParser(description="The HTTP service on a socket that is open already.")
-    parser.add_argument("--fd", type=int, required=True, help="descriptor of the bound socket")
+    parser.add_argument("--fd", type=int, required=True, help="descriptor of the socket")
     end_with_starter()
     listener = socket.socket(fileno=parser.parse_args().fd)
     try:

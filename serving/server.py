@@ -15,7 +15,7 @@ DRAIN_SECONDS = 20  # for requests in flight; `recsys start` gives a process 25 
 
 
 def run_server(settings: ServingSettings, app: ASGIApp, listener: socket.socket) -> None:
-    """Serves `app` on `listener`, a bound socket, until SIGTERM or SIGINT; completes what is in flight."""
+    """Serves `app` on `listener`, an open socket, until SIGTERM or SIGINT; completes what is in flight."""
     # uvicorn sends itself the signal again once it has drained; the caller still has things to close then.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: None)

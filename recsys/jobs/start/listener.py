@@ -1,4 +1,4 @@
-"""The socket of the service, bound before anything is started."""
+"""The socket of the service, open before anything is started."""
 
 import errno
 import socket
@@ -6,9 +6,13 @@ import socket
 from recsys.errors import ConfigError
 from recsys.processes import port_owner
 
+BACKLOG = 2048  # as uvicorn has it
+
 
 def bind_listener(host: str, port: int) -> socket.socket:
-    """A TCP socket bound to `host` and `port`, which nobody else gets then. It does not listen yet.
+    """A TCP socket that listens at `host` and `port`, which nobody else gets then.
+
+    A connection waits in it until somebody accepts it, also while the service is started again.
 
     Raises:
         ConfigError: another process has the port, which is named where that can be told; or the address is
@@ -17,13 +21,13 @@ def bind_listener(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise ConfigError(
-            f"serving.host {host!r} is no address: {error.strerror}. Write 127.0.0.1."
-        ) from error
+        message = f"serving.host {host!r} is not a valid address: {error.strerror}. Write 127.0.0.1."
+        raise ConfigError(message) from error
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(f"cannot listen at {host}:{port}: {_reason(error, port)}") from error

@@ -30,7 +30,8 @@ class ChildProcess:
     Args:
         environment: variables beside those of this process.
         inherited: file descriptors that it gets.
-        hand_on: takes its name and a line. on_start: called after each start.
+        hand_on: takes its name and a line.
+        on_start, on_stop: called after each start, and before it is told to stop.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class ChildProcess:
         hand_on: Callable[[str, str], None],
         inherited: Sequence[int] = (),
         on_start: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
-        self._command, self._inherited, self._on_start = command, inherited, on_start
+        self._command, self._inherited = command, inherited
+        self._on_start, self._on_stop = on_start, on_stop
         self._environment = {**environment, PARENT_PID: str(os.getpid())}
         self._hand_on = hand_on
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
@@ -85,6 +88,7 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Sends SIGTERM."""
+        self._on_stop()
         if self._process is not None:
             self._process.terminate()
 

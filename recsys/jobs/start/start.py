@@ -110,7 +110,13 @@ def shop_programs(
     hand_on = partial(write_line, options.log_format)
     descriptor = listener.fileno()
     service = ChildProcess(
-        "service", (*SERVICE, str(descriptor)), environment, hand_on, (descriptor,), announcer.watch
+        "service",
+        (*SERVICE, str(descriptor)),
+        environment,
+        hand_on,
+        (descriptor,),
+        on_start=announcer.watch,
+        on_stop=listener.close,  # a connection that comes now is refused at once
     )
     names = [f"worker {number}" for number in range(1, options.workers + 1)]
     return [service, *(ChildProcess(name, WORKER, environment, hand_on) for name in names)]
