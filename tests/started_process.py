@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -65,7 +66,7 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> No
 @contextmanager
 def started(home: Path, command: Sequence[str], **environment: str) -> Iterator[Started]:
     """`command` of this environment on `home`; killed with all that it started if it is there at the end."""
-    log = home.parent / f"{'-'.join(command[:2])}-{time.monotonic_ns()}.log"
+    log = Path(tempfile.mkstemp(prefix=f"{'-'.join(command[:2])}-", suffix=".log")[1])
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")},
         "RECSYS_HOME": str(home),
@@ -92,6 +93,7 @@ def started(home: Path, command: Sequence[str], **environment: str) -> Iterator[
                 with suppress(psutil.NoSuchProcess):
                     each.send_signal(signal.SIGKILL)
             process.wait()
+        log.unlink()
 
 
 def listening(pids: Sequence[int]) -> set[str]:
