@@ -59,8 +59,12 @@ def retry_dead_letters(stream: EventStream, ids: Iterable[str], now: int) -> int
     ]
     for start in range(0, len(dead_letters), BATCH):
         batch = dead_letters[start : start + BATCH]
-        entries = [dead_letter.entry for dead_letter in batch]
-        stream.append([(right_partition(entry, stream.partitions), entry.body) for entry in entries], now)
+        by_request: dict[str, list[Entry]] = {}
+        for dead_letter in batch:
+            by_request.setdefault(dead_letter.entry.request_id, []).append(dead_letter.entry)
+        for request_id, entries in by_request.items():
+            rows = [(right_partition(entry, stream.partitions), entry.body) for entry in entries]
+            stream.append(rows, now, request_id)
         stream.drop(dead_letter.letter_id for dead_letter in batch)
     return len(dead_letters)
 
