@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def started(home: Path, command: Sequence[str], **environment: str) -> Iterator[
         **{name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")},
         "RECSYS_HOME": str(home),
         "PYTHONPATH": str(ROOT),
-        "BENTOML_HOME": str(home / "bentoml"),
+        "BENTOML_HOME": str(log.with_suffix("")),  # BentoML makes it before it loads any code of ours
         **environment,
     }
     program = str(Path(sys.executable).with_name(command[0]))
@@ -94,6 +95,7 @@ def started(home: Path, command: Sequence[str], **environment: str) -> Iterator[
                     each.send_signal(signal.SIGKILL)
             process.wait()
         log.unlink()
+        shutil.rmtree(log.with_suffix(""), ignore_errors=True)
 
 
 def listening(pids: Sequence[int]) -> set[str]:
