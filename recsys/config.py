@@ -1,7 +1,7 @@
 """Every setting, frozen and typed: defaults here, then `recsys.toml`, then the environment.
 
-`RECSYS_HOME`, `REDIS_URL`, `DATABASE_URL` and `RECSYS_API_KEY` have names of their own; any other
-setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`.
+`RECSYS_HOME`, `REDIS_URL`, `DATABASE_URL`, `RECSYS_API_KEY` and `RECSYS_LOG` have names of their own; any
+other setting is `RECSYS_<SECTION>__<FIELD>`, for example `RECSYS_RETRIEVER__EPOCHS=3`.
 """
 
 import os
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
+from recsys.logs import LogFormat
 from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
 
@@ -239,6 +240,15 @@ class StreamSettings(Section):
     wait_for_token_seconds: float = Field(0.5, ge=0, description="a recommendation waits that long at most")
 
 
+class LogSettings(Section):
+    """What is told on stderr, and how."""
+
+    format: LogFormat = Field("text", description="`json` is one JSON object a line; RECSYS_LOG sets it too")
+    access: Literal["auto", "on", "off"] = Field(
+        "auto", description="a line a request; `auto` is on with `recsys start`, off with `bentoml serve`"
+    )
+
+
 class Settings(Section):
     """All settings of one shop on one machine."""
 
@@ -261,6 +271,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
+    log: LogSettings = LogSettings()
     import_: ImportSettings = Field(ImportSettings(), alias="import")  # `import` is a word of Python
 
     @property

@@ -19,6 +19,7 @@ _NAMED = {
     "REDIS_URL": "redis_url",
     "DATABASE_URL": "database_url",
     "RECSYS_API_KEY": "api_key",
+    "RECSYS_LOG": "log.format",
 }
 
 
@@ -58,20 +59,17 @@ def read_sources(
     elif file is not None or environment.get("RECSYS_CONFIG"):
         raise ConfigError(f"{path} does not exist. Create it or unset RECSYS_CONFIG.")
     sources = dict.fromkeys(_dotted(values), str(path))
-    for name, field in _NAMED.items():
-        if environment.get(name):
-            values[field] = environment[name]
-            sources[field] = name
-    for name, value in environment.items():
+    given = {field: name for name, field in _NAMED.items() if environment.get(name)}
+    for name in environment:
         if name.startswith("RECSYS_") and "__" in name:
-            section, _, field = name.removeprefix("RECSYS_").lower().partition("__")
-            group = values.setdefault(section, {})
-            if not isinstance(group, dict):
-                raise ConfigError(
-                    f"{path}: {section!r} is a section; write [{section}] and its settings below."
-                )
-            group[field] = _parsed(value)
-            sources[f"{section}.{field}"] = name
+            given[name.removeprefix("RECSYS_").lower().replace("__", ".", 1)] = name
+    for dotted, name in given.items():
+        section, _, field = dotted.rpartition(".")
+        group = values.setdefault(section, {}) if section else values
+        if not isinstance(group, dict):
+            raise ConfigError(f"{path}: {section!r} is a section; write [{section}] and its settings below.")
+        group[field] = _parsed(environment[name]) if section else environment[name]
+        sources[dotted] = name
     return values, sources
 
 

@@ -1,6 +1,7 @@
 """Everything that the application answers from, opened once; the composition root's work."""
 
 import asyncio
+import atexit
 import gc
 import hmac
 import logging
@@ -9,13 +10,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from recsys.addresses import is_loopback
 from recsys.config import ServingSettings, Settings
-from recsys.errors import ConfigError
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
@@ -67,7 +67,8 @@ class Deployment:
             TimeoutError: it took longer than settings.timeout_seconds.
         """
         recommender = self.bundles.recommender()
-        future = asyncio.get_running_loop().run_in_executor(self.pool, compute, recommender)
+        context = copy_context()  # with the request id, for what is logged there
+        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute, recommender)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
 
     async def recommend(
@@ -166,13 +167,12 @@ def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollecto
     )
 
 
-def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
-    """Raises ConfigError where a service would listen beyond this machine without an API key."""
-    if api_key or is_loopback(host):
-        return
-    raise ConfigError(
-        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1."
-    )
+def set_memory_aside() -> None:
+    """Spares the garbage collector what is alive now, which stays alive; it may look less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
 def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:

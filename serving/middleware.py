@@ -14,6 +14,7 @@ from serving.bodies import ClientGoneError, read_body
 from serving.deployment import Deployment
 from serving.errors import error_response
 from serving.hosts import check_host, check_origin
+from serving.logs import log_request
 from serving.rejections import Rejection
 from serving.routes.documentation import DOCUMENTATION_PATHS
 
@@ -65,11 +66,14 @@ class GuardMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
+        sent = 0
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
+            else:
+                sent += len(message.get("body", b""))
             await send(message)
 
         metrics = self._deployment.metrics
@@ -85,8 +89,9 @@ class GuardMiddleware:
         finally:
             metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", None) or "other"
-            labels = metrics.requests.labels(_method(scope["method"]), route, str(status))
-            labels.observe(time.perf_counter() - started)
+            method, seconds = _method(scope["method"]), time.perf_counter() - started
+            metrics.requests.labels(method, route, str(status)).observe(seconds)
+            log_request(method, route, status, seconds, sent, request_id)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Rejects the request, or hands it on with the body read and bounded."""

@@ -6,8 +6,7 @@ others, health and metrics included, go straight to the application: BentoML's o
 every finished request alive until its timeout has passed, which shows in the tail latency.
 """
 
-import gc
-import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +27,17 @@ from recsys.config import load_settings
 from recsys.errors import RecsysError
 from recsys.funnel.requests import MAX_BATCH
 from recsys.home import keep_private
+from recsys.jobs.preconditions import check_home_writable, check_port_free, require_key_beyond_loopback
+from recsys.processes import end_with_parent
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.app import create_app
 from serving.batch import BatchRecommender
 from serving.connections import bounded_protocol
-from serving.deployment import open_deployment, require_key_beyond_loopback
+from serving.deployment import open_deployment, set_memory_aside
 from serving.errors import response_for
+from serving.logs import log_service
 from serving.middleware import guard, new_request_id
+from serving.private_arbiter import close_arbiter_ports
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
 warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")
@@ -102,26 +105,32 @@ class Recommender:
     def __init__(self) -> None:
         keep_private()
         settings = load_settings()
-        logging.getLogger("recsys").setLevel(logging.INFO)
+        log_service(settings.log, access=False)
+        if bentoml.server_context.worker_index:  # a process of its own, whose supervisor may be killed
+            end_with_parent(os.getppid())
         self._deployment, self._close = open_deployment(settings)
         self._batches = BatchRecommender(self._deployment)
         cast(ConfiguredService, Recommender).open_app(create_app(self._deployment))
-        # What is alive now stays alive: the collector may look at the rest, and less often.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        set_memory_aside()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
-    def check_address() -> None:
-        """Refuses to start beyond the loopback interface without an API key; runs before anything listens."""
+    def prepare_processes() -> None:
+        """Refuses to start where no worker could, and closes the supervisor's ports; nothing listens yet.
+
+        It runs once, in the process that starts the others.
+        """
         keep_private()
         with _bento_errors():
             settings = load_settings()
-            context = click.get_current_context(silent=True)
-            host = (context.params.get("host") if context else None) or settings.serving.host
+            given = getattr(click.get_current_context(silent=True), "params", {})
+            host = str(given.get("host") or settings.serving.host)
             key = settings.api_key.get_secret_value() if settings.api_key else None
-            require_key_beyond_loopback(str(host), key)
+            require_key_beyond_loopback(host, key)
+            check_port_free(host, int(given.get("port") or settings.serving.port))
+            check_home_writable(settings)
+            close_arbiter_ports()
+            log_service(settings.log, access=False)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

@@ -17,6 +17,7 @@ from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.init import init
 from recsys.cli.models import models
+from recsys.cli.options import Log, log_format
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
@@ -65,9 +66,10 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    log: Log = None,
 ) -> None:
     """Search, recommendation and ads for a shop: from its files to a served recommendation."""
-    context.with_resource(log_to_stderr())
+    context.with_resource(log_to_stderr(log_format(log)))
 
 
 app.command()(init)

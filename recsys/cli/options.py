@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from recsys.config import Settings
-from recsys.errors import DataError
+from recsys.config import Settings, load_settings
+from recsys.errors import ConfigError, DataError
 from recsys.instants import as_utc
+from recsys.logs import LogFormat
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -20,12 +21,35 @@ TestFrom = Annotated[
     ),
 ]
 
+Log = Annotated[
+    str | None, typer.Option(help="text, or json: one object a line on stderr. Default: the setting.")
+]
+
 Seen = Annotated[
     str | None,
     typer.Option(
         help="keep or remove what a user had before. Default: keep where repeats are normal in the shop."
     ),
 ]
+
+
+_FORMATS: dict[str, LogFormat] = {"text": "text", "json": "json"}
+
+
+def log_format(given: str | None) -> LogFormat:
+    """How to log: as `--log` says, else as the settings do; `text` where they cannot be read.
+
+    Raises:
+        BadParameter: it is neither text nor json.
+    """
+    if given is None:
+        try:
+            return load_settings().log.format
+        except ConfigError:
+            return "text"  # the command itself says what is wrong, unless it needs no settings
+    if given in _FORMATS:
+        return _FORMATS[given]
+    raise typer.BadParameter(f"{given!r} is neither text nor json", param_hint="--log")
 
 
 def keep_seen(seen: str | None) -> bool | None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recsys.documents import JsonObject
+from recsys.logs import LogFormat, json_line, log_formatter
 
 LINE_SECONDS = 30.0  # between lines of a long stage, where there is no terminal
 
@@ -52,15 +53,29 @@ def print_facts(facts: JsonObject, *, as_json: bool, title: str | None = None) -
         print_rows([{"name": k, "value": _text(v)} for k, v in facts.items()], as_json=False, title=title)
 
 
+_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING}
+_format: list[LogFormat] = ["text"]  # of this process; the last line comes when its command has ended
+
+
+def current_log_format() -> LogFormat:
+    """How this process logs."""
+    return _format[0]
+
+
 def note(message: str) -> None:
-    """One line for people on stderr."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
+    """One line for people on stderr; with `--log json` an object, its level by the first word."""
+    if _format[0] == "json":
+        word, colon, rest = message.partition(": ")
+        level = _LEVELS.get(word) if colon else None
+        message = json_line(level or logging.INFO, "recsys.cli", rest if level else message)
+    _write(message)
 
 
 @contextmanager
-def log_to_stderr() -> Iterator[None]:
+def log_to_stderr(form: LogFormat = "text") -> Iterator[None]:
     """Prints what jobs log, INFO and up, as notes: the one place where the command line meets `logging`."""
     logger, handler = logging.getLogger("recsys"), _NoteHandler()
+    set_log_format(form)
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -71,19 +86,28 @@ def log_to_stderr() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def set_log_format(form: LogFormat) -> None:
+    """Logs in this form from now on."""
+    _format[0] = form
+
+
 class _NoteHandler(logging.Handler):
-    """A record is one note; what is worse than INFO says so."""
+    """A record is one line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        grave = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
-        note(grave + self.format(record))
+        _write(log_formatter(_format[0]).format(record))
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 @contextmanager
 def bars(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr, or lines where that is no terminal. A `Progress`."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or _format[0] == "json":
         with _lines(label, total) as advance:
             yield advance
         return

@@ -1,4 +1,4 @@
-"""`recsys schedule`: what keeps a shop fresh by itself, as lines for cron or units for systemd."""
+"""`recsys schedule`: what keeps a shop fresh and running, as lines for cron or units for systemd."""
 
 import os
 import re
@@ -16,6 +16,8 @@ from recsys.cli.output import note, print_json
 from recsys.config import Settings, load_settings, setting_sources
 from recsys.errors import DataError
 
+SERVICE_UNIT = "recsys.service"
+ENVIRONMENT_FILE = "recsys.env"  # in the home, of mode 0600: lines such as RECSYS_API_KEY=...
 # The end of the materialization is the clock's when the job runs.
 _NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 
@@ -39,6 +41,7 @@ class ScheduledJob:
 
 def schedule(
     kind: Annotated[str, typer.Option("--format", help="cron or systemd.")] = "cron",
+    systemd: Annotated[bool, typer.Option("--systemd", help="The same as --format systemd.")] = False,
     at: Annotated[str, typer.Option(help="When to train, HH:MM by the machine's clock.")] = "03:00",
     into: Annotated[
         Path | None,
@@ -46,25 +49,30 @@ def schedule(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print cron lines or systemd units that keep features, model and event lake fresh.
+    """Print cron lines or systemd units that keep features, model and event lake fresh, and the shop running.
 
     Every hour: `recsys refresh` where [import] names the shop's files, else build features and bring them
     online. Every night: merge the event lake's files, audit what was served, train on what is new, and
-    promote the result if it is better.
+    promote the result if it is better. For systemd there is a unit of `recsys start` too.
 
     \b
     Example:
       recsys schedule --format cron --at 03:00
       recsys schedule --format systemd --into ~/.config/systemd/user
     """
+    kind = "systemd" if systemd else kind
     if kind not in ("cron", "systemd"):
         raise typer.BadParameter(f"{kind!r} is neither cron nor systemd", param_hint="--format")
     if into is not None and kind != "systemd":
         raise typer.BadParameter("only systemd has unit files", param_hint="--into")
     settings = load_settings()
     _warn_of_environment()
-    jobs = scheduled_jobs(settings, Path(sys.executable).parent, *_time_of_day(at))
-    files = {"crontab": crontab_text(jobs, settings)} if kind == "cron" else systemd_units(jobs, settings)
+    programs = Path(sys.executable).parent
+    jobs = scheduled_jobs(settings, programs, *_time_of_day(at))
+    if kind == "cron":
+        files = {"crontab": crontab_text(jobs, settings)}
+    else:
+        files = {SERVICE_UNIT: service_unit(settings, programs), **systemd_units(jobs, settings)}
     if into is not None:
         _write(into, files)
     if as_json:
@@ -135,7 +143,7 @@ def systemd_units(jobs: Sequence[ScheduledJob], settings: Settings) -> dict[str,
                 {
                     "Type": "oneshot",
                     "WorkingDirectory": _unit_text(str(settings.root)),
-                    "Environment": _quoted(f"RECSYS_HOME={settings.paths.home}"),
+                    **_environment(settings),
                     # `$` is systemd's here unless it is doubled, and the shell shall see it.
                     "ExecStart": f"/bin/sh -c {_quoted(job.command.replace('$', '$$'))}",
                     "Nice": "10",
@@ -148,6 +156,54 @@ def systemd_units(jobs: Sequence[ScheduledJob], settings: Settings) -> dict[str,
             ("Install", {"WantedBy": "timers.target"}),
         )
     return units
+
+
+def service_unit(settings: Settings, programs: Path) -> str:
+    """The unit of `recsys start`: Redis, stream workers and the HTTP service.
+
+    Args:
+        programs: the folder of the environment's programs.
+    """
+    return _unit(
+        (
+            "Unit",
+            {
+                "Description": "recsys: Redis, stream workers and HTTP service of a shop",
+                "Wants": "network-online.target",
+                "After": "network-online.target",
+            },
+        ),
+        (
+            "Service",
+            {
+                # Not notify: a shop without a bundle runs, takes events, and is not ready for days.
+                "Type": "exec",
+                "WorkingDirectory": _unit_text(str(settings.root)),
+                **_environment(settings),
+                "ExecStart": f"{_quoted(str(programs / 'recsys').replace('$', '$$'))} start",
+                "Restart": "on-failure",
+                "RestartSec": "10",
+                # SIGTERM goes to the supervisor alone, which drains the others in 30 s.
+                "KillMode": "mixed",
+                "TimeoutStopSec": "40",
+                "UMask": "0077",
+                "NoNewPrivileges": "yes",
+                "PrivateTmp": "yes",
+                "ProtectSystem": "full",
+                "RestrictSUIDSGID": "yes",
+                "LockPersonality": "yes",
+            },
+        ),
+        ("Install", {"WantedBy": "default.target"}),
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The home, and a file for secrets, which a unit would show to everybody; `-`: it need not be there."""
+    return {
+        "Environment": _quoted(f"RECSYS_HOME={settings.paths.home}"),
+        "EnvironmentFile": f"-{_unit_text(str(settings.paths.home / ENVIRONMENT_FILE))}",
+    }
 
 
 def _unit(*sections: tuple[str, dict[str, str]]) -> str:
@@ -177,7 +233,7 @@ def _warn_of_environment() -> None:
     if named:
         note(
             f"warning: {', '.join(sorted(named))} come from this environment, which a scheduled job does not "
-            "have. Write them into recsys.toml, or into the crontab or the units."
+            f"have. Write them into recsys.toml, the crontab, or for systemd {ENVIRONMENT_FILE} in the home."
         )
 
 
@@ -199,7 +255,8 @@ def _write(folder: Path, files: dict[str, str]) -> None:
             (folder / name).write_text(text, "utf-8")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}. Name another.") from error
-    timers = " ".join(name for name in files if name.endswith(".timer"))
+    enabled = " ".join(name for name in files if name.endswith(".timer") or name == SERVICE_UNIT)
     note(
-        f"units are in {folder}. Next: systemctl --user daemon-reload; systemctl --user enable --now {timers}"
+        f"units are in {folder}. Next: systemctl --user daemon-reload; "
+        f"systemctl --user enable --now {enabled}"
     )

@@ -1,11 +1,12 @@
-"""`recsys up | down | status`: the Redis that holds this shop's online features."""
+"""`recsys start`, and `recsys up | down | status` for the Redis that holds this shop's online features."""
 
+import signal
 from typing import Annotated
 
 import typer
 
-from recsys.cli.options import AsJson
-from recsys.cli.output import note, print_facts
+from recsys.cli.options import AsJson, Log, log_format
+from recsys.cli.output import current_log_format, note, print_facts, print_json, set_log_format
 from recsys.config import load_settings
 
 
@@ -59,7 +60,59 @@ def status(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+class StopSignals:
+    """Counts SIGINT, SIGTERM and SIGHUP in place of their usual effect."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(each, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.count += 1
+
+
+def start(
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the event stream.")] = 1,
+    host: Annotated[str | None, typer.Option(help="Default: serving.host, 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: serving.port, 3000.")] = None,
+    log: Log = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the shop in the foreground: Redis, stream workers and the HTTP service under one supervisor.
+
+    A line on stderr tells when it is ready and at which address. What dies is started again; what dies six
+    times within a minute ends it all, with exit code 1. Ctrl-C or SIGTERM: requests in flight are completed
+    and nothing that was accepted is lost; a second Ctrl-C kills. A Redis that ran before is left running.
+    --json prints address, workers, Redis and problems on stdout, once it is ready.
+
+    \b
+    Example:
+      recsys start
+      recsys start --workers 2 --port 8080 --log json
+    """
+    if log is not None:
+        set_log_format(log_format(log))
+    requests = StopSignals()
+
+    from recsys.jobs.start.start import StartedShop, StartOptions, start_shop
+
+    def print_once(shop: StartedShop) -> None:
+        if as_json and not printed:
+            printed.append(shop)
+            print_json(shop.to_json())
+
+    printed: list[StartedShop] = []
+
+    settings = load_settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serving = settings.serving.model_copy(update=given)
+    settings = settings.model_copy(update={"serving": serving})
+    start_shop(settings, StartOptions(workers, current_log_format()), requests, print_once)
+
+
 def register(app: typer.Typer) -> None:
-    """Adds `up`, `down` and `status` to the root command."""
-    for command in (up, down, status):
+    """Adds `start`, `up`, `down` and `status` to the root command."""
+    for command in (start, up, down, status):
         app.command()(command)

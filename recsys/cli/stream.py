@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import AsJson, parse_instant
-from recsys.cli.output import bars, note, print_facts, print_json, print_rows
+from recsys.cli.options import AsJson, Log, log_format, parse_instant
+from recsys.cli.output import bars, note, print_facts, print_json, print_rows, set_log_format
 from recsys.config import load_settings
 from recsys.errors import ConfigError
 from recsys.instants import now_micros
+from recsys.processes import end_with_starter
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
@@ -27,12 +28,14 @@ def run(
         str | None, typer.Option(help="Own these and no others, for example 0-3,7. Default: a fair share.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Process what is there, then exit.")] = False,
+    log: Log = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one worker: events to features online and to the event lake. Run more for more throughput.
 
     Workers share the partitions among them and take over those of a worker that dies. Stop one with
-    Ctrl-C or SIGTERM: it finishes its batch. Killing it loses nothing either.
+    Ctrl-C or SIGTERM: it finishes its batch. Killing it loses nothing either. It logs when it is ready,
+    then a line a minute.
 
     \b
     Example:
@@ -40,6 +43,9 @@ def run(
       recsys stream run --partitions 0-3
       recsys stream run --once
     """
+    end_with_starter()
+    if log is not None:
+        set_log_format(log_format(log))
     pinned = parse_partitions(partitions) if partitions else ()  # before anything slow is imported
 
     from recsys.jobs.stream.run import drain_stream, run_stream

@@ -10,10 +10,13 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
+from recsys.addresses import is_loopback
 from recsys.config import Settings
 from recsys.distribution import setup_command
-from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.jobs.checks.machine import answers_at_port, nearest_folder
+from recsys.errors import ConfigError, storage_problem
+from recsys.jobs.checks.machine import nearest_folder
+from recsys.jobs.start.disk import write_probe
+from recsys.jobs.start.listener import bind_listener
 
 
 def check_file_writable(
@@ -47,6 +50,21 @@ def check_folder_writable(folder: Path, remedy: str = "Set RECSYS_HOME to a fold
         ConfigError: it is a file, or the place cannot be written.
     """
     _check_folder(folder, f"{folder} cannot be written", remedy)
+
+
+def check_home_writable(settings: Settings) -> None:
+    """Makes sure that the home is there and takes a file, which is gone again afterwards.
+
+    Raises:
+        ConfigError: the disk is full or read-only, or the home is another account's.
+    """
+    home = settings.paths.home
+    check_folder_writable(home)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        write_probe(home)
+    except OSError as error:
+        raise ConfigError(f"{home} cannot be written: {storage_problem(error) or error}") from error
 
 
 def check_before_training(settings: Settings) -> None:
@@ -116,20 +134,22 @@ def check_online_store(settings: Settings) -> None:
         raise another_shop("(a new one)", owner.decode(), "the Redis of this home")
 
 
-def check_port_free(settings: Settings) -> None:
-    """Makes sure that nothing answers where the service is to listen.
+def check_port_free(host: str, port: int) -> None:
+    """Makes sure that the service can listen there.
 
     Raises:
-        StoreUnavailableError: something does.
+        ConfigError: another process has the port, or the address is not one of this machine.
     """
-    host, port = settings.serving.host, settings.serving.port
-    if answers_at_port(host, port):
-        raise StoreUnavailableError(
-            "service",
-            f"listen at {host}:{port}, where something answers already",
-            0.0,
-            "Stop it, or set RECSYS_SERVING__PORT.",
-        )
+    bind_listener(host, port).close()
+
+
+def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
+    """Raises ConfigError where a service would listen beyond this machine without an API key."""
+    if api_key or is_loopback(host):
+        return
+    raise ConfigError(
+        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1."
+    )
 
 
 def check_package(module: str, needed_by: str, remedy: str) -> None:

@@ -65,7 +65,7 @@ def example_toml() -> str:
     lines = [
         "# Settings of recsys. Uncomment what you change; `recsys config` shows what is in effect.",
         "# The environment wins over this file: RECSYS_HOME, REDIS_URL, DATABASE_URL, RECSYS_API_KEY,",
-        "# and RECSYS_<SECTION>__<SETTING> for the rest, for example RECSYS_RETRIEVER__EPOCHS=3.",
+        "# RECSYS_LOG and RECSYS_<SECTION>__<SETTING> for the rest, for example RECSYS_RETRIEVER__EPOCHS=3.",
         "",
     ]
     sections = {

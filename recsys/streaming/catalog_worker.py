@@ -24,6 +24,7 @@ from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
 from recsys.instants import CLOCK_TOLERANCE, SECOND, to_micros
 from recsys.models.bundle_update import ItemChange
+from recsys.streaming.event_log_lines import log_dead_letters
 from recsys.streaming.sinks import OnlineWriter
 from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
@@ -198,6 +199,7 @@ class CatalogWorker:
         items, users, refused = self._merged(upserts)
         if poison or refused:
             self._deps.stream.put_aside([*poison, *refused], now)
+            log_dead_letters([*poison, *refused])
         if items or users:
             version = max(self._deps.log.last_version() + 1, now)
             self._deps.log.append(items, users, version)

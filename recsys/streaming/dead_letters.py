@@ -21,7 +21,7 @@ def letter_id(entry: Entry) -> str:
 
 def encode_dead_letter(entry: Entry, reason: str, at: int) -> bytes:
     """A letter as one line of JSON, followed by the entry's body as it came."""
-    head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason}
+    head = {"accepted_at": entry.accepted_at, "at": at, "reason": reason, "request_id": entry.request_id}
     return json.dumps(head).encode() + b"\n" + entry.body
 
 
@@ -34,7 +34,8 @@ def decode_dead_letter(name: str, value: bytes) -> DeadLetter:
     partition, _, offset = name.partition("-")
     line, _, body = value.partition(b"\n")
     head = json.loads(line)
-    entry = Entry(int(partition), int(offset), body, head["accepted_at"])
+    request_id = head.get("request_id", "")  # letters of an earlier version have none
+    entry = Entry(int(partition), int(offset), body, head["accepted_at"], request_id)
     return DeadLetter(name, entry, head["reason"], head["at"])
 
 
@@ -58,8 +59,12 @@ def retry_dead_letters(stream: EventStream, ids: Iterable[str], now: int) -> int
     ]
     for start in range(0, len(dead_letters), BATCH):
         batch = dead_letters[start : start + BATCH]
-        entries = [dead_letter.entry for dead_letter in batch]
-        stream.append([(right_partition(entry, stream.partitions), entry.body) for entry in entries], now)
+        by_request: dict[str, list[Entry]] = {}
+        for dead_letter in batch:
+            by_request.setdefault(dead_letter.entry.request_id, []).append(dead_letter.entry)
+        for request_id, entries in by_request.items():
+            rows = [(right_partition(entry, stream.partitions), entry.body) for entry in entries]
+            stream.append(rows, now, request_id)
         stream.drop(dead_letter.letter_id for dead_letter in batch)
     return len(dead_letters)
 

@@ -43,19 +43,26 @@ class ParsedEntries:
         accepted_at: (N,) microseconds at which each of them was accepted.
         id_hashes: (N,) int64 hashes of their ids.
         poison: entries that are not an event of a user of their partition, and why.
+        entries: (M,) those of the whole batch that are events; the one of an event is at its sequence, less
+            that of the first.
     """
 
     events: pa.Table
     accepted_at: IntArray
     id_hashes: IntArray
     poison: list[tuple[Entry, str]]
+    entries: Sequence[Entry] = ()
 
     def take(self, rows: BoolArray) -> "ParsedEntries":
         """The events at `rows` (N,)."""
         if rows.all():
             return self
         return ParsedEntries(
-            self.events.filter(pa.array(rows)), self.accepted_at[rows], self.id_hashes[rows], self.poison
+            self.events.filter(pa.array(rows)),
+            self.accepted_at[rows],
+            self.id_hashes[rows],
+            self.poison,
+            self.entries,
         )
 
 
@@ -76,7 +83,7 @@ def parse_entries(
         check_item: rejects events of unknown items.
     """
     events: list[UserEvent] = []
-    accepted: list[int] = []
+    kept: list[Entry] = []
     poison: list[tuple[Entry, str]] = []
     for entry in entries:
         try:
@@ -84,13 +91,12 @@ def parse_entries(
             if check_item is not None and (item := getattr(event, columns.ITEM_ID, None)) is not None:
                 check_item(item)
             events.append(event)
-            accepted.append(entry.accepted_at)
+            kept.append(entry)
         except (InvalidEventError, orjson.JSONDecodeError) as error:
             poison.append((entry, str(error)))
     table = _table(events, weights, sequence)
-    return ParsedEntries(
-        table, np.array(accepted, np.int64), event_id_hashes(table[columns.EVENT_ID]), poison
-    )
+    accepted = np.array([entry.accepted_at for entry in kept], np.int64)
+    return ParsedEntries(table, accepted, event_id_hashes(table[columns.EVENT_ID]), poison, kept)
 
 
 def event_id_hashes(ids: Any) -> IntArray:

@@ -53,16 +53,19 @@ class Runner:
         is_current: Callable[[], bool],
         clock: Callable[[], float],
         catalog: Callable[[], CatalogTask] | None = None,
+        report: Callable[[frozenset[int], int], None] = lambda partitions, entries: None,
     ) -> None:
         """Args:
         partitions: of users; the one after them is the catalog's.
         is_current: whether the shop is still the one that the worker began with; asked at times.
         clock: seconds, of any origin.
         catalog: makes what works on the catalog's partition.
+        report: told after each round which partitions it owns and how many entries it processed.
         """
         self._worker, self._ownership, self._partitions = worker, ownership, partitions
         self._is_current, self._clock = is_current, clock
         self._catalog = _CatalogThread(catalog)
+        self._report = report
         self._balance_at = 0.0
 
     def run(self, stop: Event) -> bool:
@@ -71,10 +74,12 @@ class Runner:
             while not stop.is_set():
                 if not self._balance():
                     return False
+                done = 0
                 if self._worker.partitions:
-                    self._worker.run_once(IDLE_SECONDS)
+                    done = self._worker.run_once(IDLE_SECONDS)
                 else:
                     stop.wait(IDLE_SECONDS)
+                self._report(self._ownership.owned, done)
             self._worker.close()
             return True
         finally:

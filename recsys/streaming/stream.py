@@ -19,12 +19,14 @@ class Entry:
         offset: above 0, larger than that of every earlier entry of the partition.
         body: the event as UTF-8 JSON, see `recsys.events.encode_event`.
         accepted_at: microseconds of the service's clock at which it was accepted.
+        request_id: of the HTTP request that brought it, for logs; empty where there was none.
     """
 
     partition: int
     offset: int
     body: bytes
     accepted_at: int
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class EventStream(Protocol):
         """
         ...
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
+    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
         """Adds (partition, body) rows; returns their offsets when all of them are durable.
 
         Raises:

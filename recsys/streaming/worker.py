@@ -30,6 +30,7 @@ from recsys.streaming.aggregate import (
 )
 from recsys.streaming.cleaning import NO_REJECTS
 from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unknown_items
+from recsys.streaming.event_log_lines import log_dead_letters, log_rejected
 from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
 from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
@@ -161,9 +162,11 @@ class Worker:
         parsed = parse_entries(entries, self._stream.partitions, rules.weights, sequence, rules.check_item)
         if parsed.poison:
             self._stream.put_aside(parsed.poison, now)
+            log_dead_letters(parsed.poison)
         new = parsed.take(~self._state.seen(parsed.id_hashes))
         users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
         result = self._aggregate(new, users, now)
+        log_rejected(result.rejected, parsed.entries, sequence)
         update = ItemUpdate(result.deltas, now)
         unknown = unknown_items(result.kept, rules.is_known)
         step = Step(

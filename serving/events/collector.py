@@ -84,11 +84,12 @@ class EventCollector:
         )
         self._visibility = Visibility(self._reached, self._pool.submit)
 
-    async def collect(self, body: bytes, lines: bool) -> Collected:
+    async def collect(self, body: bytes, lines: bool, request_id: str = "") -> Collected:
         """Accepts or refuses each event of `body`; those accepted are durable when this returns.
 
         Args:
             lines: the body is one JSON value a line.
+            request_id: goes along with each event, for the logs of workers.
 
         Raises:
             MalformedBodyError, RequestError: the body as a whole is not understood.
@@ -97,7 +98,8 @@ class EventCollector:
             TimeoutError: it took too long. After either, some events may be there: with ids of their own
                 they may be sent again.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._collect, body, lines)
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._pool, self._collect, body, lines, request_id)
         return await asyncio.wait_for(future, self._timeout)
 
     async def visible(self, token: Mapping[int, int]) -> bool:
@@ -135,16 +137,16 @@ class EventCollector:
         self._stream.close()
         self._progress.close()
 
-    def _collect(self, body: bytes, lines: bool) -> Collected:
+    def _collect(self, body: bytes, lines: bool, request_id: str) -> Collected:
         settings, now = self._settings, self._now()
         intake = accept_rows(
             read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex
         )
-        token = self._append(intake, now) if intake.rows else None
+        token = self._append(intake, now, request_id) if intake.rows else None
         self._metrics.collected(len(intake.rows), intake.refused)
         return Collected(len(intake.rows), intake.refused, token, intake.verdicts)
 
-    def _append(self, intake: Intake, now: datetime) -> str:
+    def _append(self, intake: Intake, now: datetime, request_id: str) -> str:
         partitions = [partition for partition, _ in intake.rows]
         try:
             self._backlog.check(partitions)
@@ -153,7 +155,7 @@ class EventCollector:
             raise
         accepted_at = to_micros(now)
         with self._metrics.append_seconds.time():
-            offsets = self._stream.call(lambda stream: stream.append(intake.rows, accepted_at))
+            offsets = self._stream.call(lambda stream: stream.append(intake.rows, accepted_at, request_id))
         return encode_token(offsets_of(zip(partitions, offsets, strict=True)))
 
     def _reached(self) -> Mapping[int, int]:

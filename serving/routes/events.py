@@ -32,5 +32,5 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
         until these events are visible.
         """
         lines = media_type_of(request.headers["Content-Type"]) == NDJSON
-        collected = await deployment.collector.collect(await request.body(), lines)
+        collected = await deployment.collector.collect(await request.body(), lines, request.state.request_id)
         return json_response(collected)

@@ -252,7 +252,7 @@ def test_the_demo_says_before_its_import_that_its_port_is_taken(
     monkeypatch.setattr(demo, "demo_folder", lambda paths: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("RECSYS_SERVING__PORT", str(server.getsockname()[1]))
-        assert "something answers already" in error_of("demo", "--no-serve")
+        assert "has the port. Stop it" in error_of("demo", "--no-serve")
     assert "the work has begun" in str(CliRunner().invoke(app, ["demo", "--no-serve"]).exception)
 
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli.app import app
-from recsys.cli.schedule import ScheduledJob, crontab_text, systemd_units
+from recsys.cli.schedule import ScheduledJob, crontab_text, service_unit, systemd_units
 from recsys.config import Settings
 from recsys.instants import utc_now
 
@@ -81,7 +81,9 @@ def test_compacting_before_a_training_at_midnight_is_the_evening_before(home: Pa
 
 def test_systemd_gets_a_service_and_a_timer_for_each_job(home: Path) -> None:
     units = run("--format", "systemd")
-    assert set(units) == {f"{name}.{kind}" for name in JOBS for kind in ("service", "timer")}
+    jobs = {f"{name}.{kind}" for name in JOBS for kind in ("service", "timer")}
+    assert set(units) == {"recsys.service", *jobs}
+    assert units == run("--systemd")
     assert "OnCalendar=*-*-* *:30:00" in units["recsys-features.timer"]
     assert "OnCalendar=*-*-* 03:00:00" in units["recsys-train.timer"]
     assert f'Environment="RECSYS_HOME={home}"' in units["recsys-train.service"]
@@ -97,15 +99,28 @@ def test_what_systemd_hands_to_the_shell_is_the_command(tmp_path: Path) -> None:
     assert words[2].replace("%%", "%").replace("$$", "$") == command
 
 
+def test_the_shop_runs_as_a_unit_that_is_restarted_drained_and_hardened(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "a home", root=tmp_path / "100%")
+    unit = service_unit(settings, Path("/opt/a shop/bin"))
+    lines = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+    assert shlex.split(lines["ExecStart"]) == ["/opt/a shop/bin/recsys", "start"]
+    assert lines["WorkingDirectory"] == f"{tmp_path}/100%%"
+    assert shlex.split(lines["Environment"]) == [f"RECSYS_HOME={tmp_path}/a home"]
+    assert lines["EnvironmentFile"] == f"-{tmp_path}/a home/recsys.env"
+    assert (lines["Restart"], lines["KillMode"]) == ("on-failure", "mixed")
+    assert int(lines["TimeoutStopSec"]) > 30  # what `recsys start` takes to drain
+    assert lines["NoNewPrivileges"] == "yes"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_itself_finds_nothing_wrong(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "units"
     result = CliRunner().invoke(app, ["schedule", "--format", "systemd", "--into", str(folder)])
     assert result.exit_code == 0
-    assert "systemctl --user enable --now recsys-features.timer" in result.stderr
+    assert "systemctl --user enable --now recsys.service recsys-features.timer" in result.stderr
     units = [str(path) for path in sorted(folder.iterdir())]
     done = subprocess.run(["systemd-analyze", "verify", "--user", *units], capture_output=True, text=True)
-    complaints = [line for line in done.stderr.splitlines() if "recsys-" in line]
+    complaints = [line for line in done.stderr.splitlines() if "recsys" in line]
     assert complaints == []
     for when in ("*-*-* *:30:00", "*-*-* 03:00:00"):
         subprocess.run(["systemd-analyze", "calendar", when], check=True, capture_output=True)

@@ -64,6 +64,27 @@ def test_a_thousand_rows_of_one_call_arrive_in_order(stream: EventStream) -> Non
     assert [entry.offset for entry in entries] == offsets
 
 
+def test_the_request_that_brought_entries_goes_along_into_dead_letters_and_back(stream: EventStream) -> None:
+    stream.append([(0, b"a"), (1, b"b")], NOW, "request-1")
+    stream.append([(0, b"c")], NOW)
+    entries = drained(stream.reader(EVERYTHING), 3)
+    assert {entry.body: entry.request_id for entry in entries} == {
+        b"a": "request-1",
+        b"b": "request-1",
+        b"c": "",
+    }
+    stream.put_aside([(entry, "bad") for entry in entries], NOW)
+    letters = {letter.entry.body: letter.entry for letter in stream.dead_letters()}
+    assert letters[b"a"] == next(entry for entry in entries if entry.body == b"a")
+    assert retry_dead_letters(stream, [], NOW) == 3
+    again = drained(stream.reader(EVERYTHING), 6)[3:]
+    assert {(entry.body, entry.request_id) for entry in again} <= {
+        (b"a", "request-1"),
+        (b"b", "request-1"),
+        (b"c", ""),
+    }
+
+
 def test_empty_odd_and_big_bodies_come_back_unchanged(stream: EventStream) -> None:
     texts = [b"", b"\x00\xff\r\n\n", bytes(range(256)) * 3600]  # the last has 921,600 bytes
     stream.append([(0, text) for text in texts], NOW)

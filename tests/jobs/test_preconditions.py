@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config import ServingSettings, Settings
+from recsys.config import Settings
 from recsys.errors import ArtifactNotFoundError, ConfigError, StoreUnavailableError
 from recsys.jobs.preconditions import (
     check_feature_repository,
@@ -117,13 +117,12 @@ def test_redis_that_does_not_answer_is_told(tmp_path: Path) -> None:
             check_online_store(Settings(root=ROOT, home=tmp_path, redis_url=url))
 
 
-def test_a_port_that_something_listens_at_is_named(tmp_path: Path) -> None:
+def test_a_port_that_something_listens_at_is_named_with_its_owner() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        settings = Settings(home=tmp_path, serving=ServingSettings(port=port))
-        with pytest.raises(StoreUnavailableError, match=rf":{port}.*RECSYS_SERVING__PORT"):
-            check_port_free(settings)
-    check_port_free(settings)
+        with pytest.raises(ConfigError, match=rf":{port}: process {os.getpid()} \(.*RECSYS_SERVING__PORT"):
+            check_port_free("127.0.0.1", port)
+    check_port_free("127.0.0.1", port)
 
 
 def test_packages_and_programs_that_lack_are_named() -> None:

@@ -13,7 +13,7 @@ import pytest
 from recsys import errors
 from recsys.addresses import is_loopback
 from recsys.funnel.recommender import Recommender
-from serving.deployment import require_key_beyond_loopback
+from recsys.jobs.preconditions import require_key_beyond_loopback
 from serving.errors import RESPONSES
 from serving.schemas.answers import SlateAnswer
 

@@ -1,5 +1,7 @@
 """The worker on fakes: what it makes of events, whatever fails in between."""
 
+import json
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +94,38 @@ def test_poison_is_put_aside_and_the_rest_goes_on(world: World) -> None:
     assert ["dance" in dead_letter.reason for dead_letter in world.stream.dead_letters()] == [False, True]
     assert world.online.rows["user_activity"]["ann"]["view_count_1d"] == 1
     assert world.state().counters()["poison"] == 2
+
+
+def test_what_is_not_processed_is_logged_with_the_request_that_brought_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    partition = partition_of("ann", PARTITIONS)
+    poison = json.dumps({"kind": "dance", "event_id": "e0", "secret": "of a client"}).encode()
+    ahead = json.dumps(world.event("view", "ann", "tea-1", ago=-3600)).encode()
+    good = json.dumps(world.event("view", "ann", "saw")).encode()
+    world.stream.append([(partition, poison), (partition, b"{")], world.clock.now, "request-1")
+    world.stream.append([(partition, ahead), (partition, good)], world.clock.now, "request-2")
+    with caplog.at_level(logging.INFO, "recsys.streaming"):
+        assert world.worker().run_once() == 4
+    assert caplog.messages == [
+        f"events: dead letter {partition}-1, see `recsys stream dlq list`; request request-1, event e0",
+        f"events: dead letter {partition}-2, see `recsys stream dlq list`; request request-1, event -",
+        "events: 1 rejected (future_time); request request-2, event e1",
+    ]
+    assert caplog.records[0].fields == {
+        "request_id": "request-1",
+        "event_ids": ["e0"],
+        "letter_id": f"{partition}-1",
+    }
+
+
+def test_a_flood_of_bad_events_is_a_few_lines(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    partition = partition_of("ann", PARTITIONS)
+    world.stream.append([(partition, b"{")] * 500, world.clock.now)
+    with caplog.at_level(logging.INFO, "recsys.streaming"):
+        world.worker().run_once()
+    assert len(caplog.messages) == 11
+    assert caplog.messages[-1] == "events: 490 more dead letters in this batch"
 
 
 def test_a_window_loses_its_days_at_midnight_without_an_event(world: World) -> None:

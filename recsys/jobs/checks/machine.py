@@ -12,6 +12,7 @@ from recsys.config import Settings
 from recsys.distribution import setup_command
 from recsys.home import OTHERS
 from recsys.jobs.checks.check import Check, missing, ok, warning
+from recsys.processes import port_owner
 
 _NEEDED_BYTES = 500_000_000
 _WISHED_BYTES = 5_000_000_000  # the demo's data, features, vectors and some bundles
@@ -105,7 +106,7 @@ def port(settings: Settings) -> Check:
         return ok("port", f"{host}:{number} is free")
     return warning(
         "port",
-        f"something answers at {host}:{number}",
+        f"{port_owner(number) or 'something'} answers at {host}:{number}",
         "stop it unless it is this service, or set RECSYS_SERVING__PORT",
     )
 

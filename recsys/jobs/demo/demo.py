@@ -105,7 +105,7 @@ def _check_before_demo(settings: Settings) -> None:
             f"{settings.paths.home} holds the shop {name!r}. Set RECSYS_HOME to another folder for the demo."
         )
     check_program("bentoml")
-    check_port_free(settings)
+    check_port_free(settings.serving.host, settings.serving.port)
     check_before_training(settings)
 
 

@@ -22,6 +22,7 @@ class DeadLetterRow:
     at: datetime
     reason: str
     body: str
+    request_id: str
 
     @classmethod
     def from_letter(cls, letter: DeadLetter) -> "DeadLetterRow":
@@ -32,6 +33,7 @@ class DeadLetterRow:
             from_micros(letter.at),
             letter.reason,
             letter.entry.body.decode("utf-8", "replace"),
+            letter.entry.request_id,
         )
 
     def to_json(self) -> JsonObject:
@@ -42,6 +44,7 @@ class DeadLetterRow:
             "at": self.at,
             "reason": self.reason,
             "body": self.body,
+            "request_id": self.request_id,
         }
 
 

@@ -1,5 +1,6 @@
 """A worker with everything it needs, put together; and again whenever Redis was away or the shop is new."""
 
+import atexit
 import gc
 import logging
 import time
@@ -11,8 +12,10 @@ from threading import Event, Thread
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.jobs.preconditions import check_home_writable
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
+from recsys.jobs.stream.work_log import WorkLog
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.event_lake import EventLake
@@ -52,8 +55,10 @@ def run_stream(settings: Settings, pinned: Collection[int], stop: Event) -> None
         pinned: partitions to own; none = a fair share of all.
 
     Raises:
+        ConfigError: the home cannot be written.
         StoreUnavailableError: the disk refuses. Nothing is lost: the next start goes on from here.
     """
+    check_home_writable(settings)
     attempt = 0
     while not stop.is_set():
         started = time.monotonic()
@@ -77,6 +82,7 @@ def _set_modules_aside() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
 def drain_stream(settings: Settings, pinned: Collection[int] = ()) -> DrainedStream:
@@ -133,6 +139,7 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
             is_current,
             time.monotonic,
             lambda: open_catalog_worker(settings),
+            WorkLog(stream.partitions, time.monotonic),
         )
 
 

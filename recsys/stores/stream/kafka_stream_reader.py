@@ -118,5 +118,6 @@ def _least(committed: int, young: Any) -> int:
 
 
 def _entry(message: Any) -> Entry:
-    instant = next((value for name, value in message.headers if name == "t"), b"0")
-    return Entry(message.partition, message.offset + 1, message.value or b"", int(instant))
+    headers = dict(message.headers)
+    instant, request_id = int(headers.get("t", b"0")), headers.get("r", b"").decode()
+    return Entry(message.partition, message.offset + 1, message.value or b"", instant, request_id)

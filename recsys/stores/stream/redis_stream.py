@@ -61,7 +61,7 @@ class RedisEventStream:
         """
         self._count.confirm(self.partitions)
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int) -> list[int]:
+    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
         """Adds rows, in one transaction: the server syncs its file once, however many they are.
 
         Raises:
@@ -70,9 +70,14 @@ class RedisEventStream:
         """
         if not rows:
             return []
-        instant = b"%d" % accepted_at
-        tail = b"\r\n$1\r\nt\r\n$%d\r\n%b\r\n" % (len(instant), instant)
-        commands = [self._heads[partition] + b"%d\r\n" % len(body) + body + tail for partition, body in rows]
+        fields = [(b"t", b"%d" % accepted_at)] + ([(b"r", request_id.encode())] if request_id else [])
+        words = b"*%d" % (5 + 2 * len(fields))
+        tail = b"\r\n" + b"".join(
+            b"$1\r\n%b\r\n$%d\r\n%b\r\n" % (name, len(value), value) for name, value in fields
+        )
+        commands = [
+            words + self._heads[partition] + b"%d\r\n" % len(body) + body + tail for partition, body in rows
+        ]
         self._count.confirm_once(self.partitions)
         with redis_errors(f"append {len(rows)} events", self._timeout):
             self._reject_while_full()
@@ -185,9 +190,9 @@ def _names_by_partition(rows: Sequence[tuple[int, bytes]], names: Sequence[bytes
 
 
 def _append_head(partition: int) -> bytes:
-    """An XADD command up to the length of its body."""
+    """An XADD command from behind its number of words up to the length of its body."""
     key = partition_key(partition)
-    return b"*7\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\nb\r\n$" % (len(key), key)
+    return b"\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\nb\r\n$" % (len(key), key)
 
 
 def _present(reply: Any) -> Any:

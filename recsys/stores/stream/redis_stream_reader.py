@@ -200,7 +200,8 @@ class RedisStreamReader:
 
 
 def _entry(partition: int, name: bytes, fields: list[bytes]) -> Entry:
-    if len(fields) == 4 and fields[0] == b"b" and fields[2] == b"t":
-        return Entry(partition, offset_of(name), fields[1], int(fields[3]))
+    if fields[0] == b"b" and fields[2:3] == [b"t"]:
+        request_id = fields[5].decode() if fields[4:5] == [b"r"] else ""
+        return Entry(partition, offset_of(name), fields[1], int(fields[3]), request_id)
     # Not written by us: its fields as they are, which cannot be parsed and become a dead letter.
     return Entry(partition, offset_of(name), b" ".join(fields), 0)

@@ -17,16 +17,14 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.arrays import BoolArray, IntArray
-from recsys.errors import StoreUnavailableError
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
-from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
 from recsys.stores.stream.event_blobs import decode_events, encode_events
+from recsys.stores.stream.state_errors import BUSY_SECONDS, state_errors
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
-BUSY_SECONDS = 30.0
 QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
 SLICES = 64  # parts in which old event ids are forgotten, so that no worker waits for it
 MINUTES_KEPT = 60
@@ -43,7 +41,7 @@ class SqliteStreamState:
         self._folder = folder
         self._written: list[int] = []
         self._slice = 0
-        with _disk("open", folder):
+        with state_errors("open", folder / STATE_FILE):
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
@@ -58,7 +56,7 @@ class SqliteStreamState:
 
     def epoch(self) -> str | None:
         """Names the data that the state was begun with; None = there is none yet, or it is paused."""
-        with _disk("read", self._folder):
+        with state_errors("read", self._folder / STATE_FILE):
             found = self._meta("epoch")
         return None if found is None else str(found)
 
@@ -228,7 +226,7 @@ class SqliteStreamState:
 
     def unknown_items(self) -> tuple[str, ...]:
         """Ids of the last items that events were about and the catalog did not know, the latest first."""
-        with _disk("read", self._folder):
+        with state_errors("read", self._folder / STATE_FILE):
             return _split(self._meta("unknown_items") or "")
 
     def rate(self, now: int) -> float:
@@ -244,7 +242,7 @@ class SqliteStreamState:
 
     def close(self) -> None:
         """Notes what was `written` and closes the file."""
-        with _disk("close", self._folder):
+        with state_errors("close", self._folder / STATE_FILE):
             if self._written:
                 with self._transaction("close"):
                     self._forget_written()
@@ -255,7 +253,7 @@ class SqliteStreamState:
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[None]:
         # One transaction at a time: SQLite alone would look again only after up to 100 ms.
-        with _disk(operation, self._folder), wait_for_lock(self._folder / "state.lock"):
+        with state_errors(operation, self._folder / STATE_FILE), wait_for_lock(self._folder / "state.lock"):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -266,7 +264,7 @@ class SqliteStreamState:
                 raise
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        with _disk("read", self._folder):
+        with state_errors("read", self._folder / STATE_FILE):
             return self._db.execute(query, values).fetchall()
 
     def _in(self, query: str, values: Collection[Any]) -> list[Any]:
@@ -311,32 +309,6 @@ class SqliteStreamState:
     def _forget_written(self) -> None:
         self._db.executemany("DELETE FROM pending WHERE batch = ?", ((each,) for each in self._written))
         self._written.clear()
-
-
-@contextmanager
-def _disk(operation: str, folder: Path) -> Iterator[None]:
-    """SQLite's errors as ours; a violated constraint is for the caller."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise
-    except (sqlite3.Error, OSError) as error:
-        raise StoreUnavailableError(
-            "stream state",
-            f"{operation} {folder / STATE_FILE} ({error})",
-            BUSY_SECONDS if "locked" in str(error) else 0.0,
-            _remedy(str(error), folder),
-        ) from error
-
-
-def _remedy(message: str, folder: Path) -> str:
-    if is_damaged(message):
-        return (
-            f"The file is damaged. End the workers, delete {folder / STATE_FILE}* and start them again: they "
-            "make it anew from the event lake and the stream, and nothing is lost."
-        )
-    remedy = sqlite_remedy(message) or "Look at the disk and the rights of the folder."
-    return f"{remedy} Then start the worker again; nothing is lost."
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:

@@ -44,6 +44,7 @@ def test_an_accepted_event_is_in_the_stream_and_its_token_names_where(shop) -> N
     assert stored(shop) == [parse_event(VIEW)]
     (entry,) = shop.stream.logs[partition]
     assert entry.accepted_at == to_micros(NOW)
+    assert entry.request_id == answer.headers["X-Request-ID"]
 
 
 def test_each_row_has_its_own_verdict(shop) -> None:

@@ -120,6 +120,22 @@ def test_a_port_that_someone_else_took_is_left_alone(settings: Settings) -> None
         assert redis_server.start_server(settings).address != f"127.0.0.1:{port}"
 
 
+def test_a_server_that_cannot_start_keeps_its_address_for_the_clients_that_wait(settings: Settings) -> None:
+    redis_server.start_server(settings)
+    address = (settings.paths.redis / "server.json").read_text()
+    redis_server.stop_server(settings)
+    files = settings.paths.redis / "appendonlydir"
+    manifest = next(files.glob("*.manifest"))
+    kept = manifest.read_text()
+    manifest.write_text("not a manifest\n")
+    with pytest.raises(StoreUnavailableError, match="Its log ends"):
+        redis_server.start_server(settings)
+    assert (settings.paths.redis / "server.json").read_text() == address
+    manifest.write_text(kept)
+    assert redis_server.start_server(settings).running
+    assert (settings.paths.redis / "server.json").read_text() == address
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"port": "x"}', '{"port": 1, "password": "p"}'])
 def test_a_stale_or_torn_server_file_does_no_harm(settings: Settings, content: str) -> None:
     settings.paths.redis.mkdir(parents=True)

@@ -1,0 +1,1 @@
+"""`recsys start`: store, stream workers and service under one supervisor."""

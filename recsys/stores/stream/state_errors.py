@@ -1,0 +1,39 @@
+"""Errors of the stream's state file as ours, with what helps."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recsys.errors import StoreUnavailableError
+from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
+
+BUSY_SECONDS = 30.0  # that a connection waits for another one to commit
+
+
+@contextmanager
+def state_errors(operation: str, file: Path) -> Iterator[None]:
+    """Tells SQLite's errors as ours; a violated constraint is for the caller.
+
+    Raises:
+        StoreUnavailableError: the file cannot be read or written, or is damaged.
+    """
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        seconds = BUSY_SECONDS if "locked" in str(error) else 0.0
+        raise StoreUnavailableError(
+            "stream state", f"{operation} {file} ({error})", seconds, _remedy(str(error), file)
+        ) from error
+
+
+def _remedy(message: str, file: Path) -> str:
+    if is_damaged(message):
+        return (
+            f"The file is damaged. End the workers, delete {file}* and start them again: they make it anew "
+            "from the event lake and the stream, and nothing is lost."
+        )
+    remedy = sqlite_remedy(message) or "Look at the disk and the rights of the folder."
+    return f"{remedy} Then start the worker again; nothing is lost."

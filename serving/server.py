@@ -1,0 +1,42 @@
+"""The HTTP server of `recsys start`: the one place where uvicorn is configured.
+
+`bentoml serve` configures its own uvicorn; what holds for both ways of serving is in the application.
+"""
+
+import signal
+import socket
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from recsys.config import ServingSettings
+from serving.connections import bounded_protocol
+
+DRAIN_SECONDS = 20  # for requests in flight; `recsys start` gives a process 25 s
+
+
+def run_server(settings: ServingSettings, app: ASGIApp, listener: socket.socket) -> None:
+    """Serves `app` on `listener`, an open socket, until SIGTERM or SIGINT; completes what is in flight."""
+    # uvicorn sends itself the signal again once it has drained; the caller still has things to close then.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: None)
+    uvicorn.Server(server_config(settings, app)).run(sockets=[listener])
+
+
+def server_config(settings: ServingSettings, app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves `app`."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=cast(Any, bounded_protocol(settings)),  # uvicorn takes what makes a protocol, too
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # uvicorn's has the query string in it, and so ids of users
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
