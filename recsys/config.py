@@ -230,6 +230,20 @@ class StreamSettings(Section):
     wait_for_token_seconds: float = Field(0.5, ge=0, description="a recommendation waits that long at most")
 
 
+class HealthSettings(Section):
+    """From when on the service and `recsys doctor` call something a problem."""
+
+    check_seconds: float = Field(5.0, gt=0, description="how often a service looks")
+    log_seconds: float = Field(600.0, gt=0, description="how often a problem that stays is logged")
+    schedule_seconds: float = Field(3600.0, gt=0, description="of materialization; twice it without one")
+    data_days: float | None = Field(None, gt=0, description="newest event's age; null = longest window")
+    cold_requests: int = Field(1000, ge=1, description="requests with a user id that are looked back at")
+    cold_share: float = Field(0.5, gt=0, le=1, description="of them that are cold starts")
+    unknown_share: float = Field(0.05, gt=0, le=1, description="of ten minutes' events, about unknown items")
+    lag_seconds: float = Field(60.0, gt=0, description="that an accepted event waits to be visible")
+    worker_seconds: float = Field(60.0, gt=0, description="without a sign of life of a stream worker")
+
+
 class Settings(Section):
     """All settings of one shop on one machine."""
 
@@ -252,6 +266,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
+    health: HealthSettings = HealthSettings()
     import_: ImportSettings = Field(ImportSettings(), alias="import")  # `import` is a word of Python
 
     @property

@@ -10,7 +10,7 @@ from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recsys.addresses import is_loopback
+from serving.access import rejection
 from serving.deployment import Deployment
 from serving.errors import error_response
 
@@ -89,10 +89,10 @@ class GuardMiddleware:
         if scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
             await self._app(scope, receive, send)
             return
-        rejection = self._unauthorised(scope, headers)
-        if rejection is not None:
+        refused = rejection(self._deployment, scope)
+        if refused is not None:
             asks = {"WWW-Authenticate": "Bearer"}
-            response = error_response(401, rejection[0], request_id, remedy=rejection[1], headers=asks)
+            response = error_response(401, refused[0], request_id, remedy=refused[1], headers=asks)
             await response(scope, receive, send)
             return
         limit = self._deployment.settings.max_concurrency
@@ -103,21 +103,6 @@ class GuardMiddleware:
         body = await self._body(scope, headers, receive, send, request_id)
         if body is not None:
             await self._app(scope, _replay(body, receive), send)
-
-    def _unauthorised(self, scope: Scope, headers: Headers) -> tuple[str, str] | None:
-        """What is wrong with the caller's key and the remedy; None if nothing is."""
-        deployment = self._deployment
-        if deployment.api_key is None:
-            server = scope.get("server")  # (host, port); a Unix socket has no port
-            if server is None or server[1] is None or is_loopback(server[0]) or server[0] == "testserver":
-                return None
-            return "the service has no API key and answers this machine only", "Set RECSYS_API_KEY."
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        given = headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None)
-        if deployment.accepts_key(given):
-            return None
-        problem = "the API key is wrong" if given else "an API key is needed"
-        return problem, "Send it as X-API-Key, or as Authorization: Bearer."
 
     async def _body(
         self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str

@@ -132,7 +132,7 @@ class Recommender:
             at=now,
             items=slate_items(self.bundle, chosen, profile, request.language),
             candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (user, rows), now),
+            features=feature_status(columns.RANKING_SERVICE, (user, rows)),
             cold_start=not known and not away,
             degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
@@ -157,7 +157,7 @@ class Recommender:
             at=now,
             items=slate_items(self.bundle, best, unknown, request.language),
             candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (rows,), now),
+            features=feature_status(columns.RANKING_SERVICE, (rows,)),
             cold_start=False,
             degraded=() if complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )

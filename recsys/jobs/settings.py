@@ -27,6 +27,7 @@ _PLACEHOLDERS = {
     "api_key": "a long random text",
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
+    "health.data_days": 90.0,
 }
 
 

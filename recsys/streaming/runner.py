@@ -53,16 +53,19 @@ class Runner:
         is_current: Callable[[], bool],
         clock: Callable[[], float],
         catalog: Callable[[], CatalogTask] | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
         partitions: of users; the one after them is the catalog's.
         is_current: whether the shop is still the one that the worker began with; asked at times.
         clock: seconds, of any origin.
         catalog: makes what works on the catalog's partition.
+        beat: says that this worker is alive; called at each look at who else works.
         """
         self._worker, self._ownership, self._partitions = worker, ownership, partitions
         self._is_current, self._clock = is_current, clock
         self._catalog = _CatalogThread(catalog)
+        self._beat = beat
         self._balance_at = 0.0
 
     def run(self, stop: Event) -> bool:
@@ -101,6 +104,7 @@ class Runner:
         self._share()
         if self._partitions in self._ownership.owned:
             self._catalog.start()
+        self._beat()
         return not self._worker.outdated
 
     def _share(self) -> None:
@@ -128,7 +132,7 @@ class _CatalogThread:
     def start(self) -> None:
         if self._error is not None:
             raise self._error
-        if self._make is not None and self._thread is None:
+        if self._make is not None and (self._thread is None or not self._thread.is_alive()):
             self._stop.clear()
             self._thread = Thread(target=self._run, name="catalog", daemon=True)
             self._thread.start()
@@ -150,5 +154,8 @@ class _CatalogThread:
         assert self._make is not None
         try:
             self._make().run(self._stop)
-        except Exception as error:
+        except BaseException as error:
+            # One that would end the thread alone, as SystemExit, is an error of the worker too.
+            if not isinstance(error, Exception):
+                error = RuntimeError(f"the catalog's task ended by {error!r}")
             self._error = error

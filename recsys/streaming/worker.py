@@ -188,6 +188,7 @@ class Worker:
         self._publish(committed, result.rows, update)
         visible = self._clock()
         self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
+        self._out.progress.count(len(entries), sum(unknown.values()))
 
     def _aggregate(self, parsed: ParsedEntries, users: Mapping[str, UserState], now: int) -> Aggregated:
         return aggregate(

@@ -4,12 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
-from threading import Event, Thread
 
 import redis
 
+from recsys.background_task import BackgroundTask
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
+from recsys.errors import ConfigError, RecsysError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.instants import to_micros, utc_now
 from recsys.retrieval.popularity import live_popularity
@@ -58,6 +58,9 @@ class CatalogWatch:
         changes: what came after a version, with vectors of an encoder; see `CatalogFeed.since`.
         scores: the most popular items, see `PopularityFeed.top`.
         now: the clock.
+
+    Attributes:
+        tasks: the looking, which outlives whatever goes wrong; empty until `start`.
     """
 
     def __init__(
@@ -70,8 +73,7 @@ class CatalogWatch:
         self._scores = scores
         self._now = now
         self._away = False
-        self._stop = Event()
-        self._thread: Thread | None = None
+        self.tasks: tuple[BackgroundTask, ...] = ()
 
     def apply_changes(self, recommender: Recommender) -> Recommender:
         """`recommender` with all that has changed since what it knows; itself if that cannot be read."""
@@ -83,7 +85,7 @@ class CatalogWatch:
                     self._away = False
                     return recommender
                 recommender = recommender.with_changes(found.items, found.version)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
             return recommender
 
@@ -91,7 +93,7 @@ class CatalogWatch:
         """`recommender` with the popularity of now; itself where nothing is known of it."""
         try:
             scores = self._scores(POPULAR)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
             return recommender
         if not scores:
@@ -104,30 +106,28 @@ class CatalogWatch:
         return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
 
     def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
-        """Looks every `seconds` from now on, in a thread of its own."""
-        self._thread = Thread(
-            target=self._run, args=(watch, seconds, popularity_seconds), name="live-catalog", daemon=True
-        )
-        self._thread.start()
+        """Looks every `seconds` from now on, and for popularity less often, in a thread of its own."""
+        popularity = BackgroundTask("popularity feed", lambda: watch.revise(self.apply_popularity))
+        due_at = float("-inf")
+
+        def look() -> None:
+            nonlocal due_at
+            if time.monotonic() >= due_at:
+                popularity.attempt()
+                due_at = time.monotonic() + popularity_seconds
+            watch.revise(self.apply_changes)
+
+        # One thread for both: two revisions at a time would undo each other.
+        catalog = BackgroundTask("catalog watch", look)
+        self.tasks = (catalog, popularity)
+        catalog.start(seconds, at_once=False)
 
     def stop(self) -> None:
         """Ends the thread; what serves stays."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        for task in self.tasks:
+            task.stop()
 
-    def _run(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
-        popular_at = time.monotonic()
-        while not self._stop.wait(seconds):
-            try:
-                watch.revise(self.apply_changes)
-                if time.monotonic() >= popular_at:
-                    watch.revise(self.apply_popularity)
-                    popular_at = time.monotonic() + popularity_seconds
-            except Exception:  # the thread must live: whatever it was may pass
-                log.exception("looking for changes of the catalog failed")
-
-    def _log_away(self, error: StoreUnavailableError) -> None:
+    def _log_away(self, error: RecsysError) -> None:
         """Logs a store that is away once, not every second."""
         if not self._away:
             log.warning(PROBLEM, error)

@@ -1,14 +1,18 @@
 """The routes for who runs the service: health, metrics, and the page that shows it at work."""
 
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
+from recsys.health.problems import NO_BUNDLE
+from serving.access import may_see_details
 from serving.deployment import Deployment
+from serving.errors import error_response
 from serving.metrics import CONTENT_TYPE
 from serving.responses import json_response
-from serving.schemas.answers import HealthAnswer
+from serving.schemas.answers import HealthAnswer, LivenessAnswer
 
 PAGE = Path(__file__).parents[1] / "web" / "index.html"
 # The page is one file: nothing is loaded from anywhere, and it talks to this service only.
@@ -21,17 +25,26 @@ PAGE_POLICY = (
 def add_operations(app: FastAPI, deployment: Deployment) -> None:
     """Adds GET /livez, /readyz, /metrics and /."""
 
-    @app.get("/livez", response_model=HealthAnswer, tags=["operations"])
+    @app.get("/livez", response_model=LivenessAnswer, tags=["operations"])
     async def livez() -> Response:
         """Whether the process runs."""
         return json_response({"status": "ok", "bundle_id": None})
 
     @app.get("/readyz", response_model=HealthAnswer, tags=["operations"])
-    async def readyz() -> Response:
-        """Whether a bundle is in service; 503 says what is missing."""
-        manifest = deployment.bundles.recommender().bundle.manifest
-        answer = {"status": "ok", "bundle_id": manifest.bundle_id}
-        return json_response(answer | ({"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}))
+    async def readyz(request: Request) -> Response:
+        """Whether useful answers can be given, and what is wrong. 503 where none can."""
+        shown = may_see_details(deployment, request.scope)
+        serving, problems = deployment.bundles.current, deployment.health.current_problems()
+        if serving is None:
+            message = deployment.bundles.problem if shown else NO_BUNDLE.meaning
+            return error_response(503, message, request.state.request_id, code=NO_BUNDLE.code, retry=True)
+        codes = [problem.code for problem in problems if not problem.kind.stops]
+        answer: dict[str, Any] = {"status": "ok", "bundle_id": None, "problems": codes}
+        if shown:
+            manifest, details = serving.bundle.manifest, [problem.to_json() for problem in problems]
+            answer |= {"bundle_id": manifest.bundle_id, "details": details}
+            answer |= {"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}
+        return json_response(answer)
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:

@@ -72,11 +72,32 @@ class HistoryAnswer(BaseModel):
     entries: list[HistoryEntryAnswer]  # type: ignore[valid-type]
 
 
+class LivenessAnswer(BaseModel):
+    """That the process runs; nothing else is looked at."""
+
+    status: Literal["ok"]
+    bundle_id: None = None
+
+
+class ProblemAnswer(BaseModel):
+    """Something that is wrong, the values that tell it, and what to do."""
+
+    code: str
+    message: str
+    detail: str
+    remedy: str
+
+
 class HealthAnswer(BaseModel):
-    """That the service lives, which bundle serves, and why it has no ranker where it has none."""
+    """That useful answers are given, and what is wrong all the same.
+
+    Without the key, where one is set, it has the codes of the problems alone.
+    """
 
     status: Literal["ok"]
     bundle_id: str | None = None
+    problems: list[str]
+    details: list[ProblemAnswer] | None = None
     no_ranker: str | None = None
 
 
