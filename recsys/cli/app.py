@@ -13,6 +13,7 @@ from recsys.cli.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.models import models
+from recsys.cli.monitoring import monitoring
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
@@ -61,6 +62,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 server.register(app)
 app.command()(doctor)
+app.command()(monitoring)
 app.command()(config)
 app.command()(demo)
 
