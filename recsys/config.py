@@ -10,20 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
-from recsys.logs import LogFormat
+from recsys.service_settings import HealthSettings, LogSettings, ServingSettings, StreamSettings
+from recsys.settings_section import Section
 from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
-
-
-class Section(BaseModel):
-    """A frozen group of settings that rejects names it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ShopSettings(Section):
@@ -172,43 +167,6 @@ class EvaluationSettings(Section):
     seed: int = 0
 
 
-class ServingSettings(Section):
-    """The HTTP service."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(3000, ge=1, le=65535)
-    candidates: int = Field(500, ge=1)
-    max_body_bytes: int = Field(1_000_000, ge=1)
-    feature_timeout_seconds: float = Field(0.2, gt=0)
-    reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
-    live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
-    popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
-    threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
-    workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
-    max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
-    timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
-    batch_timeout_seconds: float = Field(
-        10.0, gt=0, description="for a whole batch; rows that are not answered by then get an error"
-    )
-    feature_retry_seconds: float = Field(1.0, gt=0, description="pause after Redis failed to answer")
-    diversity: float = Field(0.1, ge=0, le=1, description="0 = by score alone")
-    cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
-    allowed_hosts: tuple[str, ...] = Field((), description="names besides this machine's own: of a proxy")
-    connections: int = Field(256, ge=1, description="at a time; the idle and half-sent are closed first")
-    connections_per_address: int = Field(32, ge=1, description="of one client, or one /64 of IPv6")
-    trusted_proxies: tuple[str, ...] = Field((), description="addresses that may have all connections")
-    header_seconds: float = Field(10.0, gt=0, description="until a request's headers are there; later: 408")
-    header_bytes: int = Field(16_384, ge=1024, description="of a request's line and headers; more get 431")
-    header_count: int = Field(100, ge=1, description="headers of a request; more get 431")
-    body_seconds: float = Field(30.0, gt=0, description="until a request's body is there; later: 408")
-    slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
-    slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
-    snapshot_share: float = Field(
-        0.01, ge=0, le=1, description="of recommendations whose features are logged"
-    )
-    snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
-
-
 class ImportSettings(Section):
     """Which files a shop has, and what of them is too large to be believed."""
 
@@ -222,30 +180,6 @@ class ImportSettings(Section):
     )
     most_unpacked_ratio: int = Field(
         200, ge=1, description="a file that unpacks to more times its size, and over 64 MiB, is refused"
-    )
-
-
-class StreamSettings(Section):
-    """Events in real time: the transport, the workers and what they promise."""
-
-    transport: Literal["redis", "kafka"] = "redis"
-    kafka_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port]")
-    partitions: int = Field(8, ge=1, le=1024, description="of users; `recsys stream repartition` changes it")
-    batch_events: int = Field(2000, ge=1, description="events that a worker processes at a time, at most")
-    wait_seconds: float = Field(0.005, gt=0, description="what a worker waits for company of a first event")
-    flush_seconds: float = Field(2.0, gt=0, description="how often the event lake gets a worker's events")
-    lateness_days: float = Field(7.0, ge=0, le=90, description="later events reach the lake only")
-    max_lag: int = Field(100_000, ge=1, description="events waiting from which the service answers 429")
-    keep_seconds: float = Field(86_400, ge=0, description="how long processed events stay in the stream")
-    wait_for_token_seconds: float = Field(0.5, ge=0, description="a recommendation waits that long at most")
-
-
-class LogSettings(Section):
-    """What is told on stderr, and how."""
-
-    format: LogFormat = Field("text", description="`json` is one JSON object a line; RECSYS_LOG sets it too")
-    access: Literal["auto", "on", "off"] = Field(
-        "auto", description="a line a request; `auto` is on with `recsys start`, off with `bentoml serve`"
     )
 
 
@@ -272,6 +206,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
+    health: HealthSettings = HealthSettings()
     import_: ImportSettings = Field(ImportSettings(), alias="import")  # `import` is a word of Python
 
     @property

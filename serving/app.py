@@ -1,6 +1,5 @@
 """The application: its routes, its guard, and how it tells errors."""
 
-from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -60,12 +59,7 @@ def create_app(deployment: Deployment) -> FastAPI:
 
 def _add_errors(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
-        failure = failure_of(error)
-        if isinstance(error, RecsysError) and not request.state.details:
-            # Messages name paths, addresses and hashes. Health is open to all, what it found is not.
-            hidden, remedy = "the service cannot answer this", "Ask with the API key to see why."
-            failure = replace(failure, message=hidden, remedy=remedy)
-        return _answer(request, failure)
+        return _answer(request, failure_of(error))
 
     for kind in (RecsysError, RejectedError, TimeoutError):
         app.add_exception_handler(kind, known)

@@ -6,8 +6,8 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from recsys.config import ServingSettings
 from recsys.json_bounds import json_problem
+from recsys.service_settings import ServingSettings
 from serving.rejections import CLOSE, Rejection
 
 EVENTS_PATH = "/v1/events"

@@ -15,7 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from recsys.config import ServingSettings
+from recsys.service_settings import ServingSettings
 from serving.errors import error_response
 
 MAX_URL_BYTES = 8192

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from recsys.config import ServingSettings, Settings
+from recsys.config import Settings
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
@@ -23,13 +23,16 @@ from recsys.funnel.slate_log import SlateLog
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import utc_now
+from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
+from recsys.service_settings import ServingSettings
 from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
 from serving.events.collector import EventCollector
+from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch
 from serving.metrics import ServiceMetrics
@@ -47,7 +50,8 @@ class Deployment:
         api_key: None = none is asked for, which is allowed on the loopback interface only.
         pool: where answers are computed, with the settings' threads for torch and faiss.
         now: the clock.
-        collection: where events go.
+        collector: where events go.
+        health: what is wrong now.
     """
 
     settings: ServingSettings
@@ -58,6 +62,7 @@ class Deployment:
     pool: ThreadPoolExecutor
     now: Callable[[], datetime]
     collector: EventCollector
+    health: HealthWatch
 
     async def run(self, compute: Callable[[Recommender], T]) -> T:
         """What `compute` makes of the recommender that serves now, off the event loop.
@@ -92,6 +97,7 @@ class Deployment:
             slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
+        self.health.note_request(slate)
         return self._log_slate(slate)
 
     async def similar(self, request: SimilarRequest) -> Slate:
@@ -99,6 +105,7 @@ class Deployment:
         return self._log_slate(await self.run(lambda recommender: recommender.similar(request, self.now())))
 
     def _log_slate(self, slate: Slate) -> Slate:
+        slate = self.health.mark(slate)
         self.metrics.served(slate)
         self.slate_log.append(slate)
         return slate
@@ -138,9 +145,21 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     collector = open_collector(settings, metrics)
-    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector)
+    health = HealthWatch(
+        settings.health,
+        HomeObserver(settings),
+        Watched(
+            watch,
+            (slates, snapshots),
+            lambda: (watch.task, *catalog.tasks, *collector.tasks, slates.task, snapshots.task),
+        ),
+        metrics.health,
+    )
+    health.start()
+    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector, health)
 
     def close() -> None:
+        health.stop()
         catalog.stop()
         watch.stop()
         collector.close()

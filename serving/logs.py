@@ -5,8 +5,8 @@ import sys
 
 from asgi_correlation_id import CorrelationIdFilter
 
-from recsys.config import LogSettings
 from recsys.logs import log_formatter
+from recsys.service_settings import LogSettings
 
 access_log = logging.getLogger("recsys.access")
 _FOREIGN = ("", "bentoml", "uvicorn", "uvicorn.error", "circus")

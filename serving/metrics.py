@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from recsys.funnel.slate import Slate
 from serving.events.metrics import StreamMetrics
+from serving.health.metrics import HealthMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -48,7 +49,7 @@ class ServiceMetrics:
         )
         self.freshness = Histogram(
             "recsys_feature_age_seconds",
-            "Age of the oldest feature row used for a slate",
+            "How far the features of a slate lagged behind what an import or the stream had accepted",
             buckets=_FRESHNESS,
             registry=registry,
         )
@@ -58,6 +59,7 @@ class ServiceMetrics:
         self.swaps = Counter("recsys_bundle_swaps_total", "Bundles taken into service", registry=registry)
         self.refused = Counter("recsys_bundles_refused_total", "Promoted bundles refused", registry=registry)
         self.stream = StreamMetrics(registry)
+        self.health = HealthMetrics(registry)
 
     def served(self, slate: Slate) -> None:
         """Counts one slate."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from recsys.config import ServingSettings
+from recsys.service_settings import ServingSettings
 from serving.connections import bounded_protocol
 
 DRAIN_SECONDS = 20  # for requests in flight; `recsys start` gives a process 25 s

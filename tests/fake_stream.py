@@ -114,6 +114,7 @@ class FakeProgress:
     def __init__(self) -> None:
         self.visible: dict[int, int] = {}
         self.waited: list[int] = []
+        self.counts = (0, 0)
         self.away = False
 
     def reached(self, partitions: Iterable[int]) -> dict[int, int]:
@@ -125,6 +126,14 @@ class FakeProgress:
         for partition, offset in offsets.items():
             self.visible[partition] = max(offset, self.visible.get(partition, 0))
         self.waited += waited_micros
+
+    def count(self, received: int, unknown: int) -> None:
+        self._answer("count")
+        self.counts = (self.counts[0] + received, self.counts[1] + unknown)
+
+    def counted(self) -> tuple[int, int]:
+        self._answer("counted")
+        return self.counts
 
     def _answer(self, operation: str) -> None:
         if self.away:

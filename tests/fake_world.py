@@ -257,6 +257,9 @@ class Clock:
 class KeptSlates:
     """A SlateLog in memory."""
 
+    name = "slates"
+    dropped = 0
+
     def __init__(self) -> None:
         self.slates: list[Any] = []
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from recsys.config import Section
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import parse_mapping
 from recsys.jobs.data.check import check_files
 from recsys.jobs.data.import_shop import import_files
 from recsys.jobs.data.report import rejected_rows
+from recsys.settings_section import Section
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "mapping.md").read_text("utf-8")

@@ -17,6 +17,7 @@ from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.init import init
 from recsys.cli.models import models
+from recsys.cli.monitoring import monitoring
 from recsys.cli.options import Log, log_format
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
@@ -88,6 +89,7 @@ recommend.register(app)
 server.register(app)
 app.command()(backup)
 app.command()(doctor)
+app.command()(monitoring)
 app.command()(config)
 app.command()(demo)
 

@@ -24,6 +24,8 @@ LONGEST_WINDOW = max(columns.WINDOW_DAYS)
 RATE_DAYS = 30  # click rate and conversion
 TREND_DAYS = 7  # trend: this many of the last RATE_DAYS
 PROFILE_DAYS = 90  # average price, active days, favourite categories
+# From when on an event changes no count any more.
+LONGEST_DAYS = max(LONGEST_WINDOW, RATE_DAYS, TREND_DAYS, PROFILE_DAYS)
 
 Days = TypeVar("Days", int, IntArray)
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray
-from recsys.config import ServingSettings
 from recsys.funnel.candidates import SOURCES, CandidateContext, Candidates, CandidateSources, ItemSources
 from recsys.funnel.catalog import Catalog, prices_now
 from recsys.funnel.online_features import FeatureRows, Profile, concatenate_rows
@@ -33,6 +32,7 @@ from recsys.instants import from_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import FUSION, NO_HISTORY, RANKER, first_stage_scores, kind_of
 from recsys.models.signals import SIGNALS
+from recsys.service_settings import ServingSettings
 
 
 @dataclass(frozen=True)

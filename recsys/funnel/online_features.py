@@ -12,12 +12,9 @@ import numpy.typing as npt
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories, Vocabulary, histories_from_features
-from recsys.errors import StoreUnavailableError
+from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.funnel.slate import FeatureStatus, ViewStatus
 from recsys.instants import from_micros
-
-# A view of the catalog is as old as the item: that says nothing about the pipeline.
-CHANGES_WITH_EVENTS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
 
 _NO_NUMBER = np.zeros(1, np.int64)
 _NO_LIST = np.empty(1, object)
@@ -159,14 +156,22 @@ class CircuitBreaker:
         try:
             rows = read()
         except StoreUnavailableError as error:
-            with self._lock:
-                self._failure = error
-                self._retry_at = self._clock() + self._retry_seconds
+            self._note(error)
             raise
+        except ConfigError as error:
+            # A server that is another shop's is as good as none: what needs no features is answered.
+            failure = StoreUnavailableError("online store", "read rows", 0.0, str(error))
+            self._note(failure)
+            raise failure from error
         if self._failure is not None:
             with self._lock:
                 self._failure = None
         return rows
+
+    def _note(self, failure: StoreUnavailableError) -> None:
+        with self._lock:
+            self._failure = failure
+            self._retry_at = self._clock() + self._retry_seconds
 
 
 @dataclass(frozen=True)
@@ -226,14 +231,13 @@ class Profile:
         return int(self.histories.kinds[0, place]), int(self.histories.at_seconds[0, place])
 
 
-def feature_status(service: str, parts: tuple[FeatureRows | None, ...], now: datetime) -> FeatureStatus:
-    """The status of all views in `parts`; a part that was not read is None."""
+def feature_status(service: str, parts: tuple[FeatureRows | None, ...]) -> FeatureStatus:
+    """The status of all views in `parts`; a part that was not read is None.
+
+    How far the online store lags behind is not to be seen in its rows: who serves adds it.
+    """
     views = {view: _view_status(part, view) for part in parts if part is not None for view in part.event_at}
-    oldest = [
-        status.oldest_at for view in CHANGES_WITH_EVENTS if (status := views.get(view)) and status.oldest_at
-    ]
-    age = (now - min(oldest)).total_seconds() if oldest else None
-    return FeatureStatus(service, age, views)
+    return FeatureStatus(service, None, views)
 
 
 def _view_status(part: FeatureRows, view: str) -> ViewStatus:

@@ -10,7 +10,6 @@ import numpy as np
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.catalog import stable_key
-from recsys.config import ServingSettings
 from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.candidates import CandidateContext, CandidateSources
@@ -41,6 +40,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.orders import SIMILAR, kind_of
 from recsys.models.signals import UserSignals
+from recsys.service_settings import ServingSettings
 
 
 class Recommender:
@@ -154,7 +154,7 @@ class Recommender:
             at=now,
             items=slate_items(self.bundle, chosen, profile, request.language),
             candidates=len(order),
-            features=feature_status(columns.RANKING_SERVICE, (user, filled.rows), now),
+            features=feature_status(columns.RANKING_SERVICE, (user, filled.rows)),
             cold_start=not known and not away,
             degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
@@ -181,7 +181,7 @@ class Recommender:
             at=now,
             items=slate_items(self.bundle, best, unknown, request.language),
             candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (filled.rows,), now),
+            features=feature_status(columns.RANKING_SERVICE, (filled.rows,)),
             cold_start=False,
             degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )

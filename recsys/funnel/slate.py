@@ -66,11 +66,14 @@ class FeatureStatus:
     """How fresh the online features of an answer were.
 
     Attributes:
-        freshness_seconds: of all views that change with events.
+        freshness_seconds: how long the oldest of what an import or the stream has accepted waits to be
+            online, 0 where nothing waits; None where that is not known.
     """
 
     service: str = field(metadata={"description": "Feast's FeatureService that the features are of"})
-    freshness_seconds: float | None = field(metadata={"description": "age of the oldest row used"})
+    freshness_seconds: float | None = field(
+        metadata={"description": "how far the online features lag behind what was accepted; 0 = not at all"}
+    )
     views: Mapping[str, ViewStatus] = field(metadata={"description": "feature view -> its rows"})
 
 

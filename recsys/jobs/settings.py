@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from recsys.addresses import masked_url
-from recsys.config import Section, Settings
+from recsys.config import Settings
 from recsys.documents import JsonObject
+from recsys.settings_section import Section
 
 MASK = "***"
 _UNSET = {"root": "the nearest folder above (or above RECSYS_HOME) with recsys.toml or feature_repo/"}
@@ -27,6 +28,7 @@ _PLACEHOLDERS = {
     "api_key": "a long random text",
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
+    "health.data_days": 90.0,
 }
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from recsys.config import Section
+from recsys.settings_section import Section
 
 
 class Habits(Section):

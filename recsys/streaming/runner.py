@@ -54,6 +54,7 @@ class Runner:
         clock: Callable[[], float],
         catalog: Callable[[], CatalogTask] | None = None,
         report: Callable[[frozenset[int], int], None] = lambda partitions, entries: None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
         partitions: of users; the one after them is the catalog's.
@@ -61,11 +62,13 @@ class Runner:
         clock: seconds, of any origin.
         catalog: makes what works on the catalog's partition.
         report: told after each round which partitions it owns and how many entries it processed.
+        beat: says that this worker is alive; called at each look at who else works.
         """
         self._worker, self._ownership, self._partitions = worker, ownership, partitions
         self._is_current, self._clock = is_current, clock
         self._catalog = _CatalogThread(catalog)
         self._report = report
+        self._beat = beat
         self._balance_at = 0.0
 
     def run(self, stop: Event) -> bool:
@@ -106,6 +109,7 @@ class Runner:
         self._share()
         if self._partitions in self._ownership.owned:
             self._catalog.start()
+        self._beat()
         return not self._worker.outdated
 
     def _share(self) -> None:
@@ -133,7 +137,7 @@ class _CatalogThread:
     def start(self) -> None:
         if self._error is not None:
             raise self._error
-        if self._make is not None and self._thread is None:
+        if self._make is not None and (self._thread is None or not self._thread.is_alive()):
             self._stop.clear()
             self._thread = Thread(target=self._run, name="catalog", daemon=True)
             self._thread.start()
@@ -155,5 +159,8 @@ class _CatalogThread:
         assert self._make is not None
         try:
             self._make().run(self._stop)
-        except Exception as error:
+        except BaseException as error:
+            # One that would end the thread alone, as SystemExit, is an error of the worker too.
+            if not isinstance(error, Exception):
+                error = RuntimeError(f"the catalog's task ended by {error!r}")
             self._error = error

@@ -133,6 +133,10 @@ class StreamProgress(Protocol):
         """Everything up to `offsets` is visible now; `waited_micros` of each event since it was accepted."""
         ...
 
+    def count(self, received: int, unknown: int) -> None:
+        """Counts events of a batch, and those about items that the catalog does not have, for ten minutes."""
+        ...
+
 
 def partition_of(user_id: str, partitions: int) -> int:
     """The partition of a user's events.

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.config import StreamSettings
 from recsys.features.windows import day_of
 from recsys.ingest.cleaning.filters import DUPLICATE
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.instants import CLOCK_TOLERANCE, DAY, NEVER, SECOND
+from recsys.service_settings import StreamSettings
 from recsys.streaming.aggregate import (
     Aggregated,
     Categories,
@@ -191,6 +191,7 @@ class Worker:
         self._publish(committed, result.rows, update)
         visible = self._clock()
         self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
+        self._out.progress.count(len(entries), sum(unknown.values()))
 
     def _aggregate(self, parsed: ParsedEntries, users: Mapping[str, UserState], now: int) -> Aggregated:
         return aggregate(

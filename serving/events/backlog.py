@@ -1,8 +1,10 @@
 """How many events wait for the workers, so that none is accepted that would wait too long."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 
+from recsys.background_task import BackgroundTask
 from recsys.errors import BacklogError, RecsysError
 from recsys.streaming.stream import PartitionStatus
 
@@ -16,6 +18,10 @@ class Backlog:
     Args:
         read: the status now. submit: runs a function in another thread.
         most: events that may wait. clock: monotonic seconds.
+
+    Attributes:
+        status: what was read last.
+        task: the reading, which outlives whatever goes wrong.
     """
 
     def __init__(
@@ -31,6 +37,7 @@ class Backlog:
         self._clock = clock
         self._lock = Lock()
         self._asked_at = self._known_at = float("-inf")
+        self.task = BackgroundTask("event backlog", self._refresh)
         self.status: tuple[PartitionStatus, ...] = ()
 
     def check(self, partitions: Iterable[int]) -> None:
@@ -56,11 +63,12 @@ class Backlog:
 
     def refresh(self) -> None:
         """Reads it now. Never raises: an unknown status stops no request."""
-        try:
+        self.task.attempt()
+
+    def _refresh(self) -> None:
+        with suppress(RecsysError):  # who sends events is told
             self.status = self._read()
-        except RecsysError:
-            return
-        self._known_at = self._clock()
+            self._known_at = self._clock()
 
     def _due(self) -> bool:
         with self._lock:

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
 
-from recsys.config import StreamSettings
+from recsys.background_task import BackgroundTask
 from recsys.errors import BacklogError, RecsysError, StoreUnavailableError
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.service_settings import StreamSettings
 from recsys.stores.reconnecting import Reconnecting
 from recsys.streaming.intake import EventResult, Intake, accept_rows, read_rows
 from recsys.streaming.stream import EventStream, StreamProgress
@@ -82,6 +83,7 @@ class EventCollector:
             settings.max_lag,
             clock,
         )
+        self._observing = BackgroundTask("stream metrics", self._observe)
         self._visibility = Visibility(self._reached, self._pool.submit)
 
     async def collect(self, body: bytes, lines: bool, request_id: str = "") -> Collected:
@@ -123,9 +125,14 @@ class EventCollector:
 
     async def observe(self) -> None:
         """Looks at lag and freshness for /metrics; what cannot be known in a moment stays as it was."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._observe)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._observing.attempt)
         with suppress(TimeoutError):
             await asyncio.wait_for(future, SCRAPE_SECONDS)
+
+    @property
+    def tasks(self) -> tuple[BackgroundTask, ...]:
+        """What this does in the background."""
+        return (self._backlog.task, self._observing)
 
     def refresh_backlog(self) -> None:
         """Looks at the backlog now; otherwise that happens beside the requests."""

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from threading import Lock
 
+from recsys.background_task import BackgroundTask
 from recsys.errors import ArtifactNotFoundError, RecsysError
 from recsys.funnel.recommender import Recommender
 from recsys.jobs.recommend.loading import NO_BUNDLE
@@ -24,6 +25,10 @@ class BundleWatch:
         production: the bundle in production now, or None.
         load: makes a recommender that is warm, or raises RecsysError.
         clock: monotonic seconds. on_swap, on_rejected: called at each swap and each rejection.
+
+    Attributes:
+        problem: why the bundle in production is not in service, empty where it is.
+        task: the looking, which outlives whatever goes wrong.
     """
 
     def __init__(
@@ -41,9 +46,8 @@ class BundleWatch:
         self._on_rejected = on_rejected
         self._rejected_id = ""
         self._retry_at = 0.0
-        self._stop = Event()
-        self._thread: Thread | None = None
         self._swap = Lock()
+        self.task = BackgroundTask("bundle watch", self._look)
         self.current: Recommender | None = None
         self.problem = NO_BUNDLE
 
@@ -60,19 +64,7 @@ class BundleWatch:
 
     def check(self) -> None:
         """One look at the registry; loads and swaps where another bundle is in production. Never raises."""
-        try:
-            record = self._production()
-            if record is None:
-                self._log_problem(NO_BUNDLE)
-                return
-            if self._serves(record.bundle_id) or self._rejected_lately(record.bundle_id):
-                return
-            self._swap_in(record)
-        except RecsysError as error:
-            self._log_problem(str(error))
-        except Exception:  # the thread must live: whatever it was may pass
-            log.exception("looking for a promoted bundle failed")
-            self.problem = "the bundle in production could not be loaded; the service's log says why."
+        self.task.attempt()
 
     def revise(self, revised: Callable[[Recommender], Recommender]) -> None:
         """Swaps in what `revised` makes of the recommender that serves.
@@ -89,18 +81,26 @@ class BundleWatch:
 
     def start(self, seconds: float) -> None:
         """Looks every `seconds` from now on, in a thread of its own."""
-        self._thread = Thread(target=self._run, args=(seconds,), name="bundle-watch", daemon=True)
-        self._thread.start()
+        self.task.start(seconds, at_once=False)
 
     def stop(self) -> None:
         """Ends the thread; what serves stays."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self.task.stop()
 
-    def _run(self, seconds: float) -> None:
-        while not self._stop.wait(seconds):
-            self.check()
+    def _look(self) -> None:
+        try:
+            record = self._production()
+            if record is None:
+                self._log_problem(NO_BUNDLE)
+            elif self._serves(record.bundle_id):
+                self.problem = ""
+            elif not self._rejected_lately(record.bundle_id):
+                self._swap_in(record)
+        except RecsysError as error:
+            self._log_problem(str(error))
+        except Exception:
+            self.problem = "the bundle in production could not be loaded; the service's log says why."
+            raise
 
     def _swap_in(self, record: BundleRecord) -> None:
         try:

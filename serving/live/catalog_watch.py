@@ -1,43 +1,41 @@
-"""Keeps what serves up with the catalog and with what is popular, between promotions of bundles."""
+"""The catalog follows what changes while the service runs."""
 
-import logging
 import time
-from threading import Event, Thread
 
+from recsys.background_task import BackgroundTask
 from recsys.jobs.recommend.live_catalog import LiveCatalog
 from serving.live.bundle_watch import BundleWatch
 
-log = logging.getLogger("recsys.serving")
-
 
 class CatalogWatch:
-    """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs."""
+    """Looks for changed items and swaps in a recommender that knows them; requests in flight keep theirs.
+
+    Attributes:
+        tasks: the looking, which outlives whatever goes wrong; empty until `start`.
+    """
 
     def __init__(self, live: LiveCatalog) -> None:
         self._live = live
-        self._stop = Event()
-        self._thread: Thread | None = None
+        self.tasks: tuple[BackgroundTask, ...] = ()
 
     def start(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
-        """Looks every `seconds` from now on, in a thread of its own."""
-        self._thread = Thread(
-            target=self._run, args=(watch, seconds, popularity_seconds), name="live-catalog", daemon=True
-        )
-        self._thread.start()
+        """Looks every `seconds` from now on, and for popularity less often, in a thread of its own."""
+        popularity = BackgroundTask("popularity feed", lambda: watch.revise(self._live.apply_popularity))
+        due_at = float("-inf")
+
+        def look() -> None:
+            nonlocal due_at
+            if time.monotonic() >= due_at:
+                popularity.attempt()
+                due_at = time.monotonic() + popularity_seconds
+            watch.revise(self._live.apply_changes)
+
+        # One thread for both: two revisions at a time would undo each other.
+        catalog = BackgroundTask("catalog watch", look)
+        self.tasks = (catalog, popularity)
+        catalog.start(seconds, at_once=False)
 
     def stop(self) -> None:
         """Ends the thread; what serves stays."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self, watch: BundleWatch, seconds: float, popularity_seconds: float) -> None:
-        popular_at = time.monotonic()
-        while not self._stop.wait(seconds):
-            try:
-                watch.revise(self._live.apply_changes)
-                if time.monotonic() >= popular_at:
-                    watch.revise(self._live.apply_popularity)
-                    popular_at = time.monotonic() + popularity_seconds
-            except Exception:  # the thread must live: whatever it was may pass
-                log.exception("looking for changes of the catalog failed")
+        for task in self.tasks:
+            task.stop()

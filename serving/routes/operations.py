@@ -1,16 +1,19 @@
 """The routes for who runs the service: health, metrics, and the page that shows it at work."""
 
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from recsys.health.problems import NO_BUNDLE
 from serving.deployment import Deployment
+from serving.errors import error_response
 from serving.metrics import CONTENT_TYPE
 from serving.openapi import ERRORS, NO_KEY, answers
 from serving.responses import json_response
 from serving.schemas import examples
-from serving.schemas.answers import HealthAnswer
+from serving.schemas.answers import HealthAnswer, LivenessAnswer
 
 PAGE = Path(__file__).parents[1] / "web" / "index.html"
 # The page is one file: nothing is loaded from anywhere, and it talks to this service only.
@@ -27,7 +30,7 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
         "/livez",
         operation_id="livez",
         summary="Whether the process runs",
-        response_model=HealthAnswer,
+        response_model=LivenessAnswer,
         responses=answers(examples.ALIVE),
         openapi_extra=NO_KEY,
         tags=["operations"],
@@ -45,11 +48,23 @@ def add_operations(app: FastAPI, deployment: Deployment) -> None:
         openapi_extra=NO_KEY,
         tags=["operations"],
     )
-    async def readyz() -> Response:
-        """Whether a bundle is in service; 503 says what is missing."""
-        manifest = deployment.bundles.recommender().bundle.manifest
-        answer = {"status": "ok", "bundle_id": manifest.bundle_id}
-        return json_response(answer | ({"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}))
+    async def readyz(request: Request) -> Response:
+        """Whether useful answers can be given, and what is wrong. 503 where none can."""
+        shown = request.state.details
+        serving, problems = deployment.bundles.current, deployment.health.current_problems()
+        if serving is None:
+            # Messages name paths, addresses and hashes. Health is open to all, what it found is not.
+            message = deployment.bundles.problem if shown else NO_BUNDLE.meaning
+            remedy = None if shown else "Ask with the API key to see why."
+            request_id = request.state.request_id
+            return error_response(503, message, request_id, code=NO_BUNDLE.code, remedy=remedy, retry=True)
+        codes = [problem.code for problem in problems if not problem.kind.stops]
+        answer: dict[str, Any] = {"status": "ok", "bundle_id": None, "problems": codes}
+        if shown:
+            manifest, details = serving.bundle.manifest, [problem.to_json() for problem in problems]
+            answer |= {"bundle_id": manifest.bundle_id, "details": details}
+            answer |= {"no_ranker": manifest.no_ranker} if manifest.no_ranker else {}
+        return json_response(answer)
 
     @app.get(
         "/metrics",

@@ -113,11 +113,32 @@ class HistoryAnswer(BaseModel):
     )
 
 
+class LivenessAnswer(BaseModel):
+    """That the process runs; nothing else is looked at."""
+
+    status: Literal["ok"] = Field(description="always ok")
+    bundle_id: None = Field(None, description="always null; see /readyz")
+
+
+class ProblemAnswer(BaseModel):
+    """Something that is wrong, the values that tell it, and what to do."""
+
+    code: str = Field(description="what kind of problem it is; docs/operations.md lists them")
+    message: str = Field(description="what it means")
+    detail: str = Field(description="the values that tell it")
+    remedy: str = Field(description="what helps")
+
+
 class HealthAnswer(BaseModel):
-    """That the service lives, which bundle serves, and why it has no ranker where it has none."""
+    """That useful answers are given, and what is wrong all the same.
+
+    Without the key, where one is set, it has the codes of the problems alone.
+    """
 
     status: Literal["ok"] = Field(description="always ok with status 200")
-    bundle_id: str | None = Field(None, description="the bundle that serves; null for /livez")
+    bundle_id: str | None = Field(None, description="the bundle that serves; null without the key")
+    problems: list[str] = Field(description="codes of what is wrong now; empty on a good day")
+    details: list[ProblemAnswer] | None = Field(None, description="the same with values; only with the key")
     no_ranker: str | None = Field(None, description="why the bundle has no ranker; absent where it has one")
 
 

@@ -134,7 +134,7 @@ HISTORY = {
     ],
 }
 ALIVE = {"status": "ok", "bundle_id": None}
-READY = {"status": "ok", "bundle_id": _BUNDLE}
+READY = {"status": "ok", "bundle_id": _BUNDLE, "problems": [], "details": []}
 METRICS = (
     "# HELP recsys_requests_in_flight Requests being answered\n"
     "# TYPE recsys_requests_in_flight gauge\n"

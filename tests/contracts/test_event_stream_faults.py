@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from recsys.config import Settings, StreamSettings
+from recsys.config import Settings
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.service_settings import StreamSettings
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
 from recsys.stores.redis.shop_claim import connect

@@ -91,6 +91,41 @@ def test_redis_away_is_said() -> None:
             lambda: progress.reached([0]),
             lambda: progress.advance({0: 1}, [1]),
             lambda: progress.freshness(),
+            lambda: progress.count(1, 0),
+            lambda: progress.counted(),
+            lambda: progress.beat("a"),
+            lambda: progress.leave("a", 60.0),
+            lambda: progress.workers(),
         ):
             with pytest.raises(StoreUnavailableError):
                 call()
+
+
+def test_events_are_counted_for_ten_minutes(redis_client: redis.Redis) -> None:
+    now = [6_000_000.0]
+    progress = RedisProgress(redis_client, clock=lambda: now[0])
+    assert progress.counted() == (0, 0)
+    progress.count(100, 5)
+    now[0] += 9 * 60
+    progress.count(20, 0)
+    assert progress.counted() == (120, 5)
+    now[0] += 60
+    assert progress.counted() == (20, 0)
+    assert all(600 < redis_client.ttl(key) <= 900 for key in redis_client.scan_iter("*counted*"))
+
+
+def test_workers_give_signs_of_life_and_take_them_back(redis_client: redis.Redis) -> None:
+    now = [6_000_000.0]
+    progress = RedisProgress(redis_client, clock=lambda: now[0])
+    assert progress.workers() == ()
+    progress.beat("killed")
+    now[0] += 100
+    progress.beat("a", ["compaction"])
+    now[0] += 5
+    progress.beat("b")
+    signs = [(sign.worker, sign.seconds, sign.failing) for sign in progress.workers()]
+    assert signs == [("b", 0.0, ()), ("a", 5.0, ("compaction",)), ("killed", 105.0, ())]
+    progress.leave("b", dead_seconds=60.0)
+    assert [sign.worker for sign in progress.workers()] == ["a"], "with it goes what was killed long ago"
+    now[0] += 90_000
+    assert progress.workers() == ()

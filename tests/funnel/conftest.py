@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from recsys.config import ServingSettings
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.slate import Slate
+from recsys.service_settings import ServingSettings
 from tests.fake_world import NOW, regulars, shop_bundle
 
 Ask = Callable[..., Slate]

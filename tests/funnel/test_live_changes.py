@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.catalog import Item
-from recsys.config import ServingSettings
 from recsys.errors import RequestError, UnknownItemError
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
 from recsys.models.bundle_update import ItemChange, update_bundle
+from recsys.service_settings import ServingSettings
 from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_bundle
 
 SERVING = ServingSettings(diversity=0.0)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from recsys import columns
-from recsys.config import ServingSettings
 from recsys.dataset.interactions import EvalCases, Interactions, Vocabulary
 from recsys.dataset.split import histories_before
 from recsys.funnel.offline import candidate_lists
@@ -33,6 +32,7 @@ from recsys.models.orders import (
     SIMILAR,
     kind_of,
 )
+from recsys.service_settings import ServingSettings
 from recsys.training.scorers import bundle_scorers, seen_lists
 from tests.fake_features import FakeTrainingFeatures
 from tests.fake_world import CATEGORIES, ITEMS, NOW, FeatureRanker, ShopFeatures, days_ago, shop_bundle

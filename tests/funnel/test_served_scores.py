@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.config import ServingSettings
 from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.funnel.candidates import CandidateSources
 from recsys.funnel.catalog import Catalog
@@ -21,6 +20,7 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS
 from recsys.retrieval.dense_index import DenseIndex
+from recsys.service_settings import ServingSettings
 from tests.fake_world import NOW, ShopFeatures, days_ago
 from tests.tiny_bundle import tiny_bundle
 

@@ -8,12 +8,12 @@ import numpy as np
 import orjson
 
 from recsys import columns
-from recsys.config import ServingSettings
 from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.snapshot import SNAPSHOT_ITEMS, FeatureSnapshot, snapshot_line
 from recsys.instants import to_micros
+from recsys.service_settings import ServingSettings
 from recsys.stores.served.slate_log import snapshot_log
 from tests.fake_world import NOW, days_ago, regulars, shop_bundle
 

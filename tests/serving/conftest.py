@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from recsys.config import ServingSettings, StreamSettings
 from recsys.funnel.recommender import Recommender
+from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
+from recsys.instants import to_micros
+from recsys.service_settings import HealthSettings, ServingSettings, StreamSettings
 from recsys.stores.registry.records import BundleRecord
 from serving.app import create_app
 from serving.deployment import Deployment
 from serving.events.collector import EventCollector
+from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_stream import FakeEventStream, FakeProgress
@@ -46,6 +49,29 @@ class WatchedProgress(FakeProgress):
         return Percentiles()
 
 
+HEALTHY = Facts(
+    at=to_micros(NOW),
+    store=StoreFacts(has_user_rows=True, has_item_rows=True, materialized_at=to_micros(NOW)),
+    lake=LakeFacts(imported_at=to_micros(NOW), newest_event_at=to_micros(NOW)),
+    stream=StreamFacts(waiting_seconds=0.0, worker_seconds=1.0),
+)
+
+
+class FakeObserver:
+    """Says what the test says of the stores."""
+
+    def __init__(self) -> None:
+        self.facts = HEALTHY
+        self.failure: BaseException | None = None
+
+    def look(self, now: int) -> Facts:
+        if self.failure is not None:
+            raise self.failure
+        return self.facts
+
+    def close(self) -> None: ...
+
+
 @dataclass
 class Shop:
     """A service on fakes; `promoted` is what the registry says, `client` asks it."""
@@ -58,6 +84,7 @@ class Shop:
     clock: Clock
     stream: FakeEventStream
     progress: WatchedProgress
+    observer: FakeObserver
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
@@ -65,6 +92,7 @@ class Shop:
 
 IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)  # for tokens that are never reached
 PATIENT = StreamSettings(wait_for_token_seconds=60.0)  # for tokens that are
+BOUNDS = HealthSettings()
 TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
 OpenShop = Callable[..., Shop]
 
@@ -79,6 +107,7 @@ def open_shop() -> Iterator[OpenShop]:
         api_key: str | None = None,
         bundle_id: str | None = "bundle-1",
         stream: StreamSettings = IMPATIENT,
+        health: HealthSettings = BOUNDS,
         **settings: Any,
     ) -> Shop:
         serving = ServingSettings(**{"diversity": 0.0, "timeout_seconds": TIMEOUT_SECONDS, **settings})
@@ -106,11 +135,20 @@ def open_shop() -> Iterator[OpenShop]:
             clock=clock,
         )
         collections.append(collector)
-        deployment = Deployment(serving, api_key, watch, metrics, KeptSlates(), pool, lambda: NOW, collector)
+        slates, observer = KeptSlates(), FakeObserver()
+        found = HealthWatch(
+            health,
+            observer,
+            Watched(watch, (slates,), lambda: (watch.task, *collector.tasks)),
+            metrics.health,
+            clock,
+            lambda: to_micros(NOW),
+        )
+        deployment = Deployment(serving, api_key, watch, metrics, slates, pool, lambda: NOW, collector, found)
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
         )
-        return Shop(features, serving, deployment, client, promoted, clock, events, progress)
+        return Shop(features, serving, deployment, client, promoted, clock, events, progress, observer)
 
     yield build
     for collector in collections:

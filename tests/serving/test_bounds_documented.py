@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from recsys.config import ServingSettings
 from recsys.json_bounds import MAX_NESTING
+from recsys.service_settings import ServingSettings
 from serving.connections import MAX_URL_BYTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")

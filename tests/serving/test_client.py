@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from recsys.client import MAX_BYTES, RecsysClient, click, impressions
-from recsys.config import StreamSettings
 from recsys.errors import (
     BacklogError,
     ConfigError,
@@ -23,6 +22,7 @@ from recsys.errors import (
 from recsys.events import Click, Impression, View, parse_event
 from recsys.funnel.slate import Slate
 from recsys.http import retry_after
+from recsys.service_settings import StreamSettings
 from tests.fake_world import NOW
 from tests.serving.conftest import PATIENT
 

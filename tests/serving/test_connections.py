@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from recsys.config import ServingSettings
+from recsys.service_settings import ServingSettings
 from serving.connections import bounded_protocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

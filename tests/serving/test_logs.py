@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recsys.config import LogSettings
+from recsys.service_settings import LogSettings
 from serving.logs import access_log, log_service
 
 LOGGERS = ("", "recsys", "recsys.access", "bentoml", "uvicorn", "uvicorn.error", "circus")

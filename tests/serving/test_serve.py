@@ -77,7 +77,8 @@ def bentoml_client(address: str, requests: list[Any]) -> Any:
 
 def test_a_served_shop_answers_degrades_recovers_and_swaps(settings: Settings) -> None:
     with asking(settings) as (client, pid):
-        assert client.get("/readyz").json() == {"status": "ok", "bundle_id": "random-1"}
+        healthy = {"status": "ok", "bundle_id": "random-1", "problems": [], "details": []}
+        assert client.get("/readyz").json() == healthy
 
         known, unknown, malformed = recommend(client), recommend(client, "nobody"), recommend(client, 7)
         assert [known.status_code, unknown.status_code, malformed.status_code] == [200, 200, 422]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from recsys.config import StreamSettings
 from recsys.instants import SECOND
+from recsys.service_settings import StreamSettings
 from recsys.streaming.sinks import Sinks
 from recsys.streaming.worker import Worker
 from tests.streaming.test_worker import some_events

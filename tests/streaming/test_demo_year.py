@@ -19,7 +19,6 @@ import pytest
 
 from recsys import columns
 from recsys.amounts import as_pieces
-from recsys.config import StreamSettings
 from recsys.features.event_log import EventLog, read_log
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
@@ -29,6 +28,7 @@ from recsys.features.windows import day_of
 from recsys.home import HomePaths
 from recsys.instants import DAY
 from recsys.jobs.stream.bootstrap import ItemCategories, shop_rules
+from recsys.service_settings import StreamSettings
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.sinks import Sinks

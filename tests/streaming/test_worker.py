@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from recsys import columns
-from recsys.config import StreamSettings
 from recsys.errors import StoreUnavailableError
 from recsys.instants import DAY, SECOND, to_micros
+from recsys.service_settings import StreamSettings
 from recsys.streaming.stream import partition_of
 from recsys.streaming.worker import Worker
 from tests.streaming.worker_world import (

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.config import StreamSettings
 from recsys.errors import StoreUnavailableError
 from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
@@ -21,6 +20,7 @@ from recsys.features.user_history import user_history
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
 from recsys.instants import SECOND, to_micros
+from recsys.service_settings import StreamSettings
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import Categories

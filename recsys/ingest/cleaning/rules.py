@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator
 
 from recsys import columns
-from recsys.config import Section
+from recsys.settings_section import Section
 
 _Kinds = TypeVar("_Kinds", dict[str, float], tuple[str, ...])
 _BROWSING = (columns.SEARCH, columns.VIEW, columns.CLICK, columns.CART, columns.LIKE)

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
-from recsys.config import Section
 from recsys.ingest.mapping.row_sources import RowSource
 from recsys.ingest.mapping.sources import Condition, NumberForm, Reject, Source, Time, as_column
 from recsys.ingest.mapping.template import Template
+from recsys.settings_section import Section
 
 VectorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 

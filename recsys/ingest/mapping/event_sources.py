@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
-from recsys.config import Section
 from recsys.ingest.mapping.row_sources import RowSource
 from recsys.ingest.mapping.sources import Condition, Kind, NumberForm, Reject, Time, as_column, known_kind
+from recsys.settings_section import Section
 
 
 class KindCase(Condition):

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from recsys.config import Section
 from recsys.ingest.mapping.sources import Names, Source
+from recsys.settings_section import Section
 
 JoinName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 

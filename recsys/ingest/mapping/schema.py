@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from recsys import columns
-from recsys.config import Section
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.catalog_sources import ItemSource, UserSource
 from recsys.ingest.mapping.event_sources import EventSource
 from recsys.ingest.mapping.sources import known_kind
+from recsys.settings_section import Section
 
 DEFAULT_WEIGHTS = {
     columns.SEARCH: 0.0,

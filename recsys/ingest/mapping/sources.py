@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recsys import columns
-from recsys.config import Section
+from recsys.settings_section import Section
 
 
 def _listed(value: Any) -> Any:

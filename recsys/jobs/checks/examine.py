@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.jobs.checks import machine, packages, servers, shop
+from recsys.jobs.checks import health, machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, warning
 
 Probe = Callable[[Settings], Check | list[Check]]
@@ -24,6 +24,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("features", shop.features),
     ("feature registry", shop.feature_registry),
     ("production bundle", shop.production_bundle),
+    ("health", health.problems),
     ("port", machine.port),
     ("api key", machine.api_key),
 )

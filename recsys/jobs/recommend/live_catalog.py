@@ -7,7 +7,7 @@ from datetime import datetime
 import redis
 
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError
+from recsys.errors import ConfigError, RecsysError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
 from recsys.instants import to_micros, utc_now
 from recsys.retrieval.popularity import live_popularity
@@ -73,7 +73,7 @@ class LiveCatalog:
                     self._away = False
                     return recommender
                 recommender = recommender.with_changes(found.items, found.version)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
             return recommender
 
@@ -81,7 +81,7 @@ class LiveCatalog:
         """`recommender` with the popularity of now; itself where nothing is known of it."""
         try:
             scores = self._scores(POPULAR)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
             return recommender
         if not scores:
@@ -93,7 +93,7 @@ class LiveCatalog:
         now = to_micros(self._now())
         return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
 
-    def _log_away(self, error: StoreUnavailableError) -> None:
+    def _log_away(self, error: RecsysError) -> None:
         """Logs a store that is away once, not every second."""
         if not self._away:
             log.warning(PROBLEM, error)

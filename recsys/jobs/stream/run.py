@@ -3,15 +3,18 @@
 import atexit
 import gc
 import logging
+import os
+import socket
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event
 
+from recsys.background_task import BackgroundTask
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.errors import RecsysError, StoreUnavailableError
+from recsys.errors import StoreUnavailableError
 from recsys.jobs.preconditions import check_home_writable
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, belongs_to_import, epoch_of, shop_rules
 from recsys.jobs.stream.catalog_worker import open_catalog_worker
@@ -23,6 +26,7 @@ from recsys.stores.redis.clock import BoundedClock
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
+from recsys.stores.stream.progress import RedisProgress
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.runner import Runner
 from recsys.streaming.sinks import Sinks
@@ -30,6 +34,8 @@ from recsys.streaming.worker import Worker
 
 COMPACT_SECONDS = 30.0
 COMPACT_FILES, SMALL_BYTES = 64, 32 << 20  # of a day: so many of at most this size become one
+STOP_SECONDS = 60.0  # for a merge that runs
+BEAT_SECONDS, DEAD_SECONDS = 5.0, 60.0  # between signs of life; without one
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 OWN_DISK = ("stream state", "event lake", "disk")  # waiting does not mend these
@@ -122,8 +128,9 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
         epoch, categories = state.epoch(), ItemCategories(paths)
         rules = shop_rules(paths, categories)
         live = EventLake(paths.live)
-        sinks = Sinks(online, live, open_progress(settings), popularity)
-        stack.enter_context(_compaction(live))
+        progress = open_progress(settings)
+        sinks = Sinks(online, live, progress, popularity)
+        sign = _SignOfLife(progress, [stack.enter_context(_compaction(live))])
         locks = PartitionLocks(paths.stream, stream.partitions + 1, pinned)
         stack.callback(locks.close)
 
@@ -140,25 +147,38 @@ def open_runner(settings: Settings, pinned: Collection[int] = ()) -> Iterator[Ru
             time.monotonic,
             lambda: open_catalog_worker(settings),
             WorkLog(stream.partitions, time.monotonic),
+            sign,
         )
+        sign.end()  # not after an error: then it is missed
 
 
 @contextmanager
-def _compaction(lake: EventLake) -> Iterator[None]:
+def _compaction(lake: EventLake) -> Iterator[BackgroundTask]:
     """Merges the lake's many small files beside the worker, as long as the block runs."""
-    stop = Event()
-
-    def run() -> None:
-        while not stop.wait(COMPACT_SECONDS):
-            try:
-                lake.compact(COMPACT_FILES, SMALL_BYTES)
-            except RecsysError as error:  # the worker finds out by itself whether it can go on
-                log.info(f"the event lake was not compacted: {error}")
-
-    thread = Thread(target=run, name="compaction", daemon=True)
-    thread.start()
+    task = BackgroundTask("compaction", lambda: lake.compact(COMPACT_FILES, SMALL_BYTES))
+    task.start(COMPACT_SECONDS, at_once=False)
     try:
-        yield
+        yield task
     finally:
-        stop.set()
-        thread.join()
+        task.stop(timeout=STOP_SECONDS)
+
+
+class _SignOfLife:
+    """Says every few seconds that this worker is alive, and takes it back when it ends as it should."""
+
+    def __init__(self, progress: RedisProgress, tasks: Sequence[BackgroundTask]) -> None:
+        self._progress = progress
+        self._tasks = tasks
+        self._worker = f"{socket.gethostname()}-{os.getpid()}"
+        self._next_at = float("-inf")
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now < self._next_at:
+            return
+        self._next_at = now + BEAT_SECONDS
+        self._progress.beat(self._worker, [task.name for task in self._tasks if task.error])
+
+    def end(self) -> None:
+        with suppress(StoreUnavailableError):
+            self._progress.leave(self._worker, DEAD_SECONDS)

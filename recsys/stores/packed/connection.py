@@ -30,7 +30,7 @@ def open_client(config: RepoConfig, settings: Settings | None = None, timeout: f
         StoreUnavailableError: nothing is configured and no embedded server runs.
     """
     settings = settings or load_settings(start=config.repo_path)
-    url = _url(config, settings)
+    url = repository_url(config, settings)
     if url:
         return open_claimed(url, settings, timeout)
     online = config.online_store
@@ -53,7 +53,7 @@ async def open_async_client(config: RepoConfig) -> Any:
     client = await asyncio.to_thread(open_client, config, settings)
     await asyncio.to_thread(_claim, client)
     client.close()
-    url = _url(config, settings)
+    url = repository_url(config, settings)
     if not url:
         return await RedisOnlineStore()._get_client_async(config.online_store)
     retry = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
@@ -75,8 +75,13 @@ def _shown(config: RepoConfig) -> str:
     return str(config.online_store.connection_string).partition(",")[0]
 
 
-def _url(config: RepoConfig, settings: Settings) -> str:
-    """A URL, or nothing where only Feast's own form of a connection string can say it."""
+def repository_url(config: RepoConfig, settings: Settings) -> str:
+    """The URL of a repository's Redis, or nothing where only Feast's own form of an address can say it.
+
+    Raises:
+        ConfigError: `client: glide`.
+        StoreUnavailableError: nothing is configured and no embedded server runs.
+    """
     online = config.online_store
     if online.client != "redis":
         raise ConfigError("the packed store reads with redis-py: remove `client: glide` from online_store.")

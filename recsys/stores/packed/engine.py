@@ -28,9 +28,11 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.compute_engines.local.nodes import LocalDedupNode, LocalFilterNode, LocalOutputNode
 from feast.utils import _validate_vector_field_lengths
 
-from recsys.instants import CLOCK_TOLERANCE, EPOCH, from_micros
+from recsys.instants import CLOCK_TOLERANCE, EPOCH, from_micros, now_micros
 from recsys.stores.packed.connection import open_client
 from recsys.stores.packed.online import PackedRedisOnlineStore
+from recsys.stores.packed.rows import materialized_key
+from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.clock import ClockFaults, count_clock_faults, server_micros
 
 BATCH_ROWS = 20_000  # packed at once: bounds the memory of views with long vectors
@@ -63,6 +65,8 @@ class PackedComputeEngine(LocalComputeEngine):  # type: ignore[misc]
             context = self.get_execution_context(registry, task)
             builder = _ColumnarBuilder(registry, task, backend=self._get_backend(context))
             builder.build().execute(context)
+            if isinstance(self.online_store, PackedRedisOnlineStore):
+                _note_materialized(self.repo_config, task.feature_view)
         except Exception as error:  # Feast's contract: a job carries its error, the caller raises it
             return LocalMaterializationJob(job_id, MaterializationJobStatus.ERROR, error)
         return LocalMaterializationJob(job_id, MaterializationJobStatus.SUCCEEDED)
@@ -141,6 +145,16 @@ class _PackedOutputNode(LocalOutputNode):  # type: ignore[misc]
                 config=config, feature_view=self.feature_view, table=table, progress=lambda rows: None
             )
         return _output(self, context, table)
+
+
+def _note_materialized(config: Any, view: Any) -> None:
+    """Notes on the server that a view was materialized now: Feast's registry does not say into which."""
+    client = open_client(config)
+    try:
+        with redis_errors("note a materialization"):
+            client.hset(materialized_key(config.project), view.name, now_micros())
+    finally:
+        client.close()
 
 
 def _bounded(task: Any, config: Any) -> Any:

@@ -76,6 +76,11 @@ def packed_view(project: str, view: Any, versions: bool = False) -> PackedView:
     return PackedView(layout, f"{head}{layout.fingerprint}:{{".encode(), f"{head}schema".encode(), ttl_us)
 
 
+def materialized_key(project: str) -> bytes:
+    """The key of a project's hash view -> microseconds at which it was last materialized."""
+    return f"{project}:materialized".encode()
+
+
 def view_pattern(project: str, name: str) -> str:
     """A SCAN pattern of all rows of a view, whatever their schema."""
     return f"{_literal(project)}:{_literal(name)}:*"

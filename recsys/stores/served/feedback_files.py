@@ -1,6 +1,7 @@
 """Reads what labels from feedback are made of: events that name a response, and the service's slate log."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.instants import from_micros, to_micros
 from recsys.stores.lake.event_lake import open_lake
-
-PATTERN = "slates-*.jsonl"
+from recsys.stores.served.rotating_log import log_files
+from recsys.stores.served.slate_log import SLATES
 
 
 def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> Feedback:
@@ -35,18 +36,18 @@ def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> 
 
 
 def read_slates(folder: Path) -> pd.DataFrame:
-    """SHOWN_COLUMNS of every slate in the log; a line that is being written is left for the next time.
+    """SHOWN_COLUMNS of every slate in the log; lines that are no slate, as one being written, are left out.
 
     Raises:
         DataError: a file cannot be read.
     """
-    rows = [row for line in _lines(folder) for row in _rows(line)]
+    rows = [row for shown in _slates(folder) for row in shown]
     frame = pd.DataFrame(rows, columns=list(SHOWN_COLUMNS))
     return frame.astype({columns.AT: "int64", columns.POSITION: "int64"})
 
 
-def _lines(folder: Path) -> Iterator[JsonObject]:
-    for file in sorted(folder.glob(PATTERN)):
+def _slates(folder: Path) -> Iterator[list[tuple[str, str | None, str, int, int]]]:
+    for file in log_files(folder, SLATES):
         try:
             content = file.read_bytes()
         except FileNotFoundError:  # the log rotates while we read
@@ -56,15 +57,19 @@ def _lines(folder: Path) -> Iterator[JsonObject]:
                 f"{file} cannot be read: {error.strerror}. Give this account the right to."
             ) from error
         for line in content.splitlines():
-            try:
-                yield orjson.loads(line)
-            except ValueError:
-                continue
+            with suppress(ValueError, TypeError, KeyError):
+                yield _rows(orjson.loads(line))
 
 
 def _rows(line: JsonObject) -> list[tuple[str, str | None, str, int, int]]:
     at = to_micros(datetime.fromisoformat(line[columns.AT]))
     return [
-        (line[columns.REQUEST_ID], line[columns.USER_ID], item[columns.ITEM_ID], item[columns.POSITION], at)
+        (
+            line[columns.REQUEST_ID],
+            line[columns.USER_ID],
+            item[columns.ITEM_ID],
+            int(item[columns.POSITION]),
+            at,
+        )
         for item in line["items"]
     ]

@@ -1,21 +1,37 @@
 """Records as rotating JSON lines: bounded on disk, written beside the requests, never in their way."""
 
-import logging
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Full, Queue
-from threading import Thread
-from typing import Any, Generic, TypeVar
+from threading import Event
+from typing import IO, Any, Generic, TypeVar
 
 import orjson
 
-log = logging.getLogger("recsys.served")
+from recsys.background_task import BackgroundTask
 
 FILES = 8  # what `max_bytes` is divided by: the oldest eighth goes when a new one begins
 BATCH = 500
 IDLE_SECONDS = 0.5
+CLOSE_SECONDS = 10.0
 
 Record = TypeVar("Record")
+
+
+def log_files(folder: Path, name: str) -> list[Path]:
+    """The files of the log `name` in `folder`, the oldest first; whatever else lies there is passed over."""
+    numbered = sorted((number, path) for number, path in _numbered(folder, name) if path.is_file())
+    return [path for _, path in numbered]
+
+
+def _numbered(folder: Path, name: str) -> Iterator[tuple[int, Path]]:
+    """What has a name of the log's files, with its number; it may be a folder or a dangling link."""
+    pattern = re.compile(rf"{re.escape(name)}-(\d{{6,12}})\.jsonl")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if found := pattern.fullmatch(path.name):
+            yield int(found[1]), path
 
 
 class RotatingLog(Generic[Record]):
@@ -25,7 +41,9 @@ class RotatingLog(Generic[Record]):
     record is dropped and counted: an answer matters more than its record.
 
     Attributes:
+        name: of the log.
         dropped: records that were not written.
+        task: the thread, which outlives whatever goes wrong.
 
     Args:
         line: the record as orjson takes it; called in the thread.
@@ -44,17 +62,18 @@ class RotatingLog(Generic[Record]):
         draw: Callable[[], float],
         waiting: int = 10_000,
     ) -> None:
+        self.name = name
         self.dropped = 0
         self._folder = folder
-        self._name = name
         self._line = line
         self._file_bytes = max_bytes // FILES
         self._share = share if max_bytes else 0.0
         self._draw = draw
         self._queue: Queue[Record | None] = Queue(waiting)
-        self._complained = False
-        self._thread = Thread(target=self._run, name=f"{name}-log", daemon=True)
-        self._thread.start()
+        self._finished = Event()
+        self._whole: Path | None = None  # the file that is known to end with a whole line
+        self.task = BackgroundTask(f"{name} log", self._write_next)
+        self.task.start()
 
     def append(self, record: Record) -> None:
         """Queues a record if it is drawn; drops it where the queue is full."""
@@ -68,50 +87,90 @@ class RotatingLog(Generic[Record]):
     def close(self) -> None:
         """Writes what is queued and ends the thread."""
         try:
-            self._queue.put(None, timeout=5)
+            self._queue.put(None, timeout=CLOSE_SECONDS)
+            self._finished.wait(CLOSE_SECONDS)
         except Full:
-            return
-        self._thread.join(timeout=10)
+            pass
+        self.task.stop(CLOSE_SECONDS)
+        self.dropped += self._queue.qsize()
 
-    def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._batch()
-            if batch:
-                self._write(batch)
-
-    def _batch(self) -> tuple[list[Record], bool]:
-        """What is queued, and false once `close` was reached."""
+    def _write_next(self) -> None:
+        """One round: what is queued, or nothing for a while."""
         records: list[Record] = []
+        ended = False
         try:
-            while len(records) < BATCH:
+            while len(records) < BATCH and not ended:
                 record = self._queue.get(timeout=IDLE_SECONDS)
-                if record is None:
-                    return records, False
+                if ended := record is None:
+                    break
                 records.append(record)
         except Empty:
             pass
-        return records, True
+        try:
+            self._write(records)
+        finally:
+            if ended:
+                self._finished.set()
 
     def _write(self, records: list[Record]) -> None:
+        """Appends `records`; those that are not written are counted, whatever goes wrong.
+
+        Raises:
+            Exception: the first thing that went wrong.
+        """
+        lines, wrong = self._lines(records)
+        kept = 0
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lines = b"".join(orjson.dumps(self._line(record)) + b"\n" for record in records)
-            with self._current_file().open("ab") as file:
-                file.write(lines)
-            self._complained = False
-        except OSError as error:
-            self.dropped += len(records)
-            if not self._complained:
-                log.warning("%s are not logged: %s. Make room under %s.", self._name, error, self._folder)
-            self._complained = True
+            if lines:
+                self._append(b"".join(lines))
+                kept = len(lines)
+        finally:
+            self.dropped += len(records) - kept
+        if wrong is not None:
+            raise wrong
+
+    def _lines(self, records: list[Record]) -> tuple[list[bytes], Exception | None]:
+        """The records as lines, and what the last one raised that is none."""
+        lines, wrong = [], None
+        for record in records:
+            try:
+                lines.append(orjson.dumps(self._line(record)) + b"\n")
+            except Exception as error:  # of one record: the others are written
+                wrong = error
+        return lines, wrong
+
+    def _append(self, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._current_file()
+        try:
+            file = path.open("ab+")
+        except PermissionError:  # somebody else's
+            path = self._new_file()
+            file = path.open("ab+")
+        with file:
+            if path != self._whole and _is_cut(file):
+                content = b"\n" + content
+            self._whole = None
+            file.write(content)
+        self._whole = path
 
     def _current_file(self) -> Path:
         """The newest file, or a new one where that is full; the oldest beyond FILES are removed."""
-        files = sorted(self._folder.glob(f"{self._name}-*.jsonl"))
+        files = log_files(self._folder, self.name)
         if files and files[-1].stat().st_size < self._file_bytes:
             return files[-1]
         for path in files[: max(0, len(files) - FILES + 1)]:
             path.unlink(missing_ok=True)
-        number = int(files[-1].stem.rpartition("-")[2]) + 1 if files else 1
-        return self._folder / f"{self._name}-{number:06d}.jsonl"
+        return self._new_file()
+
+    def _new_file(self) -> Path:
+        number = 1 + max((number for number, _ in _numbered(self._folder, self.name)), default=0)
+        return self._folder / f"{self.name}-{number:06d}.jsonl"
+
+
+def _is_cut(file: IO[bytes]) -> bool:
+    """Whether the last line does not end: whoever wrote it was killed, or the disk was full."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"

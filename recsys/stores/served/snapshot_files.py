@@ -18,8 +18,8 @@ import orjson
 from recsys.errors import DataError
 from recsys.features.skew import ServedRow
 from recsys.instants import to_micros
-
-PATTERN = "features-*.jsonl"
+from recsys.stores.served.rotating_log import log_files
+from recsys.stores.served.slate_log import SNAPSHOTS
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_snapshots(folder: Path, count: int) -> Snapshots:
 
 
 def _newest_lines(folder: Path) -> Iterator[bytes]:
-    for file in sorted(folder.glob(PATTERN), reverse=True):
+    for file in reversed(log_files(folder, SNAPSHOTS)):
         try:
             content = file.read_bytes()
         except FileNotFoundError:  # the oldest file went while we read the newer ones

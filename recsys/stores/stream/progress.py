@@ -1,8 +1,9 @@
 """How far the online features are, in Redis: offsets by partition, and how long events waited."""
 
 import hashlib
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from recsys.stores.redis.clock import read_clock_faults
 
 PREFIX = "recsys:{progress}"  # one slot of a cluster: the script below writes to both keys
 MINUTES = 10
+KEPT_SECONDS = 900  # of counts by minute, as the script below has it for waits
+WORKERS_KEPT_SECONDS = 86_400
 STEPS = 8  # buckets a doubling: a percentile is within 4.5% of the truth
 
 # KEYS: visible offsets, this minute's buckets. ARGV: number of partitions, then partition and offset of
@@ -55,6 +58,15 @@ class FreshnessSummary:
     max_ms: float
 
 
+@dataclass(frozen=True)
+class WorkerSign:
+    """A worker's last sign of life, `seconds` ago, and which of its background tasks failed then."""
+
+    worker: str
+    seconds: float
+    failing: tuple[str, ...]
+
+
 class RedisProgress:
     """`StreamProgress` in Redis, whatever the event stream's transport is; safe to share between threads.
 
@@ -70,6 +82,8 @@ class RedisProgress:
         self._timeout: float | None = client.connection_pool.connection_kwargs.get("socket_timeout")
         self._visible = f"{prefix}:visible"
         self._waited = f"{prefix}:waited"
+        self._counted = f"{prefix}:counted"
+        self._workers = f"{prefix}:workers"
         self._clock = clock
 
     def reached(self, partitions: Iterable[int]) -> dict[int, int]:
@@ -95,7 +109,7 @@ class RedisProgress:
         words: list[Any] = [len(offsets), *(word for pair in offsets.items() for word in pair)]
         words += [max(waited_micros, default=0)]
         words += np.stack([buckets, counts], axis=1).ravel().tolist()
-        keys = (self._visible, self._minute(0))
+        keys = (self._visible, self._minute(0, self._waited))
         with redis_errors("write progress", self._timeout):
             try:
                 self._client.evalsha(ADVANCE_SHA, 2, *keys, *words)
@@ -108,13 +122,75 @@ class RedisProgress:
         Raises:
             StoreUnavailableError: Redis does not answer.
         """
-        pipe = self._client.pipeline(transaction=False)
-        for ago in range(MINUTES):
-            pipe.hgetall(self._minute(ago))
-        with redis_errors("read freshness", self._timeout):
-            minutes: list[dict[bytes, bytes]] = pipe.execute()
+        minutes = self._minutes(self._waited, "read freshness")
         longest = max((int(minute.pop(b"max", 0)) for minute in minutes), default=0)
         return _summary(minutes, longest)
+
+    def count(self, received: int, unknown: int) -> None:
+        """Counts the events of a batch, and those about items that the catalog does not have.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        key = self._minute(0, self._counted)
+        pipe = self._client.pipeline(transaction=False)
+        for name, count in (("received", received), ("unknown", unknown)):
+            if count:
+                pipe.hincrby(key, name, count)
+        pipe.expire(key, KEPT_SECONDS)
+        with redis_errors("count events", self._timeout):
+            pipe.execute()
+
+    def counted(self) -> tuple[int, int]:
+        """(events, those about unknown items) of the last ten minutes.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        minutes = self._minutes(self._counted, "read counts")
+        received, unknown = (
+            sum(int(minute.get(name, 0)) for minute in minutes) for name in (b"received", b"unknown")
+        )
+        return received, unknown
+
+    def beat(self, worker: str, failing: Collection[str] = ()) -> None:
+        """Says that `worker` is alive, and which of its background tasks fail; forgotten after a day.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        sign = json.dumps({"at": self._clock(), "failing": sorted(failing)})
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hset(self._workers, worker, sign)
+        pipe.expire(self._workers, WORKERS_KEPT_SECONDS)
+        with redis_errors("write a sign of life", self._timeout):
+            pipe.execute()
+
+    def leave(self, worker: str, dead_seconds: float) -> None:
+        """Says that `worker` ended as it should; those without a sign for so long are forgotten with it.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        dead = [sign.worker for sign in self.workers() if sign.seconds > dead_seconds]
+        with redis_errors("take a sign of life back", self._timeout):
+            self._client.hdel(self._workers, worker, *dead)
+
+    def workers(self) -> tuple[WorkerSign, ...]:
+        """The last sign of life of each worker of the last day that did not leave, the latest first.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        with redis_errors("read signs of life", self._timeout):
+            found: dict[bytes, bytes] = self._client.hgetall(self._workers)
+        now, signs = self._clock(), []
+        for worker, text in found.items():
+            sign = json.loads(text)
+            seconds = max(0.0, now - sign["at"])
+            if seconds < WORKERS_KEPT_SECONDS:
+                signs.append(WorkerSign(worker.decode(), seconds, tuple(sign["failing"])))
+        return tuple(sorted(signs, key=lambda sign: sign.seconds))
 
     def clock_faults(self) -> dict[str, int]:
         """What wrong clocks did, and how often.
@@ -124,8 +200,16 @@ class RedisProgress:
         """
         return vars(read_clock_faults(self._client))
 
-    def _minute(self, ago: int) -> str:
-        return f"{self._waited}:{int(self._clock() // 60) - ago}"
+    def _minutes(self, head: str, operation: str) -> list[dict[bytes, bytes]]:
+        pipe = self._client.pipeline(transaction=False)
+        for ago in range(MINUTES):
+            pipe.hgetall(self._minute(ago, head))
+        with redis_errors(operation, self._timeout):
+            minutes: list[dict[bytes, bytes]] = pipe.execute()
+        return minutes
+
+    def _minute(self, ago: int, head: str) -> str:
+        return f"{head}:{int(self._clock() // 60) - ago}"
 
 
 def _buckets(waited_micros: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -45,7 +45,7 @@ def open_shop(settings: Settings, items: int, users: int) -> Iterator[None]:
     os.environ["RECSYS_HOME"] = str(settings.paths.home)  # Feast's stores look there
     start_server(settings)
     try:
-        for view, table in _feature_rows(items, users, now, rng).items():
+        for view, table in feature_rows(items, users, now, rng).items():
             write_rows(settings.paths, view, table)
         features = OfflineFeatures(settings)
         features.apply()
@@ -151,7 +151,8 @@ def _item_table(items: int, rng: np.random.Generator) -> ItemTable:
     )
 
 
-def _feature_rows(items: int, users: int, now: datetime, rng: np.random.Generator) -> dict[str, pa.Table]:
+def feature_rows(items: int, users: int, now: datetime, rng: np.random.Generator) -> dict[str, pa.Table]:
+    """Rows of each view as of `now`."""
     length = columns.HISTORY_LENGTH
     keys = np.array([stable_key(item_id(number)) for number in range(items)], np.int64)
     seconds = int(now.timestamp()) - np.sort(rng.integers(60, 30 * 86_400, (users, length)), axis=1)[:, ::-1]

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from recsys.config import Settings, StreamSettings, load_settings
+from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
+from recsys.service_settings import StreamSettings
 from recsys.stores.stream.open import open_progress, open_stream
 from stream.processes import cpu_of, halted, wait_visible, workers
 from stream.shop import append, bodies, open_stream_shop

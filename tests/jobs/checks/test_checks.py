@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from recsys.config import Settings, StreamSettings, TextSettings
+from recsys.config import Settings, TextSettings
 from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
 from recsys.models.manifest import NO_CLOCK
+from recsys.service_settings import StreamSettings
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.shop_claim import connect

@@ -59,7 +59,7 @@ def service(home: Settings) -> Iterator[TestClient]:
     loaded, end = deployment.bundles.current, time.monotonic() + 60
     while deployment.bundles.current is loaded and time.monotonic() < end:
         time.sleep(0.05)
-    yield TestClient(create_app(deployment))
+    yield TestClient(create_app(deployment), base_url="http://127.0.0.1:3000")
     close()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from recsys.config import ServingSettings
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
+from recsys.service_settings import ServingSettings
 from serving.live.bundle_watch import RETRY_REJECTED_SECONDS, BundleWatch
 from tests.fake_world import Clock, regulars, shop_bundle
 

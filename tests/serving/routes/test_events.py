@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from recsys.config import StreamSettings
 from recsys.events import parse_event
 from recsys.instants import to_micros
+from recsys.service_settings import StreamSettings
 from tests.fake_world import NOW
 from tests.serving.conftest import PATIENT
 

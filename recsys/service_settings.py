@@ -1,0 +1,83 @@
+"""Settings of what runs on: the service, the stream's workers, their logs and their health."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from recsys.logs import LogFormat
+from recsys.settings_section import Section
+
+
+class ServingSettings(Section):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=1, le=65535)
+    candidates: int = Field(500, ge=1)
+    max_body_bytes: int = Field(1_000_000, ge=1)
+    feature_timeout_seconds: float = Field(0.2, gt=0)
+    reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
+    live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
+    popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
+    threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
+    workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
+    max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
+    timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
+    batch_timeout_seconds: float = Field(
+        10.0, gt=0, description="for a whole batch; rows that are not answered by then get an error"
+    )
+    feature_retry_seconds: float = Field(1.0, gt=0, description="pause after Redis failed to answer")
+    diversity: float = Field(0.1, ge=0, le=1, description="0 = by score alone")
+    cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
+    allowed_hosts: tuple[str, ...] = Field((), description="names besides this machine's own: of a proxy")
+    connections: int = Field(256, ge=1, description="at a time; the idle and half-sent are closed first")
+    connections_per_address: int = Field(32, ge=1, description="of one client, or one /64 of IPv6")
+    trusted_proxies: tuple[str, ...] = Field((), description="addresses that may have all connections")
+    header_seconds: float = Field(10.0, gt=0, description="until a request's headers are there; later: 408")
+    header_bytes: int = Field(16_384, ge=1024, description="of a request's line and headers; more get 431")
+    header_count: int = Field(100, ge=1, description="headers of a request; more get 431")
+    body_seconds: float = Field(30.0, gt=0, description="until a request's body is there; later: 408")
+    slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
+    slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
+    snapshot_share: float = Field(
+        0.01, ge=0, le=1, description="of recommendations whose features are logged"
+    )
+    snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
+
+
+class StreamSettings(Section):
+    """Events in real time: the transport, the workers and what they promise."""
+
+    transport: Literal["redis", "kafka"] = "redis"
+    kafka_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port]")
+    partitions: int = Field(8, ge=1, le=1024, description="of users; `recsys stream repartition` changes it")
+    batch_events: int = Field(2000, ge=1, description="events that a worker processes at a time, at most")
+    wait_seconds: float = Field(0.005, gt=0, description="what a worker waits for company of a first event")
+    flush_seconds: float = Field(2.0, gt=0, description="how often the event lake gets a worker's events")
+    lateness_days: float = Field(7.0, ge=0, le=90, description="later events reach the lake only")
+    max_lag: int = Field(100_000, ge=1, description="events waiting from which the service answers 429")
+    keep_seconds: float = Field(86_400, ge=0, description="how long processed events stay in the stream")
+    wait_for_token_seconds: float = Field(0.5, ge=0, description="a recommendation waits that long at most")
+
+
+class LogSettings(Section):
+    """What is told on stderr, and how."""
+
+    format: LogFormat = Field("text", description="`json` is one JSON object a line; RECSYS_LOG sets it too")
+    access: Literal["auto", "on", "off"] = Field(
+        "auto", description="a line a request; `auto` is on with `recsys start`, off with `bentoml serve`"
+    )
+
+
+class HealthSettings(Section):
+    """From when on the service and `recsys doctor` call something a problem."""
+
+    check_seconds: float = Field(5.0, gt=0, description="how often a service looks")
+    log_seconds: float = Field(600.0, gt=0, description="how often a problem that stays is logged")
+    schedule_seconds: float = Field(3600.0, gt=0, description="of materialization; twice it without one")
+    data_days: float | None = Field(None, gt=0, description="newest event's age; null = longest window")
+    cold_requests: int = Field(1000, ge=1, description="requests with a user id that are looked back at")
+    cold_share: float = Field(0.5, gt=0, le=1, description="of them that are cold starts")
+    unknown_share: float = Field(0.05, gt=0, le=1, description="of ten minutes' events, about unknown items")
+    lag_seconds: float = Field(60.0, gt=0, description="that an accepted event waits to be visible")
+    worker_seconds: float = Field(60.0, gt=0, description="without a sign of life of a stream worker")
