@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from threading import Event, Lock, RLock, Thread
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class BackgroundTask:
         self._failed_in_a_row = 0
         self._logged_at = float("-inf")
         self._stop = Event()
-        self._lock = Lock()
+        self._lock, self._round = Lock(), RLock()
         self._thread: Thread | None = None
 
     @property
@@ -48,9 +48,10 @@ class BackgroundTask:
         return thread is not None and not self._stop.is_set() and not thread.is_alive()
 
     def attempt(self) -> bool:
-        """One round, in the calling thread; whether it succeeded. Never raises."""
+        """One round, in the calling thread and after one that runs; whether it succeeded. Never raises."""
         try:
-            self._work()
+            with self._round:
+                self._work()
         except BaseException as error:
             # SystemExit and its like as well: they would end the thread and nothing else.
             self._note(error)

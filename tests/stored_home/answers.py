@@ -27,6 +27,7 @@ def service_answers(at: datetime, questions: Sequence[Question], settings: Any =
 
     deployment, close = open_deployment(settings or load_settings())
     try:
+        deployment.health.look()
         client = TestClient(create_app(replace(deployment, now=lambda: at)), base_url="http://127.0.0.1:3000")
         found = [
             client.request(method, path, json=body, headers={"X-Request-ID": f"question-{number}"})

@@ -23,9 +23,12 @@ from recsys.cli.app import app
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.health.facts import StreamFacts
 from recsys.instants import DAY, now_micros, to_micros, utc_now
+from recsys.jobs.checks.observe import HomeObserver
+from recsys.jobs.stream import run as run_module
 from recsys.jobs.stream.replay import replay_events
-from recsys.jobs.stream.run import drain_stream
+from recsys.jobs.stream.run import drain_stream, run_stream
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_reader import FeatureReader
@@ -33,7 +36,7 @@ from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.dataset_files import load_info, save_info
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.redis.shop_claim import connect
-from recsys.stores.stream.open import open_stream
+from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, assert_online_equals_batch, categories, online_rows
@@ -254,3 +257,55 @@ def test_a_full_disk_ends_the_command_with_a_reason_and_loses_nothing(working: S
     assert "nothing is lost" in done.stderr
     assert drain_stream(working).events == 300
     assert_online_equals_batch(working)
+
+
+def test_a_worker_gives_signs_of_life_counts_unknown_items_and_leaves(home: Settings) -> None:
+    send(home, event("v1", "ann", "i1"), event("v2", "ann", "nowhere"))
+    observer = HomeObserver(home)
+
+    def facts() -> StreamFacts:
+        found = observer.look(now_micros()).stream
+        assert found is not None
+        return found
+
+    assert (facts().waiting, facts().worker_seconds) == (2, None)
+    stop = threading.Event()
+    worker = threading.Thread(target=run_stream, args=(home, (), stop))
+    worker.start()
+    try:
+        end = time.monotonic() + 120
+        while facts().waiting or facts().worker_seconds is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert (facts().received, facts().unknown) == (2, 1)
+        assert facts().waiting_seconds == 0.0
+        assert facts().failing == ()
+    finally:
+        stop.set()
+        worker.join(120)
+    assert facts().worker_seconds is None, "it was told to stop: nobody misses it"
+    observer.close()
+
+
+def test_a_merge_of_the_lake_that_fails_is_told_by_the_worker(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "COMPACT_SECONDS", 0.01)
+    monkeypatch.setattr(run_module, "BEAT_SECONDS", 0.05)
+
+    def broken(self: EventLake, *bounds: int) -> int:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(EventLake, "compact", broken)
+    progress, stop = open_progress(home), threading.Event()
+    worker = threading.Thread(target=run_stream, args=(home, (), stop))
+    worker.start()
+    try:
+        end = time.monotonic() + 120
+        while [sign.failing for sign in progress.workers()] != [("compaction",)]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert worker.is_alive()
+    finally:
+        stop.set()
+        worker.join(120)

@@ -141,3 +141,21 @@ def test_draining_leaves_alone_what_others_own(world: World) -> None:
     ownership.taken = set()
     assert runner(world, ownership, Seconds(9), catalog).drain() == len(world.stream.logs[1])
     assert catalog.left <= 0
+
+
+def test_each_look_at_who_works_is_a_sign_of_life(world: World) -> None:
+    seconds, beats = Seconds(4), [0]
+
+    def beat() -> None:
+        beats[0] += 1
+
+    working = Runner(untaken(world), FakeOwnership(0), PARTITIONS, lambda: True, seconds, FakeCatalog, beat)
+    working.run(seconds.stop)
+    assert beats[0] == 4
+
+
+def test_even_what_ends_only_a_thread_ends_the_run(world: World) -> None:
+    catalog, seconds = FakeCatalog(), Seconds(50)
+    catalog.failure = SystemExit(2)  # type: ignore[assignment]
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        runner(world, FakeOwnership(CATALOG), seconds, catalog).run(seconds.stop)

@@ -9,7 +9,7 @@ from recsys.columns import USER_ID
 from recsys.config import Settings
 from recsys.health.facts import StoreFacts
 from recsys.instants import to_micros
-from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.features.feast_registry import keeps_registry_at_home, open_repository
 from recsys.stores.lake.dataset_files import INFO_FILE
 from recsys.stores.packed.connection import open_client, repository_url
 from recsys.stores.packed.rows import PackedView, materialized_key, packed_view
@@ -60,8 +60,9 @@ class OnlineStoreProbe:
     def _repository(self) -> FeatureStore:
         """The repository; opened again where its registry has changed since."""
         registry = self._settings.paths.feast_registry
-        # Feast makes a registry that is not there, and whoever only looks must not.
-        applied_at = registry.stat().st_mtime if registry.exists() else None
+        applied_at: float | None = registry.stat().st_mtime if registry.exists() else 0.0
+        if not applied_at and keeps_registry_at_home(self._settings):
+            applied_at = None  # Feast makes a registry that is not there, and whoever only looks must not
         if self._store is None or applied_at != self._applied_at:
             store, self._views, self._registered_at = open_repository(self._settings), [], None
             if applied_at is not None:
