@@ -165,18 +165,20 @@ def _unavailable(sheet: Sheet, used: set[str]) -> list[Block]:
 
 
 def _attributes(table: str, sheet: Sheet, used: set[str]) -> list[Block]:
-    lines, left_out = [], []
+    lines: list[Line] = []
+    left_out: list[str] = []
     for name in (name for name in sheet.names if name not in used):
-        word = compact(name)
+        word, key = compact(name), name.replace(" ", "_")
         cells = sheet.distinct(name)
-        personal = word in PERSONAL or any(link in word for link in LINKS)
-        if personal or word.endswith(("id", "编号")) or not cells or set(name) & set("{}|[]"):
+        unwanted = word in PERSONAL or any(link in word for link in LINKS)
+        unwanted |= any(line.key == key for line in lines)  # `a b` beside `a_b`
+        if unwanted or word.endswith(("id", "编号")) or not cells or set(name) & set("{}|[]"):
             left_out.append(name)
         elif is_number(cells):
             value = {"column": name, "type": "number"}
-            lines.append(Line(name.replace(" ", "_"), value, f"such as {cells[0]}"))
+            lines.append(Line(key, value, f"such as {cells[0]}"))
         elif _says_something(sheet, name):
-            lines.append(Line(name.replace(" ", "_"), name, f"{len(cells)} different texts"))
+            lines.append(Line(key, name, f"{len(cells)} different texts"))
         else:
             left_out.append(name)
     left_out += [line.key for line in lines[_MOST_ATTRIBUTES:]]

@@ -61,15 +61,14 @@ def toml_key(name: str) -> str:
 
 
 def _block(block: Block) -> str:
-    lines = [f"# {note}" for note in block.notes]
+    lines = [f"# {_comment(note)}" for note in block.notes]
     mark = "" if block.known else "# "
     if block.header:
         lines.append(mark + block.header)
     for line in block.lines:
         text = f"{toml_key(line.key)} = {toml_value(line.value)}"
         text = text if line.known else f"# {text}"
-        # Cells are quoted in reasons: a line break of theirs must not end the comment.
-        why = " ".join("".join(sign if sign.isprintable() else " " for sign in line.why).split())
+        why = _comment(line.why)
         if not why:
             lines.append(mark + text)
         elif len(beside := f"{mark}{text:<{_REASON_AT}}  # {why}") <= _WIDTH:
@@ -77,3 +76,8 @@ def _block(block: Block) -> str:
         else:
             lines += [f"# {why}", mark + text]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> str:
+    """`text` on one line: it quotes cells and names of files, whose line breaks must not end the comment."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

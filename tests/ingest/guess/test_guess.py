@@ -378,3 +378,15 @@ def test_cells_and_names_cannot_break_out_of_the_file(tmp_path: Path) -> None:
     header = '"user_id","item ""x""\u2028id","event"\n'
     mapping, _ = guess(tmp_path / "files", log_csv=header + 'u,1,"view\n[evil]"\nu,1,view\n')
     assert mapping.events[0].kind.values == {"view": "view"}
+
+
+def test_names_of_files_and_columns_cannot_end_a_comment(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "log.csv").write_text("user_id,item_id\nu,1\n")
+    (folder / "shops\n[evil].csv").write_text("town,opened\nRome,2020\n")
+    header = 'item_id,title,"e\nmail",a b,a_b\n'
+    (folder / "items.csv").write_text(header + "1,Tea,x,red,blue\n2,Mug,x,red,blue\n")
+    mapping, found = guess(folder)
+    assert set(mapping.items.attributes) >= {"a_b"}
+    assert "\n[evil]" not in found.text
