@@ -20,12 +20,16 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.errors import StoreUnavailableError
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
-from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
+from recsys.stores.sqlite_errors import sqlite_remedy
 from recsys.stores.stream.event_blobs import decode_events, encode_events
 from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
+IF_DAMAGED = (
+    "End the workers, delete state.db and what lies beside it (state.db-wal, state.db-shm), and start them "
+    "again: they make it anew from the event lake and the stream, and nothing is lost."
+)
 BUSY_SECONDS = 30.0
 QUESTION_MARKS = 30_000  # values that one statement takes: SQLite's limit is 32,766
 SLICES = 64  # parts in which old event ids are forgotten, so that no worker waits for it
@@ -325,18 +329,8 @@ def _disk(operation: str, folder: Path) -> Iterator[None]:
             "stream state",
             f"{operation} {folder / STATE_FILE} ({error})",
             BUSY_SECONDS if "locked" in str(error) else 0.0,
-            _remedy(str(error), folder),
+            sqlite_remedy(str(error), IF_DAMAGED),
         ) from error
-
-
-def _remedy(message: str, folder: Path) -> str:
-    if is_damaged(message):
-        return (
-            f"The file is damaged. End the workers, delete {folder / STATE_FILE}* and start them again: they "
-            "make it anew from the event lake and the stream, and nothing is lost."
-        )
-    remedy = sqlite_remedy(message) or "Look at the disk and the rights of the folder."
-    return f"{remedy} Then start the worker again; nothing is lost."
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
