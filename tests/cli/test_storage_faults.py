@@ -45,7 +45,7 @@ def may_mount() -> bool:
 @pytest.mark.parametrize("fault", [READ_ONLY, FULL], ids=["read-only", "full"])
 def test_no_command_ends_with_a_traceback_where_the_home_takes_nothing(fault: str, tmp_path: Path) -> None:
     folder = unpack_home(tmp_path / "shop")
-    walk = f'cd "$1" && exec {sys.executable} -m tests.cli.read_only_walk "${{@:2}}"'
+    walk = f'cd "$1" && exec {sys.executable} -m tests.cli.command_walk "${{@:2}}"'
     done = subprocess.run(
         [
             *("unshare", "-rm", "bash", "-c", f"{fault} && {walk}", "walk", str(folder)),

@@ -23,12 +23,16 @@ from recsys.config import Settings
 from recsys.distribution import install_command
 from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.stores.logins import check_login
-from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
+from recsys.stores.sqlite_errors import sqlite_remedy
 
 BUSY_SECONDS = 30  # how long a writer waits for another
 CONNECT_SECONDS = 5
 _SQLITE = ("sqlite", "sqlite+pysqlite")
 _POSTGRESQL = "postgresql+psycopg"
+_IF_DAMAGED = (
+    "Put a back-up in its place, or move it away: then runs and stages of bundles are forgotten, data and "
+    "events stay. Run `recsys train --promote` afterwards."
+)
 _EXAMPLE = "postgresql://user:password@host/database"
 # One number for all processes that write here; any constant that other programs are unlikely to use.
 _ADVISORY_LOCK = 7_233_174_017
@@ -165,12 +169,7 @@ def _remedy(url: URL, said: str) -> str:
         if "password" in said:
             return "Mend user and password in DATABASE_URL; special characters are written as %40 for @."
         return "Start that server, or unset DATABASE_URL for SQLite; `recsys doctor` checks it."
-    if is_damaged(said):
-        return (
-            "The file is damaged: put a back-up in its place, or move it away. Without one, runs and stages "
-            "of bundles are forgotten, data and events stay; run `recsys train --promote`."
-        )
-    return sqlite_remedy(said) or "`recsys doctor` checks it."
+    return sqlite_remedy(said, _IF_DAMAGED)
 
 
 def make_folder(url: URL) -> None:

@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.errors import StoreUnavailableError
-from recsys.stores.sqlite_errors import is_damaged, sqlite_remedy
+from recsys.stores.sqlite_errors import sqlite_remedy
 
+IF_DAMAGED = (
+    "End the workers, delete state.db and what lies beside it (state.db-wal, state.db-shm), and start them "
+    "again: they make it anew from the event lake and the stream, and nothing is lost."
+)
 BUSY_SECONDS = 30.0  # that a connection waits for another one to commit
 
 
@@ -25,15 +29,5 @@ def state_errors(operation: str, file: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         seconds = BUSY_SECONDS if "locked" in str(error) else 0.0
         raise StoreUnavailableError(
-            "stream state", f"{operation} {file} ({error})", seconds, _remedy(str(error), file)
+            "stream state", f"{operation} {file} ({error})", seconds, sqlite_remedy(str(error), IF_DAMAGED)
         ) from error
-
-
-def _remedy(message: str, file: Path) -> str:
-    if is_damaged(message):
-        return (
-            f"The file is damaged. End the workers, delete {file}* and start them again: they make it anew "
-            "from the event lake and the stream, and nothing is lost."
-        )
-    remedy = sqlite_remedy(message) or "Look at the disk and the rights of the folder."
-    return f"{remedy} Then start the worker again; nothing is lost."

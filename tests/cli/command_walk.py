@@ -12,11 +12,10 @@ from tests.cli.test_commands_documented import COMMANDS
 
 NEEDS = {  # arguments of commands that need some
     "data import": ["--mapping", "shop.toml", "--source", "files"],
-    "data fetch": ["--into", "fetched"],
     "features show": ["ranking_v1"],
     "encoder images": ["items.csv", "--encoder", "clip"],
     "encoder compare": ["minilm"],
-    "encoder distil": ["student"],
+    "encoder distil": ["--student", "student"],
     "encoder prepare": ["minilm"],
     "models show": ["nothing"],
     "models card": ["nothing"],
