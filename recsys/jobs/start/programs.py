@@ -16,6 +16,7 @@ from recsys.stores.locks import is_locked
 from recsys.stores.redis import server as redis_server
 
 LINES_KEPT = 10
+START_SECONDS = 20.0  # that a Valkey which is just starting may take before it is stopped
 READ_SECONDS = 2.0  # for the last lines of a process that ended
 
 # Without the working directory in its path: a folder of the shop may be called as a package of ours.
@@ -139,7 +140,7 @@ class EmbeddedServer:
     def stop(self) -> None:
         """Stops it once its data is on disk, if it was started here."""
         if self._starting is not None:
-            self._starting.join(redis_server.STARTUP_SECONDS)
+            self._starting.join(START_SECONDS)
         if self._started_here:
             redis_server.stop_server(self._settings)
 

@@ -137,4 +137,7 @@ class Supervisor:
                 break
             self._pause(TICK_SECONDS)
         if self._store is not None:
-            self._store.stop()
+            try:
+                self._store.stop()
+            except RecsysError as error:  # what ended all comes before it
+                log.error("%s", error)
