@@ -15,7 +15,9 @@ from pyarrow import csv
 from recsys.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+ENGLISH, CHINESE = ROOT / "docs", ROOT / "docs" / "zh"
+PAGES = sorted([*ROOT.glob("*.md"), *ENGLISH.glob("*.md"), *CHINESE.glob("*.md")])
+ENGLISH_ONLY = {"architecture.md"}  # for who changes the code
 CURRENT_PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]  # that one names what was
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 FOLDERS = ("recsys", "serving", "feature_repo", "scripts")  # whose modules the architecture names
@@ -25,7 +27,9 @@ def commands(text: str) -> Iterator[list[str]]:
     """Words of every `recsys ...` line inside a code block."""
     for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
-            found = re.match(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?recsys ([^#|&>]*)", line)
+            found = re.match(
+                r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:(?:\.\./)?\.venv/bin/)?recsys ([^#|&>]*)", line
+            )
             if found:
                 yield found.group(1).split()
 
@@ -44,11 +48,12 @@ def resolve(words: list[str]) -> None:
             assert name in known or name == "--version", f"`recsys {' '.join(words)}`: no option {name}"
 
 
-def test_the_index_names_every_page() -> None:
-    index = (ROOT / "docs" / "index.md").read_text("utf-8")
-    linked = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S", index, re.MULTILINE)
+@pytest.mark.parametrize("folder", [ENGLISH, CHINESE], ids=lambda folder: folder.name)
+def test_the_index_names_every_page(folder: Path) -> None:
+    index = (folder / "index.md").read_text("utf-8")
+    linked = re.findall(r"^- \[[^\]]+\]\(([^)]+)\)(?:: |：)\S", index, re.MULTILINE)
     assert sorted(linked) == sorted(set(linked)), "a page is named twice"
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    pages = {page.name for page in folder.glob("*.md")} - {"index.md"}
     assert {name for name in linked if not name.startswith("..")} == pages
 
 
@@ -104,6 +109,14 @@ def test_both_languages_show_the_same_commands_and_figures() -> None:
         return list(commands((ROOT / name).read_text("utf-8")))
 
     assert blocks("README.md") == blocks("README.zh-CN.md")
+
+
+def test_every_page_is_there_in_both_languages_with_the_same_commands() -> None:
+    names = {page.name for page in ENGLISH.glob("*.md")} - ENGLISH_ONLY
+    assert {page.name for page in CHINESE.glob("*.md")} == names
+    for name in names:
+        ours, theirs = ([*commands((folder / name).read_text("utf-8"))] for folder in (ENGLISH, CHINESE))
+        assert ours == theirs, name
 
 
 def test_shipped_mappings_are_named_in_the_mapping_page() -> None:

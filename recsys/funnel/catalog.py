@@ -148,17 +148,17 @@ class Catalog:
             found = order[allowed[order]][:count]
         return found
 
-    def popular_lately(self, count: int, allowed: BoolArray) -> IntArray:
-        """As `popular`, but always by what is popular lately, whatever visitors are shown."""
-        if self._all_time is None:
-            return self.popular(count, allowed)
+    def most(self, scores: npt.NDArray[Any], count: int, allowed: BoolArray) -> IntArray:
+        """The up to `count` items that are `allowed` with the highest `scores` (N + 1,), in that order."""
+        if scores is self.visitor_scores:
+            return self.popular(count, allowed)  # sorted already
         items = np.flatnonzero(allowed)
-        scores = self.popularity[items]
+        found = scores[items]
         if len(items) > count:
-            best = np.sort(np.argpartition(-scores, count)[:count])
-            items, scores = items[best], scores[best]
-        found: IntArray = items[np.argsort(-scores, kind="stable")]
-        return found
+            best = np.sort(np.argpartition(-found, count)[:count])
+            items, found = items[best], found[best]
+        order: IntArray = items[np.argsort(-found, kind="stable")]
+        return order
 
     def passing(self, filters: Filters) -> BoolArray:
         """(N + 1,) true where an item of the catalog passes `filters`, availability left aside.

@@ -8,7 +8,7 @@ from recsys.dataset.interactions import Histories
 from recsys.funnel.candidates import CONTEXT, Candidates, CandidateSources
 from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle
-from recsys.models.orders import FUSION, RECENT_POPULARITY
+from recsys.models.orders import FUSION, POPULARITY_OF_ALL_TIME, RECENT_POPULARITY
 from recsys.models.similar import similar_scores
 
 SIMILAR_POOL = 200  # candidates, by their cosine or by fusion
@@ -42,9 +42,11 @@ def similar_items(
         users = sources.user_signals(history, vectors)
         fused = sources.fused(users, allowed[None], SIMILAR_POOL, repeats=False)
         return _around(item, fused.flat), bundle.fusion.score(fused.signals)
-    if order == RECENT_POPULARITY:
-        index = catalog.popular_lately(SIMILAR_POOL, allowed)
-        return _around(item, index), catalog.popularity[index].astype(np.float32)
+    if order in (RECENT_POPULARITY, POPULARITY_OF_ALL_TIME):
+        lately = order == RECENT_POPULARITY
+        popularity = catalog.popularity if lately else bundle.signal_tables.item_events
+        index = catalog.most(popularity, SIMILAR_POOL, allowed)
+        return _around(item, index), popularity[index].astype(np.float32)
     found = sources.similar(item, allowed, SIMILAR_POOL)
     return found, similar_scores(bundle, item, found.index, order)
 

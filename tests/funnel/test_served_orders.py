@@ -205,14 +205,19 @@ def test_similar_by_popularity_is_what_is_popular_but_the_item() -> None:
     assert [i.item_id for i in slate.items] == [i.item_id for i in popular.items]
 
 
-def test_similar_by_recent_popularity_finds_it_where_visitors_see_popularity_of_all_time(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("visitors", [RECENT_POPULARITY, POPULARITY_OF_ALL_TIME])
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [(RECENT_POPULARITY, ["cheese", "bagel"]), (POPULARITY_OF_ALL_TIME, ["apple", "cherry"])],
+)
+def test_similar_by_a_popularity_finds_it_whatever_visitors_see(
+    order: str, found: list[str], visitors: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recsys.funnel.similar.SIMILAR_POOL", 2)  # of nine items: the pool decides
-    orders = {SIMILAR: RECENT_POPULARITY, NO_HISTORY: POPULARITY_OF_ALL_TIME}
-    shop = Recommender(bundle_with(orders), ShopFeatures(), ServingSettings())
+    bundle = bundle_with({SIMILAR: order, NO_HISTORY: visitors})
+    shop = Recommender(bundle, ShopFeatures(), ServingSettings())
     slate = shop.similar(SimilarRequest("r1", "banana", k=2), NOW)
-    assert [item.item_id for item in slate.items] == ["cheese", "bagel"]
+    assert [item.item_id for item in slate.items] == found
 
 
 def test_similar_by_fusion_is_what_a_user_gets_who_only_looked_at_the_item() -> None:

@@ -42,7 +42,8 @@ from recsys.training.stages.validation_cases import ValidationCases, bundles_as_
 MIN_USERS = 20  # who asked, and are resampled; with fewer the first learned order stays
 SAMPLES = 1000  # of the bootstrap
 SIMILAR_QUESTIONS = 1000
-SIMILAR_ORDERS = (COSINES, FUSION, NEIGHBOURS_AND_TEXT, RECENT_POPULARITY)  # two learned, two baselines
+SIMILAR_LEARNED = (COSINES, FUSION)
+SIMILAR_BASELINES = (NEIGHBOURS_AND_TEXT, RECENT_POPULARITY, POPULARITY_OF_ALL_TIME)
 BLOCK_REQUESTS = 500  # scored at a time: bounds memory
 
 
@@ -71,7 +72,7 @@ def choose_orders(
     values, users = _values_without_history(job, bundle, asked)
     found[NO_HISTORY] = _choose((RECENT_POPULARITY,), (POPULARITY_OF_ALL_TIME,), values, users, seed)
     values, users = _values_of_similar(job, bundle, asked)
-    found[SIMILAR] = _choose(SIMILAR_ORDERS[:2], SIMILAR_ORDERS[2:], values, users, seed)
+    found[SIMILAR] = _choose(SIMILAR_LEARNED, SIMILAR_BASELINES, values, users, seed)
     return found
 
 
@@ -174,7 +175,7 @@ def _values_of_similar(
     interactions, cases = job.shop.interactions, asked.cases.take(rows)
     cases, kept = restrict_cases(cases, ~repeat_targets(cases, interactions))
     histories = asked.histories.take(rows[kept])
-    lists = {order: np.zeros((len(cases), K), np.int64) for order in SIMILAR_ORDERS}
+    lists = {order: np.zeros((len(cases), K), np.int64) for order in (*SIMILAR_LEARNED, *SIMILAR_BASELINES)}
     catalog = Catalog(bundle)
     sources, allowed = CandidateSources(bundle, catalog), np.ones(len(catalog), bool)
     allowed[0] = False
