@@ -12,7 +12,7 @@ from recsys.catalog import AttributeValue
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
 EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
-DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET)
+DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET)  # of one answer; a service adds its own
 
 FeatureValue = str | float | None
 

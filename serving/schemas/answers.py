@@ -26,6 +26,7 @@ from recsys.funnel.slate import (
     SlateItem,
     ViewStatus,
 )
+from recsys.health.problems import PROBLEM_KINDS
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -75,7 +76,7 @@ def _described(annotation: Any) -> Any:
     return annotation if inner == arguments or origin is None else origin[inner]
 
 
-_DEGRADED = {"degraded": DEGRADATIONS}
+_DEGRADED = {"degraded": (*DEGRADATIONS, *(kind.code for kind in PROBLEM_KINDS if kind.degrades))}
 
 ReasonAnswer = answer_model("ReasonAnswer", Reason, "Why an item is on the slate.", {"code": REASON_CODES})
 SlateItemAnswer = answer_model("SlateItemAnswer", SlateItem, "One place of the slate.", {"source": SOURCES})

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from recsys.ingest.cleaning.hashing import combine_hashes, hash_texts, id_texts, mix_bits
 
-TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=40)), max_size=30)
+# As cleaning leaves them: an id has no control characters. With NUL at its end a text may collide.
+WITHOUT_CONTROL = st.characters(exclude_categories=["Cs", "Cc"])
+TEXTS = st.lists(st.one_of(st.none(), st.text(WITHOUT_CONTROL, max_size=40)), max_size=30)
 
 
 @given(TEXTS)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recsys import __version__
 from recsys.events import EVENT_CLASSES
+from recsys.health.problems import PROBLEM_KINDS
 from serving.errors import CODES, RESPONSES
 from serving.schemas import answers, examples
 
@@ -142,7 +143,9 @@ def test_what_has_few_values_is_an_enumeration(document) -> None:
         "popular",
     ]
     assert "bought_before" in values("ReasonAnswer", "code")
-    assert values("SlateAnswer", "degraded") == ["online_features_unavailable", "events_not_visible_yet"]
+    of_the_service = [kind.code for kind in PROBLEM_KINDS if kind.degrades]
+    of_an_answer = ["online_features_unavailable", "events_not_visible_yet"]
+    assert values("SlateAnswer", "degraded") == [*of_an_answer, *of_the_service]
     assert values("HistoryEntryAnswer", "kind") == ["view", "click", "cart", "purchase", "like"]
     assert values("VerdictAnswer", "verdict") == ["refused", "generated"]
     codes = {answer.code for answer in RESPONSES.values()} | set(CODES.values()) | {"timeout", "error"}

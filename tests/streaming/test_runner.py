@@ -149,7 +149,9 @@ def test_each_look_at_who_works_is_a_sign_of_life(world: World) -> None:
     def beat() -> None:
         beats[0] += 1
 
-    working = Runner(untaken(world), FakeOwnership(0), PARTITIONS, lambda: True, seconds, FakeCatalog, beat)
+    working = Runner(
+        untaken(world), FakeOwnership(0), PARTITIONS, lambda: True, seconds, FakeCatalog, beat=beat
+    )
     working.run(seconds.stop)
     assert beats[0] == 4
 

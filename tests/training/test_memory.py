@@ -48,19 +48,19 @@ def test_only_what_will_be_done_is_counted() -> None:
 
 
 def test_candidates_are_no_more_than_there_are_cases() -> None:
-    """3,000 requests are asked for: 100 cases give 100, each of 200 candidates with 25 bytes a feature."""
+    """3,600 requests are asked for: 100 cases give 100, each of 200 candidates with 25 bytes a feature."""
     few, fewer = peaks(replace(SIZES, cases=100))["ranker"], peaks(replace(SIZES, cases=50))["ranker"]
     assert few - fewer == 50 * 200 * len(RANKING_FEATURES) * 25
-    assert peaks(replace(SIZES, cases=3000))["ranker"] == peaks(replace(SIZES, cases=4000))["ranker"]
+    assert peaks(replace(SIZES, cases=3600))["ranker"] == peaks(replace(SIZES, cases=4000))["ranker"]
 
 
 def test_each_case_is_asked_with_repeats_and_without() -> None:
-    """Eighteen signals of four bytes, an index of eight, a label and a mask: 82 bytes a candidate, twice.
+    """Nineteen signals of four bytes, an index of eight, a label and a mask: 86 bytes a candidate, twice.
 
     And a hundred actions of three numbers for each case's history.
     """
     added = peaks(replace(SIZES, cases=SIZES.cases + 1000))["fusion"] - peaks()["fusion"]
-    assert added == 2 * 2 * 1000 * 150 * (18 * 4 + 8 + 2) + 1000 * 100 * 3 * 8
+    assert added == 2 * 2 * 1000 * 150 * (19 * 4 + 8 + 2) + 1000 * 100 * 3 * 8
 
 
 def test_texts_are_held_in_doubles_while_their_directions_are_found() -> None:

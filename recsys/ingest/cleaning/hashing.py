@@ -42,6 +42,8 @@ def combine_hashes(hashes: HashArray, more: HashArray) -> HashArray:
 def hash_texts(column: Column) -> HashArray:
     """(n,) hashes of a text column; null is a value of its own, different from "".
 
+    Texts are taken to have no control characters, as ids have none: with NUL in them two may collide.
+
     >>> hash_texts(pa.array(["a", "b", "a", None])).tolist()[0] == hash_texts(pa.array(["a"])).tolist()[0]
     True
     """

@@ -9,8 +9,8 @@ from recsys.errors import StoreUnavailableError
 from recsys.stores.sqlite_errors import sqlite_remedy
 
 IF_DAMAGED = (
-    "End the workers, delete state.db and what lies beside it (state.db-wal, state.db-shm), and start them "
-    "again: they make it anew from the event lake and the stream, and nothing is lost."
+    "End the workers and delete state.db and what lies beside it (state.db-wal, state.db-shm): they make it "
+    "anew from the event lake and the stream."
 )
 BUSY_SECONDS = 30.0  # that a connection waits for another one to commit
 
@@ -28,6 +28,7 @@ def state_errors(operation: str, file: Path) -> Iterator[None]:
         raise
     except (sqlite3.Error, OSError) as error:
         seconds = BUSY_SECONDS if "locked" in str(error) else 0.0
+        remedy = f"{sqlite_remedy(str(error), IF_DAMAGED)} Then start the workers again; nothing is lost."
         raise StoreUnavailableError(
-            "stream state", f"{operation} {file} ({error})", seconds, sqlite_remedy(str(error), IF_DAMAGED)
+            "stream state", f"{operation} {file} ({error})", seconds, remedy
         ) from error

@@ -162,7 +162,7 @@ def test_a_taken_port_is_one_line_with_its_owner_and_nothing_is_left_behind(sett
         port = taken.getsockname()[1]
         with started_shop(settings.paths.home, port) as shop:
             assert shop.process.wait(120) == 1
-    [line] = shop.text().strip().splitlines()
+            [line] = shop.text().strip().splitlines()
     assert f"process {os.getpid()} (" in line
     assert "has the port. Stop it" in line
     assert not redis_lives(settings)
@@ -221,6 +221,6 @@ def test_on_a_full_disk_all_wait_and_come_back_when_there_is_room(tmp_path: Path
 def test_nothing_imported_is_one_line_before_anything_is_started(tmp_path: Path) -> None:
     with started(tmp_path / "home", ["recsys", "start", "--port", str(free_port())]) as shop:
         assert shop.process.wait(120) == 1
-    [line] = shop.text().strip().splitlines()
+        [line] = shop.text().strip().splitlines()
     assert line.startswith("error: ")
     assert "recsys data import" in line
