@@ -145,13 +145,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._table.remove(self)
         super().connection_lost(exc)
 
-    def shutdown(self) -> None:
-        """Waits for what is being answered, not for what is half-sent."""
-        if self.answering:
-            super().shutdown()
-        else:
-            self.transport.close()
-
     def data_received(self, data: bytes) -> None:
         """Parses `data`, and counts it while the headers are not complete."""
         self._unread += len(data)  # 0 again where the next request begins in it
