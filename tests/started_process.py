@@ -20,15 +20,16 @@ START_SECONDS = 180.0
 _TABLES = {"tcp": "0A", "tcp6": "0A", "udp": "", "udp6": ""}  # file of /proc/net -> state that listens
 
 
-@dataclass(frozen=True)
+@dataclass
 class Started:
-    """A process and the file that it writes to."""
+    """A process and the file that it writes to; `written` is what was there at its end."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
+    written: str | None = None
 
     def text(self) -> str:
-        return self.log.read_text("utf-8", "replace")
+        return self.log.read_text("utf-8", "replace") if self.written is None else self.written
 
     def wait_for(self, pattern: str, times: int = 1, seconds: float = START_SECONDS) -> list[str]:
         """All that `pattern` matches in the log, once it does so many times."""
@@ -94,6 +95,7 @@ def started(home: Path, command: Sequence[str], **environment: str) -> Iterator[
                 with suppress(psutil.NoSuchProcess):
                     each.send_signal(signal.SIGKILL)
             process.wait()
+        found.written = found.text()
         log.unlink()
         shutil.rmtree(log.with_suffix(""), ignore_errors=True)
 

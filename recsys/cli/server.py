@@ -65,9 +65,10 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.count = 0
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup has it
-                signal.signal(each, self._note)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, self._note)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signal.SIGHUP, self._note)
 
     def _note(self, *_: object) -> None:
         self.count += 1
