@@ -25,6 +25,7 @@ from recsys.errors import (
 )
 
 RETRY_SECONDS = 1
+FAULT = "a fault of the service; its log has the details under the request id"
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,7 @@ def failure_of(error: Exception) -> Failure:
         return error.failure
     if isinstance(error, TimeoutError):
         return Failure(503, "the answer took too long", TIMEOUT, retry=True)
-    text = "a fault of the service; its log has the details under the request id"
-    return Failure(500, text, CODES[500])
+    return Failure(500, FAULT, CODES[500])
 
 
 def error_document(code: str, message: str, request_id: str, remedy: str | None = None) -> JsonObject:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recsys.addresses import is_loopback
 from serving.bodies import ClientGoneError, read_body
 from serving.deployment import Deployment
-from serving.errors import error_response
+from serving.errors import FAULT, error_response
 from serving.hosts import check_host, check_origin
 from serving.logs import log_request
 from serving.rejections import Rejection
@@ -84,8 +84,7 @@ class GuardMiddleware:
             log.exception("request %s failed", request_id)
             if status is not None:
                 raise  # the answer has begun: only the connection can tell
-            text = "a fault of the service; its log has the details under the request id"
-            await error_response(500, text, request_id)(scope, receive, noting)
+            await error_response(500, FAULT, request_id)(scope, receive, noting)
         finally:
             metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", None) or "other"
