@@ -13,7 +13,8 @@ from recsys.cli.options import AsJson, Seen, keep_seen
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.documents import JsonObject
-from recsys.funnel.requests import LANGUAGES, MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
+from recsys.filters import Filters
+from recsys.funnel.requests import LANGUAGES, MAX_ITEMS, RecommendRequest, SimilarRequest
 from recsys.instants import utc_now
 
 if TYPE_CHECKING:

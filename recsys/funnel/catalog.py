@@ -13,8 +13,8 @@ from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError, did_you_mean
+from recsys.filters import Filters
 from recsys.funnel.online_features import FeatureRows
-from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, POPULARITY_OF_ALL_TIME
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys import columns
+from recsys.filters import Filters
 from recsys.funnel.candidates import CandidateContext
 from recsys.funnel.catalog import Catalog, passes_now, prices_now
 from recsys.funnel.online_features import FeatureRows, Profile
-from recsys.funnel.requests import Filters, RecommendRequest
+from recsys.funnel.requests import RecommendRequest
 
 CONTEXT_ITEM, HAD_BEFORE, EXCLUDED = "context_item", "had_before", "excluded"
 FILTER_CATEGORY, FILTER_BRAND = "filter_category", "filter_brand"

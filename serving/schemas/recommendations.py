@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints
 
-from recsys.funnel.requests import MAX_BATCH, MAX_ITEMS, Filters, RecommendRequest, SimilarRequest
+from recsys.filters import Filters
+from recsys.funnel.requests import MAX_BATCH, MAX_ITEMS, RecommendRequest, SimilarRequest
 from recsys.streaming.tokens import TOKEN_PATTERN
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]

@@ -10,10 +10,10 @@ import pytest
 from recsys import columns
 from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
+from recsys.filters import Filters
 from recsys.funnel import candidates as candidate_module
 from recsys.funnel.candidates import SOURCES, CandidateContext, CandidateSources
 from recsys.funnel.catalog import Catalog
-from recsys.funnel.requests import Filters
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import Fusion, FusionShape
 from recsys.models.neighbours import Neighbours

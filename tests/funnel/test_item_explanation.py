@@ -9,9 +9,10 @@ import pytest
 
 from recsys import columns
 from recsys.errors import UnknownItemError
+from recsys.filters import Filters
 from recsys.funnel.item_explanation import ItemExplanation
 from recsys.funnel.recommender import Recommender
-from recsys.funnel.requests import Filters, RecommendRequest
+from recsys.funnel.requests import RecommendRequest
 from recsys.models.contributions import contributions
 from recsys.service_settings import ServingSettings
 from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_bundle

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from recsys.catalog import Item
 from recsys.errors import RequestError, UnknownItemError
+from recsys.filters import Filters
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.recommender import Recommender
-from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.service_settings import ServingSettings
 from tests.fake_world import ITEMS, NOW, ShopFeatures, days_ago, regulars, shop_bundle

@@ -8,9 +8,10 @@ import pytest
 
 from recsys import columns
 from recsys.errors import RequestError, UnknownItemError
+from recsys.filters import Filters
 from recsys.funnel import rounds
 from recsys.funnel.recommender import Recommender
-from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
 from recsys.models.fusion import initial_fusion
 from recsys.service_settings import ServingSettings

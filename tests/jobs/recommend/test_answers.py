@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from recsys.config import Settings, load_settings
 from recsys.errors import ArtifactNotFoundError, UnknownItemError
-from recsys.funnel.requests import Filters, RecommendRequest, SimilarRequest
+from recsys.filters import Filters
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.health.problems import KINDS_BY_CODE
 from recsys.instants import utc_now
 from recsys.jobs.recommend.answers import explain_item, recommend_items, similar_items

@@ -1,0 +1,1 @@
+"""The lexical index: items by the terms of their fields."""

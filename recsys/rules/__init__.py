@@ -1,0 +1,1 @@
+"""Merchandising rules: what a shop decides for its searches and recommendations, whatever models say."""
