@@ -51,7 +51,7 @@ Rerank = Callable[[Scored], Scored]
 
 
 def order_by_relevance(first_stage: Scored, rerank: Rerank) -> Scored:
-    """The best RERANKED of the first stage in the order of `rerank`, then the rest by their first-stage score."""
+    """The best RERANKED of the first stage as `rerank` orders them, then the rest by first-stage score."""
     ordered = first_stage.best_first()
     head = ordered.take(np.arange(min(RERANKED, len(ordered))))
     tail = ordered.take(np.arange(len(head), len(ordered)))

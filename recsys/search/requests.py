@@ -24,8 +24,8 @@ class FacetRequest:
     Attributes:
         name: `category`, `brand`, `category_path`, `price` or `attributes.NAME`.
         count: values listed, at most; selected ones are listed beyond it.
-        ranges: bounds [from, to) to count by, None = open; of prices and numeric attributes. Empty: about five
-            ranges are chosen by what is there.
+        ranges: bounds [from, to) to count by, None = open; of prices and numeric attributes. Empty: about
+            five ranges are chosen by what is there.
     """
 
     name: str
