@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from recsys.logs import LogFormat
 from recsys.settings_section import Section
@@ -43,6 +43,18 @@ class ServingSettings(Section):
         0.01, ge=0, le=1, description="of recommendations whose features are logged"
     )
     snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
+
+
+class SearchSettings(Section):
+    """How search matches, orders and pages; see docs/search.md."""
+
+    words_weight: float = Field(0.5, ge=0, le=1, description="of words; the rest is for meaning")
+    popularity_weight: float = Field(0.05, ge=0, le=1, description="of how popular an item is")
+    personalisation: float = Field(0.5, ge=0, le=1, description="0 = by the query alone")
+    diversity: float = Field(0.05, ge=0, le=1, description="of first pages; 0 = by score alone")
+    meaning_seconds: float = Field(0.15, gt=0, description="for the query's vector; then words alone answer")
+    page_seconds: int = Field(600, ge=1, description="how long the order of a first page is kept")
+    cursor_key: SecretStr | None = Field(None, description="null = one of the home's own")
 
 
 class StreamSettings(Section):

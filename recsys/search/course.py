@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from recsys.arrays import BoolArray, FloatArray
@@ -9,6 +10,7 @@ from recsys.filters import Filters
 from recsys.funnel.online_features import Profile
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.search.answer import Rewrite
+from recsys.search.first_stage import Evidence
 from recsys.search.matching import Matched, Meaning
 from recsys.search.requests import SearchRequest
 
@@ -63,21 +65,17 @@ class Course:
 
     Attributes:
         allowed: (N + 1,) what filters, stock and rules let pass.
-        near: what is near in meaning; None where nothing is known of it. vector: (E,) of the query.
+        near: what is near in meaning; None where nothing is known of it.
+        evidence: how the items of M match.
         degraded: what is not as it should be.
     """
 
     request: SearchRequest
+    now: datetime
     understood: Understood
-    filters: Filters
     allowed: BoolArray
-    vector: FloatArray | None
     near: Meaning | None
     matched: Matched
+    evidence: Evidence
     profile: Profile
     degraded: tuple[str, ...]
-
-    @property
-    def browses(self) -> bool:
-        """Whether nothing was asked of words."""
-        return self.matched.least is None

@@ -44,7 +44,9 @@ class FacetRange:
 class Facet:
     """The values of one field among the items that were found."""
 
-    name: str = field(metadata={"description": "`category`, `brand`, `category_path`, `price` or an attribute"})
+    name: str = field(
+        metadata={"description": "`category`, `brand`, `category_path`, `price` or an attribute"}
+    )
     values: tuple[FacetValue, ...] = field(
         default=(), metadata={"description": "most frequent first, selected ones always; of text fields"}
     )

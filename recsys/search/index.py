@@ -66,13 +66,9 @@ class SearchIndex:
     ) -> "SearchIndex":
         """The index of `bundle`'s catalog."""
         items = bundle.items
-        return cls(
-            items, len(items), words, meaning, threshold, Products.of(items), FacetColumns(items)
-        )
+        return cls(items, len(items), words, meaning, threshold, Products.of(items), FacetColumns(items))
 
-    def with_changes(
-        self, bundle: Bundle, words: WordIndex | None, item_ids: Sequence[str]
-    ) -> "SearchIndex":
+    def with_changes(self, bundle: Bundle, words: WordIndex | None, item_ids: Sequence[str]) -> "SearchIndex":
         """The index of a bundle that differs in the items `item_ids`, new ones included.
 
         Args:

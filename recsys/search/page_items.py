@@ -9,20 +9,22 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.filters import Filters
 from recsys.funnel.catalog import Catalog, passes_now, prices_now
 from recsys.funnel.online_features import FeatureRows
+from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.search.answer import (
     BY_BOTH,
     BY_FILTERS,
     BY_MEANING,
     BY_POPULARITY,
     BY_WORDS,
+    SEARCH_UNAVAILABLE,
     SearchItem,
     Span,
 )
-from recsys.search.first_stage import Evidence
+from recsys.search.course import Course
 from recsys.search.ordering import Scored
 
-# Field -> matched parts of its text, of one item.
-Highlighter = Callable[[int], Mapping[str, tuple[Span, ...]]]
+# Of a query and an item: field -> matched parts of its text.
+Highlighter = Callable[[LexicalQuery, int], Mapping[str, tuple[Span, ...]]]
 _NO_FILTERS = Filters()
 
 
@@ -31,20 +33,24 @@ class PageItems:
     """Makes the items of one page.
 
     Attributes:
-        catalog: of the snapshot that answers. highlight: matched parts of an item's fields.
         near: (N + 1,) what is near in meaning.
-        browses: whether nothing was asked of words. popular: whether only popularity answered.
         pinned: indexes that a rule put where they are.
     """
 
-    catalog: Catalog
+    course: Course
     scored: Scored
-    evidence: Evidence
-    near: BoolArray
+    catalog: Catalog
     highlight: Highlighter
-    browses: bool
-    popular: bool
+    near: BoolArray
     pinned: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, course: Course, scored: Scored, catalog: Catalog, highlight: Highlighter) -> "PageItems":
+        """Those of `course`, whose items have these scores."""
+        near = np.zeros(len(course.allowed), bool)
+        if course.near is not None:
+            near[course.near.index] = True
+        return cls(course, scored, catalog, highlight, near)
 
     def shown(self, page: IntArray, offset: int, rows: FeatureRows | None) -> tuple[SearchItem, ...]:
         """The items at `page`, positions from `offset` + 1.
@@ -61,9 +67,7 @@ class PageItems:
             for number, index in enumerate(page.tolist(), start=1)
         )
 
-    def _item(
-        self, index: int, position: int, place: int | None, price: int, available: bool
-    ) -> SearchItem:
+    def _item(self, index: int, position: int, place: int | None, price: int, available: bool) -> SearchItem:
         items = self.catalog.items
         parts: dict[str, float] = {}
         if place is not None:
@@ -73,7 +77,7 @@ class PageItems:
             item_id=items.vocabulary.ids[index],
             product_id=(items.products[index] or None) if items.products else None,
             title=items.titles[index],
-            highlights=self.highlight(index),
+            highlights=self.highlight(self.course.understood.query, index),
             category=items.categories[index] or None,
             brand=items.brands[index] or None,
             price_micros=price if price > 0 else None,
@@ -85,11 +89,11 @@ class PageItems:
         )
 
     def _found_by(self, index: int) -> str:
-        if self.popular:
+        if SEARCH_UNAVAILABLE in self.course.degraded:
             return BY_POPULARITY
-        if self.browses:
+        if self.course.matched.least is None:
             return BY_FILTERS
-        by_words = self.evidence.words[index] > 0
+        by_words = self.course.evidence.words[index] > 0
         if by_words and self.near[index]:
             return BY_BOTH
         return BY_WORDS if by_words or not self.near[index] else BY_MEANING

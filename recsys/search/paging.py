@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from recsys.arrays import IntArray
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import CursorExpiredError, StoreUnavailableError
@@ -81,9 +79,7 @@ class Pager:
                 pass
         return PageOrder(order, 0, kept, request.request_id)
 
-    def next_page(
-        self, cursor: Cursor, order: IntArray, bundle_id: str, vocabulary: Vocabulary
-    ) -> PageOrder:
+    def next_page(self, cursor: Cursor, order: IntArray, bundle_id: str, vocabulary: Vocabulary) -> PageOrder:
         """The page that `cursor` leads to; where no order is kept, behind its last item in `order`, that of now.
 
         Raises:

@@ -45,12 +45,15 @@ class Products:
         """How many products the items at `index` are."""
         return len(np.unique(self.lead[index])) if self.has_variants else len(index)
 
-    def best(self, order: IntArray) -> IntArray:
-        """Of items in `order` the first of each product, in that order."""
+    def first_places(self, order: IntArray) -> IntArray:
+        """Ascending places in `order` of the first item of each product.
+
+        >>> Products(np.array([0, 1, 1, 3]), {"p": 1}).first_places(np.array([2, 3, 1])).tolist()
+        [0, 1]
+        """
         if not self.has_variants:
-            return order
-        firsts = np.unique(self.lead[order], return_index=True)[1]
-        return order[np.sort(firsts)]
+            return np.arange(len(order))
+        return np.sort(np.unique(self.lead[order], return_index=True)[1])
 
     def variants(self, index: int, among: BoolArray) -> IntArray:
         """The items of the product of `index` that are `among` (N + 1,)."""
