@@ -206,7 +206,7 @@ class Recommender:
         return history_entries(self.bundle, profile, count)
 
     def read_profile(self, user_id: str | None, now: datetime) -> tuple[Profile, bool]:
-        """Who asks, as of `now`, and whether the online store is away; unknown users have an empty history."""
+        """Who asks, as of `now`, and whether the online store is away; an unknown user has no history."""
         user, away = self._read_user(user_id)
         return Profile.of(user, self.bundle.items.vocabulary, now), away
 

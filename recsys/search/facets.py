@@ -7,6 +7,7 @@ product counts once per value; it counts where one of its variants matches and p
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,9 +45,7 @@ class FacetRange:
 class Facet:
     """The values of one field among the items that were found."""
 
-    name: str = field(
-        metadata={"description": "`category`, `brand`, `category_path`, `price` or an attribute"}
-    )
+    name: str = field(metadata={"description": "category, brand, category_path, price or an attribute"})
     values: tuple[FacetValue, ...] = field(
         default=(), metadata={"description": "most frequent first, selected ones always; of text fields"}
     )
@@ -221,7 +220,7 @@ def nice_ranges(values: DoubleArray, count: int) -> tuple[tuple[float | None, fl
     bounds = [_rounded(bound) for bound in np.quantile(values, shares).tolist()]
     inner = sorted({bound for bound in bounds if values.min() < bound <= values.max()})
     edges: list[float | None] = [None, *inner, None]
-    return tuple(zip(edges[:-1], edges[1:], strict=True))
+    return tuple(pairwise(edges))
 
 
 def _rounded(number: float) -> float:

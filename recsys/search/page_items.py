@@ -56,7 +56,7 @@ class PageItems:
         """The items at `page`, positions from `offset` + 1.
 
         Args:
-            rows: their online views, which say what they cost and whether they are sold out; None: as indexed.
+            rows: their online views, by which they cost what they cost and are sold out; None: as indexed.
         """
         found = np.flatnonzero(np.isin(self.scored.index, page))
         places = dict(zip(self.scored.index[found].tolist(), found.tolist(), strict=True))

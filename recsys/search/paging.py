@@ -80,7 +80,7 @@ class Pager:
         return PageOrder(order, 0, kept, request.request_id)
 
     def next_page(self, cursor: Cursor, order: IntArray, bundle_id: str, vocabulary: Vocabulary) -> PageOrder:
-        """The page that `cursor` leads to; where no order is kept, behind its last item in `order`, that of now.
+        """The page that `cursor` leads to; where no order is kept, behind its last item in `order`.
 
         Raises:
             CursorExpiredError: the order is no longer kept.
