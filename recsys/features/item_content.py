@@ -33,8 +33,10 @@ def item_content(items: pa.Table, start: int, created_at: int) -> pa.Table:
 
     A price, a key and a `first_at` of 0 say "unknown"; absent texts are empty.
     """
-    texts = (columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND, columns.ATTRIBUTES)
-    texts = (*texts, columns.PRODUCT_ID, columns.CATEGORY_PATH)
+    texts = (
+        *(columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND, columns.ATTRIBUTES),
+        *(columns.PRODUCT_ID, columns.CATEGORY_PATH),
+    )
     return view_table(
         columns.ITEM_CONTENT,
         {

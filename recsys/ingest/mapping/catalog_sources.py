@@ -44,7 +44,7 @@ class Price(NumberForm):
 
 
 class CategoryPath(Section):
-    """Where items stand in the shop: a column for each level, the widest first, or one that has all levels."""
+    """Where items stand in the shop: a column for each level, widest first, or one that has all levels."""
 
     column: Template | None = None
     separator: str | None = Field(

@@ -19,7 +19,7 @@ TIME_REMEDY = "Name a `unit` for counts, or a strptime `format` for texts, in `t
 
 
 _CELL_REMEDIES = {  # of cells that are no numbers
-    columns.FIRST_AT: "`unit`, `format` and `zone` of `first_at` in the mapping say how its times are written.",
+    columns.FIRST_AT: "`unit`, `format` and `zone` of `first_at` in the mapping say how times are written.",
     columns.PRODUCT_ID: "An id is a text without control characters, or a whole number.",
 }
 _COUNTS = (

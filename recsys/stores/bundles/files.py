@@ -150,7 +150,7 @@ def write_items(items: ItemTable, path: Path) -> None:
 
 
 def read_items(path: Path) -> ItemTable:
-    """The catalog that `write_items` wrote, also before it wrote products, category paths and first instants."""
+    """The catalog that `write_items` wrote, also before it knew of products, paths and first instants."""
     try:
         table = pq.read_table(path)
         texts = {
