@@ -8,7 +8,7 @@ from typing import Any
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, as_pieces, as_thousandths
-from recsys.catalog import AttributeValue
+from recsys.catalog import AttributeValue, category_path
 from recsys.errors import InvalidEventError
 from recsys.identifiers import trimmed_identifier
 
@@ -53,6 +53,15 @@ def _identifier(name: str, value: Any) -> str:
 def _optional_identifier(name: str, value: Any) -> str | None:
     """None for blanks, as for an empty cell of a file."""
     return None if isinstance(value, str) and not value.strip() else _identifier(name, value)
+
+
+def _path(name: str, value: Any) -> str:
+    path = category_path(_text(name, value))
+    if not path:
+        raise InvalidEventError(
+            f"{name} {shown(value)} has no level. Write for example Home/Kitchen, or leave it out."
+        )
+    return path
 
 
 def _number(name: str, value: Any) -> int:
@@ -142,13 +151,15 @@ def _instant(name: str, value: Any) -> datetime:
 CHECKS: dict[str, Check] = {
     columns.AT: _instant,
     **dict.fromkeys(_IDENTIFIERS, _identifier),
-    **dict.fromkeys((columns.SESSION_ID, columns.REQUEST_ID), _optional_identifier),
+    **dict.fromkeys((columns.SESSION_ID, columns.REQUEST_ID, columns.PRODUCT_ID), _optional_identifier),
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
     columns.EVENT_QUANTITY: _quantity,
     columns.AVAILABLE: _flag,
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,
+    columns.CATEGORY_PATH: _path,
+    columns.FIRST_AT: _instant,
 }
 
 

@@ -23,6 +23,7 @@ _TYPES: dict[str, pa.DataType] = {
     columns.WEIGHT: pa.float32(),
     columns.PRICE_MICROS: pa.int64(),
     columns.AVAILABLE: pa.bool_(),
+    columns.FIRST_AT: INSTANT,
 }
 
 

@@ -112,7 +112,7 @@ def _imported(
             warn_of_old_data(events.end, run.now, run.warnings)
         known_at = pa.scalar(events.span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
-        items = dated(run.finished_items(items, events), known_at)
+        items = dated(run.finished_items(shifted(items, shift, columns.FIRST_AT), events), known_at)
         items, earlier = dated_by_files(items, run.item_history(items, shift), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
