@@ -112,14 +112,14 @@ def fingerprint(request: SearchRequest) -> str:
     decides = [
         request.query,
         request.user_id,
-        repr(request.filters),
+        request.filters.to_json(),
         request.sort,
         request.personalisation,
         sorted(request.without),
         request.surface,
         sorted(request.context.items()),
     ]
-    text = json.dumps(decides, ensure_ascii=True)
+    text = json.dumps(decides, ensure_ascii=True, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
