@@ -6,15 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys import columns
-from recsys.filters import Filters
+from recsys.filters import Filters, NoneOf
 from recsys.funnel.candidates import CandidateContext
 from recsys.funnel.catalog import Catalog, passes_now, prices_now
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.funnel.requests import RecommendRequest
+from recsys.instants import from_micros
 
 CONTEXT_ITEM, HAD_BEFORE, EXCLUDED = "context_item", "had_before", "excluded"
 FILTER_CATEGORY, FILTER_BRAND = "filter_category", "filter_brand"
 FILTER_PRICE, FILTER_ATTRIBUTE = "filter_price", "filter_attribute"
+FILTER_CATEGORY_PATH, FILTER_FIRST_AT = "filter_category_path", "filter_first_at"
+FILTER_ITEM, FILTER_PRODUCT, FILTER_ANY, FILTER_NOT = (
+    "filter_item",
+    "filter_product",
+    "filter_any",
+    "filter_not",
+)
 UNAVAILABLE = "unavailable"
 NOT_FOUND, BEYOND_CANDIDATES = "not_found", "beyond_candidates"
 BELOW_LAST_SHOWN, TOO_SIMILAR = "below_last_shown", "too_similar"
@@ -38,26 +46,45 @@ def removals_by_rules(
         yield Removal(HAD_BEFORE, "the user had it before, and what a user had is removed")
     if catalog.ids[index] in request.exclude:
         yield Removal(EXCLUDED, "the request excludes it")
-    wanted, items = request.filters, catalog.items
-    for code, only, what in (
-        (
-            FILTER_CATEGORY,
-            Filters(categories=wanted.categories),
-            f"its category is {items.categories[index]!r}",
-        ),
-        (FILTER_BRAND, Filters(brands=wanted.brands), f"its brand is {items.brands[index]!r}"),
-        (
-            FILTER_PRICE,
-            Filters(price_min_micros=wanted.price_min_micros, price_max_micros=wanted.price_max_micros),
-            f"its price is {shown_price(int(items.price_micros[index]))}",
-        ),
-        *(
-            (FILTER_ATTRIBUTE, Filters(attributes={name: value}), f"its attributes have no {name} {value!r}")
-            for name, value in wanted.attributes.items()
-        ),
-    ):
+    for code, only, what in _single_filters(catalog, request.filters, index):
         if not catalog.passing(only)[index]:
             yield Removal(code, f"a filter: {what}")
+
+
+def _single_filters(catalog: Catalog, wanted: Filters, index: int) -> Iterator[tuple[str, Filters, str]]:
+    """Each condition of `wanted` alone: its code, and what is said of item `index` where it is not met."""
+    items, own = catalog.items, catalog.ids[index]
+    yield (
+        FILTER_CATEGORY,
+        Filters(categories=wanted.categories),
+        f"its category is {items.categories[index]!r}",
+    )
+    yield FILTER_BRAND, Filters(brands=wanted.brands), f"its brand is {items.brands[index]!r}"
+    yield (
+        FILTER_CATEGORY_PATH,
+        Filters(category_paths=wanted.category_paths),
+        f"its category path is {items.category_paths[index]!r}",
+    )
+    yield (
+        FILTER_PRICE,
+        Filters(price_min_micros=wanted.price_min_micros, price_max_micros=wanted.price_max_micros),
+        f"its price is {shown_price(int(items.price_micros[index]))}",
+    )
+    yield (
+        FILTER_FIRST_AT,
+        Filters(first_at_min=wanted.first_at_min, first_at_max=wanted.first_at_max),
+        f"it entered the shop {_shown_instant(int(items.first_at[index]))}",
+    )
+    yield FILTER_ITEM, Filters(item_ids=wanted.item_ids), "it is not one of those asked for"
+    product = items.products[index] or own
+    yield FILTER_PRODUCT, Filters(product_ids=wanted.product_ids), f"its product is {product!r}"
+    for name, value in wanted.attributes.items():
+        shown = f"its attributes have no {name} {value!r}"
+        if isinstance(value, NoneOf):
+            shown = f"its attributes have a {name} that is not wanted"
+        yield FILTER_ATTRIBUTE, Filters(attributes={name: value}), shown
+    yield FILTER_ANY, Filters(any_of=wanted.any_of), "it meets none of the filters under `any`"
+    yield FILTER_NOT, Filters(none_of=wanted.none_of), "it meets one of the filters under `not`"
 
 
 def removals_now(
@@ -77,6 +104,10 @@ def removals_now(
     if not passes_now(catalog, at, priced, row)[0]:
         price = int(prices_now(catalog, at, row)[0])
         yield Removal(FILTER_PRICE, f"a filter: its price is {shown_price(price)} now")
+
+
+def _shown_instant(micros: int) -> str:
+    return f"at {from_micros(micros).isoformat()}" if micros else "at an instant that is not known"
 
 
 def shown_price(micros: int) -> str:
