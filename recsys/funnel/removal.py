@@ -1,4 +1,4 @@
-"""What keeps an item off a slate: the rules of a request, and what is known of the item as of now."""
+"""What keeps an item off a slate: the shop's rules, a request's own, and what is known of it now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +9,12 @@ from recsys import columns
 from recsys.filters import Filters, NoneOf
 from recsys.funnel.candidates import CandidateContext
 from recsys.funnel.catalog import Catalog, passes_now, prices_now
+from recsys.funnel.merchandising import AppliedRules
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.funnel.requests import RecommendRequest
 from recsys.instants import from_micros
+from recsys.rules.applying import hidden_by, weighed_by
+from recsys.rules.effects import FiredRule
 
 CONTEXT_ITEM, HAD_BEFORE, EXCLUDED = "context_item", "had_before", "excluded"
 FILTER_CATEGORY, FILTER_BRAND = "filter_category", "filter_brand"
@@ -23,6 +26,7 @@ FILTER_ITEM, FILTER_PRODUCT, FILTER_ANY, FILTER_NOT = (
     "filter_any",
     "filter_not",
 )
+HIDDEN_BY_RULE, FILTERED_BY_RULE = "hidden_by_rule", "filtered_by_rule"
 UNAVAILABLE = "unavailable"
 NOT_FOUND, BEYOND_CANDIDATES = "not_found", "beyond_candidates"
 BELOW_LAST_SHOWN, TOO_SIMILAR = "below_last_shown", "too_similar"
@@ -36,10 +40,31 @@ class Removal:
     text: str
 
 
-def removals_by_rules(
+def removals_by_rules(rules: AppliedRules | None, index: int) -> Iterator[Removal]:
+    """Every rule of the shop that alone keeps item `index` off."""
+    for fired in () if rules is None else hidden_by(rules.effects, rules.lookup, index):
+        named = f"rule {fired.rule_id!r} ({fired.name}), version {fired.version}"
+        if fired.action == "hide":
+            yield Removal(HIDDEN_BY_RULE, f"hidden by {named}")
+        else:
+            yield Removal(FILTERED_BY_RULE, f"{named} shows {fired.detail}")
+
+
+def rules_about(rules: AppliedRules | None, fired: tuple[FiredRule, ...], index: int) -> Iterator[FiredRule]:
+    """Those of `fired` that hide, filter, move or pin item `index`, with what became of them."""
+    if rules is None:
+        return
+    about = {*hidden_by(rules.effects, rules.lookup, index), *weighed_by(rules.effects, rules.lookup, index)}
+    pinned = {pin.fired for pin in rules.items.pins if pin.index == index}
+    for place, (before, after) in enumerate(zip(rules.effects.fired, fired, strict=True)):
+        if before in about or place in pinned:
+            yield after
+
+
+def removals_by_request(
     catalog: Catalog, request: RecommendRequest, context: CandidateContext, profile: Profile, index: int
 ) -> Iterator[Removal]:
-    """Every rule of `request` that alone keeps item `index` off; the same that `allowed_items` applies."""
+    """Everything in `request` that alone keeps item `index` off; the same that `allowed_items` applies."""
     if index == context.context_item:
         yield Removal(CONTEXT_ITEM, "it is the item that is looked at")
     if not context.repeats and index in profile.items:
