@@ -45,6 +45,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "type": "object",
         "description": "the filters of the search, as its request had them; at most "
         f"{MOST_FILTER_BYTES} bytes of JSON and {MOST_FILTER_DEPTH} objects and lists inside each other",
+        "additionalProperties": {"type": ["string", "number", "boolean", "null", "array", "object"]},
     },
     columns.SURFACE: {**_IDENTIFIER, "description": "the place of the shop, a name that you choose"},
     columns.PAGE: {**_PLACE, "description": "of the results, from 1"},
