@@ -15,7 +15,13 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationErr
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
-from recsys.service_settings import HealthSettings, LogSettings, ServingSettings, StreamSettings
+from recsys.service_settings import (
+    AccessSettings,
+    HealthSettings,
+    LogSettings,
+    ServingSettings,
+    StreamSettings,
+)
 from recsys.settings_section import Section
 from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
@@ -204,6 +210,7 @@ class Settings(Section):
     tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
+    access: AccessSettings = AccessSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

@@ -26,6 +26,7 @@ _PLACEHOLDERS = {
     "redis_url": "redis://:password@localhost:6379/0",
     "database_url": "postgresql://user:password@localhost/shop",
     "api_key": "a long random text",
+    "access.default_rate": 50.0,
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
     "health.data_days": 90.0,
