@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from recsys.access.keys import KeyRecord, KeySet, digest_of, name_taken, new_key, no_such_key
+from recsys.access.keys import KeyRecord, KeySet, digest_of, name_taken, new_key, no_such_key, successor
 from recsys.errors import StoreUnavailableError
 
 MADE = datetime(2024, 5, 1, tzinfo=UTC)
@@ -66,7 +66,7 @@ class FakeKeyStore:
         (old,) = found
         ends = min(old.expires_at or old_expires_at, old_expires_at)
         self._keys[old.key_id] = replace(old, expires_at=ends, replaced_by=new.key_id)
-        kept = replace(new, name=old.name, role=old.role, account=old.account, rate=old.rate)
+        kept = successor(old, new)
         self.add(kept)
         return kept
 

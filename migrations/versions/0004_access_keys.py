@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("account", sa.String(256)),
-        sa.Column("rate", sa.Float()),
+        sa.Column("rate", sa.Double()),
         sa.Column("expires_at", INSTANT),
         sa.Column("revoked_at", INSTANT),
         sa.Column("revoked_by", sa.String()),

@@ -10,7 +10,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -106,13 +106,21 @@ class KeyStore(Protocol):
     def replace(self, which: str, new: KeyRecord, old_expires_at: datetime) -> KeyRecord:
         """Puts `new` in the place of the active key of id or name `which`; returns what is kept of it.
 
-        The new key has the old one's name, role, account and rate. The old one is valid until
+        The new key is the old one's `successor`. The old one is valid until
         `old_expires_at`, or its own end where that is earlier.
         Raises RequestError where there is no active key.
         """
 
     def note_used(self, used: Mapping[str, datetime], every_minutes: float) -> None:
         """Keeps when keys were last used, where what is kept is older than that many minutes."""
+
+
+def successor(old: KeyRecord, new: KeyRecord) -> KeyRecord:
+    """`new` with name, role, account and rate of `old`; where it has no end of its own, also its lifetime."""
+    ends = new.expires_at
+    if ends is None and old.expires_at is not None:
+        ends = new.created_at + (old.expires_at - old.created_at)
+    return replace(new, name=old.name, role=old.role, account=old.account, rate=old.rate, expires_at=ends)
 
 
 def new_key() -> tuple[str, str]:

@@ -20,7 +20,7 @@ _COMMENTS = {
     "home": "where everything is kept, relative to the folder of this file",
     "redis_url": "a Redis of your own; unset: `recsys up` starts one",
     "database_url": "unset: an SQLite file in the home",
-    "api_key": "what callers of the service send; better in the environment, as RECSYS_API_KEY",
+    "api_key": "an operator's key of the service; better in the environment, as RECSYS_API_KEY",
 }
 _PLACEHOLDERS = {
     "redis_url": "redis://:password@localhost:6379/0",

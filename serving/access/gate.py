@@ -56,7 +56,7 @@ class Gate:
 
     @property
     def asks_for_key(self) -> bool:
-        """Whether callers need a key: from the first one on, revoked or not; before, this machine needs none."""
+        """Whether callers need a key: from the first one on, revoked or not."""
         return self._settings_digest is not None or self.keys.any_made
 
     def identify(self, scope: Scope, headers: Headers) -> Admission:

@@ -33,9 +33,9 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
     async def events(request: Request) -> Response:
         """Takes one event or up to 1,000; each is accepted or refused by itself, and accepted means durable.
 
-        An event that is sent again under its `event_id` counts once. `item_upsert` and `user_upsert` need a key
-        of the role operator; with another one they are refused with the code `forbidden`. The token makes /v1/recommend wait
-        until these events are visible.
+        An event that is sent again under its `event_id` counts once. `item_upsert` and `user_upsert` need a
+        key of the role operator; with another they are refused, with the code `forbidden`. The token makes
+        /v1/recommend wait until these events are visible.
         """
         lines = media_type_of(request.headers["Content-Type"]) == NDJSON
         caller = caller_of(request.scope)

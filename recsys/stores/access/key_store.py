@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, Engine, insert, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from recsys.access.keys import KeyRecord, KeySet, name_taken, no_such_key
+from recsys.access.keys import KeyRecord, KeySet, name_taken, no_such_key, successor
 from recsys.config import Settings
 from recsys.stores.access.tables import AccessKeyRow
 from recsys.stores.registry.database import database_errors, database_url, open_engine, write_transaction
@@ -91,7 +91,7 @@ class SqlKeyStore:
             ends = min(old.expires_at or old_expires_at, old_expires_at)
             chosen = update(AccessKeyRow).where(AccessKeyRow.key_id == old.key_id)
             connection.execute(chosen.values(expires_at=ends, replaced_by=new.key_id))
-            kept = replace(new, name=old.name, role=old.role, account=old.account, rate=old.rate)
+            kept = successor(old, new)
             _insert(connection, kept)
             return kept
 

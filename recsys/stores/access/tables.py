@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import Double, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from recsys.stores.registry.database import Tables, UtcDateTime
@@ -34,7 +34,7 @@ class AccessKeyRow(Tables):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str]
     account: Mapped[str | None] = mapped_column(String(256))
-    rate: Mapped[float | None]
+    rate: Mapped[float | None] = mapped_column(Double)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by: Mapped[str | None]
