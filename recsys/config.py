@@ -16,6 +16,7 @@ from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
 from recsys.service_settings import (
+    AccessSettings,
     HealthSettings,
     LogSettings,
     SearchSettings,
@@ -214,6 +215,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
     search: SearchSettings = SearchSettings()
+    access: AccessSettings = AccessSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

@@ -57,6 +57,18 @@ class SearchSettings(Section):
     cursor_key: SecretStr | None = Field(None, description="null = one of the home's own")
 
 
+class AccessSettings(Section):
+    """Access keys: how soon a change of one is known, and how often each may call."""
+
+    poll_seconds: float = Field(1.0, gt=0, le=4, description="how often to look for changed keys")
+    default_rate: float | None = Field(
+        None, gt=0, description="requests a second of a key without a rate of its own; null = no bound"
+    )
+    burst_seconds: float = Field(2.0, gt=0, description="of its rate that a key may save up")
+    used_minutes: float = Field(10.0, gt=0, description="how coarse the instant of a key's last use is")
+    rotation_hours: float = Field(24.0, ge=0, description="that a rotated key stays valid beside the new one")
+
+
 class StreamSettings(Section):
     """Events in real time: the transport, the workers and what they promise."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import gc
-import hmac
 import logging
 import random
 import time
@@ -27,10 +26,15 @@ from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
 from recsys.service_settings import ServingSettings
+from recsys.stores.access.key_store import SqlKeyStore
+from recsys.stores.access.shared_rates import RedisRates
 from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
+from serving.access.gate import Gate
+from serving.access.key_watch import KeyWatch
+from serving.access.rate_limits import RateLimits
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
@@ -47,7 +51,7 @@ class Deployment:
     """What one process of the service holds.
 
     Attributes:
-        api_key: None = none is asked for, which is allowed on the loopback interface only.
+        gate: who may call.
         pool: where answers are computed, with the settings' threads for torch and faiss.
         now: the clock.
         collector: where events go.
@@ -55,7 +59,7 @@ class Deployment:
     """
 
     settings: ServingSettings
-    api_key: str | None
+    gate: Gate
     bundles: BundleWatch
     metrics: ServiceMetrics
     slate_log: SlateLog
@@ -110,12 +114,6 @@ class Deployment:
         self.slate_log.append(slate)
         return slate
 
-    def accepts_key(self, given: str | None) -> bool:
-        """Whether `given` is the API key, compared in constant time; true where none is asked for."""
-        if self.api_key is None:
-            return True
-        return hmac.compare_digest((given or "").encode("utf-8", "replace"), self.api_key.encode())
-
 
 def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]:
     """The deployment that `settings` describe, its production bundle loaded, and a function that closes it.
@@ -143,7 +141,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     watch.check()
     watch.start(serving.reload_seconds)
     catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    gate, close_gate = open_gate(settings, metrics)
     collector = open_collector(settings, metrics)
     health = HealthWatch(
         settings.health,
@@ -151,12 +149,16 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         Watched(
             watch,
             (slates, snapshots),
-            lambda: (watch.task, *catalog.tasks, *collector.tasks, slates.task, snapshots.task),
+            lambda: (
+                *(watch.task, *catalog.tasks, *collector.tasks),
+                *(*gate.keys.tasks, slates.task, snapshots.task),
+            ),
+            lambda: gate.keys.problem,
         ),
         metrics.health,
     )
     health.start()
-    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector, health)
+    deployment = Deployment(serving, gate, watch, metrics, slates, pool, utc_now, collector, health)
 
     def close() -> None:
         health.stop()
@@ -164,12 +166,36 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         watch.stop()
         collector.close()
         feeds.close()
+        close_gate()
         pool.shutdown(wait=True)
         slates.close()
         snapshots.close()
         registry.close()
 
     return deployment, close
+
+
+def open_gate(settings: Settings, metrics: ServiceMetrics) -> tuple[Gate, Callable[[], None]]:
+    """Who may call, the keys read once and watched from now on, and a function that closes it.
+
+    Raises:
+        ConfigError, StoreUnavailableError: as the registry's database.
+    """
+    access, store, rates = settings.access, SqlKeyStore.open(settings), RedisRates.open(settings)
+    keys = KeyWatch(store, metrics.access, access.used_minutes, utc_now)
+    keys.check()
+    keys.start(access.poll_seconds)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    limits = RateLimits(access, rates, metrics.access)
+    gate = Gate(key or None, keys, limits, metrics.access, utc_now)
+
+    def close() -> None:
+        keys.stop()
+        gate.close()
+        rates.close()
+        store.close()
+
+    return gate, close
 
 
 def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollector:

@@ -74,6 +74,7 @@ class ServiceFacts:
         requests, cold: the last requests that named a user, up to a bound, and those that were cold starts.
         failing: background task -> what its last attempt raised.
         dropped: log of what was served -> records that were lately not written.
+        keys_problem: why access keys cannot be read, empty where they can.
     """
 
     serves: bool = True
@@ -82,6 +83,7 @@ class ServiceFacts:
     cold: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    keys_problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from recsys.health.problems import (
     BUNDLE_REFUSED,
     DATA_OLDER_THAN_WINDOWS,
     DEAD_LETTERS,
+    KEYS_UNAVAILABLE,
     MOSTLY_COLD,
     NO_BUNDLE,
     NOTHING_MATERIALISED,
@@ -51,6 +52,8 @@ def _of_service(service: ServiceFacts, bounds: HealthSettings) -> Iterator[Probl
         yield Problem(NO_BUNDLE, service.bundle_problem)
     elif service.bundle_problem:
         yield Problem(BUNDLE_REFUSED, service.bundle_problem)
+    if service.keys_problem:
+        yield Problem(KEYS_UNAVAILABLE, service.keys_problem)
     if service.requests >= bounds.cold_requests and service.cold >= bounds.cold_share * service.requests:
         yield Problem(MOSTLY_COLD, f"{service.cold} of the last {service.requests} requests with a user id")
     if service.failing:

@@ -63,6 +63,11 @@ BUNDLE_REFUSED = ProblemKind(
     "The bundle in production cannot be taken into service; an earlier one serves on.",
     "Mend what the detail says, or run `recsys models rollback`.",
 )
+KEYS_UNAVAILABLE = ProblemKind(
+    "keys_unavailable",
+    "The access keys cannot be read; those that are known go on, new ones and revocations are not seen.",
+    "Start the database that DATABASE_URL names; `recsys doctor` checks it.",
+)
 STORE_UNAVAILABLE = ProblemKind(
     "store_unavailable",
     "The online store does not answer; slates are of context and popularity.",
@@ -140,6 +145,7 @@ RECORDS_DROPPED = ProblemKind(
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
+    KEYS_UNAVAILABLE,
     STORE_UNAVAILABLE,
     OTHER_SHOP,
     STORE_EMPTY,

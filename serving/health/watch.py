@@ -51,11 +51,13 @@ class Watched:
 
     Attributes:
         tasks: all of its background work.
+        keys_problem: why access keys cannot be read, empty where they can.
     """
 
     bundles: BundleWatch
     logs: Sequence[RecordLog]
     tasks: Callable[[], Sequence[BackgroundTask]]
+    keys_problem: Callable[[], str] = lambda: ""
 
 
 class HealthWatch:
@@ -152,5 +154,6 @@ class HealthWatch:
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},
+            keys_problem=self._watched.keys_problem(),
             dropped={log.name: self._dropped[log.name].look(now, log.dropped) for log in self._watched.logs},
         )

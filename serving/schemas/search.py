@@ -43,7 +43,9 @@ class SearchBody(Body):
     """A page of items for what somebody typed."""
 
     query: str = Field(
-        "", max_length=MAX_QUERY, description='as it was typed; "a phrase" and -word are strict; empty: browse'
+        "",
+        max_length=MAX_QUERY,
+        description='as it was typed; "a phrase" and -word are strict; empty: browse',
     )
     user_id: Identifier | None = Field(None, description="id of the shop's user; without one, a visitor")
     session_id: Identifier | None = Field(None, description="id of the session, of a visitor above all")

@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 from recsys.config import Settings
 from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
+from recsys.stores.access import tables as access_tables
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine
 from recsys.stores.registry.migrations import (
@@ -29,7 +30,7 @@ from tests.postgres import fresh_database, running_postgres
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
-    *("runs", "bundles", "evaluations", "stage_changes"),
+    *("runs", "bundles", "evaluations", "stage_changes", "access_keys"),
     *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "rule_versions"),
 }
 
@@ -83,6 +84,7 @@ def test_every_revision_can_be_gone_and_taken_back(shop: Settings) -> None:
 
 def test_models_and_migrations_agree(shop: Settings) -> None:
     assert registry_tables.RunRow.metadata is rule_tables.RuleRow.metadata is Tables.metadata
+    assert access_tables.AccessKeyRow.metadata is Tables.metadata
     url = database_url(shop)
     upgrade_database(url)
     with migration_transaction(url) as connection:
