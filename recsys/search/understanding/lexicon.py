@@ -10,11 +10,11 @@ import numpy as np
 
 from recsys.arrays import DoubleArray, IntArray
 from recsys.errors import ArtifactMismatchError
+from recsys.search.understanding.text_arrays import NamedArrays, packed_texts, unpacked_texts
 
 MOST_PAIRS = 8_000_000  # 96 MB; beyond it the rarest are dropped
 _LONGEST_TEXT = 64  # words of one text that count; its pairs grow with the square
 _SHIFT = 32  # a pair's key: the index of one term in the upper half, of the other in the lower
-_TERMINATOR = "\n"  # no word has one
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ def lexicon_of(texts: Iterable[Sequence[Word]]) -> Lexicon:
     return _added(EMPTY, texts)
 
 
-def lexicon_arrays(lexicon: Lexicon) -> dict[str, IntArray]:
+def lexicon_arrays(lexicon: Lexicon) -> NamedArrays:
     """The lexicon as named arrays, for a file without code in it; `lexicon_from_arrays` reads them."""
     return {
-        "words": _packed(lexicon.words),
+        "words": packed_texts(lexicon.words),
         "word_counts": lexicon.word_counts,
         "word_terms": lexicon.word_terms,
-        "terms": _packed(lexicon.terms),
+        "terms": packed_texts(lexicon.terms),
         "term_counts": lexicon.term_counts,
         "pair_keys": lexicon.pair_keys,
         "pair_counts": lexicon.pair_counts,
@@ -114,12 +114,12 @@ def lexicon_arrays(lexicon: Lexicon) -> dict[str, IntArray]:
     }
 
 
-def lexicon_from_arrays(arrays: Mapping[str, IntArray]) -> Lexicon:
+def lexicon_from_arrays(arrays: NamedArrays) -> Lexicon:
     """The lexicon that `lexicon_arrays` wrote; ArtifactMismatchError where arrays are missing or of other lengths."""
     missing = sorted(set(lexicon_arrays(EMPTY)) - set(arrays))
     if missing:
         raise ArtifactMismatchError(f"the lexicon has no {', '.join(missing)}; train the bundle again")
-    words, terms = _unpacked(arrays["words"]), _unpacked(arrays["terms"])
+    words, terms = unpacked_texts(arrays["words"]), unpacked_texts(arrays["terms"])
     counts = {name: arrays[name] for name in lexicon_arrays(EMPTY) if name not in ("words", "terms", "documents")}
     expected = {
         "word_counts": len(words),
@@ -210,12 +210,3 @@ def _counts(keys: IntArray, counts: IntArray, wanted: IntArray) -> DoubleArray:
         return np.zeros(np.shape(wanted))
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[places] == wanted, counts[places], 0).astype(np.float64)
-
-
-def _packed(texts: Sequence[str]) -> IntArray:
-    """UTF-8 of the texts, each ended by a line feed."""
-    return np.frombuffer("".join(text + _TERMINATOR for text in texts).encode("utf-8"), np.uint8)  # type: ignore[return-value]
-
-
-def _unpacked(array: IntArray) -> tuple[str, ...]:
-    return tuple(array.astype(np.uint8).tobytes().decode("utf-8").split(_TERMINATOR)[:-1])

@@ -86,12 +86,18 @@ class Speller:
     weights: SpellingWeights = field(default_factory=SpellingWeights)
     _remembered: dict[str, tuple[_Option, ...]] = field(default_factory=dict, repr=False, compare=False)
 
-    def corrections(self, words: Sequence[TypedWord]) -> tuple[Correction, ...]:
-        """What to read instead, left to right, without overlap; empty where nothing else is more likely."""
+    def corrections(
+        self, words: Sequence[TypedWord], edits: bool = True, spaces: bool = True
+    ) -> tuple[Correction, ...]:
+        """What to read instead, left to right, without overlap; empty where nothing else is more likely.
+
+        Args:
+            edits: whether letters may be wrong. spaces: whether spaces may be missing, too many or misplaced.
+        """
         words = words[:MOST_WORDS]
         if all(self._stays(word) for word in words):
             return ()
-        options = [self._options(words, place) for place in range(len(words))]
+        options = [self._options(words, place, edits, spaces) for place in range(len(words))]
         lift = self._lifts(options)
         together = self.weights.together
         reading = _best_reading(options, lift, together)
@@ -111,7 +117,7 @@ class Speller:
         known = word.fixed or word.term in self.lexicon.index_of_term
         return known or not 3 <= len(word.surface) <= _LONGEST
 
-    def _options(self, words: Sequence[TypedWord], place: int) -> list[_Option]:
+    def _options(self, words: Sequence[TypedWord], place: int, edits: bool, spaces: bool) -> list[_Option]:
         """Readings that begin at this word; the first leaves it as it is."""
         word = words[place]
         stays = self._stays(word)
@@ -119,8 +125,9 @@ class Speller:
         kept = 0.0 if index >= 0 or word.fixed else -self._kept(word.surface)
         options = [_Option(1, (word.surface,), (index,), kept)]
         if not stays:
-            options.extend(self._single(word.surface))
-        if place + 1 < len(words) and not word.fixed and not words[place + 1].fixed:
+            single = self._single(word.surface)
+            options.extend(each for each in single if (spaces if len(each.words) == 2 else edits))
+        if spaces and place + 1 < len(words) and not word.fixed and not words[place + 1].fixed:
             after = words[place + 1]
             if not (stays and self._stays(after)):
                 options.extend(self._spaced(word.surface, after.surface))
