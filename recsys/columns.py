@@ -18,6 +18,13 @@ QUANTITY = "quantity_thousandths"  # of a piece, so that 0.25 kg stays what it i
 EVENT_QUANTITY = "quantity"  # in pieces, as the JSON of an event and tables of earlier versions have it
 VALUE_MICROS = "value_micros"  # money of the whole line, in millionths of the currency unit
 WEIGHT = "weight"  # how much this event says about preference; 0 = nothing
+QUERY_ID = "query_id"  # one search with all of its pages: the request_id of the first of them
+RESULTS = "results"  # how many items a search found in all; null = not said, which is not 0
+FILTERS = "filters"  # of a search: text of a JSON object with sorted keys
+SURFACE = "surface"  # the place of the shop that showed something
+PAGE = "page"  # of a search's results, from 1
+VISIBLE_MS = "visible_ms"  # how long an item that was shown was in sight, in milliseconds
+VIEWABLE = "viewable"  # half of its area in sight for a second; null = nobody measured it
 
 EVENT_COLUMNS = (
     EVENT_ID,
@@ -33,6 +40,13 @@ EVENT_COLUMNS = (
     QUANTITY,
     VALUE_MICROS,
     WEIGHT,
+    QUERY_ID,
+    RESULTS,
+    FILTERS,
+    SURFACE,
+    PAGE,
+    VISIBLE_MS,
+    VIEWABLE,
 )
 
 TITLE = "title"

@@ -9,8 +9,10 @@ from typing import Any
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, as_pieces, as_thousandths
 from recsys.catalog import AttributeValue
+from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
 from recsys.identifiers import trimmed_identifier
+from recsys.json_text import json_object, sorted_json
 
 # What makes the value of a field, by its name and the value that came; None = nothing was said.
 Check = Callable[[str, Any], Any]
@@ -19,10 +21,16 @@ _IDENTIFIERS = (columns.EVENT_ID, columns.USER_ID, columns.ITEM_ID)
 _TEXTS = (columns.QUERY, columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND)
 _NUMBERS = {
     columns.POSITION: (1, 2**31 - 1),
+    columns.PAGE: (1, 2**31 - 1),
+    columns.VISIBLE_MS: (0, 2**31 - 1),
+    columns.RESULTS: (0, 2**53),
     columns.VALUE_MICROS: (0, MOST_MICROS),
     columns.PRICE_MICROS: (0, MOST_MICROS),
 }
+_OPTIONAL_IDENTIFIERS = (columns.SESSION_ID, columns.REQUEST_ID, columns.QUERY_ID, columns.SURFACE)
 MOST_VECTOR_NUMBERS = 4096
+MOST_FILTER_BYTES = 16_384  # of their JSON
+MOST_FILTER_DEPTH = 16  # objects and lists inside each other
 _LARGEST_FLOAT32 = 3.4e38
 _VECTOR_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _SHOWN = 100  # characters of a wrong value that a message repeats
@@ -76,6 +84,20 @@ def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise InvalidEventError(f"{name} must be true or false (got {shown(value)}).")
     return value
+
+
+def filters_text(value: Any) -> str:
+    """The filters of a search as the lake keeps them, see `sorted_json`; raises ValueError as it does."""
+    return sorted_json(value, MOST_FILTER_BYTES, MOST_FILTER_DEPTH)
+
+
+def _filters(name: str, value: Any) -> JsonObject:
+    try:
+        return json_object(filters_text(value))
+    except ValueError as error:
+        raise InvalidEventError(
+            f"{name} {shown(value)} {error}. Send the filters of the search as its request had them."
+        ) from error
 
 
 def _attributes(name: str, value: Any) -> dict[str, AttributeValue]:
@@ -142,11 +164,12 @@ def _instant(name: str, value: Any) -> datetime:
 CHECKS: dict[str, Check] = {
     columns.AT: _instant,
     **dict.fromkeys(_IDENTIFIERS, _identifier),
-    **dict.fromkeys((columns.SESSION_ID, columns.REQUEST_ID), _optional_identifier),
+    **dict.fromkeys(_OPTIONAL_IDENTIFIERS, _optional_identifier),
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
     columns.EVENT_QUANTITY: _quantity,
-    columns.AVAILABLE: _flag,
+    **dict.fromkeys((columns.AVAILABLE, columns.VIEWABLE), _flag),
+    columns.FILTERS: _filters,
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,
 }

@@ -26,19 +26,33 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class UserEvent(Event):
-    """What a person did; `request_id` names the response that it answers to."""
+    """What a person did; `request_id` names the response that it answers to, `query_id` the search.
+
+    A search with all of its pages is one query: `query_id` is the `request_id` of its first page.
+    """
 
     user_id: str
     session_id: str | None = None
     request_id: str | None = None
+    query_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search(UserEvent):
-    """A query typed into the search box."""
+    """A query that was sent and answered, or a further page of its results; a keystroke is none.
+
+    Attributes:
+        results: how many items were found in all; None = the page does not say, which is not 0.
+        filters: what else was asked for, as the body of the request had it.
+        surface: which search box it was. page: of the results, from 1.
+    """
 
     kind: ClassVar[str] = columns.SEARCH
     query: str
+    results: int | None = None
+    filters: JsonObject | None = None
+    surface: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +65,18 @@ class ItemEvent(UserEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Impression(ItemEvent):
-    """An item was shown."""
+    """An item was shown.
+
+    Attributes:
+        surface: the place of the shop. visible_ms: how long it was in sight.
+        viewable: at least half of its area for at least a second, as the page measured it; false says that
+            it was not really seen, None that nobody measured.
+    """
 
     kind: ClassVar[str] = columns.IMPRESSION
+    surface: str | None = None
+    visible_ms: int | None = None
+    viewable: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

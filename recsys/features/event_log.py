@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import BoolArray, IntArray
+from recsys.arrays import BoolArray, IntArray, true_rows
 from recsys.catalog import stable_key
 from recsys.dataset.cancellations import TakenBack, match_cancellations, read_amounts
 from recsys.errors import SchemaMismatchError
@@ -30,6 +30,7 @@ EVENT_COLUMNS_READ = (
     columns.QUANTITY,
     columns.VALUE_MICROS,
     columns.WEIGHT,
+    columns.VIEWABLE,
 )
 
 
@@ -84,12 +85,13 @@ def read_log(events: pa.Table) -> EventLog:
     Raises:
         SchemaMismatchError: a column is missing.
     """
+    events = with_viewable(events)
     lacking = [name for name in EVENT_COLUMNS_READ if name not in events.column_names]
     if lacking:
         raise SchemaMismatchError(f"events have no column {lacking[0]!r}. Run `recsys data import` again.")
     events = events.select(EVENT_COLUMNS_READ)
     kind = kind_codes(events[columns.KIND])
-    kept = is_counted(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy()))
+    kept = is_counted(kind, np.nan_to_num(events[columns.WEIGHT].to_numpy())) & ~is_unseen(kind, events)
     kept &= events[columns.USER_ID].is_valid().to_numpy() & events[columns.ITEM_ID].is_valid().to_numpy()
     events = events.filter(pa.array(kept))
     at = events[columns.AT].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -117,6 +119,19 @@ def read_log(events: pa.Table) -> EventLog:
 def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
     return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
+
+
+def is_unseen(kind: IntArray, events: pa.Table) -> BoolArray:
+    """(M,) impressions of which the page says that they were not viewable: they showed nothing."""
+    unseen = (kind == IMPRESSION_CODE) & true_rows(pc.invert(events[columns.VIEWABLE].combine_chunks()))
+    return np.asarray(unseen)
+
+
+def with_viewable(events: pa.Table) -> pa.Table:
+    """`events`; where they have no such column, as in earlier versions, nobody measured impressions."""
+    if columns.VIEWABLE in events.column_names:
+        return events
+    return events.append_column(columns.VIEWABLE, pa.nulls(len(events), pa.bool_()))
 
 
 def find_taken_back(

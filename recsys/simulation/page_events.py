@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,7 @@ def page_events(world: World, pages: Pages, requests: PageRequests, names: Names
         whole = zip(rows.tolist(), places.tolist(), at[happened].tolist(), strict=True)
         for row, place, instant in whole:
             shopper = int(pages.shoppers[row])
+            amounts: Any = _amounts(world, pages, kind, row, place)  # of the kinds that have them
             yield Happened(
                 instant,
                 shopper,
@@ -77,7 +79,7 @@ def page_events(world: World, pages: Pages, requests: PageRequests, names: Names
                     request_id=requests.ids[row],
                     item_id=world.space.ids[pages.items[row, place]],
                     position=place + 1,
-                    **_amounts(world, pages, kind, row, place),
+                    **amounts,
                 ),
             )
 

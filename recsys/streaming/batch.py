@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.cancellations import read_amounts
-from recsys.features.event_log import CANCEL_CODE, is_counted, kind_codes
+from recsys.features.event_log import CANCEL_CODE, is_counted, is_unseen, kind_codes, with_viewable
 from recsys.ingest.cleaning.hashing import hash_texts
 
 SEARCH_CODE = columns.KIND_CODES[columns.SEARCH]
@@ -27,7 +27,8 @@ class EventBatch:
         item_keys: (len(items),) stable keys.
         kind: codes of `recsys.columns.KIND_CODES`.
         quantity, value: as `recsys.features.event_log.EventLog` has them.
-        counted: features count it: an action of weight above 0, an impression or a cancellation of an item.
+        counted: features count it: an action of weight above 0, an impression that was not unseen, or a
+            cancellation of an item.
     """
 
     users: tuple[str, ...]
@@ -71,7 +72,10 @@ def read_batch(events: pa.Table) -> EventBatch:
         quantity=quantity,
         value=value,
         weight=weight,
-        counted=is_counted(kind, weight) & (item >= 0) & (user >= 0),
+        counted=is_counted(kind, weight)
+        & ~is_unseen(kind, with_viewable(events))
+        & (item >= 0)
+        & (user >= 0),
     )
 
 

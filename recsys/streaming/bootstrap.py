@@ -25,6 +25,7 @@ BOOTSTRAP_COLUMNS = (
     columns.QUANTITY,
     columns.VALUE_MICROS,
     columns.WEIGHT,
+    columns.VIEWABLE,
 )
 
 

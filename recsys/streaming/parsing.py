@@ -14,6 +14,7 @@ from recsys.amounts import as_thousandths
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
+from recsys.event_fields import filters_text
 from recsys.events import Event, UserEvent, parse_event
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.instants import to_micros
@@ -31,6 +32,12 @@ _OPTIONAL = (
     columns.REQUEST_ID,
     columns.POSITION,
     columns.VALUE_MICROS,
+    columns.QUERY_ID,
+    columns.RESULTS,
+    columns.SURFACE,
+    columns.PAGE,
+    columns.VISIBLE_MS,
+    columns.VIEWABLE,
 )
 
 
@@ -140,10 +147,15 @@ def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: 
     }
     quantities = (getattr(event, columns.EVENT_QUANTITY, None) for event in events)
     values[columns.QUANTITY] = [None if each is None else as_thousandths(each) for each in quantities]
-    values |= {name: [getattr(event, name, None) for event in events] for name in _OPTIONAL}
+    filters = (getattr(event, columns.FILTERS, None) for event in events)
+    values[columns.FILTERS] = [None if each is None else filters_text(each) for each in filters]
+    had = {name for cls in {type(event) for event in events} for name in cls.__dataclass_fields__}
+    values |= {name: [getattr(event, name, None) for event in events] for name in _OPTIONAL if name in had}
     arrays = []
     for field in EVENT_SCHEMA:
-        if field.name == columns.AT:
+        if field.name not in values:
+            arrays.append(pa.nulls(len(events), field.type))
+        elif field.name == columns.AT:
             arrays.append(pa.array(values[field.name], pa.int64()).cast(field.type))
         else:
             arrays.append(pa.array(values[field.name], field.type))

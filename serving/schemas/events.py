@@ -7,7 +7,7 @@ from typing import Any
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE
 from recsys.documents import JsonObject
-from recsys.event_fields import MOST_VECTOR_NUMBERS
+from recsys.event_fields import MOST_FILTER_BYTES, MOST_FILTER_DEPTH, MOST_VECTOR_NUMBERS
 from recsys.events import EVENT_CLASSES, Event
 from recsys.identifiers import MOST_CHARACTERS
 from recsys.streaming.intake import MAX_ROWS
@@ -17,6 +17,7 @@ from serving.validation import JSON, NDJSON
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
 _TEXT = {"type": "string", "minLength": 1}
 _MICROS = {"type": "integer", "minimum": 0, "maximum": MOST_MICROS}
+_PLACE = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _FIELDS: dict[str, dict[str, Any]] = {
     columns.EVENT_ID: {**_IDENTIFIER, "description": "of the client; the same id twice counts once"},
     columns.AT: {
@@ -27,9 +28,38 @@ _FIELDS: dict[str, dict[str, Any]] = {
     columns.USER_ID: {**_IDENTIFIER, "description": "who did it"},
     columns.ITEM_ID: {**_IDENTIFIER, "description": "id of the item"},
     columns.SESSION_ID: {**_IDENTIFIER, "description": "of the visit or the basket"},
-    columns.REQUEST_ID: {**_IDENTIFIER, "description": "of the slate that this answers to"},
-    columns.POSITION: {"type": "integer", "minimum": 1, "description": "place on that slate, from 1"},
-    columns.QUERY: {**_TEXT, "description": "what was typed"},
+    columns.REQUEST_ID: {**_IDENTIFIER, "description": "of the answer that this event is about"},
+    columns.QUERY_ID: {
+        **_IDENTIFIER,
+        "description": "of the search with all of its pages: the request_id of the first of them",
+    },
+    columns.POSITION: {**_PLACE, "description": "place on that answer, from 1"},
+    columns.QUERY: {**_TEXT, "description": "what was searched for; never send keystrokes"},
+    columns.RESULTS: {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2**53,
+        "description": "how many items were found in all; leave it out where it is not known: that is not 0",
+    },
+    columns.FILTERS: {
+        "type": "object",
+        "description": "the filters of the search, as its request had them; at most "
+        f"{MOST_FILTER_BYTES} bytes of JSON and {MOST_FILTER_DEPTH} objects and lists inside each other",
+        "additionalProperties": {"type": ["string", "number", "boolean", "null", "array", "object"]},
+    },
+    columns.SURFACE: {**_IDENTIFIER, "description": "the place of the shop, a name that you choose"},
+    columns.PAGE: {**_PLACE, "description": "of the results, from 1"},
+    columns.VISIBLE_MS: {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2**31 - 1,
+        "description": "how long the item was in sight, in milliseconds",
+    },
+    columns.VIEWABLE: {
+        "type": "boolean",
+        "description": "at least half of its area was in sight for at least a second; false = not shown, "
+        "absent = nobody measured it",
+    },
     columns.EVENT_QUANTITY: {
         "type": "number",
         "exclusiveMinimum": 0,

@@ -105,7 +105,8 @@ def _past(events: Sequence[Row], at: datetime) -> list[Row]:
         if event[columns.AT] <= at
         and event[columns.ITEM_ID] is not None
         and (
-            event[columns.KIND] in (columns.IMPRESSION, columns.CANCEL)
+            event[columns.KIND] == columns.CANCEL
+            or (event[columns.KIND] == columns.IMPRESSION and event.get(columns.VIEWABLE) is not False)
             or (event[columns.KIND] in columns.ACTION_KINDS and event[columns.WEIGHT] > 0)
         )
     ]

@@ -32,6 +32,7 @@ EVENTS = st.lists(
             columns.QUANTITY: st.sampled_from([None, 1000, 3000, 250, 1400]),
             columns.VALUE_MICROS: st.sampled_from([None, 0, 2_000_000, 999_999]),
             columns.WEIGHT: st.sampled_from([0.0, 1.0, 1.0, 1.0]),
+            columns.VIEWABLE: st.sampled_from([None, None, True, False]),
         }
     ),
     min_size=1,
@@ -48,6 +49,7 @@ EVENT_TYPES = pa.schema(
         columns.QUANTITY: pa.int64(),
         columns.VALUE_MICROS: pa.int64(),
         columns.WEIGHT: pa.float32(),
+        columns.VIEWABLE: pa.bool_(),
     }
 )
 

@@ -1,5 +1,6 @@
 """Every cleaning rule on its own, and the promise that batches give what the whole gives."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -83,6 +84,42 @@ def test_the_id_of_a_row_does_not_depend_on_the_rows_around_it() -> None:
     alone = with_event_ids(table(dict(plain)), RULES)[columns.EVENT_ID][0]
     beside = with_event_ids(table(dict(searched), dict(plain)), RULES)[columns.EVENT_ID][1]
     assert alone == beside
+
+
+def test_files_keep_the_ids_that_earlier_versions_gave_them() -> None:
+    common = {columns.USER_ID: "ann", columns.AT: datetime(2026, 1, 30, 12, tzinfo=UTC), columns.WEIGHT: 1.0}
+    line = {"session_id": "s", "quantity_thousandths": 2000, "value_micros": 5_000_000}
+    rows: list[dict[str, Any]] = [
+        {**common, "kind": "purchase", "item_id": "tea", "sequence": 0, **line},
+        {**common, "kind": "search", "sequence": 1, "query": "green tea", "request_id": "r1"},
+        {**common, "kind": "click", "item_id": "tea", "sequence": 2, "request_id": "r1", "position": 3},
+    ]
+    table = pa.Table.from_pylist(rows, schema=NULLABLE)
+    apart, summed = (
+        with_event_ids(table, CleaningRules(repeated_lines=way))[columns.EVENT_ID].to_pylist()
+        for way in ("duplicate", "sum")
+    )
+    assert apart == ["swv3wg5kf6slyhaw", "adyv7smvcdmg4oa3", "wdfa2s7e6xr5wpdz"]
+    assert summed == ["y3ks647dllmq4tf5", "adyv7smvcdmg4oa3", "wdfa2s7e6xr5wpdz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("query_id", "q"),
+        ("results", 0),
+        ("filters", "{}"),
+        ("surface", "s"),
+        ("page", 2),
+        ("visible_ms", 0),
+        ("viewable", False),
+    ],
+)
+def test_rows_that_differ_in_what_they_say_of_an_answer_are_two_events(name: str, value: Any) -> None:
+    row = {columns.USER_ID: "ann", columns.KIND: "search", columns.AT: datetime(2026, 1, 30, tzinfo=UTC)}
+    table = pa.Table.from_pylist([row, {**row, name: value}], schema=NULLABLE)
+    one, other = with_event_ids(table, CleaningRules())[columns.EVENT_ID].to_pylist()
+    assert one != other
 
 
 def test_the_same_text_in_another_column_is_another_event() -> None:

@@ -40,9 +40,18 @@ item = "sku"
 session = "visit"
 query = "words"
 time = "when"
-kind = { column = "what", values = { buy = "purchase", refund = "cancel", look = "view", find = "search" } }
 quantity = "count"
 value = { column = "paid", scale = 0.000001 }
+query_id = "search"
+results = "hits"
+filters = "narrowed"
+surface = "box"
+page = "leaf"
+visible_ms = "ms"
+viewable = "seen"
+[events.kind]
+column = "what"
+values = { buy = "purchase", refund = "cancel", look = "view", find = "search", show = "impression" }
 [[events.reject]]
 reason = "staff"
 when = [{ column = "customer", in = ["till-1", "till-2"] }, { column = "what", in = ["buy"] }]
@@ -51,7 +60,7 @@ reason = "bulk"
 when = [{ column = "count", above = 500 }]
 """
 SHOP = parse_mapping(MAPPING, "shop.toml")
-KINDS = {"purchase": "buy", "cancel": "refund", "view": "look", "search": "find"}
+KINDS = {"purchase": "buy", "cancel": "refund", "view": "look", "search": "find", "impression": "show"}
 RAW = {
     "event_id": "id",
     "user_id": "customer",
@@ -61,6 +70,13 @@ RAW = {
     "at": "when",
     "quantity": "count",
     "value_micros": "paid",
+    "query_id": "search",
+    "results": "hits",
+    "filters": "narrowed",
+    "surface": "box",
+    "page": "leaf",
+    "visible_ms": "ms",
+    "viewable": "seen",
 }
 COMPARED = [name for name in columns.EVENT_COLUMNS if name != columns.SEQUENCE]
 AT = "2026-03-04T11:00:00+00:00"
@@ -73,6 +89,8 @@ def from_file(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
     lines = [{RAW[name]: value for name, value in each.items() if name != "kind"} for each in (OTHER, row)]
     for line, each in zip(lines, (OTHER, row), strict=True):
         line["what"] = KINDS[each["kind"]]
+        if "filters" in each:  # a file has them as text
+            line["narrowed"] = json.dumps(each["filters"])
     for name in RAW.values():
         lines[0].setdefault(name, None)
     (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
@@ -105,6 +123,8 @@ def from_stream(row: Mapping[str, Any], shop: ShopMapping = SHOP) -> dict[str, A
 
 def both_ways(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
     """The row of both, which must be one; a purchase's quantity that is not said is one piece."""
+    if row["kind"] == "search":
+        row = {name: value for name, value in row.items() if name != "item_id"}
     imported, live = (
         None if found is None else {name: found[name] for name in COMPARED}
         for found in (from_file(row, folder), from_stream(row))
@@ -134,12 +154,20 @@ def both_ways(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         {"value_micros": 0},
         {"kind": "search", "query": "  green tea "},
         {"user_id": "till-1", "kind": "view"},
+        {"query_id": "r1"},
+        {"kind": "search", "query": "tea", "query_id": " r1 ", "results": 0, "surface": "top", "page": 2},
+        {
+            "kind": "search",
+            "query": "tea",
+            "filters": {"brands": ["B", "A"], "attributes": {"size": {"min": 1}}},
+        },
+        {"kind": "search", "query": "tea", "filters": {}, "results": 2**53},
+        {"kind": "impression", "surface": "home", "visible_ms": 1500, "viewable": True},
+        {"kind": "impression", "surface": "", "visible_ms": 0, "viewable": False},
     ],
 )
 def test_what_one_way_keeps_the_other_keeps_alike(tmp_path: Path, change: dict[str, Any]) -> None:
     row = {**EVENT, **change}
-    if row["kind"] == "search":
-        del row["item_id"]
     assert both_ways(row, tmp_path) is not None
 
 
@@ -164,6 +192,12 @@ def test_what_one_way_keeps_the_other_keeps_alike(tmp_path: Path, change: dict[s
         {"at": "1969-01-01T00:00:00+00:00"},
         {"user_id": "till-1"},
         {"quantity": 501},
+        {"kind": "search", "query": "tea", "results": -1},
+        {"kind": "search", "query": "tea", "filters": ["brands"]},
+        {"kind": "search", "query": "tea", "filters": {"brands": ["b" * 20_000]}},
+        {"kind": "search", "query": "tea", "surface": "a\x00b"},
+        {"kind": "impression", "visible_ms": -5},
+        {"kind": "impression", "viewable": 7},
     ],
 )
 def test_what_one_way_rejects_the_other_rejects(tmp_path: Path, change: dict[str, Any]) -> None:
@@ -194,6 +228,23 @@ def staged(row: Mapping[str, Any]) -> pa.Table:
     cells = {name: pa.array([row.get(field)]) for field, name in RAW.items()}
     raw = pa.table({**cells, "what": pa.array([KINDS[row["kind"]]])})
     return canonical_events(raw, SHOP.events[0], DEFAULT_WEIGHTS, 0).events
+
+
+def test_what_nobody_said_of_a_search_or_an_impression_stays_null(tmp_path: Path) -> None:
+    searched = both_ways({**EVENT, "kind": "search", "query": "tea"}, tmp_path)
+    shown = both_ways({**EVENT, "kind": "impression"}, tmp_path)
+    assert searched is not None
+    assert shown is not None
+    unsaid = (columns.QUERY_ID, columns.RESULTS, columns.FILTERS, columns.SURFACE, columns.PAGE)
+    assert [searched[name] for name in unsaid] == [None] * 5
+    assert [shown[name] for name in (columns.SURFACE, columns.VISIBLE_MS, columns.VIEWABLE)] == [None] * 3
+
+
+def test_filters_are_kept_as_text_with_sorted_keys(tmp_path: Path) -> None:
+    filters = {"price_min_micros": 5, "brands": ["B", "A"]}
+    kept = both_ways({**EVENT, "kind": "search", "query": "tea", "filters": filters}, tmp_path)
+    assert kept is not None
+    assert kept[columns.FILTERS] == '{"brands":["B","A"],"price_min_micros":5}'
 
 
 @pytest.mark.parametrize("sign", [1, -1])

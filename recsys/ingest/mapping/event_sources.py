@@ -46,7 +46,7 @@ class Value(NumberForm):
 
 
 class Position(Section):
-    """The place in the list shown; `from` is the number of the first place."""
+    """A place in the list shown, or a page; `from` is the number of the first one."""
 
     column: str
     first: Literal[0, 1] = Field(1, alias="from")
@@ -78,6 +78,15 @@ class EventSource(RowSource):
     session: str | None = Field(None, description="column of the session or basket")
     query: str | None = None
     request: str | None = None
+    query_id: str | None = Field(None, description="column of the search with all of its pages")
+    results: str | None = Field(None, description="column of how many items a search found in all")
+    filters: str | None = Field(None, description="column of a search's filters, a JSON object as text")
+    surface: str | None = Field(None, description="column of the place of the shop")
+    page: Annotated[Position | None, BeforeValidator(as_column)] = Field(
+        None, description="the page of a search's results, from 1"
+    )
+    visible_ms: str | None = Field(None, description="column of milliseconds that an item was in sight")
+    viewable: str | None = Field(None, description="column of true and false: whether it was really seen")
     position: Annotated[Position | None, BeforeValidator(as_column)] = Field(
         None, description="the place in the list shown, from 1"
     )

@@ -17,6 +17,7 @@ from recsys.ingest.raw.cells import LIST_MARK, ParsedCells, as_number, as_text
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, SPREADSHEET_DAYS, as_instant
 from recsys.ingest.tables.amounts import amounts_of
+from recsys.ingest.tables.answer_cells import answer_cells, answer_columns, place_cells
 from recsys.ingest.tables.cell_notes import CellNotes
 from recsys.ingest.tables.conditions import apply_reject_rules, kinds_of
 from recsys.ingest.tables.rejections import RowRejections, reject_ids
@@ -53,6 +54,7 @@ def event_columns(source: EventSource) -> list[str]:
         source.query,
         source.request,
         source.position.column if source.position else None,
+        *answer_columns(source),
         source.weight,
         source.time.column,
         kind.column,
@@ -98,7 +100,7 @@ def canonical_events(
     sequence = np.arange(first_sequence, first_sequence + len(raw))
     instants = _instants(raw, source, sequence, rejections)
     quantity, value = amounts_of(raw, source, kinds, rejections, notes)
-    position = _position(raw, source, rejections, notes)
+    position = place_cells(raw, source.position, rejections, notes)
     weight = _weights(raw, source, kinds, weights, rejections)
     present = {
         columns.EVENT_ID: _ids(raw, source.event_id, rejections, notes),
@@ -114,6 +116,9 @@ def canonical_events(
         columns.QUANTITY: quantity,
         columns.VALUE_MICROS: value,
         columns.WEIGHT: pa.array(weight),
+        columns.QUERY_ID: _ids(raw, source.query_id, rejections, notes),
+        columns.SURFACE: _ids(raw, source.surface, rejections, notes),
+        **answer_cells(raw, source, rejections, notes),
     }
     return StagedEvents(_kept(present, rejections.kept), rejections, instants, notes)
 
@@ -196,21 +201,6 @@ def _number(raw: pa.Table, name: str, rejections: RowRejections) -> ParsedCells:
     parsed = as_number(raw[name])
     rejections.reject(parsed.bad, "bad_number", name, "is not a number")
     return parsed
-
-
-def _position(raw: pa.Table, source: EventSource, rejections: RowRejections, notes: CellNotes) -> Column:
-    """Places from 1, null where there is none. A 0 where places count from 1 is none, and counted."""
-    if source.position is None:
-        return pa.nulls(len(raw), pa.int32())
-    name, first = source.position.column, source.position.first
-    parsed = _number(raw, name, rejections)
-    places = parsed.values + (1 - first)
-    none = parsed.ok & (places == 0)
-    if none.any():
-        notes.zero_positions[name] += int(none.sum())
-    inside = parsed.ok & (places >= 1) & (places < 2**31)
-    rejections.reject(parsed.ok & ~inside & ~none, "bad_number", name, f"is not a position from {first}")
-    return pa.array(np.where(inside, places, 0).astype(np.int32), mask=~inside)
 
 
 def _weights(

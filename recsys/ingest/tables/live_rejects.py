@@ -1,8 +1,8 @@
 """The reject rules of a mapping over live events, as far as these say what a rule asks for.
 
 A rule tests raw columns of files. A live event has no raw row, but what the mapping takes from a column as
-it is, the event says too: user, item, session, query, request, the event's id, quantity, money of the line,
-and the kind where one value stands for it.
+it is, the event says too: user, item, session, query and its id, request, surface, the event's id, what a
+search found, what a page measured, quantity, money of the line, and the kind where one value stands for it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -81,6 +81,11 @@ def _cells(source: EventSource, wanted: Collection[str]) -> dict[str, _Cells] | 
         source.query: _column(columns.QUERY),
         source.request: _column(columns.REQUEST_ID),
         source.event_id: _column(columns.EVENT_ID),
+        source.query_id: _column(columns.QUERY_ID),
+        source.surface: _column(columns.SURFACE),
+        source.results: _number(columns.RESULTS, 1),
+        source.visible_ms: _number(columns.VISIBLE_MS, 1),
+        source.viewable: _column(columns.VIEWABLE),
     }
     if source.quantity is not None:
         known[source.quantity.column] = _number(columns.QUANTITY, PIECE)

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from recsys.dataset.schemas import upgrade_events
+from recsys.dataset.schemas import EVENT_SCHEMA, conform_table, upgrade_events
 
 
 def encode_events(events: pa.Table) -> bytes:
@@ -15,6 +15,6 @@ def encode_events(events: pa.Table) -> bytes:
 
 
 def decode_events(events: bytes) -> pa.Table:
-    """What `encode_events` made."""
+    """What `encode_events` made, of an earlier version too: in today's columns."""
     with pa.ipc.open_stream(events) as reader:
-        return upgrade_events(reader.read_all())
+        return conform_table(upgrade_events(reader.read_all()), EVENT_SCHEMA, "events")
