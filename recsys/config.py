@@ -35,6 +35,9 @@ class TextSettings(Section):
     max_tokens: int = Field(64, ge=4, le=8192)
     batch_size: int = Field(64, ge=1)
     prefix: str = Field("", description="put before each text, for example `passage: `")
+    query_prefix: str | None = Field(
+        None, description="put before each query; left out: what fits the encoder"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` is bfloat16 on CUDA and on processors with AMX, else float32"
     )
