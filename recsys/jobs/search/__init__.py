@@ -1,0 +1,1 @@
+"""Use cases of search: its evaluation, samples of its queries, two searches side by side."""
