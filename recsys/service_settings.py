@@ -50,6 +50,7 @@ class SearchSettings(Section):
 
     words_weight: float = Field(0.5, ge=0, le=1, description="of words; the rest is for meaning")
     popularity_weight: float = Field(0.05, ge=0, le=1, description="of how popular an item is")
+    named_weight: float = Field(0.1, ge=0, le=1, description="of a brand or category that the query names")
     personalisation: float = Field(0.5, ge=0, le=1, description="0 = by the query alone")
     diversity: float = Field(0.05, ge=0, le=1, description="of first pages; 0 = by score alone")
     meaning_seconds: float = Field(0.15, gt=0, description="for the query's vector; then words alone answer")

@@ -163,7 +163,7 @@ def pin_items(
     fired = list(rules.items.fired)
     if not rules.items.pins:
         return chosen, tuple(fired)
-    pins = _allowed_pins(rules, allowed, fired)
+    pins = allowed_pins(rules, allowed, fired)
     pool = _with_pinned(order, pins, score_items)
     places = {index: place for place, index in enumerate(pool.candidates.index.tolist())}
     for pin in pins:
@@ -180,7 +180,12 @@ def pin_items(
     return pool.take(np.array([places[each] for each in index.tolist()], np.int64)), tuple(fired)
 
 
-def _allowed_pins(rules: AppliedRules, allowed: BoolArray, fired: list[FiredRule]) -> list[WantedPin]:
+def allowed_pins(rules: AppliedRules, allowed: BoolArray, fired: list[FiredRule]) -> list[WantedPin]:
+    """The pins of items that may be shown; what became of the others is written into `fired`.
+
+    Args:
+        allowed: (N + 1,) what request and rules allow.
+    """
     items, found = rules.items, []
     for pin in items.pins:
         why = ""

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from recsys.documents import JsonObject
 from recsys.funnel.slate import FeatureStatus
+from recsys.rules.effects import FiredRule
 from recsys.search.facets import Facet
+from recsys.search.understanding.parts import Rewrite
 
 # What may be wrong with an answer that is an answer all the same; see docs/search.md for the ladder.
 MEANING_UNAVAILABLE = "meaning_unavailable"  # the query's vector: words alone answer
@@ -35,25 +38,6 @@ class Span:
 
     start: int = field(metadata={"description": "first character, from 0"})
     end: int = field(metadata={"description": "behind the last character"})
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """What a rewriter made of the query."""
-
-    name: str = field(metadata={"description": "the rewriter; `without` switches it off by this name"})
-    before: str = field(metadata={"description": "what was typed"})
-    after: str = field(metadata={"description": "what was searched for"})
-
-
-@dataclass(frozen=True)
-class Fired:
-    """A merchandising rule that this answer was made by."""
-
-    rule_id: str = field(metadata={"description": "id of the rule"})
-    name: str = field(metadata={"description": "its name"})
-    action: str = field(metadata={"description": "what it did"})
-    version: int = field(metadata={"description": "of the rule, as it was then"})
 
 
 @dataclass(frozen=True)
@@ -106,8 +90,8 @@ class SearchAnswer:
         metadata={"description": "words that the items do match at least; 0 = meaning alone"}
     )
     redirect: str | None = field(metadata={"description": "where a rule sends this search"})
-    notes: tuple[str, ...] = field(metadata={"description": "what rules hand to the page"})
-    rules: tuple[Fired, ...] = field(metadata={"description": "the rules that this answer was made by"})
+    notes: tuple[str | JsonObject, ...] = field(metadata={"description": "what rules hand to the page"})
+    rules: tuple[FiredRule, ...] = field(metadata={"description": "the rules that this answer was made by"})
     rules_version: int = field(metadata={"description": "of the whole rule set; 0 = none"})
     features: FeatureStatus = field(metadata={"description": "how fresh the features were"})
     personalised: bool = field(metadata={"description": "whether the user's taste moved the order"})

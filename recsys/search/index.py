@@ -25,6 +25,10 @@ class MeaningIndex(Protocol):
         """(K,) cosines of the items at `index`."""
         ...
 
+    def background(self, vector: FloatArray) -> tuple[float, float]:
+        """Mean and deviation of the cosines with items in general."""
+        ...
+
     def with_rows(self, vectors: FloatArray, changed: IntArray) -> "MeaningIndex":
         """The index of vectors (N' + 1, E) that differ at `changed`."""
         ...
@@ -33,8 +37,8 @@ class MeaningIndex(Protocol):
 class Threshold(Protocol):
     """From which cosine on an item is near in meaning to a query."""
 
-    def of(self, words: int) -> float:
-        """The threshold of a query of `words` words."""
+    def of(self, words: int, background: tuple[float, float]) -> float:
+        """The threshold of a query of `words` words; `background` is that of `MeaningIndex`."""
         ...
 
 

@@ -45,12 +45,19 @@ class PageItems:
     pinned: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, course: Course, scored: Scored, catalog: Catalog, highlight: Highlighter) -> "PageItems":
+    def of(
+        cls,
+        course: Course,
+        scored: Scored,
+        catalog: Catalog,
+        highlight: Highlighter,
+        pinned: frozenset[int] = frozenset(),
+    ) -> "PageItems":
         """Those of `course`, whose items have these scores."""
         near = np.zeros(len(course.allowed), bool)
         if course.near is not None:
             near[course.near.index] = True
-        return cls(course, scored, catalog, highlight, near)
+        return cls(course, scored, catalog, highlight, near, pinned)
 
     def shown(self, page: IntArray, offset: int, rows: FeatureRows | None) -> tuple[SearchItem, ...]:
         """The items at `page`, positions from `offset` + 1.
@@ -77,7 +84,7 @@ class PageItems:
             item_id=items.vocabulary.ids[index],
             product_id=(items.products[index] or None) if items.products else None,
             title=items.titles[index],
-            highlights=self.highlight(self.course.understood.query, index),
+            highlights=self.highlight(self.course.understood.lexical, index),
             category=items.categories[index] or None,
             brand=items.brands[index] or None,
             price_micros=price if price > 0 else None,

@@ -12,20 +12,20 @@ from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
-from recsys.filters import Filters
+from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
 from recsys.models.retriever.build import build_retriever
 from recsys.models.signals import SignalTables
-from recsys.retrieval.lexical.query import Alternative, LexicalQuery, WordGroup
-from recsys.search.answer import Rewrite
+from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.search.index import SearchIndex
 from recsys.search.matching import WordIndex
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
-from recsys.search.searcher import Searcher
+from recsys.search.searcher import NO_RULES, Searcher
+from recsys.search.understanding.understand import QueryKnowledge
 from recsys.service_settings import SearchSettings, ServingSettings
 from tests.tiny_bundle import tiny_bundle
 
@@ -33,6 +33,7 @@ NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 WIDTH = 4  # of a text vector
 THRESHOLD = 0.8
 NOT_DIVERSE = SearchSettings(diversity=0.0)
+NO_KNOWLEDGE = QueryKnowledge()
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,9 @@ class FakeMeaning:
         found: FloatArray = self._vectors[index] @ vector
         return found
 
+    def background(self, vector: FloatArray) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def with_rows(self, vectors: FloatArray, changed: IntArray) -> "FakeMeaning":
         return FakeMeaning(vectors)
 
@@ -159,7 +163,7 @@ class FakeMeaning:
 class FixedThreshold:
     """The same for all queries."""
 
-    def of(self, words: int) -> float:
+    def of(self, words: int, background: tuple[float, float]) -> float:
         return THRESHOLD
 
 
@@ -175,33 +179,6 @@ class FakeVectors:
             raise StoreUnavailableError("encoder", "encode a query", 0.1)
         vector = np.array(self.known.get(query, (0.0,) * WIDTH), np.float32)
         return vector / max(float(np.linalg.norm(vector)), 1.0)
-
-
-@dataclass(frozen=True)
-class PlainQuery:
-    """A query as it was typed: `"a phrase"` and `-word` are strict."""
-
-    query: LexicalQuery
-    rewritten: str
-    rewrites: tuple[Rewrite, ...] = ()
-    filters: Filters = Filters()
-
-
-class PlainUnderstanding:
-    """Words as they are typed."""
-
-    def understand(self, query: str, without: frozenset[str]) -> PlainQuery:
-        groups = []
-        for number, part in enumerate(query.lower().split('"')):
-            if number % 2:
-                terms = tuple(part.split())
-                groups += [WordGroup(part, (Alternative(terms),), strict=True)] if terms else []
-                continue
-            for word in part.split():
-                excluded = word.startswith("-") and len(word) > 1
-                term = word.removeprefix("-") if excluded else word
-                groups.append(WordGroup(word, (Alternative((term,)),), excluded=excluded))
-        return PlainQuery(LexicalQuery(tuple(groups)), query)
 
 
 @dataclass
@@ -241,6 +218,8 @@ def make_searcher(
     vectors: FakeVectors | None = None,
     pages: FakePages | None = None,
     settings: SearchSettings = NOT_DIVERSE,
+    knowledge: QueryKnowledge = NO_KNOWLEDGE,
+    rules: RuleSource = NO_RULES,
 ) -> Searcher:
     """A searcher over `rows`; its index of words is a fake one unless another is given."""
     bundle = shop_bundle(rows)
@@ -251,11 +230,12 @@ def make_searcher(
     return Searcher(
         recommender,
         index,
-        PlainUnderstanding(),
+        knowledge,
         vectors or FakeVectors(),
         Pager(pages, CursorCodec(b"key")),
         lambda query, item: {},
         settings,
+        rules,
     )
 
 

@@ -62,8 +62,9 @@ class Oracle:
         words = [word for part in parts[::2] for word in part.split()]
         self._phrases = [part.split() for part in parts[1::2] if part.split()]
         self._excluded = [word[1:] for word in words if word.startswith("-")]
-        self._words = [word for word in words if not word.startswith("-")]
-        self._vector = np.array(VECTORS.known.get(query, (0.0,) * 4))
+        self._words = list(dict.fromkeys(word for word in words if not word.startswith("-")))
+        asked = " ".join(word for word in query.replace('"', " ").split() if not word.startswith("-"))
+        self._vector = np.array(VECTORS.known.get(asked, (0.0,) * 4))
         count = len(self._words)
         self.least = count if count <= 2 else (count + 1) // 2
         while self.least > 0 and not self.items(wanted):

@@ -1,7 +1,7 @@
 """The words of a query while rewriters work on them, and what each rewriter did."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recsys.analysis.analyzer import QueryWord
 from recsys.analysis.folding import normalise
@@ -17,9 +17,9 @@ REWRITERS = (NORMALISE, IDENTIFIERS, UNITS, SPELLING, SPACING, VARIANTS, SYNONYM
 class Rewrite:
     """What one rewriter did to some words of a query."""
 
-    name: str
-    before: str
-    after: str
+    name: str = field(metadata={"description": "the rewriter; `without` switches it off by this name"})
+    before: str = field(metadata={"description": "what was typed"})
+    after: str = field(metadata={"description": "what was searched for"})
 
 
 @dataclass(frozen=True)
