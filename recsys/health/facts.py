@@ -74,6 +74,7 @@ class ServiceFacts:
         requests, cold: the last requests that named a user, up to a bound, and those that were cold starts.
         failing: background task -> what its last attempt raised.
         dropped: log of what was served -> records that were lately not written.
+        rules_problem: why the shop's rules in force may not be the newest, empty where they are.
     """
 
     serves: bool = True
@@ -82,6 +83,7 @@ class ServiceFacts:
     cold: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    rules_problem: str = ""
 
 
 @dataclass(frozen=True)

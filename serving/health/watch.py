@@ -51,11 +51,13 @@ class Watched:
 
     Attributes:
         tasks: all of its background work.
+        rules_problem: why the shop's rules may not be the newest, empty where they are.
     """
 
     bundles: BundleWatch
     logs: Sequence[RecordLog]
     tasks: Callable[[], Sequence[BackgroundTask]]
+    rules_problem: Callable[[], str] = str
 
 
 class HealthWatch:
@@ -149,6 +151,7 @@ class HealthWatch:
         return ServiceFacts(
             serves=bundles.current is not None,
             bundle_problem=bundles.problem,
+            rules_problem=self._watched.rules_problem(),
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},
