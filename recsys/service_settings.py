@@ -18,6 +18,7 @@ class ServingSettings(Section):
     feature_timeout_seconds: float = Field(0.2, gt=0)
     reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
     live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
+    rules_seconds: float = Field(2.0, gt=0, le=5, description="how often to look for changed rules")
     popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")

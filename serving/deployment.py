@@ -30,6 +30,8 @@ from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
 from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
+from recsys.stores.rules.store import RuleStore
+from recsys.stores.rules.user_attributes import UserAttributes
 from recsys.stores.served.slate_log import slate_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
 from serving.access.gate import Gate
@@ -39,6 +41,7 @@ from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch
+from serving.live.rule_watch import RuleWatch
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -126,7 +129,9 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     served = settings.paths.served
     slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
-    load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
+    rule_store = RuleStore.open(settings)
+    rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
+    load, feeds = BundleLoader(settings, snapshots, rules), LiveFeeds(settings)
     live = LiveCatalog(feeds.changes, feeds.scores)
     catalog = CatalogWatch(live)
     watch = BundleWatch(
@@ -138,6 +143,8 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     )
     pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
     set_threads(serving.threads)
+    rules.check()
+    rules.start(serving.rules_seconds)
     watch.check()
     watch.start(serving.reload_seconds)
     catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
@@ -150,10 +157,11 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
             watch,
             (slates, snapshots),
             lambda: (
-                *(watch.task, *catalog.tasks, *collector.tasks),
+                *(watch.task, rules.task, *catalog.tasks, *collector.tasks),
                 *(*gate.keys.tasks, slates.task, snapshots.task),
             ),
             lambda: gate.keys.problem,
+            lambda: rules.problem,
         ),
         metrics.health,
     )
@@ -164,6 +172,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         health.stop()
         catalog.stop()
         watch.stop()
+        rules.stop()
         collector.close()
         feeds.close()
         close_gate()
@@ -171,6 +180,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         slates.close()
         snapshots.close()
         registry.close()
+        rule_store.close()
 
     return deployment, close
 

@@ -75,6 +75,7 @@ class ServiceFacts:
         failing: background task -> what its last attempt raised.
         dropped: log of what was served -> records that were lately not written.
         keys_problem: why access keys cannot be read, empty where they can.
+        rules_problem: why the shop's rules in force may not be the newest, empty where they are.
     """
 
     serves: bool = True
@@ -84,6 +85,7 @@ class ServiceFacts:
     failing: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     keys_problem: str = ""
+    rules_problem: str = ""
 
 
 @dataclass(frozen=True)

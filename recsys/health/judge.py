@@ -14,6 +14,7 @@ from recsys.health.problems import (
     NOTHING_MATERIALISED,
     OTHER_SHOP,
     RECORDS_DROPPED,
+    RULES_STALE,
     STORE_EMPTY,
     STORE_UNAVAILABLE,
     STREAM_BEHIND,
@@ -62,6 +63,8 @@ def _of_service(service: ServiceFacts, bounds: HealthSettings) -> Iterator[Probl
     if dropped := {name: count for name, count in service.dropped.items() if count}:
         named = ", ".join(f"{count} of {name}" for name, count in sorted(dropped.items()))
         yield Problem(RECORDS_DROPPED, f"{named} in the last ten minutes")
+    if service.rules_problem:
+        yield Problem(RULES_STALE, service.rules_problem)
 
 
 def _of_store(store: StoreFacts, bounds: HealthSettings, now: int) -> Iterator[Problem]:

@@ -142,6 +142,13 @@ RECORDS_DROPPED = ProblemKind(
     "Make room, and look at the rights of the folder `served` in the home.",
 )
 
+RULES_STALE = ProblemKind(
+    "rules_stale",
+    "The shop's rules cannot be read anew; the last known ones go on.",
+    "Mend what the detail says; changes of the rules are then taken up within seconds.",
+    degrades=True,
+)
+
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
@@ -159,5 +166,6 @@ PROBLEM_KINDS = (
     DEAD_LETTERS,
     BACKGROUND_TASK_FAILING,
     RECORDS_DROPPED,
+    RULES_STALE,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

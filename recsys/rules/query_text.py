@@ -25,6 +25,7 @@ def query_key(text: str) -> str:
     ('red dress', '红色连衣裙 xl')
     """
     folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()
+    folded = unicodedata.normalize("NFKC", folded)  # folding takes some characters apart
     parts: list[str] = []
     for piece in _PIECE.findall(folded):
         if parts and not (is_han(piece) and is_han(parts[-1])):

@@ -10,7 +10,8 @@ from recsys.instants import to_micros
 from recsys.rules.conflicts import ANYWHERE, OF_PLACE, QUERY_CONTAINS, QUERY_IS, Firing, settle
 from recsys.rules.effects import Effects
 from recsys.rules.expression_parsing import parse_expression
-from recsys.rules.expressions import Facts, NoFacts, Predicate, is_true
+from recsys.rules.expressions import Facts, NoFacts, Predicate, fields_of, is_true
+from recsys.rules.fields import ATTRIBUTE
 from recsys.rules.query_text import Words, contained, index_patterns, query_key
 from recsys.rules.rule import SURFACES, Conditions, Rule, Segment, Surface
 
@@ -87,6 +88,13 @@ class RuleSet:
 
     def __len__(self) -> int:
         return len(self.rules)
+
+    @property
+    def reads_attributes(self) -> bool:
+        """Whether a segment of a rule asks for an attribute of users."""
+        named = {rule.conditions.segment for rule in self.rules} - {None}
+        predicates = [self.segments[name] for name in named if name is not None]
+        return any(field.startswith(ATTRIBUTE) for each in predicates for field in fields_of(each))
 
     def effects(self, situation: Situation) -> Effects:
         """What the rules that fire in `situation` do."""

@@ -52,12 +52,14 @@ class Watched:
     Attributes:
         tasks: all of its background work.
         keys_problem: why access keys cannot be read, empty where they can.
+        rules_problem: why the shop's rules may not be the newest, empty where they are.
     """
 
     bundles: BundleWatch
     logs: Sequence[RecordLog]
     tasks: Callable[[], Sequence[BackgroundTask]]
     keys_problem: Callable[[], str] = lambda: ""
+    rules_problem: Callable[[], str] = str
 
 
 class HealthWatch:
@@ -151,6 +153,7 @@ class HealthWatch:
         return ServiceFacts(
             serves=bundles.current is not None,
             bundle_problem=bundles.problem,
+            rules_problem=self._watched.rules_problem(),
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},

@@ -14,6 +14,7 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import Slate
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import NO_BUNDLE, BundleLoader, set_threads
+from recsys.jobs.recommend.shop_rules import read_rules
 from recsys.stores.registry.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -63,11 +64,12 @@ def explain_item(
 def _ask(settings: Settings, bundle_id: str | None, question: Callable[[Recommender], T]) -> T:
     """What `question` makes of the recommender that the service would have now."""
     set_threads(settings.serving.threads)
+    rules = read_rules(settings)
     with Registry.open(settings) as registry:
         record = registry.production() if bundle_id is None else registry.get(bundle_id)
     if record is None:
         raise ArtifactNotFoundError(NO_BUNDLE)
-    load = BundleLoader(settings)
+    load = BundleLoader(settings, rules=rules)
     with closing(LiveFeeds(settings)) as feeds:
         live = LiveCatalog(feeds.changes, feeds.scores)
         answer = question(live.apply_popularity(live.apply_changes(load(record))))

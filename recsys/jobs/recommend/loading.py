@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.online_features import CircuitBreaker
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.snapshot import SnapshotLog
@@ -26,10 +27,17 @@ class BundleLoader:
 
     Args:
         snapshots: takes what each recommendation read; None where that is not audited.
+        rules: the shop's; None = none.
     """
 
-    def __init__(self, settings: Settings, snapshots: SnapshotLog | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        snapshots: SnapshotLog | None = None,
+        rules: RuleSource | None = None,
+    ) -> None:
         self._settings = settings
+        self._rules = rules
         self._snapshots = snapshots
         self._features: CircuitBreaker | None = None
 
@@ -44,7 +52,8 @@ class BundleLoader:
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
-        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
+        serving = self._settings.serving
+        recommender = Recommender(bundle, self._source(), serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
         return recommender
 
