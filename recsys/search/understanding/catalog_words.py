@@ -42,4 +42,4 @@ def correctable_words(lexicon: Lexicon, since: int = 0) -> dict[str, int]:
 
 def near_words_of(words: Mapping[str, int], before: NearWords = NONE) -> NearWords:
     """`before` and these words, by `correctable_words`."""
-    return before.with_words(list(words), words.values())
+    return before.with_words(list(words), list(words.values()))

@@ -1,6 +1,6 @@
 """Words within a few edits of another, found by letters left out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -11,6 +11,7 @@ from recsys.arrays import IntArray
 
 _PREFIX = 7  # only so many letters are left out of; an error behind them changes no prefix
 _MOST_LEFT_OUT = 2
+_FIRST_LETTER, _LETTERS = ord("a"), 26
 _CONSONANTS = str.maketrans({**dict.fromkeys("aeiouyhw", ""), **dict.fromkeys("ckqxz", "s"), "j": "g", "v": "f"})
 
 
@@ -21,23 +22,33 @@ class NearWords:
     Attributes:
         keys: (K,) ascending uint32, a CRC of what is left of a word.
         owners: (K,) index of the word.
+        letters: (W,) a bit for each letter of a word, by its index; 0 where it is no word of these.
     """
 
     keys: npt.NDArray[np.uint32]
     owners: IntArray
+    letters: IntArray
 
-    def near(self, word: str) -> list[int]:
-        """Indexes of words that may be within two edits of `word` or sound like it; unordered."""
+    def near(self, word: str, others: int) -> list[int]:
+        """Indexes of words that may be within two edits of `word` or sound like it, ascending.
+
+        Args:
+            others: most letters that only one of the two words may have.
+        """
         wanted = np.fromiter(_hashes(word), np.uint32)
         starts = np.searchsorted(self.keys, wanted, "left")
         ends = np.searchsorted(self.keys, wanted, "right")
-        found: set[int] = set()
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            if end > start:
-                found.update(self.owners[start:end].tolist())
-        return list(found)
+        runs = [self.owners[start:end] for start, end in zip(starts, ends, strict=True) if end > start]
+        if not runs:
+            return []
+        found = np.unique(np.concatenate(runs))
+        own = _letters(word)
+        theirs = self.letters[found]
+        fits = (np.bitwise_count(own & ~theirs) <= others) & (np.bitwise_count(theirs & ~own) <= others)
+        kept: list[int] = found[fits].tolist()
+        return kept
 
-    def with_words(self, words: Sequence[str], indexes: Iterable[int]) -> "NearWords":
+    def with_words(self, words: Sequence[str], indexes: Sequence[int]) -> "NearWords":
         """This and `words`, which have these indexes."""
         hashes: list[int] = []
         owners: list[int] = []
@@ -47,10 +58,23 @@ class NearWords:
             owners.extend([index] * len(own))
         keys = np.concatenate([self.keys, np.array(hashes, np.uint32)])
         order = np.argsort(keys, kind="stable")
-        return NearWords(keys[order], np.concatenate([self.owners, np.array(owners, np.int64)])[order])
+        letters = np.zeros(max(len(self.letters), max(owners, default=-1) + 1), np.int64)
+        letters[: len(self.letters)] = self.letters
+        for word, index in zip(words, indexes, strict=True):
+            letters[index] = _letters(word)
+        return NearWords(keys[order], np.concatenate([self.owners, np.array(owners, np.int64)])[order], letters)
 
 
-NONE = NearWords(np.zeros(0, np.uint32), np.zeros(0, np.int64))
+NONE = NearWords(np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _letters(word: str) -> int:
+    """A bit for each of the letters a to z, and one for all others."""
+    bits = 0
+    for letter in word:
+        place = ord(letter) - _FIRST_LETTER
+        bits |= 1 << (place if 0 <= place < _LETTERS else _LETTERS)
+    return bits
 
 
 def consonants_of(word: str) -> str:

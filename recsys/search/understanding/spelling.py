@@ -16,7 +16,7 @@ from math import log
 import numpy as np
 
 from recsys.arrays import DoubleArray, IntArray
-from recsys.search.understanding.edits import edit_cost
+from recsys.search.understanding.edits import LEAST_NEW_LETTER, edit_cost, edits_between, letter_places
 from recsys.search.understanding.lexicon import Lexicon
 from recsys.search.understanding.near_words import NearWords
 
@@ -25,6 +25,7 @@ _MOST_OPTIONS = 8  # readings of one word that are weighed
 _BEAM = 12  # readings of the words so far that are kept
 _LIFT_BOUND = 4.0
 _MOST_REMEMBERED = 50_000  # unknown words whose readings are kept
+_LONG = 8  # letters of a word in which three may be wrong
 _LONGEST = 40  # letters of a word that is looked at
 
 
@@ -149,12 +150,15 @@ class Speller:
 
     def _edited(self, surface: str) -> Iterator[_Option]:
         most = 1.1 if len(surface) < 4 else 1.7 if len(surface) < 6 else 2.6
-        for index in self.near.near(surface):
+        edits = 2 if len(surface) < _LONG else 3
+        places = letter_places(surface)
+        for index in self.near.near(surface, int(most / LEAST_NEW_LETTER)):
             word = self.lexicon.words[index]
-            if abs(len(word) - len(surface)) <= 3:
-                cost = edit_cost(surface, word, most)
-                if cost <= most:
-                    yield self._option(1, (word,), cost)
+            if edits_between(places, len(surface), word) > edits:
+                continue
+            cost = edit_cost(surface, word, most)
+            if cost <= most:
+                yield self._option(1, (word,), cost)
 
     def _split(self, surface: str) -> Iterator[_Option]:
         for cut in range(2, len(surface) - 1):

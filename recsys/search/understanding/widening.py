@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.analysis.stems import term_of
 from recsys.retrieval.lexical.query import Alternative
-from recsys.search.understanding.edits import edit_cost
+from recsys.search.understanding.edits import LEAST_NEW_LETTER, edit_cost
 from recsys.search.understanding.lexicon import Lexicon
 from recsys.search.understanding.parts import SPACING, VARIANTS, QueryPart, Rewrite
 from recsys.search.understanding.spelling import Speller
@@ -101,7 +101,7 @@ def _variant(part: QueryPart, speller: Speller) -> str | None:
     if not 0 < count <= _RARE or len(word) < _LEAST_LETTERS or word in speller.language_words:
         return None
     best: tuple[float, str] | None = None
-    for index in speller.near.near(word):
+    for index in speller.near.near(word, int(_MOST_EDITS / LEAST_NEW_LETTER)):
         times = int(lexicon.term_counts[lexicon.word_terms[index]])
         if times < _RATIO * count:
             continue
