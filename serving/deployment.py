@@ -25,6 +25,9 @@ from recsys.instants import utc_now
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
+from recsys.search.answer import SearchAnswer
+from recsys.search.requests import SearchRequest
+from recsys.search.storefront import Storefront
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
@@ -79,9 +82,29 @@ class Deployment:
             TimeoutError: it took longer than settings.timeout_seconds.
         """
         recommender = self.bundles.recommender()
+        return await self._off_loop(lambda: compute(recommender))
+
+    async def _off_loop(self, compute: Callable[[], T]) -> T:
         context = copy_context()  # with the request id, for what is logged there
-        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute, recommender)
+        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
+
+    async def search(self, request: SearchRequest, seen: str | None = None) -> SearchAnswer:
+        """The page for `request`, counted and logged.
+
+        Args:
+            seen: as in `recommend`.
+
+        Raises:
+            ArtifactNotFoundError: no bundle serves, or one without search indexes.
+            RequestError: `seen` is not a token, or the request cannot be; see `Searcher.search`.
+        """
+        behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
+        searcher = self.bundles.storefront().searcher()
+        answer = await self._off_loop(lambda: searcher.search(request, self.now()))
+        if behind:
+            answer = replace(answer, degraded=(*answer.degraded, EVENTS_NOT_VISIBLE_YET))
+        return answer
 
     async def recommend(
         self,
@@ -138,7 +161,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         production=registry.production,
         load=lambda record: live.apply_changes(load(record)),
         clock=time.monotonic,
-        on_swap=lambda recommender: _note_swap(recommender, metrics),
+        on_swap=lambda storefront: _note_swap(storefront, metrics),
         on_rejected=metrics.refused.inc,
     )
     pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
@@ -230,8 +253,8 @@ def set_memory_aside() -> None:
     atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
-def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:
-    manifest = recommender.bundle.manifest
+def _note_swap(storefront: Storefront, metrics: ServiceMetrics) -> None:
+    manifest = storefront.bundle.manifest
     metrics.taken(manifest.bundle_id, manifest.dataset)
     # A bundle lives long: the collector need not walk it on every pass, which costs tail latency.
     gc.collect()

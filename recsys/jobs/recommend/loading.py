@@ -1,4 +1,4 @@
-"""A registered bundle as a recommender: for the service, and for one answer in the terminal."""
+"""A registered bundle as what answers: for the service, and for one answer in the terminal."""
 
 import time
 
@@ -15,6 +15,8 @@ from recsys.funnel.recommender import Recommender
 from recsys.funnel.snapshot import SnapshotLog
 from recsys.instants import utc_now
 from recsys.jobs.promotion.bundle_check import schema_hashes
+from recsys.jobs.search.loading import SearchLoader
+from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.registry.records import BundleRecord
@@ -23,7 +25,7 @@ NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models
 
 
 class BundleLoader:
-    """Makes a warm recommender of a bundle; the online features are opened with the first.
+    """Makes a warm storefront of a bundle; the online features are opened with the first.
 
     Args:
         snapshots: takes what each recommendation read; None where that is not audited.
@@ -40,9 +42,14 @@ class BundleLoader:
         self._rules = rules
         self._snapshots = snapshots
         self._features: CircuitBreaker | None = None
+        self._searchers = SearchLoader(settings)
 
-    def __call__(self, record: BundleRecord) -> Recommender:
-        """The recommender of `record`.
+    def close(self) -> None:
+        """Closes what the searchers hold: working copies of indexes, connections."""
+        self._searchers.close()
+
+    def __call__(self, record: BundleRecord) -> Storefront:
+        """What answers by `record`: recommendation, and search where the bundle has its indexes.
 
         Raises:
             ArtifactError: it is not there, was changed, or was made for other features.
@@ -55,7 +62,7 @@ class BundleLoader:
         serving = self._settings.serving
         recommender = Recommender(bundle, self._source(), serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
-        return recommender
+        return Storefront(recommender, self._searchers.open(record.path, recommender, self._rules))
 
     @property
     def failure(self) -> StoreUnavailableError | None:
