@@ -28,11 +28,13 @@ from recsys.funnel.ranking import (
     SMALLEST_POOL,
     Ranked,
     diversify_items,
+    further_candidates,
     score_candidates,
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Look, Round, fill_slate, recording
+from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
@@ -112,6 +114,11 @@ class Recommender:
         """
         return self._run(request, now).slate
 
+    def serve(self, request: RecommendRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `recommend`, and the best candidates that it does not show, for the log of answers."""
+        course = self._run(request, now)
+        return course.slate, self._further(course.order, course.chosen)
+
     def explain(self, request: RecommendRequest, item_id: str, now: datetime) -> ItemExplanation:
         """Why an item is on the slate for `request`, or which rule or stage kept it off; for any item.
 
@@ -167,14 +174,18 @@ class Recommender:
             UnknownItemError: the item is not in the catalog.
             RequestError: a filter names an attribute that no item has.
         """
+        return self.serve_similar(request, now)[0]
+
+    def serve_similar(self, request: SimilarRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `similar`, and the best candidates that it does not show, for the log of answers."""
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL), now)
         filled = fill_slate(self.catalog, allowed, request, look, read=True)
-        ranked = filled.ranked
-        best = ranked.take(np.argsort(-ranked.scores, kind="stable")[: request.k])
+        ranked = filled.ranked.take(np.argsort(-filled.ranked.scores, kind="stable"))
+        best = ranked.take(np.arange(min(request.k, len(ranked))))
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
-        return Slate(
+        slate = Slate(
             request_id=request.request_id,
             user_id=None,
             bundle_id=self.bundle.manifest.bundle_id,
@@ -185,6 +196,7 @@ class Recommender:
             cold_start=False,
             degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
+        return slate, self._further(ranked, best)
 
     def item(self, item_id: str) -> ItemDetails:
         """What the catalog and the online store say of an item.
@@ -301,6 +313,9 @@ class Recommender:
         index = found.index[best]
         rows = self._read_items(index, read)
         return Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows)), rows
+
+    def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
+        return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
 
     def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
         """`count` items of the best of `ranked`."""

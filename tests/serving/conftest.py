@@ -22,7 +22,7 @@ from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_stream import FakeEventStream, FakeProgress
-from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle
+from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
 
 
 def record(bundle_id: str) -> BundleRecord:
@@ -135,7 +135,7 @@ def open_shop() -> Iterator[OpenShop]:
             clock=clock,
         )
         collections.append(collector)
-        slates, observer = KeptSlates(), FakeObserver()
+        slates, observer = KeptAnswers(), FakeObserver()
         found = HealthWatch(
             health,
             observer,
