@@ -38,8 +38,11 @@ class ServingSettings(Section):
     header_bytes: int = Field(16_384, ge=1024, description="of a request's line and headers; more get 431")
     header_count: int = Field(100, ge=1, description="headers of a request; more get 431")
     body_seconds: float = Field(30.0, gt=0, description="until a request's body is there; later: 408")
-    slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
-    slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
+    slate_log_share: float = Field(1.0, ge=0, le=1, description="of answers that are logged")
+    slate_log_bytes: int = Field(512_000_000, ge=0, description="of disk for them, oldest go first")
+    logged_candidates: int = Field(
+        100, ge=0, description="items with their scores that the log has of an answer beyond those shown"
+    )
     snapshot_share: float = Field(
         0.01, ge=0, le=1, description="of recommendations whose features are logged"
     )

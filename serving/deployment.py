@@ -17,8 +17,8 @@ from typing import TypeVar
 from recsys.config import Settings
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.served_answer import RECOMMEND, SIMILAR, AnswerLog, Candidate, served_slate
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
-from recsys.funnel.slate_log import SlateLog
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import utc_now
@@ -35,7 +35,7 @@ from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
 from recsys.stores.rules.store import RuleStore
 from recsys.stores.rules.user_attributes import UserAttributes
-from recsys.stores.served.slate_log import slate_log, snapshot_log
+from recsys.stores.served.answer_log import answer_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
 from serving.access.gate import Gate
 from serving.access.key_watch import KeyWatch
@@ -59,6 +59,7 @@ class Deployment:
     Attributes:
         gate: who may call.
         pool: where answers are computed, with the settings' threads for torch and faiss.
+        answer_log: takes every answer that is sent.
         now: the clock.
         collector: where events go.
         health: what is wrong now.
@@ -68,7 +69,7 @@ class Deployment:
     gate: Gate
     bundles: BundleWatch
     metrics: ServiceMetrics
-    slate_log: SlateLog
+    answer_log: AnswerLog
     pool: ThreadPoolExecutor
     now: Callable[[], datetime]
     collector: EventCollector
@@ -124,20 +125,21 @@ class Deployment:
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
         async with turn:
-            slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
+            slate, further = await self.run(lambda recommender: recommender.serve(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
-        return self._log_slate(slate)
+        return self._log_slate(RECOMMEND, slate, further)
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
-        return self._log_slate(await self.run(lambda recommender: recommender.similar(request, self.now())))
+        slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
+        return self._log_slate(SIMILAR, slate, further)
 
-    def _log_slate(self, slate: Slate) -> Slate:
+    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...]) -> Slate:
         slate = self.health.mark(slate)
         self.metrics.served(slate)
-        self.slate_log.append(slate)
+        self.answer_log.append(served_slate(kind, slate, further))
         return slate
 
 
@@ -150,7 +152,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     serving, metrics = settings.serving, ServiceMetrics()
     registry = Registry.open(settings)
     served = settings.paths.served
-    slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
+    served_answers = answer_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     rule_store = RuleStore.open(settings)
     rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
@@ -178,10 +180,10 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         HomeObserver(settings),
         Watched(
             watch,
-            (slates, snapshots),
+            (served_answers, snapshots),
             lambda: (
                 *(watch.task, rules.task, *catalog.tasks, *collector.tasks),
-                *(*gate.keys.tasks, slates.task, snapshots.task),
+                *(*gate.keys.tasks, served_answers.task, snapshots.task),
             ),
             lambda: gate.keys.problem,
             lambda: rules.problem,
@@ -189,7 +191,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         metrics.health,
     )
     health.start()
-    deployment = Deployment(serving, gate, watch, metrics, slates, pool, utc_now, collector, health)
+    deployment = Deployment(serving, gate, watch, metrics, served_answers, pool, utc_now, collector, health)
 
     def close() -> None:
         health.stop()
@@ -200,7 +202,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         feeds.close()
         close_gate()
         pool.shutdown(wait=True)
-        slates.close()
+        served_answers.close()
         snapshots.close()
         registry.close()
         rule_store.close()

@@ -38,11 +38,13 @@ from recsys.funnel.ranking import (
     SMALLEST_POOL,
     Ranked,
     diversify,
+    further_candidates,
     score_candidates,
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Filled, Look, Round, fill_slate, recording
+from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
@@ -126,6 +128,11 @@ class Recommender:
         """
         return self._run(request, now).slate
 
+    def serve(self, request: RecommendRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `recommend`, and the best candidates that it does not show, for the log of answers."""
+        course = self._run(request, now)
+        return course.slate, self._further(course.order, course.chosen)
+
     def explain(self, request: RecommendRequest, item_id: str, now: datetime) -> ItemExplanation:
         """Why an item is on the slate for `request`, or which rule or stage kept it off; for any item.
 
@@ -178,6 +185,10 @@ class Recommender:
             UnknownItemError: the item is not in the catalog.
             RequestError: a filter names an attribute that no item has.
         """
+        return self.serve_similar(request, now)[0]
+
+    def serve_similar(self, request: SimilarRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `similar`, and the best candidates that it does not show, for the log of answers."""
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         situation = similar_situation(request, self.catalog, item, now)
@@ -191,7 +202,8 @@ class Recommender:
         score_pinned = partial(self._look_at_pinned, look, request)
         best, fired = pin_items(rules, first, order, allowed, request.k, score_pinned)
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
-        return rules.mark(self._slate(request, now, best, unknown, filled), fired)
+        slate = rules.mark(self._slate(request, now, best, unknown, filled), fired)
+        return slate, self._further(order, best)
 
     def _slate(
         self,
@@ -357,6 +369,9 @@ class Recommender:
         source = np.full(len(found), RULE, np.int8)
         found = replace(found, candidates=replace(found.candidates, source=source))
         return found.take(passes_now(self.catalog, found.candidates.index, request.filters, rows))
+
+    def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
+        return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
 
 
 def _as_of_now(recommender: Recommender) -> Bundle:

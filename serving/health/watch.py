@@ -44,6 +44,10 @@ class RecordLog(Protocol):
     def dropped(self) -> int:
         """Records that were not written."""
 
+    @property
+    def left_out(self) -> int:
+        """Records outside the share that is kept."""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -128,9 +132,9 @@ class HealthWatch:
         for task in self._watched.tasks():
             task.revive()
         service = self._service_facts()
-        self._metrics.of_process(
-            (*self._watched.tasks(), self.task), {log.name: log.dropped for log in self._watched.logs}
-        )
+        self._metrics.of_process((*self._watched.tasks(), self.task))
+        for log in self._watched.logs:
+            self._metrics.of_log(log.name, log.dropped, log.left_out)
         try:
             facts = self._observer.look(self._now())
         except BaseException as error:

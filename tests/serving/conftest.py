@@ -26,7 +26,7 @@ from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_keys import FakeKeyStore
 from tests.fake_stream import FakeEventStream, FakeProgress
-from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle
+from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
 
 
 def record(bundle_id: str) -> BundleRecord:
@@ -144,7 +144,7 @@ def open_shop() -> Iterator[OpenShop]:
             clock=clock,
         )
         collections.append(collector)
-        slates, observer = KeptSlates(), FakeObserver()
+        answers, observer = KeptAnswers(), FakeObserver()
         store = keys or FakeKeyStore()
         known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW)
         known.check()
@@ -155,12 +155,12 @@ def open_shop() -> Iterator[OpenShop]:
         found = HealthWatch(
             health,
             observer,
-            Watched(watch, (slates,), lambda: (watch.task, *collector.tasks), lambda: known.problem),
+            Watched(watch, (answers,), lambda: (watch.task, *collector.tasks), lambda: known.problem),
             metrics.health,
             clock,
             lambda: to_micros(NOW),
         )
-        deployment = Deployment(serving, gate, watch, metrics, slates, pool, lambda: NOW, collector, found)
+        deployment = Deployment(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found)
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
         )

@@ -208,7 +208,7 @@ def _code_at(words: Sequence[QueryWord], place: int, lexicon: Lexicon) -> tuple[
     if place + 1 < len(words) and not words[place + 1].strict and not words[place + 1].excluded:
         both = word.text + words[place + 1].text
         has_both = any(each.isdigit() for each in both) and any(each.isalpha() for each in both)
-        code = identifier_term(both) if has_both and len(both) > 4 else None  # noqa: PLR2004
+        code = identifier_term(both) if has_both and len(both) > 4 else None
         if code is not None and code in lexicon.index_of_term:
             return code, 2
     return "", 0
