@@ -1,0 +1,1 @@
+"""`recsys search ...`: one module a command or a group."""

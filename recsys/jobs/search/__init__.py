@@ -1,0 +1,1 @@
+"""What people do with search and its rules, one function a job."""
