@@ -5,12 +5,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from recsys.cli.search import rules, segments, synonyms
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
 
 
 class QueryOrCommand(TyperGroup):
-    """What is no command's name is a query: `recsys search "oat milk"` is `recsys search items "oat milk"`."""
+    """What names no command is a query: `recsys search "oat milk"` is `recsys search items "oat milk"`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:
@@ -25,3 +26,6 @@ app = typer.Typer(
 )
 app.command()(items)
 app.command()(evaluate)
+rules.register(app)
+segments.register(app)
+synonyms.register(app)

@@ -80,13 +80,20 @@ class RuleStore:
         with self._reading("read the rules") as connection:
             return _load(connection)
 
-    def put(self, entities: Iterable[Entity], author: Author) -> StoredRules:
+    def put(
+        self, entities: Iterable[Entity], author: Author, remove: Iterable[tuple[Kind, str]] = ()
+    ) -> StoredRules:
         """Adds or changes all of `entities`, or none of them; those that are as they were stay untouched.
+
+        Args:
+            remove: entries, by kind and name, that are taken out of force in the same transaction.
 
         Raises:
             DataError: a rule would name a segment that is not there.
         """
         with self._writing("write rules") as connection:
+            for kind, name in remove:
+                self._remove(connection, kind, name, author)
             for entity in entities:
                 self._put(connection, entity, author)
             return self._checked(connection)
@@ -98,12 +105,7 @@ class RuleStore:
             DataError: there is none of that name, or a rule names that segment.
         """
         with self._writing("remove a rule") as connection:
-            entries = Entries(connection)
-            before = entries.find(kind, name)
-            if before is None:
-                raise unknown_entry(kind, name, _COMMANDS[kind])
-            entries.delete(kind, name)
-            self._note(connection, Entry(kind, name, None), before, "remove", author)
+            self._remove(connection, kind, name, author)
             return self._checked(connection)
 
     def set_enabled(self, kind: Kind, name: str, enabled: bool, author: Author) -> StoredRules:
@@ -134,6 +136,14 @@ class RuleStore:
             return [rule_change(row) for row in connection.execute(query).mappings()]
 
     # -- inside a transaction -----------------------------------------------------------------
+
+    def _remove(self, connection: Connection, kind: Kind, name: str, author: Author) -> None:
+        entries = Entries(connection)
+        before = entries.find(kind, name)
+        if before is None:
+            raise unknown_entry(kind, name, _COMMANDS[kind])
+        entries.delete(kind, name)
+        self._note(connection, Entry(kind, name, None), before, "remove", author)
 
     def _put(self, connection: Connection, entity: Entity, author: Author, switched: bool = False) -> None:
         entry = _entry(entity)
