@@ -58,6 +58,9 @@ class SearchSettings(Section):
     personalisation: float = Field(0.5, ge=0, le=1, description="0 = by the query alone")
     diversity: float = Field(0.05, ge=0, le=1, description="of first pages; 0 = by score alone")
     meaning_seconds: float = Field(0.15, gt=0, description="for the query's vector; then words alone answer")
+    false_match_rate: float = Field(
+        0.001, gt=0, lt=0.5, description="share of all items that meaning may match by chance"
+    )
     page_seconds: int = Field(600, ge=1, description="how long the order of a first page is kept")
     cursor_key: SecretStr | None = Field(None, description="null = one of the home's own")
 

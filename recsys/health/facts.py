@@ -34,10 +34,12 @@ class LakeFacts:
     Attributes:
         imported_at: microseconds of the last import, None where nothing was imported.
         newest_event_at: microseconds; None without events, or where the shop has an order and no clock.
+        has_events: false for a catalog alone, of whose users nothing is known yet.
     """
 
     imported_at: int | None = None
     newest_event_at: int | None = None
+    has_events: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Search from top to bottom: understand, match, order, page, count facets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from recsys.funnel.online_features import FeatureRows, Profile, feature_status
 from recsys.funnel.ranking import diversify_items
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.user_facts import UserFacts
+from recsys.models.bundle_update import ItemChange
 from recsys.rules.applying import place_pins
 from recsys.rules.effects import FiredRule
 from recsys.rules.rule_set import Situation
@@ -111,6 +113,16 @@ class Searcher:
             if positions[pin.fired] != pin.position:
                 fired[pin.fired] = fired[pin.fired].ended("moved", f"to position {positions[pin.fired]}")
         return placed, frozenset(pin.index for pin in pins), tuple(fired)
+
+    def with_changes(self, recommender: Recommender, changes: Sequence[ItemChange]) -> "Searcher":
+        """A searcher that knows new and changed items too; this one stays as it is.
+
+        Args:
+            recommender: that knows them.
+        """
+        ids = [change.item.item_id for change in changes]
+        index = self.index.with_changes(recommender.bundle, self.index.words, ids)
+        return replace(self, recommender=recommender, index=index)
 
     @property
     def bundle_id(self) -> str:

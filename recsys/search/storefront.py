@@ -10,7 +10,9 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
 from recsys.search.searcher import Searcher
 
-NO_SEARCH = "this bundle was trained without search indexes. Run `recsys train`, or `recsys train --search-only`."
+NO_SEARCH = (
+    "this bundle was trained without search indexes. Run `recsys train`, or `recsys train --search-only`."
+)
 
 
 @dataclass(frozen=True)

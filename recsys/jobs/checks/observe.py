@@ -102,7 +102,7 @@ def lake_facts(paths: HomePaths) -> LakeFacts:
     if info.clock == "order":
         return LakeFacts(to_micros(info.imported_at))
     ends = [*([info.end] if info.events else []), *_ends_of_days(paths.live)]
-    return LakeFacts(to_micros(info.imported_at), to_micros(max(ends)) if ends else None)
+    return LakeFacts(to_micros(info.imported_at), to_micros(max(ends)) if ends else None, bool(ends))
 
 
 def _ends_of_days(lake: Path) -> Iterator[datetime]:

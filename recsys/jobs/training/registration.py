@@ -3,6 +3,7 @@
 import subprocess
 
 from recsys.config import Settings
+from recsys.jobs.search.artifacts import search_extras
 from recsys.models.bundle import Bundle
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import save_bundle
@@ -13,9 +14,10 @@ from recsys.stores.registry.registry import Registry
 def save_and_register(
     registry: Registry, settings: Settings, bundle: Bundle, run_id: str, progress: Progress
 ) -> None:
-    """Writes `bundle` with its card, registers it as a candidate and ends the run that made it."""
-    with progress("write bundle", None):
-        path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
+    """Writes `bundle` with its card and its search indexes, registers it as a candidate and ends the run that made it."""
+    with search_extras(bundle, settings, progress) as extras, progress("write bundle", None):
+        extras |= card_files(bundle, settings.paths)
+        path = save_bundle(bundle, settings.paths.bundles, extras)
     registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
     registry.finish_run(run_id, bundle.manifest.metrics)
 
