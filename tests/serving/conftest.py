@@ -146,7 +146,7 @@ def open_shop() -> Iterator[OpenShop]:
         collections.append(collector)
         slates, observer = KeptSlates(), FakeObserver()
         store = keys or FakeKeyStore()
-        known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW)
+        known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW, lambda: 0.0)
         known.check()
         gate = Gate(
             api_key, known, RateLimits(access, None, metrics.access, clock), metrics.access, lambda: NOW
