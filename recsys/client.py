@@ -120,15 +120,9 @@ class RecsysClient:
             answer = self._post("/v1/events", body)
             accepted += answer["accepted"]
             refused += [
-                EventResult(
-                    first + verdict["index"],
-                    "refused",
-                    verdict["event_id"],
-                    verdict["message"],
-                    verdict.get("code"),
-                )
-                for verdict in answer["verdicts"]
-                if verdict["verdict"] == "refused"
+                EventResult(first + row["index"], "refused", row["event_id"], row["message"], row.get("code"))
+                for row in answer["verdicts"]
+                if row["verdict"] == "refused"
             ]
             offsets += _pairs(answer["token"])
             first += count

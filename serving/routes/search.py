@@ -10,7 +10,7 @@ from serving.deployment import Deployment
 from serving.openapi import BODY_ERRORS, answers, headers_of
 from serving.responses import json_response
 from serving.schemas import examples
-from serving.schemas.answers import SearchAnswerBody
+from serving.schemas.answers import SearchPageAnswer
 from serving.schemas.search import SearchBody
 from serving.validation import JSON, takes
 
@@ -25,7 +25,7 @@ def add_search(app: FastAPI, deployment: Deployment) -> None:
         "/v1/search",
         operation_id="search",
         summary="Items for a query",
-        response_model=SearchAnswerBody,
+        response_model=SearchPageAnswer,
         responses=answers(examples.SEARCH_ANSWER, *BODY_ERRORS, 409, 503),
         openapi_extra=_HEADERS,
         dependencies=[takes(JSON)],
@@ -34,9 +34,9 @@ def add_search(app: FastAPI, deployment: Deployment) -> None:
     async def search(
         body: Annotated[SearchBody, Body(openapi_examples=examples.SEARCH)], request: Request
     ) -> Response:
-        """Items for what somebody typed, with facets and exact totals; without words, what passes the filters.
+        """Items for what somebody typed, with facets and exact totals; without words, what passes filters.
 
-        `request_id` names this page and `query_id` the search: both go into the `search` event that the client
-        sends, and into the impressions and clicks of the page.
+        `request_id` names this page and `query_id` the search: both go into the `search` event that the
+        client sends, and into the impressions and clicks of the page.
         """
         return json_response(await deployment.search(body.to_request(request.state.request_id), body.token))

@@ -27,6 +27,10 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.health.problems import PROBLEM_KINDS
+from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem, Span
+from recsys.search.facets import Facet, FacetRange, FacetValue
+from recsys.search.requests import SORTS
+from recsys.search.understanding.parts import REWRITERS, Rewrite
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -102,6 +106,24 @@ CollectedAnswer = answer_model(
     "CollectedAnswer",
     Collected,
     "What became of a body of events; rows without a verdict were accepted as they were.",
+)
+
+
+RewriteAnswer = answer_model(
+    "RewriteAnswer", Rewrite, "What a rewriter made of the query.", {"name": REWRITERS}
+)
+SpanAnswer = answer_model("SpanAnswer", Span, "A matched part of a field's text.")
+FacetValueAnswer = answer_model("FacetValueAnswer", FacetValue, "One value of a facet.")
+FacetRangeAnswer = answer_model("FacetRangeAnswer", FacetRange, "One range of a numeric facet.")
+FacetAnswer = answer_model("FacetAnswer", Facet, "The values of one field among what was found.")
+SearchItemAnswer = answer_model(
+    "SearchItemAnswer", SearchItem, "One product on the page, by its best variant.", {"found_by": FOUND_BY}
+)
+SearchPageAnswer = answer_model(
+    "SearchPageAnswer",
+    SearchAnswer,
+    "A page of products, how many there are, and how the answer came about.",
+    {"degraded": (*_DEGRADED["degraded"], *SEARCH_DEGRADATIONS), "sort": SORTS},
 )
 
 
