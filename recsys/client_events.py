@@ -84,8 +84,8 @@ def search_event(
     Its id follows from the answer: reported twice it counts once.
 
     Args:
-        request_id: of the answer. query_id: of the search with all of its pages: the `request_id` of the first,
-            which it is on page 1.
+        request_id: of the answer.
+        query_id: of the search with all of its pages: the `request_id` of the first. Page 1 needs none.
         results: how many items were found in all; None = not known, which is not 0.
         filters: as the request had them. surface: the search box. page: from 1. at: when; default: now.
 
