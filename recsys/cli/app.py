@@ -22,7 +22,6 @@ from recsys.cli.options import Log, log_format
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
-from recsys.cli.search import search
 from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
@@ -87,7 +86,6 @@ app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 recommend.register(app)
-app.add_typer(search.app, name="search")
 server.register(app)
 app.command()(backup)
 app.command()(doctor)

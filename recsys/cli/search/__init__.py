@@ -1,1 +1,1 @@
-"""`recsys search`."""
+"""`recsys search ...`: one module a command or a group."""

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from recsys.jobs.search.queries import QueryView
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the group."""
-    app.command()(queries)
-
-
 def queries(
     zero: Annotated[bool, typer.Option("--zero", help="Queries that found nothing.")] = False,
     no_click: Annotated[
