@@ -15,7 +15,14 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationErr
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
-from recsys.service_settings import HealthSettings, LogSettings, ServingSettings, StreamSettings
+from recsys.service_settings import (
+    AccessSettings,
+    HealthSettings,
+    LogSettings,
+    SearchSettings,
+    ServingSettings,
+    StreamSettings,
+)
 from recsys.settings_section import Section
 from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
@@ -35,6 +42,9 @@ class TextSettings(Section):
     max_tokens: int = Field(64, ge=4, le=8192)
     batch_size: int = Field(64, ge=1)
     prefix: str = Field("", description="put before each text, for example `passage: `")
+    query_prefix: str | None = Field(
+        None, description="put before each query; left out: what fits the encoder"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` is bfloat16 on CUDA and on processors with AMX, else float32"
     )
@@ -204,6 +214,8 @@ class Settings(Section):
     tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
+    search: SearchSettings = SearchSettings()
+    access: AccessSettings = AccessSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

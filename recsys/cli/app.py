@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from recsys import __version__
-from recsys.cli import data, features, recommend, server, stream
+from recsys.cli import data, features, keys, recommend, server, stream
 from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
@@ -22,6 +22,7 @@ from recsys.cli.options import Log, log_format
 from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
+from recsys.cli.search import group as search
 from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
@@ -84,9 +85,12 @@ app.command()(evaluate)
 app.command()(schedule)
 app.command()(ablate)
 app.add_typer(models.app, name="models")
+app.add_typer(search.app, name="search")
 app.add_typer(stream.app, name="stream")
+app.add_typer(search.app, name="search")
 recommend.register(app)
 server.register(app)
+app.add_typer(keys.app, name="keys")
 app.command()(backup)
 app.command()(doctor)
 app.command()(monitoring)

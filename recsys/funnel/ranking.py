@@ -122,6 +122,12 @@ def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     return ranked.take(np.lexsort((-ranked.scores, rest)) if known else np.argsort(rest, kind="stable"))
 
 
+def diversify(ranked: Ranked, item_vectors: FloatArray, count: int, strength: float) -> Ranked:
+    """`count` items of the best of `ranked`, see `diversify_items`; `item_vectors` (N + 1, D)."""
+    pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
+    return ranked.take(diversify_items(item_vectors[pool], count, strength))
+
+
 def further_candidates(
     item_ids: npt.NDArray[np.object_], order: Ranked, chosen: Ranked, count: int
 ) -> tuple[Candidate, ...]:

@@ -40,8 +40,8 @@ class ShownItem:
 
 
 @dataclass(frozen=True)
-class FiredRule:
-    """A merchandising rule that changed an answer, and the version of it that did."""
+class LoggedRule:
+    """A merchandising rule that fired for an answer, and the version of it that did."""
 
     rule_id: str
     version: int
@@ -75,7 +75,8 @@ class ServedAnswer:
     query: str | None = None
     rewritten_query: str | None = None
     rewriters: tuple[str, ...] = ()
-    rules: tuple[FiredRule, ...] = ()
+    rules: tuple[LoggedRule, ...] = ()
+    rules_version: int | None = None
     filters: JsonObject | None = None
     sort: str | None = None
     page: int | None = None
@@ -115,6 +116,8 @@ def served_slate(
         user_id=slate.user_id,
         filters=filters,
         candidates=slate.candidates,
+        rules=tuple(LoggedRule(rule.rule_id, rule.version) for rule in slate.rules),
+        rules_version=slate.rules_version or None,
         further=further,
         cold_start=slate.cold_start,
         degraded=slate.degraded,
@@ -124,7 +127,7 @@ def served_slate(
 _ALWAYS = ("request_id", "at", "user_id", "bundle_id", "cold_start", "degraded")
 _WHERE_SAID = (
     *("session_id", "surface", "query_id", "query", "rewritten_query", "rewriters", "filters", "sort"),
-    *("page", "offset", "total", "candidates"),
+    *("page", "offset", "total", "candidates", "rules_version"),
 )
 
 
@@ -157,7 +160,7 @@ def answer_of_line(line: Mapping[str, Any]) -> ServedAnswer:
         items=tuple(map(_shown_item, line["items"])),
         user_id=line["user_id"],
         rewriters=tuple(line.get("rewriters", ())),
-        rules=tuple(FiredRule(str(rule["id"]), int(rule["version"])) for rule in line.get("rules", ())),
+        rules=tuple(LoggedRule(str(rule["id"]), int(rule["version"])) for rule in line.get("rules", ())),
         further=tuple(
             (str(item), _score(score)) for item, score in zip(further["ids"], further["scores"], strict=True)
         ),

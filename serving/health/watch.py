@@ -55,11 +55,15 @@ class Watched:
 
     Attributes:
         tasks: all of its background work.
+        keys_problem: why access keys cannot be read, empty where they can.
+        rules_problem: why the shop's rules may not be the newest, empty where they are.
     """
 
     bundles: BundleWatch
     logs: Sequence[RecordLog]
     tasks: Callable[[], Sequence[BackgroundTask]]
+    keys_problem: Callable[[], str] = lambda: ""
+    rules_problem: Callable[[], str] = str
 
 
 class HealthWatch:
@@ -153,8 +157,10 @@ class HealthWatch:
         return ServiceFacts(
             serves=bundles.current is not None,
             bundle_problem=bundles.problem,
+            rules_problem=self._watched.rules_problem(),
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},
+            keys_problem=self._watched.keys_problem(),
             dropped={log.name: self._dropped[log.name].look(now, log.dropped) for log in self._watched.logs},
         )

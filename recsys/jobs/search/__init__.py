@@ -1,1 +1,1 @@
-"""Use cases of search."""
+"""Use cases of search: one answer, its evaluation, what people looked for, rules and synonyms."""

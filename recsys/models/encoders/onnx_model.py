@@ -36,7 +36,7 @@ class OnnxModel(nn.Module):
             raise ConfigError(
                 f"an ONNX encoder needs onnxruntime. Run `{install_command('encoder')}`."
             ) from error
-        self.config = config
+        self.config, self.file = config, file
         content = hashlib.blake2b(file.read_bytes(), digest_size=32).digest()
         # A buffer, so that the encoder's name, a hash of all tensors, changes with the file.
         self.register_buffer("digest", torch.tensor(list(content), dtype=torch.uint8))

@@ -20,6 +20,7 @@ from recsys.models.encoders.pretrained import (
     resolve_checkpoint,
     weights_fingerprint,
 )
+from recsys.models.encoders.query_prefix import query_prefix
 from recsys.progress import Progress, silent
 
 MINILM = "minilm"
@@ -39,16 +40,31 @@ class TextEncoder:
 
     Attributes:
         name: identifies the vectors: model, pooling, length and a hash of the weights. Safe as a file name.
+        names: its name, and the one that it has where the precision is another.
         dimensions: E, the width of a vector.
         model, tokenizer, pooling: what it is made of; training lets the model's weights move.
+        settings: what it was loaded with.
+        query_prefix: put before queries, as `settings.prefix` is before items.
     """
 
-    def __init__(self, label: str, model: nn.Module, tokenizer: Any, pooling: str, settings: TextSettings):
+    def __init__(
+        self,
+        label: str,
+        model: nn.Module,
+        tokenizer: Any,
+        pooling: str,
+        settings: TextSettings,
+        query_prefix: str = "",
+    ) -> None:
+        self.query_prefix = query_prefix
         self.device = inference_device()
         self.pooling = pooling
-        self._settings = settings
+        self.settings = settings
         dtype = inference_dtype(settings.precision, self.device)
-        weights = weights_fingerprint(model, f"{dtype} {settings.prefix}")
+        hashes = {
+            each: weights_fingerprint(model, f"{each} {settings.prefix}")
+            for each in (torch.float32, torch.bfloat16)
+        }
         self.model = model.to(self.device, dtype).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
@@ -59,7 +75,9 @@ class TextEncoder:
                 tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
             )
         self.dimensions = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        self.name = f"{label}-{pooling}-{settings.max_tokens}-{weights}"
+        before = f"{label}-{pooling}-{settings.max_tokens}"
+        self.name = f"{before}-{hashes[dtype]}"
+        self.names = frozenset(f"{before}-{each}" for each in hashes.values())
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
         """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
@@ -73,7 +91,7 @@ class TextEncoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, prefix included, cut at `max_tokens`; none of a blank text."""
-        prefix, limit = self._settings.prefix, self._settings.max_tokens
+        prefix, limit = self.settings.prefix, self.settings.max_tokens
         filled = [place for place, text in enumerate(texts) if text.strip()]
         tokens: list[list[int]] = [[] for _ in texts]
         for start in range(0, len(filled), 10_000):
@@ -91,7 +109,7 @@ class TextEncoder:
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Rows of similar length, longest first: little padding, and a lack of memory shows at once."""
         order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
-        size = self._settings.batch_size
+        size = self.settings.batch_size
         start = 0
         while start < len(order):
             width = lengths[order[start]]
@@ -149,7 +167,8 @@ def load_encoder(settings: TextSettings) -> TextEncoder:
             f"`{MINILM}`, to a folder with config.json, weights and tokenizer, or to a cached hub name."
         ) from error
     pooling = _pooling(settings.pooling, Path(source), config)
-    return TextEncoder(label, model, tokenizer, pooling, settings)
+    prefix = query_prefix(settings, Path(source) if local else None)
+    return TextEncoder(label, model, tokenizer, pooling, settings, prefix)
 
 
 def encoder_dimensions(settings: TextSettings) -> int:

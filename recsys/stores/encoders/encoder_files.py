@@ -17,6 +17,7 @@ from recsys.errors import ConfigError, StoreUnavailableError
 from recsys.home import HomePaths
 from recsys.models.encoders.encoder_licence import UNKNOWN
 from recsys.models.encoders.onnx_model import INPUTS, ONNX_FILE, OUTPUT, OnnxModel
+from recsys.models.encoders.query_prefix import PROMPTS_FILE, prompts_document
 from recsys.models.encoders.text_encoder import TextEncoder
 
 FORMATS = ("float32", "int8", "bfloat16")
@@ -69,11 +70,21 @@ def export_encoder(
             (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
             return
         model.config.save_pretrained(folder)
-        _write_onnx(encoder.model, folder / ONNX_FILE)
-        if form == "int8":
-            _quantise(folder / ONNX_FILE)
+        write_onnx(encoder.model, folder / ONNX_FILE, form == "int8")
 
     return _write_encoder(paths, name, encoder, facts, write)
+
+
+def write_onnx(model: nn.Module, file: Path, int8: bool) -> None:
+    """Writes token states as a function of ids and mask, with matrices of 8-bit integers or of floats.
+
+    Raises:
+        ConfigError: onnx is not installed.
+    """
+    _require_onnx()
+    _trace_onnx(model, file)
+    if int8:
+        _quantise(file)
 
 
 def check_export_form(form: str) -> None:
@@ -118,6 +129,9 @@ def _write_encoder(
         (folder / "1_Pooling").mkdir()
         described = {"word_embedding_dimension": encoder.dimensions, **pooling}
         (folder / "1_Pooling" / "config.json").write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+        if encoder.query_prefix:
+            prompts = prompts_document(encoder.query_prefix, encoder.settings.prefix)
+            (folder / PROMPTS_FILE).write_text(prompts, "utf-8")
         (folder / FACTS).write_text(json.dumps(facts, indent=2, default=str) + "\n", "utf-8")
         (folder / CARD).write_text(_card(name, facts), "utf-8")
     return target
@@ -145,7 +159,7 @@ class _States(nn.Module):
         return states
 
 
-def _write_onnx(model: nn.Module, file: Path) -> None:
+def _trace_onnx(model: nn.Module, file: Path) -> None:
     # Padding in the sample: without any the mask would be traced away.
     ids, mask = torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
     mask[1, 3:] = 0

@@ -1,0 +1,1 @@
+"""How good search is: judged pairs, rankings, metrics with intervals, and judgments that clicks give."""

@@ -1,0 +1,286 @@
+"""Items by the meaning of their texts: all whose cosine with a query reaches a threshold, or the nearest.
+
+Vectors are kept as 8-bit integers, and a query becomes 8-bit integers too, so that float32 adds the products
+without any rounding. A cosine is then the same to the last bit however it was found, by the scan, for single
+items, under a filter or for rows that came later: a total, its facets and its pages agree. (faiss does the
+same: of integers that are signed it multiplies only the low 8 bits of a query.)
+"""
+
+import math
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.retrieval.dense_index import DELTA_UP_TO, DenseIndex, top_places
+
+SCAN_UP_TO = 500_000  # rows; beyond, `top` looks at the nearest cells: a scan of so many takes 9 ms
+BACKGROUND = 1024  # items that say how near a query is to anything at all
+_LARGEST = 127  # of the integers of a row and of a query, either way
+_EXACT = 2**24  # float32 holds every integer up to here
+_WIDE = 0.25  # of the rows: where more are allowed, a scan of all is quicker than one that skips
+_SMALLEST = 1e-6  # of a scale: a dimension in which all items are equal
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How rows become integers: `round((x - mean) * factor)`, for each of E numbers, up to `largest`."""
+
+    mean: FloatArray
+    factor: FloatArray
+    largest: int
+
+    @classmethod
+    def of(cls, rows: FloatArray) -> "_Scale":
+        """The one in which the largest deviation of each number from its mean is `largest`."""
+        width = rows.shape[1]
+        largest = min(_LARGEST, math.isqrt(_EXACT // width))  # no sum of `width` products is beyond _EXACT
+        if not len(rows):
+            return cls(np.zeros(width, np.float32), np.ones(width, np.float32), largest)
+        mean = rows.mean(0, dtype=np.float64).astype(np.float32)
+        reach = np.maximum(np.maximum(rows.max(0) - mean, mean - rows.min(0)), _SMALLEST)
+        return cls(mean, (largest / reach).astype(np.float32), largest)
+
+    def codes(self, rows: FloatArray) -> FloatArray:
+        """(R, E) integers as float32; what lies beyond the reach is cut."""
+        out: FloatArray = np.clip(np.rint((rows - self.mean) * self.factor), -self.largest, self.largest)
+        return out
+
+    def query(self, vector: FloatArray) -> "_Query":
+        """`vector` (E,) in integers up to `largest`."""
+        wide = vector.astype(np.float64)
+        scaled, offset = wide / self.factor, float(wide @ self.mean)
+        most = float(np.abs(scaled).max(initial=0))
+        if not most:
+            return _Query(np.zeros(len(vector), np.float32), 0.0, offset)
+        factor = self.largest / most
+        return _Query(np.rint(scaled * factor).astype(np.float32), 1 / factor, offset)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A query as integers (E,), as float32, and how products with them become cosines."""
+
+    numbers: FloatArray
+    unit: float
+    offset: float
+
+    def cosines(self, products: FloatArray) -> FloatArray:
+        """Cosines of products of any shape."""
+        out: FloatArray = (products.astype(np.float64) * self.unit + self.offset).astype(np.float32)
+        return out
+
+    def least_product(self, cosine: float) -> float:
+        """A bound below every product whose cosine is at least that."""
+        return float((cosine - self.offset) / self.unit - 1) if self.unit else float(-_EXACT)
+
+
+class TextIndex:
+    """Answers by cosine with text vectors; rows without a text, the padding among them, are never found.
+
+    Every answer but that of `top` beyond SCAN_UP_TO rows is exact with regard to the rows as integers, under
+    any filter. A scan takes 18 microseconds for 1,000 rows of width 384, on one core.
+    """
+
+    def __init__(self, vectors: FloatArray, scan_up_to: int = SCAN_UP_TO) -> None:
+        """Args:
+        vectors: (N + 1, E) unit rows; a zero row has no text.
+        """
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        self._scan_up_to, self._size = scan_up_to, len(vectors)
+        self._rows = _rows_with_text(vectors)
+        texts = vectors[self._rows]
+        self._scale = _Scale.of(texts)
+        self._place = _places(self._rows, len(vectors))
+        self._codes = self._scale.codes(texts).astype(np.int8)
+        self._scan = _build_scan(self._codes)
+        self._cells = DenseIndex(vectors) if len(self._rows) > scan_up_to else None
+        step = max(1, len(self._rows) // BACKGROUND)
+        self._background = self._codes[::step][:BACKGROUND].astype(np.float32)
+        self._late = np.zeros(0, np.int64)  # rows that changed or came later, ascending
+        self._late_codes = np.zeros((0, vectors.shape[1]), np.float32)
+        self._late_text: BoolArray = np.zeros(0, bool)
+
+    def __len__(self) -> int:
+        """N + 1."""
+        return self._size
+
+    @property
+    def exact_top(self) -> bool:
+        """Whether `top` is exact too; `above` always is."""
+        return self._cells is None
+
+    @property
+    def delta(self) -> int:
+        """How many rows lie beside the main index."""
+        return len(self._late)
+
+    def with_rows(self, vectors: FloatArray, changed: IntArray) -> "TextIndex":
+        """An index over `vectors` for little work; this one stays as it is.
+
+        Args:
+            vectors: (N' + 1, E): this index's rows but for those in `changed`, and N' - N new ones.
+            changed: (C,) rows that differ; new ones may be among them.
+        """
+        rows = np.unique(np.concatenate([self._late, changed, np.arange(self._size, len(vectors))]))
+        if len(rows) > DELTA_UP_TO:
+            return TextIndex(vectors, self._scan_up_to)
+        other, late = copy(self), np.ascontiguousarray(vectors[rows], np.float32)
+        other._size, other._late = len(vectors), rows
+        other._late_codes, other._late_text = self._scale.codes(late), np.asarray(late.any(1))
+        other._place = _places(self._rows, len(vectors))
+        other._place[rows] = -1
+        if self._cells is not None:
+            other._cells = self._cells.with_rows(vectors, changed)
+        return other
+
+    def above(
+        self, vector: FloatArray, threshold: float, allowed: BoolArray | None = None
+    ) -> tuple[IntArray, FloatArray]:
+        """ALL rows whose cosine with `vector` (E,) is at least `threshold`, ascending, and their cosines.
+
+        Args:
+            allowed: (N + 1,) only rows where it holds are found.
+        """
+        query = self._scale.query(vector)
+        wide = allowed is not None and np.count_nonzero(allowed) > _WIDE * len(allowed)
+        parameters = self._parameters(None if wide else allowed)
+        _, products, places = self._scan.range_search(
+            query.numbers[None], query.least_product(threshold), params=parameters
+        )
+        rows, cosines = self._with_late(query, self._rows[places], query.cosines(products), allowed)
+        kept = cosines >= np.float32(threshold)
+        if wide and allowed is not None:
+            kept &= allowed[rows]
+        rows, cosines = rows[kept], cosines[kept]
+        order = np.argsort(rows)
+        return rows[order], cosines[order]
+
+    def top(
+        self, vector: FloatArray, count: int, allowed: BoolArray | None = None
+    ) -> tuple[IntArray, FloatArray]:
+        """The `count` rows with the largest cosine with `vector` (E,), best first, and the cosines.
+
+        Fewer only where fewer have a text and are allowed. Equal ones in the order of rows.
+
+        Args:
+            allowed: (N + 1,) only rows where it holds are found.
+        """
+        if count < 1:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        if self._cells is not None:
+            found, _ = self._cells.search(vector, count, self._with_text(allowed))
+            found = np.sort(found)
+            rows, cosines = found, self.cosines(vector, found)
+        else:
+            rows, cosines = self._scanned(self._scale.query(vector), count, allowed)
+        best = top_places(cosines, count)
+        return rows[best], cosines[best]
+
+    def cosines(self, vector: FloatArray, index: IntArray) -> FloatArray:
+        """(K,) cosines of `vector` (E,) with the rows `index`; 0 for rows without a text."""
+        query = self._scale.query(vector)
+        products = np.full(len(index), np.nan, np.float32)
+        place = self._place[index]
+        main = place >= 0
+        products[main] = self._codes[place[main]].astype(np.float32) @ query.numbers
+        if len(self._late):
+            late = np.searchsorted(self._late, index).clip(max=len(self._late) - 1)
+            is_late = (self._late[late] == index) & self._late_text[late]
+            products[is_late] = self._late_codes[late[is_late]] @ query.numbers
+        cosines = query.cosines(products)
+        return np.nan_to_num(cosines, copy=False)
+
+    def centre(self, index: IntArray) -> FloatArray:
+        """(E,) the mean of the rows `index` that have a text; a cosine with it is the mean of theirs."""
+        place = self._place[index]
+        codes = [self._codes[place[place >= 0]].astype(np.float32)]
+        if len(self._late):
+            late = np.flatnonzero(np.isin(self._late, index) & self._late_text)
+            codes.append(self._late_codes[late])
+        rows = np.concatenate(codes)
+        if not len(rows):
+            return np.zeros(rows.shape[1], np.float32)
+        mean: FloatArray = rows.mean(0) / self._scale.factor + self._scale.mean
+        return mean
+
+    def background(self, vector: FloatArray) -> tuple[float, float]:
+        """Mean and standard deviation of the cosines of `vector` (E,) with a fixed sample of items.
+
+        What a cosine says depends on how near the query is to anything at all, which differs by encoder and
+        by query.
+        """
+        if not len(self._background):
+            return 0.0, 1.0
+        query = self._scale.query(vector)
+        cosines = query.cosines(self._background @ query.numbers)
+        return float(cosines.mean()), max(float(cosines.std()), _SMALLEST)
+
+    def _scanned(self, query: _Query, count: int, allowed: BoolArray | None) -> tuple[IntArray, FloatArray]:
+        """Rows in ascending order, the `count` nearest among them, and their cosines."""
+        # Rows that changed stay in the scan, where they may take the places of others.
+        depth = min(count + len(self._late), len(self._rows))
+        if not depth:
+            rows, cosines = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        else:
+            products, places = self._scan.search(query.numbers[None], depth, params=self._parameters(allowed))
+            filled = places[0] >= 0
+            rows, cosines = self._rows[places[0][filled]], query.cosines(products[0][filled])
+        rows, cosines = self._with_late(query, rows, cosines, allowed)
+        order = np.argsort(rows)
+        return rows[order], cosines[order]
+
+    def _with_late(
+        self, query: _Query, rows: IntArray, cosines: FloatArray, allowed: BoolArray | None
+    ) -> tuple[IntArray, FloatArray]:
+        """What the scan found, without rows that changed since, and all of these as they are now."""
+        if not len(self._late):
+            return rows, cosines
+        kept = self._place[rows] >= 0
+        some = self._late_text if allowed is None else self._late_text & allowed[self._late]
+        late = query.cosines(self._late_codes[some] @ query.numbers)
+        return np.concatenate([rows[kept], self._late[some]]), np.concatenate([cosines[kept], late])
+
+    def _parameters(self, allowed: BoolArray | None) -> Any:
+        if allowed is None:
+            return None
+        bits = np.packbits(allowed[self._rows], bitorder="little")
+        selector: Any = faiss.IDSelectorBitmap  # its stub is of C++, where a size is given too
+        parameters: Any = faiss.SearchParametersIVF
+        return parameters(sel=selector(bits), nprobe=1)
+
+    def _with_text(self, allowed: BoolArray | None) -> BoolArray:
+        with_text = np.zeros(self._size, bool)
+        with_text[self._rows] = True
+        with_text[self._late] = self._late_text
+        return with_text if allowed is None else with_text & allowed
+
+
+def _rows_with_text(vectors: FloatArray) -> IntArray:
+    with_text = np.asarray(vectors.any(1))
+    with_text[0] = False
+    return np.flatnonzero(with_text)
+
+
+def _places(rows: IntArray, size: int) -> IntArray:
+    """(size,) the place of each row in `rows`; -1 for those that are not there."""
+    place = np.full(size, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    return place
+
+
+def _build_scan(codes: npt.NDArray[np.int8]) -> Any:
+    """One cell with all rows: faiss scans a cell several times as fast as its flat index of integers."""
+    width = codes.shape[1]
+    cell = faiss.IndexFlatIP(width)
+    cell.add(np.zeros((1, width), np.float32))
+    kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
+    index = faiss.IndexIVFScalarQuantizer(cell, width, 1, kind, faiss.METRIC_INNER_PRODUCT, False)
+    index.by_residual, index.is_trained = False, True
+    for start in range(0, len(codes), 65_536):
+        index.add(codes[start : start + 65_536].astype(np.float32))
+    return index
