@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from recsys.cli.search import rules, segments, synonyms
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
+from recsys.cli.search.queries import queries
 
 
 class QueryOrCommand(TyperGroup):
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(items)
 app.command()(evaluate)
+app.command()(queries)
 rules.register(app)
 segments.register(app)
 synonyms.register(app)

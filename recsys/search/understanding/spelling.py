@@ -142,7 +142,9 @@ class Speller:
         """Readings of one unknown word by itself, best first."""
         known = self._remembered.get(surface)
         if known is None:
-            options = sorted((*self._edited(surface), *self._split(surface)), key=lambda option: -option.score)
+            options = sorted(
+                (*self._edited(surface), *self._split(surface)), key=lambda option: -option.score
+            )
             known = tuple(options[:_MOST_OPTIONS])
             if len(self._remembered) < _MOST_REMEMBERED:
                 self._remembered[surface] = known
@@ -226,7 +228,9 @@ def _lift_of(terms: Sequence[int], others: Sequence[int], lift: _Lifts) -> float
 
 def _best_reading(options: Sequence[Sequence[_Option]], lift: _Lifts, together: float) -> tuple[_Option, ...]:
     """Options that cover the words from left to right with the highest score, by a beam."""
-    beams: list[list[tuple[float, tuple[_Option, ...], tuple[int, ...]]]] = [[] for _ in range(len(options) + 1)]
+    beams: list[list[tuple[float, tuple[_Option, ...], tuple[int, ...]]]] = [
+        [] for _ in range(len(options) + 1)
+    ]
     beams[0].append((0.0, (), ()))
     for place, here in enumerate(options):
         best = sorted(beams[place], key=lambda state: -state[0])[:_BEAM]
