@@ -27,6 +27,8 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.health.problems import PROBLEM_KINDS
+from recsys.rules.effects import OUTCOMES, FiredRule
+from recsys.rules.rule import ACTIONS
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -85,6 +87,12 @@ ViewAnswer = answer_model(
 )
 FeaturesAnswer = answer_model(
     "FeaturesAnswer", FeatureStatus, "How fresh the online features of a slate were."
+)
+FiredRuleAnswer = answer_model(
+    "FiredRuleAnswer",
+    FiredRule,
+    "One action of a rule of the shop that fired.",
+    {"action": ACTIONS, "outcome": OUTCOMES},
 )
 SlateAnswer = answer_model("SlateAnswer", Slate, "An ordered slate and what it was made from.", _DEGRADED)
 ItemAnswer = answer_model(
