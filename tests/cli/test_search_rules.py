@@ -102,7 +102,7 @@ def test_synonyms_that_cannot_be_checked_are_kept_by_force_alone(home: Path, tmp
     assert answer("synonyms", "add", str(path), "--force")["changed"] == ["en"]
     assert "forced: no query set was given" in answer("synonyms", "history")[0]["remark"]
     assert answer("synonyms", "list")[0]["synonyms"] == [
-        {"left": ["sofa"], "right": ["couch"], "two_way": True, "weight": 0.8}
+        {"left": ["sofa"], "right": ["couch"], "two_way": True, "weight": 0.7}
     ]
     assert "<=>" in run("synonyms", "list")
     assert answer("synonyms", "disable", "en")["changed"] == ["en"]

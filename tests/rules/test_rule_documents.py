@@ -149,7 +149,9 @@ def test_synonyms_are_read_and_written_alike() -> None:
         "enabled": True,
         "synonyms": [{"left": ["sofa"], "right": ["couch", "沙发"], "two_way": True, "weight": 0.5}],
     }
-    assert synonyms_to_json(parse_synonyms(document)) == document
+    parsed = parse_synonyms(document)
+    assert synonyms_to_json(parsed) == document
+    assert [pair[:2] for pair in parsed.pairs()] == [("sofa", "couch"), ("sofa", "沙发")]
     for change, message in (
         ({"synonyms": []}, "at least one synonym"),
         ({"synonyms": [{"left": ["a"], "right": []}]}, "synonym 1: right is"),
