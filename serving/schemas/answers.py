@@ -31,6 +31,8 @@ from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, Se
 from recsys.search.facets import Facet, FacetRange, FacetValue
 from recsys.search.requests import SORTS
 from recsys.search.understanding.parts import REWRITERS, Rewrite
+from recsys.rules.effects import OUTCOMES, FiredRule
+from recsys.rules.rule import ACTIONS
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -89,6 +91,12 @@ ViewAnswer = answer_model(
 )
 FeaturesAnswer = answer_model(
     "FeaturesAnswer", FeatureStatus, "How fresh the online features of a slate were."
+)
+FiredRuleAnswer = answer_model(
+    "FiredRuleAnswer",
+    FiredRule,
+    "One action of a rule of the shop that fired.",
+    {"action": ACTIONS, "outcome": OUTCOMES},
 )
 SlateAnswer = answer_model("SlateAnswer", Slate, "An ordered slate and what it was made from.", _DEGRADED)
 ItemAnswer = answer_model(

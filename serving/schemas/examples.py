@@ -1,5 +1,6 @@
 """Examples of bodies and answers for OpenAPI. Users, items and categories are those of the demo shop."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from recsys.documents import JsonObject
@@ -46,7 +47,7 @@ _TOGETHER = {
 }
 
 
-def _slate(user_id: str | None, *items: JsonObject) -> JsonObject:
+def _slate(user_id: str | None, *items: JsonObject, fired: Sequence[JsonObject] = ()) -> JsonObject:
     view = {"oldest_at": "2026-11-26T21:04:00+00:00", "newest_at": "2026-11-27T06:29:58+00:00"}
     return {
         "request_id": _ID,
@@ -62,10 +63,24 @@ def _slate(user_id: str | None, *items: JsonObject) -> JsonObject:
         },
         "cold_start": False,
         "degraded": [],
+        "rules": list(fired),
+        "rules_version": 12,
+        "redirect": None,
+        "notes": [],
     }
 
 
-SLATE = _slate(USER, _item(1, _BANANAS, "repeat", _BOUGHT), _item(2, _MILK, "together", _TOGETHER))
+_PIN = {
+    "rule_id": "milk-second",
+    "name": "Milk of the week",
+    "version": 3,
+    "action": "pin",
+    "detail": f"item '{MILK}' at position 2",
+    "outcome": "applied",
+}
+SLATE = _slate(
+    USER, _item(1, _BANANAS, "repeat", _BOUGHT), _item(2, _MILK, "together", _TOGETHER), fired=[_PIN]
+)
 SIMILAR_SLATE = _slate(None, _item(1, _BREAD, "context", _TOGETHER))
 SEARCH_ANSWER = {
     "request_id": _ID,

@@ -141,6 +141,7 @@ def test_what_has_few_values_is_an_enumeration(document) -> None:
         "together",
         "dense",
         "popular",
+        "rule",
     ]
     assert "bought_before" in values("ReasonAnswer", "code")
     of_the_service = [kind.code for kind in PROBLEM_KINDS if kind.degrades]
