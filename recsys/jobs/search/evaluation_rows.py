@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys.arrays import FloatArray
 from recsys.config import Settings
+from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import (
     PoolRow,
     RandomRow,
@@ -24,6 +25,18 @@ from recsys.retrieval.text_index import TextIndex
 from recsys.stores.encoders.text_vectors import TextVectors
 
 RANDOM, BM25, DENSE, RRF, WEIGHTED, LEARNED = "random", "BM25", "dense", "RRF", "weighted", "learned"
+
+
+ROWS = (RANDOM, BM25, DENSE, RRF, WEIGHTED)
+
+
+@dataclass(frozen=True)
+class RowSetting:
+    """A row by name, with what may differ: the weight of words beside meaning, the encoder of the texts."""
+
+    row: str
+    weight: float = 0.5
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,28 @@ def build_rows(
         rows += [ReciprocalRow(RRF, words, meaning), WeightedRow(WEIGHTED, words, meaning)]
     default = WEIGHTED if words is not None else DENSE
     return BuiltRows((*rows, *others), default, (BM25, DENSE), (items.source, note))
+
+
+def build_row(settings: Settings, items: SearchedItems, wanted: RowSetting, progress: Progress) -> SearchRow:
+    """One row, with only the halves that it needs.
+
+    Raises:
+        ConfigError: there is no such row here.
+        ArtifactNotFoundError: there is no such encoder here.
+    """
+    if wanted.row == RANDOM:
+        return RandomRow(np.arange(1, len(items.vocabulary)), settings.evaluation.seed)
+    if wanted.row == DENSE:
+        return PoolRow(DENSE, dense_pool(settings, items, wanted.encoder, progress)[0])
+    words = lexical_pool(items, progress)
+    if words is None:
+        raise ConfigError(f"the row {wanted.row!r} needs an index of words, and none was built. Use {DENSE}.")
+    if wanted.row == BM25:
+        return PoolRow(BM25, words)
+    meaning, _ = dense_pool(settings, items, wanted.encoder, progress)
+    if wanted.row == RRF:
+        return ReciprocalRow(RRF, words, meaning)
+    return WeightedRow(WEIGHTED, words, meaning, wanted.weight)
 
 
 def dense_pool(
