@@ -174,7 +174,7 @@ def test_queries_of_the_log_are_sampled_by_demand_and_judged_by_clicks(shop: Pat
     found = json.loads(run("evaluate", "--from-log", "4", "--k", "5,10", "--json").stdout)
     said = " ".join(found["notes"])
     assert "sampled queries have judgments from clicks; they stand for" in said
-    assert "of 701 searches" in said  # sum over r of 240 // r, r from 1 to 10; further pages do not count
+    assert "of 702 searches" in said  # sum over r of 240 // r, r from 1 to 10; further pages do not count
     rows = {row["row"]: row["metrics"] for row in found["rows"]}
     assert rows["dense"]["spearman"]["value"] > rows["random"]["spearman"]["value"]
 
