@@ -127,6 +127,21 @@ item_content = FeatureView(
         Field(name=columns.CATEGORY, dtype=String, description='Category; "" = none.'),
         Field(name=columns.BRAND, dtype=String, description='Brand; "" = none.'),
         Field(name=columns.ATTRIBUTES, dtype=String, description="All other attributes, a JSON object."),
+        Field(
+            name=columns.PRODUCT_ID,
+            dtype=String,
+            description='What the variants of one product share; "" = the item is its own product.',
+        ),
+        Field(
+            name=columns.CATEGORY_PATH,
+            dtype=String,
+            description='From the widest category to the narrowest, `Home/Kitchen/Pots`; "" = unknown.',
+        ),
+        Field(
+            name=columns.FIRST_AT,
+            dtype=Int64,
+            description="When the item entered the shop, Unix microseconds; 0 = unknown.",
+        ),
     ],
     description="What the catalog says of an item.",
     tags={"stage": "catalog, ranking"},

@@ -1,7 +1,7 @@
 """Items and users as the domain sees them, and the stable keys that stand for their ids in arrays."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,26 @@ def stable_key(text: str) -> int:
     return int.from_bytes(digest, "little", signed=True) or 1
 
 
+def joined_path(levels: Iterable[str]) -> str:
+    """The category path of `levels`, the widest first; "" where none says anything.
+
+    A path has its levels between slashes, so a slash inside a level is written as a dash.
+
+    >>> joined_path(["Home", " Pots/Pans ", ""]), joined_path([])
+    ('Home/Pots-Pans', '')
+    """
+    return "/".join(trimmed.replace("/", "-") for level in levels if (trimmed := level.strip(" \t/")))
+
+
+def category_path(text: str, separator: str = "/") -> str:
+    """The category path that a text with `separator` between its levels says.
+
+    >>> category_path(" Home / Kitchen//Pots "), category_path("Home > Pots/Pans", ">"), category_path(" / ")
+    ('Home/Kitchen/Pots', 'Home/Pots-Pans', '')
+    """
+    return joined_path(text.split(separator))
+
+
 def is_titled(item_id: str, title: str, text: str | None) -> bool:
     """Whether `title` is one; where an item has none its id is shown, which says nothing about it.
 
@@ -38,6 +58,9 @@ class Item:
         title: what is shown; the id where the item has no title.
         text: what the text encoder reads; None where the item has none.
         vectors: ready vectors by name, such as that of the item's image; they are attributes too.
+        product_id: what the variants of one product share; None where the item is its own product.
+        category_path: from the widest category to the narrowest, see `joined_path`.
+        first_at: when the item entered the shop.
     """
 
     item_id: str
@@ -50,6 +73,9 @@ class Item:
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     at: datetime | None = None
     vectors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    product_id: str | None = None
+    category_path: str | None = None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class RecsysClient:
             BacklogError: too many events wait, also after the last retry.
             StoreUnavailableError: the service or its stream is away, also after the last retry. Bodies before
                 the failed one are accepted; all may be sent again with the same ids.
-            ConfigError: the API key is missing or wrong.
+            ConfigError: the API key is missing or wrong, or its role may not send events.
             InvalidEventError: a mapping holds what JSON does not have.
         """
         accepted, first = 0, 0
@@ -120,7 +120,13 @@ class RecsysClient:
             answer = self._post("/v1/events", body)
             accepted += answer["accepted"]
             refused += [
-                EventResult(first + verdict["index"], "refused", verdict["event_id"], verdict["message"])
+                EventResult(
+                    first + verdict["index"],
+                    "refused",
+                    verdict["event_id"],
+                    verdict["message"],
+                    verdict.get("code"),
+                )
                 for verdict in answer["verdicts"]
                 if verdict["verdict"] == "refused"
             ]
@@ -225,7 +231,7 @@ class RecsysClient:
             return BacklogError(text)
         if status in BUSY:
             return self._away(path, started, text)
-        kinds = {401: ConfigError, 404: UnknownItemError}
+        kinds = {401: ConfigError, 403: ConfigError, 404: UnknownItemError}
         kind = kinds.get(status, RequestError if status < 500 else RecsysError)
         return kind(text)
 

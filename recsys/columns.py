@@ -57,6 +57,9 @@ PRICE_MICROS = "price_micros"
 AVAILABLE = "available"
 ATTRIBUTES = "attributes"  # JSON object: string = categorical, list = multi-valued, number = numeric
 VECTORS = "vectors"  # ready vectors by name: of an image, of speech, of anything that a network encoded
+PRODUCT_ID = "product_id"  # what the variants of one product share; absent: the item is its own product
+CATEGORY_PATH = "category_path"  # where the item stands in the shop, from the widest: `Home/Kitchen/Pots`
+FIRST_AT = "first_at"  # when the item entered the shop; an instant, in feature rows microseconds
 
 ITEM_COLUMNS = (
     ITEM_ID,
@@ -68,6 +71,9 @@ ITEM_COLUMNS = (
     AVAILABLE,
     ATTRIBUTES,
     VECTORS,
+    PRODUCT_ID,
+    CATEGORY_PATH,
+    FIRST_AT,
     AT,
 )
 USER_COLUMNS = (USER_ID, ATTRIBUTES, AT)
@@ -140,6 +146,8 @@ ITEM_LAST_EVENT_AT = "item_last_event_at_seconds"
 # item_content
 ITEM_KEY = "item_key"
 CATEGORY_KEY = "category_key"
+# What a bundle carries for filters and search, and no model of it reads: one without them serves on.
+CARRIED_CONTENT = (PRODUCT_ID, CATEGORY_PATH, FIRST_AT)
 
 # item_text
 TEXT_VECTOR = "text_vector"

@@ -15,7 +15,14 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationErr
 from recsys.errors import ConfigError
 from recsys.home import HomePaths
 from recsys.instants import as_utc
-from recsys.service_settings import HealthSettings, LogSettings, ServingSettings, StreamSettings
+from recsys.service_settings import (
+    AccessSettings,
+    HealthSettings,
+    LogSettings,
+    SearchSettings,
+    ServingSettings,
+    StreamSettings,
+)
 from recsys.settings_section import Section
 from recsys.settings_sources import FEATURE_REPO, find_shop, read_sources
 from recsys.tuning_space import Range
@@ -207,6 +214,8 @@ class Settings(Section):
     tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
+    search: SearchSettings = SearchSettings()
+    access: AccessSettings = AccessSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

@@ -11,7 +11,9 @@
     |  `- ArtifactMismatchError   made for another feature schema, catalog or version
     |- RequestError            the caller of the service asked for something impossible
     |  |- UnknownItemError
-    |  `- MalformedBodyError   the body is not what its type says
+    |  |- MalformedBodyError   the body is not what its type says
+    |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
+    |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
     |- TrainingStoppedError    told to stop, after writing a checkpoint
     |- BacklogError            more events wait than the service may keep waiting
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
@@ -72,6 +74,14 @@ class UnknownItemError(RequestError):
 
 class MalformedBodyError(RequestError):
     """The body of a request is not JSON."""
+
+
+class InvalidCursorError(RequestError):
+    """The cursor of a page was changed, or was given for another request."""
+
+
+class CursorExpiredError(RequestError):
+    """The order that a cursor goes on in is no longer kept, or was made by another bundle."""
 
 
 class TrainingStoppedError(RecsysError):

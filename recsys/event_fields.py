@@ -8,7 +8,7 @@ from typing import Any
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE, as_pieces, as_thousandths
-from recsys.catalog import AttributeValue
+from recsys.catalog import AttributeValue, category_path
 from recsys.documents import JsonObject
 from recsys.errors import InvalidEventError
 from recsys.identifiers import trimmed_identifier
@@ -27,7 +27,13 @@ _NUMBERS = {
     columns.VALUE_MICROS: (0, MOST_MICROS),
     columns.PRICE_MICROS: (0, MOST_MICROS),
 }
-_OPTIONAL_IDENTIFIERS = (columns.SESSION_ID, columns.REQUEST_ID, columns.QUERY_ID, columns.SURFACE)
+_OPTIONAL_IDENTIFIERS = (
+    columns.PRODUCT_ID,
+    columns.SESSION_ID,
+    columns.REQUEST_ID,
+    columns.QUERY_ID,
+    columns.SURFACE,
+)
 MOST_VECTOR_NUMBERS = 4096
 MOST_FILTER_BYTES = 16_384  # of their JSON
 MOST_FILTER_DEPTH = 16  # objects and lists inside each other
@@ -61,6 +67,15 @@ def _identifier(name: str, value: Any) -> str:
 def _optional_identifier(name: str, value: Any) -> str | None:
     """None for blanks, as for an empty cell of a file."""
     return None if isinstance(value, str) and not value.strip() else _identifier(name, value)
+
+
+def _path(name: str, value: Any) -> str:
+    path = category_path(_text(name, value))
+    if not path:
+        raise InvalidEventError(
+            f"{name} {shown(value)} has no level. Write for example Home/Kitchen, or leave it out."
+        )
+    return path
 
 
 def _number(name: str, value: Any) -> int:
@@ -172,6 +187,8 @@ CHECKS: dict[str, Check] = {
     columns.FILTERS: _filters,
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,
+    columns.CATEGORY_PATH: _path,
+    columns.FIRST_AT: _instant,
 }
 
 

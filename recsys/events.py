@@ -144,6 +144,9 @@ class ItemUpsert(Event):
     available: bool | None = None
     attributes: Mapping[str, AttributeValue] | None = None
     vectors: Mapping[str, tuple[float, ...]] | None = None
+    product_id: str | None = None
+    category_path: str | None = None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +200,8 @@ def encode_event(event: Event) -> JsonObject:
         if value is not None:
             row[name] = value
     row[columns.AT] = event.at.isoformat()
+    if (first_at := row.get(columns.FIRST_AT)) is not None:
+        row[columns.FIRST_AT] = first_at.isoformat()
     attributes = row.get(columns.ATTRIBUTES)
     if attributes is not None:
         row[columns.ATTRIBUTES] = {

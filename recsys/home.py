@@ -33,6 +33,11 @@ class HomePaths:
         return self.home / "shop.json"
 
     @property
+    def cursor_key(self) -> Path:
+        """The secret that the cursors of search's pages are signed with."""
+        return self.home / "cursor.key"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"

@@ -1,6 +1,7 @@
 """Processes of this machine: one that ends with its parent, and which one listens at a port."""
 
 import ctypes
+import getpass
 import os
 import signal
 import sys
@@ -33,6 +34,14 @@ def end_with_starter() -> None:
     """`end_with_parent` where the environment names the process that started this one; else nothing."""
     if parent := os.environ.pop(PARENT_PID, ""):  # not for processes that this one starts
         end_with_parent(int(parent))
+
+
+def current_user() -> str:
+    """Who runs this process; "" if it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
 
 
 def port_owner(port: int) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from recsys.logs import LogFormat
 from recsys.settings_section import Section
@@ -18,6 +18,7 @@ class ServingSettings(Section):
     feature_timeout_seconds: float = Field(0.2, gt=0)
     reload_seconds: float = Field(2.0, gt=0, description="how often to look for a promoted bundle")
     live_seconds: float = Field(1.0, gt=0, description="how often to look for changed items")
+    rules_seconds: float = Field(2.0, gt=0, le=5, description="how often to look for changed rules")
     popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
@@ -37,12 +38,43 @@ class ServingSettings(Section):
     header_bytes: int = Field(16_384, ge=1024, description="of a request's line and headers; more get 431")
     header_count: int = Field(100, ge=1, description="headers of a request; more get 431")
     body_seconds: float = Field(30.0, gt=0, description="until a request's body is there; later: 408")
-    slate_log_share: float = Field(1.0, ge=0, le=1, description="of served slates that are logged")
-    slate_log_bytes: int = Field(256_000_000, ge=0, description="of disk for served slates, oldest go first")
+    slate_log_share: float = Field(1.0, ge=0, le=1, description="of answers that are logged")
+    slate_log_bytes: int = Field(512_000_000, ge=0, description="of disk for them, oldest go first")
+    logged_candidates: int = Field(
+        100, ge=0, description="items with their scores that the log has of an answer beyond those shown"
+    )
     snapshot_share: float = Field(
         0.01, ge=0, le=1, description="of recommendations whose features are logged"
     )
     snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
+
+
+class SearchSettings(Section):
+    """How search matches, orders and pages; see docs/search.md."""
+
+    words_weight: float = Field(0.5, ge=0, le=1, description="of words; the rest is for meaning")
+    popularity_weight: float = Field(0.05, ge=0, le=1, description="of how popular an item is")
+    named_weight: float = Field(0.1, ge=0, le=1, description="of a brand or category that the query names")
+    personalisation: float = Field(0.5, ge=0, le=1, description="0 = by the query alone")
+    diversity: float = Field(0.05, ge=0, le=1, description="of first pages; 0 = by score alone")
+    meaning_seconds: float = Field(0.15, gt=0, description="for the query's vector; then words alone answer")
+    false_match_rate: float = Field(
+        0.001, gt=0, lt=0.5, description="share of all items that meaning may match by chance"
+    )
+    page_seconds: int = Field(600, ge=1, description="how long the order of a first page is kept")
+    cursor_key: SecretStr | None = Field(None, description="null = one of the home's own")
+
+
+class AccessSettings(Section):
+    """Access keys: how soon a change of one is known, and how often each may call."""
+
+    poll_seconds: float = Field(1.0, gt=0, le=4, description="how often to look for changed keys")
+    default_rate: float | None = Field(
+        None, gt=0, description="requests a second of a key without a rate of its own; null = no bound"
+    )
+    burst_seconds: float = Field(2.0, gt=0, description="of its rate that a key may save up")
+    used_minutes: float = Field(10.0, gt=0, description="how coarse the instant of a key's last use is")
+    rotation_hours: float = Field(24.0, ge=0, description="that a rotated key stays valid beside the new one")
 
 
 class StreamSettings(Section):

@@ -44,7 +44,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_operations(app, deployment)
     add_documentation(app)
     _add_errors(app)
-    describe(app, with_key=deployment.api_key is not None)
+    describe(app, lambda: deployment.gate.asks_for_key)
     app.add_middleware(guard, deployment=deployment)
     if deployment.settings.cors_origins:
         app.add_middleware(

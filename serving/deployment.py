@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import gc
-import hmac
 import logging
 import random
 import time
@@ -18,23 +17,34 @@ from typing import TypeVar
 from recsys.config import Settings
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.served_answer import RECOMMEND, SIMILAR, AnswerLog, Candidate, served_slate
 from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
-from recsys.funnel.slate_log import SlateLog
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import utc_now
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
+from recsys.search.answer import SearchAnswer
+from recsys.search.requests import SearchRequest
+from recsys.search.storefront import Storefront
 from recsys.service_settings import ServingSettings
+from recsys.stores.access.key_store import SqlKeyStore
+from recsys.stores.access.shared_rates import RedisRates
 from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
-from recsys.stores.served.slate_log import slate_log, snapshot_log
+from recsys.stores.rules.store import RuleStore
+from recsys.stores.rules.user_attributes import UserAttributes
+from recsys.stores.served.answer_log import answer_log, snapshot_log
 from recsys.stores.stream.open import open_progress, open_stream
+from serving.access.gate import Gate
+from serving.access.key_watch import KeyWatch
+from serving.access.rate_limits import RateLimits
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch
+from serving.live.rule_watch import RuleWatch
 from serving.metrics import ServiceMetrics
 
 log = logging.getLogger("recsys.serving")
@@ -47,18 +57,19 @@ class Deployment:
     """What one process of the service holds.
 
     Attributes:
-        api_key: None = none is asked for, which is allowed on the loopback interface only.
+        gate: who may call.
         pool: where answers are computed, with the settings' threads for torch and faiss.
+        answer_log: takes every answer that is sent.
         now: the clock.
         collector: where events go.
         health: what is wrong now.
     """
 
     settings: ServingSettings
-    api_key: str | None
+    gate: Gate
     bundles: BundleWatch
     metrics: ServiceMetrics
-    slate_log: SlateLog
+    answer_log: AnswerLog
     pool: ThreadPoolExecutor
     now: Callable[[], datetime]
     collector: EventCollector
@@ -72,9 +83,29 @@ class Deployment:
             TimeoutError: it took longer than settings.timeout_seconds.
         """
         recommender = self.bundles.recommender()
+        return await self._off_loop(lambda: compute(recommender))
+
+    async def _off_loop(self, compute: Callable[[], T]) -> T:
         context = copy_context()  # with the request id, for what is logged there
-        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute, recommender)
+        future = asyncio.get_running_loop().run_in_executor(self.pool, context.run, compute)
         return await asyncio.wait_for(future, self.settings.timeout_seconds)
+
+    async def search(self, request: SearchRequest, seen: str | None = None) -> SearchAnswer:
+        """The page for `request`, counted and logged.
+
+        Args:
+            seen: as in `recommend`.
+
+        Raises:
+            ArtifactNotFoundError: no bundle serves, or one without search indexes.
+            RequestError: `seen` is not a token, or the request cannot be; see `Searcher.search`.
+        """
+        behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
+        searcher = self.bundles.storefront().searcher()
+        answer = await self._off_loop(lambda: searcher.search(request, self.now()))
+        if behind:
+            answer = replace(answer, degraded=(*answer.degraded, EVENTS_NOT_VISIBLE_YET))
+        return answer
 
     async def recommend(
         self,
@@ -94,27 +125,22 @@ class Deployment:
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
         async with turn:
-            slate = await self.run(lambda recommender: recommender.recommend(request, self.now()))
+            slate, further = await self.run(lambda recommender: recommender.serve(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
-        return self._log_slate(slate)
+        return self._log_slate(RECOMMEND, slate, further)
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
-        return self._log_slate(await self.run(lambda recommender: recommender.similar(request, self.now())))
+        slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
+        return self._log_slate(SIMILAR, slate, further)
 
-    def _log_slate(self, slate: Slate) -> Slate:
+    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...]) -> Slate:
         slate = self.health.mark(slate)
         self.metrics.served(slate)
-        self.slate_log.append(slate)
+        self.answer_log.append(served_slate(kind, slate, further))
         return slate
-
-    def accepts_key(self, given: str | None) -> bool:
-        """Whether `given` is the API key, compared in constant time; true where none is asked for."""
-        if self.api_key is None:
-            return True
-        return hmac.compare_digest((given or "").encode("utf-8", "replace"), self.api_key.encode())
 
 
 def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]:
@@ -126,50 +152,85 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     serving, metrics = settings.serving, ServiceMetrics()
     registry = Registry.open(settings)
     served = settings.paths.served
-    slates = slate_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
+    served_answers = answer_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
-    load, feeds = BundleLoader(settings, snapshots), LiveFeeds(settings)
+    rule_store = RuleStore.open(settings)
+    rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
+    load, feeds = BundleLoader(settings, snapshots, rules), LiveFeeds(settings)
     live = LiveCatalog(feeds.changes, feeds.scores)
     catalog = CatalogWatch(live)
     watch = BundleWatch(
         production=registry.production,
         load=lambda record: live.apply_changes(load(record)),
         clock=time.monotonic,
-        on_swap=lambda recommender: _note_swap(recommender, metrics),
+        on_swap=lambda storefront: _note_swap(storefront, metrics),
         on_rejected=metrics.refused.inc,
     )
     pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
     set_threads(serving.threads)
+    rules.check()
+    rules.start(serving.rules_seconds)
     watch.check()
     watch.start(serving.reload_seconds)
     catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    gate, close_gate = open_gate(settings, metrics)
     collector = open_collector(settings, metrics)
     health = HealthWatch(
         settings.health,
         HomeObserver(settings),
         Watched(
             watch,
-            (slates, snapshots),
-            lambda: (watch.task, *catalog.tasks, *collector.tasks, slates.task, snapshots.task),
+            (served_answers, snapshots),
+            lambda: (
+                *(watch.task, rules.task, *catalog.tasks, *collector.tasks),
+                *(*gate.keys.tasks, served_answers.task, snapshots.task),
+            ),
+            lambda: gate.keys.problem,
+            lambda: rules.problem,
         ),
         metrics.health,
     )
     health.start()
-    deployment = Deployment(serving, key or None, watch, metrics, slates, pool, utc_now, collector, health)
+    deployment = Deployment(serving, gate, watch, metrics, served_answers, pool, utc_now, collector, health)
 
     def close() -> None:
         health.stop()
         catalog.stop()
         watch.stop()
+        rules.stop()
         collector.close()
         feeds.close()
+        close_gate()
         pool.shutdown(wait=True)
-        slates.close()
+        served_answers.close()
         snapshots.close()
         registry.close()
+        rule_store.close()
 
     return deployment, close
+
+
+def open_gate(settings: Settings, metrics: ServiceMetrics) -> tuple[Gate, Callable[[], None]]:
+    """Who may call, the keys read once and watched from now on, and a function that closes it.
+
+    Raises:
+        ConfigError, StoreUnavailableError: as the registry's database.
+    """
+    access, store, rates = settings.access, SqlKeyStore.open(settings), RedisRates.open(settings)
+    keys = KeyWatch(store, metrics.access, access.used_minutes, utc_now)
+    keys.check()
+    keys.start(access.poll_seconds)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    limits = RateLimits(access, rates, metrics.access)
+    gate = Gate(key or None, keys, limits, metrics.access, utc_now)
+
+    def close() -> None:
+        keys.stop()
+        gate.close()
+        rates.close()
+        store.close()
+
+    return gate, close
 
 
 def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollector:
@@ -194,8 +255,8 @@ def set_memory_aside() -> None:
     atexit.register(gc.unfreeze)  # or DuckDB tells at the end of everything that was never freed
 
 
-def _note_swap(recommender: Recommender, metrics: ServiceMetrics) -> None:
-    manifest = recommender.bundle.manifest
+def _note_swap(storefront: Storefront, metrics: ServiceMetrics) -> None:
+    manifest = storefront.bundle.manifest
     metrics.taken(manifest.bundle_id, manifest.dataset)
     # A bundle lives long: the collector need not walk it on every pass, which costs tail latency.
     gc.collect()

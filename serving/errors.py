@@ -12,8 +12,10 @@ from recsys.errors import (
     ArtifactNotFoundError,
     BacklogError,
     ConfigError,
+    CursorExpiredError,
     DataError,
     FutureLeakError,
+    InvalidCursorError,
     InvalidEventError,
     MalformedBodyError,
     RecsysError,
@@ -74,6 +76,8 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
     RequestError: ErrorResponse(422, "invalid_request"),
     UnknownItemError: ErrorResponse(404, "unknown_item"),
     MalformedBodyError: ErrorResponse(400, "bad_request"),
+    InvalidCursorError: ErrorResponse(422, "invalid_cursor"),
+    CursorExpiredError: ErrorResponse(409, "cursor_expired"),
     TrainingStoppedError: ErrorResponse(500, "training_stopped"),
     BacklogError: ErrorResponse(429, "too_many_events", retry=True),
     StoreUnavailableError: ErrorResponse(503, "store_unavailable", retry=True),
@@ -99,13 +103,20 @@ CODES = {
 }
 
 
+# Codes of access, beside those of its statuses.
+FORBIDDEN = "forbidden"  # 403: the key's role may not
+RATE_LIMITED = "rate_limited"  # 429: the key calls too often
+KEYS_UNAVAILABLE = "keys_unavailable"  # 503: whether the key is valid cannot be known
+ACCESS_CODES = (FORBIDDEN, RATE_LIMITED, KEYS_UNAVAILABLE)
+
 TIMEOUT = "timeout"
 OTHER = "error"  # of a status without a code of its own
 
 
 def error_codes() -> tuple[str, ...]:
     """Every code that an error may have."""
-    return tuple(sorted({*(each.code for each in RESPONSES.values()), *CODES.values(), TIMEOUT, OTHER}))
+    of_errors = (each.code for each in RESPONSES.values())
+    return tuple(sorted({*of_errors, *CODES.values(), *ACCESS_CODES, TIMEOUT, OTHER}))
 
 
 def response_for(error: RecsysError) -> ErrorResponse:
@@ -141,11 +152,12 @@ def error_response(
     remedy: str | None = None,
     headers: dict[str, str] | None = None,
     retry: bool = False,
+    retry_seconds: int = RETRY_SECONDS,
 ) -> Response:
-    """The error as an answer; with Retry-After where `retry` helps."""
+    """The error as an answer; with `retry_seconds` as Retry-After where `retry` helps."""
     return Response(
         orjson.dumps(error_document(code or CODES.get(status, OTHER), message, request_id, remedy)),
         status,
-        {**(headers or {}), **({"Retry-After": str(RETRY_SECONDS)} if retry else {})},
+        {**(headers or {}), **({"Retry-After": str(retry_seconds)} if retry else {})},
         media_type="application/json",
     )

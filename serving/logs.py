@@ -32,7 +32,13 @@ def log_service(log: LogSettings, access: bool) -> None:
 
 
 def log_request(
-    method: str, route: str, status: int | None, seconds: float, sent: int, request_id: str
+    method: str,
+    route: str,
+    status: int | None,
+    seconds: float,
+    sent: int,
+    request_id: str,
+    key_id: str | None = None,
 ) -> None:
     """Writes the line of one request, where there is an access log.
 
@@ -40,13 +46,14 @@ def log_request(
         route: its template, `/v1/items/{item_id}`: no id of an item or a user gets into the log.
         status: None = the client was gone before there was an answer.
         sent: bytes of the answer's body.
+        key_id: of the caller's key, which is no secret; None = no valid key was shown.
     """
     if not access_log.isEnabledFor(logging.INFO):
         return
     millis = round(seconds * 1000, 1)
-    fields = {"method": method, "route": route, "status": status, "ms": millis, "bytes": sent}
+    fields = {"method": method, "route": route, "status": status, "ms": millis, "bytes": sent, "key": key_id}
     access_log.info(
-        "%s %s %s %s ms %d bytes %s",
-        *(method, route, status or "-", millis, sent, request_id),
+        "%s %s %s %s ms %d bytes %s key %s",
+        *(method, route, status or "-", millis, sent, request_id, key_id or "-"),
         extra={"fields": {**fields, "request_id": request_id}},
     )

@@ -13,6 +13,7 @@ from recsys.errors import RecsysError, storage_problem
 from recsys.home import keep_private
 from recsys.jobs.preconditions import require_key_beyond_loopback
 from recsys.processes import end_with_starter
+from recsys.stores.access.key_store import any_key_made
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.app import create_app
 from serving.deployment import open_deployment, set_memory_aside
@@ -30,7 +31,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         RecsysError: a store that the service cannot do without is broken.
     """
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    require_key_beyond_loopback(listener.getsockname()[0], key)
+    require_key_beyond_loopback(listener.getsockname()[0], key, lambda: any_key_made(settings))
     deployment, close = open_deployment(settings)
     try:
         app = create_app(deployment)

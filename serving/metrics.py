@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from recsys.funnel.slate import Slate
+from serving.access.metrics import AccessMetrics
 from serving.events.metrics import StreamMetrics
 from serving.health.metrics import HealthMetrics
 
@@ -58,6 +59,7 @@ class ServiceMetrics:
         )
         self.swaps = Counter("recsys_bundle_swaps_total", "Bundles taken into service", registry=registry)
         self.refused = Counter("recsys_bundles_refused_total", "Promoted bundles refused", registry=registry)
+        self.access = AccessMetrics(registry)
         self.stream = StreamMetrics(registry)
         self.health = HealthMetrics(registry)
 

@@ -1,4 +1,4 @@
-"""The guard: request ids, the API key, limits and metrics, before any route sees a request."""
+"""The guard: request ids, access keys, limits and metrics, before any route sees a request."""
 
 import logging
 import re
@@ -9,7 +9,8 @@ from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recsys.addresses import is_loopback
+from recsys.access.roles import Permission
+from serving.access.caller import CALLER, caller_of
 from serving.bodies import ClientGoneError, read_body
 from serving.deployment import Deployment
 from serving.errors import FAULT, error_response
@@ -23,7 +24,6 @@ log = logging.getLogger("recsys.serving")
 REQUEST_ID = "X-Request-ID"
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", *DOCUMENTATION_PATHS})  # no key, no concurrency limit
 DETAILS = "details"  # in a request's state: whether the caller may see paths, addresses and remedies
-_ASK_FOR_KEY = {"WWW-Authenticate": "Bearer"}
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -90,14 +90,18 @@ class GuardMiddleware:
             route = getattr(scope.get("route"), "path", None) or "other"
             method, seconds = _method(scope["method"]), time.perf_counter() - started
             metrics.requests.labels(method, route, str(status)).observe(seconds)
-            log_request(method, route, status, seconds, sent, request_id)
+            caller = caller_of(scope)
+            log_request(method, route, status, seconds, sent, request_id, caller.key_id if caller else None)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Rejects the request, or hands it on with the body read and bounded."""
-        unauthorised = self._unauthorised(scope, headers)
-        scope["state"][DETAILS] = unauthorised is None
+        gate = self._deployment.gate
         open_to_all = scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS"
-        rejection = (None if open_to_all else unauthorised) or self._foreign(scope, headers)
+        found = gate.identify(scope, headers) if open_to_all else await gate.admit(scope, headers)
+        caller = found.caller
+        scope["state"][CALLER] = caller
+        scope["state"][DETAILS] = caller is not None and caller.may(Permission.OPERATION)
+        rejection = (None if open_to_all else found.rejection) or self._foreign(scope, headers)
         if rejection is None and open_to_all:
             await self._app(scope, receive, send)
             return
@@ -130,25 +134,9 @@ class GuardMiddleware:
         """
         settings = self._deployment.settings
         rejection = None
-        if (self._deployment.api_key is None and scope["state"][DETAILS]) or settings.allowed_hosts:
+        if (not self._deployment.gate.asks_for_key and scope["state"][DETAILS]) or settings.allowed_hosts:
             rejection = check_host(headers, scope.get("http_version", "1.1"), self._names)
         return rejection or check_origin(headers, settings.cors_origins)
-
-    def _unauthorised(self, scope: Scope, headers: Headers) -> Rejection | None:
-        """What is wrong with the caller's key; None if nothing is."""
-        deployment = self._deployment
-        if deployment.api_key is None:
-            server = scope.get("server")  # (host, port); a Unix socket has no port
-            if server is None or server[1] is None or is_loopback(server[0]):
-                return None
-            problem = "the service has no API key and answers this machine only"
-            return Rejection(401, problem, "Set RECSYS_API_KEY.", _ASK_FOR_KEY)
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        given = headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None)
-        if deployment.accepts_key(given):
-            return None
-        problem = "the API key is wrong" if given else "an API key is needed"
-        return Rejection(401, problem, "Send it as X-API-Key, or as Authorization: Bearer.", _ASK_FOR_KEY)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

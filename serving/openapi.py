@@ -1,11 +1,14 @@
 """What /openapi.json says beyond the types of the routes: errors, headers, examples, tags, the key."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 
+from recsys.access.roles import roles_with
 from recsys.documents import JsonObject
+from serving.access.permissions import ROUTE_PERMISSIONS
 from serving.schemas.answers import ErrorAnswer
 from serving.schemas.events import event_schemas
 
@@ -16,6 +19,7 @@ DESCRIPTION = """\
   names what was wrong and its value, the remedy what helps. What makes a 429 or a 503 passes by itself: ask
   again after the seconds of `Retry-After`.
 * Whatever the route, 414 and 431 tell that path or headers are too large, before anything is read of them.
+* `x-roles` of a route are the roles of keys that may call it: storefront, merchandiser, operator.
 * Bodies are JSON with `Content-Type: application/json`. Unknown fields and query parameters are errors.
 * Money is an integer in millionths of the currency unit, an instant is ISO 8601 with a time zone.
 * The examples are of the demo shop.
@@ -35,20 +39,20 @@ TAGS = [
 
 _MEANINGS = {
     400: "The body is not JSON, or is nested too deeply.",
-    401: "The API key is missing or wrong; or none is set, and the request is not from this machine.",
-    403: "The page that calls is of an origin that is not in serving.cors_origins.",
+    401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
+    403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
     404: "The catalog has no such item.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",
     421: "The service does not answer under this name; see serving.allowed_hosts.",
     422: "A field or a parameter is unknown or does not fit; the message names it and its value.",
-    429: "Too many requests are being answered, or too many events wait.",
+    429: "Too many requests are being answered, the key calls too often, or too many events wait.",
     500: "A fault of the service; its log has the details under the request id.",
-    503: "No bundle is in production, a store is away, or the answer took too long.",
+    503: "No bundle is in production, a store or the database of keys is away, or the answer took too long.",
 }
 ALWAYS = (403, 421)  # of every route
-ERRORS = (401, 429, 500)  # of every route that asks for the key
+ERRORS = (401, 429, 500, 503)  # of every route that asks for the key
 NO_KEY: dict[str, Any] = {"security": []}  # `openapi_extra` of a route that asks for none
 BODY_ERRORS = (*ERRORS, 400, 408, 413, 415, 422)  # of those that take a body
 
@@ -79,7 +83,7 @@ _SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
-        "description": "RECSYS_API_KEY of the service.",
+        "description": "RECSYS_API_KEY of the service, or a key of `recsys keys create`.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "The same key, as a bearer token."},
 }
@@ -122,20 +126,30 @@ def headers_of(*names: str) -> Any:
     }
 
 
-def describe(app: FastAPI, with_key: bool) -> None:
-    """Adds to the document of `app`, which is made once: schemas of events, and how to send the key."""
+def describe(app: FastAPI, asks_for_key: Callable[[], bool]) -> None:
+    """Adds to the document of `app`: schemas of events, which roles may what, and how to send the key."""
     describe_routes = app.openapi
 
     def openapi() -> Any:
         document = describe_routes()
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(event_schemas())
-        if with_key:
+        _name_roles(document)
+        if asks_for_key():  # the first key may be made while the service runs
             components["securitySchemes"] = _SECURITY_SCHEMES
             document["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_roles(document: Any) -> None:
+    """Says of each operation that asks for a key which roles may."""
+    for (method, template), permission in ROUTE_PERMISSIONS.items():
+        path = re.sub(r":\w+}", "}", template)
+        operation = document["paths"].get(path, {}).get(method.lower())
+        if operation is not None:
+            operation["x-roles"] = [str(role) for role in roles_with(permission)]
 
 
 def _headers(*names: str) -> JsonObject:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
-from serving.errors import error_response
+from serving.errors import RETRY_SECONDS, error_response
 
 CLOSE = {"Connection": "close"}  # for answers that leave a part of the request unread
 
@@ -19,6 +19,8 @@ class Rejection:
     remedy: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     retry: bool = False
+    code: str | None = None
+    retry_seconds: int = RETRY_SECONDS
 
     def response(self, request_id: str) -> Response:
         """The answer, in the one shape of an error."""
@@ -28,5 +30,7 @@ class Rejection:
             request_id,
             remedy=self.remedy,
             headers=dict(self.headers),
+            code=self.code,
             retry=self.retry,
+            retry_seconds=self.retry_seconds,
         )

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_type_hints
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from recsys.errors import did_you_mean
 from serving.errors import CODES, Failure, RejectedError
@@ -61,7 +62,7 @@ def _unknown_field(place: Sequence[str | int], value: Any, model: type[BaseModel
     """Names the field at `place`, and the one that was meant."""
     *above, name = place
     inner = _model_at(model, above)
-    known = list(inner.model_fields) if inner else []
+    known = list(_fields(inner)) if inner else []
     before = f"{_dotted(above)}." if above else ""
     remedy = did_you_mean(str(name), known, before).strip() or _listed("Fields", known)
     return _invalid(f"{_shown(_dotted(place))} is not a field of the body (got {_shown(value)})", remedy)
@@ -70,13 +71,18 @@ def _unknown_field(place: Sequence[str | int], value: Any, model: type[BaseModel
 def _model_at(model: type[BaseModel] | None, place: Iterable[str | int]) -> type[BaseModel] | None:
     """The model of the object at `place` of a body of `model`; None where it has none."""
     for part in place:
-        field = model.model_fields.get(part) if model and isinstance(part, str) else None
+        field = _fields(model).get(part) if model and isinstance(part, str) else None
         if field is not None:
             kinds = (field.annotation, *get_args(field.annotation))
             model = next(
                 (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None
             )
     return model
+
+
+def _fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """The fields of a model by the names that a body has."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def body_model(request: Request) -> type[BaseModel] | None:

@@ -19,6 +19,7 @@ from recsys.dataset.interactions import Histories, Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.online_features import FeatureRows
+from recsys.funnel.served_answer import ServedAnswer
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.fusion import initial_fusion
@@ -254,17 +255,18 @@ class Clock:
         return self.seconds
 
 
-class KeptSlates:
-    """A SlateLog in memory."""
+class KeptAnswers:
+    """An AnswerLog in memory."""
 
     name = "slates"
     dropped = 0
+    left_out = 0
 
     def __init__(self) -> None:
-        self.slates: list[Any] = []
+        self.answers: list[ServedAnswer] = []
 
-    def append(self, slate: Any) -> None:
-        self.slates.append(slate)
+    def append(self, record: ServedAnswer) -> None:
+        self.answers.append(record)
 
 
 Ask = Callable[..., Any]

@@ -1,12 +1,13 @@
 """Texts of items and queries as terms: one analysis for what is indexed and for what is asked."""
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recsys.analysis.folding import FoldedText, fold_text
+from recsys.analysis.folding import FoldedText, fold_text, normalise
 from recsys.analysis.han import han_words
-from recsys.analysis.quantities import Unit, quantity_term
+from recsys.analysis.quantities import Unit, context_words, quantity_term
 from recsys.analysis.query_words import QueryWord, words_of_query
 from recsys.analysis.scanning import Piece, is_han, pieces_of
 from recsys.analysis.stems import surface_of, term_of
@@ -18,6 +19,7 @@ _LONGEST_IDENTIFIER = 64
 _LEAST_IDENTIFIER = 4  # characters without hyphens, with a letter and a digit
 _LEAST_NUMBER = 7  # digits of a number that is an identifier, as a GTIN is
 _IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z0-9]+(?:[-./_][a-z0-9]+)*(?![a-z0-9])")
+_DIGIT, _LETTER, _SEPARATORS = re.compile("[0-9]"), re.compile("[^\\W\\d_]"), re.compile(r"[\W_]+")
 _HYPHENATED = re.compile(r"(?<![a-z0-9-])[a-z]+(?:-[a-z]+)+(?![a-z0-9-])")
 _PLAIN_WORDS = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _NOT_PLAIN = re.compile(r"[^a-z ,.:;!?&()'/|+]")
@@ -62,16 +64,13 @@ class Analyzer:
 
     def term_stream(self, text: str) -> tuple[list[str], list[tuple[str, int]]]:
         """(the first term of each position, more terms with their positions): `tokens`, quicker."""
-        folded = fold_text(text).text
-        if _NOT_PLAIN.search(folded) is None:
-            return [term_of(word) for word in _PLAIN_WORDS.findall(folded)], []
         first: list[str] = []
         more: list[tuple[str, int]] = []
-        for term, _, _, _, position in _all_terms(folded):
-            if position == len(first):
-                first.append(term)
-            else:
-                more.append((term, position))
+        for segment in _segments(normalise(text)):
+            terms, others = segment
+            if others:
+                more.extend((term, place + len(first)) for term, place in others)
+            first.extend(terms)
         return first, more
 
     def query_words(self, text: str) -> tuple[QueryWord, ...]:
@@ -90,6 +89,46 @@ class Analyzer:
             if piece.unit_start >= 0:
                 found.append(folded[piece.unit_start : piece.unit_end])
         return tuple(found)
+
+
+_Segment = tuple[tuple[str, ...], tuple[tuple[str, int], ...]]
+
+
+def _segments(text: str) -> Iterator[_Segment]:
+    """The terms of a folded text, part by part; parts do not change each other's terms."""
+    waiting: list[str] = []
+    for word in text.split(" "):
+        segment = _plain_word(word)
+        if segment is None:
+            waiting.append(word)
+            continue
+        if waiting:
+            yield _terms_together(" ".join(waiting))
+            waiting.clear()
+        yield segment
+    if waiting:
+        yield _terms_together(" ".join(waiting))
+
+
+@functools.lru_cache(maxsize=1 << 17)
+def _plain_word(text: str) -> _Segment | None:
+    """The terms of what stands between two blanks; None where they depend on what stands beside it."""
+    words = _PLAIN_WORDS.findall(text)
+    if not words or _NOT_PLAIN.search(text) or any(word in context_words() for word in words):
+        return None
+    return tuple(term_of(word) for word in words), ()
+
+
+@functools.lru_cache(maxsize=1 << 17)
+def _terms_together(text: str) -> _Segment:
+    first: list[str] = []
+    more: list[tuple[str, int]] = []
+    for term, _, _, _, position in _all_terms(text):
+        if position == len(first):
+            first.append(term)
+        else:
+            more.append((term, position))
+    return tuple(first), tuple(more)
 
 
 _Term = tuple[str, str, int, int, int]  # term, kind, start, end, position
@@ -146,9 +185,11 @@ def _quantity_terms(text: str, piece: Piece, unit: Unit, position: int) -> Itera
 def _joined_terms(text: str, starts: dict[int, int]) -> Iterator[_Term]:
     """Model numbers and hyphenated words without what stands between their parts."""
     for found in _IDENTIFIER.finditer(text):
-        compact = identifier_term(found.group())
+        compact = _compact(found.group())
         if compact is not None and found.start() in starts:
             yield compact, IDENTIFIER, found.start(), found.end(), starts[found.start()]
+    if "-" not in text:
+        return
     for found in _HYPHENATED.finditer(text):
         if found.start() in starts:
             joined = found.group().replace("-", "")
@@ -161,16 +202,17 @@ def identifier_term(text: str) -> str | None:
     >>> identifier_term("WH-1000XM4"), identifier_term("4006381333931"), identifier_term("table")
     ('wh1000xm4', '4006381333931', None)
     """
-    folded = fold_text(text).text
-    if "/" in folded and not any(each.isalpha() for each in folded):
+    return _compact(normalise(text))
+
+
+def _compact(folded: str) -> str | None:
+    if not _DIGIT.search(folded) or ("/" in folded and not _LETTER.search(folded)):
         return None  # a date or a fraction
-    compact = "".join(each for each in folded if each.isalnum())
+    compact = _SEPARATORS.sub("", folded)
     if not compact.isascii() or len(compact) > _LONGEST_IDENTIFIER:
         return None
-    if compact.isdigit():
-        return compact if len(compact) >= _LEAST_NUMBER else None
-    mixed = any(each.isdigit() for each in compact) and len(compact) >= _LEAST_IDENTIFIER
-    return compact if mixed else None
+    least = _LEAST_NUMBER if compact.isdigit() else _LEAST_IDENTIFIER
+    return compact if len(compact) >= least else None
 
 
 __all__ = ["ANALYZER_VERSION", "Analyzer", "FoldedText", "QueryWord", "Token", "identifier_term"]

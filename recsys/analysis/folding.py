@@ -13,7 +13,9 @@ HAN = (
 )
 _MARKS = re.compile("[\u0300-\u036f]")
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "′": "'", "`": "'", "″": '"', "“": '"', "”": '"', "„": '"'}
+_SIGNS = dict.fromkeys("™℠®©", " ")  # ™ is no part of the word before it
 _DASHES = dict.fromkeys("‐‑‒–—−", "-")
+_SPELLINGS = _QUOTES | _SIGNS | _DASHES
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,22 @@ def normalise(text: str) -> str:
     >>> normalise("ＩＰＨＯＮＥ　手機殼 Café 5½\\x00")
     'iphone 手机壳 cafe 5 1/2'
     """
-    return fold_text(text).text
+    if text.isascii():
+        return fold_text(text).text
+    if _continuing().search(text) is not None:
+        return fold_text(text).text
+    return text.translate(_TABLE)
+
+
+class _FoldedCharacters(dict[int, str]):
+    """What each character is folded to by itself, as far as it was asked for."""
+
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = _folded_cluster(chr(code))
+        return folded
+
+
+_TABLE = _FoldedCharacters()
 
 
 def fold_text(text: str) -> FoldedText:
@@ -60,9 +77,15 @@ def fold_text(text: str) -> FoldedText:
     parts: list[str] = []
     places: list[tuple[int, int]] = []
     start, length = 0, len(text)
+    continues = _continuing().match
     while start < length:
         end = start + 1
-        while end < length and _continues(text[end]) and end - start < _LONGEST_CLUSTER:
+        while (
+            end < length
+            and text[end] >= _FIRST_MARK
+            and continues(text, end)
+            and end - start < _LONGEST_CLUSTER
+        ):
             end += 1
         folded = _folded_cluster(text[start:end])
         parts.append(folded)
@@ -71,14 +94,15 @@ def fold_text(text: str) -> FoldedText:
     return FoldedText("".join(parts), tuple(places))
 
 
+_FIRST_MARK = "\u0300"
 _LONGEST_CLUSTER = 8  # a base character with its marks; more marks than that are nobody's spelling
 
 
-def _continues(character: str) -> bool:
-    """Whether a character is written onto the one before it."""
-    return character > "\u02ff" and (
-        unicodedata.combining(character) != 0 or "\u1160" <= character <= "\u11ff"
-    )
+@functools.cache
+def _continuing() -> re.Pattern[str]:
+    """A character that is written onto the one before it."""
+    marks = (chr(code) for code in range(0x300, 0x1E900) if unicodedata.combining(chr(code)))
+    return re.compile("[" + "".join(marks) + "\u1160-\u11ff]")
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -89,7 +113,7 @@ def _folded_cluster(cluster: str) -> str:
         and "⁄" in unicodedata.normalize("NFKC", cluster)
     ):
         return " " + unicodedata.normalize("NFKC", cluster).replace("⁄", "/")  # 5½ is not 51/2
-    text = "".join(_QUOTES.get(each) or _DASHES.get(each) or each for each in cluster)
+    text = "".join(_SPELLINGS.get(each, each) for each in cluster)
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", text)))
     text = unicodedata.normalize("NFKC", text).casefold().translate(_simplified())

@@ -112,6 +112,13 @@ def unit_words() -> Mapping[str, str]:
 
 
 @functools.cache
+def context_words() -> frozenset[str]:
+    """Words that mean another thing beside a number."""
+    names = {name for unit in UNITS for name in (*unit.names, *unit.close)}
+    return frozenset(names | PACK_WORDS | {"of", "x", "by", "fl", "sq", "ounce", "ounces", "ft", "feet", "m"})
+
+
+@functools.cache
 def _unit_after() -> re.Pattern[str]:
     """What may follow a number as its unit."""
     spaced = [name for unit in UNITS for name in unit.names if name.isascii()]
@@ -159,6 +166,7 @@ def unit_of_pack(word: str) -> Unit:
     return _by_name()[_AFTER_OF[word]]
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def quantity_term(number: str, unit: Unit) -> str:
     """The canonical term of a number with its unit, in the unit's base.
 
@@ -191,6 +199,7 @@ def number_term(value: Fraction) -> str:
     return f"{digits[:-places]}.{digits[-places:]}"
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def canonical_number(text: str) -> str:
     """The term of a number as it was written: `1,000`, `5.50`, `5-1/2`; long ones as they are.
 

@@ -88,9 +88,9 @@ def _plain_pieces(text: str) -> Iterator[Piece]:
             yield Piece("word", word, start, start + len(word))
             yield Piece("word", "of", place - 3, place - 1)
             continue
-        elif kind == "fraction" and not _is_fraction(found.group()):
-            place = start + found.group().index("/")
-            yield Piece("number", canonical_number(text[start:place]), start, place)
+        elif kind in ("fraction", "mixed") and not _is_fraction(found.group()):
+            place = start + len(re.split("[^0-9]", found.group(), maxsplit=1)[0])
+            yield Piece("number", text[start:place], start, place)
         else:
             piece = _number(text, start, place, pack)
             place = max(piece.unit_end, place)
@@ -113,5 +113,6 @@ def _canonical(text: str) -> str:
 
 
 def _is_fraction(text: str) -> bool:
-    above, _, below = text.partition("/")
+    """Whether `1/2` or `5-1/2` is a part of a whole and no date."""
+    above, _, below = text.replace("-", " ").rpartition(" ")[2].partition("/")
     return below in _SIXTEENTHS and 0 < int(above) < int(below)

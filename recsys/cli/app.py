@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from recsys import __version__
-from recsys.cli import data, features, recommend, server, stream
+from recsys.cli import data, features, keys, recommend, server, stream
 from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
@@ -87,8 +87,10 @@ app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(search.app, name="search")
 app.add_typer(stream.app, name="stream")
+app.add_typer(search.app, name="search")
 recommend.register(app)
 server.register(app)
+app.add_typer(keys.app, name="keys")
 app.command()(backup)
 app.command()(doctor)
 app.command()(monitoring)

@@ -139,6 +139,12 @@ def _print_import(imported: "ImportResult", home: Path) -> None:
     if changed:
         print_rows(changed, as_json=False, title="Not as the files say")
     info = imported.info
+    if not info.events:
+        note(
+            f"{info.name}: {info.items} items and no events, in {home}. "
+            "`recsys train --search-only` makes them searchable."
+        )
+        return
     note(
         f"{info.name}: {info.events} events of {info.users} users and {info.items} items, "
         f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, in {home}"

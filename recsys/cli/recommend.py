@@ -4,16 +4,26 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.filter_options import (
+    Attribute,
+    Brand,
+    Category,
+    CategoryPath,
+    FiltersJson,
+    NotCategory,
+    PriceMax,
+    PriceMin,
+    Unavailable,
+    filters_of,
+)
 from recsys.cli.options import AsJson, Seen, keep_seen
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
 from recsys.documents import JsonObject
-from recsys.filters import Filters
 from recsys.funnel.requests import LANGUAGES, MAX_ITEMS, RecommendRequest, SimilarRequest
 from recsys.instants import utc_now
 
@@ -27,20 +37,6 @@ Count = Annotated[int, typer.Option("-k", min=1, max=MAX_ITEMS, help="How many i
 User = Annotated[str | None, typer.Argument(help="A user's id; without it a visitor without an account.")]
 ContextItem = Annotated[str | None, typer.Option(help="The item that the user looks at.")]
 ContextCategory = Annotated[str | None, typer.Option(help="The category that the user looks at.")]
-Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")]
-Brand = Annotated[list[str] | None, typer.Option(help="Only items of this brand; may be repeated.")]
-PriceMin = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Only items that cost so much or more.")]
-PriceMax = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Only items that cost so much or less.")]
-Attribute = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE",
-        help="Only items with this attribute; may be repeated. A number in quotes, size='\"42\"', is a text.",
-    ),
-]
-Unavailable = Annotated[
-    bool, typer.Option("--include-unavailable", help="Also items that cannot be bought now.")
-]
 Exclude = Annotated[list[str] | None, typer.Option(help="An item never to show; may be repeated.")]
 Diversity = Annotated[
     float | None,
@@ -56,11 +52,14 @@ def recommend(
     context_item: ContextItem = None,
     context_category: ContextCategory = None,
     category: Category = None,
+    category_path: CategoryPath = None,
+    not_category: NotCategory = None,
     brand: Brand = None,
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     attribute: Attribute = None,
     include_unavailable: Unavailable = False,
+    filters: FiltersJson = None,
     exclude: Exclude = None,
     seen: Seen = None,
     diversity: Diversity = None,
@@ -77,16 +76,28 @@ def recommend(
     Example:
       recsys recommend 900 -k 5
       recsys recommend 900 --category "SOFT DRINKS" --price-max 5 --seen remove
+      recsys recommend 900 --category-path GROCERY --not-category "SOFT DRINKS" --attribute brand!=Private
+      recsys recommend 900 --filters '{"any": [{"brands": ["National"]}, {"price_max_micros": 2000000}]}'
       recsys recommend --context-item 1029743 --json
     """
-    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    wanted = filters_of(
+        filters,
+        categories=category,
+        category_paths=category_path,
+        not_categories=not_category,
+        brands=brand,
+        price_min=price_min,
+        price_max=price_max,
+        attributes=attribute,
+        include_unavailable=include_unavailable,
+    )
     request = RecommendRequest(
         secrets.token_hex(8),
         user,
         count,
         context_item,
         context_category,
-        filters,
+        wanted,
         tuple(exclude or ()),
         keep_seen(seen),
         diversity,
@@ -102,11 +113,14 @@ def similar(
     item: Annotated[str, typer.Argument(help="An item's id.")],
     count: Count = 10,
     category: Category = None,
+    category_path: CategoryPath = None,
+    not_category: NotCategory = None,
     brand: Brand = None,
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     attribute: Attribute = None,
     include_unavailable: Unavailable = False,
+    filters: FiltersJson = None,
     exclude: Exclude = None,
     language: Language = "en",
     bundle: Bundle = None,
@@ -119,9 +133,19 @@ def similar(
       recsys similar 1029743 -k 5
       recsys similar 1029743 --brand National --json
     """
-    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    wanted = filters_of(
+        filters,
+        categories=category,
+        category_paths=category_path,
+        not_categories=not_category,
+        brands=brand,
+        price_min=price_min,
+        price_max=price_max,
+        attributes=attribute,
+        include_unavailable=include_unavailable,
+    )
     excluded = tuple(exclude or ())
-    request = SimilarRequest(secrets.token_hex(8), item, count, filters, excluded, _language(language))
+    request = SimilarRequest(secrets.token_hex(8), item, count, wanted, excluded, _language(language))
     from recsys.jobs.recommend.answers import similar_items
 
     slate = similar_items(load_settings(), request, utc_now(), bundle)
@@ -135,11 +159,14 @@ def explain(
     context_item: ContextItem = None,
     context_category: ContextCategory = None,
     category: Category = None,
+    category_path: CategoryPath = None,
+    not_category: NotCategory = None,
     brand: Brand = None,
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     attribute: Attribute = None,
     include_unavailable: Unavailable = False,
+    filters: FiltersJson = None,
     exclude: Exclude = None,
     seen: Seen = None,
     diversity: Diversity = None,
@@ -157,14 +184,24 @@ def explain(
       recsys explain 900 1029743
       recsys explain 900 1029743 --seen remove --json
     """
-    filters = _filters(category, brand, price_min, price_max, attribute, include_unavailable)
+    wanted = filters_of(
+        filters,
+        categories=category,
+        category_paths=category_path,
+        not_categories=not_category,
+        brands=brand,
+        price_min=price_min,
+        price_max=price_max,
+        attributes=attribute,
+        include_unavailable=include_unavailable,
+    )
     request = RecommendRequest(
         secrets.token_hex(8),
         user,
         count,
         context_item,
         context_category,
-        filters,
+        wanted,
         tuple(exclude or ()),
         keep_seen(seen),
         diversity,
@@ -182,68 +219,6 @@ def register(app: typer.Typer) -> None:
     """Adds `recommend`, `similar` and `explain` to the root command."""
     for command in (recommend, similar, explain):
         app.command()(command)
-
-
-def parse_amount(option: str, text: str | None) -> int | None:
-    """An amount of money in micros; None where none was given.
-
-    >>> parse_amount("--price-max", "2.50"), parse_amount("--price-max", None)
-    (2500000, None)
-
-    Raises:
-        BadParameter: it is no amount.
-    """
-    if text is None:
-        return None
-    try:
-        micros = Decimal(text) * 1_000_000
-        if not 0 <= micros <= 10**15 or micros % 1:
-            raise InvalidOperation
-    except InvalidOperation:
-        raise typer.BadParameter(
-            f"{text!r} is not a valid amount. Write for example 2.50.", param_hint=option
-        ) from None
-    return int(micros)
-
-
-def parse_attribute(text: str) -> tuple[str, str | float]:
-    """Name and value of an attribute: a number where it reads as one and is not quoted.
-
-    >>> parse_attribute("colour=red"), parse_attribute("size=42"), parse_attribute('size="42"')
-    (('colour', 'red'), ('size', 42.0), ('size', '42'))
-
-    Raises:
-        BadParameter: there is no `=`.
-    """
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise typer.BadParameter(
-            f"{text!r} is not a valid attribute. Write NAME=VALUE.", param_hint="--attribute"
-        )
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        return name, value[1:-1]
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value
-
-
-def _filters(
-    categories: list[str] | None,
-    brands: list[str] | None,
-    price_min: str | None,
-    price_max: str | None,
-    attributes: list[str] | None,
-    include_unavailable: bool,
-) -> Filters:
-    return Filters(
-        tuple(categories or ()),
-        tuple(brands or ()),
-        parse_amount("--price-min", price_min),
-        parse_amount("--price-max", price_max),
-        dict(map(parse_attribute, attributes or ())),
-        include_unavailable,
-    )
 
 
 def _language(language: str) -> str:

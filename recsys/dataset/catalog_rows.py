@@ -25,6 +25,9 @@ def items_table(items: Iterable[Item]) -> pa.Table:
             columns.AVAILABLE: item.available,
             columns.ATTRIBUTES: attributes_json(item.attributes),
             columns.VECTORS: list(item.vectors.items()),
+            columns.PRODUCT_ID: item.product_id,
+            columns.CATEGORY_PATH: item.category_path,
+            columns.FIRST_AT: item.first_at,
             columns.AT: item.at,
         }
         for item in items

@@ -14,6 +14,8 @@ class DatasetInfo(BaseModel):
             made up (one second apart from 2000-01-01) and nothing may be split or windowed by time.
         repeats: whether buying or viewing the same item again is normal in this shop.
         label_kinds: kinds of event that are to be predicted.
+        events: 0 for a catalog alone.
+        start, end: of the events; the instant of the import where there are none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

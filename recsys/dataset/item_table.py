@@ -1,7 +1,7 @@
 """The catalog by item index, from the item side of the feature store."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,14 @@ if TYPE_CHECKING:  # a service that only reads the table needs no pandas
 
 @dataclass(frozen=True)
 class ItemTable:
-    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries."""
+    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries.
+
+    Attributes:
+        products: what the variants of one product share, "" where the item is its own product.
+        category_paths: from the widest category to the narrowest, `Home/Kitchen/Pots`; "" where unknown.
+        first_at: (N + 1,) microseconds, when the item entered the shop; 0 where unknown.
+            The three may be left out: nothing is known of any item then.
+    """
 
     vocabulary: Vocabulary
     titles: tuple[str, ...]
@@ -36,6 +43,16 @@ class ItemTable:
     titled: BoolArray | None = None  # (N + 1,) false where the id is shown for a title; None = all true
     vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
     vector_layout: VectorLayout = ()
+    products: tuple[str, ...] = ()
+    category_paths: tuple[str, ...] = ()
+    first_at: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        for name in ("products", "category_paths"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("",) * len(self))
+        if not len(self.first_at):
+            object.__setattr__(self, "first_at", np.zeros(len(self), np.int64))
 
     def __len__(self) -> int:
         return len(self.titles)
@@ -65,10 +82,16 @@ def item_table(rows: "pd.DataFrame", vocabulary: Vocabulary) -> ItemTable:
     def texts(name: str, padding: str) -> tuple[str, ...]:
         return (padding, *rows[name].fillna("").astype(str))
 
+    def carried_texts(name: str) -> tuple[str, ...]:  # rows of a registry that is applied no more lack them
+        return texts(name, "") if name in rows else ()
+
     layout, vectors = _ready_vectors(rows)
     titles = texts(columns.TITLE, "")
     prices = rows[columns.PRICE_MICROS].astype("Int64").fillna(-1).to_numpy(np.int64)
     available = rows[columns.AVAILABLE].fillna(True).to_numpy(bool)
+    first_at = np.zeros(len(rows), np.int64)
+    if columns.FIRST_AT in rows:
+        first_at = rows[columns.FIRST_AT].fillna(0).to_numpy(np.int64)
     return ItemTable(
         vocabulary=vocabulary,
         titles=titles,
@@ -80,6 +103,9 @@ def item_table(rows: "pd.DataFrame", vocabulary: Vocabulary) -> ItemTable:
         titled=_titled(vocabulary, titles, rows),
         vectors=vectors,
         vector_layout=layout,
+        products=carried_texts(columns.PRODUCT_ID),
+        category_paths=carried_texts(columns.CATEGORY_PATH),
+        first_at=np.concatenate([[0], first_at]),
     )
 
 

@@ -17,7 +17,9 @@ from recsys.instants import NEVER
 _NEEDED = (columns.USER_ID, columns.ITEM_ID, columns.KIND, columns.AT, columns.SEQUENCE, columns.WEIGHT)
 
 
-def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]) -> Interactions:
+def build_interactions(
+    events: pa.Table, items: pa.Table, kinds: Collection[str], some: bool = True
+) -> Interactions:
     """The actions of `kinds` with a weight above 0 on an item of the catalog, with when they were undone.
 
     What was undone at its own instant never stood and is left out. The item vocabulary is the whole catalog,
@@ -28,10 +30,11 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
             cancellations among them.
         items: canonical items; only the ids are read.
         kinds: names out of `recsys.columns.KINDS`.
+        some: whether there must be an action.
 
     Raises:
         SchemaMismatchError: a table lacks a column.
-        DataError: a kind is unknown, or no event is left.
+        DataError: a kind is unknown, or no event is left and some must be.
     """
     _check(events, items, kinds)
     catalog = Vocabulary.of(identifier for identifier in items[columns.ITEM_ID].to_pylist() if identifier)
@@ -42,7 +45,7 @@ def build_interactions(events: pa.Table, items: pa.Table, kinds: Collection[str]
     undone_at = _undone_instants(events, kind, at, weight > 0)
     wanted = (undone_at > at) & np.isin(kind, [columns.KIND_CODES[name] for name in kinds])
     kept = wanted & (weight > 0) & (item > 0) & events[columns.USER_ID].is_valid().to_numpy()
-    if not kept.any():
+    if some and not kept.any():
         raise DataError(
             f"none of {len(events)} events is a {' or '.join(sorted(kinds))} of an item of the catalog "
             f"({len(catalog) - 1} items). Check the kinds and item ids of the mapping."

@@ -23,6 +23,7 @@ _TYPES: dict[str, pa.DataType] = {
     columns.WEIGHT: pa.float32(),
     columns.PRICE_MICROS: pa.int64(),
     columns.AVAILABLE: pa.bool_(),
+    columns.FIRST_AT: INSTANT,
     columns.RESULTS: pa.int64(),
     columns.PAGE: pa.int32(),
     columns.VISIBLE_MS: pa.int32(),

@@ -26,6 +26,10 @@ USE = (
     "Ranks the items of one shop for one of its users, or for a visitor without a past, so that the shop can "
     "show what comes next. It is made for lists that a person looks at and may ignore."
 )
+SEARCH_STAGE = (
+    "Nothing is trained: texts are encoded, items of similar text and words are found, and what users did is "
+    "counted where there is something."
+)
 NOT_FOR = (
     "Not for decisions about people (credit, prices for a person, employment), not for another shop than the "
     "one it was trained on, and not as a measure of what an item is worth."
@@ -56,7 +60,7 @@ def card_of(
         "training": {
             "protocol": manifest.protocol,
             "trained_until": manifest.trained_until.isoformat() if manifest.trained_until else None,
-            "stages": [*_stages(ranker)],
+            "stages": [SEARCH_STAGE] if manifest.search_only else [*_stages(ranker)],
             "settings": manifest.settings,
         },
         "features": {**manifest.services},
@@ -184,6 +188,8 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
     ]
     if ranker is not False:
         limits.append("Probabilities are calibrated on the validation period and drift with the season.")
+    if manifest.search_only:
+        limits.append("It is for search: what users did was not learned from. Run `recsys train` for that.")
     if manifest.no_ranker:
         limits.append(
             f"There is no ranker: {manifest.no_ranker}. Lists are in the order of the first stage, and "

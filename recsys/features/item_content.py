@@ -31,9 +31,12 @@ def known_since(items: pa.Table, start: int) -> Column:
 def item_content(items: pa.Table, start: int, created_at: int) -> pa.Table:
     """One item_content row for each of the canonical `items`, known from its `at`, else from `start`.
 
-    A price of 0 and a key of 0 say "unknown"; absent texts are empty.
+    A price, a key and a `first_at` of 0 say "unknown"; absent texts are empty.
     """
-    texts = (columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND, columns.ATTRIBUTES)
+    texts = (
+        *(columns.TITLE, columns.TEXT, columns.CATEGORY, columns.BRAND, columns.ATTRIBUTES),
+        *(columns.PRODUCT_ID, columns.CATEGORY_PATH),
+    )
     return view_table(
         columns.ITEM_CONTENT,
         {
@@ -43,6 +46,7 @@ def item_content(items: pa.Table, start: int, created_at: int) -> pa.Table:
             columns.PRICE_MICROS: _filled(items[columns.PRICE_MICROS], 0),
             columns.AVAILABLE: _filled(items[columns.AVAILABLE], True),
             **{name: _filled(items[name], "") for name in texts},
+            columns.FIRST_AT: _filled(items[columns.FIRST_AT].cast(pa.int64()), 0),
             columns.EVENT_TIMESTAMP: known_since(items, start),
             columns.CREATED_TIMESTAMP: pa.repeat(pa.scalar(created_at, INSTANT), len(items)),
         },

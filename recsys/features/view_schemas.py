@@ -62,6 +62,9 @@ VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
             columns.CATEGORY: pa.string(),
             columns.BRAND: pa.string(),
             columns.ATTRIBUTES: pa.string(),
+            columns.PRODUCT_ID: pa.string(),
+            columns.CATEGORY_PATH: pa.string(),
+            columns.FIRST_AT: pa.int64(),
         },
     ),
     columns.ITEM_TEXT: _view(

@@ -16,8 +16,9 @@ from recsys.models.signals import TOGETHER as TOGETHER_SIGNAL
 from recsys.retrieval.dense_index import DenseIndex, nearest_mask, top_places
 
 # A source's code is its place here; where several found an item, the first of this order names it.
-SOURCES = ("context", "category", "repeat", "together", "dense", "popular")
-CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR = range(len(SOURCES))
+# `rule` is no source that candidates are looked for in: a rule pinned what none of the others found.
+SOURCES = ("context", "category", "repeat", "together", "dense", "popular", "rule")
+CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR, RULE = range(len(SOURCES))
 
 # What else fusion chooses among, beside the popular ones: see `CandidateSources.fused`.
 OWN_ITEMS, NETWORK, NEIGHBOURS, NEW_TEXT = "own items", "network", "neighbours", "similar text, new"

@@ -1,6 +1,5 @@
 """The bundle's items as arrays made for serving, and what a request may show of them."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -11,10 +10,13 @@ import numpy.typing as npt
 
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.catalog import category_path
 from recsys.dataset.item_table import ItemTable
-from recsys.errors import RequestError, UnknownItemError, did_you_mean
+from recsys.errors import RequestError, UnknownItemError
 from recsys.filters import Filters
+from recsys.funnel.attribute_index import AttributeIndex
 from recsys.funnel.online_features import FeatureRows
+from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, POPULARITY_OF_ALL_TIME
 
@@ -45,7 +47,38 @@ class CategoricalColumn:
 
     def mask(self, wanted: Sequence[str]) -> BoolArray:
         """(N + 1,) true where the item has one of `wanted`."""
-        return np.isin(self.codes, [self.names[text] for text in wanted if text and text in self.names])
+        return self.mask_of_codes([self.names[text] for text in wanted if text and text in self.names])
+
+    def mask_of_codes(self, codes: Sequence[int]) -> BoolArray:
+        """(N + 1,) true where the item's code is one of `codes`."""
+        wanted = np.zeros(len(self.names), bool)
+        wanted[list(codes)] = True
+        found: BoolArray = wanted[self.codes]
+        return found
+
+
+@dataclass(frozen=True)
+class PathColumn:
+    """Category paths as codes, and of each path the codes of all paths that are it or lie below it."""
+
+    paths: CategoricalColumn
+    below: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "PathColumn":
+        """The column of `texts`, one of each item."""
+        paths = CategoricalColumn.of(texts)
+        return cls(paths, _with_ancestors({}, paths.names, 0))
+
+    def with_texts(self, texts: Sequence[str], index: IntArray) -> "PathColumn":
+        """As `CategoricalColumn.with_texts`."""
+        paths = self.paths.with_texts(texts, index)
+        return PathColumn(paths, _with_ancestors(self.below, paths.names, len(self.paths.names)))
+
+    def mask(self, wanted: Sequence[str]) -> BoolArray:
+        """(N + 1,) true where the item's path is one of `wanted`, or below one of them."""
+        codes = {code for path in wanted for code in self.below.get(category_path(path), ())}
+        return self.paths.mask_of_codes(list(codes))
 
 
 class Catalog:
@@ -53,6 +86,9 @@ class Catalog:
 
     Attributes:
         ids: (N + 1,) object array of item ids, so that a gather gives ids.
+        categories, brands: what items have, as codes. paths: their category paths.
+        products: what the variants of one product share, as codes: the item's own id where it has none.
+        attributes: which items have which attribute.
         popularity: (N + 1,) float64, comparable among items only: the bundle's, or what is popular now.
         by_popularity: (N,) item indexes, the most popular first, lately or of all time as the bundle was
             found to do better.
@@ -64,8 +100,9 @@ class Catalog:
         self.ids = np.array(items.vocabulary.ids, object)
         self.categories = CategoricalColumn.of(items.categories)
         self.brands = CategoricalColumn.of(items.brands)
-        self._with_attribute = _postings(items.attributes)
-        self._attribute_names = {name for name, _ in self._with_attribute}
+        self.paths = PathColumn.of(items.category_paths)
+        self.products = CategoricalColumn.of(_ProductNames(items))
+        self.attributes = AttributeIndex.of(items.attributes)
         self._all_time: DoubleArray | None = None
         if bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME:
             self._all_time = bundle.signal_tables.item_events.astype(np.float64)
@@ -81,8 +118,9 @@ class Catalog:
         other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
         other.categories = self.categories.with_texts(items.categories, index)
         other.brands = self.brands.with_texts(items.brands, index)
-        other._with_attribute = _update_postings(self._with_attribute, self.items, items, index)
-        other._attribute_names = {name for name, _ in other._with_attribute}
+        other.paths = self.paths.with_texts(items.category_paths, index)
+        other.products = self.products.with_texts(_ProductNames(items), index)
+        other.attributes = self.attributes.with_items(self.items.attributes, items.attributes, index)
         new = np.arange(len(self), len(items))
         other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
         if self._all_time is not None:
@@ -163,31 +201,41 @@ class Catalog:
     def passing(self, filters: Filters) -> BoolArray:
         """(N + 1,) true where an item of the catalog passes `filters`, availability left aside.
 
+        Prices are those of the catalog, with what its changes say.
+
         Raises:
             RequestError: no item has an attribute of that name.
         """
         mask = np.ones(len(self), bool)
+        for met in self._met(filters):
+            mask &= met
+        if filters.any_of:
+            mask &= np.logical_or.reduce([self.passing(each) for each in filters.any_of])
+        for each in filters.none_of:
+            mask &= ~self.passing(each)
         mask[0] = False
-        if filters.categories:
-            mask &= self.categories.mask(filters.categories)
-        if filters.brands:
-            mask &= self.brands.mask(filters.brands)
-        if filters.price_min_micros is not None or filters.price_max_micros is not None:
-            mask &= price_mask(self.items.price_micros, filters)
-        for name, value in filters.attributes.items():
-            mask &= self._attribute_mask(name, value)
         return mask
 
-    def _attribute_mask(self, name: str, value: str | float) -> BoolArray:
-        if name not in self._attribute_names:
-            near = did_you_mean(name, self._attribute_names)
-            some = ", ".join(sorted(self._attribute_names)[:10]) or "none"
-            raise RequestError(
-                f"filters.attributes: no item has an attribute {name!r}.{near} Attributes are: {some}."
-            )
-        mask = np.zeros(len(self), bool)
-        mask[self._with_attribute.get((name, value), [])] = True
-        return mask
+    def _met(self, filters: Filters) -> Iterator[BoolArray]:
+        """(N + 1,) where each condition of `filters` itself is met."""
+        if filters.categories:
+            yield self.categories.mask(filters.categories)
+        if filters.brands:
+            yield self.brands.mask(filters.brands)
+        if filters.category_paths:
+            yield self.paths.mask(filters.category_paths)
+        if filters.price_min_micros is not None or filters.price_max_micros is not None:
+            yield price_mask(self.items.price_micros, filters)
+        if filters.first_at_min is not None or filters.first_at_max is not None:
+            yield _entered(self.items.first_at, filters)
+        if filters.item_ids:
+            named = np.zeros(len(self), bool)
+            named[self.items.vocabulary.indexes(filters.item_ids)] = True
+            yield named
+        if filters.product_ids:
+            yield self.products.mask(filters.product_ids)
+        for name, condition in filters.attributes.items():
+            yield self.attributes.mask(name, condition, len(self))
 
 
 def price_mask(price_micros: IntArray, filters: Filters) -> BoolArray:
@@ -195,6 +243,16 @@ def price_mask(price_micros: IntArray, filters: Filters) -> BoolArray:
     mask = price_micros >= max(filters.price_min_micros or 1, 1)  # 0 and below: unknown
     if filters.price_max_micros is not None:
         mask &= price_micros <= filters.price_max_micros
+    return mask
+
+
+def _entered(first_at: IntArray, filters: Filters) -> BoolArray:
+    """True where it is known when an item entered the shop, and that is within the bounds of `filters`."""
+    mask: BoolArray = first_at != 0
+    if filters.first_at_min is not None:
+        mask &= first_at >= to_micros(filters.first_at_min)
+    if filters.first_at_max is not None:
+        mask &= first_at <= to_micros(filters.first_at_max)
     return mask
 
 
@@ -246,42 +304,29 @@ def _grouped(codes: npt.NDArray[np.int32], order: IntArray) -> dict[int, IntArra
     return dict(zip(found.tolist(), np.split(by_code, starts[1:]), strict=True))
 
 
-def _postings(attributes: Sequence[str]) -> dict[tuple[str, str | float], npt.NDArray[np.int32]]:
-    """(name, value) -> indexes of the items that have it."""
-    lists: dict[tuple[str, str | float], list[int]] = {}
-    for index, document in enumerate(attributes):
-        if len(document) > 2:  # not {}
-            for name, value in _values(json.loads(document)):
-                lists.setdefault((name, value), []).append(index)
-    return {key: np.array(indexes, np.int32) for key, indexes in lists.items()}
+@dataclass(frozen=True)
+class _ProductNames(Sequence[str]):
+    """(N + 1,) what the variants of each item's product share: its own id where it has no product."""
+
+    items: ItemTable
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.items.products[place] or self.items.vocabulary.ids[place]
+
+    def __len__(self) -> int:
+        return len(self.items)
 
 
-def _update_postings(
-    postings: Mapping[tuple[str, str | float], npt.NDArray[np.int32]],
-    before: ItemTable,
-    after: ItemTable,
-    index: IntArray,
-) -> dict[tuple[str, str | float], npt.NDArray[np.int32]]:
-    """The postings of `after`, which differs from `before` in the items at `index`."""
-    gone: dict[tuple[str, str | float], list[int]] = {}
-    come: dict[tuple[str, str | float], list[int]] = {}
-    for place in index.tolist():
-        old = set(_values(json.loads(before.attributes[place]))) if place < len(before) else set()
-        new = set(_values(json.loads(after.attributes[place])))
-        for key in old - new:
-            gone.setdefault(key, []).append(place)
-        for key in new - old:
-            come.setdefault(key, []).append(place)
-    revised = dict(postings)
-    for key, places in gone.items():
-        revised[key] = np.setdiff1d(revised[key], places)
-    for key, places in come.items():
-        revised[key] = np.append(revised.get(key, np.zeros(0, np.int32)), np.array(places, np.int32))
-    return {key: places for key, places in revised.items() if len(places)} if gone else revised
-
-
-def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str | float]]:
-    for name, value in document.items():
-        for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, str | float | int):
-                yield name, one
+def _with_ancestors(
+    below: Mapping[str, tuple[int, ...]], names: Mapping[str, int], known: int
+) -> Mapping[str, tuple[int, ...]]:
+    """`below` with the paths of `names` whose codes are `known` or higher, under each of their ancestors."""
+    if len(names) == known:
+        return below
+    grown: dict[str, list[int]] = {}
+    for path, code in names.items():
+        if code >= max(known, 1):
+            levels = path.split("/")
+            for end in range(1, len(levels) + 1):
+                grown.setdefault("/".join(levels[:end]), []).append(code)
+    return {**below, **{path: (*below.get(path, ()), *codes) for path, codes in grown.items()}}

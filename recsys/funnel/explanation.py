@@ -25,6 +25,7 @@ SIMILAR = "similar"
 FOR_YOU = "for_you"
 POPULAR_IN = "popular_in_category"
 POPULAR = "popular"
+PICKED = "picked_by_shop"
 
 # code -> language -> sentence. A shop without a clock knows no date.
 SENTENCES: Mapping[str, Mapping[str, str]] = {
@@ -37,8 +38,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     FOR_YOU: {"en": "picked for you", "zh": "为您挑选"},
     POPULAR_IN: {"en": "popular in {category}", "zh": "“{category}”中的热门"},
     POPULAR: {"en": "popular now", "zh": "当前热门"},
+    PICKED: {"en": "picked by the shop", "zh": "店铺精选"},
 }
-REASON_CODES = (BOUGHT_BEFORE, SEEN_BEFORE, TOGETHER, SIMILAR, FOR_YOU, POPULAR_IN, POPULAR)
+REASON_CODES = (BOUGHT_BEFORE, SEEN_BEFORE, TOGETHER, SIMILAR, FOR_YOU, POPULAR_IN, POPULAR, PICKED)
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:
@@ -85,6 +87,8 @@ def _reason(
         return _nearest(bundle, profile, index, language)
     if source == candidates.CATEGORY:
         return build_reason(POPULAR_IN, language, category=items.categories[index])
+    if source == candidates.RULE:
+        return build_reason(PICKED, language)
     return build_reason(POPULAR, language)
 
 

@@ -12,6 +12,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray
 from recsys.funnel.candidates import SOURCES, CandidateContext, Candidates, CandidateSources, ItemSources
 from recsys.funnel.catalog import Catalog, prices_now
+from recsys.funnel.merchandising import AppliedRules
 from recsys.funnel.online_features import FeatureRows, Profile, concatenate_rows
 from recsys.funnel.ranking import Ranked, feature_matrix, score_candidates
 from recsys.funnel.removal import (
@@ -20,8 +21,10 @@ from recsys.funnel.removal import (
     NOT_FOUND,
     TOO_SIMILAR,
     Removal,
+    removals_by_request,
     removals_by_rules,
     removals_now,
+    rules_about,
 )
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.rounds import Round
@@ -32,6 +35,7 @@ from recsys.instants import from_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import FUSION, NO_HISTORY, RANKER, first_stage_scores, kind_of
 from recsys.models.signals import SIGNALS
+from recsys.rules.effects import FiredRule
 from recsys.service_settings import ServingSettings
 
 
@@ -43,6 +47,7 @@ class Course:
         allowed: (N + 1,) items that its rules allow.
         order: what may be shown, best first. chosen: what is shown.
         rounds: every look at candidates, where that was asked for.
+        rules: what the shop's rules did to it; None where they were not asked.
     """
 
     request: RecommendRequest
@@ -53,6 +58,7 @@ class Course:
     chosen: Ranked
     slate: Slate
     rounds: Sequence[Round] = ()
+    rules: AppliedRules | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class ItemExplanation:
         last_score: of the last item shown.
         stages: the scores taken apart, first stage first; none for an unknown user.
         slate: what was answered.
+        rules: those that fired and are about this item.
     """
 
     item_id: str
@@ -103,6 +110,7 @@ class ItemExplanation:
     stages: tuple[ScoreParts, ...]
     features: tuple[ViewRow, ...]
     slate: Slate
+    rules: tuple[FiredRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ class Explainer:
             stages=tuple(self._stages(course, index, row)),
             features=tuple(_view_rows(course, row)),
             slate=course.slate,
+            rules=tuple(rules_about(course.rules, course.slate.rules, index)),
         )
 
     def _order(self, course: Course, row: FeatureRows | None) -> str:
@@ -176,7 +185,8 @@ class Explainer:
     ) -> Iterator[Removal]:
         request = course.request
         rules = [
-            *removals_by_rules(self.catalog, request, course.context, course.profile, index),
+            *removals_by_rules(course.rules, index),
+            *removals_by_request(self.catalog, request, course.context, course.profile, index),
             *removals_now(self.catalog, request.filters, index, row),
         ]
         if rules:

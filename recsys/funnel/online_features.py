@@ -100,6 +100,24 @@ class FeatureSource(Protocol):
         ...
 
 
+def read_user_if_there(source: FeatureSource, user_id: str | None) -> tuple[FeatureRows | None, bool]:
+    """The user's views, None for a visitor, and whether the store is away."""
+    if user_id is None:
+        return None, False
+    try:
+        return source.read_user(user_id), False
+    except StoreUnavailableError:
+        return None, True
+
+
+def read_items_if_there(source: FeatureSource, item_ids: Sequence[str]) -> FeatureRows | None:
+    """The items' views; None if the store is away."""
+    try:
+        return source.read_items(item_ids)
+    except StoreUnavailableError:
+        return None
+
+
 class CircuitBreaker:
     """A FeatureSource that stops reading a store that is away: requests do not queue up behind its timeout.
 

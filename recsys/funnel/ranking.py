@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.features.cross import cross_features
 from recsys.funnel.candidates import CATEGORY, Candidates
 from recsys.funnel.online_features import FeatureRows, Profile
+from recsys.funnel.served_answer import Candidate
 from recsys.models.bundle import Bundle
 from recsys.models.orders import FUSION, NO_HISTORY, RANKER, REQUEST_KINDS, first_stage_scores
 
@@ -118,6 +120,25 @@ def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     """
     rest = ranked.candidates.source > CATEGORY  # the first two codes are the context's
     return ranked.take(np.lexsort((-ranked.scores, rest)) if known else np.argsort(rest, kind="stable"))
+
+
+def diversify(ranked: Ranked, item_vectors: FloatArray, count: int, strength: float) -> Ranked:
+    """`count` items of the best of `ranked`, see `diversify_items`; `item_vectors` (N + 1, D)."""
+    pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
+    return ranked.take(diversify_items(item_vectors[pool], count, strength))
+
+
+def further_candidates(
+    item_ids: npt.NDArray[np.object_], order: Ranked, chosen: Ranked, count: int
+) -> tuple[Candidate, ...]:
+    """Ids and scores of the first `count` of `order` that are not `chosen`, for the log of answers.
+
+    Args:
+        item_ids: (N + 1,) by index.
+    """
+    index = order.candidates.index[: count + len(chosen)]
+    rest = np.flatnonzero(~np.isin(index, chosen.candidates.index))[:count]
+    return tuple(zip(item_ids[index[rest]].tolist(), order.scores[rest].tolist(), strict=True))
 
 
 def diversify_items(vectors: FloatArray, count: int, strength: float) -> IntArray:

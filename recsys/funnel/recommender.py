@@ -2,37 +2,49 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 import numpy as np
 
 from recsys import columns
-from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.interactions import Histories, histories_from_features
-from recsys.errors import StoreUnavailableError
-from recsys.funnel.candidates import CandidateContext, CandidateSources
-from recsys.funnel.catalog import Catalog, allowed_items, prices_now
+from recsys.funnel.candidates import RULE, CandidateContext, Candidates, CandidateSources
+from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.explanation import slate_items
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
+from recsys.funnel.merchandising import (
+    FixedRules,
+    RuleSource,
+    apply_rules,
+    pin_items,
+    similar_situation,
+    situation_of,
+    tightened,
+)
 from recsys.funnel.online_features import (
     FeatureRows,
     FeatureSource,
     Profile,
     feature_status,
+    read_items_if_there,
+    read_user_if_there,
 )
 from recsys.funnel.ranking import (
-    POOL,
     SMALLEST_POOL,
     Ranked,
-    diversify_items,
+    diversify,
+    further_candidates,
     score_candidates,
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.rounds import Look, Round, fill_slate, recording
+from recsys.funnel.rounds import Filled, Look, Round, fill_slate, recording
+from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
@@ -40,6 +52,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
 from recsys.models.orders import SIMILAR, kind_of
 from recsys.models.signals import UserSignals
+from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
 
 
@@ -51,6 +64,7 @@ class Recommender:
 
     Args:
         snapshots: takes what each recommendation read; None where it is not audited.
+        rules: of the shop; None = none.
 
     Attributes:
         version: changes of the catalog up to this one are known, 0 = none; see `with_changes`.
@@ -62,12 +76,14 @@ class Recommender:
         features: FeatureSource,
         settings: ServingSettings,
         snapshots: SnapshotLog | None = None,
+        rules: RuleSource | None = None,
     ) -> None:
         self.bundle = bundle
         self.catalog = Catalog(bundle)
         self._features = features
         self._settings = settings
         self._snapshots = snapshots
+        self._rules: RuleSource = FixedRules() if rules is None else rules
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
         self.version = 0
@@ -112,6 +128,11 @@ class Recommender:
         """
         return self._run(request, now).slate
 
+    def serve(self, request: RecommendRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `recommend`, and the best candidates that it does not show, for the log of answers."""
+        course = self._run(request, now)
+        return course.slate, self._further(course.order, course.chosen)
+
     def explain(self, request: RecommendRequest, item_id: str, now: datetime) -> ItemExplanation:
         """Why an item is on the slate for `request`, or which rule or stage kept it off; for any item.
 
@@ -133,7 +154,7 @@ class Recommender:
     def _run(self, request: RecommendRequest, now: datetime, rounds: list[Round] | None = None) -> Course:
         """The funnel from top to bottom; `rounds` takes every look at candidates, for an explanation."""
         context_item, context_category = self._context(request)
-        user, away = self._read_user(request.user_id)
+        user, away = read_user_if_there(self._features, request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
         signals = self._user_signals(profile.histories)
         known = signals is not None
@@ -141,24 +162,21 @@ class Recommender:
         context = CandidateContext(signals, context_item, context_category, repeats)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
+        situation = situation_of(request, self.catalog, context_item, user, self._rules, now)
+        current = self._rules.current if request.rules else RuleSet()
+        rules, allowed = apply_rules(current, self.catalog, situation, allowed)
+        request = replace(request, filters=tightened(request.filters, rules.effects))
         look: Look = partial(self._look, context, profile, request, now)
         look = look if rounds is None else recording(look, rounds)
         filled = fill_slate(self.catalog, allowed, request, look, read=not away)
-        order = sort_candidates(filled.ranked, known)
+        order = rules.reorder(sort_candidates(filled.ranked, known))
         diversity = self._settings.diversity if request.diversity is None else request.diversity
-        chosen = self._diverse(order, request.k, diversity)
-        slate = Slate(
-            request_id=request.request_id,
-            user_id=request.user_id,
-            bundle_id=self.bundle.manifest.bundle_id,
-            at=now,
-            items=slate_items(self.bundle, chosen, profile, request.language),
-            candidates=len(order),
-            features=feature_status(columns.RANKING_SERVICE, (user, filled.rows)),
-            cold_start=not known and not away,
-            degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
-        )
-        return Course(request, context, profile, allowed, order, chosen, slate, rounds or ())
+        chosen = diversify(order, self.bundle.signal_tables.item_vectors, request.k, diversity)
+        score_pinned = partial(self._score_pinned, context, profile, request, filled.rows is not None)
+        chosen, fired = pin_items(rules, chosen, order, allowed, request.k, score_pinned)
+        slate = self._slate(request, now, chosen, profile, filled)
+        slate = rules.mark(replace(slate, cold_start=not known and not away), fired)
+        return Course(request, context, profile, allowed, order, chosen, slate, rounds or (), rules)
 
     def similar(self, request: SimilarRequest, now: datetime) -> Slate:
         """Items that could stand in for one, see `recsys.funnel.similar.similar_items`.
@@ -167,21 +185,42 @@ class Recommender:
             UnknownItemError: the item is not in the catalog.
             RequestError: a filter names an attribute that no item has.
         """
+        return self.serve_similar(request, now)[0]
+
+    def serve_similar(self, request: SimilarRequest, now: datetime) -> tuple[Slate, tuple[Candidate, ...]]:
+        """The slate as `similar`, and the best candidates that it does not show, for the log of answers."""
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
+        situation = similar_situation(request, self.catalog, item, now)
+        rules, allowed = apply_rules(self._rules.current, self.catalog, situation, allowed)
+        request = replace(request, filters=tightened(request.filters, rules.effects))
         look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL), now)
         filled = fill_slate(self.catalog, allowed, request, look, read=True)
         ranked = filled.ranked
-        best = ranked.take(np.argsort(-ranked.scores, kind="stable")[: request.k])
+        order = rules.reorder(ranked.take(np.argsort(-ranked.scores, kind="stable")))
+        first = order.take(np.arange(min(request.k, len(order))))
+        score_pinned = partial(self._look_at_pinned, look, request)
+        best, fired = pin_items(rules, first, order, allowed, request.k, score_pinned)
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
+        slate = rules.mark(self._slate(request, now, best, unknown, filled), fired)
+        return slate, self._further(order, best)
+
+    def _slate(
+        self,
+        request: RecommendRequest | SimilarRequest,
+        now: datetime,
+        shown: Ranked,
+        profile: Profile,
+        filled: Filled,
+    ) -> Slate:
         return Slate(
             request_id=request.request_id,
-            user_id=None,
+            user_id=request.user_id if isinstance(request, RecommendRequest) else None,
             bundle_id=self.bundle.manifest.bundle_id,
             at=now,
-            items=slate_items(self.bundle, best, unknown, request.language),
-            candidates=len(ranked),
-            features=feature_status(columns.RANKING_SERVICE, (filled.rows,)),
+            items=slate_items(self.bundle, shown, profile, request.language),
+            candidates=len(filled.ranked),
+            features=feature_status(columns.RANKING_SERVICE, (profile.rows, filled.rows)),
             cold_start=False,
             degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
         )
@@ -204,6 +243,20 @@ class Recommender:
         """
         profile = Profile.of(self._features.read_user(user_id), self.bundle.items.vocabulary, now)
         return history_entries(self.bundle, profile, count)
+
+    def read_profile(self, user_id: str | None, now: datetime) -> tuple[Profile, bool]:
+        """Who asks, as of `now`, and whether the online store is away; an unknown user has no history."""
+        user, away = read_user_if_there(self._features, user_id)
+        return Profile.of(user, self.bundle.items.vocabulary, now), away
+
+    def taste(self, profile: Profile, index: IntArray) -> FloatArray | None:
+        """(K,) fusion's scores of the items at `index` for a user; None where nothing is known of it."""
+        signals = self._user_signals(profile.histories)
+        return None if signals is None else self.bundle.fusion.score(signals.signals_at(index))
+
+    def read_items(self, index: IntArray) -> FeatureRows | None:
+        """The online views of the items at `index`; None where the store is away."""
+        return self._read_items(index, read=True)
 
     def warm_up(self, now: datetime) -> None:
         """Runs every stage once, so that the first request is as quick as the others."""
@@ -237,23 +290,8 @@ class Recommender:
         vectors = self.bundle.retriever.user_vectors(histories, item_vectors)  # (1, D)
         return self._sources.user_signals(histories, vectors)
 
-    def _read_user(self, user_id: str | None) -> tuple[FeatureRows | None, bool]:
-        """The user's views, and whether the store is away."""
-        if user_id is None:
-            return None, False
-        try:
-            return self._features.read_user(user_id), False
-        except StoreUnavailableError:
-            return None, True
-
     def _read_items(self, index: IntArray, read: bool) -> FeatureRows | None:
-        """The items' views; None if the store is away or is not to be read."""
-        if not read:
-            return None
-        try:
-            return self._features.read_items(self.catalog.ids[index].tolist())
-        except StoreUnavailableError:
-            return None
+        return read_items_if_there(self._features, self.catalog.ids[index].tolist()) if read else None
 
     def _look(
         self,
@@ -267,22 +305,43 @@ class Recommender:
         """One round of `recommend`: scored candidates from `pool`, and the views that were read."""
         candidates, signals = self._sources.find(context, pool, self._settings.candidates)
         rows = self._read_items(candidates.index, read)
-        scores, probabilities = score_candidates(
-            self.bundle,
-            self.catalog.visitor_scores,
-            profile,
-            candidates,
-            signals,
-            rows,
-            kind_of(context.repeats),
-        )
+        ranked = self._score(context, profile, candidates, signals, rows)
         if self._snapshots is not None and rows is not None:
             ids, bundle_id = self.catalog.ids[candidates.index], self.bundle.manifest.bundle_id
             self._snapshots.append(
                 FeatureSnapshot(request.request_id, now, bundle_id, request.user_id, profile.rows, ids, rows)
             )
-        prices = prices_now(self.catalog, candidates.index, rows)
-        return Ranked(candidates, scores, probabilities, prices), rows
+        return ranked, rows
+
+    def _score(
+        self,
+        context: CandidateContext,
+        profile: Profile,
+        candidates: Candidates,
+        signals: FloatArray | None,
+        rows: FeatureRows | None,
+    ) -> Ranked:
+        kind, popularity = kind_of(context.repeats), self.catalog.visitor_scores
+        scores, probabilities = score_candidates(
+            self.bundle, popularity, profile, candidates, signals, rows, kind
+        )
+        return Ranked(candidates, scores, probabilities, prices_now(self.catalog, candidates.index, rows))
+
+    def _score_pinned(
+        self,
+        context: CandidateContext,
+        profile: Profile,
+        request: RecommendRequest,
+        read: bool,
+        index: IntArray,
+    ) -> Ranked:
+        """Items that a rule pins and no source found, scored like candidates; those that may be shown now."""
+        count, users = len(index), context.user_signals
+        found = Candidates(index, np.full(count, RULE, np.int8), np.zeros(count, np.int64))
+        rows = self._read_items(index, read)
+        signals = None if users is None else users.signals_at(index)
+        ranked = self._score(context, profile, found, signals, rows)
+        return ranked.take(passes_now(self.catalog, index, request.filters, rows))
 
     def _look_around(
         self, item: int, count: int, now: datetime, pool: BoolArray, read: bool
@@ -302,11 +361,17 @@ class Recommender:
         rows = self._read_items(index, read)
         return Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows)), rows
 
-    def _diverse(self, ranked: Ranked, count: int, strength: float) -> Ranked:
-        """`count` items of the best of `ranked`."""
-        pool = ranked.candidates.index[: max(POOL * count, SMALLEST_POOL)]
-        vectors = self.bundle.signal_tables.item_vectors[pool]
-        return ranked.take(diversify_items(vectors, count, strength))
+    def _look_at_pinned(self, look: Look, request: SimilarRequest, index: IntArray) -> Ranked:
+        """As `_score_pinned`, for `similar`."""
+        pool = np.zeros(len(self.catalog), bool)
+        pool[index] = True
+        found, rows = look(pool, True)
+        source = np.full(len(found), RULE, np.int8)
+        found = replace(found, candidates=replace(found.candidates, source=source))
+        return found.take(passes_now(self.catalog, found.candidates.index, request.filters, rows))
+
+    def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
+        return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
 
 
 def _as_of_now(recommender: Recommender) -> Bundle:

@@ -21,6 +21,7 @@ class RecommendRequest:
         allow_repeats: whether items of the user's own history may be shown; None: as the shop does.
         diversity: 0 = by score alone, 1 = as different as possible; None: the service's setting.
         language: of the reasons, see LANGUAGES.
+        rules: whether the shop's rules count; a preview asks without them.
     """
 
     request_id: str
@@ -33,6 +34,7 @@ class RecommendRequest:
     allow_repeats: bool | None = None
     diversity: float | None = None
     language: str = "en"
+    rules: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from recsys.catalog import AttributeValue
+from recsys.documents import JsonObject
+from recsys.rules.effects import FiredRule
 
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
@@ -95,6 +97,19 @@ class Slate:
     )
     degraded: tuple[str, ...] = field(
         metadata={"description": "what was not as it should be; empty on a good day"}
+    )
+    rules: tuple[FiredRule, ...] = field(
+        default=(),
+        metadata={"description": "every action of a rule of the shop that fired, the strongest first"},
+    )
+    rules_version: int = field(
+        default=0, metadata={"description": "of the shop's rules that were in force; 0 = none were ever made"}
+    )
+    redirect: str | None = field(
+        default=None, metadata={"description": "where a rule sends the user instead; null without one"}
+    )
+    notes: tuple[str | JsonObject, ...] = field(
+        default=(), metadata={"description": "what rules hand to the page: texts and objects"}
     )
 
 

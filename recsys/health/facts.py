@@ -34,10 +34,12 @@ class LakeFacts:
     Attributes:
         imported_at: microseconds of the last import, None where nothing was imported.
         newest_event_at: microseconds; None without events, or where the shop has an order and no clock.
+        has_events: false for a catalog alone, of whose users nothing is known yet.
     """
 
     imported_at: int | None = None
     newest_event_at: int | None = None
+    has_events: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class ServiceFacts:
         requests, cold: the last requests that named a user, up to a bound, and those that were cold starts.
         failing: background task -> what its last attempt raised.
         dropped: log of what was served -> records that were lately not written.
+        keys_problem: why access keys cannot be read, empty where they can.
+        rules_problem: why the shop's rules in force may not be the newest, empty where they are.
     """
 
     serves: bool = True
@@ -82,6 +86,8 @@ class ServiceFacts:
     cold: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    keys_problem: str = ""
+    rules_problem: str = ""
 
 
 @dataclass(frozen=True)

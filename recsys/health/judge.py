@@ -8,11 +8,13 @@ from recsys.health.problems import (
     BUNDLE_REFUSED,
     DATA_OLDER_THAN_WINDOWS,
     DEAD_LETTERS,
+    KEYS_UNAVAILABLE,
     MOSTLY_COLD,
     NO_BUNDLE,
     NOTHING_MATERIALISED,
     OTHER_SHOP,
     RECORDS_DROPPED,
+    RULES_STALE,
     STORE_EMPTY,
     STORE_UNAVAILABLE,
     STREAM_BEHIND,
@@ -35,10 +37,11 @@ def judge(facts: Facts, bounds: HealthSettings, longest_window_days: float) -> t
     """
     data_days = longest_window_days if bounds.data_days is None else bounds.data_days
     found: list[Problem] = []
+    has_users = facts.lake is None or facts.lake.has_events  # else nothing could be known of any
     if facts.service is not None:
-        found += _of_service(facts.service, bounds)
+        found += _of_service(facts.service, bounds, has_users)
     if facts.store is not None:
-        found += _of_store(facts.store, bounds, facts.at)
+        found += _of_store(facts.store, bounds, facts.at, has_users)
     if facts.lake is not None:
         found += _of_lake(facts.lake, data_days, facts.at)
     if facts.stream is not None:
@@ -46,12 +49,15 @@ def judge(facts: Facts, bounds: HealthSettings, longest_window_days: float) -> t
     return tuple(sorted(found, key=lambda problem: not problem.kind.stops))
 
 
-def _of_service(service: ServiceFacts, bounds: HealthSettings) -> Iterator[Problem]:
+def _of_service(service: ServiceFacts, bounds: HealthSettings, has_users: bool) -> Iterator[Problem]:
     if not service.serves:
         yield Problem(NO_BUNDLE, service.bundle_problem)
     elif service.bundle_problem:
         yield Problem(BUNDLE_REFUSED, service.bundle_problem)
-    if service.requests >= bounds.cold_requests and service.cold >= bounds.cold_share * service.requests:
+    if service.keys_problem:
+        yield Problem(KEYS_UNAVAILABLE, service.keys_problem)
+    cold = service.requests >= bounds.cold_requests and service.cold >= bounds.cold_share * service.requests
+    if cold and has_users:
         yield Problem(MOSTLY_COLD, f"{service.cold} of the last {service.requests} requests with a user id")
     if service.failing:
         named = "; ".join(f"{task}: {error}" for task, error in sorted(service.failing.items()))
@@ -59,19 +65,19 @@ def _of_service(service: ServiceFacts, bounds: HealthSettings) -> Iterator[Probl
     if dropped := {name: count for name, count in service.dropped.items() if count}:
         named = ", ".join(f"{count} of {name}" for name, count in sorted(dropped.items()))
         yield Problem(RECORDS_DROPPED, f"{named} in the last ten minutes")
+    if service.rules_problem:
+        yield Problem(RULES_STALE, service.rules_problem)
 
 
-def _of_store(store: StoreFacts, bounds: HealthSettings, now: int) -> Iterator[Problem]:
+def _of_store(store: StoreFacts, bounds: HealthSettings, now: int, has_users: bool) -> Iterator[Problem]:
     if store.error:
         yield Problem(STORE_UNAVAILABLE, store.error)
         return
     if store.owner:
         yield Problem(OTHER_SHOP, f"it holds shop {store.owner}")
         return
-    if not (store.has_user_rows and store.has_item_rows):
-        lacking = [
-            name for name, has in (("users", store.has_user_rows), ("items", store.has_item_rows)) if not has
-        ]
+    sides = (("users", store.has_user_rows or not has_users), ("items", store.has_item_rows))
+    if lacking := [name for name, has in sides if not has]:
         yield Problem(STORE_EMPTY, f"it has no rows of {' and '.join(lacking)}")
     if store.materialized_at is None:
         yield Problem(NOTHING_MATERIALISED, "nothing was ever materialized into it")

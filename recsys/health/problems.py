@@ -63,6 +63,11 @@ BUNDLE_REFUSED = ProblemKind(
     "The bundle in production cannot be taken into service; an earlier one serves on.",
     "Mend what the detail says, or run `recsys models rollback`.",
 )
+KEYS_UNAVAILABLE = ProblemKind(
+    "keys_unavailable",
+    "The access keys cannot be read; those that are known go on, new ones and revocations are not seen.",
+    "Start the database that DATABASE_URL names; `recsys doctor` checks it.",
+)
 STORE_UNAVAILABLE = ProblemKind(
     "store_unavailable",
     "The online store does not answer; slates are of context and popularity.",
@@ -137,9 +142,17 @@ RECORDS_DROPPED = ProblemKind(
     "Make room, and look at the rights of the folder `served` in the home.",
 )
 
+RULES_STALE = ProblemKind(
+    "rules_stale",
+    "The shop's rules cannot be read anew; the last known ones go on.",
+    "Mend what the detail says; changes of the rules are then taken up within seconds.",
+    degrades=True,
+)
+
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
+    KEYS_UNAVAILABLE,
     STORE_UNAVAILABLE,
     OTHER_SHOP,
     STORE_EMPTY,
@@ -153,5 +166,6 @@ PROBLEM_KINDS = (
     DEAD_LETTERS,
     BACKGROUND_TASK_FAILING,
     RECORDS_DROPPED,
+    RULES_STALE,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

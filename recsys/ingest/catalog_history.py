@@ -12,6 +12,7 @@ from recsys.ingest.mapping.catalog_sources import ItemSource
 from recsys.ingest.raw.ids import as_ids
 from recsys.ingest.readers.long_table import AT, UNDATED
 from recsys.ingest.tables.catalog import canonical_items, items_without_rows
+from recsys.ingest.tables.finishing import shifted
 
 
 def item_history(versions: pa.Table, source: ItemSource, items: pa.Table, shift: int) -> pa.Table:
@@ -26,7 +27,8 @@ def item_history(versions: pa.Table, source: ItemSource, items: pa.Table, shift:
     ids, known_at = combined(as_ids(versions[source.id]).texts), items[columns.AT].cast(pa.int64())[0].as_py()
     parts = [ITEM_SCHEMA.empty_table()]
     for rows in _turns(np.asarray(combined(ids.dictionary_encode()).indices.fill_null(-1))):
-        table, _, _ = canonical_items(versions.take(pa.array(rows)), source)  # each item once
+        table = canonical_items(versions.take(pa.array(rows)), source)[0]  # each item once
+        table = shifted(table, shift, columns.FIRST_AT)
         place = places_of(table[columns.ITEM_ID], pa.chunked_array([ids.take(pa.array(rows))]))
         at = versions[AT].to_numpy()[rows][place]
         instants = pa.array(np.where(at == UNDATED, known_at, at + shift)).cast(INSTANT)

@@ -82,7 +82,7 @@ def import_shop(
 
     Raises:
         ConfigError: the mapping does not fit the files.
-        DataError: a file is missing or damaged, or no event is left.
+        DataError: a file is missing or damaged, or the mapping has events and none is left.
     """
     run = _Run(shop, to_micros(now), quarantine, progress, first)
     try:
@@ -105,14 +105,15 @@ def _imported(
         for name, rows in run.tables().items():
             rows.notes.warn(name, run.warnings)
         run.compare_ids(items, users, events)
-        if not run.events.kept:
+        if not run.events.kept and run.mapping.events:
             examples = run.quarantine.of("events")
             raise DataError(nothing_left(run.events.rows, run.events.reasons, examples))
-        if first is None and run.now is not None:  # a log begins with its oldest events
+        if first is None and run.now is not None and run.events.kept:  # a log begins with its oldest events
             warn_of_old_data(events.end, run.now, run.warnings)
-        known_at = pa.scalar(events.span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
+        span = events.span if run.events.kept else (to_micros(now), to_micros(now))
+        known_at = pa.scalar(span[0] - SECOND, pa.int64()).cast(INSTANT)  # before the first event
         unlisted = frozenset(events.items.difference(items[columns.ITEM_ID].to_pylist()))
-        items = dated(run.finished_items(items, events), known_at)
+        items = dated(run.finished_items(shifted(items, shift, columns.FIRST_AT), events), known_at)
         items, earlier = dated_by_files(items, run.item_history(items, shift), known_at)
         users = dated(finished_users(users, events), known_at)
         reject_key_collisions(items[columns.ITEM_ID].to_pylist())
@@ -127,8 +128,8 @@ def _imported(
         events=run.events.kept,
         users=len(users),
         items=len(items),
-        start=from_micros(events.start),
-        end=from_micros(events.end),
+        start=from_micros(events.start) if run.events.kept else now,
+        end=from_micros(events.end) if run.events.kept else now,
         imported_at=now,
         mapping_sha256=run.shop.mapping_sha256,
     )

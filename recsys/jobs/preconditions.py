@@ -6,7 +6,7 @@ is true now may have changed by the time it is needed: whoever writes or connect
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -143,12 +143,19 @@ def check_port_free(host: str, port: int) -> None:
     bind_listener(host, port).close()
 
 
-def require_key_beyond_loopback(host: str, api_key: str | None) -> None:
-    """Raises ConfigError where a service would listen beyond this machine without an API key."""
-    if api_key or is_loopback(host):
+def require_key_beyond_loopback(
+    host: str, api_key: str | None, any_key_made: Callable[[], bool] = lambda: False
+) -> None:
+    """Raises ConfigError where a service would listen beyond this machine without an API key.
+
+    Args:
+        any_key_made: whether an access key was ever made; asked only where nothing else decides.
+    """
+    if api_key or is_loopback(host) or any_key_made():
         return
     raise ConfigError(
-        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1."
+        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, make a key by "
+        "`recsys keys create`, or listen on 127.0.0.1."
     )
 
 

@@ -20,12 +20,13 @@ _COMMENTS = {
     "home": "where everything is kept, relative to the folder of this file",
     "redis_url": "a Redis of your own; unset: `recsys up` starts one",
     "database_url": "unset: an SQLite file in the home",
-    "api_key": "what callers of the service send; better in the environment, as RECSYS_API_KEY",
+    "api_key": "an operator's key of the service; better in the environment, as RECSYS_API_KEY",
 }
 _PLACEHOLDERS = {
     "redis_url": "redis://:password@localhost:6379/0",
     "database_url": "postgresql://user:password@localhost/shop",
     "api_key": "a long random text",
+    "access.default_rate": 50.0,
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
     "health.data_days": 90.0,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,7 @@ from recsys.catalog import Item, is_titled
 from recsys.dataset.catalog_rows import attributes_json
 from recsys.dataset.item_table import ItemTable, rows_without_text
 from recsys.dataset.item_vectors import ready_row
+from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.retriever.attributes import attribute_row
 
@@ -155,7 +157,14 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
         titled=titled,
         vectors=vectors,
         vector_layout=table.vector_layout,
+        products=texts(table.products, [item.product_id or "" for item in items]),
+        category_paths=texts(table.category_paths, [item.category_path or "" for item in items]),
+        first_at=numbers("first_at", table.first_at, [_micros(item.first_at) for item in items]),
     )
+
+
+def _micros(instant: datetime | None) -> int:
+    return 0 if instant is None else to_micros(instant)
 
 
 def _text_vectors(bundle: Bundle, index: IntArray, changes: Sequence[ItemChange]) -> FloatArray:

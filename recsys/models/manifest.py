@@ -9,6 +9,7 @@ from recsys.config import EvaluationSettings
 from recsys.models.orders import OrderChoice
 
 BUNDLE_FORMAT = 2
+SEARCH_ONLY = "the bundle is for search only, so nothing was learned of what users do"  # as `no_ranker`
 NO_CLOCK = "the data has an order but no clock, so no feature is known at an instant"  # as `no_ranker`
 _HELD_OUT = ("test_days", "validation_days", "test_from")
 
@@ -27,6 +28,8 @@ class Manifest(BaseModel):
         orders: kind of request -> what its candidates are ordered by and why; empty in bundles of earlier
             versions.
         no_ranker: why there is none, where there is none; unknown of bundles of earlier versions.
+        search_only: whether it was made of the catalog alone: its network is not trained, users get what
+            their context and popularity say. The instants of its data are those of the import then.
         files: file name -> SHA-256 hex digest.
     """
 
@@ -52,6 +55,7 @@ class Manifest(BaseModel):
     trained_until: datetime | None = None
     orders: dict[str, OrderChoice] = {}
     no_ranker: str | None = None
+    search_only: bool = False
     files: dict[str, str] = {}
 
     def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:

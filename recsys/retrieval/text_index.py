@@ -9,9 +9,11 @@ same: of integers that are signed it multiplies only the low 8 bits of a query.)
 import math
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.retrieval.dense_index import DELTA_UP_TO, DenseIndex, top_places
@@ -101,7 +103,7 @@ class TextIndex:
         self._background = self._codes[::step][:BACKGROUND].astype(np.float32)
         self._late = np.zeros(0, np.int64)  # rows that changed or came later, ascending
         self._late_codes = np.zeros((0, vectors.shape[1]), np.float32)
-        self._late_text = np.zeros(0, bool)
+        self._late_text: BoolArray = np.zeros(0, bool)
 
     def __len__(self) -> int:
         """N + 1."""
@@ -129,7 +131,7 @@ class TextIndex:
             return TextIndex(vectors, self._scan_up_to)
         other, late = copy(self), np.ascontiguousarray(vectors[rows], np.float32)
         other._size, other._late = len(vectors), rows
-        other._late_codes, other._late_text = self._scale.codes(late), late.any(1)
+        other._late_codes, other._late_text = self._scale.codes(late), np.asarray(late.any(1))
         other._place = _places(self._rows, len(vectors))
         other._place[rows] = -1
         if self._cells is not None:
@@ -193,6 +195,19 @@ class TextIndex:
         cosines = query.cosines(products)
         return np.nan_to_num(cosines, copy=False)
 
+    def centre(self, index: IntArray) -> FloatArray:
+        """(E,) the mean of the rows `index` that have a text; a cosine with it is the mean of theirs."""
+        place = self._place[index]
+        codes = [self._codes[place[place >= 0]].astype(np.float32)]
+        if len(self._late):
+            late = np.flatnonzero(np.isin(self._late, index) & self._late_text)
+            codes.append(self._late_codes[late])
+        rows = np.concatenate(codes)
+        if not len(rows):
+            return np.zeros(rows.shape[1], np.float32)
+        mean: FloatArray = rows.mean(0) / self._scale.factor + self._scale.mean
+        return mean
+
     def background(self, vector: FloatArray) -> tuple[float, float]:
         """Mean and standard deviation of the cosines of `vector` (E,) with a fixed sample of items.
 
@@ -230,20 +245,23 @@ class TextIndex:
         late = query.cosines(self._late_codes[some] @ query.numbers)
         return np.concatenate([rows[kept], self._late[some]]), np.concatenate([cosines[kept], late])
 
-    def _parameters(self, allowed: BoolArray | None) -> faiss.SearchParametersIVF | None:
+    def _parameters(self, allowed: BoolArray | None) -> Any:
         if allowed is None:
             return None
         bits = np.packbits(allowed[self._rows], bitorder="little")
-        return faiss.SearchParametersIVF(sel=faiss.IDSelectorBitmap(bits), nprobe=1)
+        selector: Any = faiss.IDSelectorBitmap  # its stub is of C++, where a size is given too
+        parameters: Any = faiss.SearchParametersIVF
+        return parameters(sel=selector(bits), nprobe=1)
 
     def _with_text(self, allowed: BoolArray | None) -> BoolArray:
-        with_text = self._place >= 0
+        with_text = np.zeros(self._size, bool)
+        with_text[self._rows] = True
         with_text[self._late] = self._late_text
         return with_text if allowed is None else with_text & allowed
 
 
 def _rows_with_text(vectors: FloatArray) -> IntArray:
-    with_text = vectors.any(1)
+    with_text = np.asarray(vectors.any(1))
     with_text[0] = False
     return np.flatnonzero(with_text)
 
@@ -255,7 +273,7 @@ def _places(rows: IntArray, size: int) -> IntArray:
     return place
 
 
-def _build_scan(codes: np.ndarray) -> faiss.IndexIVFScalarQuantizer:  # type: ignore[type-arg]
+def _build_scan(codes: npt.NDArray[np.int8]) -> Any:
     """One cell with all rows: faiss scans a cell several times as fast as its flat index of integers."""
     width = codes.shape[1]
     cell = faiss.IndexFlatIP(width)

@@ -1,6 +1,6 @@
 """What clients send as events: rows out of a body, a result for each, and what goes into which partition."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from recsys.streaming.stream import partition_of
 
 MAX_ROWS = 1000
 GENERATED = "the row had no event_id and was given one: sent again it counts twice. Send your own."
+FORBIDDEN = "may not be sent with this key: it writes the catalog. Use a key of the role operator."
 
 Row = tuple[int, bytes]  # partition and body
 
@@ -31,6 +32,10 @@ class EventResult:
     )
     event_id: str | None = field(metadata={"description": "of the row; null where a refused row had none"})
     message: str = field(metadata={"description": "of a refused row the field, its value and the remedy"})
+    code: Literal["invalid_event", "forbidden"] | None = field(
+        default=None,
+        metadata={"description": "of a refused row: cannot be understood, or the key may not send its kind"},
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,12 @@ def read_rows(body: bytes, lines: bool) -> list[Any]:
 
 
 def accept_rows(
-    rows: Sequence[Any], partitions: int, rules: CleaningRules, now: datetime, new_id: Callable[[], str]
+    rows: Sequence[Any],
+    partitions: int,
+    rules: CleaningRules,
+    now: datetime,
+    new_id: Callable[[], str],
+    forbidden_kinds: Collection[str] = (),
 ) -> Intake:
     """Accepts or rejects each of `rows`.
 
@@ -89,6 +99,7 @@ def accept_rows(
     Args:
         partitions: of users; upserts go to the one behind them.
         rules: say how far ahead of `now` a clock may be, and what is too old to be true.
+        forbidden_kinds: that the sender may not send; such rows are refused with the code `forbidden`.
     """
     accepted: list[Row] = []
     verdicts: list[EventResult] = []
@@ -99,7 +110,12 @@ def accept_rows(
             _check_clock(event.at, rules, now)
         except InvalidEventError as error:
             refused += 1
-            verdicts.append(EventResult(index, "refused", _id_of(row), str(error)))
+            verdicts.append(EventResult(index, "refused", _id_of(row), str(error), "invalid_event"))
+            continue
+        if event.kind in forbidden_kinds:
+            refused += 1
+            message = f"kind {event.kind!r} {FORBIDDEN}"
+            verdicts.append(EventResult(index, "refused", _id_of(row), message, "forbidden"))
             continue
         accepted.append((_partition(event, partitions), orjson.dumps(encode_event(event))))
         if generated:

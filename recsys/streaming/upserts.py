@@ -18,6 +18,9 @@ _FIELDS = (
     columns.AVAILABLE,
     columns.ATTRIBUTES,
     columns.VECTORS,
+    columns.PRODUCT_ID,
+    columns.CATEGORY_PATH,
+    columns.FIRST_AT,
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -86,12 +86,15 @@ class EventCollector:
         self._observing = BackgroundTask("stream metrics", self._observe)
         self._visibility = Visibility(self._reached, self._pool.submit)
 
-    async def collect(self, body: bytes, lines: bool, request_id: str = "") -> Collected:
+    async def collect(
+        self, body: bytes, lines: bool, request_id: str = "", forbidden_kinds: Collection[str] = ()
+    ) -> Collected:
         """Accepts or refuses each event of `body`; those accepted are durable when this returns.
 
         Args:
             lines: the body is one JSON value a line.
             request_id: goes along with each event, for the logs of workers.
+            forbidden_kinds: of events that the caller may not send; such rows are refused.
 
         Raises:
             MalformedBodyError, RequestError: the body as a whole is not understood.
@@ -101,7 +104,7 @@ class EventCollector:
                 they may be sent again.
         """
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._pool, self._collect, body, lines, request_id)
+        future = loop.run_in_executor(self._pool, self._collect, body, lines, request_id, forbidden_kinds)
         return await asyncio.wait_for(future, self._timeout)
 
     async def visible(self, token: Mapping[int, int]) -> bool:
@@ -144,10 +147,17 @@ class EventCollector:
         self._stream.close()
         self._progress.close()
 
-    def _collect(self, body: bytes, lines: bool, request_id: str) -> Collected:
+    def _collect(
+        self, body: bytes, lines: bool, request_id: str, forbidden_kinds: Collection[str]
+    ) -> Collected:
         settings, now = self._settings, self._now()
         intake = accept_rows(
-            read_rows(body, lines), settings.partitions, self._rules, now, lambda: uuid4().hex
+            read_rows(body, lines),
+            settings.partitions,
+            self._rules,
+            now,
+            lambda: uuid4().hex,
+            forbidden_kinds,
         )
         token = self._append(intake, now, request_id) if intake.rows else None
         self._metrics.collected(len(intake.rows), intake.refused)

@@ -1,6 +1,6 @@
 """What Prometheus can ask of health: problems, lags and background work."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -33,17 +33,23 @@ class HealthMetrics:
         self._failing = gauge("background_task_failing", "1 where the last attempt failed", "task")
         self._failures = counter("background_failures_total", "Failed attempts of background work", "task")
         self._dropped = counter("served_records_dropped_total", "Served records not written", "log")
+        self._left_out = counter(
+            "served_records_left_out_total", "Served records outside the share that is logged", "log"
+        )
         self._counted: dict[tuple[Counter, str], int] = {}
         for kind in PROBLEM_KINDS:
             self._problem.labels(kind.code).set(0)
 
-    def of_process(self, tasks: Iterable[BackgroundTask], dropped: Mapping[str, int]) -> None:
-        """Takes what became of background work and of records, by the log's name."""
+    def of_process(self, tasks: Iterable[BackgroundTask]) -> None:
+        """Takes what became of background work."""
         for task in tasks:
             self._failing.labels(task.name).set(bool(task.error))
             self._count(self._failures, task.name, task.failures)
-        for name, count in dropped.items():
-            self._count(self._dropped, name, count)
+
+    def of_log(self, name: str, dropped: int, left_out: int) -> None:
+        """Takes what became of the records of a log, both counted since the process began."""
+        self._count(self._dropped, name, dropped)
+        self._count(self._left_out, name, left_out)
 
     def of_facts(self, facts: Facts, problems: Collection[Problem]) -> None:
         """Takes what was observed and what is wrong."""

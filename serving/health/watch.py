@@ -44,6 +44,10 @@ class RecordLog(Protocol):
     def dropped(self) -> int:
         """Records that were not written."""
 
+    @property
+    def left_out(self) -> int:
+        """Records outside the share that is kept."""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -51,11 +55,15 @@ class Watched:
 
     Attributes:
         tasks: all of its background work.
+        keys_problem: why access keys cannot be read, empty where they can.
+        rules_problem: why the shop's rules may not be the newest, empty where they are.
     """
 
     bundles: BundleWatch
     logs: Sequence[RecordLog]
     tasks: Callable[[], Sequence[BackgroundTask]]
+    keys_problem: Callable[[], str] = lambda: ""
+    rules_problem: Callable[[], str] = str
 
 
 class HealthWatch:
@@ -124,9 +132,9 @@ class HealthWatch:
         for task in self._watched.tasks():
             task.revive()
         service = self._service_facts()
-        self._metrics.of_process(
-            (*self._watched.tasks(), self.task), {log.name: log.dropped for log in self._watched.logs}
-        )
+        self._metrics.of_process((*self._watched.tasks(), self.task))
+        for log in self._watched.logs:
+            self._metrics.of_log(log.name, log.dropped, log.left_out)
         try:
             facts = self._observer.look(self._now())
         except BaseException as error:
@@ -149,8 +157,10 @@ class HealthWatch:
         return ServiceFacts(
             serves=bundles.current is not None,
             bundle_problem=bundles.problem,
+            rules_problem=self._watched.rules_problem(),
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},
+            keys_problem=self._watched.keys_problem(),
             dropped={log.name: self._dropped[log.name].look(now, log.dropped) for log in self._watched.logs},
         )

@@ -8,6 +8,7 @@ from recsys.background_task import BackgroundTask
 from recsys.errors import ArtifactNotFoundError, RecsysError
 from recsys.funnel.recommender import Recommender
 from recsys.jobs.recommend.loading import NO_BUNDLE
+from recsys.search.storefront import Storefront
 from recsys.stores.registry.records import BundleRecord
 
 log = logging.getLogger("recsys.serving")
@@ -16,14 +17,14 @@ RETRY_REJECTED_SECONDS = 30.0
 
 
 class BundleWatch:
-    """Holds the recommender that serves; `current` is one reference that is replaced as a whole.
+    """Holds the storefront that serves; `current` is one reference that is replaced as a whole.
 
     A request takes the reference once and keeps it, so that a swap drops no request and mixes no two
     bundles. A bundle that cannot be loaded is rejected and the old one stays.
 
     Args:
         production: the bundle in production now, or None.
-        load: makes a recommender that is warm, or raises RecsysError.
+        load: makes a storefront that is warm, or raises RecsysError.
         clock: monotonic seconds. on_swap, on_rejected: called at each swap and each rejection.
 
     Attributes:
@@ -34,9 +35,9 @@ class BundleWatch:
     def __init__(
         self,
         production: Callable[[], BundleRecord | None],
-        load: Callable[[BundleRecord], Recommender],
+        load: Callable[[BundleRecord], Storefront],
         clock: Callable[[], float],
-        on_swap: Callable[[Recommender], None] = lambda recommender: None,
+        on_swap: Callable[[Storefront], None] = lambda storefront: None,
         on_rejected: Callable[[], None] = lambda: None,
     ) -> None:
         self._production = production
@@ -48,11 +49,11 @@ class BundleWatch:
         self._retry_at = 0.0
         self._swap = Lock()
         self.task = BackgroundTask("bundle watch", self._look)
-        self.current: Recommender | None = None
+        self.current: Storefront | None = None
         self.problem = NO_BUNDLE
 
-    def recommender(self) -> Recommender:
-        """The recommender that serves.
+    def storefront(self) -> Storefront:
+        """What serves: recommendation and search.
 
         Raises:
             ArtifactNotFoundError: there is none; the message says why and what to do.
@@ -62,12 +63,20 @@ class BundleWatch:
             raise ArtifactNotFoundError(self.problem)
         return current
 
+    def recommender(self) -> Recommender:
+        """The recommender that serves.
+
+        Raises:
+            ArtifactNotFoundError: there is none; the message says why and what to do.
+        """
+        return self.storefront().recommender
+
     def check(self) -> None:
         """One look at the registry; loads and swaps where another bundle is in production. Never raises."""
         self.task.attempt()
 
-    def revise(self, revised: Callable[[Recommender], Recommender]) -> None:
-        """Swaps in what `revised` makes of the recommender that serves.
+    def revise(self, revised: Callable[[Storefront], Storefront]) -> None:
+        """Swaps in what `revised` makes of the storefront that serves.
 
         It may take its time: should another bundle have been promoted meanwhile, that one stays.
         """
@@ -104,14 +113,14 @@ class BundleWatch:
 
     def _swap_in(self, record: BundleRecord) -> None:
         try:
-            recommender = self._load(record)
+            storefront = self._load(record)
         except Exception:
             self._rejected_id, self._retry_at = record.bundle_id, self._clock() + RETRY_REJECTED_SECONDS
             self._on_rejected()
             raise
         with self._swap:
-            self.current, self.problem, self._rejected_id = recommender, "", ""
-        self._on_swap(recommender)
+            self.current, self.problem, self._rejected_id = storefront, "", ""
+        self._on_swap(storefront)
         log.info("bundle %s is in service", record.bundle_id)
 
     def _serves(self, bundle_id: str) -> bool:

@@ -72,6 +72,20 @@ _FIELDS: dict[str, dict[str, Any]] = {
     columns.TEXT: {**_TEXT, "description": "what the text encoder reads; the title where there is none"},
     columns.CATEGORY: {**_TEXT, "description": "category of the item"},
     columns.BRAND: {**_TEXT, "description": "brand of the item"},
+    columns.PRODUCT_ID: {
+        **_IDENTIFIER,
+        "description": "what the variants of one product share; without it the item is its own product",
+    },
+    columns.CATEGORY_PATH: {
+        **_TEXT,
+        "pattern": r"[^\s/]",
+        "description": "from the widest category to the narrowest, with slashes: `Home/Kitchen/Pots`",
+    },
+    columns.FIRST_AT: {
+        "type": "string",
+        "format": "date-time",
+        "description": "when the item entered the shop, with a time zone",
+    },
     columns.AVAILABLE: {"type": "boolean", "description": "whether it can be bought"},
     columns.ATTRIBUTES: {
         "type": "object",

@@ -1,20 +1,28 @@
 """What clients send: the request bodies, checked, and the funnel's requests that they become."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints, WithJsonSchema
 
-from recsys.filters import Filters
+from recsys.filters import (
+    MOST_CHARACTERS,
+    MOST_CONDITIONS,
+    MOST_DEPTH,
+    MOST_IDS,
+    MOST_PRICE,
+    MOST_VALUES,
+    Filters,
+    filters_from_json,
+)
 from recsys.funnel.requests import MAX_BATCH, MAX_ITEMS, RecommendRequest, SimilarRequest
 from recsys.streaming.tokens import TOKEN_PATTERN
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)]
 Language = Literal["en", "zh"]
-Micros = Annotated[int, Field(ge=0, le=10**15)]
+Micros = Annotated[int, Field(ge=0, le=MOST_PRICE)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 MAX_EXCLUDED = 1000
-MAX_VALUES = 100
 MAX_TOKEN = 32_768  # characters: a body of events for each of 1,024 partitions and the catalog's
 
 _COUNT = "how many items, at most"
@@ -28,13 +36,43 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class FiltersBody(Body):
-    """What an item must be to be shown; a field that is left out asks for nothing."""
+_VALUE = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}, {"type": "number"}]}
+_VALUES = {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": MOST_VALUES}
+_RANGE = {
+    "type": "object",
+    "properties": {
+        "min": {"type": "number", "description": "least number"},
+        "max": {"type": "number", "description": "largest number"},
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+_NOT = {
+    "type": "object",
+    "properties": {
+        "not": {
+            "anyOf": [_VALUE, _VALUES],
+            "description": "items with this value, or one of these, do not pass",
+        }
+    },
+    "required": ["not"],
+    "additionalProperties": False,
+}
+# Checked by `filters_from_json`, whose messages tell more than those of a union.
+Condition = Annotated[Any, WithJsonSchema({"anyOf": [_VALUE, _VALUES, _RANGE, _NOT]})]
+Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Names = Annotated[list[Name], Field(max_length=MOST_VALUES)]
+Ids = Annotated[list[Name], Field(max_length=MOST_IDS)]
 
-    categories: Annotated[
-        list[Name], Field(max_length=MAX_VALUES, description="one of these categories")
-    ] = []
-    brands: Annotated[list[Name], Field(max_length=MAX_VALUES, description="one of these brands")] = []
+
+class FiltersBody(Body):
+    """What an item must be to be shown; a field that is left out asks for nothing, all others must be met."""
+
+    categories: Names = Field([], description="one of these categories")
+    brands: Names = Field([], description="one of these brands")
+    category_paths: Names = Field(
+        [], description="one of these category paths, such as `Home/Kitchen`, or below one of them"
+    )
     price_min_micros: Micros | None = Field(
         None, description="least price, in millionths of the currency unit; items without a price do not pass"
     )
@@ -42,26 +80,43 @@ class FiltersBody(Body):
         None,
         description="highest price, in millionths of the currency unit; items without a price do not pass",
     )
-    attributes: Annotated[
-        dict[Name, str | float],
-        Field(
-            max_length=20,
-            description="attribute name -> the value that the item has, or has among several; "
-            "a name that no item has is an error",
-        ),
-    ] = {}
-    include_unavailable: bool = Field(False, description="also items that cannot be bought now")
+    first_at_min: Instant | None = Field(
+        None, description="entered the shop then or later; items of which that is unknown do not pass"
+    )
+    first_at_max: Instant | None = Field(
+        None, description="entered the shop then or earlier; items of which that is unknown do not pass"
+    )
+    item_ids: Ids = Field([], description="one of these items; ids that the catalog lacks are ignored")
+    product_ids: Ids = Field(
+        [], description="of one of these products, which variants share; an item without one is its own"
+    )
+    attributes: dict[Name, Condition] = Field(
+        {},
+        max_length=MOST_CONDITIONS,
+        description="attribute name -> the value that the item has, or has among several; a list: one of "
+        'these; `{"min": 40, "max": 44}`: a number from 40 to 44; `{"not": "red"}`: not this value, or none '
+        "of a list. A name that no item has is an error",
+    )
+    include_unavailable: bool = Field(
+        False, description="also items that cannot be bought now; of the outermost filters only"
+    )
+    any: list["FiltersBody"] = Field(
+        [],
+        max_length=MOST_VALUES,
+        description=f"at least one of these filters is met; filters lie {MOST_DEPTH} deep at most and have "
+        f"{MOST_CONDITIONS} conditions in all",
+    )
+    none_of: list["FiltersBody"] = Field(
+        [], alias="not", max_length=MOST_VALUES, description="none of these filters is met"
+    )
 
     def to_filters(self) -> Filters:
-        """The funnel's filters."""
-        return Filters(
-            tuple(self.categories),
-            tuple(self.brands),
-            self.price_min_micros,
-            self.price_max_micros,
-            self.attributes,
-            self.include_unavailable,
-        )
+        """The funnel's filters.
+
+        Raises:
+            RequestError: a condition on an attribute or an instant does not fit, or there is too much.
+        """
+        return filters_from_json(self.model_dump(by_alias=True, exclude_unset=True))
 
 
 class RecommendBody(Body):

@@ -26,7 +26,11 @@ PARTS += [
     "1,000",
 ]
 PARTS += [" ", "kg", "コーヒー", "1/3", "x", "1", "."]
-TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PARTS), max_size=8).map("".join))
+TEXTS = st.one_of(
+    st.text(),
+    st.text(alphabet="0123456789/-., x'\"infab毫升"),
+    st.lists(st.sampled_from(PARTS), max_size=8).map("".join),
+)
 
 
 def terms(text: str) -> set[str]:

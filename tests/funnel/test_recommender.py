@@ -345,3 +345,30 @@ def test_a_request_leaves_nothing_behind_for_the_next(ask: Ask) -> None:
     )
     assert ids(shop.recommend(RecommendRequest("r1", "ann"), NOW)) != ids(first)
     assert len(ids(shop.recommend(RecommendRequest("r1", "ann"), NOW))) == 9
+
+
+@pytest.mark.parametrize("count", [0, 2, 100])
+def test_the_log_gets_the_best_candidates_that_are_not_shown(count: int) -> None:
+    settings = ServingSettings(diversity=0.0, logged_candidates=count)
+    shop = Recommender(shop_bundle(ranker=None), regulars(), settings)
+    whole = shop.recommend(RecommendRequest("r1", "ann", k=100), NOW)
+    for slate, further in (
+        shop.serve(RecommendRequest("r1", "ann", k=4), NOW),
+        shop.serve(RecommendRequest("r1", "ann", k=100), NOW),
+    ):
+        expected = [(item.item_id, item.score) for item in whole.items[len(slate.items) :]]
+        assert list(further) == expected[:count]
+
+
+def test_similar_items_that_are_not_shown_are_for_the_log_too() -> None:
+    slate, further = recommender().serve_similar(SimilarRequest("r1", "apple", k=1), NOW)
+    more, _ = recommender().serve_similar(SimilarRequest("r1", "apple", k=3), NOW)
+    assert slate == recommender().similar(SimilarRequest("r1", "apple", k=1), NOW)
+    assert [item for item, _ in further][:2] == ids(more)[1:]
+
+
+def test_diversity_changes_what_is_shown_and_what_is_not_never_both() -> None:
+    shop = Recommender(shop_bundle(), regulars(), ServingSettings(diversity=0.9))
+    slate, further = shop.serve(RecommendRequest("r1", "ann", k=3), NOW)
+    assert set(ids(slate)).isdisjoint(item for item, _ in further)
+    assert len(slate.items) + len(further) == slate.candidates

@@ -14,7 +14,7 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.snapshot import SNAPSHOT_ITEMS, FeatureSnapshot, snapshot_line
 from recsys.instants import to_micros
 from recsys.service_settings import ServingSettings
-from recsys.stores.served.slate_log import snapshot_log
+from recsys.stores.served.answer_log import snapshot_log
 from tests.fake_world import NOW, days_ago, regulars, shop_bundle
 
 

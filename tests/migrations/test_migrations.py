@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 from recsys.config import Settings
 from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
+from recsys.stores.access import tables as access_tables
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine
 from recsys.stores.registry.migrations import (
@@ -24,10 +25,14 @@ from recsys.stores.registry.migrations import (
     upgrade_database,
 )
 from recsys.stores.registry.registry import Registry
+from recsys.stores.rules import tables as rule_tables
 from tests.postgres import fresh_database, running_postgres
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"runs", "bundles", "evaluations", "stage_changes"}
+TABLES = {
+    *("runs", "bundles", "evaluations", "stage_changes", "access_keys"),
+    *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "rule_versions"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,8 @@ def test_every_revision_can_be_gone_and_taken_back(shop: Settings) -> None:
 
 
 def test_models_and_migrations_agree(shop: Settings) -> None:
-    assert registry_tables.RunRow.metadata is Tables.metadata
+    assert registry_tables.RunRow.metadata is rule_tables.RuleRow.metadata is Tables.metadata
+    assert access_tables.AccessKeyRow.metadata is Tables.metadata
     url = database_url(shop)
     upgrade_database(url)
     with migration_transaction(url) as connection:

@@ -13,16 +13,20 @@ from recsys.funnel.recommender import Recommender
 from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
-from recsys.service_settings import HealthSettings, ServingSettings, StreamSettings
+from recsys.service_settings import AccessSettings, HealthSettings, ServingSettings, StreamSettings
 from recsys.stores.registry.records import BundleRecord
+from serving.access.gate import Gate
+from serving.access.key_watch import KeyWatch
+from serving.access.rate_limits import RateLimits
 from serving.app import create_app
 from serving.deployment import Deployment
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
+from tests.fake_keys import FakeKeyStore
 from tests.fake_stream import FakeEventStream, FakeProgress
-from tests.fake_world import NOW, Clock, KeptSlates, ShopFeatures, regulars, shop_bundle
+from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
 
 
 def record(bundle_id: str) -> BundleRecord:
@@ -85,6 +89,7 @@ class Shop:
     stream: FakeEventStream
     progress: WatchedProgress
     observer: FakeObserver
+    keys: FakeKeyStore
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
@@ -93,14 +98,16 @@ class Shop:
 IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)  # for tokens that are never reached
 PATIENT = StreamSettings(wait_for_token_seconds=60.0)  # for tokens that are
 BOUNDS = HealthSettings()
+NO_RATE = AccessSettings()
 TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
 OpenShop = Callable[..., Shop]
 
 
 @pytest.fixture
 def open_shop() -> Iterator[OpenShop]:
-    """Opens a service: fields of ServingSettings, and `api_key`, `bundle_id` (None: none), `stream`."""
+    """Opens a service: fields of ServingSettings, and `api_key`, `keys`, `bundle_id` (None), ..."""
     pools: list[ThreadPoolExecutor] = []
+    gates: list[Gate] = []
     collections: list[EventCollector] = []
 
     def build(
@@ -108,6 +115,8 @@ def open_shop() -> Iterator[OpenShop]:
         bundle_id: str | None = "bundle-1",
         stream: StreamSettings = IMPATIENT,
         health: HealthSettings = BOUNDS,
+        access: AccessSettings = NO_RATE,
+        keys: FakeKeyStore | None = None,
         **settings: Any,
     ) -> Shop:
         serving = ServingSettings(**{"diversity": 0.0, "timeout_seconds": TIMEOUT_SECONDS, **settings})
@@ -135,24 +144,33 @@ def open_shop() -> Iterator[OpenShop]:
             clock=clock,
         )
         collections.append(collector)
-        slates, observer = KeptSlates(), FakeObserver()
+        answers, observer = KeptAnswers(), FakeObserver()
+        store = keys or FakeKeyStore()
+        known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW)
+        known.check()
+        gate = Gate(
+            api_key, known, RateLimits(access, None, metrics.access, clock), metrics.access, lambda: NOW
+        )
+        gates.append(gate)
         found = HealthWatch(
             health,
             observer,
-            Watched(watch, (slates,), lambda: (watch.task, *collector.tasks)),
+            Watched(watch, (answers,), lambda: (watch.task, *collector.tasks), lambda: known.problem),
             metrics.health,
             clock,
             lambda: to_micros(NOW),
         )
-        deployment = Deployment(serving, api_key, watch, metrics, slates, pool, lambda: NOW, collector, found)
+        deployment = Deployment(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found)
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
         )
-        return Shop(features, serving, deployment, client, promoted, clock, events, progress, observer)
+        return Shop(features, serving, deployment, client, promoted, clock, events, progress, observer, store)
 
     yield build
     for collector in collections:
         collector.close()
+    for gate in gates:
+        gate.close()
     for pool in pools:
         pool.shutdown()
 

@@ -136,7 +136,7 @@ def test_each_error_in_the_funnel_becomes_its_status(shop, monkeypatch, kind: ty
     def broken(self: Recommender, *_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(Recommender, "recommend", broken)
+    monkeypatch.setattr(Recommender, "serve", broken)
     response, answer = shop.recommend(), RESPONSES[kind]
     assert response.status_code == answer.status
     assert error_of(response)["code"] == answer.code
@@ -144,7 +144,7 @@ def test_each_error_in_the_funnel_becomes_its_status(shop, monkeypatch, kind: ty
 
 
 def test_a_fault_is_500_without_details(shop, monkeypatch) -> None:
-    monkeypatch.setattr(Recommender, "recommend", lambda *_: 1 / 0)
+    monkeypatch.setattr(Recommender, "serve", lambda *_: 1 / 0)
     response = shop.recommend()
     assert response.status_code == 500
     assert "division" not in response.text
@@ -153,7 +153,7 @@ def test_a_fault_is_500_without_details(shop, monkeypatch) -> None:
 
 def test_an_answer_that_takes_too_long_is_503(open_shop, monkeypatch) -> None:
     shop = open_shop(timeout_seconds=0.05)
-    monkeypatch.setattr(Recommender, "recommend", lambda *_: time.sleep(0.3))
+    monkeypatch.setattr(Recommender, "serve", lambda *_: time.sleep(0.3))
     response = shop.recommend()
     assert (response.status_code, error_of(response)["code"]) == (503, "timeout")
     assert response.headers["Retry-After"] == "1"
@@ -268,13 +268,13 @@ def test_large_bodies_are_refused_announced_or_not(open_shop) -> None:
 
 def test_too_many_at_a_time_are_told_to_come_back(open_shop, monkeypatch) -> None:
     shop = open_shop(max_concurrency=1)
-    real, others = Recommender.recommend, threading.Event()
+    real, others = Recommender.serve, threading.Event()
 
     def slow(self: Recommender, *arguments: Any) -> Any:
         others.wait(30)
         return real(self, *arguments)
 
-    monkeypatch.setattr(Recommender, "recommend", slow)
+    monkeypatch.setattr(Recommender, "serve", slow)
 
     async def both() -> list[httpx.Response]:
         transport = httpx.ASGITransport(shop.client.app)
@@ -336,10 +336,15 @@ def test_metrics_are_labelled_by_route_not_by_path(shop) -> None:
     assert cold_starts(shop) == before + 1
 
 
-def test_served_slates_are_logged(shop) -> None:
-    response = shop.recommend(user_id="ann", k=3)
+def test_what_is_answered_is_logged_with_the_candidates_that_were_not_shown(shop) -> None:
+    response = shop.recommend(user_id="ann", k=3).json()
     shop.recommend(k=0)
-    assert [slate.request_id for slate in shop.deployment.slate_log.slates] == [response.json()["request_id"]]
+    similar = shop.client.post("/v1/similar", json={"item_id": "apple", "k": 1}).json()
+    first, second = shop.deployment.answer_log.answers
+    assert (first.kind, first.request_id, first.user_id) == ("recommend", response["request_id"], "ann")
+    assert (second.kind, second.request_id, second.user_id) == ("similar", similar["request_id"], None)
+    assert [item.item_id for item in first.items] == [item["item_id"] for item in response["items"]]
+    assert len(first.items) + len(first.further) == response["candidates"]
 
 
 def test_the_page_loads_nothing_from_elsewhere(shop) -> None:

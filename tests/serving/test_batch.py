@@ -34,7 +34,7 @@ def test_each_row_has_what_a_single_request_would_get(shop: Shop, path: str) -> 
     rows = rows_of(batch(shop, *bodies, path=path, **{"X-Request-ID": "page"}))
     assert [row["request_id"] for row in rows] == ["page-0", "page-1", "page-2"]
     assert [row["items"] for row in rows] == [slate["items"] for slate in single]
-    logged = [slate.request_id for slate in shop.deployment.slate_log.slates]
+    logged = [slate.request_id for slate in shop.deployment.answer_log.answers]
     assert sorted(logged)[-3:] == ["page-0", "page-1", "page-2"]
 
 
@@ -98,12 +98,12 @@ def test_without_a_bundle_each_row_says_so(open_shop) -> None:
 
 
 def test_a_fault_in_one_row_is_logged_with_its_id_and_hidden(shop: Shop, monkeypatch, caplog) -> None:
-    real = Recommender.recommend
+    real = Recommender.serve
 
     def faulty(self: Recommender, request: RecommendRequest, *rest: Any) -> Any:
         return 1 / 0 if request.user_id == "ann" else real(self, request, *rest)
 
-    monkeypatch.setattr(Recommender, "recommend", faulty)
+    monkeypatch.setattr(Recommender, "serve", faulty)
     rows = rows_of(batch(shop, {"user_id": "ann"}, {"k": 1}, **{"X-Request-ID": "page"}))
     assert rows[0]["error"]["code"] == "internal"
     assert "division" not in str(rows[0])
@@ -114,14 +114,14 @@ def test_a_fault_in_one_row_is_logged_with_its_id_and_hidden(shop: Shop, monkeyp
 def test_a_slow_row_has_the_limit_of_a_single_request(open_shop, monkeypatch) -> None:
     shop = open_shop(timeout_seconds=0.5)
     release = threading.Event()
-    real = Recommender.recommend
+    real = Recommender.serve
 
     def slow(self: Recommender, request: RecommendRequest, *rest: Any) -> Any:
         if request.user_id == "ann":
             release.wait(30)
         return real(self, request, *rest)
 
-    monkeypatch.setattr(Recommender, "recommend", slow)
+    monkeypatch.setattr(Recommender, "serve", slow)
     rows = rows_of(batch(shop, {"user_id": "ann"}, {"k": 1}))
     release.set()
     assert rows[0]["error"]["code"] == "timeout"
@@ -130,13 +130,13 @@ def test_a_slow_row_has_the_limit_of_a_single_request(open_shop, monkeypatch) ->
 
 def test_rows_that_are_not_reached_in_time_are_told_not_the_whole_batch(open_shop, monkeypatch) -> None:
     shop = open_shop(batch_timeout_seconds=0.6, workers=2)  # rows of batches one at a time
-    real = Recommender.recommend
+    real = Recommender.serve
 
     def slow(self: Recommender, *arguments: Any) -> Any:
         time.sleep(0.1)
         return real(self, *arguments)
 
-    monkeypatch.setattr(Recommender, "recommend", slow)
+    monkeypatch.setattr(Recommender, "serve", slow)
     started = time.monotonic()
     rows = rows_of(batch(shop, *[{"k": 1}] * 100))
     assert time.monotonic() - started < 8, "a hundred rows would take ten seconds"
@@ -150,14 +150,14 @@ def test_rows_that_are_not_reached_in_time_are_told_not_the_whole_batch(open_sho
 
 def test_batches_leave_half_of_the_threads_to_single_requests(open_shop, monkeypatch) -> None:
     shop = open_shop(workers=2)  # as many threads as the shop's pool has
-    release, real = threading.Event(), Recommender.recommend
+    release, real = threading.Event(), Recommender.serve
 
     def slow(self: Recommender, request: RecommendRequest, *rest: Any) -> Any:
         if request.user_id == "batched":
             release.wait(60)
         return real(self, request, *rest)
 
-    monkeypatch.setattr(Recommender, "recommend", slow)
+    monkeypatch.setattr(Recommender, "serve", slow)
 
     async def ask() -> tuple[int, int]:
         transport = httpx.ASGITransport(shop.client.app)

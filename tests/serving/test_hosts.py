@@ -132,4 +132,7 @@ def test_without_a_key_an_address_of_elsewhere_is_told_to_set_one(shop: Shop) ->
             return await client.get("/v1/items/apple")
 
     answer = asyncio.run(ask())
-    assert (answer.status_code, answer.json()["error"]["remedy"]) == (401, "Set RECSYS_API_KEY.")
+    assert (answer.status_code, answer.json()["error"]["remedy"]) == (
+        401,
+        "Set RECSYS_API_KEY, or run `recsys keys create`.",
+    )

@@ -68,7 +68,7 @@ def test_the_truth_names_the_service_s_own_requests_and_probabilities(
     shop = open_shop()
     tally = visit(shop, tmp_path)
     shown = read_truth(tmp_path / "truth.parquet").shown.to_pylist()
-    slates = {slate.request_id: slate for slate in shop.deployment.slate_log.slates}  # type: ignore[attr-defined]
+    slates = {slate.request_id: slate for slate in shop.deployment.answer_log.answers}  # type: ignore[attr-defined]
     assert tally.slates == len(slates)
     for row in shown:
         item = slates[row["request_id"]].items[row["position"] - 1]

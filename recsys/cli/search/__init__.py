@@ -1,1 +1,1 @@
-"""`recsys search ...`: one module a command."""
+"""`recsys search ...`: one module a command or a group."""

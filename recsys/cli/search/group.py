@@ -1,12 +1,35 @@
-"""`recsys search`: its commands in one group."""
+"""`recsys search`: a query, or one of its commands."""
+
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
+from recsys.cli.search import rules, segments, synonyms
 from recsys.cli.search.compare import compare
 from recsys.cli.search.evaluate import evaluate
+from recsys.cli.search.items import items
 from recsys.cli.search.sample import sample
 
-app = typer.Typer(no_args_is_help=True, help="Search: evaluate it, compare two, sample queries to judge.")
+
+class QueryOrCommand(TyperGroup):
+    """What names no command is a query: `recsys search "oat milk"` is `recsys search items "oat milk"`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            args = ["items", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=QueryOrCommand,
+    no_args_is_help=True,
+    help="Search: a query, what people looked for, how good it is, rules and synonyms.",
+)
+app.command()(items)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(sample)
+rules.register(app)
+segments.register(app)
+synonyms.register(app)

@@ -31,6 +31,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on, to the step, from where the last run broke off.")
     ] = False,
+    search_only: Annotated[
+        bool,
+        typer.Option(
+            "--search-only",
+            help="Make a bundle of the catalog alone, in minutes: for search, and for a shop without events.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
@@ -44,8 +51,14 @@ def train(
       recsys train --test-from "$(date -d '4 weeks ago' +%F)"
       recsys train --incremental
       recsys train --dry-run
+      recsys train --search-only
       torchrun --nproc-per-node 2 -m recsys.cli.app train
     """
+    if search_only and (protocol or test_from or incremental or dry_run or resume):
+        raise typer.BadParameter(
+            "learns nothing of users. Leave out --protocol, --test-from, --incremental, --dry-run, --resume.",
+            param_hint="--search-only",
+        )
     settings = with_test_from(load_settings(), test_from)
     if dry_run:
         if incremental:
@@ -55,7 +68,13 @@ def train(
     from recsys.jobs.training.train import train_and_promote
 
     trained = train_and_promote(
-        settings, protocol, bars, promote=promote, incremental=incremental, resume=resume
+        settings,
+        protocol,
+        bars,
+        promote=promote,
+        incremental=incremental,
+        resume=resume,
+        search_only=search_only,
     )
     if trained is not None:
         print_facts(trained.to_json(), as_json=as_json, title="trained")

@@ -1,6 +1,6 @@
 """What a mapping says of the files of items and users."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -41,6 +41,29 @@ class Price(NumberForm):
         if (self.column is None) is (self.source == "column"):
             raise ValueError('takes `column`, or from = "events"')
         return self
+
+
+class CategoryPath(Section):
+    """Where items stand in the shop: a column for each level, widest first, or one that has all levels."""
+
+    column: Template | None = None
+    separator: str | None = Field(
+        None, min_length=1, description="between the levels in `column`, such as `>`; a slash if absent"
+    )
+    columns: tuple[Template, ...] = Field((), description="the levels, the widest first")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "CategoryPath":
+        if (self.column is None) is not bool(self.columns):
+            raise ValueError("takes either `column` or `columns`")
+        if self.columns and self.separator is not None:
+            raise ValueError("takes `separator` only with `column`: each of `columns` is one level")
+        return self
+
+
+def as_levels(value: Any) -> Any:
+    """A bare text names a column that has all levels, a bare list the columns of the levels."""
+    return {"columns": value} if isinstance(value, list | tuple) else as_column(value)
 
 
 class Long(Section):
@@ -84,6 +107,11 @@ class ItemSource(RowSource):
     text: Template | None = Field(None, description="what the text encoder reads; the title if absent")
     category: Template | None = None
     brand: Template | None = None
+    product_id: str | None = Field(None, description="column that the variants of one product share")
+    category_path: Annotated[CategoryPath | None, BeforeValidator(as_levels)] = None
+    first_at: Annotated[Time | None, BeforeValidator(as_column)] = Field(
+        None, description="when the item entered the shop"
+    )
     price: Annotated[Price | None, BeforeValidator(as_column)] = None
     unavailable: tuple[Condition, ...] = Field((), description="items that meet any of these are not offered")
     attributes: Attributes = Field({})
@@ -98,9 +126,17 @@ class ItemSource(RowSource):
     )
     without_events: Literal["keep", "quarantine"] = "keep"
 
+    @field_validator("first_at")
+    @classmethod
+    def _an_instant(cls, time: Time | None) -> Time | None:
+        if time is not None and time.unit == "order":
+            raise ValueError("is an instant; name a column with times, or leave it out")
+        return time
+
     @model_validator(mode="after")
     def _files_or_nothing(self) -> "ItemSource":
-        if not self.files and (self.title or self.text or self.attributes or self.vectors or self.category):
+        named = (self.title, self.text, self.attributes, self.vectors, self.category)
+        if not self.files and any((*named, self.product_id, self.category_path, self.first_at)):
             raise ValueError("has columns but no `files`")
         if not self.files and self.unknown == "quarantine":
             raise ValueError('unknown = "quarantine" would reject every event: there are no `files`')

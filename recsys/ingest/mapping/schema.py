@@ -3,7 +3,7 @@
 `docs/mapping.md` is the same for people, `recsys/mappings/template.toml` the same as an example.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -35,19 +35,27 @@ class Clock(Section):
 
 
 class ShopMapping(Section):
-    """A whole mapping file."""
+    """A whole mapping file; without `events` the shop is its catalog alone."""
 
     name: str = Field(min_length=1)
     description: str = ""
     currency: str | None = None
     repeats: bool = Field(description="whether buying or viewing the same item again is normal")
     label_kinds: Annotated[tuple[str, ...], Field(min_length=1)]
-    events: tuple[EventSource, ...] = Field(min_length=1)
+    events: tuple[EventSource, ...] = ()
     items: ItemSource = Field(default_factory=lambda: ItemSource())
     users: UserSource | None = None
     weights: dict[str, float] = Field({})
     time: Clock = Clock()
     cleaning: CleaningRules = CleaningRules()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_need_events(cls, values: Any) -> Any:
+        """A catalog alone need not say what is predicted and whether it comes again."""
+        if isinstance(values, dict) and not values.get("events"):
+            return {"repeats": True, "label_kinds": columns.ACTION_KINDS, **values}
+        return values
 
     @field_validator("label_kinds")
     @classmethod
@@ -64,6 +72,20 @@ class ShopMapping(Section):
         return weights
 
     @model_validator(mode="after")
+    def _events_or_items(self) -> "ShopMapping":
+        if self.events:
+            return self
+        if not self.items.files:
+            raise ValueError("names no files: add [[events]], or `files` to [items] for a catalog alone")
+        if self.items.without_events == "quarantine" or self.items.unknown == "quarantine":
+            raise ValueError(
+                "has no [[events]], so `unknown` and `without_events` of [items] have no meaning"
+            )
+        if self.items.price is not None and self.items.price.source == "events":
+            raise ValueError("has no [[events]] that could tell prices; name a column in `price` of [items]")
+        return self
+
+    @model_validator(mode="after")
     def _one_clock(self) -> "ShopMapping":
         if len({source.time.unit == "order" for source in self.events}) > 1:
             raise ValueError('either all [[events]] have a clock or all have unit = "order"')
@@ -72,7 +94,7 @@ class ShopMapping(Section):
     @property
     def clock(self) -> Literal["time", "order"]:
         """`order` where the files only say what came after what."""
-        return "order" if self.events[0].time.unit == "order" else "time"
+        return "order" if self.events and self.events[0].time.unit == "order" else "time"
 
     @property
     def kind_weights(self) -> dict[str, float]:

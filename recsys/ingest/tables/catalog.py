@@ -10,13 +10,15 @@ from recsys import columns
 from recsys.arrays import Column
 from recsys.catalog import stable_key
 from recsys.dataset.item_vectors import vector_map
-from recsys.dataset.schemas import VECTOR_MAP
+from recsys.dataset.schemas import INSTANT, VECTOR_MAP
 from recsys.errors import DataError
 from recsys.ingest.mapping.catalog_sources import ItemSource, UserSource
 from recsys.ingest.raw.cells import as_micros
 from recsys.ingest.raw.ids import as_ids
+from recsys.ingest.raw.time_cells import FIRST_MICROS, LAST_MICROS, as_instant
 from recsys.ingest.raw.vector_cells import as_vectors
 from recsys.ingest.tables.attributes import attribute_columns, attribute_objects, list_names
+from recsys.ingest.tables.category_paths import category_paths
 from recsys.ingest.tables.cell_notes import NO_TEXT, TEXT_FROM_TITLE, TITLE_FROM_ID, CellNotes
 from recsys.ingest.tables.conditions import any_holds, apply_reject_rules
 from recsys.ingest.tables.merged_rows import merge_rows, with_filled_blanks
@@ -29,6 +31,9 @@ def item_columns(source: ItemSource) -> list[str]:
     names = [source.id]
     names += [name for template in templates if template for name in template.columns]
     names += [source.price.column] if source.price and source.price.column else []
+    names += [source.product_id] if source.product_id else []
+    names += _path_columns(source)
+    names += [source.first_at.column] if source.first_at and source.first_at.column else []
     names += [vector.column for vector in source.vectors.values() if not vector.files]
     names += [condition.column for condition in source.unavailable]
     names += _rule_columns(source)
@@ -94,6 +99,11 @@ def canonical_items(
             columns.AVAILABLE: pa.array(~any_holds(source.unavailable, rows)),
             columns.ATTRIBUTES: attributes,
             columns.VECTORS: _vectors(vectors, len(rows), notes),
+            columns.PRODUCT_ID: _product_ids(rows, source, notes),
+            columns.CATEGORY_PATH: category_paths(rows, source.category_path)
+            if source.category_path
+            else none,
+            columns.FIRST_AT: _first_instants(rows, source, notes),
         }
     )
     return table, rejections, notes
@@ -126,6 +136,9 @@ def items_without_rows(ids: Iterable[str]) -> pa.Table:
             columns.AVAILABLE: pa.array(np.ones(len(names), bool)),
             columns.ATTRIBUTES: pa.array(["{}"] * len(names), pa.string()),
             columns.VECTORS: pa.nulls(len(names), VECTOR_MAP),
+            columns.PRODUCT_ID: none,
+            columns.CATEGORY_PATH: none,
+            columns.FIRST_AT: pa.nulls(len(names), INSTANT),
         }
     )
 
@@ -144,6 +157,35 @@ def reject_key_collisions(ids: Iterable[str]) -> None:
                 f"items {other!r} and {identifier!r} share the 64-bit key {stable_key(identifier)}. "
                 "Rename one of them in the shop's files, for example by a prefix."
             )
+
+
+def _path_columns(source: ItemSource) -> list[str]:
+    path = source.category_path
+    if path is None:
+        return []
+    templates = path.columns if path.column is None else (path.column,)
+    return [name for template in templates for name in template.columns]
+
+
+def _product_ids(rows: pa.Table, source: ItemSource, notes: CellNotes) -> Column:
+    """Ids of products, null where there is none or one that cannot be an id."""
+    if source.product_id is None:
+        return pa.nulls(len(rows), pa.string())
+    cells = as_ids(rows[source.product_id])
+    notes.add_ids(source.product_id, cells)
+    notes.add_blanked(columns.PRODUCT_ID, cells.texts, cells.bad)
+    return pc.if_else(pa.array(cells.bad), pa.scalar(None, pa.string()), cells.texts)
+
+
+def _first_instants(rows: pa.Table, source: ItemSource, notes: CellNotes) -> Column:
+    """When the items entered the shop, null where that is not told or cannot be read."""
+    time = source.first_at
+    if time is None or time.column is None:
+        return pa.nulls(len(rows), INSTANT)
+    read = as_instant(rows[time.column], time.unit, time.format, time.zone)
+    beyond = ~read.missing & ((read.values < FIRST_MICROS) | (read.values > LAST_MICROS))
+    notes.add_blanked(columns.FIRST_AT, rows[time.column], read.bad | beyond)
+    return pa.array(np.where(read.ok, read.values, 0), mask=~read.ok | beyond).cast(INSTANT)
 
 
 def _rule_columns(source: ItemSource) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from recsys import columns
 from recsys.arrays import BoolArray, Column
 from recsys.documents import JsonObject
 from recsys.ingest.raw.cells import ParsedCells
@@ -17,6 +18,10 @@ NO_TEXT = "no_text"
 TIME_REMEDY = "Name a `unit` for counts, or a strptime `format` for texts, in `time` of `long`."
 
 
+_CELL_REMEDIES = {  # of cells that are no numbers
+    columns.FIRST_AT: "`unit`, `format` and `zone` of `first_at` in the mapping say how times are written.",
+    columns.PRODUCT_ID: "An id is a text without control characters, or a whole number.",
+}
 _COUNTS = (
     "blanked",
     "cast_ids",
@@ -154,10 +159,10 @@ class CellNotes:
                 f"{example('unread_times', name)!r}; their rows count as the oldest. {TIME_REMEDY}",
             )
         for name, count in (+self.blanked).items():
-            why = (
-                f"as {example('blanked', name)!r}. `decimal` and `strip` in the mapping say how its numbers "
-                "are written."
+            remedy = _CELL_REMEDIES.get(
+                name, "`decimal` and `strip` in the mapping say how its numbers are written."
             )
+            why = f"as {example('blanked', name)!r}. {remedy}"
             if name in self.vectors:
                 why = "for a vector has finite numbers, not all 0, as many as most others of its column."
             message = f"{table}: {count} cells of {name!r} cannot be read and were left empty, {why}"

@@ -49,12 +49,12 @@ def dated(table: pa.Table, at: pa.Scalar) -> pa.Table:
     return table.append_column(columns.AT, pa.repeat(at, len(table)))
 
 
-def shifted(events: pa.Table, shift: int) -> pa.Table:
-    """`events` moved by `shift` microseconds."""
+def shifted(rows: pa.Table, shift: int, name: str = columns.AT) -> pa.Table:
+    """`rows` with the instants of column `name` moved by `shift` microseconds."""
     if not shift:
-        return events
-    at = pc.add(events[columns.AT].cast(pa.int64()), shift).cast(INSTANT)
-    return events.set_column(events.column_names.index(columns.AT), columns.AT, at)
+        return rows
+    at = pc.add(rows[name].cast(pa.int64()), shift).cast(INSTANT)
+    return rows.set_column(rows.column_names.index(name), name, at)
 
 
 def _untouched(items: pa.Table) -> pa.Table:

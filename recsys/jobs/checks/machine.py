@@ -123,12 +123,20 @@ def answers_at_port(host: str, port: int) -> bool:
 
 def api_key(settings: Settings) -> Check:
     """Whether callers from elsewhere need a key."""
+    from recsys.stores.access.key_store import any_key_made  # SQLAlchemy, which takes a moment
+
     host = settings.serving.host
     if settings.api_key is not None:
         return ok("api key", "set")
+    if any_key_made(settings):
+        return ok("api key", "not set; callers need one of `recsys keys list`")
     if is_loopback(host):
         return ok("api key", f"not set; {host} is reached from this machine only")
-    return missing("api key", f"not set, and {host} is reached from other machines", "set RECSYS_API_KEY")
+    return missing(
+        "api key",
+        f"not set, and {host} is reached from other machines",
+        "set RECSYS_API_KEY, or run `recsys keys create`",
+    )
 
 
 def nearest_folder(path: Path) -> Path:

@@ -101,8 +101,8 @@ def lake_facts(paths: HomePaths) -> LakeFacts:
         return LakeFacts()
     if info.clock == "order":
         return LakeFacts(to_micros(info.imported_at))
-    newest = max([info.end, *_ends_of_days(paths.live)])
-    return LakeFacts(to_micros(info.imported_at), to_micros(newest))
+    ends = [*([info.end] if info.events else []), *_ends_of_days(paths.live)]
+    return LakeFacts(to_micros(info.imported_at), to_micros(max(ends)) if ends else None, bool(ends))
 
 
 def _ends_of_days(lake: Path) -> Iterator[datetime]:

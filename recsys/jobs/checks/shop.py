@@ -19,6 +19,8 @@ def data(settings: Settings) -> Check:
         info = load_info(paths)
     except RecsysError as error:
         return missing("data", str(error), "run `recsys data import`")
+    if not info.events:
+        return ok("data", f"{info.name}: {info.items} items, a catalog without events")
     if not any(paths.lake.glob("day=*/*.parquet")):
         return missing("data", f"no events in {paths.lake}", "run `recsys data import`")
     return ok("data", f"{info.name}: {info.events} events, {info.users} users, {info.items} items")
@@ -55,7 +57,7 @@ def production_bundle(settings: Settings) -> Check:
         bundle = None
     if bundle is None:
         return missing(name, "none", train)
-    from recsys.models.manifest import NO_CLOCK
+    from recsys.models.manifest import NO_CLOCK, SEARCH_ONLY
     from recsys.stores.bundles.bundles import load_manifest, verify_bundle
 
     try:
@@ -70,6 +72,6 @@ def production_bundle(settings: Settings) -> Check:
         return warning(name, f"{bundle.bundle_id}; its features cannot be compared", apply)
     without = f"; it has no ranker: {manifest.no_ranker}" if manifest.no_ranker else ""
     detail = f"{bundle.bundle_id}, in production since {bundle.promoted_at:%Y-%m-%d %H:%M}{without}"
-    if manifest.no_ranker not in (None, NO_CLOCK):
+    if manifest.no_ranker not in (None, NO_CLOCK, SEARCH_ONLY):
         return warning(name, detail, "import more events and run `recsys train`")
     return ok(name, detail)

@@ -45,7 +45,7 @@ class ImportCheck:
             columns.append({"table": name, "read": ", ".join(read), "not read": unused})
         yield "Columns", columns
         for title, rows in (("Events", sample.events), ("Items", sample.items), ("Users", sample.users)):
-            if rows or title == "Events":
+            if rows or (title == "Events" and "events" in sample.columns):
                 yield title, [_shown(row) for row in rows]
         if sample.rejected:
             yield (

@@ -93,7 +93,7 @@ def _facts(info: DatasetInfo, events: pa.Table, active_users: int, active_items:
         "end": info.end,
         "days": round((info.end - info.start).total_seconds() / 86_400, 1),
         "density": pairs / max(1, active_users * info.items),
-        "repeated_share": 1 - pairs / max(1, len(events)),
+        "repeated_share": 1 - pairs / len(events) if len(events) else 0.0,
         "imported_at": info.imported_at,
     }
 

@@ -91,6 +91,21 @@ PANEL_ROWS = (
         ),
     ),
     PanelRow(
+        "Access",
+        (
+            _panel("Requests by key", "reqps", _rate("recsys_key_requests_total", "key")),
+            _panel("Requests by role", "reqps", _rate("recsys_key_requests_total", "role")),
+            _panel("Refused", "reqps", _rate("recsys_access_refused_total", "reason")),
+            _panel(
+                "Keys",
+                "short",
+                ("max(recsys_access_keys)", "known"),
+                ("max(recsys_access_keys_away)", "cannot be read"),
+                ("max(recsys_rate_limits_local)", "rates counted by process"),
+            ),
+        ),
+    ),
+    PanelRow(
         "Features",
         (
             _panel("Online behind accepted", "s", _most("recsys_online_lag_seconds", "source")),

@@ -1,6 +1,5 @@
 """Which bundle serves: promoted by name, by comparison with the one in production, or rolled back."""
 
-import getpass
 import logging
 from dataclasses import asdict, dataclass
 
@@ -12,6 +11,7 @@ from recsys.jobs.audit.report import check_audit
 from recsys.jobs.promotion.bundle_check import check_bundle
 from recsys.jobs.promotion.bundle_facts import BundleFacts
 from recsys.jobs.promotion.compare import compare_bundles
+from recsys.processes import current_user
 from recsys.progress import Progress
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
@@ -191,11 +191,3 @@ def audit_remark(settings: Settings, skip_audit: str | None) -> str:
         return ""
     log.warning("the skew audit was skipped: %s", skip_audit)
     return f" (audit skipped: {skip_audit})"
-
-
-def current_user() -> str:
-    """Who runs this process; "" if it has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""

@@ -12,7 +12,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ArtifactError, ArtifactNotFoundError, ConfigError
 from recsys.jobs.preconditions import check_file_writable
 from recsys.jobs.promotion.bundle_facts import BundleFacts
-from recsys.jobs.promotion.promote import current_user
+from recsys.processes import current_user
 from recsys.stores.bundles.archives import (
     ARCHIVE_FORMAT,
     ArchiveFacts,

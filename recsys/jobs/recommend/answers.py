@@ -9,11 +9,12 @@ from typing import TypeVar
 from recsys.config import Settings
 from recsys.errors import ArtifactNotFoundError
 from recsys.funnel.item_explanation import ItemExplanation
-from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.slate import Slate
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import NO_BUNDLE, BundleLoader, set_threads
+from recsys.jobs.recommend.shop_rules import read_rules
+from recsys.search.storefront import Storefront
 from recsys.stores.registry.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def recommend_items(
         ConfigError: the feature repository is not applied.
         RequestError: the request names an item, category or attribute that the catalog lacks.
     """
-    slate = _ask(settings, bundle_id, lambda recommender: recommender.recommend(request, now))
+    slate = ask_storefront(settings, bundle_id, lambda shop: shop.recommender.recommend(request, now))
     _log_cold_start(slate)
     return slate
 
@@ -44,7 +45,7 @@ def similar_items(
     settings: Settings, request: SimilarRequest, now: datetime, bundle_id: str | None = None
 ) -> Slate:
     """What the service would answer to `request`; see `recommend_items`."""
-    return _ask(settings, bundle_id, lambda recommender: recommender.similar(request, now))
+    return ask_storefront(settings, bundle_id, lambda shop: shop.recommender.similar(request, now))
 
 
 def explain_item(
@@ -55,19 +56,28 @@ def explain_item(
     bundle_id: str | None = None,
 ) -> ItemExplanation:
     """Why `item_id` is or is not on the slate that the service would answer with; see `recommend_items`."""
-    found = _ask(settings, bundle_id, lambda recommender: recommender.explain(request, item_id, now))
+    found = ask_storefront(settings, bundle_id, lambda shop: shop.recommender.explain(request, item_id, now))
     _log_cold_start(found.slate)
     return found
 
 
-def _ask(settings: Settings, bundle_id: str | None, question: Callable[[Recommender], T]) -> T:
-    """What `question` makes of the recommender that the service would have now."""
+def ask_storefront(settings: Settings, bundle_id: str | None, question: Callable[[Storefront], T]) -> T:
+    """What `question` makes of the storefront that the service would have now.
+
+    Args:
+        bundle_id: a registered bundle; None = the one in production.
+
+    Raises:
+        ArtifactError: there is no such bundle, it was changed or fits other features.
+        ConfigError: the feature repository is not applied.
+    """
     set_threads(settings.serving.threads)
+    rules = read_rules(settings)
     with Registry.open(settings) as registry:
         record = registry.production() if bundle_id is None else registry.get(bundle_id)
     if record is None:
         raise ArtifactNotFoundError(NO_BUNDLE)
-    load = BundleLoader(settings)
+    load = BundleLoader(settings, rules=rules)
     with closing(LiveFeeds(settings)) as feeds:
         live = LiveCatalog(feeds.changes, feeds.scores)
         answer = question(live.apply_popularity(live.apply_changes(load(record))))

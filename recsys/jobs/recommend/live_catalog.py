@@ -1,4 +1,4 @@
-"""A recommender brought up with the catalog and with what is popular, since its bundle was trained."""
+"""Recommendation and search brought up with the catalog and with what is popular, since its bundle was trained."""
 
 import logging
 from collections.abc import Callable
@@ -8,9 +8,9 @@ import redis
 
 from recsys.config import Settings
 from recsys.errors import ConfigError, RecsysError, StoreUnavailableError
-from recsys.funnel.recommender import Recommender
 from recsys.instants import to_micros, utc_now
 from recsys.retrieval.popularity import live_popularity
+from recsys.search.storefront import Storefront
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
 from recsys.stores.reconnecting import Reconnecting
@@ -49,7 +49,7 @@ class LiveFeeds:
 
 
 class LiveCatalog:
-    """Makes recommenders that know what changed; one that cannot read it leaves them as they are.
+    """Makes storefronts that know what changed; where that cannot be read they stay as they are.
 
     Args:
         changes: what came after a version, with vectors of an encoder; see `CatalogFeed.since`.
@@ -63,35 +63,35 @@ class LiveCatalog:
         self._now = now
         self._away = False
 
-    def apply_changes(self, recommender: Recommender) -> Recommender:
-        """`recommender` with all that has changed since what it knows; itself if that cannot be read."""
+    def apply_changes(self, storefront: Storefront) -> Storefront:
+        """`storefront` with all that has changed since what it knows; itself if that cannot be read."""
         try:
             while True:
-                encoder = recommender.bundle.manifest.encoder
-                found = self._changes(recommender.version, encoder)
-                if found.version == recommender.version:
+                encoder = storefront.bundle.manifest.encoder
+                found = self._changes(storefront.version, encoder)
+                if found.version == storefront.version:
                     self._away = False
-                    return recommender
-                recommender = recommender.with_changes(found.items, found.version)
+                    return storefront
+                storefront = storefront.with_changes(found.items, found.version)
         except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
-            return recommender
+            return storefront
 
-    def apply_popularity(self, recommender: Recommender) -> Recommender:
-        """`recommender` with the popularity of now; itself where nothing is known of it."""
+    def apply_popularity(self, storefront: Storefront) -> Storefront:
+        """`storefront` with the popularity of now; itself where nothing is known of it."""
         try:
             scores = self._scores(POPULAR)
         except (StoreUnavailableError, ConfigError) as error:  # the latter: another shop's
             self._log_away(error)
-            return recommender
+            return storefront
         if not scores:
-            return recommender
-        bundle = recommender.bundle
+            return storefront
+        bundle = storefront.bundle
         index = bundle.items.vocabulary.indexes(list(scores))
         live = {place: score for place, score in zip(index.tolist(), scores.values(), strict=True) if place}
         trained_at = to_micros(bundle.manifest.data_end)
         now = to_micros(self._now())
-        return recommender.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
+        return storefront.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
 
     def _log_away(self, error: RecsysError) -> None:
         """Logs a store that is away once, not every second."""

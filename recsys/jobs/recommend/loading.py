@@ -1,4 +1,4 @@
-"""A registered bundle as a recommender: for the service, and for one answer in the terminal."""
+"""A registered bundle as what answers: for the service, and for one answer in the terminal."""
 
 import time
 
@@ -9,11 +9,14 @@ from threadpoolctl import threadpool_limits
 from recsys import columns
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.online_features import CircuitBreaker
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.snapshot import SnapshotLog
 from recsys.instants import utc_now
 from recsys.jobs.promotion.bundle_check import schema_hashes
+from recsys.jobs.search.loading import SearchLoader
+from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.registry.records import BundleRecord
@@ -22,19 +25,31 @@ NO_BUNDLE = "no bundle is in production. Run `recsys train`, then `recsys models
 
 
 class BundleLoader:
-    """Makes a warm recommender of a bundle; the online features are opened with the first.
+    """Makes a warm storefront of a bundle; the online features are opened with the first.
 
     Args:
         snapshots: takes what each recommendation read; None where that is not audited.
+        rules: the shop's; None = none.
     """
 
-    def __init__(self, settings: Settings, snapshots: SnapshotLog | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        snapshots: SnapshotLog | None = None,
+        rules: RuleSource | None = None,
+    ) -> None:
         self._settings = settings
+        self._rules = rules
         self._snapshots = snapshots
         self._features: CircuitBreaker | None = None
+        self._searchers = SearchLoader(settings)
 
-    def __call__(self, record: BundleRecord) -> Recommender:
-        """The recommender of `record`.
+    def close(self) -> None:
+        """Closes what the searchers hold: working copies of indexes, connections."""
+        self._searchers.close()
+
+    def __call__(self, record: BundleRecord) -> Storefront:
+        """What answers by `record`: recommendation, and search where the bundle has its indexes.
 
         Raises:
             ArtifactError: it is not there, was changed, or was made for other features.
@@ -44,9 +59,10 @@ class BundleLoader:
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
-        recommender = Recommender(bundle, self._source(), self._settings.serving, self._snapshots)
+        serving = self._settings.serving
+        recommender = Recommender(bundle, self._source(), serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
-        return recommender
+        return Storefront(recommender, self._searchers.open(record.path, recommender, self._rules))
 
     @property
     def failure(self) -> StoreUnavailableError | None:

@@ -1,1 +1,1 @@
-"""Use cases of search: its evaluation, samples of its queries, two searches side by side."""
+"""Use cases of search: one answer, its evaluation, what people looked for, rules and synonyms."""

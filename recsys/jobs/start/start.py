@@ -18,6 +18,7 @@ from recsys.jobs.start.programs import SERVICE, WORKER, ChildProcess, EmbeddedSe
 from recsys.jobs.start.readiness import Announcer, ask_service
 from recsys.jobs.start.supervisor import StopRequests, Supervisor
 from recsys.logs import LogFormat, json_line
+from recsys.stores.access.key_store import any_key_made
 from recsys.stores.lake.dataset_files import load_info
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def start_shop(
         RecsysError: a program ended too often.
     """
     serving, key = settings.serving, settings.api_key
-    require_key_beyond_loopback(serving.host, key.get_secret_value() if key else None)
+    secret = key.get_secret_value() if key else None
+    require_key_beyond_loopback(serving.host, secret, lambda: any_key_made(settings))
     with bind_listener(serving.host, serving.port) as listener:
         check_home_writable(settings)
         load_info(settings.paths)
@@ -87,7 +89,7 @@ def start_shop(
             log.info("ready: %s (%s, Redis at %s)%s", address, workers, redis, worse)
             on_ready(StartedShop(address, options.workers, redis, problems))
 
-        ask = partial(ask_service, address, key.get_secret_value() if key else None)
+        ask = partial(ask_service, address, secret)
         announcer = Announcer(ask, announce)
         disk_full = partial(is_disk_full, settings.paths.home)
         programs = shop_programs(settings, options, listener, announcer)

@@ -56,6 +56,11 @@ def open_parent(
                 f"bundle {manifest.bundle_id!r} in production is of {what} {made_with!r}, not {today!r}. "
                 f"{_ANEW}"
             )
+    if manifest.search_only:
+        raise ArtifactMismatchError(
+            f"bundle {manifest.bundle_id!r} in production is for search only: its network was never trained. "
+            f"{_ANEW}"
+        )
     since, until = trained_until(manifest), int(known_before_test(shop.interactions, split).at.max())
     if until <= since:
         raise DataError(nothing_new_message(since, until))

@@ -1,7 +1,6 @@
 """Training as a use case: features, bundle, its registration and promotion."""
 
 import logging
-import subprocess
 from dataclasses import dataclass, replace
 
 from recsys.config import Settings
@@ -12,11 +11,12 @@ from recsys.jobs.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
+from recsys.jobs.training.registration import git_revision, save_and_register
+from recsys.jobs.training.search_only import train_search_only
 from recsys.jobs.training.training_features import open_training_features
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
-from recsys.stores.bundles.bundles import new_bundle_id, save_bundle
-from recsys.stores.bundles.model_cards import card_files
+from recsys.stores.bundles.bundles import new_bundle_id
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
@@ -47,6 +47,7 @@ class TrainingResult:
             "dataset": manifest.dataset,
             "protocol": manifest.protocol,
             **({"parent": manifest.parent} if manifest.parent else {}),
+            **({"search only": True} if manifest.search_only else {}),
             **({"no ranker": manifest.no_ranker} if manifest.no_ranker else {}),
             "users": manifest.users,
             "items": manifest.items,
@@ -63,8 +64,12 @@ def train_and_promote(
     promote: bool = False,
     incremental: bool = False,
     resume: bool = False,
+    search_only: bool = False,
 ) -> TrainingResult | None:
     """The bundle trained now, promoted where that is asked for or it is the first of its home.
+
+    Args:
+        search_only: make one of the catalog alone, see `train_search_only`.
 
     Where torchrun started several processes, only the first one has a result; the others share its steps
     and return None.
@@ -78,7 +83,10 @@ def train_and_promote(
             return None
         if promote:
             check_audit(settings.paths)
-        manifest = run_training(settings, protocol, progress, incremental, resume, processes)
+        if search_only:
+            manifest = train_search_only(settings, progress)
+        else:
+            manifest = run_training(settings, protocol, progress, incremental, resume, processes)
         with Registry.open(settings) as registry:
             if promote or registry.production() is None:
                 registry.promote(manifest.bundle_id, changed_by="recsys train")
@@ -124,10 +132,7 @@ def run_training(
             if interrupted is not None:
                 move_checkpoints(interrupted, job.run_dir)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
-            with progress("write bundle", None):
-                path = save_bundle(bundle, settings.paths.bundles, card_files(bundle, settings.paths))
-            registry.register(bundle.manifest, path, run_id, changed_by="recsys train")
-            registry.finish_run(run_id, bundle.manifest.metrics)
+            save_and_register(registry, settings, bundle, run_id, progress)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
             registry.finish_run(run_id, error=str(error) or type(error).__name__)
             raise
@@ -163,13 +168,3 @@ def open_job(
                 chosen,
             )
     return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
-
-
-def git_revision(settings: Settings) -> str | None:
-    """The checkout's commit, or None outside of one."""
-    command = ["git", "-C", str(settings.root), "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None if found.returncode == 0 else None

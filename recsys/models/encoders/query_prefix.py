@@ -1,4 +1,4 @@
-"""What is put before a query: many encoders were trained with one text before queries, another before items."""
+"""What is put before a query: many encoders were trained with other words there than before items."""
 
 import json
 from pathlib import Path

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.columns import ATTRIBUTES, AVAILABLE, BRAND, CATEGORY, ITEM_ID, PRICE_MICROS, TITLE
+from recsys.columns import (
+    ATTRIBUTES,
+    AVAILABLE,
+    BRAND,
+    CATEGORY,
+    CATEGORY_PATH,
+    FIRST_AT,
+    ITEM_ID,
+    PRICE_MICROS,
+    PRODUCT_ID,
+    TITLE,
+)
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError
@@ -129,20 +141,23 @@ def write_items(items: ItemTable, path: Path) -> None:
             AVAILABLE: pa.array(items.available, pa.bool_()),
             ATTRIBUTES: pa.array(items.attributes, pa.string()),
             TITLED: pa.array(titled, pa.bool_()),
+            PRODUCT_ID: pa.array(items.products, pa.string()),
+            CATEGORY_PATH: pa.array(items.category_paths, pa.string()),
+            FIRST_AT: pa.array(items.first_at, pa.int64()),
         }
     )
     pq.write_table(table, path, compression="zstd")
 
 
 def read_items(path: Path) -> ItemTable:
-    """The catalog that `write_items` wrote."""
+    """The catalog that `write_items` wrote, also before it knew of products, paths and first instants."""
     try:
         table = pq.read_table(path)
         texts = {
             name: cast(tuple[str, ...], tuple(table[name].to_pylist()))
             for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)
         }
-        return ItemTable(
+        items = ItemTable(
             vocabulary=Vocabulary(texts[ITEM_ID]),
             titles=texts[TITLE],
             categories=texts[CATEGORY],
@@ -152,6 +167,14 @@ def read_items(path: Path) -> ItemTable:
             attributes=texts[ATTRIBUTES],
             # Bundles of earlier versions do not know of items without a title.
             titled=table[TITLED].to_numpy().copy() if TITLED in table.column_names else None,
+        )
+        if FIRST_AT not in table.column_names:  # a bundle of an earlier version
+            return items
+        return replace(
+            items,
+            products=tuple(table[PRODUCT_ID].to_pylist()),
+            category_paths=tuple(table[CATEGORY_PATH].to_pylist()),
+            first_at=table[FIRST_AT].to_numpy().copy(),
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error

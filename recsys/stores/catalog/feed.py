@@ -20,6 +20,7 @@ import orjson
 import redis
 
 from recsys.catalog import Item
+from recsys.columns import CARRIED_CONTENT, FIRST_AT
 from recsys.dataset.catalog_rows import attributes_json, attributes_of
 from recsys.models.bundle_update import ItemChange
 from recsys.stores.redis.client import redis_errors
@@ -133,20 +134,24 @@ def _encoded(item: Item) -> bytes:
             "attributes": attributes_json(item.attributes),
             "vectors": item.vectors,
             "at": item.at,
+            **{name: value for name in CARRIED_CONTENT if (value := getattr(item, name)) is not None},
         }
     )
 
 
 def _decoded(row: bytes) -> Item:
     values = orjson.loads(row)
-    at = values["at"]
     return Item(
         **(
             values
             | {
                 "attributes": attributes_of(values["attributes"]),
                 "vectors": {name: tuple(row) for name, row in values.get("vectors", {}).items()},
-                "at": None if at is None else datetime.fromisoformat(at),
+                **{
+                    name: datetime.fromisoformat(instant)
+                    for name in ("at", FIRST_AT)
+                    if (instant := values.get(name)) is not None
+                },
             }
         )
     )

@@ -38,7 +38,7 @@ PROBES = 64  # texts, by which the smaller network is compared with the encoder
 def write_query_encoder(
     encoder: TextEncoder, folder: Path, probes: Sequence[str]
 ) -> QueryNetworkFacts | None:
-    """Writes FILES into `folder`; None, and nothing written, where onnx is missing or the encoder does not fit.
+    """Writes FILES into `folder`; None and nothing where onnx is missing or the encoder does not fit.
 
     Without the files queries are encoded by torch, and need the encoder itself wherever they are.
 

@@ -26,7 +26,7 @@ from recsys.instants import DAY, to_micros, utc_now
 from recsys.progress import Progress, silent
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
 from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_rows
-from recsys.stores.lake.dataset_files import load_item_versions, load_items
+from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.lake.item_log import item_log
 from recsys.stores.stream.lake_flush import complete_lake
@@ -142,7 +142,7 @@ class _Build:
     def _log(self) -> EventLog:
         if self._read_log is None:
             events = open_lake(self._settings.paths).read_as_happened(EVENT_COLUMNS_READ)
-            if not len(events):
+            if not len(events) and not is_catalog_alone(self._settings.paths):
                 raise DataError(
                     f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
                 )

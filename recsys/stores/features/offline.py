@@ -65,8 +65,16 @@ class ServiceSchema:
 
     @property
     def schema_hash(self) -> str:
-        """Equal for equal services: what a bundle remembers of the features it was trained on."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Equal for equal services: what a bundle remembers of the features it was trained on.
+
+        What `catalog_v1` only carries for filters and search is left out: no model was trained on it, so that
+        bundles from before it was there serve on.
+        """
+        schema = asdict(self)
+        if self.service == columns.CATALOG_SERVICE:
+            carried = columns.CARRIED_CONTENT
+            schema["features"] = [each for each in schema["features"] if each["name"] not in carried]
+        return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
 
 
 def open_feast(settings: Settings) -> FeatureStore:

@@ -45,6 +45,11 @@ def load_info(paths: HomePaths) -> DatasetInfo:
         raise DataError(f"{path} is damaged: {error.errors()[0]['msg']}. {_REMEDY}") from error
 
 
+def is_catalog_alone(paths: HomePaths) -> bool:
+    """Whether the imported shop has items and no events."""
+    return (paths.data / INFO_FILE).exists() and not load_info(paths).events
+
+
 def load_items(paths: HomePaths) -> pa.Table:
     """The catalog as it is now, sorted by item id, as `ITEM_SCHEMA` has it.
 

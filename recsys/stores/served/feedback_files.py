@@ -1,11 +1,9 @@
-"""Reads what labels from feedback are made of: events that name a response, and the service's slate log."""
+"""Reads what labels from feedback are made of: events that name a response, and the log of answers."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-import orjson
 import pandas as pd
 import pyarrow as pa
 
@@ -13,12 +11,10 @@ from recsys import columns
 from recsys.dataset.feedback import FEEDBACK_COLUMNS, SHOWN_COLUMNS, Feedback, build_feedback
 from recsys.dataset.interactions import Vocabulary
 from recsys.documents import JsonObject
-from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.instants import from_micros, to_micros
 from recsys.stores.lake.event_lake import open_lake
-from recsys.stores.served.rotating_log import log_files
-from recsys.stores.served.slate_log import SLATES
+from recsys.stores.served.answer_files import answer_lines
 
 
 def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> Feedback:
@@ -36,29 +32,17 @@ def open_feedback(paths: HomePaths, items: Vocabulary, start: int, end: int) -> 
 
 
 def read_slates(folder: Path) -> pd.DataFrame:
-    """SHOWN_COLUMNS of every slate in the log; lines that are no slate, as one being written, are left out.
+    """SHOWN_COLUMNS of every answer in the log; lines that are none, as one being written, are left out.
 
     Raises:
         DataError: a file cannot be read.
     """
-    rows = [row for shown in _slates(folder) for row in shown]
+    rows: list[tuple[str, str | None, str, int, int]] = []
+    for line in answer_lines(folder):
+        with suppress(ValueError, TypeError, KeyError):
+            rows += _rows(line)
     frame = pd.DataFrame(rows, columns=list(SHOWN_COLUMNS))
     return frame.astype({columns.AT: "int64", columns.POSITION: "int64"})
-
-
-def _slates(folder: Path) -> Iterator[list[tuple[str, str | None, str, int, int]]]:
-    for file in log_files(folder, SLATES):
-        try:
-            content = file.read_bytes()
-        except FileNotFoundError:  # the log rotates while we read
-            continue
-        except OSError as error:
-            raise DataError(
-                f"{file} cannot be read: {error.strerror}. Give this account the right to."
-            ) from error
-        for line in content.splitlines():
-            with suppress(ValueError, TypeError, KeyError):
-                yield _rows(orjson.loads(line))
 
 
 def _rows(line: JsonObject) -> list[tuple[str, str | None, str, int, int]]:

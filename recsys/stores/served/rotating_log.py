@@ -3,19 +3,23 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, Full, Queue
-from threading import Event
+from threading import Event, Lock
 from typing import IO, Any, Generic, TypeVar
 
 import orjson
 
 from recsys.background_task import BackgroundTask
+from recsys.instants import utc_now
 
 FILES = 8  # what `max_bytes` is divided by: the oldest eighth goes when a new one begins
 BATCH = 500
 IDLE_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
+LOST_SECONDS = 10.0  # what was lost is said with the next record, or after so long without one
 
 Record = TypeVar("Record")
 
@@ -34,15 +38,31 @@ def _numbered(folder: Path, name: str) -> Iterator[tuple[int, Path]]:
             yield int(found[1]), path
 
 
+@dataclass(frozen=True)
+class Lost:
+    """Records that are not in a log between two instants.
+
+    Attributes:
+        dropped: that the queue had no room for, or that could not be written.
+        left_out: that were not drawn, where only a share is kept.
+    """
+
+    since: datetime
+    at: datetime
+    dropped: int
+    left_out: int
+
+
 class RotatingLog(Generic[Record]):
     """Appends to `folder/NAME-NNNNNN.jsonl` in a thread of its own.
 
     A request only puts a reference on a bounded queue. Where the queue is full or the disk refuses, the
-    record is dropped and counted: an answer matters more than its record.
+    record is dropped and counted: an answer matters more than its record. With `lost_line` the log itself
+    says how many it lacks, as soon as it can write.
 
     Attributes:
         name: of the log.
-        dropped: records that were not written.
+        dropped: records that were not written. left_out: records that were not drawn.
         task: the thread, which outlives whatever goes wrong.
 
     Args:
@@ -50,6 +70,8 @@ class RotatingLog(Generic[Record]):
         share: of records that are kept, drawn by `draw` (numbers in [0, 1)).
         max_bytes: of disk at most, 0 = nothing is kept; the oldest file goes first.
         waiting: records that may wait to be written.
+        lost_line: what the log lacks since it last said so, as orjson takes it; None = the log does not say.
+        now: the clock, for that line.
     """
 
     def __init__(
@@ -61,9 +83,17 @@ class RotatingLog(Generic[Record]):
         share: float,
         draw: Callable[[], float],
         waiting: int = 10_000,
+        lost_line: Callable[[Lost], Any] | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.name = name
         self.dropped = 0
+        self.left_out = 0
+        self._counting = Lock()
+        self._lost_line = lost_line if max_bytes else None
+        self._now = now
+        opened = now()
+        self._said = Lost(opened, opened, 0, 0)  # totals, as of the last line that said them
         self._folder = folder
         self._line = line
         self._file_bytes = max_bytes // FILES
@@ -78,11 +108,12 @@ class RotatingLog(Generic[Record]):
     def append(self, record: Record) -> None:
         """Queues a record if it is drawn; drops it where the queue is full."""
         if self._share < 1 and self._draw() >= self._share:
+            self._count(left_out=1)
             return
         try:
             self._queue.put_nowait(record)
         except Full:
-            self.dropped += 1
+            self._count(dropped=1)
 
     def close(self) -> None:
         """Writes what is queued and ends the thread."""
@@ -92,7 +123,12 @@ class RotatingLog(Generic[Record]):
         except Full:
             pass
         self.task.stop(CLOSE_SECONDS)
-        self.dropped += self._queue.qsize()
+        self._count(dropped=self._queue.qsize())
+
+    def _count(self, dropped: int = 0, left_out: int = 0) -> None:
+        with self._counting:
+            self.dropped += dropped
+            self.left_out += left_out
 
     def _write_next(self) -> None:
         """One round: what is queued, or nothing for a while."""
@@ -107,27 +143,47 @@ class RotatingLog(Generic[Record]):
         except Empty:
             pass
         try:
-            self._write(records)
+            self._write(records, ended)
         finally:
             if ended:
                 self._finished.set()
 
-    def _write(self, records: list[Record]) -> None:
+    def _write(self, records: list[Record], ended: bool) -> None:
         """Appends `records`; those that are not written are counted, whatever goes wrong.
 
         Raises:
             Exception: the first thing that went wrong.
         """
         lines, wrong = self._lines(records)
-        kept = 0
-        try:
-            if lines:
-                self._append(b"".join(lines))
-                kept = len(lines)
-        finally:
-            self.dropped += len(records) - kept
+        self._count(dropped=len(records) - len(lines))
+        totals = self._unsaid(said=bool(lines) or ended)
+        if lines or totals is not None:
+            written = False
+            try:
+                self._append(b"".join([*self._told(totals), *lines]))
+                written, self._said = True, totals or self._said
+            finally:
+                self._count(dropped=0 if written else len(lines))
         if wrong is not None:
             raise wrong
+
+    def _unsaid(self, said: bool) -> Lost | None:
+        """All that was lost up to now, where the log lacks a part that is to be `said` or has waited."""
+        now, before = self._now(), self._said
+        totals = Lost(before.at, now, self.dropped, self.left_out)
+        if self._lost_line is None or totals == replace(before, since=before.at, at=now):
+            return None
+        return totals if said or now - before.at >= timedelta(seconds=LOST_SECONDS) else None
+
+    def _told(self, totals: Lost | None) -> list[bytes]:
+        """The line that says what was lost since the last one."""
+        if totals is None or self._lost_line is None:
+            return []
+        before = self._said
+        since = replace(
+            totals, dropped=totals.dropped - before.dropped, left_out=totals.left_out - before.left_out
+        )
+        return [orjson.dumps(self._lost_line(since)) + b"\n"]
 
     def _lines(self, records: list[Record]) -> tuple[list[bytes], Exception | None]:
         """The records as lines, and what the last one raised that is none."""

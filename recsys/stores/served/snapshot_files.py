@@ -18,8 +18,8 @@ import orjson
 from recsys.errors import DataError
 from recsys.features.skew import ServedRow
 from recsys.instants import to_micros
+from recsys.stores.served.answer_log import SNAPSHOTS
 from recsys.stores.served.rotating_log import log_files
-from recsys.stores.served.slate_log import SNAPSHOTS
 
 
 @dataclass(frozen=True)

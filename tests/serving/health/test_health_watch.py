@@ -134,13 +134,23 @@ def test_records_that_are_dropped_are_counted_and_said_for_ten_minutes(shop: Sho
     counted = 'recsys_served_records_dropped_total{log="slates"}'
     shop.deployment.health.look()
     before = metric(shop, counted)
-    shop.deployment.slate_log.dropped = 3
+    shop.deployment.answer_log.dropped = 3
     shop.deployment.health.look()
     shop.deployment.health.look()
     assert metric(shop, counted) == before + 3
     assert ready(shop)["problems"] == ["records_dropped"]
     shop.clock.seconds += 601
     shop.deployment.health.look()
+    assert ready(shop)["problems"] == []
+
+
+def test_records_outside_the_share_that_is_kept_are_counted_and_no_problem(shop: Shop) -> None:
+    counted = 'recsys_served_records_left_out_total{log="slates"}'
+    shop.deployment.health.look()
+    before = metric(shop, counted)
+    shop.deployment.answer_log.left_out = 5
+    shop.deployment.health.look()
+    assert metric(shop, counted) == before + 5
     assert ready(shop)["problems"] == []
 
 
@@ -167,7 +177,7 @@ def test_background_work_that_fails_is_shown_and_counted(shop: Shop, monkeypatch
 
 
 def test_a_look_that_fails_is_a_problem_itself_and_the_process_is_judged_all_the_same(shop: Shop) -> None:
-    shop.deployment.slate_log.dropped = 1
+    shop.deployment.answer_log.dropped = 1
     for failure in (KeyError("surprise"), SystemExit(3)):
         shop.observer.failure = failure
         shop.deployment.health.look()

@@ -123,14 +123,14 @@ def test_the_thread_looks_by_itself_and_stops(registry: Registry) -> None:
 
 def test_requests_in_flight_during_a_promotion_are_all_answered(open_shop, monkeypatch) -> None:
     shop = open_shop(workers=2)
-    real, begun = Recommender.recommend, threading.Semaphore(0)
+    real, begun = Recommender.serve, threading.Semaphore(0)
 
     def slow(self: Recommender, *arguments: Any) -> Any:
         begun.release()
         time.sleep(0.01)
         return real(self, *arguments)
 
-    monkeypatch.setattr(Recommender, "recommend", slow)
+    monkeypatch.setattr(Recommender, "serve", slow)
 
     async def ask_while_promoting() -> list[httpx.Response]:
         transport = httpx.ASGITransport(shop.client.app)

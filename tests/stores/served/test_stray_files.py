@@ -9,7 +9,7 @@ import pytest
 from recsys.stores.served.feedback_files import read_slates
 from recsys.stores.served.rotating_log import FILES, RotatingLog, log_files
 from recsys.stores.served.snapshot_files import read_snapshots
-from tests.stores.served.test_slate_log import written
+from tests.stores.served.test_answer_log import written
 
 MANY = 1_000_000
 

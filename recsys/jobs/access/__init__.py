@@ -1,0 +1,1 @@
+"""Access keys of the service: made, listed, revoked and rotated."""

@@ -1,0 +1,112 @@
+"""A bundle's search indexes as a searcher: for the service, and for one search in the terminal."""
+
+import json
+import logging
+from pathlib import Path
+
+from recsys.analysis.analyzer import Analyzer
+from recsys.config import Settings
+from recsys.dataset.item_table import ItemTable
+from recsys.errors import ArtifactError
+from recsys.funnel.merchandising import RuleSource
+from recsys.funnel.recommender import Recommender
+from recsys.jobs.search.artifacts import LEXICAL, LEXICON, THRESHOLD
+from recsys.jobs.search.timed_vectors import TimedVectors
+from recsys.models.bundle import Bundle
+from recsys.retrieval.lexical.index import LexicalIndex, open_index
+from recsys.retrieval.text_index import TextIndex
+from recsys.search.index import SearchIndex
+from recsys.search.match_threshold import MatchThreshold
+from recsys.search.pages import CursorCodec
+from recsys.search.paging import Pager
+from recsys.search.searcher import NO_RULES, Searcher
+from recsys.search.understanding.catalog_words import correctable_words, near_words_of
+from recsys.search.understanding.lexicon import lexicon_from_arrays
+from recsys.search.understanding.named_values import catalog_values, named_values
+from recsys.search.understanding.spelling import Speller
+from recsys.search.understanding.understand import QueryKnowledge
+from recsys.stores.bundles.files import read_arrays
+from recsys.stores.encoders.query_encoder_files import load_query_encoder
+from recsys.stores.search.cursor_key import cursor_key
+from recsys.stores.search.page_orders import RedisPageOrders
+
+log = logging.getLogger(__name__)
+
+
+class SearchLoader:
+    """Opens the searchers of bundles; what they share, connections above all, is opened once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pages: RedisPageOrders | None = None
+
+    def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
+        """The searcher of the bundle at `path`; None where it was made without search indexes.
+
+        An index that cannot be opened is left out, and answers say so.
+
+        Raises:
+            ConfigError: the key of cursors cannot be read.
+        """
+        bundle = recommender.bundle
+        files = bundle.manifest.files
+        if LEXICON not in files:
+            return None
+        words = _open_words(path)
+        meaning, threshold = _open_meaning(path, bundle)
+        return Searcher(
+            recommender=recommender,
+            index=SearchIndex.of(bundle, words, meaning, threshold),
+            knowledge=_open_knowledge(path, bundle.items),
+            vectors=None if meaning is None else self._vectors(path, bundle),
+            pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
+            highlighter=lambda query, item: {},
+            settings=self._settings.search,
+            rules=NO_RULES if rules is None else rules,
+        )
+
+    def close(self) -> None:
+        """Closes what is open."""
+        if self._pages is not None:
+            self._pages.close()
+
+    def _page_orders(self) -> RedisPageOrders:
+        if self._pages is None:
+            self._pages = RedisPageOrders.open(self._settings)
+        return self._pages
+
+    def _vectors(self, path: Path, bundle: Bundle) -> TimedVectors | None:
+        try:
+            encoder = load_query_encoder(
+                path, bundle.manifest.files, bundle.manifest.encoder, self._settings.text
+            )
+        except ArtifactError as error:
+            log.warning("search goes by words alone: %s", error)
+            return None
+        return TimedVectors(encoder, self._settings.search.meaning_seconds)
+
+
+def _open_words(path: Path) -> LexicalIndex | None:
+    try:
+        return open_index(path / LEXICAL)
+    except ArtifactError as error:
+        log.warning("search goes by meaning alone: %s", error)
+        return None
+
+
+def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchThreshold]:
+    if THRESHOLD not in bundle.manifest.files:
+        return None, MatchThreshold("cosine", (1.0,))
+    threshold = MatchThreshold.from_json(json.loads((path / THRESHOLD).read_text("utf-8")))
+    return TextIndex(bundle.text_vectors), threshold
+
+
+def _open_knowledge(path: Path, items: ItemTable) -> QueryKnowledge:
+    lexicon = lexicon_from_arrays(read_arrays(path / LEXICON))
+    analyzer = Analyzer()
+    values = catalog_values(items.categories, items.brands, map(json.loads, items.attributes))
+    return QueryKnowledge(
+        speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
+        names=named_values(values, analyzer),
+        analyzer=analyzer,
+    )

@@ -1,0 +1,49 @@
+"""One search on its way, and what it needs of others."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from recsys.arrays import BoolArray, FloatArray
+from recsys.funnel.merchandising import AppliedRules
+from recsys.funnel.online_features import Profile
+from recsys.search.first_stage import Evidence
+from recsys.search.matching import Matched, Meaning
+from recsys.search.requests import SearchRequest
+from recsys.search.understanding.understand import UnderstoodQuery
+
+
+class QueryVectors(Protocol):
+    """Queries as vectors of the encoder that the items' texts were encoded by.
+
+    Raises:
+        StoreUnavailableError: it is away or late.
+    """
+
+    def encode(self, query: str) -> FloatArray:
+        """(E,) unit vector."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """One request on its way.
+
+    Attributes:
+        allowed: (N + 1,) what filters, stock and rules let pass.
+        near: what is near in meaning; None where nothing is known of it.
+        evidence: how the items of M match.
+        rules: what the shop's rules do.
+        degraded: what is not as it should be.
+    """
+
+    request: SearchRequest
+    now: datetime
+    understood: UnderstoodQuery
+    allowed: BoolArray
+    near: Meaning | None
+    matched: Matched
+    evidence: Evidence
+    profile: Profile
+    rules: AppliedRules
+    degraded: tuple[str, ...]

@@ -1,0 +1,88 @@
+"""The score that every item of the matched set has: its words, its meaning and how popular it is.
+
+    score = w * words / best words  +  (1 - w) * cosine  +  v * log(1 + popularity) / log(1 + most popular)
+
+Both halves are divided by a bound, not by the range of what was found, so that a score does not depend on
+which other items were.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.retrieval.lexical.query import LexicalQuery
+from recsys.search.index import MeaningIndex
+from recsys.search.matching import Matched, Meaning, WordIndex
+from recsys.search.ordering import COSINES_UP_TO, Scored
+
+WORDS, MEANING, POPULARITY = "words", "meaning", "popularity"
+
+
+@dataclass(frozen=True)
+class FirstStageWeights:
+    """`words` is w, `popularity` v; a shop may set them."""
+
+    words: float = 0.5
+    popularity: float = 0.05
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of how items match, (N + 1,) each: 0 where nothing is.
+
+    Attributes:
+        words: score of words as a share of the best one. cosines: to the query.
+    """
+
+    words: FloatArray
+    cosines: FloatArray
+
+
+def gather_evidence(
+    matched: Matched,
+    query: LexicalQuery,
+    words: WordIndex | None,
+    texts: MeaningIndex | None,
+    vector: FloatArray | None,
+    near: Meaning | None,
+) -> Evidence:
+    """The evidence for the items of M.
+
+    Where M is larger than COSINES_UP_TO, only the best by words and what is near in meaning have a cosine.
+    """
+    size = len(matched.mask)
+    by_words, cosines = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    index = matched.index
+    best = index
+    if words is not None and query.words:
+        found, scores = words.top(LexicalQuery(query.words), max(matched.least or 1, 1), size)
+        if len(found):
+            by_words[found] = scores / scores[0]
+            best = found[matched.mask[found]]
+    if near is not None:
+        cosines[near.index] = near.cosines
+    if texts is not None and vector is not None:
+        rest = best[:COSINES_UP_TO] if len(index) > COSINES_UP_TO else index
+        rest = rest[cosines[rest] == 0]
+        cosines[rest] = texts.cosines(vector, rest)
+    return Evidence(by_words, cosines)
+
+
+def score_first_stage(
+    index: IntArray, evidence: Evidence, popularity: DoubleArray, weights: FirstStageWeights
+) -> Scored:
+    """The first-stage scores of the items at `index`.
+
+    Args:
+        popularity: (N + 1,) comparable among items.
+    """
+    most = float(np.log1p(max(popularity.max(initial=0.0), 0.0)))
+    shares = np.log1p(np.maximum(popularity[index], 0)) / most if most else np.zeros(len(index))
+    parts = {
+        WORDS: (weights.words * evidence.words[index]).astype(np.float32),
+        MEANING: ((1 - weights.words) * evidence.cosines[index]).astype(np.float32),
+        POPULARITY: (weights.popularity * shares).astype(np.float32),
+    }
+    scores: FloatArray = sum(parts.values(), np.zeros(len(index), np.float32))
+    return Scored(index, scores, parts)

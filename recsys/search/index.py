@@ -1,0 +1,89 @@
+"""What search looks things up in: one state of the catalog as indexes and columns. Immutable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.dataset.item_table import ItemTable
+from recsys.models.bundle import Bundle
+from recsys.search.facets import FacetColumns
+from recsys.search.matching import WordIndex
+from recsys.search.products import Products
+
+
+class MeaningIndex(Protocol):
+    """Items by the vectors of their texts."""
+
+    def above(
+        self, vector: FloatArray, threshold: float, allowed: BoolArray | None = None
+    ) -> tuple[IntArray, FloatArray]:
+        """Ascending indexes of all items with a cosine of `threshold` or more, and the cosines."""
+        ...
+
+    def cosines(self, vector: FloatArray, index: IntArray) -> FloatArray:
+        """(K,) cosines of the items at `index`."""
+        ...
+
+    def background(self, vector: FloatArray) -> tuple[float, float]:
+        """Mean and deviation of the cosines with items in general."""
+        ...
+
+    def with_rows(self, vectors: FloatArray, changed: IntArray) -> "MeaningIndex":
+        """The index of vectors (N' + 1, E) that differ at `changed`."""
+        ...
+
+
+class Threshold(Protocol):
+    """From which cosine on an item is near in meaning to a query."""
+
+    def of(self, words: int, background: tuple[float, float]) -> float:
+        """The threshold of a query of `words` words; `background` is that of `MeaningIndex`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchIndex:
+    """One state of the catalog, ready to be searched.
+
+    Attributes:
+        items: the catalog by item index. trained: rows of it that the bundle was made with.
+        words: None where the index of words could not be opened.
+        meaning: None where no item has a text vector. threshold: for it.
+    """
+
+    items: ItemTable
+    trained: int
+    words: WordIndex | None
+    meaning: MeaningIndex | None
+    threshold: Threshold
+    products: Products
+    columns: FacetColumns
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        words: WordIndex | None,
+        meaning: MeaningIndex | None,
+        threshold: Threshold,
+    ) -> "SearchIndex":
+        """The index of `bundle`'s catalog."""
+        items = bundle.items
+        return cls(items, len(items), words, meaning, threshold, Products.of(items), FacetColumns(items))
+
+    def with_changes(self, bundle: Bundle, words: WordIndex | None, item_ids: Sequence[str]) -> "SearchIndex":
+        """The index of a bundle that differs in the items `item_ids`, new ones included.
+
+        Args:
+            words: the index of words that knows them.
+        """
+        index = bundle.items.vocabulary.indexes(list(item_ids))
+        return replace(
+            self,
+            items=bundle.items,
+            words=words,
+            meaning=None if self.meaning is None else self.meaning.with_rows(bundle.text_vectors, index),
+            products=self.products.with_items(bundle.items, index),
+            columns=FacetColumns(bundle.items),
+        )

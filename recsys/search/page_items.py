@@ -1,0 +1,106 @@
+"""Products of a page as they are shown: checked against the online store, with what they matched by."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import BoolArray, IntArray
+from recsys.filters import Filters
+from recsys.funnel.catalog import Catalog, passes_now, prices_now
+from recsys.funnel.online_features import FeatureRows
+from recsys.retrieval.lexical.query import LexicalQuery
+from recsys.search.answer import (
+    BY_BOTH,
+    BY_FILTERS,
+    BY_MEANING,
+    BY_POPULARITY,
+    BY_WORDS,
+    SEARCH_UNAVAILABLE,
+    SearchItem,
+    Span,
+)
+from recsys.search.course import Course
+from recsys.search.ordering import Scored
+
+# Of a query and an item: field -> matched parts of its text.
+Highlighter = Callable[[LexicalQuery, int], Mapping[str, tuple[Span, ...]]]
+_NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True)
+class PageItems:
+    """Makes the items of one page.
+
+    Attributes:
+        near: (N + 1,) what is near in meaning.
+        pinned: indexes that a rule put where they are.
+    """
+
+    course: Course
+    scored: Scored
+    catalog: Catalog
+    highlight: Highlighter
+    near: BoolArray
+    pinned: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        course: Course,
+        scored: Scored,
+        catalog: Catalog,
+        highlight: Highlighter,
+        pinned: frozenset[int] = frozenset(),
+    ) -> "PageItems":
+        """Those of `course`, whose items have these scores."""
+        near = np.zeros(len(course.allowed), bool)
+        if course.near is not None:
+            near[course.near.index] = True
+        return cls(course, scored, catalog, highlight, near, pinned)
+
+    def shown(self, page: IntArray, offset: int, rows: FeatureRows | None) -> tuple[SearchItem, ...]:
+        """The items at `page`, positions from `offset` + 1.
+
+        Args:
+            rows: their online views, by which they cost what they cost and are sold out; None: as indexed.
+        """
+        found = np.flatnonzero(np.isin(self.scored.index, page))
+        places = dict(zip(self.scored.index[found].tolist(), found.tolist(), strict=True))
+        prices = prices_now(self.catalog, page, rows).tolist()
+        available = passes_now(self.catalog, page, _NO_FILTERS, rows).tolist()
+        return tuple(
+            self._item(index, offset + number, places.get(index), prices[number - 1], available[number - 1])
+            for number, index in enumerate(page.tolist(), start=1)
+        )
+
+    def _item(self, index: int, position: int, place: int | None, price: int, available: bool) -> SearchItem:
+        items = self.catalog.items
+        parts: dict[str, float] = {}
+        if place is not None:
+            parts = {name: float(part[place]) for name, part in self.scored.parts.items() if part[place]}
+        return SearchItem(
+            position=position,
+            item_id=items.vocabulary.ids[index],
+            product_id=(items.products[index] or None) if items.products else None,
+            title=items.titles[index],
+            highlights=self.highlight(self.course.understood.lexical, index),
+            category=items.categories[index] or None,
+            brand=items.brands[index] or None,
+            price_micros=price if price > 0 else None,
+            available=available,
+            found_by=self._found_by(index),
+            score=0.0 if place is None else float(self.scored.scores[place]),
+            parts=parts,
+            pinned=index in self.pinned,
+        )
+
+    def _found_by(self, index: int) -> str:
+        if SEARCH_UNAVAILABLE in self.course.degraded:
+            return BY_POPULARITY
+        if self.course.matched.least is None:
+            return BY_FILTERS
+        by_words = self.course.evidence.words[index] > 0
+        if by_words and self.near[index]:
+            return BY_BOTH
+        return BY_WORDS if by_words or not self.near[index] else BY_MEANING

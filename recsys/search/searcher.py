@@ -1,0 +1,335 @@
+"""Search from top to bottom: understand, match, order, page, count facets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from recsys import columns
+from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.dataset.interactions import Vocabulary
+from recsys.errors import RequestError, StoreUnavailableError, did_you_mean
+from recsys.filters import Filters
+from recsys.funnel.merchandising import AppliedRules, FixedRules, RuleSource, allowed_pins, apply_rules
+from recsys.funnel.online_features import FeatureRows, Profile, feature_status
+from recsys.funnel.ranking import diversify_items
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.user_facts import UserFacts
+from recsys.models.bundle_update import ItemChange
+from recsys.rules.applying import place_pins
+from recsys.rules.effects import FiredRule
+from recsys.rules.rule_set import Situation
+from recsys.search.answer import (
+    MEANING_UNAVAILABLE,
+    NOT_PERSONALISED,
+    PAGES_NOT_STORED,
+    SEARCH_UNAVAILABLE,
+    WORDS_UNAVAILABLE,
+    SearchAnswer,
+    SearchItem,
+)
+from recsys.search.course import Course, QueryVectors
+from recsys.search.facets import Facet, count_facet
+from recsys.search.filter_fields import filter_field, selected_values
+from recsys.search.first_stage import FirstStageWeights, gather_evidence, score_first_stage
+from recsys.search.index import SearchIndex
+from recsys.search.matching import Matched, Meaning, any_word_items, match_items
+from recsys.search.named_boosts import named_boosts
+from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
+from recsys.search.page_items import Highlighter, PageItems
+from recsys.search.paging import PageOrder, Pager
+from recsys.search.requests import MAX_QUERY, RELEVANCE, SORTS, SearchRequest
+from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
+from recsys.service_settings import SearchSettings
+
+NO_RULES = FixedRules()
+PERSONAL, NAMED = "personal", "named"
+PERSONAL_WEIGHT = 0.1  # of one standard deviation of taste, at full personalisation
+_MOST_DEVIATIONS = 3.0
+DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
+RELAXED_POOL = 200  # items with any word that are looked at for a page that is not full
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Answers searches from one state of the catalog. Immutable, safe for many threads.
+
+    Attributes:
+        recommender: whose bundle, catalog, features and taste it shares.
+        knowledge: what queries are understood by.
+        vectors: None where there is no encoder.
+        rules: the shop's.
+        pager: keeps the orders of first pages.
+        highlighter: what of an item's texts a query matches.
+    """
+
+    recommender: Recommender
+    index: SearchIndex
+    knowledge: QueryKnowledge
+    vectors: QueryVectors | None
+    pager: Pager
+    highlighter: Highlighter
+    settings: SearchSettings
+    rules: RuleSource = NO_RULES
+
+    def search(self, request: SearchRequest, now: datetime) -> SearchAnswer:
+        """The page that `request` asks for.
+
+        Raises:
+            RequestError: the query is too long; a filter, facet or sort is not known.
+            InvalidCursorError: the cursor is not of this request.
+            CursorExpiredError: its order is no longer kept, or another bundle serves.
+        """
+        check_request(request)
+        cursor = self.pager.read_cursor(request, self.bundle_id)
+        course = self.prepare(request, now)
+        scored = self.order(course)
+        order, pinned, fired = self._pin(course, scored.index)
+        if cursor is None:
+            trained = self.index.trained
+            place = self.pager.first_page(request, scored.index, self.bundle_id, trained, self._vocabulary)
+        else:
+            place = self.pager.next_page(cursor, order, self.bundle_id, self._vocabulary)
+        page = place.page(request.k)
+        relaxed = page[:0] if cursor is not None else self._relaxed(course, request.k - len(page))
+        shown = np.concatenate([page, relaxed])
+        rows = self.recommender.read_items(shown) if len(shown) else None
+        items = PageItems.of(course, scored, self.recommender.catalog, self.highlighter, pinned)
+        written = items.shown(shown, place.offset, rows)
+        return self._answer(course, place, written[: len(page)], written[len(page) :], rows, fired)
+
+    def _pin(self, course: Course, order: IntArray) -> tuple[IntArray, frozenset[int], tuple[FiredRule, ...]]:
+        """`order` with the pinned items in their places, which these are, and what became of every rule."""
+        rules = course.rules
+        fired = list(rules.items.fired)
+        if not rules.items.pins or course.request.sort != RELEVANCE:
+            return order, frozenset(), tuple(fired)
+        pins = allowed_pins(rules, course.allowed, fired)
+        lead = self.index.products.lead
+        others = order[~np.isin(lead[order], lead[[pin.index for pin in pins]])]
+        placed, positions = place_pins(others, pins, len(others) + len(pins))
+        for pin in pins:
+            if positions[pin.fired] != pin.position:
+                fired[pin.fired] = fired[pin.fired].ended("moved", f"to position {positions[pin.fired]}")
+        return placed, frozenset(pin.index for pin in pins), tuple(fired)
+
+    def with_changes(self, recommender: Recommender, changes: Sequence[ItemChange]) -> "Searcher":
+        """A searcher that knows new and changed items too; this one stays as it is.
+
+        Args:
+            recommender: that knows them.
+        """
+        ids = [change.item.item_id for change in changes]
+        index = self.index.with_changes(recommender.bundle, self.index.words, ids)
+        return replace(self, recommender=recommender, index=index)
+
+    @property
+    def bundle_id(self) -> str:
+        """The bundle that answers."""
+        return self.recommender.bundle.manifest.bundle_id
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return self.recommender.bundle.items.vocabulary
+
+    def prepare(self, request: SearchRequest, now: datetime) -> Course:
+        """The query understood, the user's profile read, the rules applied, the items matched."""
+        degraded: list[str] = []
+        understood = self._understand(request)
+        profile, away = self.recommender.read_profile(request.user_id, now)
+        if away:
+            degraded.append(NOT_PERSONALISED)
+        rules = self._apply_rules(request, understood, profile, now)
+        allowed = self._allowed(request.filters, understood, rules)
+        vector = self._vector(understood, degraded)
+        near = self._near(vector, understood)
+        words = self.index.words
+        if words is None and understood.lexical.groups:
+            degraded += [WORDS_UNAVAILABLE] if vector is not None else [WORDS_UNAVAILABLE, SEARCH_UNAVAILABLE]
+        if SEARCH_UNAVAILABLE in degraded:
+            matched = Matched(allowed, np.ones(len(allowed), bool), None, None)
+        else:
+            matched = match_items(words, understood.lexical, near, allowed)
+        evidence = gather_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
+        return Course(
+            request, now, understood, allowed, near, matched, evidence, profile, rules, tuple(degraded)
+        )
+
+    def _understand(self, request: SearchRequest) -> UnderstoodQuery:
+        return understand(request.query, self.knowledge, request.without)
+
+    def _apply_rules(
+        self, request: SearchRequest, understood: UnderstoodQuery, profile: Profile, now: datetime
+    ) -> AppliedRules:
+        user_id = request.user_id
+        situation = Situation(
+            surface="search",
+            now=now,
+            query=understood.original,
+            rewritten=understood.text,
+            categories=(*request.filters.categories, *request.filters.category_paths),
+            facts=UserFacts(
+                profile.rows, now, lambda: {} if user_id is None else self.rules.attributes_of(user_id)
+            ),
+        )
+        catalog = self.recommender.catalog
+        everything = np.ones(len(catalog), bool)
+        return apply_rules(self.rules.current, catalog, situation, everything)[0]
+
+    def order(self, course: Course) -> Scored:
+        """The products of M in the order that was asked for, each by its best variant, with their scores."""
+        request, catalog = course.request, self.recommender.catalog
+        weights = FirstStageWeights(self.settings.words_weight, self.settings.popularity_weight)
+        if course.matched.least is None:
+            weights = replace(weights, popularity=1.0)  # nothing else is known
+        index = course.matched.index
+        scored = score_first_stage(index, course.evidence, catalog.popularity, weights)
+        if request.sort == RELEVANCE:
+            scored = order_by_relevance(scored, lambda head: self._rerank(course, head))
+            scored = self._one_a_product(scored)
+            return self._diverse(scored.take(course.rules.items.order(scored.index)), request)
+        keys = SortKeys(catalog.items.price_micros, catalog.items.first_at, catalog.popularity)
+        place = np.zeros(len(course.allowed), np.int64)
+        place[index] = np.arange(len(index))
+        return self._one_a_product(scored.take(place[sort_items(index, request.sort, keys)]))
+
+    def _allowed(self, filters: Filters, understood: UnderstoodQuery, rules: AppliedRules) -> BoolArray:
+        """(N + 1,) what passes request, query and rules, and is in stock as the index knows it."""
+        catalog = self.recommender.catalog
+        mask = catalog.passing(filters)
+        if understood.intent.filters.conditions:
+            mask &= catalog.passing(understood.intent.filters)
+        if not filters.include_unavailable:
+            mask &= catalog.items.available
+        return rules.items.without_removed(mask)
+
+    def _vector(self, understood: UnderstoodQuery, degraded: list[str]) -> FloatArray | None:
+        """The vector of the query; None where there is none, and then it is said in `degraded`."""
+        if self.index.meaning is None or not understood.lexical.words:
+            return None
+        try:
+            if self.vectors is not None:
+                return self.vectors.encode(understood.meaning)
+        except StoreUnavailableError:
+            pass
+        degraded.append(MEANING_UNAVAILABLE)
+        return None
+
+    def _near(self, vector: FloatArray | None, understood: UnderstoodQuery) -> Meaning | None:
+        meaning = self.index.meaning
+        if vector is None or meaning is None:
+            return None
+        words = len(understood.lexical.words)
+        return Meaning(*meaning.above(vector, self.index.threshold.of(words, meaning.background(vector))))
+
+    def _rerank(self, course: Course, head: Scored) -> Scored:
+        """`head` with what the query names and the user's taste added."""
+        boosts = named_boosts(course.understood.intent, self.recommender.catalog, head.index)
+        named = head if boosts is None else head.with_part(NAMED, self.settings.named_weight * boosts)
+        return self._personal(course, named)
+
+    def _personal(self, course: Course, head: Scored) -> Scored:
+        """`head` with the user's taste added: standard deviations from what was found, by the dial."""
+        dial = course.request.personalisation
+        dial = self.settings.personalisation if dial is None else dial
+        taste = self.recommender.taste(course.profile, head.index) if dial and len(head) > 1 else None
+        spread = 0.0 if taste is None else float(taste.std())
+        if taste is None or not spread:
+            return head
+        deviations = np.clip((taste - taste.mean()) / spread, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        return head.with_part(PERSONAL, dial * PERSONAL_WEIGHT * deviations)
+
+    def _one_a_product(self, scored: Scored) -> Scored:
+        """Only the first variant of each product."""
+        return scored.take(self.index.products.first_places(scored.index))
+
+    def _diverse(self, scored: Scored, request: SearchRequest) -> Scored:
+        """`scored` with a more diverse first page in front; nothing is left out."""
+        strength = self.settings.diversity if request.diversity is None else request.diversity
+        pool = scored.index[: DIVERSE_POOL * request.k]
+        if strength <= 0 or len(pool) < 3:
+            return scored
+        chosen = diversify_items(self.recommender.bundle.text_vectors[pool], request.k, strength)
+        rest = np.ones(len(scored), bool)
+        rest[chosen] = False
+        return scored.take(np.concatenate([chosen, np.flatnonzero(rest)]))
+
+    def _relaxed(self, course: Course, count: int) -> IntArray:
+        """Up to `count` products outside of M that match any word and may be shown."""
+        if count <= 0 or course.request.sort != RELEVANCE:
+            return np.zeros(0, np.int64)
+        found = any_word_items(self.index.words, course.understood.lexical, RELAXED_POOL)
+        found = found[course.allowed[found] & ~course.matched.mask[found]]
+        lead = self.index.products.lead
+        found = found[~np.isin(lead[found], lead[course.matched.index])]
+        return found[self.index.products.first_places(found)][:count]
+
+    def _answer(
+        self,
+        course: Course,
+        place: PageOrder,
+        items: tuple[SearchItem, ...],
+        relaxed: tuple[SearchItem, ...],
+        rows: FeatureRows | None,
+        fired: tuple[FiredRule, ...],
+    ) -> SearchAnswer:
+        request, understood, effects = course.request, course.understood, course.rules.effects
+        cursor = self.pager.next_cursor(request, place, self.bundle_id, self._vocabulary)
+        lost = (PAGES_NOT_STORED,) if cursor is not None and not place.kept else ()
+        return SearchAnswer(
+            request_id=request.request_id,
+            query_id=place.query_id,
+            user_id=request.user_id,
+            bundle_id=self.bundle_id,
+            at=course.now,
+            query=request.query,
+            rewritten=understood.text,
+            rewrites=understood.rewrites,
+            total=len(place.order),
+            items=items,
+            relaxed=relaxed,
+            facets=self._facets(course),
+            sort=request.sort,
+            cursor=cursor,
+            words_wanted=course.matched.wanted,
+            words_matched=course.matched.least,
+            redirect=effects.redirect,
+            notes=effects.notes,
+            rules=fired,
+            rules_version=effects.version,
+            features=feature_status(columns.RANKING_SERVICE, (course.profile.rows, rows)),
+            personalised=any(PERSONAL in item.parts for item in items),
+            degraded=(*course.degraded, *lost),
+        )
+
+    def _facets(self, course: Course) -> tuple[Facet, ...]:
+        return tuple(
+            count_facet(
+                each,
+                self.index.columns.column(each.name),
+                self._mask_without(course, each.name),
+                self.index.products,
+                selected_values(course.request.filters, each.name),
+            )
+            for each in course.request.facets
+        )
+
+    def _mask_without(self, course: Course, name: str) -> BoolArray:
+        """(N + 1,) M as it would be without the filter on the facet's own field."""
+        filters = course.request.filters
+        others = filters.without(filter_field(name))
+        if others == filters:
+            return course.matched.mask
+        return course.matched.open_mask & self._allowed(others, course.understood, course.rules)
+
+
+def check_request(request: SearchRequest) -> None:
+    """Raises RequestError where `request` asks for what cannot be."""
+    if len(request.query) > MAX_QUERY:
+        raise RequestError(
+            f"query: it has {len(request.query)} characters; the most is {MAX_QUERY}. Shorten it."
+        )
+    if request.sort not in SORTS:
+        near = did_you_mean(request.sort, SORTS)
+        raise RequestError(f"sort: {request.sort!r} is not an order.{near} Use one of {', '.join(SORTS)}.")

@@ -1,0 +1,58 @@
+"""What answers in a shop: recommendation and search over one bundle and one state of the catalog."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from recsys.arrays import DoubleArray
+from recsys.errors import ArtifactNotFoundError
+from recsys.funnel.recommender import Recommender
+from recsys.models.bundle import Bundle
+from recsys.models.bundle_update import ItemChange
+from recsys.search.searcher import Searcher
+
+NO_SEARCH = (
+    "this bundle was trained without search indexes. Run `recsys train`, or `recsys train --search-only`."
+)
+
+
+@dataclass(frozen=True)
+class Storefront:
+    """A recommender and the searcher that shares its bundle, catalog, features and rules. Immutable.
+
+    Attributes:
+        search: None where the bundle has no search indexes.
+    """
+
+    recommender: Recommender
+    search: Searcher | None = None
+
+    @property
+    def bundle(self) -> Bundle:
+        """What it answers from."""
+        return self.recommender.bundle
+
+    @property
+    def version(self) -> int:
+        """Changes of the catalog up to this one are known, 0 = none."""
+        return self.recommender.version
+
+    def searcher(self) -> Searcher:
+        """What answers searches.
+
+        Raises:
+            ArtifactNotFoundError: the bundle has no search indexes.
+        """
+        if self.search is None:
+            raise ArtifactNotFoundError(NO_SEARCH)
+        return self.search
+
+    def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Storefront":
+        """As `Recommender.with_changes`, for both."""
+        recommender = self.recommender.with_changes(changes, version)
+        search = None if self.search is None else self.search.with_changes(recommender, changes)
+        return Storefront(recommender, search)
+
+    def with_popularity(self, popularity: DoubleArray) -> "Storefront":
+        """As `Recommender.with_popularity`, for both."""
+        recommender = self.recommender.with_popularity(popularity)
+        return Storefront(recommender, self.search and replace(self.search, recommender=recommender))

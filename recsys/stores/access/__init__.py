@@ -1,0 +1,1 @@
+"""Access keys in SQL, and their token buckets in Redis."""

@@ -1,0 +1,1 @@
+"""Merchandising in SQL: rules, segments and synonyms, with everything that was ever changed."""

@@ -1,0 +1,207 @@
+"""The rules of one shop in SQL: each change is one transaction, with who made it and what was before."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from recsys.config import Settings
+from recsys.errors import DataError
+from recsys.instants import utc_now
+from recsys.rules.rule import Rule, Segment
+from recsys.rules.synonym_rows import SynonymRows
+from recsys.stores.registry.database import (
+    database_errors,
+    database_url,
+    open_engine,
+    write_transaction,
+)
+from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.rules.records import RuleChange, StoredRules, rule_change, unknown_entry
+from recsys.stores.rules.tables import Kind, RuleSetRow, RuleVersionRow
+from recsys.stores.rules.writing import Entries, Entry, ReadEntries, rule_entry, segment_entry, synonyms_entry
+
+Entity = Rule | Segment | SynonymRows
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes something. `remark`: why, or which check was overruled."""
+
+    name: str
+    remark: str = ""
+
+
+class RuleStore:
+    """Rules, segments and synonyms of one shop; safe to share between threads. Use `open`.
+
+    Every method raises StoreUnavailableError where the database does not answer.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> "RuleStore":
+        """The rules of the database that `settings` name, its tables brought up to date.
+
+        Raises:
+            ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
+            StoreUnavailableError: the database did not answer.
+        """
+        url = database_url(settings)
+        upgrade_database(url)
+        return cls(open_engine(url), clock)
+
+    def close(self) -> None:
+        """Closes the connections; the store can still be used and opens new ones."""
+        self._engine.dispose()
+
+    def __enter__(self) -> "RuleStore":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def version(self) -> int:
+        """The version of the whole set; one row is read."""
+        with self._reading("read the version of the rules") as connection:
+            return _version(connection)
+
+    def load(self) -> StoredRules:
+        """All that is in force.
+
+        Raises:
+            DataError: an entry is none that this version reads.
+        """
+        with self._reading("read the rules") as connection:
+            return _load(connection)
+
+    def put(
+        self, entities: Iterable[Entity], author: Author, remove: Iterable[tuple[Kind, str]] = ()
+    ) -> StoredRules:
+        """Adds or changes all of `entities`, or none of them; those that are as they were stay untouched.
+
+        Args:
+            remove: entries, by kind and name, that are taken out of force in the same transaction.
+
+        Raises:
+            DataError: a rule would name a segment that is not there.
+        """
+        with self._writing("write rules") as connection:
+            for kind, name in remove:
+                self._remove(connection, kind, name, author)
+            for entity in entities:
+                self._put(connection, entity, author)
+            return self._checked(connection)
+
+    def remove(self, kind: Kind, name: str, author: Author) -> StoredRules:
+        """Takes an entry out of force; its history stays.
+
+        Raises:
+            DataError: there is none of that name, or a rule names that segment.
+        """
+        with self._writing("remove a rule") as connection:
+            self._remove(connection, kind, name, author)
+            return self._checked(connection)
+
+    def set_enabled(self, kind: Kind, name: str, enabled: bool, author: Author) -> StoredRules:
+        """Switches a rule or a set of synonyms on or off.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        with self._writing("switch a rule") as connection:
+            stored = _load(connection)
+            found = {rule.rule_id: rule for rule in stored.rules} if kind == "rule" else {}
+            entity: Entity | None = found.get(name)
+            if kind == "synonyms":
+                entity = {each.name: each for each in stored.synonyms}.get(name)
+            if entity is None or isinstance(entity, Segment):
+                raise unknown_entry(kind, name, _COMMANDS[kind])
+            self._put(connection, replace(entity, enabled=enabled), author, switched=True)
+            return self._checked(connection)
+
+    def history(self, kind: Kind | None = None, name: str | None = None) -> Sequence[RuleChange]:
+        """Every change, of one kind or one entry or of all, oldest first."""
+        query = select(RuleVersionRow.__table__).order_by(RuleVersionRow.change_id)
+        if kind is not None:
+            query = query.where(RuleVersionRow.kind == kind)
+        if name is not None:
+            query = query.where(RuleVersionRow.name == name)
+        with self._reading("read changes of rules") as connection:
+            return [rule_change(row) for row in connection.execute(query).mappings()]
+
+    # -- inside a transaction -----------------------------------------------------------------
+
+    def _remove(self, connection: Connection, kind: Kind, name: str, author: Author) -> None:
+        entries = Entries(connection)
+        before = entries.find(kind, name)
+        if before is None:
+            raise unknown_entry(kind, name, _COMMANDS[kind])
+        entries.delete(kind, name)
+        self._note(connection, Entry(kind, name, None), before, "remove", author)
+
+    def _put(self, connection: Connection, entity: Entity, author: Author, switched: bool = False) -> None:
+        entry = _entry(entity)
+        entries = Entries(connection)
+        before = entries.find(entry.kind, entry.name)
+        if before == entry.document:
+            return
+        version = entries.last_version(entry.kind, entry.name) + 1
+        entries.write(entry, version, self._clock(), author.name)
+        enabled = bool(entry.document and entry.document.get("enabled"))
+        action = "add" if before is None else "change"
+        if switched and before is not None:
+            action = "enable" if enabled else "disable"
+        self._note(connection, entry, before, action, author)
+
+    def _note(
+        self, connection: Connection, entry: Entry, before: object, action: str, author: Author
+    ) -> None:
+        Entries(connection).note(entry, before, action, author.name, author.remark, self._clock())
+
+    def _checked(self, connection: Connection) -> StoredRules:
+        """What is stored now, which must be whole: else the transaction is rolled back."""
+        stored = _load(connection)
+        replace(stored, rules=tuple(replace(rule, enabled=True) for rule in stored.rules)).compiled()
+        return stored
+
+    @contextmanager
+    def _reading(self, operation: str) -> Iterator[Connection]:
+        # One snapshot for all tables: SQLite's transaction is one already.
+        level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with (
+            database_errors(self._engine.url, operation),
+            self._engine.connect().execution_options(**level) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _writing(self, operation: str) -> Iterator[Connection]:
+        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
+            yield connection
+
+
+_COMMANDS = {"rule": "rules", "segment": "segments", "synonyms": "synonyms"}
+
+
+def _entry(entity: Entity) -> Entry:
+    if isinstance(entity, Rule):
+        return rule_entry(entity)
+    return segment_entry(entity) if isinstance(entity, Segment) else synonyms_entry(entity)
+
+
+def _version(connection: Connection) -> int:
+    return connection.execute(select(RuleSetRow.version)).scalar() or 0
+
+
+def _load(connection: Connection) -> StoredRules:
+    entries = ReadEntries(connection)
+    try:
+        return StoredRules(_version(connection), entries.rules(), entries.segments(), entries.synonyms())
+    except DataError as error:
+        raise DataError(f"what is stored cannot be read: {error} Upgrade recsys, or remove it.") from error

@@ -1,0 +1,1 @@
+"""Who calls, whether that caller may, and how often."""

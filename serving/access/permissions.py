@@ -1,0 +1,43 @@
+"""Which permission each route needs. What is not named here is for operators only."""
+
+import re
+from collections.abc import Mapping
+
+from starlette.routing import compile_path
+
+from recsys.access.roles import Permission
+
+ROUTE_PERMISSIONS: Mapping[tuple[str, str], Permission] = {
+    ("POST", "/v1/recommend"): Permission.ANSWERS,
+    ("POST", "/v1/recommend:batch"): Permission.ANSWERS,
+    ("POST", "/recommend_batch"): Permission.ANSWERS,
+    ("POST", "/v1/similar"): Permission.ANSWERS,
+    ("GET", "/v1/items/{item_id:path}"): Permission.ANSWERS,
+    ("POST", "/v1/events"): Permission.EVENTS,  # items and users in it need CATALOG, row by row
+    ("GET", "/v1/history"): Permission.HISTORY,
+    ("GET", "/metrics"): Permission.OPERATION,
+    ("GET", "/openapi.json"): Permission.DESCRIPTION,
+    ("HEAD", "/openapi.json"): Permission.DESCRIPTION,
+    ("GET", "/schema.json"): Permission.DESCRIPTION,  # of BentoML's client
+}
+
+
+class RouteTable:
+    """Finds what a request needs by its method and path, before a router sees it."""
+
+    def __init__(self, permissions: Mapping[tuple[str, str], Permission] = ROUTE_PERMISSIONS) -> None:
+        self._by_path: dict[str, dict[str, Permission]] = {}
+        self._by_pattern: dict[re.Pattern[str], dict[str, Permission]] = {}
+        for (method, template), permission in permissions.items():
+            if "{" in template:
+                self._by_pattern.setdefault(compile_path(template)[0], {})[method] = permission
+            else:
+                self._by_path.setdefault(template, {})[method] = permission
+
+    def methods_of(self, path: str) -> Mapping[str, Permission]:
+        """Method -> the permission that it needs, of the route at `path`; empty where none is named."""
+        found = self._by_path.get(path)
+        if found is None:
+            matching = (each for pattern, each in self._by_pattern.items() if pattern.match(path))
+            found = next(matching, {})
+        return found
