@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from recsys.evaluation.search.rows import SearchRow
 from recsys.evaluation.search.side_by_side import ChangedQuery, SideBySide, compare_rankings
 from recsys.evaluation.search.tables import metric_label
 from recsys.jobs.search.evaluate import SearchTest, check_test, named_file, open_test
-from recsys.jobs.search.evaluation_rows import ROWS, RowSetting, build_row
+from recsys.jobs.search.evaluation_rows import ROWS, RowSetting, open_row
 from recsys.jobs.search.ranking_files import read_rankings
 from recsys.jobs.search.sampled_queries import read_logged_queries, sample_queries
 from recsys.jobs.search.searched_items import SearchedItems, read_items_file, shop_items
 from recsys.progress import Progress, silent
 
-_SETTING = re.compile(r"([A-Za-z0-9]+)((?:,\w+=[^,]+)*)")
+_SETTING = re.compile(r"([A-Za-z0-9 ]+)((?:,\w+=[^,]+)*)")
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ def compare_searches(
     )
     ranked = []
     for side in chosen:
-        row = _opened(settings, side, items, progress)
-        ranked.append(row.rank(queries, max(test.cutoffs)))
+        with _opened(settings, side, items, progress) as row:
+            ranked.append(row.rank(queries, max(test.cutoffs)))
     found = compare_rankings(ranked[0], ranked[1], measure, judgments, weights, show)
     lists = _Lists(items, queries, (ranked[0], ranked[1]), sides, judgments, found.k)
     gained, lost, changed = (
@@ -191,10 +192,10 @@ def _encoder(text: str, given: Mapping[str, str]) -> str | None:
 
 def _opened(
     settings: Settings, side: RowSetting | tuple[Path, str | None], items: SearchedItems, progress: Progress
-) -> SearchRow:
+) -> AbstractContextManager[SearchRow]:
     if isinstance(side, RowSetting):
-        return build_row(settings, items, side, progress)
-    return read_rankings(side[0].name, side[0], items.vocabulary, side[1])
+        return open_row(settings, items, side, progress)
+    return nullcontext(read_rankings(side[0].name, side[0], items.vocabulary, side[1]))
 
 
 def _threshold(test: SearchTest, judgments: Judgments | None) -> float:

@@ -14,7 +14,7 @@ from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.evaluation.search.demand_sample import DemandSample
 from recsys.jobs.preconditions import check_file_writable
-from recsys.jobs.search.evaluation_rows import RANDOM, build_rows
+from recsys.jobs.search.evaluation_rows import RANDOM, open_rows
 from recsys.jobs.search.sampled_queries import read_logged_queries, sample_queries
 from recsys.jobs.search.searched_items import SearchedItems, shop_items
 from recsys.progress import Progress, silent
@@ -71,14 +71,12 @@ def write_judging_file(
     keys, sample = sample_queries(logged, size, settings.evaluation.seed)
     queries = [logged.written[key] for key in keys]
     items = shop_items(settings)
-    built = build_rows(settings, items, encoder, (), progress)
     pooled: list[set[int]] = [set() for _ in queries]
-    with progress("items to judge", len(built.rows)) as advance:
+    with open_rows(settings, items, encoder, (), progress) as built:
         for row in built.rows:
             if row.name != RANDOM:
                 for found, shown in zip(pooled, row.rank(queries, depth).items.tolist(), strict=True):
                     found.update(item for item in shown if item)
-            advance(1)
     text = _table(queries, pooled, items, sample, settings.evaluation.seed)
     try:
         write_text(out, text)
