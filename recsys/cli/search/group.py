@@ -6,9 +6,11 @@ import typer
 from typer.core import TyperGroup
 
 from recsys.cli.search import rules, segments, synonyms
+from recsys.cli.search.compare import compare
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
 from recsys.cli.search.queries import queries
+from recsys.cli.search.sample import sample
 
 
 class QueryOrCommand(TyperGroup):
@@ -28,6 +30,8 @@ app = typer.Typer(
 app.command()(items)
 app.command()(evaluate)
 app.command()(queries)
+app.command()(compare)
+app.command()(sample)
 rules.register(app)
 segments.register(app)
 synonyms.register(app)

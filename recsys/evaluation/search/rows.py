@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from recsys.arrays import DoubleArray, IntArray
-from recsys.evaluation.search.rankings import Rankings, best_of, rankings_of
+from recsys.evaluation.search.rankings import Rankings, rankings_of
 
 
 class SearchRow(Protocol):
@@ -91,7 +91,6 @@ class RankedLists:
 
 
 Half = tuple[IntArray, DoubleArray]  # item indexes and scores of one pool, best first
-DEPTH = 1000  # items of each half that are fused
 
 
 class Pool(Protocol):
@@ -118,85 +117,6 @@ class PoolRow:
     def score(self, queries: Sequence[str], query: IntArray, items: IntArray) -> DoubleArray:
         """The pool's scores."""
         return by_query(queries, query, items, self.pool.scores)
-
-
-@dataclass(frozen=True)
-class WeightedRow:
-    """Both halves: weight x lexical / its top + (1 - weight) x cosine, over the union of both pools."""
-
-    name: str
-    lexical: Pool
-    dense: Pool
-    weight: float = 0.5
-    depth: int = DEPTH
-
-    def rank(self, queries: Sequence[str], k: int) -> Rankings:
-        """The union's best."""
-        lists = []
-        for query in queries:
-            halves = [pool.best(query, self.depth)[0] for pool in (self.lexical, self.dense)]
-            union = np.unique(np.concatenate(halves))
-            lists.append(best_of(union, self._fused(query, union), k))
-        return rankings_of(lists, k)
-
-    def score(self, queries: Sequence[str], query: IntArray, items: IntArray) -> DoubleArray:
-        """The weighted sum for each pair."""
-        return by_query(queries, query, items, self._fused)
-
-    def _fused(self, query: str, items: IntArray) -> DoubleArray:
-        _, scores = self.lexical.best(query, 1)
-        top = float(scores[0]) if len(scores) and scores[0] > 0 else 1.0
-        words, meaning = self.lexical.scores(query, items), self.dense.scores(query, items)
-        return np.asarray(self.weight * words / top + (1 - self.weight) * meaning, np.float64)
-
-
-@dataclass(frozen=True)
-class ReciprocalRow:
-    """Both halves by reciprocal rank fusion, a row to compare with.
-
-    A pair's place in a half is one more than how many of its pool score higher, so it is exact in the pool.
-
-    Paper: Cormack et al. 2009, Reciprocal Rank Fusion Outperforms Condorcet.
-    """
-
-    name: str
-    lexical: Pool
-    dense: Pool
-    depth: int = DEPTH
-
-    def rank(self, queries: Sequence[str], k: int) -> Rankings:
-        """The union's best."""
-        lists = []
-        for query in queries:
-            pools = self.lexical.best(query, self.depth), self.dense.best(query, self.depth)
-            lists.append(fuse_reciprocal_ranks(*pools, k))
-        return rankings_of(lists, k)
-
-    def score(self, queries: Sequence[str], query: IntArray, items: IntArray) -> DoubleArray:
-        """The sum of reciprocal places for each pair."""
-        return by_query(queries, query, items, self._fused)
-
-    def _fused(self, query: str, items: IntArray) -> DoubleArray:
-        found = np.zeros(len(items))
-        for pool in (self.lexical, self.dense):
-            _, best = pool.best(query, self.depth)
-            found += 1 / (RRF + 1 + np.searchsorted(-best, -pool.scores(query, items)))
-        return found
-
-
-RRF = 60.0  # added to each place
-
-
-def fuse_reciprocal_ranks(first: Half, second: Half, k: int, constant: float = RRF) -> Half:
-    """The `k` best by 1 / (constant + place), summed over both pools.
-
-    >>> pool, other = (np.array([7, 8]), np.array([2.0, 1.0])), (np.array([8]), np.array([0.9]))
-    >>> fuse_reciprocal_ranks(pool, other, 2)[0]  # 8: 1/62 + 1/61, 7: 1/61
-    array([8, 7])
-    """
-    index, place = np.unique(np.concatenate([first[0], second[0]]), return_inverse=True)
-    worth = np.concatenate([1 / (constant + 1 + np.arange(len(pool[0]))) for pool in (first, second)])
-    return best_of(index, np.asarray(np.bincount(place, worth, len(index)), np.float64), k)
 
 
 def by_query(

@@ -20,7 +20,7 @@ from recsys.evaluation.search.rows import RankedLists
 from recsys.evaluation.search.tables import difference_lines, half_sentence, search_headline, summary_rows
 from recsys.evaluation.search.tables import search_json as evaluation_json
 from recsys.jobs.preconditions import check_file_writable, check_folder_writable
-from recsys.jobs.search.evaluation_rows import BuiltRows, build_rows
+from recsys.jobs.search.evaluation_rows import BuiltRows, open_rows
 from recsys.jobs.search.judged_sets import ReadingOptions, parse_grades, parse_words, read_judged_set
 from recsys.jobs.search.ranking_files import read_rankings
 from recsys.jobs.search.sampled_queries import (
@@ -115,8 +115,8 @@ def evaluate_search(
         check_file_writable(rankings, "--rankings", makes_folders=False, sources=sources)
     check_folder_writable(settings.paths.reports)
     items, judgments, notes = open_test(settings, test)
-    built = build_rows(settings, items, test.encoder, _others(test, items), progress)
-    evaluation = run_search_evaluation(settings, test, judgments, built, progress)
+    with open_rows(settings, items, test.encoder, _others(test, items), progress) as built:
+        evaluation = run_search_evaluation(settings, test, judgments, built, progress)
     if rankings is not None:
         write_rankings(evaluation, items, rankings)
     notes = (*notes, *built.notes)

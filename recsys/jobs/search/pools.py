@@ -1,15 +1,19 @@
 """The two halves of a search as an evaluation asks them: by words and by meaning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray, IntArray
-from recsys.evaluation.search.rows import Half
+from recsys.evaluation.search.rankings import Rankings, rankings_of
+from recsys.evaluation.search.rows import Half, by_query
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.text_index import TextIndex
+from recsys.search.fusion import Fused, FusionWeights, Scored, fuse
+
+DEPTH = 1000  # items of each half that are fused
 
 
 class ScoredWords(Protocol):
@@ -68,3 +72,48 @@ class DensePool:
     def scores(self, query: str, items: IntArray) -> DoubleArray:
         """(K,) cosines; 0 of an item without a text."""
         return np.asarray(self.index.cosines(self.vector_of(query), items), np.float64)
+
+
+@dataclass(frozen=True)
+class FusedRow:
+    """Both halves as one list, by the fusion that serves; see `recsys.search.fusion`."""
+
+    name: str
+    words: LexicalPool
+    meaning: DensePool
+    weights: FusionWeights
+    depth: int = DEPTH
+
+    def rank(self, queries: Sequence[str], k: int) -> Rankings:
+        """The best of the union of both pools."""
+        lists = []
+        for query in queries:
+            found = self._fused(query, np.zeros(0, np.int64))
+            lists.append((found.index[:k], np.asarray(found.score[:k], np.float64)))
+        return rankings_of(lists, k)
+
+    def score(self, queries: Sequence[str], query: IntArray, items: IntArray) -> DoubleArray:
+        """What each pair's score is when its item is fused with both pools."""
+        return by_query(queries, query, items, self._scores)
+
+    def _scores(self, query: str, items: IntArray) -> DoubleArray:
+        found = self._fused(query, items)
+        order = np.argsort(found.index)
+        return np.asarray(found.score[order][np.searchsorted(found.index[order], items)], np.float64)
+
+    def _fused(self, query: str, more: IntArray) -> Fused:
+        """Both pools and `more` items, each with its score in either half."""
+        words, meaning = self.words.best(query, self.depth), self.meaning.best(query, self.depth)
+        matched = more[self.words.scores(query, more) > 0]
+        return fuse(
+            self._joined(words, matched, query, self.words),
+            self._joined(meaning, more, query, self.meaning),
+            lexical_scores=lambda index: self.words.scores(query, index).astype(np.float32),
+            cosines=lambda index: self.meaning.scores(query, index).astype(np.float32),
+            weights=self.weights,
+        )
+
+    def _joined(self, found: Half, more: IntArray, query: str, pool: LexicalPool | DensePool) -> Scored:
+        extra = np.setdiff1d(more, found[0])
+        scores = np.concatenate([found[1], pool.scores(query, extra)])
+        return np.concatenate([found[0], extra]), scores.astype(np.float32)

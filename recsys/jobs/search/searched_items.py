@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from recsys import columns
+from recsys.amounts import UNKNOWN
+from recsys.catalog import is_titled
 from recsys.config import Settings
 from recsys.dataset.interactions import Vocabulary
-from recsys.dataset.item_table import ItemTable, item_table
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import DataError
 from recsys.ingest.raw.written_numbers import read_number
 from recsys.jobs.search.judged_sets import ITEM_ID, TITLE
@@ -98,7 +100,7 @@ def pool_of_titles(titles: Mapping[str, str]) -> SearchedItems:
         texts=values,
         categories=nothing,
         brands=nothing,
-        prices=[-1] * len(ids),
+        prices=[UNKNOWN] * len(ids),
         attributes=["{}"] * len(ids),
         source=f"the {len(ids):,} judged titles themselves, which is an easier catalog than a whole one",
     )
@@ -110,12 +112,25 @@ def shop_items(settings: Settings) -> SearchedItems:
     Raises:
         DataError: nothing was imported.
     """
-    rows = load_items(settings.paths).to_pandas()
-    vocabulary = Vocabulary(("", *rows[columns.ITEM_ID].tolist()))
-    texts = ("", *rows[columns.TEXT].fillna("").astype(str))
-    return SearchedItems(
-        item_table(rows, vocabulary), texts, f"{len(vocabulary) - 1:,} items of the shop's catalog"
+    rows = load_items(settings.paths)
+    ids = rows[columns.ITEM_ID].to_pylist()
+
+    def texts(name: str) -> list[str]:
+        return [text or "" for text in rows[name].to_pylist()]
+
+    titles, read = texts(columns.TITLE), texts(columns.TEXT)
+    titled = [is_titled(*each) for each in zip(ids, titles, read, strict=True)]
+    found = _searched(
+        ids,
+        titles,
+        texts=read,
+        categories=texts(columns.CATEGORY),
+        brands=texts(columns.BRAND),
+        prices=[UNKNOWN if price is None else price for price in rows[columns.PRICE_MICROS].to_pylist()],
+        attributes=[text or "{}" for text in texts(columns.ATTRIBUTES)],
+        source=f"{len(ids):,} items of the shop's catalog",
     )
+    return replace(found, table=replace(found.table, titled=np.array([False, *titled], np.bool_)))
 
 
 def _searched(
@@ -133,7 +148,7 @@ def _searched(
         titles=("", *titles),
         categories=("", *categories),
         brands=("", *brands),
-        price_micros=np.array([-1, *prices], np.int64),
+        price_micros=np.array([UNKNOWN, *prices], np.int64),
         available=np.array([False] + [True] * len(ids)),
         attributes=("{}", *attributes),
     )
@@ -162,5 +177,5 @@ def _prices(table: TableRows) -> list[int]:
             raise DataError(
                 f"{table.where(place)}: the price {text!r} is not a number of 0 or more. Mend it."
             )
-        found.append(-1 if number is None else round(number.value * _MICROS))
+        found.append(UNKNOWN if number is None else round(number.value * _MICROS))
     return found
