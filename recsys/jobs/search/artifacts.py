@@ -83,7 +83,7 @@ def _write_meaning(
         queries = QueryEncoder(TorchQueries(encoder))
     else:
         files = [path.name for path in draft.iterdir()]
-        queries = load_query_encoder(draft, files, bundle.manifest.encoder, settings.text)
+        queries = load_query_encoder(draft, files, encoder.name, settings.text)
     try:
         return fit_match_threshold(
             titles,
@@ -91,7 +91,7 @@ def _write_meaning(
             queries.encode,
             lambda text: [(word.start, word.end) for word in analyzer.query_words(text)],
             false_match_rate=settings.search.false_match_rate,
-            encoder=bundle.manifest.encoder,
+            encoder=encoder.name,
             progress=progress,
         )
     except DataError as error:

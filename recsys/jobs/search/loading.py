@@ -58,7 +58,7 @@ class SearchLoader:
             recommender=recommender,
             index=SearchIndex.of(bundle, words, meaning, threshold),
             knowledge=_open_knowledge(path, bundle.items),
-            vectors=None if meaning is None else self._vectors(path, bundle),
+            vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             highlighter=lambda query, item: {},
             settings=self._settings.search,
@@ -75,15 +75,13 @@ class SearchLoader:
             self._pages = RedisPageOrders.open(self._settings)
         return self._pages
 
-    def _vectors(self, path: Path, bundle: Bundle) -> TimedVectors | None:
+    def _vectors(self, path: Path, bundle: Bundle, encoder: str) -> TimedVectors | None:
         try:
-            encoder = load_query_encoder(
-                path, bundle.manifest.files, bundle.manifest.encoder, self._settings.text
-            )
+            queries = load_query_encoder(path, bundle.manifest.files, encoder, self._settings.text)
         except ArtifactError as error:
             log.warning("search goes by words alone: %s", error)
             return None
-        return TimedVectors(encoder, self._settings.search.meaning_seconds)
+        return TimedVectors(queries, self._settings.search.meaning_seconds)
 
 
 def _open_words(path: Path) -> LexicalIndex | None:

@@ -79,8 +79,8 @@ def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) ->
     """Writes `bundle` as `folder/<bundle_id>` and returns that path; all of it or nothing.
 
     Args:
-        extras: file name -> function that writes such a file at the path it is given. They are hashed
-            and verified like the others; `extra_file` finds them again.
+        extras: name -> function that writes such a file, or a folder of files, at the path it is given.
+            They are hashed and verified like the others; `extra_file` finds a file again.
 
     Raises:
         ArtifactError: such a bundle exists already, its arrays do not fit each other, or the disk is full.
@@ -95,7 +95,8 @@ def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) ->
         _write_parts(bundle, draft)
         for name, write in (extras or {}).items():
             write(draft / name)
-        digests = {path.name: file_sha256(path) for path in sorted(draft.iterdir())}
+        files = (path for path in sorted(draft.rglob("*")) if path.is_file())
+        digests = {path.relative_to(draft).as_posix(): file_sha256(path) for path in files}
         manifest = bundle.manifest.model_copy(update={"files": digests})
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
     return target
@@ -262,7 +263,7 @@ def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:
 
 
 def _check_file(path: Path, name: str, digest: str) -> None:
-    file = path / _check_name(name, "file")
+    file = path.joinpath(*(_check_name(part, "file") for part in name.split("/")))
     try:
         found = file_sha256(file)
     except OSError as error:
