@@ -27,6 +27,7 @@ from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
 from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
+from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
@@ -102,9 +103,13 @@ class Deployment:
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
         searcher = self.bundles.storefront().searcher()
-        answer = await self._off_loop(lambda: searcher.search(request, self.now()))
+        logged = self.settings.logged_candidates
+        answer, further = await self._off_loop(lambda: searcher.serve(request, self.now(), logged))
         if behind:
             answer = replace(answer, degraded=(*answer.degraded, EVENTS_NOT_VISIBLE_YET))
+        answer = self.health.mark(answer)
+        self.metrics.searched(answer)
+        self.answer_log.append(served_search(request, answer, further))
         return answer
 
     async def recommend(

@@ -15,6 +15,7 @@ from recsys.funnel.merchandising import AppliedRules, FixedRules, RuleSource, al
 from recsys.funnel.online_features import FeatureRows, Profile, feature_status
 from recsys.funnel.ranking import diversify_items
 from recsys.funnel.recommender import Recommender
+from recsys.funnel.served_answer import Candidate
 from recsys.funnel.user_facts import UserFacts
 from recsys.models.bundle_update import ItemChange
 from recsys.rules.applying import place_pins
@@ -74,7 +75,13 @@ class Searcher:
     rules: RuleSource = NO_RULES
 
     def search(self, request: SearchRequest, now: datetime) -> SearchAnswer:
-        """The page that `request` asks for.
+        """The page that `request` asks for; see `serve`."""
+        return self.serve(request, now)[0]
+
+    def serve(
+        self, request: SearchRequest, now: datetime, logged: int = 0
+    ) -> tuple[SearchAnswer, tuple[Candidate, ...]]:
+        """The page that `request` asks for, and up to `logged` products behind it, for the log of answers.
 
         Raises:
             RequestError: the query is too long; a filter, facet or sort is not known.
@@ -97,7 +104,14 @@ class Searcher:
         rows = self.recommender.read_items(shown) if len(shown) else None
         items = PageItems.of(course, scored, self.recommender.catalog, self.highlighter, pinned)
         written = items.shown(shown, place.offset, rows)
-        return self._answer(course, place, written[: len(page)], written[len(page) :], rows, fired)
+        answer = self._answer(course, place, written[: len(page)], written[len(page) :], rows, fired)
+        return answer, self._behind(scored, page, logged)
+
+    def _behind(self, scored: Scored, page: IntArray, count: int) -> tuple[Candidate, ...]:
+        """Ids and scores of the best `count` products that are not on the page."""
+        places = np.flatnonzero(~np.isin(scored.index[: count + len(page)], page))[:count]
+        ids = self.recommender.catalog.ids[scored.index[places]].tolist()
+        return tuple(zip(ids, scored.scores[places].tolist(), strict=True))
 
     def _pin(self, course: Course, order: IntArray) -> tuple[IntArray, frozenset[int], tuple[FiredRule, ...]]:
         """`order` with the pinned items in their places, which these are, and what became of every rule."""

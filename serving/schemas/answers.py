@@ -27,12 +27,12 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.health.problems import PROBLEM_KINDS
+from recsys.rules.effects import OUTCOMES, FiredRule
+from recsys.rules.rule import ACTIONS
 from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem, Span
 from recsys.search.facets import Facet, FacetRange, FacetValue
 from recsys.search.requests import SORTS
 from recsys.search.understanding.parts import REWRITERS, Rewrite
-from recsys.rules.effects import OUTCOMES, FiredRule
-from recsys.rules.rule import ACTIONS
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
