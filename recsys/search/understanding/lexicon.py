@@ -120,7 +120,9 @@ def lexicon_from_arrays(arrays: NamedArrays) -> Lexicon:
     if missing:
         raise ArtifactMismatchError(f"the lexicon has no {', '.join(missing)}; train the bundle again")
     words, terms = unpacked_texts(arrays["words"]), unpacked_texts(arrays["terms"])
-    counts = {name: arrays[name] for name in lexicon_arrays(EMPTY) if name not in ("words", "terms", "documents")}
+    counts = {
+        name: arrays[name] for name in lexicon_arrays(EMPTY) if name not in ("words", "terms", "documents")
+    }
     expected = {
         "word_counts": len(words),
         "word_terms": len(words),
@@ -157,7 +159,9 @@ def _added(lexicon: Lexicon, texts: Iterable[Sequence[Word]]) -> Lexicon:
         distinct = sorted(set(row))
         terms.update(distinct)
         pairs.extend((low << _SHIFT) | high for low, high in combinations(distinct, 2))
-        nexts.extend((one << _SHIFT) | other for one, other in zip(row, row[1:], strict=False) if one != other)
+        nexts.extend(
+            (one << _SHIFT) | other for one, other in zip(row, row[1:], strict=False) if one != other
+        )
     pair_keys, pair_counts = _merged(lexicon.pair_keys, lexicon.pair_counts, pairs)
     next_keys, next_counts = _merged(lexicon.next_keys, lexicon.next_counts, nexts)
     return replace(

@@ -50,7 +50,11 @@ class NamedValues:
             if parts[behind - 1].excluded:
                 break
             terms.extend(parts[behind - 1].terms)
-            best = (behind, self._by_key.get(phrase_key(terms), ())) if phrase_key(terms) in self._by_key else best
+            best = (
+                (behind, self._by_key.get(phrase_key(terms), ()))
+                if phrase_key(terms) in self._by_key
+                else best
+            )
         return best
 
 

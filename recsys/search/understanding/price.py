@@ -87,7 +87,9 @@ def _micros(number: str | None) -> int | None:
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """Two bounds before one, so that the end of a range is not taken for a bound of its own."""
     before = r"(?:(?P<sign{0}>[$€£¥]|(?:usd|eur|gbp|rmb|cny) ?) ?)?"
-    behind = r"(?: ?(?P<sign{0}>dollars?|bucks|usd|euros?|eur|gbp|yuan|rmb|cny|美元|块钱|元|块|[$€£¥])(?![a-z]))?"
+    behind = (
+        r"(?: ?(?P<sign{0}>dollars?|bucks|usd|euros?|eur|gbp|yuan|rmb|cny|美元|块钱|元|块|[$€£¥])(?![a-z]))?"
+    )
     number = r"(?P<{0}>(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,9}})(?:\.[0-9]{{1,2}})?)(?![0-9.]*[0-9])(?!/)"
 
     def amount(name: str, signs: str) -> str:

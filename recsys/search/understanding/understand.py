@@ -229,7 +229,9 @@ def _spelled_parts(
         TypedWord(
             part.surface,
             part.terms[0],
-            not part.spelled or part.surface in right or (in_index is not None and in_index(part.terms[0]) > 0),
+            not part.spelled
+            or part.surface in right
+            or (in_index is not None and in_index(part.terms[0]) > 0),
         )
         for part in parts
     ]
