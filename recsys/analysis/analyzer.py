@@ -18,7 +18,7 @@ _LONGEST_TERM = 100
 _LONGEST_IDENTIFIER = 64
 _LEAST_IDENTIFIER = 4  # characters without hyphens, with a letter and a digit
 _LEAST_NUMBER = 7  # digits of a number that is an identifier, as a GTIN is
-_IDENTIFIER = re.compile(r"(?<![a-z0-9])(?=[-a-z./_]*[0-9])[a-z0-9]+(?:[-./_][a-z0-9]+)*(?![a-z0-9])")
+_IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z0-9]+(?:[-./_][a-z0-9]+)*(?![a-z0-9])")
 _DIGIT, _LETTER, _SEPARATORS = re.compile("[0-9]"), re.compile("[^\\W\\d_]"), re.compile(r"[\W_]+")
 _HYPHENATED = re.compile(r"(?<![a-z0-9-])[a-z]+(?:-[a-z]+)+(?![a-z0-9-])")
 _PLAIN_WORDS = re.compile(r"[a-z]+(?:'[a-z]+)*")
