@@ -7,7 +7,7 @@ import numpy as np
 
 from recsys.analysis.stems import term_of
 from recsys.arrays import BoolArray, IntArray
-from recsys.errors import RequestError
+from recsys.errors import ArtifactMismatchError, RequestError
 from recsys.search.suggest_completions import (
     Completions,
     completion_arrays,
@@ -95,7 +95,7 @@ class SuggestIndex:
 
         Args:
             user_queries: what this user asked for, the latest first.
-            has_results: whether a query finds something in the index as it is now; None = as when it was built.
+            has_results: whether a query finds something now; None = as when the index was built.
             hidden: words that no suggestion has.
             shown_items: (N + 1,) by item index, which items may be given; None = all.
 
@@ -129,7 +129,8 @@ class SuggestIndex:
     def _queries(
         self, words: Sequence[str], user_queries: Sequence[str], count: int, usable: "_Usable"
     ) -> tuple[QuerySuggestion, ...]:
-        own = list(dict.fromkeys(query_key(query[:_LONGEST_QUERY]) for query in user_queries[:_MOST_USER_QUERIES]))
+        latest = user_queries[:_MOST_USER_QUERIES]
+        own = list(dict.fromkeys(query_key(query) for query in latest if len(query) <= _LONGEST_QUERY))
         mine = completions_of(own, [float(len(own) - at) for at in range(len(own))])
         chosen = _varied(_weighed(mine, words, count), max(1, count // 2), usable.query)
         first = [QuerySuggestion(text, YOURS) for text in chosen]
@@ -137,7 +138,9 @@ class SuggestIndex:
         more = _varied(others, count - len(first), usable.query, chosen)
         return (*first, *(QuerySuggestion(text, POPULAR) for text in more))
 
-    def _categories(self, words: Sequence[str], count: int, usable: "_Usable") -> tuple[CategorySuggestion, ...]:
+    def _categories(
+        self, words: Sequence[str], count: int, usable: "_Usable"
+    ) -> tuple[CategorySuggestion, ...]:
         found = _weighed(self.categories, words, count, _POOL)
         of = {text: int(self.categories.weights[at]) for text, _, at in found}
         kept = [text for text, _, _ in found if usable.text(text)][:count]
@@ -162,9 +165,7 @@ class SuggestIndex:
         ]
         found.sort(key=lambda each: (-each[1], each[2]))
         of = {text: index for text, _, index in reversed(found)}
-        return tuple(
-            ItemSuggestion(of[text], text) for text in _varied(found, count, usable.text)
-        )
+        return tuple(ItemSuggestion(of[text], text) for text in _varied(found, count, usable.text))
 
 
 @dataclass(frozen=True)
@@ -293,10 +294,16 @@ def suggest_arrays(index: SuggestIndex) -> NamedArrays:
 
 def suggest_index_from_arrays(arrays: NamedArrays) -> SuggestIndex:
     """What `suggest_arrays` wrote; ArtifactMismatchError where an array is missing."""
-    parts = {
-        kind: completions_from_arrays(
-            {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if name.startswith(f"{kind}.")}
+    queries, categories, items = (
+        completions_from_arrays(
+            {
+                name.removeprefix(f"{kind}."): each
+                for name, each in arrays.items()
+                if name.startswith(f"{kind}.")
+            }
         )
         for kind in _KINDS
-    }
-    return SuggestIndex(**parts, item_indexes=arrays["item_indexes"])
+    )
+    if "item_indexes" not in arrays:
+        raise ArtifactMismatchError("the suggestions have no item_indexes; train the bundle again")
+    return SuggestIndex(queries, categories, items, arrays["item_indexes"])

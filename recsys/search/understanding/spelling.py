@@ -5,8 +5,8 @@ A reading of a query is scored by
     sum over its words       prior x log(texts with the word) - edit x (weighted edits, spaces moved)
     + sum over pairs of them together x log((texts with both + .5) / (texts with both by chance + .5))
 
-A word that no text has, left as it is, costs `kept`, less where it is short, and `in_language` less where it is
-a word of the language: then it is rather right and the catalog lacks it.
+A word that no text has, left as it is, costs `kept`, less where it is short, and `in_language` less where it
+is a word of the language: then it is rather right, and the catalog lacks it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ class TypedWord:
 
 @dataclass(frozen=True)
 class Correction:
-    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain in score over leaving them."""
+    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain over leaving them."""
 
     start: int
     end: int
@@ -210,7 +210,7 @@ class Speller:
 
 
 def lifts(lexicon: Lexicon, terms: IntArray) -> DoubleArray:
-    """(K, K) logarithms of how much more often two of (K,) terms stand in one text than by chance, within +-4."""
+    """(K, K) logarithms within +-4 of how much more often two terms stand in one text than by chance."""
     counts = lexicon.term_counts[terms].astype(np.float64)
     chance = counts[:, None] * counts[None, :] / max(lexicon.documents, 1)
     together = lexicon.together(terms[:, None], terms[None, :])

@@ -100,12 +100,12 @@ def understand(
 ) -> UnderstoodQuery:
     """What `query` asks for; never raises for what it holds.
 
-    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog or
-    of such queries, one with a digit, and a code in capitals are not corrected.
+    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog
+    or of such queries, one with a digit, and a code in capitals are not corrected.
 
     Args:
-        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as typed;
-            words are folded all the same, since those of the index are.
+        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as
+            typed; words are folded all the same, since those of the index are.
         in_index: a term's count in the index, which may have words that the catalog's lexicon has not.
 
     Raises:
@@ -208,7 +208,7 @@ def _code_at(words: Sequence[QueryWord], place: int, lexicon: Lexicon) -> tuple[
     if place + 1 < len(words) and not words[place + 1].strict and not words[place + 1].excluded:
         both = word.text + words[place + 1].text
         has_both = any(each.isdigit() for each in both) and any(each.isalpha() for each in both)
-        code = identifier_term(both) if has_both and len(both) > 4 else None  # noqa: PLR2004
+        code = identifier_term(both) if has_both and len(both) > 4 else None
         if code is not None and code in lexicon.index_of_term:
             return code, 2
     return "", 0
