@@ -90,7 +90,7 @@ def edit_cost(typed: str, meant: str, most: float) -> float:
     if ("ph" in meant) != ("ph" in typed):
         heard = _edit_cost(typed.replace("ph", "f"), meant.replace("ph", "f"), most - _ALIKE)
         cost = min(cost, heard + _ALIKE)
-    return cost
+    return cost if cost <= most else float("inf")
 
 
 def _edit_cost(typed: str, meant: str, most: float) -> float:

@@ -18,7 +18,7 @@ SearchFunction = Callable[[str, SynonymSet], Sequence[str]]
 
 @dataclass(frozen=True)
 class CheckedQuery:
-    """A query with the grades of items: judged, or clicks of the log; above 0 is relevant, none is unknown."""
+    """A query with the grades of items: judged, or clicks of a log; above 0 is relevant, others unknown."""
 
     query: str
     grades: Mapping[str, float] = field(default_factory=dict)
