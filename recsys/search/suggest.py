@@ -1,10 +1,12 @@
 """What somebody who types may be about to ask for: queries, categories, items."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from recsys.analysis.scanning import is_han
 from recsys.analysis.stems import term_of
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import ArtifactMismatchError, RequestError
@@ -24,7 +26,7 @@ MOST_QUERIES = 100_000  # of the log that are kept, the most frequent
 LONGEST_TYPED = 200  # characters that are looked at
 _LONGEST_QUERY = 100  # characters of a query that is suggested
 _MOST_USER_QUERIES = 200
-_POOL = 4  # times as many as are wanted are weighed for variety
+_POOL = 3  # times as many as are wanted are weighed for variety
 _SAME_WORDS = 0.5  # how much of its weight a suggestion loses that only repeats words of another
 _FUZZY = 0.3  # times the weight of what a typing error was corrected for
 
@@ -129,43 +131,75 @@ class SuggestIndex:
     def _queries(
         self, words: Sequence[str], user_queries: Sequence[str], count: int, usable: "_Usable"
     ) -> tuple[QuerySuggestion, ...]:
-        latest = user_queries[:_MOST_USER_QUERIES]
-        own = list(dict.fromkeys(query_key(query) for query in latest if len(query) <= _LONGEST_QUERY))
-        mine = completions_of(own, [float(len(own) - at) for at in range(len(own))])
-        chosen = _varied(_weighed(mine, words, count), max(1, count // 2), usable.query)
-        first = [QuerySuggestion(text, YOURS) for text in chosen]
-        others = _weighed(self.queries, words, count)
-        more = _varied(others, count - len(first), usable.query, chosen)
-        return (*first, *(QuerySuggestion(text, POPULAR) for text in more))
+        own = _own_queries(user_queries, words)
+        chosen = _varied(own, max(1, count // 2), usable.query)
+        found = _weighed(self.queries, words, count)
+        more = _varied(found, count - len(chosen), usable.query, chosen)
+        origins = [YOURS] * len(chosen) + [POPULAR] * len(more)
+        return tuple(map(QuerySuggestion, (*chosen, *more), origins))
 
     def _categories(
         self, words: Sequence[str], count: int, usable: "_Usable"
     ) -> tuple[CategorySuggestion, ...]:
-        found = _weighed(self.categories, words, count, _POOL)
-        of = {text: int(self.categories.weights[at]) for text, _, at in found}
-        kept = [text for text, _, _ in found if usable.text(text)][:count]
-        return tuple(CategorySuggestion(text, of[text]) for text in kept)
+        found = [each for each in _weighed(self.categories, words, count) if usable.text(each[0])]
+        weights = self.categories.weights
+        return tuple(CategorySuggestion(text, int(weights[at])) for text, _, at in found[:count])
 
     def _items(
         self, words: Sequence[str], count: int, usable: "_Usable", shown: BoolArray | None
     ) -> tuple[ItemSuggestion, ...]:
         new = np.array(self.new_indexes, np.int64)
-        allowed = np.logical_not(np.isin(self.item_indexes, new)) if len(new) else None
-        if shown is not None:
-            known = shown[np.minimum(self.item_indexes, len(shown) - 1)] & (self.item_indexes < len(shown))
-            allowed = known if allowed is None else allowed & known
-        may = None if shown is None else np.array([at < len(shown) and bool(shown[at]) for at in new], bool)
+        allowed = _shown(self.item_indexes, shown)
+        allowed[self.places_of_items(new)] = False
         found = [
             (text, weight, int(self.item_indexes[at]))
-            for text, weight, at in _weighed(self.items, words, count, _POOL, allowed)
+            for text, weight, at in _weighed(self.items, words, count, allowed)
         ]
         found += [
             (text, weight, self.new_indexes[at])
-            for text, weight, at in _weighed(self.new_items, words, count, _POOL, may)
+            for text, weight, at in _weighed(self.new_items, words, count, _shown(new, shown))
         ]
-        found.sort(key=lambda each: (-each[1], each[2]))
+        found = sorted(found, key=lambda each: (-each[1], each[2]))[: _POOL * count]
         of = {text: index for text, _, index in reversed(found)}
         return tuple(ItemSuggestion(of[text], text) for text in _varied(found, count, usable.text))
+
+    def places_of_items(self, indexes: IntArray) -> IntArray:
+        """Where these items stand in `items`, those that do."""
+        places = np.searchsorted(self.item_indexes, indexes)
+        inside = places < len(self.item_indexes)
+        places, indexes = places[inside], indexes[inside]
+        there: IntArray = places[self.item_indexes[places] == indexes]
+        return there
+
+
+def _shown(indexes: IntArray, shown: BoolArray | None) -> BoolArray:
+    """Which items may be given; those behind the end of `shown` may not."""
+    if shown is None:
+        return np.ones(len(indexes), bool)
+    if not len(shown):
+        return np.zeros(len(indexes), bool)
+    if indexes.max(initial=0) < len(shown):
+        return shown[indexes]
+    return shown[np.minimum(indexes, len(shown) - 1)] & (indexes < len(shown))
+
+
+def _own_queries(user_queries: Sequence[str], words: Sequence[str]) -> list["_Found"]:
+    """This user's queries with all typed words, the last as a beginning; the latest weighs most."""
+    found: list[_Found] = []
+    for place, query in enumerate(user_queries[:_MOST_USER_QUERIES]):
+        key = query_key(query) if len(query) <= _LONGEST_QUERY else ""
+        own = typed_words(key)
+        if (
+            own
+            and set(words[:-1]) <= set(own)
+            and (not words or any(_begins(word, words[-1]) for word in own))
+        ):
+            found.append((key, float(_MOST_USER_QUERIES - place), place))
+    return found
+
+
+def _begins(word: str, typed: str) -> bool:
+    return typed in word if is_han(typed) else word.startswith(typed)
 
 
 @dataclass(frozen=True)
@@ -184,25 +218,29 @@ _Found = tuple[str, float, int]  # text, weight, place
 
 
 def _weighed(
-    completions: Completions,
-    words: Sequence[str],
-    count: int,
-    pool: int = _POOL,
-    allowed: BoolArray | None = None,
+    completions: Completions, words: Sequence[str], count: int, allowed: BoolArray | None = None
 ) -> list[_Found]:
-    """The heaviest completions; where they are few, also those of the last word with an error corrected."""
-    exact = completions.best(completions.found(words), pool * count, allowed)
-    found = [(completions.texts[at], float(completions.weights[at]), at) for at in exact]
+    """The heaviest completions; where they are few, also those of the last word with an error corrected.
+
+    Args:
+        allowed: (N,) which may be given; None = all.
+    """
+    exact = completions.found(words)
+    if allowed is not None:
+        exact &= allowed
+    found = _texts(completions, completions.best(exact, words, _POOL * count))
     if len(found) < count and words:
-        near = completions.best(completions.found(words, fuzzy=True), pool * count, allowed)
+        near = completions.found(words, fuzzy=True) & ~exact
+        if allowed is not None:
+            near &= allowed
         least = min((weight for _, weight, _ in found), default=float("inf"))
-        there = set(exact)
-        found += [
-            (completions.texts[at], min(_FUZZY * float(completions.weights[at]), least), at)
-            for at in near
-            if at not in there
-        ]
+        more = completions.best(near, words, _POOL * count)
+        found += _texts(completions, [(at, min(_FUZZY * weight, least)) for at, weight in more])
     return found
+
+
+def _texts(completions: Completions, best: Iterable[tuple[int, float]]) -> list[_Found]:
+    return [(completions.texts[at], weight, at) for at, weight in best]
 
 
 def _varied(
@@ -215,26 +253,36 @@ def _varied(
     Texts of the same words, in whatever order and inflection, come once.
     """
     chosen: list[str] = []
-    taken = [_terms(text) for text in before]
     rest = [(text, weight, _terms(text)) for text, weight, _ in found]
+    repeated = [0.0] * len(rest)
+    new = [_terms(text) for text in before]
     while rest and len(chosen) < count:
-        rest = [each for each in rest if each[2] not in taken]
-        if not rest:
-            break
-        best = max(rest, key=lambda each: each[1] * (1 - _SAME_WORDS * _overlap(each[2], taken)))
-        rest.remove(best)
-        if usable(best[0]):
-            chosen.append(best[0])
-            taken.append(best[2])
+        for taken in new:
+            repeated = [
+                max(most, _overlap(each[2], taken)) for most, each in zip(repeated, rest, strict=True)
+            ]
+        scores = [
+            weight * (1 - _SAME_WORDS * most) if most < 1 else -1.0
+            for (_, weight, _), most in zip(rest, repeated, strict=True)
+        ]
+        place = max(range(len(rest)), key=scores.__getitem__)
+        if scores[place] < 0:
+            break  # all that is left was said before
+        text, _, terms = rest.pop(place)
+        del repeated[place]
+        new = [terms] if usable(text) else []
+        chosen += [text] if new else []
     return chosen
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def _terms(text: str) -> frozenset[str]:
     return frozenset(term_of(word) for word in typed_words(text))
 
 
-def _overlap(terms: frozenset[str], taken: Sequence[frozenset[str]]) -> float:
-    return max((len(terms & other) / len(terms | other) for other in taken if terms | other), default=0.0)
+def _overlap(terms: frozenset[str], others: frozenset[str]) -> float:
+    shared = len(terms & others)
+    return shared / (len(terms) + len(others) - shared) if shared else float(terms == others)
 
 
 def suggest_index(

@@ -1,9 +1,10 @@
 """Texts found by words of theirs of which the last is still being typed, one typing error allowed in it."""
 
+import functools
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,20 +19,26 @@ LEAST_FUZZY = 4  # letters of a word in which an error is allowed
 _LONGEST_FUZZY = 16
 _LONGEST_RUN = 8  # Han characters that are matched from one place on
 _MOST_TYPED = 8  # words that are looked at
-_MOST_FUZZY_WORDS = 64
+_LONGEST_TEXT = 500  # characters
+_BEGINS = 3.0  # times the weight of a text that begins with what was typed first
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _END = "\U0010ffff"
 _PIECES = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:'[^\W_{HAN}]+)*")
-_ARRAYS = ("texts", "weights", "words", "offsets", "postings")
+_ARRAYS = ("texts", "weights", "words", "offsets", "postings", "first_words")
 
 
-def typed_words(text: str) -> list[str]:
+def typed_words(text: str) -> tuple[str, ...]:
     """The words of a text, folded; Han characters that stand together are one.
 
     >>> typed_words("Wi-Fi 红色连衣裙 men's"), typed_words("  ")
-    (['wi', 'fi', '红色连衣裙', "men's"], [])
+    (('wi', 'fi', '红色连衣裙', "men's"), ())
     """
-    return _PIECES.findall(normalise(text))
+    return _typed_words(text[:_LONGEST_TEXT])
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _typed_words(text: str) -> tuple[str, ...]:
+    return tuple(_PIECES.findall(normalise(text)))
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Completions:
         texts: (N) as they are shown. weights: (N,) how often each is wanted.
         words: (W) ascending; of Han characters, what stands from each place on.
         offsets: (W + 1,); the texts of word w are `postings[offsets[w]:offsets[w + 1]]`.
+        first_words: (N,) the word that each text begins with; -1 for none.
     """
 
     texts: tuple[str, ...]
@@ -49,9 +57,10 @@ class Completions:
     words: tuple[str, ...]
     offsets: IntArray
     postings: IntArray
+    first_words: IntArray
 
-    def found(self, typed: Sequence[str], fuzzy: bool = False) -> IntArray:
-        """Ascending places of texts with all typed words, the last as the beginning of one.
+    def found(self, typed: Sequence[str], fuzzy: bool = False) -> BoolArray:
+        """(N,) which texts have all typed words, the last as the beginning of one.
 
         Args:
             typed: by `typed_words`; none finds everything.
@@ -59,55 +68,55 @@ class Completions:
         """
         typed = typed[:_MOST_TYPED]
         if not typed:
-            return np.arange(len(self.texts))
-        found = self._fuzzy(typed[-1]) if fuzzy else self._beginning(typed[-1])
+            return np.ones(len(self.texts), bool)
+        found = self._marked(self._fuzzy(typed[-1]) if fuzzy else [self._range(typed[-1])])
         for word in typed[:-1]:
-            if not len(found):
-                break
-            found = np.intersect1d(found, self._beginning(word) if is_han(word) else self._whole(word))
+            found &= self._marked([self._range(word) if is_han(word) else self._whole(word)])
         return found
 
-    def best(self, places: IntArray, count: int, allowed: BoolArray | None = None) -> list[int]:
-        """At most `count` of the places, the heaviest first; of equal ones the shorter text.
+    def best(self, found: BoolArray, typed: Sequence[str], count: int) -> list[tuple[int, float]]:
+        """(place, weight) of at most `count` texts found, the heaviest first; of equal ones the shorter.
 
-        Args:
-            allowed: (N,) which may be given; None = all.
+        A text that begins with what was typed first weighs three times as much.
         """
-        if allowed is not None:
-            places = places[allowed[places]]
+        places = np.flatnonzero(found)
+        weights = self.weights[places]
+        if typed and len(places):
+            first, behind = self._range(typed[0]) if len(typed) == 1 else self._whole(typed[0])
+            begins = (self.first_words[places] >= first) & (self.first_words[places] < behind)
+            weights = np.where(begins, _BEGINS * weights, weights)
         if len(places) > count:
-            weights = self.weights[places]
-            least = np.partition(weights, len(places) - count)[len(places) - count]
-            above, equal = places[weights > least], places[weights == least]
-            places = np.concatenate([above, equal[: 4 * count]])
-        ranked = sorted(places.tolist(), key=lambda at: (-self.weights[at], len(self.texts[at]), at))
-        return ranked[:count]
+            kept = np.argpartition(-weights, count - 1)[:count]
+            kept.sort()
+            places, weights = places[kept], weights[kept]
+        ranked = zip(places.tolist(), weights.tolist(), strict=True)
+        return sorted(ranked, key=lambda each: (-each[1], len(self.texts[each[0]]), each[0]))
 
-    def _beginning(self, prefix: str) -> IntArray:
-        prefix = prefix[:_LONGEST_RUN] if is_han(prefix) else prefix
-        first, behind = self._range(prefix)
-        return np.unique(self.postings[self.offsets[first] : self.offsets[behind]])
+    def _marked(self, ranges: Iterable[tuple[int, int]]) -> BoolArray:
+        marks = np.zeros(len(self.texts), bool)
+        for first, behind in ranges:
+            marks[self.postings[self.offsets[first] : self.offsets[behind]]] = True
+        return marks
 
-    def _whole(self, word: str) -> IntArray:
+    def _whole(self, word: str) -> tuple[int, int]:
         at = bisect_left(self.words, word)
-        if at == len(self.words) or self.words[at] != word:
-            return np.zeros(0, np.int64)
-        return self.postings[self.offsets[at] : self.offsets[at + 1]]
+        return at, at + (at < len(self.words) and self.words[at] == word)
 
     def _range(self, prefix: str) -> tuple[int, int]:
+        prefix = prefix[:_LONGEST_RUN] if is_han(prefix) else prefix
         first = bisect_left(self.words, prefix)
         return first, bisect_left(self.words, prefix + _END, lo=first)
 
-    def _fuzzy(self, prefix: str) -> IntArray:
+    def _fuzzy(self, prefix: str) -> list[tuple[int, int]]:
+        """The ranges of words that begin with `prefix` but for one error."""
         if not (LEAST_FUZZY <= len(prefix) <= _LONGEST_FUZZY and prefix.isalpha() and prefix.isascii()):
-            return np.zeros(0, np.int64)
+            return []
         ranges = set()
         for variant in _one_edit(prefix):
             at = bisect_left(self.words, variant)
             if at < len(self.words) and self.words[at].startswith(variant):
                 ranges.add(self._range(variant))
-        runs = [self.postings[self.offsets[one] : self.offsets[behind]] for one, behind in sorted(ranges)]
-        return np.unique(np.concatenate(runs[:_MOST_FUZZY_WORDS])) if runs else np.zeros(0, np.int64)
+        return sorted(ranges)
 
 
 def _one_edit(word: str) -> Iterator[str]:
@@ -126,17 +135,21 @@ def _one_edit(word: str) -> Iterator[str]:
 def completions_of(texts: Sequence[str], weights: Sequence[float]) -> Completions:
     """The completions of texts with their weights, in this order."""
     places: defaultdict[str, list[int]] = defaultdict(list)
+    firsts = []
     for at, text in enumerate(texts):
-        for word in {part for piece in typed_words(text) for part in _parts(piece)}:
+        pieces = typed_words(text)
+        firsts.append(pieces[0][:_LONGEST_RUN] if pieces and is_han(pieces[0]) else "".join(pieces[:1]))
+        for word in {part for piece in pieces for part in _parts(piece)}:
             places[word].append(at)
     words = tuple(sorted(places))
-    lengths = [len(places[word]) for word in words]
+    index = {word: number for number, word in enumerate(words)}
     return Completions(
         texts=tuple(texts),
         weights=np.array(weights, np.float64).reshape(len(texts)),
         words=words,
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        offsets=np.cumsum([0, *(len(places[word]) for word in words)]).astype(np.int64),
         postings=np.array([at for word in words for at in places[word]], np.int64),
+        first_words=np.array([index.get(first, -1) for first in firsts], np.int64),
     )
 
 
@@ -156,6 +169,7 @@ def completion_arrays(completions: Completions) -> NamedArrays:
         "words": packed_texts(completions.words),
         "offsets": completions.offsets,
         "postings": completions.postings,
+        "first_words": completions.first_words,
     }
 
 
@@ -170,4 +184,5 @@ def completions_from_arrays(arrays: NamedArrays) -> Completions:
         words=unpacked_texts(arrays["words"]),
         offsets=arrays["offsets"],
         postings=arrays["postings"],
+        first_words=arrays["first_words"],
     )

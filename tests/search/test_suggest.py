@@ -171,4 +171,4 @@ def test_completions_are_those_that_a_search_through_all_finds(
         for at, text in enumerate(texts)
         if set(typed[:-1]) <= set(text) and any(word.startswith(typed[-1]) for word in text)
     ]
-    assert completions.found(typed).tolist() == expected
+    assert np.flatnonzero(completions.found(typed)).tolist() == expected

@@ -149,7 +149,9 @@ def test_chinese_queries_have_a_price_a_colour_and_a_category() -> None:
 
 
 def test_the_order_is_that_of_the_rewriters() -> None:
-    names = [name for name, _, _ in rewritten("ＷＨ-1000XM4 headfones 3 meters faucet door knob vaccum under $5")]
+    names = [
+        name for name, _, _ in rewritten("ＷＨ-1000XM4 headfones 3 meters faucet door knob vaccum under $5")
+    ]
     assert names == sorted(names, key=REWRITERS.index)
     assert set(names) == set(REWRITERS)
 
