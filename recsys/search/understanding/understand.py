@@ -100,12 +100,12 @@ def understand(
 ) -> UnderstoodQuery:
     """What `query` asks for; never raises for what it holds.
 
-    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog or
-    of such queries, one with a digit, and a code in capitals are not corrected.
+    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog
+    or of such queries, one with a digit, and a code in capitals are not corrected.
 
     Args:
-        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as typed;
-            words are folded all the same, since those of the index are.
+        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as
+            typed; words are folded all the same, since those of the index are.
         in_index: a term's count in the index, which may have words that the catalog's lexicon has not.
 
     Raises:
