@@ -135,8 +135,11 @@ class Searcher:
             recommender: that knows them.
         """
         ids = [change.item.item_id for change in changes]
-        index = self.index.with_changes(recommender.bundle, self.index.words, ids)
-        return replace(self, recommender=recommender, index=index)
+        index = self.index.with_changes(recommender.bundle, ids)
+        titles = [title for change in changes if (title := change.item.title)]
+        return replace(
+            self, recommender=recommender, index=index, knowledge=self.knowledge.with_titles(titles)
+        )
 
     @property
     def bundle_id(self) -> str:

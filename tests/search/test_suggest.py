@@ -6,15 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ArtifactMismatchError, RequestError
-from recsys.search.suggest import (
-    POPULAR,
-    YOURS,
-    SuggestIndex,
-    Suggestions,
-    suggest_arrays,
-    suggest_index,
-    suggest_index_from_arrays,
-)
+from recsys.search.suggest import POPULAR, YOURS, SuggestIndex, Suggestions
+from recsys.search.suggest_build import suggest_arrays, suggest_index, suggest_index_from_arrays
 from recsys.search.suggest_completions import completions_of
 from recsys.search.suggest_hidden import hidden_words
 

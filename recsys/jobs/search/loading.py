@@ -11,9 +11,9 @@ from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
 from recsys.jobs.search.artifacts import LEXICAL, LEXICON, THRESHOLD
+from recsys.jobs.search.live_words import LiveWords, open_live_words
 from recsys.jobs.search.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
-from recsys.retrieval.lexical.index import LexicalIndex, open_index
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
 from recsys.search.match_threshold import MatchThreshold
@@ -39,6 +39,7 @@ class SearchLoader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pages: RedisPageOrders | None = None
+        self._words: list[LiveWords] = []
 
     def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
@@ -52,11 +53,11 @@ class SearchLoader:
         files = bundle.manifest.files
         if LEXICON not in files:
             return None
-        words = _open_words(path)
+        words = self._open_words(path, bundle)
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, words, meaning, threshold),
+            index=SearchIndex.of(bundle, words and words.view, meaning, threshold, words),
             knowledge=_open_knowledge(path, bundle.items),
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
@@ -66,9 +67,28 @@ class SearchLoader:
         )
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes what is open: connections, working copies."""
         if self._pages is not None:
             self._pages.close()
+        for words in self._words:
+            words.close()
+        self._words = []
+
+    def _open_words(self, path: Path, bundle: Bundle) -> LiveWords | None:
+        """The index of words, or None where it cannot be had.
+
+        Of the bundles before, only the last keeps its copy: a change may still be under way there.
+        """
+        folder = self._settings.paths.search_indexes
+        try:
+            words = open_live_words(path, bundle.manifest, LEXICAL, bundle.items, folder)
+        except (ArtifactError, OSError) as error:
+            log.warning("search goes by meaning alone: %s", error)
+            return None
+        for old in self._words[:-1]:
+            old.close()
+        self._words = [*self._words[-1:], words]
+        return words
 
     def _page_orders(self) -> RedisPageOrders:
         if self._pages is None:
@@ -82,14 +102,6 @@ class SearchLoader:
             log.warning("search goes by words alone: %s", error)
             return None
         return TimedVectors(queries, self._settings.search.meaning_seconds)
-
-
-def _open_words(path: Path) -> LexicalIndex | None:
-    try:
-        return open_index(path / LEXICAL)
-    except ArtifactError as error:
-        log.warning("search goes by meaning alone: %s", error)
-        return None
 
 
 def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchThreshold]:
