@@ -29,6 +29,7 @@ from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
 from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
+from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
@@ -135,6 +136,15 @@ class Deployment:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
         return self._log_slate(RECOMMEND, slate, further)
+
+    async def suggest(self, request: SuggestRequest) -> SuggestAnswer:
+        """What to type on.
+
+        Raises:
+            ArtifactNotFoundError: no bundle serves, or one without search indexes.
+        """
+        searcher = self.bundles.storefront().searcher()
+        return await self._off_loop(lambda: searcher.suggest(request))
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""

@@ -41,10 +41,21 @@ from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_it
 from recsys.search.page_items import Highlighter, PageItems
 from recsys.search.paging import PageOrder, Pager
 from recsys.search.requests import MAX_QUERY, RELEVANCE, SORTS, SearchRequest
-from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
+from recsys.search.suggest import SuggestIndex
+from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggest_build import suggest_index
+from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.understanding.understand import (
+    SPELLING_REWRITERS,
+    QueryKnowledge,
+    UnderstoodQuery,
+    understand,
+)
 from recsys.service_settings import SearchSettings
 
 NO_RULES = FixedRules()
+NO_SUGGESTIONS = suggest_index((), (), (), ())
+NOTHING_HIDDEN = HiddenWords()
 PERSONAL, NAMED = "personal", "named"
 PERSONAL_WEIGHT = 0.1  # of one standard deviation of taste, at full personalisation
 _MOST_DEVIATIONS = 3.0
@@ -60,6 +71,7 @@ class Searcher:
         recommender: whose bundle, catalog, features and taste it shares.
         knowledge: what queries are understood by.
         vectors: None where there is no encoder.
+        suggestions: for what is being typed. hidden_words: that no suggestion has.
         rules: the shop's.
         pager: keeps the orders of first pages.
         highlighter: what of an item's texts a query matches.
@@ -72,11 +84,38 @@ class Searcher:
     pager: Pager
     highlighter: Highlighter
     settings: SearchSettings
+    suggestions: SuggestIndex = NO_SUGGESTIONS
+    hidden_words: HiddenWords = NOTHING_HIDDEN
     rules: RuleSource = NO_RULES
 
     def search(self, request: SearchRequest, now: datetime) -> SearchAnswer:
         """The page that `request` asks for; see `serve`."""
         return self.serve(request, now)[0]
+
+    def suggest(self, request: SuggestRequest) -> SuggestAnswer:
+        """What to type on, which categories to go to and which items are meant.
+
+        Raises:
+            RequestError: `count` is too large.
+        """
+        catalog = self.recommender.catalog
+        found = self.suggestions.suggest(
+            request.typed,
+            request.user_queries,
+            request.count,
+            has_results=self._has_results,
+            hidden=self.hidden_words,
+            shown_items=catalog.items.available,
+        )
+        return SuggestAnswer.of(request, found, catalog.items, self.bundle_id)
+
+    def _has_results(self, query: str) -> bool:
+        """Whether the words of `query` find an item that is in stock."""
+        if self.index.words is None:
+            return True
+        asked = understand(query, self.knowledge, SPELLING_REWRITERS).lexical
+        found = self.index.words.matching(asked, asked.least)
+        return bool(self.recommender.catalog.items.available[found].any())
 
     def serve(
         self, request: SearchRequest, now: datetime, logged: int = 0
@@ -137,8 +176,15 @@ class Searcher:
         ids = [change.item.item_id for change in changes]
         index = self.index.with_changes(recommender.bundle, ids)
         titles = [title for change in changes if (title := change.item.title)]
+        items, popularity = recommender.bundle.items, recommender.catalog.popularity
+        places = items.vocabulary.indexes(ids).tolist()
+        shown = {place: (items.words_of_titles[place], float(popularity[place])) for place in places}
         return replace(
-            self, recommender=recommender, index=index, knowledge=self.knowledge.with_titles(titles)
+            self,
+            recommender=recommender,
+            index=index,
+            knowledge=self.knowledge.with_titles(titles),
+            suggestions=self.suggestions.with_items(shown),
         )
 
     @property

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
-from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
-from recsys.jobs.search.artifacts import LEXICAL, LEXICON, THRESHOLD
+from recsys.jobs.search.artifacts import CLICKED, LEXICAL, LEXICON, SUGGEST, THRESHOLD
 from recsys.jobs.search.live_words import LiveWords, open_live_words
 from recsys.jobs.search.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
@@ -20,7 +19,9 @@ from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
 from recsys.search.searcher import NO_RULES, Searcher
+from recsys.search.suggest_build import suggest_index_from_arrays
 from recsys.search.understanding.catalog_words import correctable_words, near_words_of
+from recsys.search.understanding.clicked_queries import clicked_queries_from_arrays
 from recsys.search.understanding.lexicon import lexicon_from_arrays
 from recsys.search.understanding.named_values import catalog_values, named_values
 from recsys.search.understanding.spelling import Speller
@@ -57,12 +58,13 @@ class SearchLoader:
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, words and words.view, meaning, threshold, words),
-            knowledge=_open_knowledge(path, bundle.items),
+            index=SearchIndex.of(bundle, None if words is None else words.view, meaning, threshold, words),
+            knowledge=_open_knowledge(path, bundle),
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             highlighter=lambda query, item: {},
             settings=self._settings.search,
+            suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
         )
 
@@ -111,12 +113,13 @@ def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchTh
     return TextIndex(bundle.text_vectors), threshold
 
 
-def _open_knowledge(path: Path, items: ItemTable) -> QueryKnowledge:
+def _open_knowledge(path: Path, bundle: Bundle) -> QueryKnowledge:
     lexicon = lexicon_from_arrays(read_arrays(path / LEXICON))
-    analyzer = Analyzer()
+    analyzer, items = Analyzer(), bundle.items
     values = catalog_values(items.categories, items.brands, map(json.loads, items.attributes))
     return QueryKnowledge(
         speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
+        clicked=clicked_queries_from_arrays(read_arrays(path / CLICKED)),
         names=named_values(values, analyzer),
         analyzer=analyzer,
     )
