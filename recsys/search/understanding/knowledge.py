@@ -90,7 +90,7 @@ def language_words(tokens: Iterable[str]) -> frozenset[str]:
 
 
 def learned_knowledge(catalog: CatalogTexts, shop: ShopWords | None = None) -> QueryKnowledge:
-    """What a catalog and a log say of words, without synonyms: `replace(knowledge, synonyms=...)` sets them."""
+    """What a catalog and a log say of words, without synonyms; `replace(..., synonyms=...)` sets them."""
     shop = shop or ShopWords()
     analyzer = Analyzer()
     texts = catalog.words()
