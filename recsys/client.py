@@ -9,7 +9,6 @@ with RecsysClient("http://127.0.0.1:3000") as shop:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -20,6 +19,9 @@ import orjson
 from pydantic import TypeAdapter
 
 from recsys import columns
+from recsys.client_events import click as click
+from recsys.client_events import impressions as impressions
+from recsys.client_events import search_event as search_event
 from recsys.documents import JsonObject
 from recsys.errors import (
     BacklogError,
@@ -30,11 +32,10 @@ from recsys.errors import (
     StoreUnavailableError,
     UnknownItemError,
 )
-from recsys.events import Click, Event, Impression, encode_event
+from recsys.events import Event, encode_event
 from recsys.funnel.requests import MAX_BATCH
 from recsys.funnel.slate import Slate
 from recsys.http import BUSY, json_headers, retry_after
-from recsys.instants import utc_now
 from recsys.streaming.intake import MAX_ROWS, EventResult
 from recsys.streaming.tokens import encode_token, offsets_of
 
@@ -120,15 +121,9 @@ class RecsysClient:
             answer = self._post("/v1/events", body)
             accepted += answer["accepted"]
             refused += [
-                EventResult(
-                    first + verdict["index"],
-                    "refused",
-                    verdict["event_id"],
-                    verdict["message"],
-                    verdict.get("code"),
-                )
-                for verdict in answer["verdicts"]
-                if verdict["verdict"] == "refused"
+                EventResult(first + row["index"], "refused", row["event_id"], row["message"], row.get("code"))
+                for row in answer["verdicts"]
+                if row["verdict"] == "refused"
             ]
             offsets += _pairs(answer["token"])
             first += count
@@ -237,64 +232,6 @@ class RecsysClient:
 
     def _away(self, path: str, started: float, reason: str) -> StoreUnavailableError:
         return StoreUnavailableError(self._url, f"POST {path}", time.monotonic() - started, reason)
-
-
-def impressions(slate: Slate, user_id: str | None = None, at: datetime | None = None) -> list[Impression]:
-    """What a client reports once a slate was shown: each item, at its position.
-
-    Their ids follow from the slate: reported twice they count once.
-
-    Args:
-        user_id: who saw it; needed for the slate of a visitor.
-        at: when; default: now.
-
-    Raises:
-        RequestError: no user is known to have seen it.
-    """
-    when = at or utc_now()
-    shown = f"{slate.request_id}-{slate.at.timestamp():.6f}"
-    return [
-        Impression(
-            event_id=f"impression-{shown}-{item.position}",
-            at=when,
-            user_id=_user_of(slate, user_id),
-            request_id=slate.request_id,
-            item_id=item.item_id,
-            position=item.position,
-        )
-        for item in slate.items
-    ]
-
-
-def click(slate: Slate, position: int, user_id: str | None = None, at: datetime | None = None) -> Click:
-    """The click on the item at `position` (from 1) of `slate`.
-
-    Args:
-        user_id, at: as of `impressions`.
-
-    Raises:
-        RequestError: the slate has no such position, or no user is known to have seen it.
-    """
-    item = next((item for item in slate.items if item.position == position), None)
-    if item is None:
-        raise RequestError(
-            f"position {position} is not on the slate. It has {len(slate.items)} items, from 1."
-        )
-    return Click(
-        event_id=uuid4().hex,
-        at=at or utc_now(),
-        user_id=_user_of(slate, user_id),
-        request_id=slate.request_id,
-        item_id=item.item_id,
-        position=position,
-    )
-
-
-def _user_of(slate: Slate, user_id: str | None) -> str:
-    found = user_id or slate.user_id
-    if found is None:
-        raise RequestError("the slate was made for a visitor. Say by `user_id` who saw it.")
-    return found
 
 
 def _event_json(event: Event | Mapping[str, Any]) -> bytes:

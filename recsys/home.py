@@ -38,6 +38,11 @@ class HomePaths:
         return self.home / "cursor.key"
 
     @property
+    def search_indexes(self) -> Path:
+        """Working copies of indexes of words, one a process that serves."""
+        return self.home / "search"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"

@@ -20,6 +20,7 @@ from serving.routes.events import add_events
 from serving.routes.items import add_items
 from serving.routes.operations import add_operations
 from serving.routes.recommendations import add_batches, add_recommendations
+from serving.routes.search import add_search
 from serving.validation import body_model, invalid_fields
 
 
@@ -40,6 +41,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_recommendations(app, deployment)
     add_batches(app, BatchRecommender(deployment))
     add_events(app, deployment)
+    add_search(app, deployment)
     add_items(app, deployment)
     add_operations(app, deployment)
     add_documentation(app)

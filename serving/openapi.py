@@ -29,6 +29,7 @@ TAGS = [
         "name": "recommendations",
         "description": "Slates: ordered items, why each is there, what they were made from.",
     },
+    {"name": "search", "description": "Items for what somebody typed, facets, and what to type."},
     {
         "name": "events",
         "description": "What happens in the shop: accepted, durable, and soon part of the features.",
@@ -42,6 +43,7 @@ _MEANINGS = {
     401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
     403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
     404: "The catalog has no such item.",
+    409: "The order that the cursor goes on in is no longer kept: search again from the first page.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",

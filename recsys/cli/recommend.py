@@ -42,6 +42,9 @@ Diversity = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="0 = by score alone, 1 = as different as possible. Default: serving's."),
 ]
+WithoutRules = Annotated[
+    bool, typer.Option("--without-rules", help="As if the shop had no rules, to compare.")
+]
 Language = Annotated[str, typer.Option(help="Of the reasons, en or zh.")]
 Bundle = Annotated[str | None, typer.Option("--bundle", help="Which bundle. Default: the one in production.")]
 
@@ -64,13 +67,15 @@ def recommend(
     seen: Seen = None,
     diversity: Diversity = None,
     language: Language = "en",
+    without_rules: WithoutRules = False,
     bundle: Bundle = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend items to a user, as POST /v1/recommend does; the service need not run.
 
     --json prints that route's answer. It is not logged as served, so that nothing is learned from it. A user
-    of whom nothing is known gets what suits the context and what is popular.
+    of whom nothing is known gets what suits the context and what is popular. Rules of the shop that fire
+    are named below the table.
 
     \b
     Example:
@@ -102,6 +107,7 @@ def recommend(
         keep_seen(seen),
         diversity,
         _language(language),
+        rules=not without_rules,
     )
     from recsys.jobs.recommend.answers import recommend_items
 
@@ -247,6 +253,12 @@ def _print_slate(slate: "Slate", as_json: bool, title: str) -> None:
         for item in slate.items
     ]
     print_rows(rows, as_json=False, title=title)
+    for fired in slate.rules:
+        note(f"rule {fired.rule_id} ({fired.name}): {fired.action} {fired.detail}, {fired.outcome}")
+    if slate.redirect is not None:
+        note(f"a rule sends the user to {slate.redirect} instead")
+    for each in slate.notes:
+        note(f"for the page: {each}")
     note(f"bundle {slate.bundle_id}, {slate.candidates} candidates")
 
 
@@ -272,6 +284,7 @@ def _standing(found: "ItemExplanation") -> JsonObject:
     shown = f"shown at position {found.position}" if found.position else "not shown"
     facts: dict[str, Any] = {"result": shown}
     facts |= {f"because ({removal.code})": removal.text for removal in found.removals}
+    facts |= {f"rule {each.rule_id}": f"{each.action} {each.detail}, {each.outcome}" for each in found.rules}
     facts |= {
         "rank": f"{found.rank} of {found.ranked}" if found.rank else f"none of {found.ranked}",
         "ordered by": found.order,

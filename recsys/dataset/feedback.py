@@ -1,9 +1,11 @@
 """Labels from feedback: what a response showed, and what was done with it.
 
 An item was shown where an impression names the response, or, while a client sends no impressions, where the
-service's slate log says so. It was chosen where a later action names the same response and item; a purchase
-also where the same user buys the item within a week of seeing it, and then the latest response that showed
-it is credited. An item that was shown and not chosen is a surer negative than any that is sampled.
+service's log of answers says so. An impression that says that it was not viewable showed nothing, unless the
+item was chosen all the same; one that says nothing of it did. An item was chosen where a later action names
+the same response and item; a purchase also where the same user buys the item within a week of seeing it, and
+then the latest response that showed it is credited. An item that was shown and not chosen is a surer negative
+than any that is sampled.
 """
 
 from collections.abc import Mapping
@@ -18,10 +20,11 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.instants import DAY
 
 SHOWN_COLUMNS = (columns.REQUEST_ID, columns.USER_ID, columns.ITEM_ID, columns.POSITION, columns.AT)
-FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS)
+FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS, columns.VIEWABLE)
 PURCHASE_MICROS = 7 * DAY
 # A view or a like that names the response is an opening of what it showed, as a click is.
 CLICKS = (columns.CLICK, columns.VIEW, columns.LIKE)
+CHOICES = (*CLICKS, columns.CART, columns.PURCHASE)
 
 _SHOWN_ITEM = [columns.REQUEST_ID, columns.ITEM_ID]
 _BUYER = [columns.USER_ID, columns.ITEM_ID]
@@ -86,7 +89,8 @@ def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary
     kind = events[columns.KIND]
     named = events[events[columns.REQUEST_ID].notna() & events[columns.ITEM_ID].notna()]
     impressions = named[named[columns.KIND] == columns.IMPRESSION]
-    shown = _shown_items(impressions, slates, items)
+    in_sight = impressions[_in_sight(impressions, named[named[columns.KIND].isin(CHOICES)])]
+    shown = _shown_items(impressions, in_sight, slates, items)
     marks = {
         "clicked": _named_items(shown, named[named[columns.KIND].isin(CLICKS)]),
         "carted": _named_items(shown, named[named[columns.KIND] == columns.CART]),
@@ -95,14 +99,26 @@ def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary
     return _feedback_arrays(shown, marks, items)
 
 
-def _shown_items(impressions: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
-    """One row an item of a response, sorted; `at` is the response's."""
+def _in_sight(impressions: pd.DataFrame, choices: pd.DataFrame) -> BoolArray:
+    """(I,) impressions that showed something: not measured, viewable, or of an item that was chosen."""
+    unseen = impressions[columns.VIEWABLE].eq(False).to_numpy(bool)  # not of null
+    return np.asarray(~unseen | _named_items(impressions, choices))
+
+
+def _shown_items(
+    impressions: pd.DataFrame, in_sight: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary
+) -> pd.DataFrame:
+    """One row an item of a response, sorted; `at` is the response's.
+
+    Args:
+        impressions: all that a client sent. in_sight: those of them that showed something.
+    """
     seen = impressions[list(SHOWN_COLUMNS)]
     # Once a client sends impressions, what it does not report was not seen.
     first = seen[columns.AT].min() if len(seen) else np.inf
     logged = slates[slates[columns.USER_ID].notna()]
     unreported = logged[(logged[columns.AT] < first) & ~_same_response(logged, seen)]
-    rows = _append_rows(seen, unreported)
+    rows = _append_rows(in_sight, unreported)
     rows = rows[items.indexes(rows[columns.ITEM_ID].tolist()) > 0]
     rows = rows.sort_values(columns.AT, kind="stable").drop_duplicates(_SHOWN_ITEM)
     first_at = (
@@ -131,7 +147,7 @@ def _same_response(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
 
 
 def _named_items(shown: pd.DataFrame, actions: pd.DataFrame) -> BoolArray:
-    """(S,) which shown items an action names together with their response."""
+    """(S,) which of the rows `shown` an action names by response and item."""
     keys = pd.MultiIndex.from_frame(actions[_SHOWN_ITEM])
     return np.asarray(pd.MultiIndex.from_frame(shown[_SHOWN_ITEM]).isin(keys), np.bool_)
 

@@ -154,8 +154,8 @@ def require_key_beyond_loopback(
     if api_key or is_loopback(host) or any_key_made():
         return
     raise ConfigError(
-        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, make a key by "
-        "`recsys keys create`, or listen on 127.0.0.1."
+        f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1. "
+        "A key of `recsys keys create` is enough, too."
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.filters import Filters
+from recsys.json_bounds import nesting_depth
 from recsys.rules.document_fields import MAX_VALUES, DocumentFields
 from recsys.rules.expression_parsing import MAX_LENGTH, parse_expression
 from recsys.rules.fields import ANY_ATTRIBUTE, FieldNames
@@ -37,6 +38,8 @@ LAST_POSITION = 100
 LARGEST_FACTOR = 100.0  # of a boost; its inverse is the smallest of a bury
 MAX_NOTE = 4000  # characters of its JSON
 MAX_URL = 2000
+MAX_DOCUMENT = 1_000_000  # characters of a rule's JSON
+MAX_DEPTH = 30  # arrays and objects within one another, the rule's own included
 
 _RULE = ("id", "name", "enabled", "surfaces", "priority", "when", "do")
 _WHEN = (
@@ -70,7 +73,7 @@ def parse_rule(document: object) -> Rule:
     documents = fields.objects("do", MAX_ACTIONS)
     if not documents:
         raise DataError(f"{fields.where} does nothing. Write at least one action under `do`.")
-    return Rule(
+    rule = Rule(
         rule_id,
         fields.text("name", rule_id),
         tuple(_action(each, f"{fields.where}, action {n}") for n, each in enumerate(documents, 1)),
@@ -79,6 +82,21 @@ def parse_rule(document: object) -> Rule:
         fields.whole("priority", -1000, 1000, 0),
         fields.flag("enabled", True),
     )
+    if not is_storable(rule_to_json(rule)):
+        raise DataError(
+            f"{fields.where} is too large, or has a text or number that JSON cannot hold. Mend that."
+        )
+    return rule
+
+
+def is_storable(document: object, longest: int = MAX_DOCUMENT) -> bool:
+    """Whether databases keep and answers can show `document`: no NUL, no infinity, not nested deeply."""
+    try:
+        text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+        flat = nesting_depth(text.encode()) <= MAX_DEPTH
+        return flat and "\\u0000" not in text and len(text) <= longest
+    except (TypeError, ValueError, RecursionError):  # UnicodeEncodeError is a ValueError
+        return False
 
 
 def parse_segment(document: object, names: FieldNames = ANY_ATTRIBUTE) -> Segment:
@@ -220,13 +238,9 @@ def is_safe_url(url: str) -> bool:
 
 def _note(fields: DocumentFields) -> Action:
     content = fields.document.get("note")
-    try:
-        size = len(json.dumps(content, allow_nan=False)) if isinstance(content, str | dict) else 0
-    except (TypeError, ValueError):
-        size = 0
-    if not content or not 0 < size <= MAX_NOTE:
-        raise fields.fail("note", f"a text or a JSON object of up to {MAX_NOTE} characters")
-    return Note(content)
+    if isinstance(content, str | dict) and content and is_storable(content, MAX_NOTE):
+        return Note(content)
+    raise fields.fail("note", f"a text or a JSON object of up to {MAX_NOTE} characters")
 
 
 def _action_to_json(action: Action) -> JsonObject:

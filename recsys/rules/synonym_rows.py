@@ -1,5 +1,6 @@
 """Synonyms as they are stored: what stands for what, one way or both, and how much weaker it counts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recsys.documents import JsonObject
@@ -7,6 +8,7 @@ from recsys.rules.document_fields import DocumentFields
 
 MAX_SYNONYMS = 20_000  # of one set
 MAX_TERMS = 50
+DEFAULT_WEIGHT = 0.7
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class SynonymRow:
     left: tuple[str, ...]
     right: tuple[str, ...]
     two_way: bool = True
-    weight: float = 0.8
+    weight: float = DEFAULT_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class SynonymRows:
     language: str | None = None
     enabled: bool = True
     version: int = 0
+
+    def pairs(self) -> Iterator[tuple[str, str, SynonymRow]]:
+        """(words, synonym, its row) for every word of `left` with every word of `right`."""
+        for row in self.rows:
+            yield from ((left, right, row) for left in row.left for right in row.right)
 
 
 def parse_synonyms(document: object) -> SynonymRows:
@@ -73,7 +80,7 @@ def _row(document: object, where: str) -> SynonymRow:
     for name, terms in (("left", left), ("right", right)):
         if not terms:
             raise fields.fail(name, "a list of at least one word or phrase")
-    weight = fields.number("weight", 0.8)
+    weight = fields.number("weight", DEFAULT_WEIGHT)
     if not 0 < weight < 1:
         raise fields.fail("weight", "a number above 0 and below 1: a synonym is weaker than the word itself")
     return SynonymRow(left, right, fields.flag("two_way", True), weight)

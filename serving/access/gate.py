@@ -61,21 +61,15 @@ class Gate:
 
     def identify(self, scope: Scope, headers: Headers) -> Admission:
         """Who calls, by the keys that are known already; looks nothing up and counts nothing."""
-        if not self.asks_for_key:
-            server = scope.get("server")  # (host, port); a Unix socket has no port
-            if server is None or server[1] is None or is_loopback(server[0]):
-                return Admission(LOCAL)
-            return _unauthorised(
-                "the service has no API key and answers this machine only",
-                "Set RECSYS_API_KEY, or run `recsys keys create`.",
-            )
         given = _given_key(headers)
+        key_id = key_id_of(given) if given else None
+        if not self.asks_for_key and key_id is None:
+            return _local(scope)
         if given is None:
             return _unauthorised("an API key is needed", _HOW)
         digest = digest_of(given)
         if self._settings_digest is not None and hmac.compare_digest(digest, self._settings_digest):
             return Admission(OF_SETTINGS)
-        key_id = key_id_of(given)
         if key_id is None:
             return _WRONG
         key = self.keys.find(key_id)
@@ -116,7 +110,8 @@ class Gate:
 
     async def _look_up(self, scope: Scope, headers: Headers) -> Admission:
         """`identify` after a look into the database, for a key that may have been made just now."""
-        looking = asyncio.get_running_loop().run_in_executor(self._pool, self.keys.check_for_new)
+        loop, asked_at = asyncio.get_running_loop(), self.keys.moment()
+        looking = loop.run_in_executor(self._pool, self.keys.check_for_new, asked_at)
         try:
             await asyncio.wait_for(looking, LOOK_SECONDS)
         except TimeoutError:
@@ -159,6 +154,17 @@ class Gate:
         )
 
 
+def _local(scope: Scope) -> Admission:
+    """Of a service that asks for no key: this machine may, no other."""
+    server = scope.get("server")  # (host, port); a Unix socket has no port
+    if server is None or server[1] is None or is_loopback(server[0]):
+        return Admission(LOCAL)
+    return _unauthorised(
+        "the service has no API key and answers this machine only",
+        "Set RECSYS_API_KEY, or run `recsys keys create`.",
+    )
+
+
 def _given_key(headers: Headers) -> str | None:
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else None) or None
@@ -184,11 +190,7 @@ _UNKNOWN = Admission(
         code=KEYS_UNAVAILABLE,
     ),
 )
-_KEY_IN_ADDRESS = Admission(
-    None,
-    Rejection(
-        400,
-        "a key in an address gets into logs, and is not taken",
-        f"{_HOW} Put another in its place: `recsys keys rotate`.",
-    ),
+_KEY_IN_ADDRESS = _unauthorised(
+    "a key in an address gets into logs, and is not taken",
+    f"{_HOW} Put another in its place: `recsys keys rotate`.",
 )

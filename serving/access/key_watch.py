@@ -13,7 +13,7 @@ from serving.access.metrics import AccessMetrics
 
 log = logging.getLogger("recsys.serving")
 
-FRESH_SECONDS = 0.1  # an unknown key makes a process read the keys again no sooner than that
+APART_SECONDS = 0.1  # between two reads because of unknown keys
 AWAY_SECONDS = 5.0  # without an answer, however the store fails to give one
 USED_SECONDS = 60.0  # between writes of when keys were used
 _UNREAD = "the access keys were not read yet"
@@ -46,8 +46,7 @@ class KeyWatch:
         self._now = now
         self._steady = steady
         self._keys: KeySet | None = None
-        self._read_at = float("-inf")  # when the last answer came, or
-        self._failed_at = float("-inf")  # when the last attempt failed
+        self._began_at = self._read_at = float("-inf")  # when the last look began, and the last answer came
         self._failure = _UNREAD
         self._reading, self._use_lock = Lock(), Lock()
         self._used: dict[str, datetime] = {}
@@ -80,12 +79,21 @@ class KeyWatch:
         """Reads the keys now. Never raises."""
         self._poll.attempt()
 
-    def check_for_new(self) -> None:
-        """Reads the keys unless that was done, or failed, a moment ago; for a key that is not known."""
+    def moment(self) -> float:
+        """Now, for `check_for_new`."""
+        return self._steady()
+
+    def check_for_new(self, asked_at: float) -> None:
+        """Makes sure that the keys were read after `asked_at`; for a key that may have been made just before.
+
+        All who wait share one look, and looks are apart: strangers cannot keep the database busy.
+        """
         with self._reading:
-            latest = max(self._read_at, self._failed_at)
-            if self._steady() - latest >= FRESH_SECONDS:
-                self.check()
+            if self._began_at > asked_at:
+                return
+            if (early := self._began_at + APART_SECONDS - self._steady()) > 0:
+                time.sleep(early)
+            self.check()
 
     def start(self, poll_seconds: float) -> None:
         """Reads the keys every `poll_seconds` from now on, in a thread of its own."""
@@ -108,17 +116,24 @@ class KeyWatch:
                     del self._used[key_id]
 
     def _read(self) -> None:
+        self._began_at = self._steady()
         try:
             found = self._store.key_set(self._now())
         except StoreUnavailableError as error:
             # Not raised: a task that fails waits ever longer, and a revoked key would go on that long.
-            if self._failure in ("", _UNREAD):
-                log.warning("access keys cannot be read; those that are known go on: %s", error)
-            self._failure, self._failed_at = str(error), self._steady()
-            self._metrics.unread.set(1)
+            self._note_failure(str(error))
             return
+        except Exception as error:
+            self._note_failure(f"{type(error).__name__}: {error}")
+            raise
         if self._failure not in ("", _UNREAD):
             log.info("access keys can be read again")
         self._keys, self._failure, self._read_at = found, "", self._steady()
         self._metrics.unread.set(0)
         self._metrics.keys.set(len(found.keys))
+
+    def _note_failure(self, failure: str) -> None:
+        if self._failure in ("", _UNREAD):
+            log.warning("access keys cannot be read; those that are known go on: %s", failure)
+        self._failure = failure
+        self._metrics.unread.set(1)

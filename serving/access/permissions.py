@@ -12,6 +12,8 @@ ROUTE_PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/v1/recommend:batch"): Permission.ANSWERS,
     ("POST", "/recommend_batch"): Permission.ANSWERS,
     ("POST", "/v1/similar"): Permission.ANSWERS,
+    ("POST", "/v1/search"): Permission.ANSWERS,
+    ("GET", "/v1/suggest"): Permission.ANSWERS,
     ("GET", "/v1/items/{item_id:path}"): Permission.ANSWERS,
     ("POST", "/v1/events"): Permission.EVENTS,  # items and users in it need CATALOG, row by row
     ("GET", "/v1/history"): Permission.HISTORY,

@@ -27,6 +27,13 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.health.problems import PROBLEM_KINDS
+from recsys.rules.effects import OUTCOMES, FiredRule
+from recsys.rules.rule import ACTIONS
+from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem, Span
+from recsys.search.facets import Facet, FacetRange, FacetValue
+from recsys.search.requests import SORTS
+from recsys.search.suggest_answer import SuggestAnswer, SuggestedCategory, SuggestedItem, SuggestedQuery
+from recsys.search.understanding.parts import REWRITERS, Rewrite
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -86,6 +93,12 @@ ViewAnswer = answer_model(
 FeaturesAnswer = answer_model(
     "FeaturesAnswer", FeatureStatus, "How fresh the online features of a slate were."
 )
+FiredRuleAnswer = answer_model(
+    "FiredRuleAnswer",
+    FiredRule,
+    "One action of a rule of the shop that fired.",
+    {"action": ACTIONS, "outcome": OUTCOMES},
+)
 SlateAnswer = answer_model("SlateAnswer", Slate, "An ordered slate and what it was made from.", _DEGRADED)
 ItemAnswer = answer_model(
     "ItemAnswer", ItemDetails, "One item: the catalog's facts and the online store's.", _DEGRADED
@@ -103,6 +116,32 @@ CollectedAnswer = answer_model(
     Collected,
     "What became of a body of events; rows without a verdict were accepted as they were.",
 )
+
+
+RewriteAnswer = answer_model(
+    "RewriteAnswer", Rewrite, "What a rewriter made of the query.", {"name": REWRITERS}
+)
+SpanAnswer = answer_model("SpanAnswer", Span, "A matched part of a field's text.")
+FacetValueAnswer = answer_model("FacetValueAnswer", FacetValue, "One value of a facet.")
+FacetRangeAnswer = answer_model("FacetRangeAnswer", FacetRange, "One range of a numeric facet.")
+FacetAnswer = answer_model("FacetAnswer", Facet, "The values of one field among what was found.")
+SearchItemAnswer = answer_model(
+    "SearchItemAnswer", SearchItem, "One product on the page, by its best variant.", {"found_by": FOUND_BY}
+)
+SearchPageAnswer = answer_model(
+    "SearchPageAnswer",
+    SearchAnswer,
+    "A page of products, how many there are, and how the answer came about.",
+    {"degraded": (*_DEGRADED["degraded"], *SEARCH_DEGRADATIONS), "sort": SORTS},
+)
+
+
+SuggestedQueryAnswer = answer_model(
+    "SuggestedQueryAnswer", SuggestedQuery, "A query to search for.", {"origin": ("yours", "popular")}
+)
+SuggestedCategoryAnswer = answer_model("SuggestedCategoryAnswer", SuggestedCategory, "A category to go to.")
+SuggestedItemAnswer = answer_model("SuggestedItemAnswer", SuggestedItem, "An item that may be meant.")
+SuggestionsAnswer = answer_model("SuggestionsAnswer", SuggestAnswer, "The best first in each list.")
 
 
 class HistoryAnswer(BaseModel):

@@ -1,5 +1,6 @@
 """Examples of bodies and answers for OpenAPI. Users, items and categories are those of the demo shop."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from recsys.documents import JsonObject
@@ -46,7 +47,7 @@ _TOGETHER = {
 }
 
 
-def _slate(user_id: str | None, *items: JsonObject) -> JsonObject:
+def _slate(user_id: str | None, *items: JsonObject, fired: Sequence[JsonObject] = ()) -> JsonObject:
     view = {"oldest_at": "2026-11-26T21:04:00+00:00", "newest_at": "2026-11-27T06:29:58+00:00"}
     return {
         "request_id": _ID,
@@ -62,11 +63,75 @@ def _slate(user_id: str | None, *items: JsonObject) -> JsonObject:
         },
         "cold_start": False,
         "degraded": [],
+        "rules": list(fired),
+        "rules_version": 12,
+        "redirect": None,
+        "notes": [],
     }
 
 
-SLATE = _slate(USER, _item(1, _BANANAS, "repeat", _BOUGHT), _item(2, _MILK, "together", _TOGETHER))
+_PIN = {
+    "rule_id": "milk-second",
+    "name": "Milk of the week",
+    "version": 3,
+    "action": "pin",
+    "detail": f"item '{MILK}' at position 2",
+    "outcome": "applied",
+}
+SLATE = _slate(
+    USER, _item(1, _BANANAS, "repeat", _BOUGHT), _item(2, _MILK, "together", _TOGETHER), fired=[_PIN]
+)
 SIMILAR_SLATE = _slate(None, _item(1, _BREAD, "context", _TOGETHER))
+SEARCH_ANSWER = {
+    "request_id": _ID,
+    "query_id": _ID,
+    "user_id": USER,
+    "bundle_id": _BUNDLE,
+    "at": "2026-11-27T06:30:00.250000+00:00",
+    "query": "wite bread",
+    "rewritten": "white bread",
+    "rewrites": [{"name": "spelling", "before": "wite", "after": "white"}],
+    "total": 1,
+    "items": [
+        {
+            "position": 1,
+            "item_id": BREAD,
+            "product_id": None,
+            "title": "Mainstream White Bread 20 OZ",
+            "highlights": {"title": [{"start": 11, "end": 16}, {"start": 17, "end": 22}]},
+            "category": "BAKED BREAD/BUNS/ROLLS",
+            "brand": "National",
+            "price_micros": 1_500_000,
+            "available": True,
+            "found_by": "both",
+            "score": 0.9,
+            "parts": {"words": 0.5, "meaning": 0.4},
+            "pinned": False,
+        }
+    ],
+    "relaxed": [],
+    "facets": [
+        {
+            "name": "brand",
+            "values": [{"value": "National", "count": 1, "selected": False}],
+            "distinct": 1,
+            "ranges": [],
+            "least": None,
+            "most": None,
+        }
+    ],
+    "sort": "relevance",
+    "cursor": None,
+    "words_wanted": 2,
+    "words_matched": 2,
+    "redirect": None,
+    "notes": [],
+    "rules": [],
+    "rules_version": 0,
+    "features": {"service": "ranking_v1", "freshness_seconds": 33_960.25, "views": {}},
+    "personalised": False,
+    "degraded": [],
+}
 ROWS = [
     {**SLATE, "request_id": f"{_ID}-0"},
     {
@@ -88,6 +153,22 @@ RECOMMEND = _named(
         "filters": {"categories": [FRUIT, "FLUID MILK PRODUCTS"], "price_max_micros": 5_000_000},
     },
 )
+SEARCH = _named(
+    a_query_of_a_user={"query": "wite bread", "user_id": USER, "facets": ["brand"], "k": 20},
+    within_a_price={"query": "milk", "filters": {"price_max_micros": 3_000_000}, "sort": "price"},
+    a_category_without_words={"filters": {"categories": [FRUIT]}, "facets": ["brand", "price"]},
+)
+TYPED = _named(a_beginning="whi")
+SUGGESTIONS = {
+    "request_id": _ID,
+    "typed": "whi",
+    "bundle_id": _BUNDLE,
+    "queries": [{"query": "white bread", "origin": "popular"}],
+    "categories": [],
+    "items": [
+        {"item_id": BREAD, "title": "Mainstream White Bread 20 OZ", "category": "BAKED BREAD/BUNS/ROLLS"}
+    ],
+}
 SIMILAR = _named(similar_items={"item_id": BANANAS, "k": 10})
 BATCH = _named(
     two_users_and_a_visitor={"requests": [{"user_id": USER, "k": 5}, {"user_id": "1", "k": 5}, {"k": 5}]}

@@ -1,6 +1,6 @@
 """What clients send to search: the body, checked, and the request that it becomes."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,8 +30,8 @@ class FacetBody(Body):
     ranges: list[tuple[Bound, Bound]] = Field(
         [],
         max_length=MAX_RANGES,
-        description="[from, to) to count a number by, null = open; prices in millionths of the currency unit; "
-        "without them about five are chosen",
+        description="[from, to) to count a number by, null = open; prices in millionths of the currency "
+        "unit; without them about five are chosen",
     )
 
     def to_facet(self) -> FacetRequest:
@@ -50,10 +50,9 @@ class SearchBody(Body):
     user_id: Identifier | None = Field(None, description="id of the shop's user; without one, a visitor")
     session_id: Identifier | None = Field(None, description="id of the session, of a visitor above all")
     filters: FiltersBody = Field(FiltersBody(), description="what an item must be to be found")
-    facets: Annotated[
-        list[Name | FacetBody],
-        Field(max_length=MAX_FACETS, description="fields whose values are counted among what is found"),
-    ] = []
+    facets: list[Name | FacetBody] = Field(
+        [], max_length=MAX_FACETS, description="fields whose values are counted among what is found"
+    )
     sort: Literal[SORTS] = Field(  # type: ignore[valid-type]  # the orders are listed there
         RELEVANCE, description="the order; `-price` is the dearest first"
     )

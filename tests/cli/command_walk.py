@@ -21,6 +21,10 @@ NEEDS = {  # arguments of commands that need some
     "models card": ["nothing"],
     "models compare": ["nothing", "another"],
     "models promote": ["nothing"],
+    **{f"search rules {name}": ["nothing"] for name in ("show", "remove", "enable", "disable")},
+    **{f"search synonyms {name}": ["nothing"] for name in ("remove", "enable", "disable")},
+    **{f"search {group} export": ["out.toml"] for group in ("rules", "synonyms")},
+    "search segments remove": ["nothing"],
 }
 
 

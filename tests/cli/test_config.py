@@ -116,9 +116,11 @@ def test_the_example_uncommented_is_the_defaults(tmp_path: Path) -> None:
     assert values["evaluation"].pop("test_from") == "2026-10-01"  # examples of what is unset
     assert values["fusion"].pop("cold_weight") == 3
     assert values["health"].pop("data_days") == 90
+    assert values["access"].pop("default_rate") == 50
     assert Settings.model_validate(values) == Settings()
     wanted = Settings().model_dump(by_alias=True, exclude={"root", "redis_url", "database_url", "api_key"})
     del wanted["evaluation"]["test_from"], wanted["fusion"]["cold_weight"], wanted["health"]["data_days"]
+    del wanted["access"]["default_rate"]
     assert {name: set(value) for name, value in values.items() if isinstance(value, dict)} == {
         name: set(value) for name, value in wanted.items() if isinstance(value, dict)
     }

@@ -22,9 +22,10 @@ def event(
     request: str | None = None,
     user: str = "ann",
     position: Any = None,
+    viewable: bool | None = None,
 ) -> tuple:
     """An event `at` days."""
-    return kind, request, user, item, position, int(at * DAY)
+    return kind, request, user, item, position, int(at * DAY), viewable
 
 
 def shown(request: str, at: float, *items: str, user: str = "ann") -> list[tuple]:
@@ -172,3 +173,39 @@ def test_each_shown_item_appears_once_and_marks_need_an_action(events: list[tupl
     assert int(found.clicked.sum()) == len(clicked)
     assert int(found.purchased.sum()) <= sum(e[0] == "purchase" for e in events)
     assert (np.diff(found.at) >= 0).all()
+
+
+def test_what_was_not_viewable_was_not_shown_and_what_nobody_measured_was() -> None:
+    found = feedback(
+        [
+            event("impression", 1, "tea", "r1", position=1, viewable=True),
+            event("impression", 1, "mug", "r1", position=2, viewable=False),
+            event("impression", 1, "oil", "r1", position=3, viewable=None),
+        ]
+    )
+    assert shown_lines(found) == {"r1": ["tea", "oil"]}
+
+
+def test_an_item_that_was_in_sight_once_was_shown() -> None:
+    seen = [
+        event("impression", 1 + n, "tea", "r1", viewable=viewable) for n, viewable in enumerate((False, True))
+    ]
+    assert shown_lines(feedback(seen)) == {"r1": ["tea"]}
+
+
+def test_an_item_that_was_chosen_was_shown_whatever_the_page_measured() -> None:
+    found = feedback(
+        [
+            event("impression", 1, "tea", "r1", viewable=False),
+            event("impression", 1, "mug", "r1", viewable=False),
+            event("click", 1.1, "tea", "r1"),
+            event("click", 1.1, "mug", "r2"),  # of another answer
+        ]
+    )
+    assert shown_lines(found) == {"r1": ["tea c"]}
+
+
+def test_impressions_that_showed_nothing_still_say_that_the_client_reports() -> None:
+    unseen = [event("impression", 1, "tea", "r1", viewable=False)]
+    slates = [*slate("r1", 1, "tea", "mug"), *slate("r2", 2, "tea")]
+    assert shown_lines(feedback(unseen, slates)) == {}

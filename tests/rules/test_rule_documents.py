@@ -98,7 +98,14 @@ def test_a_mistake_in_an_action_names_its_place() -> None:
         action="filter", filters={"include_unavailable": True}
     )
     assert "note is 3. Write a text or a JSON object" in doing(action="note", note=3)
-    assert "Write a text or a JSON object" in doing(action="note", note={"x": "y" * 5000})
+    deep: Any = "x"
+    for _ in range(40):
+        deep = {"a": deep}
+    for note in ({"x": "y" * 5000}, {"x": float("nan")}, {"x": {1, 2}}, "a\0b", "\ud800", {}, "", deep):
+        assert "Write a text or a JSON object" in doing(action="note", note=note)
+    for value in ("\ud800", "\0", float("inf")):
+        odd = {"action": "hide", "filters": {"attributes": {"size": value}}}
+        assert "that JSON cannot hold" in doing(**odd)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,9 @@ def test_synonyms_are_read_and_written_alike() -> None:
         "enabled": True,
         "synonyms": [{"left": ["sofa"], "right": ["couch", "沙发"], "two_way": True, "weight": 0.5}],
     }
-    assert synonyms_to_json(parse_synonyms(document)) == document
+    parsed = parse_synonyms(document)
+    assert synonyms_to_json(parsed) == document
+    assert [pair[:2] for pair in parsed.pairs()] == [("sofa", "couch"), ("sofa", "沙发")]
     for change, message in (
         ({"synonyms": []}, "at least one synonym"),
         ({"synonyms": [{"left": ["a"], "right": []}]}, "synonym 1: right is"),

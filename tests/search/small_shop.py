@@ -222,8 +222,21 @@ def make_searcher(
     rules: RuleSource = NO_RULES,
 ) -> Searcher:
     """A searcher over `rows`; its index of words is a fake one unless another is given."""
-    bundle = shop_bundle(rows)
-    recommender = Recommender(bundle, NoFeatures(), ServingSettings())
+    recommender = Recommender(shop_bundle(rows), NoFeatures(), ServingSettings())
+    return searcher_of(recommender, words, vectors, pages, settings, knowledge, rules)
+
+
+def searcher_of(
+    recommender: Recommender,
+    words: WordIndex | None = None,
+    vectors: FakeVectors | None = None,
+    pages: FakePages | None = None,
+    settings: SearchSettings = NOT_DIVERSE,
+    knowledge: QueryKnowledge = NO_KNOWLEDGE,
+    rules: RuleSource = NO_RULES,
+) -> Searcher:
+    """A searcher beside `recommender`, over the same bundle."""
+    bundle = recommender.bundle
     index = SearchIndex.of(
         bundle, words or FakeWords(bundle.items.titles), FakeMeaning(bundle.text_vectors), FixedThreshold()
     )

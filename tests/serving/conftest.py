@@ -13,6 +13,8 @@ from recsys.funnel.recommender import Recommender
 from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.models.bundle import Bundle
+from recsys.search.storefront import Storefront
 from recsys.service_settings import AccessSettings, HealthSettings, ServingSettings, StreamSettings
 from recsys.stores.registry.records import BundleRecord
 from serving.access.gate import Gate
@@ -27,6 +29,7 @@ from serving.metrics import ServiceMetrics
 from tests.fake_keys import FakeKeyStore
 from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
+from tests.search.small_shop import FakePages, searcher_of
 
 
 def record(bundle_id: str) -> BundleRecord:
@@ -103,6 +106,11 @@ TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
 OpenShop = Callable[..., Shop]
 
 
+def storefront_of(bundle: Bundle, features: ShopFeatures, settings: ServingSettings) -> Storefront:
+    recommender = Recommender(bundle, features, settings)
+    return Storefront(recommender, searcher_of(recommender, pages=FakePages()))
+
+
 @pytest.fixture
 def open_shop() -> Iterator[OpenShop]:
     """Opens a service: fields of ServingSettings, and `api_key`, `keys`, `bundle_id` (None), ..."""
@@ -124,7 +132,7 @@ def open_shop() -> Iterator[OpenShop]:
         metrics, promoted = ServiceMetrics(), [record(bundle_id) if bundle_id else None]
         watch = BundleWatch(
             production=lambda: promoted[0],
-            load=lambda found: Recommender(shop_bundle(bundle_id=found.bundle_id), features, serving),
+            load=lambda found: storefront_of(shop_bundle(bundle_id=found.bundle_id), features, serving),
             clock=clock,
             on_swap=lambda shop: metrics.taken(shop.bundle.manifest.bundle_id, "corner-shop"),
             on_rejected=metrics.refused.inc,
@@ -146,7 +154,7 @@ def open_shop() -> Iterator[OpenShop]:
         collections.append(collector)
         answers, observer = KeptAnswers(), FakeObserver()
         store = keys or FakeKeyStore()
-        known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW)
+        known = KeyWatch(store, metrics.access, access.used_minutes, lambda: NOW, lambda: 0.0)
         known.check()
         gate = Gate(
             api_key, known, RateLimits(access, None, metrics.access, clock), metrics.access, lambda: NOW

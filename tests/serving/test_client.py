@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from recsys.client import MAX_BYTES, RecsysClient, click, impressions
+from recsys.client import MAX_BYTES, RecsysClient, click, impressions, search_event
 from recsys.errors import (
     BacklogError,
     ConfigError,
@@ -19,7 +19,7 @@ from recsys.errors import (
     StoreUnavailableError,
     UnknownItemError,
 )
-from recsys.events import Click, Impression, View, parse_event
+from recsys.events import Click, Impression, View, encode_event, parse_event
 from recsys.funnel.slate import Slate
 from recsys.http import retry_after
 from recsys.service_settings import StreamSettings
@@ -262,3 +262,16 @@ def test_a_large_batch_is_split_and_keeps_its_order(shop) -> None:
 def test_a_request_that_json_does_not_have_is_named() -> None:
     with pytest.raises(RequestError, match="cannot be sent"):
         RecsysClient().recommend_batch([{"user_id": {1, 2}}])
+
+
+def test_a_search_names_its_first_answer_on_every_page() -> None:
+    first = search_event("tea", "ann", "r1", results=0, filters={"brands": ["B"]}, surface="top", at=NOW)
+    second = search_event("tea", "ann", "r2", query_id="r1", page=2, at=NOW)
+    assert (first.query_id, first.request_id, first.page) == ("r1", "r1", 1)
+    assert (second.query_id, second.request_id, second.page) == ("r1", "r2", 2)
+    assert first == search_event(
+        "tea", "ann", "r1", results=0, filters={"brands": ["B"]}, surface="top", at=NOW
+    )
+    assert parse_event(encode_event(first)) == first
+    with pytest.raises(RequestError, match="query_id"):
+        search_event("tea", "ann", "r2", page=2)

@@ -9,6 +9,7 @@ from recsys.cli.search import rules, segments, synonyms
 from recsys.cli.search.compare import compare
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
+from recsys.cli.search.queries import queries
 from recsys.cli.search.sample import sample
 
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(items)
 app.command()(evaluate)
+app.command()(queries)
 app.command()(compare)
 app.command()(sample)
 rules.register(app)

@@ -9,12 +9,22 @@ import pyarrow as pa
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.dataset.info import DatasetInfo
+from recsys.dataset.searches import count_searches
 from recsys.documents import JsonObject
 from recsys.home import HomePaths
 from recsys.jobs.data.report import RejectedRows, rejected_rows
 from recsys.stores.lake.dataset_files import load_info, load_report
 from recsys.stores.lake.event_lake import open_lake
 
+_COLUMNS = (
+    columns.KIND,
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.AT,
+    columns.EVENT_ID,
+    columns.REQUEST_ID,
+    columns.QUERY_ID,
+)
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
@@ -66,7 +76,7 @@ def dataset_stats(paths: HomePaths) -> DatasetStats:
     """
     info = load_info(paths)
     report = load_report(paths)
-    events = open_lake(paths).read([columns.KIND, columns.USER_ID, columns.ITEM_ID, columns.AT])
+    events = open_lake(paths).read(_COLUMNS)
     per_user, per_item = (_counts(events[name]) for name in (columns.USER_ID, columns.ITEM_ID))
     return DatasetStats(
         facts=_facts(info, events, len(per_user), len(per_item)),
@@ -85,6 +95,7 @@ def _facts(info: DatasetInfo, events: pa.Table, active_users: int, active_items:
         "label_kinds": list(info.label_kinds),
         "currency": info.currency,
         "events": len(events),
+        "searches": count_searches(events),
         "users": info.users,
         "active_users": active_users,
         "items": info.items,

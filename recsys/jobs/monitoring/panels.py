@@ -52,8 +52,8 @@ def _grown(metric: str, legend: str) -> tuple[str, str]:
     return f"sum(increase({metric}[$__rate_interval]))", legend
 
 
-def _rate(metric: str, label: str) -> tuple[str, str]:
-    return f"sum by ({label}) (rate({metric}[$__rate_interval]))", f"{{{{{label}}}}}"
+def _rate(metric: str, label: str, after: str = "") -> tuple[str, str]:
+    return f"sum by ({label}) (rate({metric}[$__rate_interval]))", f"{{{{{label}}}}}{after}"
 
 
 _ANSWERED = f'recsys_request_seconds_count{{route!~"{OPERATIONS}"}}'
@@ -146,7 +146,12 @@ PANEL_ROWS = (
                 _rate("recsys_background_failures_total", "task"),
                 _most("recsys_background_task_failing", "task", "{{task}} fails now"),
             ),
-            _panel("Records dropped", "reqps", _rate("recsys_served_records_dropped_total", "log")),
+            _panel(
+                "Records not logged",
+                "reqps",
+                _rate("recsys_served_records_dropped_total", "log", " dropped"),
+                _rate("recsys_served_records_left_out_total", "log", " outside the share"),
+            ),
             _panel(
                 "Bundles",
                 "short",

@@ -1,4 +1,4 @@
-"""Recommendation and search brought up with the catalog and with what is popular, since its bundle was trained."""
+"""Recommendation and search brought up with the catalog and with what is popular by now."""
 
 import logging
 from collections.abc import Callable

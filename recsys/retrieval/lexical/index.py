@@ -53,6 +53,7 @@ class LexicalIndex:
         *,
         version: int = 0,
         cache: PostingCache | None = None,
+        items: IntArray | None = None,
         title_terms: npt.NDArray[np.int32] | None = None,
         scoring: Scoring | None = None,
     ) -> None:
@@ -61,7 +62,9 @@ class LexicalIndex:
         self._searcher = searcher
         self.version = version
         self._reader = PostingReader(schema, searcher, version, cache or PostingCache())
-        self.items: IntArray = self._reader.all_items().astype(np.int64)  # ascending
+        self.items: IntArray = (  # ascending
+            self._reader.all_items().astype(np.int64) if items is None else items
+        )
         self._rows = int(self.items[-1]) + 1 if len(self.items) else 1
         self._scoring = scoring or Scoring()
         self.title_terms = self._read_title_terms() if title_terms is None else title_terms

@@ -46,7 +46,9 @@ class PriceWords:
     end: int
 
 
-def price_words(query: str, folded: FoldedText, parts: Sequence[QueryPart], currency: str | None) -> PriceWords | None:
+def price_words(
+    query: str, folded: FoldedText, parts: Sequence[QueryPart], currency: str | None
+) -> PriceWords | None:
     """The price that unquoted words of the query ask for."""
     prices = price_range(folded.text, currency)
     if prices is None:
@@ -82,7 +84,9 @@ def intent_of(
     ]
     filters = Filters()
     if price is not None:
-        filters = Filters(price_min_micros=price.prices.least_micros, price_max_micros=price.prices.most_micros)
+        filters = Filters(
+            price_min_micros=price.prices.least_micros, price_max_micros=price.prices.most_micros
+        )
     return Intent(filters, (*named, *likely))
 
 
@@ -92,11 +96,15 @@ def intent_rewrites(query: str, intent: Intent, price: PriceWords | None) -> lis
     if price is not None:
         rewrites.append(Rewrite(INTENT, query[price.start : price.end], _price_text(price.prices)))
     rewrites.extend(
-        Rewrite(INTENT, boost.words, f"{boost.field}: {boost.value}") for boost in intent.boosts if boost.words
+        Rewrite(INTENT, boost.words, f"{boost.field}: {boost.value}")
+        for boost in intent.boosts
+        if boost.words
     )
     return rewrites
 
 
 def _price_text(prices: PriceRange) -> str:
-    least, most = ("" if micros is None else f"{micros / 1e6:g}" for micros in (prices.least_micros, prices.most_micros))
+    least, most = (
+        "" if micros is None else f"{micros / 1e6:g}" for micros in (prices.least_micros, prices.most_micros)
+    )
     return f"price: {least or '0'} to {most}" if most else f"price: {least} or more"

@@ -33,7 +33,7 @@ class NamedValues:
     _by_key: Mapping[tuple[str, ...], tuple[NamedValue, ...]] = field(default_factory=dict, repr=False)
 
     def found_in(self, parts: Sequence[QueryPart]) -> list[tuple[str, NamedValue]]:
-        """(words, value) of the longest names in the query, left to right; several fields may share a name."""
+        """(words, value) of the longest names, left to right; several fields may have one name."""
         found: list[tuple[str, NamedValue]] = []
         place = 0
         while place < len(parts):
@@ -50,7 +50,11 @@ class NamedValues:
             if parts[behind - 1].excluded:
                 break
             terms.extend(parts[behind - 1].terms)
-            best = (behind, self._by_key.get(phrase_key(terms), ())) if phrase_key(terms) in self._by_key else best
+            best = (
+                (behind, self._by_key.get(phrase_key(terms), ()))
+                if phrase_key(terms) in self._by_key
+                else best
+            )
         return best
 
 

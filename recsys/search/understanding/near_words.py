@@ -12,7 +12,9 @@ from recsys.arrays import IntArray
 _PREFIX = 7  # only so many letters are left out of; an error behind them changes no prefix
 _MOST_LEFT_OUT = 2
 _FIRST_LETTER, _LETTERS = ord("a"), 26
-_CONSONANTS = str.maketrans({**dict.fromkeys("aeiouyhw", ""), **dict.fromkeys("ckqxz", "s"), "j": "g", "v": "f"})
+_CONSONANTS = str.maketrans(
+    {**dict.fromkeys("aeiouyhw", ""), **dict.fromkeys("ckqxz", "s"), "j": "g", "v": "f"}
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class NearWords:
         letters[: len(self.letters)] = self.letters
         for word, index in zip(words, indexes, strict=True):
             letters[index] = _letters(word)
-        return NearWords(keys[order], np.concatenate([self.owners, np.array(owners, np.int64)])[order], letters)
+        return NearWords(
+            keys[order], np.concatenate([self.owners, np.array(owners, np.int64)])[order], letters
+        )
 
 
 NONE = NearWords(np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -83,7 +87,7 @@ def consonants_of(word: str) -> str:
     >>> consonants_of("porcelain") == consonants_of("procelian")
     True
     """
-    letters = word.translate(_CONSONANTS)
+    letters = word.replace("ph", "f").translate(_CONSONANTS)
     heard = "".join(letter for place, letter in enumerate(letters) if letter != letters[place - 1 : place])
     return heard if len(heard) >= 3 else ""
 

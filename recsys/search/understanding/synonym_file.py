@@ -55,7 +55,9 @@ def _entries_of(content: str, place: str) -> Iterator[Synonym]:
     if arrow:
         for words, weight in _listed(left, place):
             if weight is not None:
-                raise DataError(f"synonyms, {place}: a weight belongs to a synonym, behind the arrow, not to {words!r}")
+                raise DataError(
+                    f"synonyms, {place}: a weight belongs to a synonym, behind the arrow, not to {words!r}"
+                )
             for synonym, own in _listed(right, place):
                 yield Synonym(words, synonym, DEFAULT_WEIGHT if own is None else own, False, place)
         return
@@ -73,7 +75,9 @@ def _listed(text: str, place: str) -> list[tuple[str, float | None]]:
     for entry in re.split("[,，、]", text):
         words, mark, weight = entry.strip().partition("^")
         if not words.strip():
-            raise DataError(f"synonyms, {place}: nothing stands beside a comma or arrow in {text.strip()!r}; remove it")
+            raise DataError(
+                f"synonyms, {place}: nothing stands beside a comma or arrow in {text.strip()!r}; remove it"
+            )
         found.append((words.strip(), _weight(weight, place) if mark else None))
     return found
 
@@ -89,7 +93,9 @@ def _csv_entries(lines: list[str]) -> Iterator[Synonym]:
             header = _header(row, place)
             continue
         if len(row) != len(header):
-            raise DataError(f"synonyms, {place}: {len(row)} cells for the {len(header)} columns {', '.join(header)}")
+            raise DataError(
+                f"synonyms, {place}: {len(row)} cells for the {len(header)} columns {', '.join(header)}"
+            )
         cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
         weight = cells.get("weight", "")
         yield Synonym(
@@ -113,7 +119,9 @@ def _weight(text: str, place: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise DataError(f"synonyms, {place}: the weight {text!r} is no number; write one between 0 and 1") from None
+        raise DataError(
+            f"synonyms, {place}: the weight {text!r} is no number; write one between 0 and 1"
+        ) from None
 
 
 def _truth(text: str, place: str) -> bool:

@@ -96,7 +96,9 @@ def synonym_set(entries: Iterable[Synonym], analyzer: Analyzer) -> SynonymSet:
     longest = 0
     for entry in entries:
         _check(entry)
-        for words, synonym in ((entry.words, entry.synonym), (entry.synonym, entry.words))[: 1 + entry.two_way]:
+        for words, synonym in ((entry.words, entry.synonym), (entry.synonym, entry.words))[
+            : 1 + entry.two_way
+        ]:
             key, other = _asked(words, entry, analyzer), _asked(synonym, entry, analyzer)
             if key == other:
                 raise _error(entry, f"{words!r} and {synonym!r} are the same to the search; remove the entry")
@@ -118,9 +120,14 @@ def synonym_set(entries: Iterable[Synonym], analyzer: Analyzer) -> SynonymSet:
 def _check(entry: Synonym) -> None:
     for text in (entry.words, entry.synonym):
         if len(text) > LONGEST_WORDS:
-            raise _error(entry, f"{text[:30]!r}... has {len(text)} characters; at most {LONGEST_WORDS} are allowed")
+            raise _error(
+                entry, f"{text[:30]!r}... has {len(text)} characters; at most {LONGEST_WORDS} are allowed"
+            )
     if not 0 < entry.weight < 1:
-        raise _error(entry, f"the weight {entry.weight} of {entry.synonym!r} is not between 0 and 1; try {DEFAULT_WEIGHT}")
+        raise _error(
+            entry,
+            f"the weight {entry.weight} of {entry.synonym!r} is not between 0 and 1; try {DEFAULT_WEIGHT}",
+        )
 
 
 def _asked(text: str, entry: Synonym, analyzer: Analyzer) -> _Key:
@@ -136,7 +143,7 @@ def _asked(text: str, entry: Synonym, analyzer: Analyzer) -> _Key:
 
 
 def phrase_key(terms: Sequence[str]) -> tuple[str, ...]:
-    """The terms, Han words that follow one another as one: how they are cut depends on what stands beside them."""
+    """The terms, Han words that follow one another as one: how they are cut depends on their neighbours."""
     key: list[str] = []
     for term in terms:
         if key and is_han(term) and is_han(key[-1]):
@@ -156,7 +163,9 @@ def _refuse_circles(graph: Mapping[_Key, Mapping[_Key, Synonym]]) -> None:
     done: set[_Key] = set()
     for start in graph:
         way: list[_Key] = []
-        waiting: list[tuple[_Key, Iterator[_Key]]] = [(start, iter(graph[start]))] if start not in done else []
+        waiting: list[tuple[_Key, Iterator[_Key]]] = (
+            [(start, iter(graph[start]))] if start not in done else []
+        )
         way.append(start)
         while waiting:
             node, rest = waiting[-1]
@@ -167,7 +176,10 @@ def _refuse_circles(graph: Mapping[_Key, Mapping[_Key, Synonym]]) -> None:
                 done.add(node)
             elif following in way:
                 names = " => ".join(" ".join(each) for each in (*way[way.index(following) :], following))
-                raise _error(graph[node][following], f"{names} is a circle; write `a, b` for words that stand for each other")
+                raise _error(
+                    graph[node][following],
+                    f"{names} is a circle; write `a, b` for words that stand for each other",
+                )
             elif following not in done and following in graph:
                 way.append(following)
                 waiting.append((following, iter(graph[following])))

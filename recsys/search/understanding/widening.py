@@ -68,7 +68,9 @@ def _apart(part: QueryPart, lexicon: Lexicon) -> tuple[str, str] | None:
     known = [
         (parts, index_of[term_of(parts[0])], index_of[term_of(parts[1])])
         for parts in cuts
-        if parts[0] in lexicon.index_of_word and term_of(parts[1]) in index_of and term_of(parts[0]) in index_of
+        if parts[0] in lexicon.index_of_word
+        and term_of(parts[1]) in index_of
+        and term_of(parts[0]) in index_of
     ]
     if not known:
         return None

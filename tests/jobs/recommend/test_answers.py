@@ -20,6 +20,8 @@ from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.health.problems import KINDS_BY_CODE
 from recsys.instants import utc_now
 from recsys.jobs.recommend.answers import explain_item, recommend_items, similar_items
+from recsys.rules.rule_documents import parse_rule
+from recsys.stores.rules.store import Author, RuleStore
 from serving.app import create_app
 from serving.deployment import open_deployment
 from tests.test_stored_home import FIRST, assert_same, enter_folder, json_of, run_command, running_home
@@ -107,6 +109,30 @@ def test_commands_print_one_document_each_and_name_cold_starts(home: Settings) -
     assert "nothing is known of user 'unknown': a cold start" in table.stderr
     told = run_command("explain", "u0", "i4", "--category", "tea")
     assert "a filter: its category is 'tools'" in told.stdout
+
+
+@pytest.mark.slow
+def test_a_rule_is_in_force_within_five_seconds_in_the_service_and_at_once_in_the_terminal(
+    home: Settings, service: TestClient
+) -> None:
+    body = {"user_id": "u0", "k": 3}
+    first = service.post("/v1/recommend", json=body).json()["items"][0]["item_id"]
+    rule = parse_rule({"id": "no-first", "do": [{"action": "hide", "items": [first]}]})
+    with RuleStore.open(home) as store:
+        version = store.put([rule], Author("ann")).version
+        end = time.monotonic() + 5
+        while (answer := service.post("/v1/recommend", json=body).json())["rules_version"] != version:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert [fired["rule_id"] for fired in answer["rules"]] == ["no-first"]
+        assert first not in {item["item_id"] for item in answer["items"]}
+        told = run_command("recommend", "u0", "-k", "3")
+        assert "rule no-first (no-first): hide" in told.stderr
+        found = json_of("explain", "u0", first, "-k", "3")
+        assert [removal["code"] for removal in found["removals"]] == ["hidden_by_rule"]
+        compared = json_of("recommend", "u0", "-k", "3", "--without-rules")
+        assert compared["items"][0]["item_id"] == first
+        store.remove("rule", "no-first", Author("ann"))
 
 
 def home_bundle(home: Settings) -> str:

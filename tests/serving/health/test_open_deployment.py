@@ -28,8 +28,10 @@ from tests.tiny_bundle import SERVICES, tiny_bundle
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 120.0
 TASKS = {
+    "access keys",
     "bundle watch",
     "rule watch",
+    "key uses",
     "catalog watch",
     "popularity feed",
     "event backlog",

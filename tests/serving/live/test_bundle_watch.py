@@ -10,6 +10,7 @@ import pytest
 
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, StoreUnavailableError
 from recsys.funnel.recommender import Recommender
+from recsys.search.storefront import Storefront
 from recsys.service_settings import ServingSettings
 from serving.live.bundle_watch import RETRY_REJECTED_SECONDS, BundleWatch
 from tests.fake_world import Clock, regulars, shop_bundle
@@ -33,7 +34,7 @@ class Registry:
         self.loads.append(record.bundle_id)
         if record.bundle_id in self.broken:
             raise self.broken[record.bundle_id]
-        return Recommender(shop_bundle(bundle_id=record.bundle_id), regulars(), ServingSettings())
+        return Storefront(Recommender(shop_bundle(bundle_id=record.bundle_id), regulars(), ServingSettings()))
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from recsys.instants import DAY, now_micros, to_micros, utc_now
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN
+from recsys.search.storefront import Storefront
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.history import CatalogHistory
 from recsys.stores.catalog.popularity_feed import PopularityFeed
@@ -77,7 +78,9 @@ def watching(feeds: Feeds, promoted: list[str]) -> tuple[BundleWatch, LiveCatalo
     settings = Settings().serving
 
     def load(found: Any) -> Recommender:
-        return live.apply_changes(Recommender(shop_bundle(bundle_id=found.bundle_id), regulars(), settings))
+        return live.apply_changes(
+            Storefront(Recommender(shop_bundle(bundle_id=found.bundle_id), regulars(), settings))
+        )
 
     watch = BundleWatch(lambda: record(promoted[0]), load, Clock())
     watch.check()

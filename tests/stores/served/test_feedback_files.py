@@ -66,6 +66,19 @@ def test_slates_are_joined_with_what_the_lake_says_was_done_with_them(tmp_path: 
     assert found.purchased.tolist() == [False, False, True, False]
 
 
+def test_searches_in_the_log_are_shown_items_and_lines_of_losses_are_none(tmp_path: Path) -> None:
+    paths = Settings(home=tmp_path).paths
+    served(paths.served, ("r1", 1, "ann"))
+    at = (DAY + timedelta(days=2)).isoformat()
+    shown = {"kind": "search", "request_id": "q1", "at": at, "user_id": "ann", "query": "tea"}
+    items = [{"item_id": "tea", "position": 1, "score": 0.5}]
+    lost = {"kind": "lost", "since": at, "at": at, "dropped": 3, "left_out": 0}
+    with (paths.served / "slates-000001.jsonl").open("ab") as file:
+        file.write(b"\n" + orjson.dumps({**shown, "items": items}) + b"\n" + orjson.dumps(lost) + b"\n")
+    found = read_slates(paths.served)
+    assert found[columns.REQUEST_ID].tolist() == ["r1", "r1", "q1"]
+
+
 def test_a_home_that_never_served_has_no_feedback(tmp_path: Path) -> None:
     paths = Settings(home=tmp_path).paths
     assert len(read_slates(paths.served)) == 0

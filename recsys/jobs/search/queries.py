@@ -1,0 +1,153 @@
+"""What people looked for: the searches of the lake, counted by query, and how queries were changed."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.feedback import CHOICES
+from recsys.dataset.searches import (
+    CLICKED,
+    SEARCH_COLUMNS,
+    QueryCount,
+    Reformulation,
+    count_queries,
+    find_reformulations,
+    searches_of,
+)
+from recsys.documents import JsonObject
+from recsys.home import HomePaths
+from recsys.stores.lake.event_lake import open_lake
+
+log = logging.getLogger(__name__)
+
+QueryView = Literal["top", "zero", "no-click", "reformulated"]
+# What a view lists, and by what; queries with equal numbers stay in the order of their searches.
+_RANKS: dict[str, Callable[[QueryCount], int]] = {
+    "top": lambda row: row.searches,
+    "zero": lambda row: row.zero,
+    "no-click": lambda row: 0 if row.clicked else row.missed,
+}
+
+
+@dataclass(frozen=True)
+class QueryReport:
+    """The searches of some days.
+
+    Attributes:
+        searches: each `query_id` once. queries: different ones.
+        zero: searches that found nothing. unknown: searches that do not say what they found, which is not 0.
+        clicked: searches with an action on what they found.
+        rows: those of `view`, the most frequent first.
+    """
+
+    view: QueryView
+    since: datetime
+    until: datetime
+    searches: int
+    queries: int
+    users: int
+    zero: int
+    unknown: int
+    clicked: int
+    rows: tuple[QueryCount | Reformulation, ...]
+
+    def facts(self) -> JsonObject:
+        """The numbers of all searches together."""
+        return {name: value for name, value in vars(self).items() if name not in ("rows", "view")}
+
+    def table(self) -> list[JsonObject]:
+        """`rows` with the shares that people compare; None where a share is of nothing."""
+        return [
+            _reformulation_row(row) if isinstance(row, Reformulation) else _query_row(row)
+            for row in self.rows
+        ]
+
+    def to_json(self) -> JsonObject:
+        """What `recsys search queries --json` prints."""
+        return {"view": self.view, **self.facts(), "rows": self.table()}
+
+
+def report_queries(
+    paths: HomePaths, view: QueryView, now: datetime, days: float = 30, count: int = 20
+) -> QueryReport:
+    """The searches of the last `days` before `now`, and the first `count` rows of `view`.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    since = now - timedelta(days=days)
+    searches = searches_of(_search_events(open_lake(paths).read(SEARCH_COLUMNS, since, now)))
+    queries = count_queries(searches)
+    clicked = int(searches[CLICKED].sum())
+    if len(searches) and not clicked:
+        log.warning(
+            "no click names the answer of a search: the page has to send request_id or query_id with it, "
+            "see docs/serving.md"
+        )
+    return QueryReport(
+        view=view,
+        since=since,
+        until=now,
+        searches=len(searches),
+        queries=len(queries),
+        users=int(searches[columns.USER_ID].nunique()),
+        zero=sum(row.zero for row in queries),
+        unknown=sum(row.unknown for row in queries),
+        clicked=clicked,
+        rows=_rows(view, searches, queries)[:count],
+    )
+
+
+def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
+    """All queries of the lake with what became of them, most searched first; none before an import.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    events = open_lake(paths).read(SEARCH_COLUMNS)
+    return count_queries(searches_of(_search_events(events))) if len(events) else ()
+
+
+def _rows(
+    view: QueryView, searches: pd.DataFrame, queries: tuple[QueryCount, ...]
+) -> tuple[QueryCount | Reformulation, ...]:
+    if view == "reformulated":
+        return find_reformulations(searches)
+    rank = _RANKS[view]
+    return tuple(sorted((row for row in queries if rank(row)), key=rank, reverse=True))
+
+
+def _search_events(events: pa.Table) -> pd.DataFrame:
+    """The searches of `events` and the actions that name an answer."""
+    search = pc.equal(events[columns.KIND], columns.SEARCH)
+    action = pc.is_in(events[columns.KIND], value_set=pa.array(CHOICES))
+    names = pc.or_(events[columns.QUERY_ID].is_valid(), events[columns.REQUEST_ID].is_valid())
+    events = events.filter(pc.or_(search, pc.and_(action, names)))
+    at = events.schema.get_field_index(columns.AT)
+    events = events.set_column(at, columns.AT, events[columns.AT].cast(pa.int64()))
+    found: pd.DataFrame = events.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return found.astype({columns.AT: "int64", columns.SEQUENCE: "int64"})
+
+
+def _query_row(row: QueryCount) -> JsonObject:
+    known = row.searches - row.unknown
+    return {
+        **asdict(row),
+        "zero_share": row.zero / known if known else None,
+        "click_through": row.clicked / row.searches,
+    }
+
+
+def _reformulation_row(row: Reformulation) -> JsonObject:
+    return {
+        **asdict(row),
+        "click_through": row.clicked / row.times,
+        "next_click_through": row.next_clicked / row.times,
+    }
