@@ -38,6 +38,11 @@ class HomePaths:
         return self.home / "cursor.key"
 
     @property
+    def search_indexes(self) -> Path:
+        """Working copies of indexes of words, one a process that serves."""
+        return self.home / "search"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"
@@ -95,6 +100,11 @@ class HomePaths:
     def bundles(self) -> Path:
         """Trained bundles, a folder each."""
         return self.home / "bundles"
+
+    @property
+    def working(self) -> Path:
+        """Copies of bundles' search indexes, one for each running process that changes its own."""
+        return self.home / "working"
 
     @property
     def served(self) -> Path:

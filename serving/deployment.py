@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from recsys.config import Settings
+from recsys.filters import Filters
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.served_answer import RECOMMEND, SIMILAR, AnswerLog, Candidate, served_slate
@@ -27,7 +28,9 @@ from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
 from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
+from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
+from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
@@ -102,9 +105,13 @@ class Deployment:
         """
         behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
         searcher = self.bundles.storefront().searcher()
-        answer = await self._off_loop(lambda: searcher.search(request, self.now()))
+        logged = self.settings.logged_candidates
+        answer, further = await self._off_loop(lambda: searcher.serve(request, self.now(), logged))
         if behind:
             answer = replace(answer, degraded=(*answer.degraded, EVENTS_NOT_VISIBLE_YET))
+        answer = self.health.mark(answer)
+        self.metrics.searched(answer)
+        self.answer_log.append(served_search(request, answer, further))
         return answer
 
     async def recommend(
@@ -129,17 +136,26 @@ class Deployment:
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
-        return self._log_slate(RECOMMEND, slate, further)
+        return self._log_slate(RECOMMEND, slate, further, request.filters)
+
+    async def suggest(self, request: SuggestRequest) -> SuggestAnswer:
+        """What to type on.
+
+        Raises:
+            ArtifactNotFoundError: no bundle serves, or one without search indexes.
+        """
+        searcher = self.bundles.storefront().searcher()
+        return await self._off_loop(lambda: searcher.suggest(request))
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
         slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
-        return self._log_slate(SIMILAR, slate, further)
+        return self._log_slate(SIMILAR, slate, further, request.filters)
 
-    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...]) -> Slate:
+    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...], filters: Filters) -> Slate:
         slate = self.health.mark(slate)
         self.metrics.served(slate)
-        self.answer_log.append(served_slate(kind, slate, further))
+        self.answer_log.append(served_slate(kind, slate, further, filters.to_json() or None))
         return slate
 
 

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from recsys.funnel.slate import Slate
+from recsys.search.answer import SearchAnswer
 from serving.access.metrics import AccessMetrics
 from serving.events.metrics import StreamMetrics
 from serving.health.metrics import HealthMetrics
@@ -54,6 +55,16 @@ class ServiceMetrics:
             buckets=_FRESHNESS,
             registry=registry,
         )
+        self.searches = Counter("recsys_searches_total", "Pages of search answered", registry=registry)
+        self.empty_searches = Counter(
+            "recsys_empty_searches_total", "First pages of search that nothing matched", registry=registry
+        )
+        self.rewrites = Counter(
+            "recsys_search_rewrites_total",
+            "Searches that a rewriter changed",
+            ("rewriter",),
+            registry=registry,
+        )
         self.bundle = Gauge(
             "recsys_bundle_info", "1 for the bundle that serves", ("bundle_id", "dataset"), registry=registry
         )
@@ -73,6 +84,16 @@ class ServiceMetrics:
         if not slate.items:
             self.short.inc()
         for reason in slate.degraded:
+            self.degraded.labels(reason).inc()
+
+    def searched(self, answer: SearchAnswer) -> None:
+        """Counts one page of search."""
+        self.searches.inc()
+        if not answer.total:
+            self.empty_searches.inc()
+        for name in {rewrite.name for rewrite in answer.rewrites}:
+            self.rewrites.labels(name).inc()
+        for reason in answer.degraded:
             self.degraded.labels(reason).inc()
 
     def taken(self, bundle_id: str, dataset: str) -> None:

@@ -24,6 +24,10 @@ from typer.testing import CliRunner
 
 from recsys.cli.app import app
 from recsys.config import load_settings
+from recsys.dataset.catalog_rows import items_of
+from recsys.instants import to_micros
+from recsys.stores.bundles.bundles import load_bundle
+from recsys.stores.lake.dataset_files import load_item_versions
 from tests.stored_home.answers import Question, file_names, key_paths, metric_names, service_answers
 
 ROOT = Path(__file__).parent.parent
@@ -74,12 +78,18 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def running_home(folder: Path) -> Iterator[Path]:
-    """The home with its Redis, after what docs/features.md asks for once a home was copied."""
+    """The home with its Redis, after what docs/features.md asks for once a home was copied and upgraded.
+
+    The rows of `item_content` have more fields than they had, so they are brought online again; as of the
+    stored instant, which is the clock of the stored answers.
+    """
     unpack_home(folder)
     with pytest.MonkeyPatch.context() as patch:
         enter_folder(patch, folder)
         run_command("features", "build")
         run_command("up")
+        store = FeatureStore(folder / "feature_repo")
+        store.materialize(AT - timedelta(days=3650), AT, feature_views=["item_content"])
     try:
         yield folder
     finally:
@@ -160,6 +170,39 @@ def test_features_have_the_schemas_that_its_bundles_were_trained_on(shop: Path) 
         shown = json_of("features", "show", service)
         assert shown["schema_hash"] == trained_on
         assert_keys("features show", shown)
+
+
+def test_its_catalog_and_bundles_are_read_without_the_fields_that_came_later(copied: Path) -> None:
+    items = items_of(load_item_versions(load_settings(start=copied).paths))
+    assert {(item.product_id, item.category_path, item.first_at) for item in items} == {(None, None, None)}
+    table = load_bundle(copied / ".recsys/bundles" / FIRST, None).items
+    assert set(table.products) == set(table.category_paths) == {""}
+    assert table.first_at.tolist() == [0] * len(table)
+
+
+@pytest.mark.slow
+def test_an_upsert_brings_those_fields_in(own_shop: Path) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=5)
+    new = {"product_id": "p1", "category_path": "Home/Tea", "first_at": "2026-01-01T00:00:00Z"}
+    upsert = {"kind": "item_upsert", "event_id": "n1", "item_id": "i3", "at": at.isoformat(), **new}
+    wanted = {"filters": {"category_paths": ["Home"], "product_ids": ["p1"]}, "k": 3}
+    [accepted] = service_answers(AT, [("POST", "/v1/events", [upsert])])
+    assert accepted["accepted"] == 1
+    run_command("stream", "run", "--once", "--json")
+    [slate] = service_answers(datetime.now(UTC), [("POST", "/v1/recommend", wanted)])
+    assert [item["item_id"] for item in slate["items"]] == ["i3"]
+    run_command("features", "build")
+    [stored] = (
+        FeatureStore(own_shop / "feature_repo")
+        .get_online_features(
+            ["item_content:product_id", "item_content:category_path", "item_content:first_at"],
+            [{"item_id": "i3"}],
+        )
+        .to_df()
+        .to_dict("records")
+    )
+    first_at = to_micros(datetime(2026, 1, 1, tzinfo=UTC))
+    assert (stored["product_id"], stored["category_path"], stored["first_at"]) == ("p1", "Home/Tea", first_at)
 
 
 @pytest.mark.slow

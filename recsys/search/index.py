@@ -34,6 +34,14 @@ class MeaningIndex(Protocol):
         ...
 
 
+class WordWriter(Protocol):
+    """What changes the index of words of one process; one thread at a time."""
+
+    def apply(self, items: ItemTable, index: Sequence[int]) -> WordIndex:
+        """An index that knows the items at `index` as `items` has them."""
+        ...
+
+
 class Threshold(Protocol):
     """From which cosine on an item is near in meaning to a query."""
 
@@ -50,6 +58,7 @@ class SearchIndex:
         items: the catalog by item index. trained: rows of it that the bundle was made with.
         words: None where the index of words could not be opened.
         meaning: None where no item has a text vector. threshold: for it.
+        writer: takes changed items; None where they are left out.
     """
 
     items: ItemTable
@@ -59,6 +68,7 @@ class SearchIndex:
     threshold: Threshold
     products: Products
     columns: FacetColumns
+    writer: WordWriter | None = None
 
     @classmethod
     def of(
@@ -67,23 +77,27 @@ class SearchIndex:
         words: WordIndex | None,
         meaning: MeaningIndex | None,
         threshold: Threshold,
+        writer: WordWriter | None = None,
     ) -> "SearchIndex":
         """The index of `bundle`'s catalog."""
         items = bundle.items
-        return cls(items, len(items), words, meaning, threshold, Products.of(items), FacetColumns(items))
+        return cls(
+            items, len(items), words, meaning, threshold, Products.of(items), FacetColumns(items), writer
+        )
 
-    def with_changes(self, bundle: Bundle, words: WordIndex | None, item_ids: Sequence[str]) -> "SearchIndex":
+    def with_changes(self, bundle: Bundle, item_ids: Sequence[str]) -> "SearchIndex":
         """The index of a bundle that differs in the items `item_ids`, new ones included.
 
-        Args:
-            words: the index of words that knows them.
+        Raises:
+            ArtifactError: the index of words cannot be changed.
         """
-        index = bundle.items.vocabulary.indexes(list(item_ids))
+        items = bundle.items
+        index = items.vocabulary.indexes(list(item_ids))
         return replace(
             self,
-            items=bundle.items,
-            words=words,
+            items=items,
+            words=self.words if self.writer is None else self.writer.apply(items, index.tolist()),
             meaning=None if self.meaning is None else self.meaning.with_rows(bundle.text_vectors, index),
-            products=self.products.with_items(bundle.items, index),
-            columns=FacetColumns(bundle.items),
+            products=self.products.with_items(items, index),
+            columns=FacetColumns(items),
         )

@@ -190,11 +190,7 @@ _UNKNOWN = Admission(
         code=KEYS_UNAVAILABLE,
     ),
 )
-_KEY_IN_ADDRESS = Admission(
-    None,
-    Rejection(
-        400,
-        "a key in an address gets into logs, and is not taken",
-        f"{_HOW} Put another in its place: `recsys keys rotate`.",
-    ),
+_KEY_IN_ADDRESS = _unauthorised(
+    "a key in an address gets into logs, and is not taken",
+    f"{_HOW} Put another in its place: `recsys keys rotate`.",
 )

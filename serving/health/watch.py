@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from recsys.background_task import BackgroundTask
 from recsys.features.windows import LONGEST_DAYS
@@ -13,6 +13,7 @@ from recsys.health.judge import judge
 from recsys.health.problems import Problem
 from recsys.health.recent import LatelyGrown, RecentShare
 from recsys.instants import now_micros
+from recsys.search.answer import SearchAnswer
 from recsys.service_settings import HealthSettings
 from serving.health.metrics import HealthMetrics
 from serving.health.problem_log import ProblemLog
@@ -47,6 +48,9 @@ class RecordLog(Protocol):
     @property
     def left_out(self) -> int:
         """Records outside the share that is kept."""
+
+
+Answer = TypeVar("Answer", Slate, SearchAnswer)
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,10 @@ class HealthWatch:
         if slate.user_id is not None:
             self._cold.add(slate.cold_start)
 
-    def mark(self, slate: Slate) -> Slate:
-        """`slate` with how far the online features lag behind, and what makes it worse than it should be."""
-        features = replace(slate.features, freshness_seconds=self._lag_seconds)
-        return replace(slate, features=features, degraded=(*slate.degraded, *self._degraded))
+    def mark(self, answer: Answer) -> Answer:
+        """`answer` with how far the online features lag behind, and what makes it worse than it should be."""
+        features = replace(answer.features, freshness_seconds=self._lag_seconds)
+        return replace(answer, features=features, degraded=(*answer.degraded, *self._degraded))
 
     def current_problems(self) -> tuple[Problem, ...]:
         """`problems`, after making sure that somebody looks."""

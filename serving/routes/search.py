@@ -3,23 +3,36 @@
 from enum import Enum
 from typing import Annotated
 
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, FastAPI, Query, Request
 from starlette.responses import Response
 
+from recsys.search.suggest_answer import SuggestRequest
 from serving.deployment import Deployment
-from serving.openapi import BODY_ERRORS, answers, headers_of
+from serving.openapi import BODY_ERRORS, ERRORS, answers, headers_of
 from serving.responses import json_response
 from serving.schemas import examples
-from serving.schemas.answers import SearchPageAnswer
+from serving.schemas.answers import SearchPageAnswer, SuggestionsAnswer
+from serving.schemas.recommendations import Identifier
 from serving.schemas.search import SearchBody
 from serving.validation import JSON, takes
 
 _TAGS: list[str | Enum] = ["search"]
 _HEADERS = headers_of("X-Request-ID")
+Typed = Annotated[
+    str,
+    Query(alias="q", max_length=200, description="what is typed so far", openapi_examples=examples.TYPED),
+]
+UserId = Annotated[
+    Identifier | None,
+    Query(description="id of the shop's user, for own queries", openapi_examples=examples.USER_ID),
+]
+Count = Annotated[
+    int, Query(ge=1, le=50, description="of each kind, at most", openapi_examples=examples.COUNT)
+]
 
 
 def add_search(app: FastAPI, deployment: Deployment) -> None:
-    """Adds POST /v1/search."""
+    """Adds POST /v1/search and GET /v1/suggest."""
 
     @app.post(
         "/v1/search",
@@ -40,3 +53,20 @@ def add_search(app: FastAPI, deployment: Deployment) -> None:
         client sends, and into the impressions and clicks of the page.
         """
         return json_response(await deployment.search(body.to_request(request.state.request_id), body.token))
+
+    @app.get(
+        "/v1/suggest",
+        operation_id="suggest",
+        summary="What to type on",
+        response_model=SuggestionsAnswer,
+        responses=answers(examples.SUGGESTIONS, *ERRORS, 422, 503),
+        openapi_extra=_HEADERS,
+        dependencies=[takes()],
+        tags=_TAGS,
+    )
+    async def suggest(
+        request: Request, typed: Typed = "", user_id: UserId = None, count: Count = 8
+    ) -> Response:
+        """Queries that find something, categories and items for what is typed so far. Nothing is logged of it."""
+        wanted = SuggestRequest(request.state.request_id, typed, user_id, count=count)
+        return json_response(await deployment.suggest(wanted))

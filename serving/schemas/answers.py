@@ -27,12 +27,13 @@ from recsys.funnel.slate import (
     ViewStatus,
 )
 from recsys.health.problems import PROBLEM_KINDS
+from recsys.rules.effects import OUTCOMES, FiredRule
+from recsys.rules.rule import ACTIONS
 from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem, Span
 from recsys.search.facets import Facet, FacetRange, FacetValue
 from recsys.search.requests import SORTS
+from recsys.search.suggest_answer import SuggestAnswer, SuggestedCategory, SuggestedItem, SuggestedQuery
 from recsys.search.understanding.parts import REWRITERS, Rewrite
-from recsys.rules.effects import OUTCOMES, FiredRule
-from recsys.rules.rule import ACTIONS
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes
 from serving.events.collector import Collected
@@ -133,6 +134,14 @@ SearchPageAnswer = answer_model(
     "A page of products, how many there are, and how the answer came about.",
     {"degraded": (*_DEGRADED["degraded"], *SEARCH_DEGRADATIONS), "sort": SORTS},
 )
+
+
+SuggestedQueryAnswer = answer_model(
+    "SuggestedQueryAnswer", SuggestedQuery, "A query to search for.", {"origin": ("yours", "popular")}
+)
+SuggestedCategoryAnswer = answer_model("SuggestedCategoryAnswer", SuggestedCategory, "A category to go to.")
+SuggestedItemAnswer = answer_model("SuggestedItemAnswer", SuggestedItem, "An item that may be meant.")
+SuggestionsAnswer = answer_model("SuggestionsAnswer", SuggestAnswer, "The best first in each list.")
 
 
 class HistoryAnswer(BaseModel):

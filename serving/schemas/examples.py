@@ -158,6 +158,17 @@ SEARCH = _named(
     within_a_price={"query": "milk", "filters": {"price_max_micros": 3_000_000}, "sort": "price"},
     a_category_without_words={"filters": {"categories": [FRUIT]}, "facets": ["brand", "price"]},
 )
+TYPED = _named(a_beginning="whi")
+SUGGESTIONS = {
+    "request_id": _ID,
+    "typed": "whi",
+    "bundle_id": _BUNDLE,
+    "queries": [{"query": "white bread", "origin": "popular"}],
+    "categories": [],
+    "items": [
+        {"item_id": BREAD, "title": "Mainstream White Bread 20 OZ", "category": "BAKED BREAD/BUNS/ROLLS"}
+    ],
+}
 SIMILAR = _named(similar_items={"item_id": BANANAS, "k": 10})
 BATCH = _named(
     two_users_and_a_visitor={"requests": [{"user_id": USER, "k": 5}, {"user_id": "1", "k": 5}, {"k": 5}]}

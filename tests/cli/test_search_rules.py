@@ -78,7 +78,7 @@ def test_a_check_shows_which_rules_fire_and_saves_nothing(rules: str, tmp_path: 
     found = answer("rules", "check", rules, "--queries", str(queries))
     assert found["fired"] == {"help": 1}
     assert (found["idle"], found["searched"]) == (["pasta"], False)
-    assert "help redirect (applied): to /help" in run("rules", "check", rules, "--queries", str(queries))
+    assert "help redirect: to /help" in run("rules", "check", rules, "--queries", str(queries))
     assert answer("rules", "list")["rules"] == []
 
 

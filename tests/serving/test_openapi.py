@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from recsys import __version__
 from recsys.events import EVENT_CLASSES
 from recsys.health.problems import PROBLEM_KINDS
-from serving.errors import CODES, RESPONSES
+from serving.errors import ACCESS_CODES, CODES, RESPONSES
 from serving.schemas import answers, examples
 
 BY_ROW = {"send_events", "recommend_batch", "bentoml_recommend_batch"}  # a wrong row does not fail the others
@@ -149,7 +149,11 @@ def test_what_has_few_values_is_an_enumeration(document) -> None:
     assert values("SlateAnswer", "degraded") == [*of_an_answer, *of_the_service]
     assert values("HistoryEntryAnswer", "kind") == ["view", "click", "cart", "purchase", "like"]
     assert values("VerdictAnswer", "verdict") == ["refused", "generated"]
-    codes = {answer.code for answer in RESPONSES.values()} | set(CODES.values()) | {"timeout", "error"}
+    codes = (
+        {answer.code for answer in RESPONSES.values()}
+        | set(CODES.values())
+        | {*ACCESS_CODES, "timeout", "error"}
+    )
     assert set(values("ErrorDetail", "code")) == codes
 
 
@@ -159,15 +163,15 @@ def test_a_route_names_the_errors_that_it_can_give_and_their_headers(document) -
         assert found >= {200, 403, 421}, "any request may name a wrong origin or host"
         return found - {200, 403, 421}
 
-    body = {400, 401, 408, 413, 415, 422, 429, 500}
-    assert statuses("/v1/recommend") == statuses("/v1/similar") == body | {404, 503}
+    body = {400, 401, 408, 413, 415, 422, 429, 500, 503}
+    assert statuses("/v1/recommend") == statuses("/v1/similar") == body | {404}
     assert statuses("/v1/recommend:batch") == statuses("/recommend_batch") == body
-    assert statuses("/v1/events") == body | {503}
+    assert statuses("/v1/events") == body
     assert statuses("/v1/items/{item_id}", "get") == {401, 404, 422, 429, 500, 503}
     assert statuses("/v1/history", "get") == {401, 422, 429, 500, 503}
     assert statuses("/livez", "get") == set()
     assert statuses("/readyz", "get") == {503}
-    assert statuses("/metrics", "get") == {401, 429, 500}
+    assert statuses("/metrics", "get") == {401, 429, 500, 503}
     for _, _, operation in operations(document):
         for status, answer in operation["responses"].items():
             assert answer["headers"]["X-Request-ID"]["description"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def compare(
     first: Annotated[
-        str, typer.Argument(help="A row, as weighted,weight=.7, or rankings: FILE or FILE:row.")
+        str, typer.Argument(help="A row (weighted,weight=.7), bundle:ID, or rankings: FILE or FILE:row.")
     ],
     second: Annotated[str, typer.Argument(help="What to set beside it, in the same form.")],
     judgments: Judged = None,
@@ -54,7 +54,7 @@ def compare(
     Example:
       recsys search compare BM25 weighted,weight=.7 --judgments j.csv --items items.csv
       recsys search compare old.parquet:weighted new.parquet:weighted --judgments j.csv
-      recsys search compare BM25 weighted --from-log 500 --unjudged
+      recsys search compare bundle:production bundle:next --from-log 500 --unjudged
     """
     from recsys.jobs.search.compare import compare_searches
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recsys.jobs.search.rule_editing import RuleEditing, Saved
+    from recsys.rules.effects import FiredRule
     from recsys.rules.preview import Preview
     from recsys.stores.rules.records import RuleChange
 
@@ -66,10 +67,7 @@ def print_preview(preview: "Preview", as_json: bool) -> None:
             else "-",
             "before": " ".join((each.before.item_ids or ())[:5]),
             "after": " ".join((each.after.item_ids or ())[:5]),
-            "rules": "; ".join(
-                f"{fired.rule_id} {fired.action} ({fired.outcome}): {fired.detail}"
-                for fired in each.after.fired
-            ),
+            "rules": "; ".join(_fired(fired, preview.searched) for fired in each.after.fired),
         }
         for each in preview.queries
         if each.changed
@@ -81,3 +79,8 @@ def print_preview(preview: "Preview", as_json: bool) -> None:
         note("search was not asked: for queries this tells which rules fire, and nothing of items")
     for complaint in preview.complaints:
         note(f"warning: {complaint}")
+
+
+def _fired(fired: "FiredRule", searched: bool) -> str:
+    outcome = f" ({fired.outcome})" if searched else ""  # what became of it is known with items alone
+    return f"{fired.rule_id} {fired.action}{outcome}: {fired.detail}"

@@ -49,6 +49,10 @@ def evaluate(
     grades: Grades = None,
     least_shown: LeastShown = 50,
     encoder: Encoder = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="A bundle's id, or production: what it serves is a row, and the default."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank the whole catalog for judged queries, by every way to search, with intervals over queries.
@@ -60,7 +64,7 @@ def evaluate(
     Example:
       recsys search evaluate --judgments j.csv --queries q.csv --items items.csv --threshold 2.33 --split test
       recsys search evaluate --judgments qrels.txt --queries topics.txt --rankings out.parquet
-      recsys search evaluate --from-log 500
+      recsys search evaluate --from-log 500 --bundle production
     """
     from recsys.jobs.search.evaluate import evaluate_search
 
@@ -77,6 +81,7 @@ def evaluate(
         grades=grades,
         least_shown=least_shown,
         encoder=encoder,
+        bundle=bundle,
         others=others,
         command=shlex.join(["recsys", *sys.argv[1:]]),
     )

@@ -62,6 +62,7 @@ def search_test(
     grades: str | None = None,
     least_shown: int = 50,
     encoder: str | None = None,
+    bundle: str | None = None,
     others: str | None = None,
     command: str = "",
 ) -> "SearchTest":
@@ -88,6 +89,7 @@ def search_test(
         worthless=worthless,
         cutoffs=cutoffs,
         encoder=encoder,
+        bundle=bundle,
         others=parse_others(others),
         command=command,
     )

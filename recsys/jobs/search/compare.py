@@ -23,8 +23,11 @@ from recsys.jobs.search.evaluation_rows import ROWS, RowSetting, open_row
 from recsys.jobs.search.ranking_files import read_rankings
 from recsys.jobs.search.sampled_queries import read_logged_queries, sample_queries
 from recsys.jobs.search.searched_items import SearchedItems, read_items_file, shop_items
+from recsys.jobs.search.served_row import open_served_row
 from recsys.progress import Progress, silent
 
+Side = RowSetting | str | tuple[Path, str | None]  # a bundle's id is a str
+BUNDLE = "bundle:"
 _SETTING = re.compile(r"([A-Za-z0-9 ]+)((?:,\w+=[^,]+)*)")
 
 
@@ -107,8 +110,8 @@ def compare_searches(
     """Both searches on the test's queries.
 
     Args:
-        sides: each `FILE` or `FILE:row` of rankings, or a row with settings:
-            `weighted,weight=.7,encoder=NAME`.
+        sides: each `FILE` or `FILE:row` of rankings, `bundle:ID` or `bundle:production`, or a row with
+            settings: `weighted,weight=.7,encoder=NAME`.
         unjudged: `test.from_log` queries without judgments: how alike the lists are, weighted by demand.
         show: how many queries are shown with their items.
 
@@ -152,8 +155,8 @@ def compare_searches(
     return SearchComparison(sides, found, gained, lost, changed, notes)
 
 
-def parse_side(text: str) -> RowSetting | tuple[Path, str | None]:
-    """A row with its settings, or a file of rankings and a row of it.
+def parse_side(text: str) -> Side:
+    """A row with its settings, a bundle, or a file of rankings and a row of it.
 
     Raises:
         ConfigError: it is neither.
@@ -161,13 +164,17 @@ def parse_side(text: str) -> RowSetting | tuple[Path, str | None]:
     >>> parse_side("weighted,weight=.7")
     RowSetting(row='weighted', weight=0.7, encoder=None)
     """
+    if text.startswith(BUNDLE) and len(text) > len(BUNDLE):
+        return text.removeprefix(BUNDLE)
     file, row = named_file(text)
     if file.is_file():
         return file, row
     match = _SETTING.fullmatch(text)
     names = {name.lower(): name for name in ROWS}
     if match is None or match[1].lower() not in names:
-        raise ConfigError(f"{text!r} is neither a file of rankings nor one of: {', '.join(ROWS)}.")
+        raise ConfigError(
+            f"{text!r} is neither a file of rankings nor one of: {', '.join(ROWS)}, {BUNDLE}ID."
+        )
     given = dict(part.split("=", 1) for part in match[2].split(",")[1:])
     return RowSetting(
         names[match[1].lower()], _weight(text, given.pop("weight", None)), _encoder(text, given)
@@ -191,10 +198,12 @@ def _encoder(text: str, given: Mapping[str, str]) -> str | None:
 
 
 def _opened(
-    settings: Settings, side: RowSetting | tuple[Path, str | None], items: SearchedItems, progress: Progress
+    settings: Settings, side: Side, items: SearchedItems, progress: Progress
 ) -> AbstractContextManager[SearchRow]:
     if isinstance(side, RowSetting):
         return open_row(settings, items, side, progress)
+    if isinstance(side, str):
+        return nullcontext(open_served_row(settings, side, items.vocabulary))
     return nullcontext(read_rankings(side[0].name, side[0], items.vocabulary, side[1]))
 
 

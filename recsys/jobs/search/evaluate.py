@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +30,7 @@ from recsys.jobs.search.sampled_queries import (
     sample_queries,
 )
 from recsys.jobs.search.searched_items import SearchedItems, pool_of_titles, read_items_file, shop_items
+from recsys.jobs.search.served_row import open_served_row
 from recsys.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ class SearchTest:
         items: the file of the items; None = the shop's catalog, or the judged titles where they have no ids.
         reading: how the files are read.
         part: `test`, `train` or `all` queries. threshold: the lowest relevant grade; None = half way.
-        encoder: None = the one of the settings.
+        encoder: None = the one of the settings. bundle: the id of a bundle, or `production`: what it serves
+            is a row then, and the default.
         others: name -> file with rankings of another engine, and which row of it.
     """
 
@@ -59,6 +61,7 @@ class SearchTest:
     worthless: float = 0.0
     cutoffs: tuple[int, ...] = (10, 100)
     encoder: str | None = None
+    bundle: str | None = None
     others: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)
     command: str = ""
 
@@ -116,6 +119,9 @@ def evaluate_search(
     check_folder_writable(settings.paths.reports)
     items, judgments, notes = open_test(settings, test)
     with open_rows(settings, items, test.encoder, _others(test, items), progress) as built:
+        if test.bundle is not None:
+            served = open_served_row(settings, test.bundle, items.vocabulary)
+            built = replace(built, rows=(*built.rows, served), default=served.name)
         evaluation = run_search_evaluation(settings, test, judgments, built, progress)
     if rankings is not None:
         write_rankings(evaluation, items, rankings)
@@ -242,6 +248,15 @@ def _report_name(test: SearchTest) -> str:
     """A folder's name: of the file, and a few letters that tell two tests of one file apart."""
     name = test.judgments.name.split(".")[0] if test.judgments else f"log-{test.from_log}"
     said = repr(
-        (test.judgments, test.queries, test.items, test.part, test.threshold, test.cutoffs, test.encoder)
+        (
+            test.judgments,
+            test.queries,
+            test.items,
+            test.part,
+            test.threshold,
+            test.cutoffs,
+            test.encoder,
+            test.bundle,
+        )
     )
     return f"{name}-{test.part}-{hashlib.sha256(said.encode()).hexdigest()[:6]}"

@@ -6,21 +6,22 @@ from pathlib import Path
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
-from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
-from recsys.jobs.search.artifacts import LEXICAL, LEXICON, THRESHOLD
+from recsys.jobs.search.artifacts import CLICKED, LEXICAL, LEXICON, SUGGEST, THRESHOLD
+from recsys.jobs.search.live_words import LiveWords, open_live_words
 from recsys.jobs.search.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
-from recsys.retrieval.lexical.index import LexicalIndex, open_index
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
 from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
 from recsys.search.searcher import NO_RULES, Searcher
+from recsys.search.suggest_build import suggest_index_from_arrays
 from recsys.search.understanding.catalog_words import correctable_words, near_words_of
+from recsys.search.understanding.clicked_queries import clicked_queries_from_arrays
 from recsys.search.understanding.lexicon import lexicon_from_arrays
 from recsys.search.understanding.named_values import catalog_values, named_values
 from recsys.search.understanding.spelling import Speller
@@ -39,6 +40,7 @@ class SearchLoader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pages: RedisPageOrders | None = None
+        self._words: list[LiveWords] = []
 
     def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
@@ -52,46 +54,56 @@ class SearchLoader:
         files = bundle.manifest.files
         if LEXICON not in files:
             return None
-        words = _open_words(path)
+        words = self._open_words(path, bundle)
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, words, meaning, threshold),
-            knowledge=_open_knowledge(path, bundle.items),
-            vectors=None if meaning is None else self._vectors(path, bundle),
+            index=SearchIndex.of(bundle, None if words is None else words.view, meaning, threshold, words),
+            knowledge=_open_knowledge(path, bundle),
+            vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             highlighter=lambda query, item: {},
             settings=self._settings.search,
+            suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
         )
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes what is open: connections, working copies."""
         if self._pages is not None:
             self._pages.close()
+        for words in self._words:
+            words.close()
+        self._words = []
+
+    def _open_words(self, path: Path, bundle: Bundle) -> LiveWords | None:
+        """The index of words, or None where it cannot be had.
+
+        Of the bundles before, only the last keeps its copy: a change may still be under way there.
+        """
+        folder = self._settings.paths.search_indexes
+        try:
+            words = open_live_words(path, bundle.manifest, LEXICAL, bundle.items, folder)
+        except (ArtifactError, OSError) as error:
+            log.warning("search goes by meaning alone: %s", error)
+            return None
+        for old in self._words[:-1]:
+            old.close()
+        self._words = [*self._words[-1:], words]
+        return words
 
     def _page_orders(self) -> RedisPageOrders:
         if self._pages is None:
             self._pages = RedisPageOrders.open(self._settings)
         return self._pages
 
-    def _vectors(self, path: Path, bundle: Bundle) -> TimedVectors | None:
+    def _vectors(self, path: Path, bundle: Bundle, encoder: str) -> TimedVectors | None:
         try:
-            encoder = load_query_encoder(
-                path, bundle.manifest.files, bundle.manifest.encoder, self._settings.text
-            )
+            queries = load_query_encoder(path, bundle.manifest.files, encoder, self._settings.text)
         except ArtifactError as error:
             log.warning("search goes by words alone: %s", error)
             return None
-        return TimedVectors(encoder, self._settings.search.meaning_seconds)
-
-
-def _open_words(path: Path) -> LexicalIndex | None:
-    try:
-        return open_index(path / LEXICAL)
-    except ArtifactError as error:
-        log.warning("search goes by meaning alone: %s", error)
-        return None
+        return TimedVectors(queries, self._settings.search.meaning_seconds)
 
 
 def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchThreshold]:
@@ -101,12 +113,13 @@ def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchTh
     return TextIndex(bundle.text_vectors), threshold
 
 
-def _open_knowledge(path: Path, items: ItemTable) -> QueryKnowledge:
+def _open_knowledge(path: Path, bundle: Bundle) -> QueryKnowledge:
     lexicon = lexicon_from_arrays(read_arrays(path / LEXICON))
-    analyzer = Analyzer()
+    analyzer, items = Analyzer(), bundle.items
     values = catalog_values(items.categories, items.brands, map(json.loads, items.attributes))
     return QueryKnowledge(
         speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
+        clicked=clicked_queries_from_arrays(read_arrays(path / CLICKED)),
         names=named_values(values, analyzer),
         analyzer=analyzer,
     )

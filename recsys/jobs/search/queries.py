@@ -105,6 +105,16 @@ def report_queries(
     )
 
 
+def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
+    """All queries of the lake with what became of them, most searched first; none before an import.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    events = open_lake(paths).read(SEARCH_COLUMNS)
+    return count_queries(searches_of(_search_events(events))) if len(events) else ()
+
+
 def _rows(
     view: QueryView, searches: pd.DataFrame, queries: tuple[QueryCount, ...]
 ) -> tuple[QueryCount | Reformulation, ...]:

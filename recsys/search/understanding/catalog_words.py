@@ -13,7 +13,7 @@ _COUNTED_KINDS = frozenset({"word", "quantity", "identifier"})  # Han words have
 
 
 def words_of(analyzer: Analyzer, text: str) -> list[Word]:
-    """The words of a text in order, each with its term; behind them joined words, quantities and model numbers."""
+    """The words of a text in order, each with its term, and then joined words, quantities, model numbers."""
     first: list[Word] = []
     more: list[Word] = []
     position = -1

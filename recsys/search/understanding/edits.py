@@ -1,6 +1,7 @@
 """How likely one word was meant and another typed: edits weighted by how typing errors happen."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SOUND_ALIKE = ("aeiouy", "ckqsxz", "gj", "fv", "dt", "bp", "mn")  # also seen for each other: "cemnt", "bosh"
@@ -17,8 +18,8 @@ _FIRST = 0.6  # more for an error in the first letter, which is seldom wrong
 
 def _adjacent_keys() -> Iterator[tuple[str, str]]:
     for row in _ROWS:
-        yield from zip(row, row[1:], strict=False)
-    for upper, lower in zip(_ROWS, _ROWS[1:], strict=False):
+        yield from pairwise(row)
+    for upper, lower in pairwise(_ROWS):
         for place, key in enumerate(lower):
             for other in upper[place : place + 2]:
                 yield key, other
@@ -83,6 +84,16 @@ def edit_cost(typed: str, meant: str, most: float) -> float:
     >>> edit_cost("chair", "table", 3)
     inf
     """
+    if typed == meant:
+        return 0.0
+    cost = _edit_cost(typed, meant, most)
+    if ("ph" in meant) != ("ph" in typed):
+        heard = _edit_cost(typed.replace("ph", "f"), meant.replace("ph", "f"), most - _ALIKE)
+        cost = min(cost, heard + _ALIKE)
+    return cost if cost <= most else float("inf")
+
+
+def _edit_cost(typed: str, meant: str, most: float) -> float:
     if typed == meant:
         return 0.0
     start, first = 0, 0.0

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Lexicon:
     """Counts of a catalog's words; immutable, and added to by `with_texts`.
 
     Attributes:
-        words: (W) as they are written. word_counts: (W,) texts with the word. word_terms: (W,) index of its term.
+        words: (W) as they are written. word_counts: (W,) texts with the word.
+        word_terms: (W,) index of its term.
         terms: (T) as an index has them. term_counts: (T,) texts with the term.
         pair_keys: (P,) ascending; two terms of one text, the lower index in the upper half of the key.
         pair_counts: (P,) texts with both.
@@ -65,7 +66,7 @@ class Lexicon:
         return 0 if index is None else int(self.term_counts[index])
 
     def together(self, one: IntArray, other: IntArray) -> DoubleArray:
-        """Texts with both terms, by broadcasting the two arrays of term indexes; -1 is no term and gives 0."""
+        """Texts with both terms, by broadcasting two arrays of term indexes; -1 is no term and gives 0."""
         low, high = np.minimum(one, other), np.maximum(one, other)
         return np.where(low < 0, 0.0, _counts(self.pair_keys, self.pair_counts, (low << _SHIFT) | high))
 
@@ -115,7 +116,7 @@ def lexicon_arrays(lexicon: Lexicon) -> NamedArrays:
 
 
 def lexicon_from_arrays(arrays: NamedArrays) -> Lexicon:
-    """The lexicon that `lexicon_arrays` wrote; ArtifactMismatchError where arrays are missing or of other lengths."""
+    """The lexicon that `lexicon_arrays` wrote; ArtifactMismatchError where one is missing or does not fit."""
     missing = sorted(set(lexicon_arrays(EMPTY)) - set(arrays))
     if missing:
         raise ArtifactMismatchError(f"the lexicon has no {', '.join(missing)}; train the bundle again")
@@ -159,9 +160,7 @@ def _added(lexicon: Lexicon, texts: Iterable[Sequence[Word]]) -> Lexicon:
         distinct = sorted(set(row))
         terms.update(distinct)
         pairs.extend((low << _SHIFT) | high for low, high in combinations(distinct, 2))
-        nexts.extend(
-            (one << _SHIFT) | other for one, other in zip(row, row[1:], strict=False) if one != other
-        )
+        nexts.extend((one << _SHIFT) | other for one, other in pairwise(row) if one != other)
     pair_keys, pair_counts = _merged(lexicon.pair_keys, lexicon.pair_counts, pairs)
     next_keys, next_counts = _merged(lexicon.next_keys, lexicon.next_counts, nexts)
     return replace(

@@ -33,7 +33,7 @@ class NamedValues:
     _by_key: Mapping[tuple[str, ...], tuple[NamedValue, ...]] = field(default_factory=dict, repr=False)
 
     def found_in(self, parts: Sequence[QueryPart]) -> list[tuple[str, NamedValue]]:
-        """(words, value) of the longest names in the query, left to right; several fields may share a name."""
+        """(words, value) of the longest names, left to right; several fields may have one name."""
         found: list[tuple[str, NamedValue]] = []
         place = 0
         while place < len(parts):

@@ -87,7 +87,7 @@ def consonants_of(word: str) -> str:
     >>> consonants_of("porcelain") == consonants_of("procelian")
     True
     """
-    letters = word.translate(_CONSONANTS)
+    letters = word.replace("ph", "f").translate(_CONSONANTS)
     heard = "".join(letter for place, letter in enumerate(letters) if letter != letters[place - 1 : place])
     return heard if len(heard) >= 3 else ""
 

@@ -12,6 +12,8 @@ NORMALISE, IDENTIFIERS, UNITS, SPELLING = "normalise", "identifiers", "units", "
 SPACING, VARIANTS, SYNONYMS, INTENT = "spacing", "variants", "synonyms", "intent"
 REWRITERS = (NORMALISE, IDENTIFIERS, UNITS, SPELLING, SPACING, VARIANTS, SYNONYMS, INTENT)  # in their order
 
+_LONGEST_CODE = 4
+
 
 @dataclass(frozen=True)
 class Rewrite:
@@ -57,13 +59,18 @@ class QueryPart:
 
 def parts_of(words: Sequence[QueryWord]) -> list[QueryPart]:
     """The words of a query as parts, each with itself alone."""
-    return [_part(word) for word in words]
+    shouted = all(word.text.upper() == word.text for word in words)
+    return [_part(word, shouted) for word in words]
 
 
-def _part(word: QueryWord) -> QueryPart:
+def _is_code(text: str, shouted: bool) -> bool:
+    """Whether capitals make a word a code; in a query that is all capitals only a short one is."""
+    return text.isupper() and len(text) > 1 and (not shouted or len(text) <= _LONGEST_CODE)
+
+
+def _part(word: QueryWord, shouted: bool) -> QueryPart:
     surface = surface_of(normalise(word.text)).replace("-", "")
     rewritable = not word.strict and not word.excluded
-    all_caps = word.text.isupper() and len(word.text) > 1
     return QueryPart(
         text=word.text,
         surface=surface,
@@ -76,7 +83,7 @@ def _part(word: QueryWord) -> QueryPart:
         and word.kind == "word"
         and len(word.terms) == 1
         and not word.has_digits
-        and not all_caps
+        and not _is_code(word.text, shouted)
         and surface.isalpha()
         and surface.isascii(),
     )

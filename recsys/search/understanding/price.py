@@ -97,7 +97,10 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
     start = r"(?<![a-z0-9.,-])"
     least, most = amount("least", "1"), amount("most", "2")
-    below = r"(?:under|below|less than|cheaper than|up to|at most|no more than|max|within|不超过|不到|低于|少于|小于)"
+    below = (
+        r"(?:under|below|less than|cheaper than|up to|at most|no more than|max|within|"
+        r"不超过|不到|低于|少于|小于)"
+    )
     above = r"(?:over|above|more than|at least|no less than|starting at|高于|超过|大于|不低于)"
     or_less = r"(?: ?(?:or|and) (?:less|under|below|cheaper)(?![a-z])|以下|以内|之内|内)"
     or_more = r"(?: ?(?:or|and) (?:more|up|above|over)(?![a-z])|以上|起)"

@@ -5,8 +5,8 @@ A reading of a query is scored by
     sum over its words       prior x log(texts with the word) - edit x (weighted edits, spaces moved)
     + sum over pairs of them together x log((texts with both + .5) / (texts with both by chance + .5))
 
-A word that no text has, left as it is, costs `kept`, less where it is short, and `in_language` less where it is
-a word of the language: then it is rather right and the catalog lacks it.
+A word that no text has, left as it is, costs `kept`, less where it is short, and `in_language` less where it
+is a word of the language: then it is rather right, and the catalog lacks it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ from math import log
 import numpy as np
 
 from recsys.arrays import DoubleArray, IntArray
+from recsys.search.understanding.derived_words import is_derived
 from recsys.search.understanding.edits import LEAST_NEW_LETTER, edit_cost, edits_between, letter_places
 from recsys.search.understanding.lexicon import Lexicon
 from recsys.search.understanding.near_words import NearWords
@@ -41,6 +42,8 @@ class SpellingWeights:
     space: float = 0.8  # edits that a space left out or too many counts for
     moved: float = 1.2  # and one in the wrong place
     unseen: float = 0.6  # more for parts that never stand side by side in the catalog
+    derived: float = 2.0  # less for a word made of one of the catalog's, such as `drainer` of `drain`
+    least_gain: float = 1.5  # of a correction over what was typed
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class TypedWord:
 
 @dataclass(frozen=True)
 class Correction:
-    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain in score over leaving them."""
+    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain over leaving them."""
 
     start: int
     end: int
@@ -110,7 +113,8 @@ class Speller:
                 others = [term for i, other in enumerate(reading) if i != order for term in other.terms]
                 kept = sum(options[i][0].score for i in range(place, end))
                 gain = option.score + together * _lift_of(option.terms, others, lift) - kept
-                found.append(Correction(place, end, option.words, gain))
+                if gain >= self.weights.least_gain:
+                    found.append(Correction(place, end, option.words, gain))
             place = end
         return tuple(found)
 
@@ -135,7 +139,11 @@ class Speller:
         return options
 
     def _kept(self, surface: str) -> float:
-        right = self.weights.in_language if surface in self.language_words else 0.0
+        right = 0.0
+        if surface in self.language_words:
+            right = self.weights.in_language
+        elif is_derived(surface, self.lexicon.index_of_word):
+            right = self.weights.derived
         return self.weights.kept * min(1.0, len(surface) / 6) - right
 
     def _single(self, surface: str) -> tuple[_Option, ...]:
@@ -202,7 +210,7 @@ class Speller:
 
 
 def lifts(lexicon: Lexicon, terms: IntArray) -> DoubleArray:
-    """(K, K) logarithms of how much more often two of (K,) terms stand in one text than by chance, within +-4."""
+    """(K, K) logarithms within +-4 of how much more often two terms stand in one text than by chance."""
     counts = lexicon.term_counts[terms].astype(np.float64)
     chance = counts[:, None] * counts[None, :] / max(lexicon.documents, 1)
     together = lexicon.together(terms[:, None], terms[None, :])

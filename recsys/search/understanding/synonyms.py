@@ -143,7 +143,7 @@ def _asked(text: str, entry: Synonym, analyzer: Analyzer) -> _Key:
 
 
 def phrase_key(terms: Sequence[str]) -> tuple[str, ...]:
-    """The terms, Han words that follow one another as one: how they are cut depends on what stands beside them."""
+    """The terms, Han words that follow one another as one: how they are cut depends on their neighbours."""
     key: list[str] = []
     for term in terms:
         if key and is_han(term) and is_han(key[-1]):

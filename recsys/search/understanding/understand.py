@@ -7,6 +7,7 @@ from recsys.analysis.analyzer import Analyzer, QueryWord, identifier_term
 from recsys.analysis.folding import fold_text
 from recsys.errors import RequestError
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery
+from recsys.search.understanding.catalog_words import correctable_words, near_words_of, words_of
 from recsys.search.understanding.category_evidence import CategoryEvidence
 from recsys.search.understanding.clicked_queries import ClickedQueries, query_key
 from recsys.search.understanding.intent import Intent, intent_of, intent_rewrites, price_words
@@ -55,6 +56,15 @@ class QueryKnowledge:
     currency: str | None = None
     analyzer: Analyzer = field(default_factory=Analyzer)
 
+    def with_titles(self, titles: Sequence[str]) -> "QueryKnowledge":
+        """The same with the words of further titles, of new items and of changed ones."""
+        if not titles:
+            return self
+        before = self.speller
+        lexicon = before.lexicon.with_texts(words_of(self.analyzer, title) for title in titles)
+        near = near_words_of(correctable_words(lexicon, len(before.lexicon.words)), before.near)
+        return replace(self, speller=replace(before, lexicon=lexicon, near=near, _remembered={}))
+
     @property
     def lexicon(self) -> Lexicon:
         """The catalog's words."""
@@ -100,12 +110,12 @@ def understand(
 ) -> UnderstoodQuery:
     """What `query` asks for; never raises for what it holds.
 
-    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog or
-    of such queries, one with a digit, and a code in capitals are not corrected.
+    Quoted phrases and -words are looked for as they are. A query that people click on, a word of the catalog
+    or of such queries, one with a digit, and a code in capitals are not corrected.
 
     Args:
-        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as typed;
-            words are folded all the same, since those of the index are.
+        off: names of `REWRITERS` that do nothing. Without `normalise` the text for the encoder stays as
+            typed; words are folded all the same, since those of the index are.
         in_index: a term's count in the index, which may have words that the catalog's lexicon has not.
 
     Raises:

@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Only what bundles hold; see the safetensors format for the names.
-_DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "BOOL": np.bool_}
+_DTYPES = {
+    "F32": np.float32,
+    "F64": np.float64,
+    "I32": np.int32,
+    "I64": np.int64,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
 TITLED = "titled"  # a column of the catalog in a bundle
 _COPY_BYTES = 1 << 20
 _HEADER_LENGTH = 8  # bytes: a little-endian integer, then that many bytes of JSON, then the data

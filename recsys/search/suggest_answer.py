@@ -1,0 +1,79 @@
+"""What is asked of suggestions and what they answer."""
+
+from dataclasses import dataclass, field
+
+from recsys.dataset.item_table import ItemTable
+from recsys.search.suggest import Suggestions
+
+
+@dataclass(frozen=True)
+class SuggestRequest:
+    """What somebody has typed so far.
+
+    Attributes:
+        user_queries: what this user asked for before, the latest first. count: of each kind, at most.
+    """
+
+    request_id: str
+    typed: str
+    user_id: str | None = None
+    user_queries: tuple[str, ...] = ()
+    count: int = 8
+
+
+@dataclass(frozen=True)
+class SuggestedQuery:
+    """A query to search for."""
+
+    query: str = field(metadata={"description": "what to search for; it finds something"})
+    origin: str = field(metadata={"description": "`yours`: this user asked for it before; or `popular`"})
+
+
+@dataclass(frozen=True)
+class SuggestedCategory:
+    """A category to go to."""
+
+    category: str = field(metadata={"description": "its name"})
+    items: int = field(metadata={"description": "how many items it has"})
+
+
+@dataclass(frozen=True)
+class SuggestedItem:
+    """An item that may be meant."""
+
+    item_id: str = field(metadata={"description": "id of the item"})
+    title: str = field(metadata={"description": "what is shown"})
+    category: str | None = field(metadata={"description": "null where the catalog has none"})
+
+
+@dataclass(frozen=True)
+class SuggestAnswer:
+    """The best first in each list."""
+
+    request_id: str = field(metadata={"description": "the request's id; no event carries it"})
+    typed: str = field(metadata={"description": "as it came"})
+    bundle_id: str = field(metadata={"description": "the bundle that it was made with"})
+    queries: tuple[SuggestedQuery, ...] = field(metadata={"description": "what to type on"})
+    categories: tuple[SuggestedCategory, ...] = field(metadata={"description": "where to go"})
+    items: tuple[SuggestedItem, ...] = field(metadata={"description": "items that may be meant"})
+
+    @classmethod
+    def of(
+        cls, request: SuggestRequest, found: Suggestions, items: ItemTable, bundle_id: str
+    ) -> "SuggestAnswer":
+        """The answer that names what was found."""
+        return cls(
+            request_id=request.request_id,
+            typed=request.typed,
+            bundle_id=bundle_id,
+            queries=tuple(SuggestedQuery(each.text, each.origin) for each in found.queries),
+            categories=tuple(SuggestedCategory(each.category, each.items) for each in found.categories),
+            items=tuple(
+                SuggestedItem(
+                    items.vocabulary.ids[each.item_index],
+                    each.title,
+                    items.categories[each.item_index] or None,
+                )
+                for each in found.items
+            ),
+        )
