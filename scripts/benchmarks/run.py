@@ -29,17 +29,21 @@ MODULES = {
     "events-accept": "stream.events_accept_bench",
     "import": "import_bench",
     "filtered-retrieval": "filtered_bench",
+    "lexical": "search.lexical_bench",
+    "index-lexical": "search.lexical_bench",
+    "index-update": "search.lexical_bench",
     "stream-worker": "stream.worker_bench",
     "stream-scale": "stream.scale_bench",
     "freshness": "stream.freshness_bench",
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
+    "search": "search.search_bench",
     "quality": "quality.quality_bench",
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
 }
-# They take minutes; the first two need a home with a shop, and the peers' environment.
-BY_NAME_ONLY = ("quality", "train-speed", "shared-representation")
+# They take minutes; the first three need a home with a shop, the next two the peers' environment.
+BY_NAME_ONLY = ("search", "quality", "train-speed", "shared-representation")
 
 
 def main() -> int:

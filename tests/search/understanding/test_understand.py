@@ -41,7 +41,11 @@ SYNONYMS = "faucet => tap^0.5\ndining set, table and chairs\n裙子 => 连衣裙
 
 def knowledge() -> QueryKnowledge:
     lexicon = catalog_lexicon(TITLES, ANALYZER)
-    colours = [{"color": "红色"}, {"color": "Red", "width": 3.0}, {"color": ["Red", "Blue"]}]
+    colours: list[dict[str, object]] = [
+        {"color": "红色"},
+        {"color": "Red", "width": 3.0},
+        {"color": ["Red", "Blue"]},
+    ]
     return QueryKnowledge(
         speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
         synonyms=synonym_set(read_synonyms(SYNONYMS), ANALYZER),
