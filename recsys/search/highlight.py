@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from recsys.analysis.analyzer import Analyzer, Token
 from recsys.analysis.posting_terms import postings_of_phrase
@@ -12,17 +13,15 @@ Span = tuple[int, int]  # first character, behind the last one
 
 @dataclass(frozen=True)
 class FieldMatch:
-    """What of a query one field holds.
+    """What of a query one field holds."""
 
-    Attributes:
-        field: its name.
-        words: the words of the query as they were typed, in the query's order.
-        spans: what matches in the field's text, ascending, none in another.
-    """
-
-    field: str
-    words: tuple[str, ...]
-    spans: tuple[Span, ...]
+    field: str = dataclass_field(metadata={"description": "title, category or brand"})
+    words: tuple[str, ...] = dataclass_field(
+        metadata={"description": "words of the query that it has, as they were typed"}
+    )
+    spans: tuple[Span, ...] = dataclass_field(
+        metadata={"description": "[first character, behind the last] of what matches, ascending, apart"}
+    )
 
 
 def matched_fields(

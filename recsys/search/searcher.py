@@ -36,7 +36,7 @@ from recsys.search.index import SearchIndex
 from recsys.search.matching import Matched, Meaning, any_word_items, match_items
 from recsys.search.merchandising import pin_products, rules_for
 from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
-from recsys.search.page_items import Highlighter, PageItems
+from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
 from recsys.search.reranking import PERSONAL, add_named, add_taste
@@ -70,7 +70,6 @@ class Searcher:
         suggestions: for what is being typed. hidden_words: that no suggestion has.
         rules: the shop's.
         pager: keeps the orders of first pages.
-        highlighter: what of an item's texts a query matches.
     """
 
     recommender: Recommender
@@ -78,7 +77,6 @@ class Searcher:
     knowledge: QueryKnowledge
     vectors: QueryVectors | None
     pager: Pager
-    highlighter: Highlighter
     settings: SearchSettings
     suggestions: SuggestIndex = NO_SUGGESTIONS
     hidden_words: HiddenWords = NOTHING_HIDDEN
@@ -137,7 +135,7 @@ class Searcher:
         relaxed = page[:0] if cursor is not None else self._relaxed(course, request.k - len(page))
         shown = np.concatenate([page, relaxed])
         rows = self.recommender.read_items(shown) if len(shown) else None
-        items = PageItems.of(course, scored, self.recommender.catalog, self.highlighter, pinned.items)
+        items = PageItems.of(course, scored, self.recommender.catalog, self.knowledge.analyzer, pinned.items)
         written = items.shown(shown, place.offset, rows)
         answer = self._answer(course, place, written[: len(page)], written[len(page) :], rows, pinned.fired)
         return answer, self._behind(scored, page, logged)

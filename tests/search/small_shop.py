@@ -246,7 +246,6 @@ def searcher_of(
         knowledge,
         vectors or FakeVectors(),
         Pager(pages, CursorCodec(b"key")),
-        lambda query, item: {},
         settings,
         rules,
     )

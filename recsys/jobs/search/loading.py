@@ -62,7 +62,6 @@ class SearchLoader:
             knowledge=_open_knowledge(path, bundle),
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
-            highlighter=lambda query, item: {},
             settings=self._settings.search,
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recsys.jobs.search import compare, evaluate
+from recsys.jobs.search.evaluation import compare, evaluate
 
 
 @pytest.mark.parametrize("module", [compare, evaluate])
