@@ -53,6 +53,7 @@ class LexicalIndex:
         *,
         version: int = 0,
         cache: PostingCache | None = None,
+        items: IntArray | None = None,
         title_terms: npt.NDArray[np.int32] | None = None,
         scoring: Scoring | None = None,
     ) -> None:
@@ -61,7 +62,9 @@ class LexicalIndex:
         self._searcher = searcher
         self.version = version
         self._reader = PostingReader(schema, searcher, version, cache or PostingCache())
-        self.items: IntArray = self._reader.all_items().astype(np.int64)  # ascending
+        self.items: IntArray = (  # ascending
+            self._reader.all_items().astype(np.int64) if items is None else items
+        )
         self._rows = int(self.items[-1]) + 1 if len(self.items) else 1
         self._scoring = scoring or Scoring()
         self.title_terms = self._read_title_terms() if title_terms is None else title_terms
@@ -117,9 +120,17 @@ class LexicalIndex:
         found = self._searcher.terms_with_prefix(TITLE, prefix)
         return sorted(found, key=lambda each: (-each[1], each[0]))[:count]
 
+    def title_words(self) -> list[str]:
+        """Every term of the titles, in their order."""
+        return [term for term, _ in self._searcher.terms_with_prefix(TITLE, "")]
+
     def document_frequency(self, term: str) -> int:
         """How many items have `term` in any of the fields; of Han characters, one behind another."""
         return len(self._items_with(Alternative((term,)), False)[0])
+
+    def rarity(self, term: str) -> float:
+        """The inverse document frequency of a term, in any field."""
+        return self._scoring.rarity(self.document_frequency(term), len(self.items))
 
     def _matches(self, query: LexicalQuery, least: int) -> BoolArray:
         counts = np.zeros(self._rows, np.int16)
