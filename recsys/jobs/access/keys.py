@@ -30,9 +30,9 @@ class MadeKey:
     def to_json(self) -> JsonObject:
         """What `recsys keys create --json` and `rotate --json` print."""
         made = self.record
-        facts = {"key_id": made.key_id, "name": made.name, "role": made.role, "rate": made.rate}
-        facts |= {"expires_at": made.expires_at, "key": self.text}
-        return facts if self.replaces_until is None else facts | {"old_valid_until": self.replaces_until}
+        facts: JsonObject = {"key_id": made.key_id, "name": made.name, "role": made.role, "rate": made.rate}
+        facts = {**facts, "expires_at": made.expires_at, "key": self.text}
+        return facts if self.replaces_until is None else {**facts, "old_valid_until": self.replaces_until}
 
 
 @dataclass(frozen=True)
