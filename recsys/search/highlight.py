@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import lru_cache
 
 from recsys.analysis.analyzer import Analyzer, Token
 from recsys.analysis.posting_terms import postings_of_phrase
@@ -32,9 +33,17 @@ def matched_fields(
     Args:
         fields: name -> original text.
     """
-    reader = analyzer or Analyzer()
-    found = (_match(name, reader.tokens(text), query) for name, text in fields.items() if text)
+    reader = analyzer or _READER
+    found = (_match(name, _tokens(reader, text), query) for name, text in fields.items() if text)
     return tuple(match for match in found if match.words)
+
+
+_READER = Analyzer()
+
+
+@lru_cache(20_000)  # the same brands, categories and popular titles are shown again and again
+def _tokens(reader: Analyzer, text: str) -> tuple[Token, ...]:
+    return reader.tokens(text)
 
 
 def marked(text: str, spans: Iterable[Span], before: str, behind: str) -> str:

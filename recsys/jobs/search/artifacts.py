@@ -134,7 +134,7 @@ def _copied(source: Path) -> Callable[[Path], None]:
 
 def _copy_folder(source: Path, target: Path) -> None:
     target.mkdir()
-    for file in sorted(source.iterdir()):
+    for file in sorted(source.glob("[!.]*")):  # without locks of whoever read it
         _copy_file(file, target / file.name)
 
 
