@@ -3,7 +3,7 @@
 Lavrenko and Croft 2001, relevance models; Abdul-Jaleel et al. 2004 mix them with the query (RM3).
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def feedback_groups(
     """
     chosen = feedback or Feedback()
     asked = {term for group in query.groups for each in group.alternatives for term in each.terms}
-    having: Counter[str] = Counter()
+    having: defaultdict[str, float] = defaultdict(float)
     analyzer = Analyzer()
     best = float(scores[0]) if len(scores) else 0.0
     count = min(len(titles), len(scores), chosen.titles)
