@@ -12,7 +12,7 @@ from recsys.search.understanding.intent import Intent
 
 NAMED, PERSONAL = "named", "personal"
 MOST_BOOSTS = 8  # of what one query names, the strongest
-PERSONAL_WEIGHT = 0.1  # of one standard deviation of taste, at full personalisation
+PERSONAL_WEIGHT = 0.2  # of one standard deviation of taste, at full personalisation
 _MOST_DEVIATIONS = 3.0
 
 

@@ -38,12 +38,13 @@ MODULES = {
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
     "search": "search.search_bench",
+    "bought-next": "search.bought_next_bench",
     "quality": "quality.quality_bench",
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
 }
-# They take minutes; the first three need a home with a shop, the next two the peers' environment.
-BY_NAME_ONLY = ("search", "quality", "train-speed", "shared-representation")
+# They take minutes. The first four need a home with a shop, and quality and train-speed the peers' environment.
+BY_NAME_ONLY = ("search", "bought-next", "quality", "train-speed", "shared-representation")
 
 
 def main() -> int:
