@@ -33,7 +33,7 @@ from recsys.search.understanding.spelling import Speller
 from recsys.search.understanding.synonyms import SynonymSet
 from recsys.search.understanding.widening import spaced_parts, variant_parts
 
-_NUMBER_ALONE = 0.5  # weight of a quantity's number, whatever its unit
+_NUMBER_ALONE = 0.8  # weight of a quantity's number, whatever its unit
 
 
 SPELLING_REWRITERS = frozenset({SPELLING, SPACING, VARIANTS})  # off in "search instead for"
