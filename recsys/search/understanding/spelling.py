@@ -47,8 +47,11 @@ class SpellingWeights:
     moved: float = 1.2  # and one in the wrong place
     unseen: float = 0.6  # more for parts that never stand side by side in the catalog
     derived: float = 2.0  # less for a word made of one of the catalog's, such as `drainer` of `drain`
-    least_gain: float = 2.0  # of a correction over what was typed
-    short: float = 0.75  # more for each letter that a word has less than five: it may be an abbreviation
+    least_gain: float = 1.0  # of a correction over what was typed, to be looked for too
+    sure_gain: float = 2.5  # and to be looked for instead
+    short: float = (
+        0.75  # more of both for each letter that a word has less than five: it may be an abbreviation
+    )
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,18 @@ class TypedWord:
 
 @dataclass(frozen=True)
 class Correction:
-    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain over leaving them."""
+    """Words `start` to `end` (exclusive) of a query, and those that were probably meant.
+
+    Attributes:
+        gain: in score over leaving them, less what is asked of short words.
+        sure: whether to look for what was meant instead of what was typed, and not only beside it.
+    """
 
     start: int
     end: int
     words: tuple[str, ...]
     gain: float
+    sure: bool
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,10 @@ class Speller:
                 others = [term for i, other in enumerate(reading) if i != order for term in other.terms]
                 kept = sum(options[i][0].score for i in range(place, end))
                 gain = option.score + together * _lift_of(option.terms, others, lift) - kept
-                if gain >= self._least_gain(words[place:end]):
-                    found.append(Correction(place, end, option.words, gain))
+                gain -= self._more_for_short(words[place:end])
+                if gain >= self.weights.least_gain:
+                    sure = gain >= self.weights.sure_gain
+                    found.append(Correction(place, end, option.words, gain, sure))
             place = end
         return tuple(found)
 
@@ -127,9 +138,9 @@ class Speller:
     def _scale(self) -> float:
         return max(1.0, sqrt(_LARGE / max(self.lexicon.documents, 1)))
 
-    def _least_gain(self, words: Sequence[TypedWord]) -> float:
+    def _more_for_short(self, words: Sequence[TypedWord]) -> float:
         letters = sum(len(word.surface) for word in words)
-        return self.weights.least_gain + self.weights.short * max(0, _SHORT - letters)
+        return self.weights.short * max(0, _SHORT - letters)
 
     def _stays(self, word: TypedWord) -> bool:
         known = word.fixed or word.term in self.lexicon.index_of_term
