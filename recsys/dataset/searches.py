@@ -106,9 +106,8 @@ def searches_of(events: pd.DataFrame) -> pd.DataFrame:
     kept = [columns.QUERY, columns.USER_ID, columns.SESSION_ID, columns.AT, columns.RESULTS]
     found = rows.groupby("key", sort=False)[kept].first()  # of each column the first that is not null
     texts = {text: normalised_query(text) for text in found[columns.QUERY].unique()}
-    clicked = found.index.isin(_chosen_keys(events, rows))
     found[columns.QUERY] = found[columns.QUERY].map(texts)
-    found[CLICKED] = clicked
+    found[CLICKED] = found.index.isin(_chosen_keys(events, rows))
     return found.reset_index(drop=True)
 
 
