@@ -92,6 +92,11 @@ class HomePaths:
         return self.home / "bundles"
 
     @property
+    def working(self) -> Path:
+        """Copies of bundles' search indexes, one for each running process that changes its own."""
+        return self.home / "working"
+
+    @property
     def served(self) -> Path:
         """Slates that were served, as rotating JSON lines."""
         return self.home / "served"

@@ -3,7 +3,8 @@
 A zip archive without compression, so that it unpacks to no more than its own size:
 
     recsys-bundle.json      format, bundle id, run and evaluations
-    bundle/<name>           every file of the bundle, its manifest with their SHA-256 included
+    bundle/<name>           every file of the bundle, its manifest with their SHA-256 included; <name> may
+                            be <folder>/<name>
     report/<name>           the model card with its test, where there was one
 """
 
@@ -28,7 +29,7 @@ ARCHIVE_FORMAT = 1
 _FACTS = "recsys-bundle.json"
 _MOST_FACTS = 16 << 20  # bytes of JSON that are held in memory
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"  # in its own folder and nowhere else
-_ENTRY = re.compile(f"(bundle|report)/{_NAME}")
+_ENTRY = re.compile(f"(bundle/{_NAME}(/{_NAME})?|report/{_NAME})")
 _AGAIN = "Export it again with `recsys models export`"
 
 
@@ -159,7 +160,9 @@ def _extract(
 ) -> None:
     for name, entry in entries.items():
         if name.startswith(prefix):
-            with archive.open(entry) as packed, (folder / name.removeprefix(prefix)).open("wb") as file:
+            path = folder / name.removeprefix(prefix)
+            path.parent.mkdir(exist_ok=True)
+            with archive.open(entry) as packed, path.open("wb") as file:
                 shutil.copyfileobj(packed, file, 1 << 20)
 
 

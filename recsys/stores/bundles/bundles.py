@@ -6,7 +6,7 @@
       retriever.safetensors   fusion.safetensors   ranker.safetensors (where there is a ranker)
       arrays.safetensors      item and text vectors, popularity, events, neighbours of three kinds
       items.parquet           the catalog by item index, padding row included
-      ...                     extra files, for example a search index: see `extras`
+      ...                     extra files and folders, for example a search index: see `extras`
 
 A folder under its final name is whole: it is written under another name, flushed and then renamed.
 """
@@ -66,6 +66,7 @@ READY_VECTORS = "ready_vectors"  # only where the catalog has some
 
 Extras = Mapping[str, Callable[[Path], None]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FILE = re.compile(rf"{_NAME.pattern}(?:/{_NAME.pattern})?")  # in the bundle, or in a folder of it
 
 
 class Rebuildable(Protocol):
@@ -79,8 +80,8 @@ def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) ->
     """Writes `bundle` as `folder/<bundle_id>` and returns that path; all of it or nothing.
 
     Args:
-        extras: file name -> function that writes such a file at the path it is given. They are hashed
-            and verified like the others; `extra_file` finds them again.
+        extras: name -> function that writes a file, or a folder of files, at the path it is given. They
+            are hashed and verified like the others; `extra_file` and `extra_folder` find them again.
 
     Raises:
         ArtifactError: such a bundle exists already, its arrays do not fit each other, or the disk is full.
@@ -95,7 +96,7 @@ def save_bundle(bundle: "Bundle", folder: Path, extras: Extras | None = None) ->
         _write_parts(bundle, draft)
         for name, write in (extras or {}).items():
             write(draft / name)
-        digests = {path.name: file_sha256(path) for path in sorted(draft.iterdir())}
+        digests = {name: file_sha256(draft / name) for name in _file_names(draft)}
         manifest = bundle.manifest.model_copy(update={"files": digests})
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
     return target
@@ -217,6 +218,23 @@ def extra_file(path: Path, manifest: Manifest, name: str) -> Path | None:
     return path / _check_name(name, "file") if name in manifest.files else None
 
 
+def extra_folder(path: Path, manifest: Manifest, name: str) -> tuple[Path, Mapping[str, str]] | None:
+    """The extra folder `name` of the bundle at `path` and its files' SHA-256; None if saved without."""
+    prefix = _check_name(name, "folder") + "/"
+    files = {
+        file.removeprefix(prefix): digest
+        for file, digest in manifest.files.items()
+        if file.startswith(prefix)
+    }
+    return (path / name, files) if files else None
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Every file in `folder` and in its folders, by its name from there on."""
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(_check_name(path.relative_to(folder).as_posix(), "file", _FILE) for path in files)
+
+
 def _write_parts(bundle: "Bundle", draft: Path) -> None:
     description: dict[str, Any] = {
         "retriever": bundle.retriever.describe(),
@@ -262,7 +280,7 @@ def _check_services(manifest: Manifest, expected: Mapping[str, str]) -> None:
 
 
 def _check_file(path: Path, name: str, digest: str) -> None:
-    file = path / _check_name(name, "file")
+    file = path / _check_name(name, "file", _FILE)
     try:
         found = file_sha256(file)
     except OSError as error:
@@ -286,9 +304,9 @@ def _check_rows(bundle: "Bundle") -> None:
             )
 
 
-def _check_name(name: str, what: str) -> str:
+def _check_name(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
     """`name`, if it names something in its own folder and nowhere else."""
-    if not _NAME.fullmatch(name):
+    if not pattern.fullmatch(name):
         raise ArtifactError(
             f"{name!r} is not a valid name for a {what}: use up to 100 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit."

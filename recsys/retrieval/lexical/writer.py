@@ -1,0 +1,125 @@
+"""Changes to a copy of the index: items added, changed and removed, in views that are made afterwards."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.analysis.analyzer import Analyzer
+from recsys.errors import ArtifactError
+from recsys.retrieval.lexical.build import opened_index
+from recsys.retrieval.lexical.index import LexicalIndex
+from recsys.retrieval.lexical.item_text import ItemText
+from recsys.retrieval.lexical.postings import PostingCache
+from recsys.retrieval.lexical.schema import INDEX, document
+from recsys.retrieval.lexical.scoring import Scoring
+
+_HEAP_BYTES = 32 << 20
+
+
+class LexicalWriter:
+    """The one writer of a folder; of one thread at a time. Views that were given out stay as they are."""
+
+    def __init__(self, folder: Path, scoring: Scoring | None = None) -> None:
+        """Opens the index at `folder`, whose files it will change: a copy that belongs to this process.
+
+        Raises:
+            ArtifactMismatchError: another version wrote it, or it is damaged.
+            ArtifactError: another writer has it.
+        """
+        self._folder = folder
+        self._scoring = scoring
+        self._analyzer = Analyzer()
+        self._cache = PostingCache()
+        self._index = opened_index(folder)
+        try:
+            # Never as a context: that commits after an error.
+            self._writer: Any = self._index.writer(_HEAP_BYTES, num_threads=1)
+        except ValueError as error:
+            raise ArtifactError(
+                f"the lexical index at {folder} has a writer already ({error}). "
+                "Each process needs a copy of its own."
+            ) from error
+        self._view = LexicalIndex(
+            self._index.schema, self._index.searcher(), cache=self._cache, scoring=scoring
+        )
+
+    @property
+    def view(self) -> LexicalIndex:
+        """The index as of the last change."""
+        return self._view
+
+    def apply(self, upserts: Iterable[ItemText], deletes: Iterable[int] = ()) -> LexicalIndex:
+        """A view in which `upserts` are as given and `deletes` are gone; all of the changes or none.
+
+        Args:
+            upserts: items that are new or replace those of the same index; of one given twice, the last.
+            deletes: indexes of items; unknown ones are no error.
+
+        Raises:
+            ArtifactError: the disk refuses; the view stays as it was.
+        """
+        added = {item.index: item for item in upserts}
+        gone = np.unique(np.array([*added, *deletes], np.int32))
+        if not len(gone):
+            return self._view
+        try:
+            self._change(gone, added.values())
+        except BaseException as error:
+            self._writer.rollback()
+            if not isinstance(error, ValueError | OSError):
+                raise
+            raise ArtifactError(
+                f"the lexical index at {self._folder} could not be changed: {error}. Make room; "
+                "until then searches see it as it was."
+            ) from error
+        self._view = self._next_view(gone, added)
+        return self._view
+
+    def close(self) -> None:
+        """Lets the folder go; views go on."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.wait_merging_threads()
+
+    def __enter__(self) -> "LexicalWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _change(self, gone: npt.NDArray[np.int32], added: Iterable[ItemText]) -> None:
+        import tantivy
+
+        # By a query: tantivy's delete by a number makes a signed term, which no unsigned field has.
+        self._writer.delete_documents_by_query(
+            tantivy.Query.term_set_query(self._index.schema, INDEX, gone.tolist())
+        )
+        for item in added:
+            self._writer.add_document(document(item, self._analyzer))
+        self._writer.commit()
+        self._index.reload()  # by itself it would be later, in another thread
+
+    def _next_view(self, gone: npt.NDArray[np.int32], added: Mapping[int, ItemText]) -> LexicalIndex:
+        before, version = self._view, self._view.version + 1
+        kept = before.items[~np.isin(before.items, gone, assume_unique=True)]
+        items = np.union1d(kept, np.array(sorted(added), np.int64))
+        lengths = np.zeros(max(len(before.title_terms), max(added, default=0) + 1), np.int32)
+        lengths[: len(before.title_terms)] = before.title_terms
+        for index, item in added.items():
+            lengths[index] = len(self._analyzer.term_stream(item.title)[0])
+        self._cache.note_changes(version, gone)
+        return LexicalIndex(
+            self._index.schema,
+            self._index.searcher(),
+            version=version,
+            cache=self._cache,
+            items=items,
+            title_terms=lengths,
+            scoring=self._scoring,
+        )
