@@ -32,6 +32,7 @@ MODULES = {
     "lexical": "search.lexical_bench",
     "index-lexical": "search.lexical_bench",
     "index-update": "search.lexical_bench",
+    "encode-query": "search.encode_query_bench",
     "stream-worker": "stream.worker_bench",
     "stream-scale": "stream.scale_bench",
     "freshness": "stream.freshness_bench",
