@@ -19,7 +19,7 @@ from recsys.config import load_settings
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.instants import now_micros, to_micros
 from recsys.jobs.preconditions import check_file_writable
-from recsys.simulation.habits import Habits
+from recsys.simulation.habits import parse_habits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +57,7 @@ def main(
       scripts/simulate_traffic.py --out simulated/events.jsonl.gz --days 28 --truth simulated/truth.parquet
       scripts/simulate_traffic.py --url http://127.0.0.1:3000 --rate 200 --seconds 60 --truth truth.parquet
       scripts/simulate_traffic.py --url http://127.0.0.1:3000 --rate 200 --seconds 60 --days 1
+      scripts/simulate_traffic.py --url http://127.0.0.1:3000 --habit search_sessions=.5 --truth t.parquet
     """
     from recsys.simulation.world import open_world
     from recsys.stores.lake.dataset_files import load_items
@@ -67,13 +68,13 @@ def main(
         if file is not None:
             check_file_writable(file, option)
     note(BANNER)
-    habits = _habits(habit or [], seed=seed, shoppers=shoppers)
+    habits = parse_habits(habit or [], seed=seed, shoppers=shoppers)
     items = load_items(load_settings().paths)
     world = open_world(habits, items)
     if out:
         facts = _write(world, items, out, _whole(28.0 if days is None else days), truth, start)
     else:
-        facts = _play(world, str(url), days, seconds, rate, truth)
+        facts = _play(world, items, str(url), days, seconds, rate, truth)
     print_facts({"traffic": "simulated", **facts}, as_json=as_json, title="Simulated traffic")
 
 
@@ -94,11 +95,19 @@ def _write(
 
 
 def _play(
-    world: "World", url: str, days: float | None, seconds: float, rate: float, truth: Path | None
+    world: "World",
+    items: "pa.Table",
+    url: str,
+    days: float | None,
+    seconds: float,
+    rate: float,
+    truth: Path | None,
 ) -> dict[str, Any]:
     """A closed loop with a running service."""
     from recsys.simulation.live import LiveTraffic, set_pace, start_pace
+    from recsys.simulation.needs import open_needs
     from recsys.simulation.page_events import Names
+    from recsys.simulation.searches import ShopperSearches
     from recsys.simulation.service import HttpService
     from recsys.simulation.truth import TruthWriter
 
@@ -111,7 +120,11 @@ def _play(
         paced_world = set_pace(world, pace, rate)
         with TruthWriter(truth, paced_world) if truth else nullcontext() as writer:
             async with HttpService(url, key.get_secret_value() if key else None) as service:
-                traffic = LiveTraffic(paced_world, service, pace, names, writer)
+                searches = None
+                if world.habits.search_sessions:
+                    needs = open_needs(world.habits, world.space, items)
+                    searches = ShopperSearches(paced_world, needs, service, names, writer)
+                traffic = LiveTraffic(paced_world, service, pace, names, writer, searches)
                 tally = await traffic.run()
                 took = time.monotonic() - pace.began
                 return {**_facts(tally, took), "asked to come again": service.retries}
@@ -122,12 +135,15 @@ def _play(
 
 def _facts(tally: "Tally", seconds: float) -> dict[str, Any]:
     milliseconds = np.array(tally.answer_ms or [np.nan])
+    searches = np.array(tally.search_ms or [np.nan])
     shown = max(tally.shown, 1)
     return {
         "seconds": round(seconds, 1),
         "visits": tally.visits,
         "slates": tally.slates,
         "degraded slates": tally.degraded,
+        "searches": tally.searches,
+        "degraded searches": tally.degraded_searches,
         "events accepted": tally.accepted,
         "events refused": tally.refused,
         "first refusal": tally.problem,
@@ -136,6 +152,8 @@ def _facts(tally: "Tally", seconds: float) -> dict[str, Any]:
         "true click rate": tally.expected_clicks / shown,
         "recommend p50 ms": float(np.median(milliseconds)),
         "recommend p99 ms": float(np.quantile(milliseconds, 0.99)),
+        "search p50 ms": float(np.median(searches)),
+        "search p99 ms": float(np.quantile(searches, 0.99)),
     }
 
 
@@ -154,26 +172,6 @@ def _judged(path: Path) -> dict[str, Any]:
         "calibration error to the truth": found.error,
         "truth": str(path),
     }
-
-
-def _habits(given: list[str], **options: int) -> Habits:
-    from pydantic import ValidationError
-
-    values: dict[str, Any] = dict(options)
-    for pair in given:
-        name, mark, value = pair.partition("=")
-        if not mark:
-            raise ConfigError(f"--habit {pair!r} is no NAME=VALUE. Write for example --habit drift=0.1.")
-        values[name] = value
-    try:
-        return Habits.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"habit {name!r}: {first['msg']} (got {first['input']!r}). "
-            f"There are: {', '.join(Habits.model_fields)}."
-        ) from error
 
 
 def _whole(days: float) -> int:

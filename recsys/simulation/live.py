@@ -16,6 +16,7 @@ from recsys.simulation.delivery import Arrivals, deliver_events
 from recsys.simulation.page_events import Names, PageRequests, bot_events, page_events
 from recsys.simulation.pages import Pages, browse_pages
 from recsys.simulation.rhythm import HOUR, draw_arrivals, rate_at
+from recsys.simulation.searches import Searched, ShopperSearches
 from recsys.simulation.service import Answer, Receipt
 from recsys.simulation.shop_front import ShopFront
 from recsys.simulation.truth import TruthWriter
@@ -103,17 +104,30 @@ class Tally:
     problem: str | None = None
     degraded: int = 0
     answer_ms: list[float] = field(default_factory=list)
+    searches: int = 0
+    degraded_searches: int = 0
+    search_ms: list[float] = field(default_factory=list)
 
 
 class LiveTraffic:
     """One run against a service.
+
+    Args:
+        searches: how those search who come to; without it a search is a page of recommendations within a
+            category.
 
     Attributes:
         tally: what happened so far.
     """
 
     def __init__(
-        self, world: World, service: Service, pace: Pace, names: Names, truth: TruthWriter | None = None
+        self,
+        world: World,
+        service: Service,
+        pace: Pace,
+        names: Names,
+        truth: TruthWriter | None = None,
+        searches: ShopperSearches | None = None,
     ) -> None:
         self.tally = Tally()
         self._world = world
@@ -121,6 +135,7 @@ class LiveTraffic:
         self._pace = pace
         self._names = names
         self._truth = truth
+        self._searches = searches
         self._front = ShopFront(world.space)
         self._number = {item: number for number, item in enumerate(world.space.ids)}
         self._waiting = Arrivals()
@@ -173,12 +188,32 @@ class LiveTraffic:
             self._waiting.add(deliver_events(world, seen))
             return
         session = self._names.next("s")
+        searching, need = self._searches is not None and self._searches.begins(), None
         for _ in range(int(page_counts(world, 1)[0])):
             if at >= self._pace.end:
                 return
             await self._pace.until(at)
             await self._send(at)
-            at = await self._page(shopper, session, at) + PAUSE
+            if self._searches is not None and searching:
+                found = await self._search_pages(self._searches, shopper, session, at, need)
+                need = None if found.satisfied else found.need
+                at = found.ends + PAUSE
+            else:
+                at = await self._page(shopper, session, at) + PAUSE
+
+    async def _search_pages(
+        self, searches: ShopperSearches, shopper: int, session: str, at: int, need: int | None
+    ) -> Searched:
+        """Lets the shopper search and browse what is found."""
+        token = self._tokens.get(self._world.user_id(shopper))
+        found = await searches.search(shopper, session, at, need, token)
+        self.tally.searches += 1
+        self.tally.search_ms += found.answer_ms
+        self.tally.degraded_searches += bool(found.degraded)
+        for pages in found.pages:
+            self._count(pages)
+        self._waiting.add(deliver_events(self._world, so_far(iter(found.happened), self._pace.end)))
+        return found
 
     async def _page(self, shopper: int, session: str, at: int) -> int:
         """Asks for a slate and lets the shopper browse it; returns when the page is done with."""
@@ -194,6 +229,7 @@ class LiveTraffic:
         items = np.array([known or [0]], np.int64)
         pages = browse_pages(world, who, items, np.array([at]))
         requests = PageRequests([slate.request_id], [session], [query])
+        self.tally.slates += 1
         self._count(pages)
         if self._truth:
             self._truth.pages(pages, requests, [slate.p_click])
@@ -210,7 +246,6 @@ class LiveTraffic:
         return world.space.categories[wanted[0]] or None, self._front.searches(wanted, world.rng)[0]
 
     def _count(self, pages: Pages) -> None:
-        self.tally.slates += 1
         self.tally.shown += int((pages.items > 0).sum())
         self.tally.clicks += int(pages.clicked.sum())
         self.tally.expected_clicks += float(pages.p_click.sum())

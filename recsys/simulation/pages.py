@@ -22,6 +22,8 @@ class Pages:
         examined, clicked, carted, purchased, cancelled: (B, K) bool, each a part of the one before.
         click_at, cart_at, purchase_at, cancel_at: (B, K), of use where it happened.
         quantity: (B, K) of what was bought.
+        relevance: (B, K) of the items to what was searched for; None where nobody searched.
+        above: places of earlier pages, so that the first place here is position `above` + 1.
     """
 
     shoppers: IntArray
@@ -40,17 +42,26 @@ class Pages:
     purchase_at: IntArray
     cancel_at: IntArray
     quantity: IntArray
+    relevance: DoubleArray | None = None
+    above: int = 0
 
 
-def browse_pages(world: World, shoppers: IntArray, items: IntArray, at: IntArray) -> Pages:
-    """Lets `shoppers` (B,) see `items` (B, K) from `at` (B,) on.
+def browse_pages(
+    world: World,
+    shoppers: IntArray,
+    items: IntArray,
+    at: IntArray,
+    relevance: DoubleArray | None = None,
+    above: int = 0,
+) -> Pages:
+    """Lets `shoppers` (B,) see `items` (B, K) from `at` (B,) on; `relevance` and `above` as `Pages` has them.
 
     Each place is examined, or not, independently of the others: a click says nothing about the places
     behind it. That makes the chance of a click exactly examination times attraction.
     """
     habits, rng = world.habits, world.rng
-    attraction = world.attraction(shoppers, items)
-    examine = examination(habits, items.shape[1]) * (items > 0)
+    attraction = world.attraction(shoppers, items, relevance)
+    examine = examination(habits, above + items.shape[1])[above:] * (items > 0)
     examined = rng.random(items.shape) < examine
     clicked = examined & (rng.random(items.shape) < attraction)
     carted = clicked & (rng.random(items.shape) < habits.cart_share * np.sqrt(attraction))
@@ -81,6 +92,8 @@ def browse_pages(world: World, shoppers: IntArray, items: IntArray, at: IntArray
         purchase_at=purchase_at,
         cancel_at=purchase_at + _seconds(np.exp(rng.uniform(np.log(60), np.log(2 * 86_400), items.shape))),
         quantity=1 + rng.binomial(2, 0.1, items.shape),
+        relevance=relevance,
+        above=above,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -13,6 +14,7 @@ import orjson
 from recsys.documents import JsonObject
 from recsys.errors import RequestError, StoreUnavailableError
 from recsys.http import BUSY, json_headers, retry_after
+from recsys.simulation.searches import Question, SearchPage
 
 _TRIES = 20
 _SHORTEST_WAIT, _WAIT, _LONGEST_WAIT = 0.05, 1.0, 5.0  # seconds before the next try
@@ -90,6 +92,38 @@ class HttpService:
             degraded=tuple(slate["degraded"]),
         )
 
+    async def search(self, question: Question) -> SearchPage:
+        """A page of results.
+
+        Raises:
+            RequestError: the service rejected the request.
+            StoreUnavailableError: it cannot be reached, or stays busy.
+        """
+        body: dict[str, Any] = {
+            "query": question.query,
+            "user_id": question.user_id,
+            "session_id": question.session_id,
+            "k": question.size,
+        }
+        body |= {"filters": question.filters} if question.filters else {}
+        body |= {"cursor": question.cursor} if question.cursor else {}
+        body |= {"token": question.token} if question.token else {}
+        page = await self._post("/v1/search", body)
+        return SearchPage(
+            request_id=page["request_id"],
+            query_id=page["query_id"],
+            item_ids=tuple(item["item_id"] for item in (*page["items"], *page["relaxed"])),
+            total=page["total"],
+            cursor=page["cursor"],
+            degraded=tuple(page["degraded"]),
+        )
+
+    async def suggest(self, typed: str, user_id: str) -> tuple[str, ...]:
+        """Queries to type on; see `search`."""
+        path = f"/v1/suggest?{urlencode({'q': typed, 'user_id': user_id})}"
+        found = await self._ask("GET", path)
+        return tuple(each["query"] for each in found["queries"])
+
     async def send(self, rows: Sequence[JsonObject]) -> Receipt:
         """Reports events, again and again while the service is busy: their ids make that harmless.
 
@@ -104,10 +138,13 @@ class HttpService:
         )
 
     async def _post(self, path: str, body: Any) -> Any:
-        content, began = orjson.dumps(body), time.monotonic()
+        return await self._ask("POST", path, orjson.dumps(body))
+
+    async def _ask(self, method: str, path: str, content: bytes | None = None) -> Any:
+        began = time.monotonic()
         for _ in range(_TRIES):
             try:
-                response = await self._client.post(path, content=content)
+                response = await self._client.request(method, path, content=content)
             except httpx.HTTPError as error:
                 raise StoreUnavailableError(
                     "service",

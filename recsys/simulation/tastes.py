@@ -62,17 +62,25 @@ class Tastes:
 
 
 def attraction(
-    habits: Habits, space: ItemSpace, taste: FloatArray, price_level: FloatArray, items: IntArray
+    habits: Habits,
+    space: ItemSpace,
+    taste: FloatArray,
+    price_level: FloatArray,
+    items: IntArray,
+    relevance: DoubleArray | None = None,
 ) -> DoubleArray:
     """(B, K): the true chance that a shopper who examines an item clicks it; 0 for item 0.
 
     Args:
         taste: (B, WIDTH), price_level: (B,), of the shoppers.
         items: (B, K) indexes.
+        relevance: (B, K) to what each searches for; None where nobody searches.
     """
     near = np.einsum("bd,bkd->bk", taste, space.vectors[items])
     gap = space.price_level[items] - price_level[:, None]
     logit = -3.5 + habits.taste_slope * near + space.appeal[items] - (gap / 2) ** 2
+    if relevance is not None:
+        logit = logit + habits.relevance_slope * (relevance - habits.relevance_middle)
     return np.where(items > 0, 1 / (1 + np.exp(-logit.astype(np.float64))), 0.0)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.arrays import FloatArray
+from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.schemas import INSTANT
 from recsys.errors import DataError
 from recsys.simulation.habits import Habits
@@ -25,6 +25,8 @@ from recsys.simulation.world import World
 
 P_CLICK, ATTRACTION, EXAMINED, CLICKED = "p_click", "attraction", "examined", "clicked"
 PREDICTED = "predicted_p_click"  # by the service that gave the page, null where none was
+RELEVANCE = "relevance"  # of the item to what was meant by the query
+PROPENSITY = "propensity"  # with which chance put the item at its position, null where it did not
 DAY, VECTOR, PRICE_LEVEL, TOP_CATEGORIES = "day", "vector", "price_level", "top_categories"
 _HABITS = b"simulated"
 
@@ -41,6 +43,11 @@ SHOWN_SCHEMA = pa.schema(
         (EXAMINED, pa.bool_()),
         (CLICKED, pa.bool_()),
         (PREDICTED, pa.float64()),
+        # Of pages of search; null on others.
+        (columns.QUERY_ID, pa.string()),
+        (columns.QUERY, pa.string()),
+        (RELEVANCE, pa.float64()),
+        (PROPENSITY, pa.float64()),
     ]
 )
 TASTE_SCHEMA = pa.schema(
@@ -117,7 +124,7 @@ def shown_table(
         [requests.ids[row] for row in rows.tolist()],
         [world.user_id(shopper) for shopper in pages.shoppers[rows].tolist()],
         [world.space.ids[item] for item in found.tolist()],
-        places + 1,
+        pages.above + places + 1,
         pa.array(pages.at[rows]).cast(INSTANT),
         np.full(len(rows), world.tastes.day),
         pages.p_click[rows, places],
@@ -127,9 +134,23 @@ def shown_table(
         [predicted[row][place] for row, place in zip(rows.tolist(), places.tolist(), strict=True)]
         if len(predicted)
         else pa.nulls(len(rows)),
+        *_of_search(pages, requests, rows, places),
     ]
     arrays = [pa.array(each).cast(field.type) for each, field in zip(values, SHOWN_SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SHOWN_SCHEMA)
+
+
+def _of_search(pages: Pages, requests: PageRequests, rows: IntArray, places: IntArray) -> list[Any]:
+    """The last four columns of `SHOWN_SCHEMA`, nulls where the pages are not of the shop's search."""
+    if pages.relevance is None:
+        return [pa.nulls(len(rows))] * 4
+    found = [requests.results[row] for row in rows.tolist()]
+    return [
+        [each.query_id for each in found],
+        [requests.queries[row] for row in rows.tolist()],
+        pages.relevance[rows, places],
+        [each.propensity for each in found],
+    ]
 
 
 def taste_table(world: World) -> pa.Table:

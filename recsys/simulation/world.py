@@ -33,10 +33,12 @@ class World:
     skew: IntArray
     rng: np.random.Generator
 
-    def attraction(self, shoppers: IntArray, items: IntArray) -> DoubleArray:
-        """(B, K): the true chances of a click on what is examined, today."""
+    def attraction(
+        self, shoppers: IntArray, items: IntArray, relevance: DoubleArray | None = None
+    ) -> DoubleArray:
+        """(B, K): the true chances of a click on what is examined, today; `relevance` (B, K) to a search."""
         taste, price = self.tastes.vectors[shoppers], self.tastes.price_level[shoppers]
-        return attraction(self.habits, self.space, taste, price, items)
+        return attraction(self.habits, self.space, taste, price, items, relevance)
 
     def user_id(self, shopper: int) -> str:
         """`sim-` and what the shopper is, so that nobody takes it for a person."""
