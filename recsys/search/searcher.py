@@ -33,6 +33,7 @@ from recsys.search.facets import Facet, count_facet
 from recsys.search.filter_fields import filter_field, selected_values
 from recsys.search.first_stage import FirstStageWeights, gather_evidence, score_first_stage
 from recsys.search.index import SearchIndex
+from recsys.search.learned import LearnedOrder, rank_learned
 from recsys.search.matching import Matched, Meaning, any_word_items, match_items
 from recsys.search.merchandising import pin_products, rules_for
 from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
@@ -41,15 +42,10 @@ from recsys.search.paging import PageOrder, Pager
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
 from recsys.search.reranking import PERSONAL, add_named, add_taste
 from recsys.search.suggest import SuggestIndex
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest, finds_something, suggest
 from recsys.search.suggest_build import suggest_index
 from recsys.search.suggest_hidden import HiddenWords
-from recsys.search.understanding.understand import (
-    SPELLING_REWRITERS,
-    QueryKnowledge,
-    UnderstoodQuery,
-    understand,
-)
+from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
 from recsys.service_settings import SearchSettings
 
 NO_RULES = FixedRules()
@@ -67,6 +63,7 @@ class Searcher:
         recommender: whose bundle, catalog, features and taste it shares.
         knowledge: what queries are understood by.
         vectors: None where there is no encoder.
+        learned: None where nothing was learned of judgments or clicks.
         suggestions: for what is being typed. hidden_words: that no suggestion has.
         rules: the shop's.
         pager: keeps the orders of first pages.
@@ -78,6 +75,7 @@ class Searcher:
     vectors: QueryVectors | None
     pager: Pager
     settings: SearchSettings
+    learned: LearnedOrder | None = None
     suggestions: SuggestIndex = NO_SUGGESTIONS
     hidden_words: HiddenWords = NOTHING_HIDDEN
     rules: RuleSource = NO_RULES
@@ -92,24 +90,10 @@ class Searcher:
         Raises:
             RequestError: `count` is too large.
         """
-        catalog = self.recommender.catalog
-        found = self.suggestions.suggest(
-            request.typed,
-            request.user_queries,
-            request.count,
-            has_results=self._has_results,
-            hidden=self.hidden_words,
-            shown_items=catalog.items.available,
+        finds = partial(finds_something, self.knowledge, self.index.words, self.recommender.catalog)
+        return suggest(
+            self.suggestions, request, finds, self.hidden_words, self.recommender.catalog, self.bundle_id
         )
-        return SuggestAnswer.of(request, found, catalog.items, self.bundle_id)
-
-    def _has_results(self, query: str) -> bool:
-        """Whether the words of `query` find an item that is in stock."""
-        if self.index.words is None:
-            return True
-        asked = understand(query, self.knowledge, SPELLING_REWRITERS).lexical
-        found = self.index.words.matching(asked, asked.least)
-        return bool(self.recommender.catalog.items.available[found].any())
 
     def serve(
         self, request: SearchRequest, now: datetime, logged: int = 0
@@ -157,12 +141,14 @@ class Searcher:
         titles = [title for change in changes if (title := change.item.title)]
         items, popularity = recommender.bundle.items, recommender.catalog.popularity
         places = items.vocabulary.indexes(ids).tolist()
-        shown = {place: (items.words_of_titles[place], float(popularity[place])) for place in places}
+        named = {place: items.words_of_titles[place] for place in places}
+        shown = {place: (title, float(popularity[place])) for place, title in named.items()}
         return replace(
             self,
             recommender=recommender,
             index=index,
             knowledge=self.knowledge.with_titles(titles),
+            learned=self.learned and self.learned.with_titles(named),
             suggestions=self.suggestions.with_items(shown),
         )
 
@@ -195,7 +181,17 @@ class Searcher:
             matched = match_items(words, understood.lexical, near, allowed)
         evidence = gather_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
         return Course(
-            request, now, understood, allowed, near, matched, evidence, profile, rules, tuple(degraded)
+            request,
+            now,
+            understood,
+            allowed,
+            vector,
+            near,
+            matched,
+            evidence,
+            profile,
+            rules,
+            tuple(degraded),
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
@@ -248,7 +244,11 @@ class Searcher:
         return Meaning(*meaning.above(vector, self.index.threshold.of(words, meaning.background(vector))))
 
     def _rerank(self, course: Course, head: Scored) -> Scored:
-        """`head` with what the query names and the user's taste added."""
+        """`head` as learned where there is a ranker, with what the query names and the user's taste added."""
+        learned, meaning = self.learned, self.index.meaning
+        if learned is not None and meaning is not None and course.understood.lexical.words:
+            features = learned.reader.features(course, head.index, self.index.words, meaning)
+            head = rank_learned(head, learned.ranker, features)
         named = add_named(
             head, course.understood.intent, self.recommender.catalog, self.settings.named_weight
         )
