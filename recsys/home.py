@@ -43,6 +43,11 @@ class HomePaths:
         return self.home / "search"
 
     @property
+    def search_ranker(self) -> Path:
+        """The order of search that was learned from judgments or clicks; any bundle uses it."""
+        return self.home / "search_ranker"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"

@@ -45,6 +45,7 @@ from recsys.search.suggest import SuggestIndex
 from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest, finds_something, suggest
 from recsys.search.suggest_build import suggest_index
 from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.understanding.knowledge import with_new_texts
 from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
 from recsys.service_settings import SearchSettings
 
@@ -147,7 +148,7 @@ class Searcher:
             self,
             recommender=recommender,
             index=index,
-            knowledge=self.knowledge.with_titles(titles),
+            knowledge=with_new_texts(self.knowledge, titles),
             learned=self.learned and self.learned.with_titles(named),
             suggestions=self.suggestions.with_items(shown),
         )
@@ -195,7 +196,9 @@ class Searcher:
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
-        return understand(request.query, self.knowledge, request.without)
+        words = self.index.words
+        in_index = None if words is None else words.document_frequency
+        return understand(request.query, self.knowledge, request.without, in_index)
 
     def order(self, course: Course) -> Scored:
         """The products of M in the order that was asked for, each by its best variant, with their scores."""

@@ -114,3 +114,9 @@ def finds_something(knowledge: QueryKnowledge, words: WordIndex | None, catalog:
         return True
     asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
     return bool(catalog.items.available[words.matching(asked, asked.least)].any())
+
+
+def finds_words(knowledge: QueryKnowledge, words: WordIndex, query: str) -> bool:
+    """Whether the words of `query`, as they are, find any item."""
+    asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
+    return len(words.matching(asked, asked.least)) > 0

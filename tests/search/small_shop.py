@@ -123,6 +123,9 @@ class FakeWords:
         order = np.lexsort((index, -scores))[:count]
         return index[order], scores[order]
 
+    def document_frequency(self, term: str) -> int:
+        return sum(term in words for words in self._words)
+
     def scores(self, query: LexicalQuery, index: IntArray) -> FloatArray:
         return np.array(
             [self._matched(query, place) / max(len(self._words[place]), 1) for place in index.tolist()],
