@@ -1,7 +1,7 @@
 """What a bundle holds for search, beside the model: written with it, read where it is loaded.
 
-The index of words lies in the folder `lexical`; what is known of words, of queries and of what to suggest in two
-files of arrays; what matches by meaning and the encoder of queries in files of their own. See
+The index of words lies in the folder `lexical`; what is known of words, of queries and of what to suggest in
+two files of arrays; what matches by meaning and the encoder of queries in files of their own. See
 `recsys.stores.bundles.search_files` and `recsys.stores.encoders.query_encoder_files`.
 """
 

@@ -61,7 +61,7 @@ class SearchLoader:
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             settings=self._settings.search,
-            learned=_open_learned(self._settings.paths.search_ranker, bundle, knowledge.analyzer),
+            learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
         )
@@ -112,8 +112,9 @@ def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchTh
 
 
 def _open_learned(folder: Path, bundle: Bundle, analyzer: Analyzer) -> LearnedOrder | None:
-    """The order that `recsys search train` learned; None where it was not run."""
-    if not (folder / RANKER).exists():
+    """The newest order that `recsys search train` learned; None where it was not run."""
+    found = sorted(path.parent for path in folder.glob(f"*/{RANKER}"))
+    if not found:
         return None
     titles = TermRows.build(bundle.items.words_of_titles, analyzer)
-    return LearnedOrder(read_search_ranker(folder), RelevanceReader(titles, analyzer))
+    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader(titles, analyzer))
