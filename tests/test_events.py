@@ -122,7 +122,7 @@ def test_an_upsert_says_product_path_and_first_instant() -> None:
     for wrong, words in (
         ({"category_path": " / "}, "category_path ' / ' has no level. Write for example Home/Kitchen"),
         ({"category_path": ["Home"]}, "category_path must be a text that is not empty (got ['Home'])"),
-        ({"first_at": "2026-01-01"}, "first_at '2026-01-01' has no time zone"),
+        ({"first_at": "2026-01-01"}, "2026, 1, 1, 0, 0) has no time zone"),
         ({"product_id": "a\x00b"}, "product_id 'a\\x00b' cannot be an id"),
     ):
         with pytest.raises(InvalidEventError) as caught:
