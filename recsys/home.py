@@ -43,6 +43,11 @@ class HomePaths:
         return self.home / "search"
 
     @property
+    def search_ranker(self) -> Path:
+        """The order of search that was learned from judgments or clicks; any bundle uses it."""
+        return self.home / "search_ranker"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"
@@ -100,6 +105,11 @@ class HomePaths:
     def bundles(self) -> Path:
         """Trained bundles, a folder each."""
         return self.home / "bundles"
+
+    @property
+    def working(self) -> Path:
+        """Copies of bundles' search indexes, one for each running process that changes its own."""
+        return self.home / "working"
 
     @property
     def served(self) -> Path:

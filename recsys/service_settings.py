@@ -53,7 +53,7 @@ class SearchSettings(Section):
     """How search matches, orders and pages; see docs/search.md."""
 
     words_weight: float = Field(0.5, ge=0, le=1, description="of words; the rest is for meaning")
-    popularity_weight: float = Field(0.05, ge=0, le=1, description="of how popular an item is")
+    popularity_weight: float = Field(0.2, ge=0, le=1, description="of how popular an item is")
     named_weight: float = Field(0.1, ge=0, le=1, description="of a brand or category that the query names")
     personalisation: float = Field(0.5, ge=0, le=1, description="0 = by the query alone")
     diversity: float = Field(0.05, ge=0, le=1, description="of first pages; 0 = by score alone")

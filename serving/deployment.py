@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from recsys.config import Settings
+from recsys.filters import Filters
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.served_answer import RECOMMEND, SIMILAR, AnswerLog, Candidate, served_slate
@@ -135,7 +136,7 @@ class Deployment:
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
-        return self._log_slate(RECOMMEND, slate, further)
+        return self._log_slate(RECOMMEND, slate, further, request.filters)
 
     async def suggest(self, request: SuggestRequest) -> SuggestAnswer:
         """What to type on.
@@ -149,12 +150,12 @@ class Deployment:
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
         slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
-        return self._log_slate(SIMILAR, slate, further)
+        return self._log_slate(SIMILAR, slate, further, request.filters)
 
-    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...]) -> Slate:
+    def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...], filters: Filters) -> Slate:
         slate = self.health.mark(slate)
         self.metrics.served(slate)
-        self.answer_log.append(served_slate(kind, slate, further))
+        self.answer_log.append(served_slate(kind, slate, further, filters.to_json() or None))
         return slate
 
 

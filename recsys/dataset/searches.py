@@ -102,15 +102,13 @@ def searches_of(events: pd.DataFrame) -> pd.DataFrame:
     asked = (events[columns.KIND] == columns.SEARCH) & events[columns.QUERY].notna()
     rows = events[asked].sort_values([columns.AT, columns.SEQUENCE], kind="stable")
     key = rows[columns.QUERY_ID].fillna(rows[columns.REQUEST_ID]).fillna(rows[columns.EVENT_ID])
-    results = rows[columns.RESULTS].astype("Int64")
-    rows = rows.assign(**{"key": key, columns.RESULTS: results})
+    rows = rows.assign(key=key).astype({columns.RESULTS: "Int64"})
     kept = [columns.QUERY, columns.USER_ID, columns.SESSION_ID, columns.AT, columns.RESULTS]
     found = rows.groupby("key", sort=False)[kept].first()  # of each column the first that is not null
     texts = {text: normalised_query(text) for text in found[columns.QUERY].unique()}
-    clicked = found.index.isin(_chosen_keys(events, rows))
-    return found.assign(**{columns.QUERY: found[columns.QUERY].map(texts), CLICKED: clicked}).reset_index(
-        drop=True
-    )
+    found[columns.QUERY] = found[columns.QUERY].map(texts)
+    found[CLICKED] = found.index.isin(_chosen_keys(events, rows))
+    return found.reset_index(drop=True)
 
 
 def _chosen_keys(events: pd.DataFrame, searches: pd.DataFrame) -> set[str]:

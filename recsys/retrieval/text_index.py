@@ -110,6 +110,11 @@ class TextIndex:
         return self._size
 
     @property
+    def width(self) -> int:
+        """E, of a vector."""
+        return len(self._scale.mean)
+
+    @property
     def exact_top(self) -> bool:
         """Whether `top` is exact too; `above` always is."""
         return self._cells is None

@@ -11,6 +11,7 @@ from recsys.documents import JsonObject
 from recsys.funnel.slate import FeatureStatus
 from recsys.rules.effects import FiredRule
 from recsys.search.facets import Facet
+from recsys.search.highlight import FieldMatch
 from recsys.search.understanding.parts import Rewrite
 
 # What may be wrong with an answer that is an answer all the same; see docs/search.md for the ladder.
@@ -33,14 +34,6 @@ FOUND_BY = (BY_WORDS, BY_MEANING, BY_BOTH, BY_FILTERS, BY_POPULARITY)
 
 
 @dataclass(frozen=True)
-class Span:
-    """A matched part of a field's text, by characters of the original."""
-
-    start: int = field(metadata={"description": "first character, from 0"})
-    end: int = field(metadata={"description": "behind the last character"})
-
-
-@dataclass(frozen=True)
 class SearchItem:
     """One product on the page, by its best variant."""
 
@@ -48,8 +41,8 @@ class SearchItem:
     item_id: str = field(metadata={"description": "id of the variant that is shown"})
     product_id: str | None = field(metadata={"description": "the product; null where the item is its own"})
     title: str = field(metadata={"description": "what is shown; the id where the item has no title"})
-    highlights: Mapping[str, tuple[Span, ...]] = field(
-        metadata={"description": "field -> the parts of its text that the query matched"}
+    matches: tuple[FieldMatch, ...] = field(
+        metadata={"description": "fields that have words of the query, and where; empty where none has"}
     )
     category: str | None = field(metadata={"description": "null where the catalog has none"})
     brand: str | None = field(metadata={"description": "null where the catalog has none"})

@@ -7,7 +7,7 @@ from typing import Protocol
 from recsys.arrays import BoolArray, FloatArray
 from recsys.funnel.merchandising import AppliedRules
 from recsys.funnel.online_features import Profile
-from recsys.search.first_stage import Evidence
+from recsys.search.first_stage import FirstStageEvidence
 from recsys.search.matching import Matched, Meaning
 from recsys.search.requests import SearchRequest
 from recsys.search.understanding.understand import UnderstoodQuery
@@ -31,6 +31,7 @@ class Course:
 
     Attributes:
         allowed: (N + 1,) what filters, stock and rules let pass.
+        vector: (E,) of the query; None where nothing is known of its meaning.
         near: what is near in meaning; None where nothing is known of it.
         evidence: how the items of M match.
         rules: what the shop's rules do.
@@ -41,9 +42,10 @@ class Course:
     now: datetime
     understood: UnderstoodQuery
     allowed: BoolArray
+    vector: FloatArray | None
     near: Meaning | None
     matched: Matched
-    evidence: Evidence
+    evidence: FirstStageEvidence
     profile: Profile
     rules: AppliedRules
     degraded: tuple[str, ...]

@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.retrieval.lexical.query import LexicalQuery
-from recsys.search.index import MeaningIndex
+from recsys.retrieval.text_index import TextIndex
 from recsys.search.matching import Matched, Meaning, WordIndex
 from recsys.search.ordering import COSINES_UP_TO, Scored
 
@@ -28,7 +28,7 @@ class FirstStageWeights:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FirstStageEvidence:
     """What is known of how items match, (N + 1,) each: 0 where nothing is.
 
     Attributes:
@@ -43,10 +43,10 @@ def gather_evidence(
     matched: Matched,
     query: LexicalQuery,
     words: WordIndex | None,
-    texts: MeaningIndex | None,
+    texts: TextIndex | None,
     vector: FloatArray | None,
     near: Meaning | None,
-) -> Evidence:
+) -> FirstStageEvidence:
     """The evidence for the items of M.
 
     Where M is larger than COSINES_UP_TO, only the best by words and what is near in meaning have a cosine.
@@ -66,11 +66,11 @@ def gather_evidence(
         rest = best[:COSINES_UP_TO] if len(index) > COSINES_UP_TO else index
         rest = rest[cosines[rest] == 0]
         cosines[rest] = texts.cosines(vector, rest)
-    return Evidence(by_words, cosines)
+    return FirstStageEvidence(by_words, cosines)
 
 
 def score_first_stage(
-    index: IntArray, evidence: Evidence, popularity: DoubleArray, weights: FirstStageWeights
+    index: IntArray, evidence: FirstStageEvidence, popularity: DoubleArray, weights: FirstStageWeights
 ) -> Scored:
     """The first-stage scores of the items at `index`.
 

@@ -4,34 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.models.bundle import Bundle
+from recsys.retrieval.text_index import TextIndex
 from recsys.search.facets import FacetColumns
 from recsys.search.matching import WordIndex
 from recsys.search.products import Products
-
-
-class MeaningIndex(Protocol):
-    """Items by the vectors of their texts."""
-
-    def above(
-        self, vector: FloatArray, threshold: float, allowed: BoolArray | None = None
-    ) -> tuple[IntArray, FloatArray]:
-        """Ascending indexes of all items with a cosine of `threshold` or more, and the cosines."""
-        ...
-
-    def cosines(self, vector: FloatArray, index: IntArray) -> FloatArray:
-        """(K,) cosines of the items at `index`."""
-        ...
-
-    def background(self, vector: FloatArray) -> tuple[float, float]:
-        """Mean and deviation of the cosines with items in general."""
-        ...
-
-    def with_rows(self, vectors: FloatArray, changed: IntArray) -> "MeaningIndex":
-        """The index of vectors (N' + 1, E) that differ at `changed`."""
-        ...
 
 
 class WordWriter(Protocol):
@@ -46,7 +24,11 @@ class Threshold(Protocol):
     """From which cosine on an item is near in meaning to a query."""
 
     def of(self, words: int, background: tuple[float, float]) -> float:
-        """The threshold of a query of `words` words; `background` is that of `MeaningIndex`."""
+        """The threshold of a query of `words` words.
+
+        Args:
+            background: of the query, see `TextIndex.background`.
+        """
         ...
 
 
@@ -64,7 +46,7 @@ class SearchIndex:
     items: ItemTable
     trained: int
     words: WordIndex | None
-    meaning: MeaningIndex | None
+    meaning: TextIndex | None
     threshold: Threshold
     products: Products
     columns: FacetColumns
@@ -75,7 +57,7 @@ class SearchIndex:
         cls,
         bundle: Bundle,
         words: WordIndex | None,
-        meaning: MeaningIndex | None,
+        meaning: TextIndex | None,
         threshold: Threshold,
         writer: WordWriter | None = None,
     ) -> "SearchIndex":

@@ -1,15 +1,14 @@
 """Products of a page as they are shown: checked against the online store, with what they matched by."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.analysis.analyzer import Analyzer
 from recsys.arrays import BoolArray, IntArray
 from recsys.filters import Filters
 from recsys.funnel.catalog import Catalog, passes_now, prices_now
 from recsys.funnel.online_features import FeatureRows
-from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.search.answer import (
     BY_BOTH,
     BY_FILTERS,
@@ -18,13 +17,11 @@ from recsys.search.answer import (
     BY_WORDS,
     SEARCH_UNAVAILABLE,
     SearchItem,
-    Span,
 )
 from recsys.search.course import Course
+from recsys.search.highlight import FieldMatch, matched_fields
 from recsys.search.ordering import Scored
 
-# Of a query and an item: field -> matched parts of its text.
-Highlighter = Callable[[LexicalQuery, int], Mapping[str, tuple[Span, ...]]]
 _NO_FILTERS = Filters()
 
 
@@ -40,7 +37,7 @@ class PageItems:
     course: Course
     scored: Scored
     catalog: Catalog
-    highlight: Highlighter
+    analyzer: Analyzer
     near: BoolArray
     pinned: frozenset[int] = frozenset()
 
@@ -50,14 +47,14 @@ class PageItems:
         course: Course,
         scored: Scored,
         catalog: Catalog,
-        highlight: Highlighter,
+        analyzer: Analyzer,
         pinned: frozenset[int] = frozenset(),
     ) -> "PageItems":
         """Those of `course`, whose items have these scores."""
         near = np.zeros(len(course.allowed), bool)
         if course.near is not None:
             near[course.near.index] = True
-        return cls(course, scored, catalog, highlight, near, pinned)
+        return cls(course, scored, catalog, analyzer, near, pinned)
 
     def shown(self, page: IntArray, offset: int, rows: FeatureRows | None) -> tuple[SearchItem, ...]:
         """The items at `page`, positions from `offset` + 1.
@@ -84,7 +81,7 @@ class PageItems:
             item_id=items.vocabulary.ids[index],
             product_id=(items.products[index] or None) if items.products else None,
             title=items.titles[index],
-            highlights=self.highlight(self.course.understood.lexical, index),
+            matches=self._matches(index),
             category=items.categories[index] or None,
             brand=items.brands[index] or None,
             price_micros=price if price > 0 else None,
@@ -94,6 +91,17 @@ class PageItems:
             parts=parts,
             pinned=index in self.pinned,
         )
+
+    def _matches(self, index: int) -> tuple[FieldMatch, ...]:
+        items, query = self.catalog.items, self.course.understood.lexical
+        if not query.groups:
+            return ()
+        fields = {
+            "title": items.titles[index],
+            "category": items.categories[index],
+            "brand": items.brands[index],
+        }
+        return matched_fields(fields, query, self.analyzer)
 
     def _found_by(self, index: int) -> str:
         if SEARCH_UNAVAILABLE in self.course.degraded:

@@ -184,7 +184,7 @@ def relevance_features(
     found: FoundScores,
     known: KnownOfItems | None = None,
 ) -> FloatArray:
-    """(K, F) float32 in the order of FEATURES for the items `index` (K,); NaN where something is not known."""
+    """(K, F) float32 in the order of FEATURES of the items `index` (K,); NaN where something is not known."""
     known = known or KnownOfItems()
     possible = float(query.rarity[query.main].sum()) + _EPSILON
     columns = (
@@ -338,7 +338,6 @@ def _title_sums(
     rarity = titles.all_rarities[found.term]
     in_query = np.isin(found.term, query.numbers)
     digits = titles.with_digits[found.term]
-    sums = [
-        np.bincount(found.row, weights=each, minlength=count) for each in (digits, rarity, rarity * in_query)
-    ]
+    several = (digits.astype(np.float64), rarity, rarity * in_query)
+    sums = np.stack([np.bincount(found.row, weights=each, minlength=count) for each in several])
     return sums[0], sums[1], sums[2]

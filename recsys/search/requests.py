@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recsys.errors import RequestError, did_you_mean
 from recsys.filters import Filters
 
 MAX_QUERY = 1000  # characters
@@ -62,3 +63,14 @@ class SearchRequest:
     session_id: str | None = None
     surface: str = "search"
     context: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_request(request: SearchRequest) -> None:
+    """Raises RequestError where `request` asks for what cannot be."""
+    if len(request.query) > MAX_QUERY:
+        raise RequestError(
+            f"query: it has {len(request.query)} characters; the most is {MAX_QUERY}. Shorten it."
+        )
+    if request.sort not in SORTS:
+        near = did_you_mean(request.sort, SORTS)
+        raise RequestError(f"sort: {request.sort!r} is not an order.{near} Use one of {', '.join(SORTS)}.")

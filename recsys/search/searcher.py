@@ -3,24 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Vocabulary
-from recsys.errors import RequestError, StoreUnavailableError, did_you_mean
+from recsys.errors import StoreUnavailableError
 from recsys.filters import Filters
-from recsys.funnel.merchandising import AppliedRules, FixedRules, RuleSource, allowed_pins, apply_rules
-from recsys.funnel.online_features import FeatureRows, Profile, feature_status
+from recsys.funnel.merchandising import AppliedRules, FixedRules, RuleSource
+from recsys.funnel.online_features import FeatureRows, feature_status
 from recsys.funnel.ranking import diversify_items
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.served_answer import Candidate
-from recsys.funnel.user_facts import UserFacts
 from recsys.models.bundle_update import ItemChange
-from recsys.rules.applying import place_pins
 from recsys.rules.effects import FiredRule
-from recsys.rules.rule_set import Situation
 from recsys.search.answer import (
     MEANING_UNAVAILABLE,
     NOT_PERSONALISED,
@@ -35,30 +33,25 @@ from recsys.search.facets import Facet, count_facet
 from recsys.search.filter_fields import filter_field, selected_values
 from recsys.search.first_stage import FirstStageWeights, gather_evidence, score_first_stage
 from recsys.search.index import SearchIndex
+from recsys.search.learned import LearnedOrder, rank_learned
 from recsys.search.matching import Matched, Meaning, any_word_items, match_items
-from recsys.search.named_boosts import named_boosts
+from recsys.search.merchandising import pin_products, rules_for
 from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
-from recsys.search.page_items import Highlighter, PageItems
+from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
-from recsys.search.requests import MAX_QUERY, RELEVANCE, SORTS, SearchRequest
+from recsys.search.requests import RELEVANCE, SearchRequest, check_request
+from recsys.search.reranking import PERSONAL, add_named, add_taste
 from recsys.search.suggest import SuggestIndex
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest, finds_something, suggest
 from recsys.search.suggest_build import suggest_index
 from recsys.search.suggest_hidden import HiddenWords
-from recsys.search.understanding.understand import (
-    SPELLING_REWRITERS,
-    QueryKnowledge,
-    UnderstoodQuery,
-    understand,
-)
+from recsys.search.understanding.knowledge import with_new_texts
+from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
 from recsys.service_settings import SearchSettings
 
 NO_RULES = FixedRules()
 NO_SUGGESTIONS = suggest_index((), (), (), ())
 NOTHING_HIDDEN = HiddenWords()
-PERSONAL, NAMED = "personal", "named"
-PERSONAL_WEIGHT = 0.1  # of one standard deviation of taste, at full personalisation
-_MOST_DEVIATIONS = 3.0
 DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
 RELAXED_POOL = 200  # items with any word that are looked at for a page that is not full
 
@@ -71,10 +64,10 @@ class Searcher:
         recommender: whose bundle, catalog, features and taste it shares.
         knowledge: what queries are understood by.
         vectors: None where there is no encoder.
+        learned: None where nothing was learned of judgments or clicks.
         suggestions: for what is being typed. hidden_words: that no suggestion has.
         rules: the shop's.
         pager: keeps the orders of first pages.
-        highlighter: what of an item's texts a query matches.
     """
 
     recommender: Recommender
@@ -82,8 +75,8 @@ class Searcher:
     knowledge: QueryKnowledge
     vectors: QueryVectors | None
     pager: Pager
-    highlighter: Highlighter
     settings: SearchSettings
+    learned: LearnedOrder | None = None
     suggestions: SuggestIndex = NO_SUGGESTIONS
     hidden_words: HiddenWords = NOTHING_HIDDEN
     rules: RuleSource = NO_RULES
@@ -98,24 +91,10 @@ class Searcher:
         Raises:
             RequestError: `count` is too large.
         """
-        catalog = self.recommender.catalog
-        found = self.suggestions.suggest(
-            request.typed,
-            request.user_queries,
-            request.count,
-            has_results=self._has_results,
-            hidden=self.hidden_words,
-            shown_items=catalog.items.available,
+        finds = partial(finds_something, self.knowledge, self.index.words, self.recommender.catalog)
+        return suggest(
+            self.suggestions, request, finds, self.hidden_words, self.recommender.catalog, self.bundle_id
         )
-        return SuggestAnswer.of(request, found, catalog.items, self.bundle_id)
-
-    def _has_results(self, query: str) -> bool:
-        """Whether the words of `query` find an item that is in stock."""
-        if self.index.words is None:
-            return True
-        asked = understand(query, self.knowledge, SPELLING_REWRITERS).lexical
-        found = self.index.words.matching(asked, asked.least)
-        return bool(self.recommender.catalog.items.available[found].any())
 
     def serve(
         self, request: SearchRequest, now: datetime, logged: int = 0
@@ -131,19 +110,19 @@ class Searcher:
         cursor = self.pager.read_cursor(request, self.bundle_id)
         course = self.prepare(request, now)
         scored = self.order(course)
-        order, pinned, fired = self._pin(course, scored.index)
+        pinned = pin_products(course, scored.index, self.index.products)
         if cursor is None:
             trained = self.index.trained
             place = self.pager.first_page(request, scored.index, self.bundle_id, trained, self._vocabulary)
         else:
-            place = self.pager.next_page(cursor, order, self.bundle_id, self._vocabulary)
+            place = self.pager.next_page(cursor, pinned.order, self.bundle_id, self._vocabulary)
         page = place.page(request.k)
         relaxed = page[:0] if cursor is not None else self._relaxed(course, request.k - len(page))
         shown = np.concatenate([page, relaxed])
         rows = self.recommender.read_items(shown) if len(shown) else None
-        items = PageItems.of(course, scored, self.recommender.catalog, self.highlighter, pinned)
+        items = PageItems.of(course, scored, self.recommender.catalog, self.knowledge.analyzer, pinned.items)
         written = items.shown(shown, place.offset, rows)
-        answer = self._answer(course, place, written[: len(page)], written[len(page) :], rows, fired)
+        answer = self._answer(course, place, written[: len(page)], written[len(page) :], rows, pinned.fired)
         return answer, self._behind(scored, page, logged)
 
     def _behind(self, scored: Scored, page: IntArray, count: int) -> tuple[Candidate, ...]:
@@ -151,21 +130,6 @@ class Searcher:
         places = np.flatnonzero(~np.isin(scored.index[: count + len(page)], page))[:count]
         ids = self.recommender.catalog.ids[scored.index[places]].tolist()
         return tuple(zip(ids, scored.scores[places].tolist(), strict=True))
-
-    def _pin(self, course: Course, order: IntArray) -> tuple[IntArray, frozenset[int], tuple[FiredRule, ...]]:
-        """`order` with the pinned items in their places, which these are, and what became of every rule."""
-        rules = course.rules
-        fired = list(rules.items.fired)
-        if not rules.items.pins or course.request.sort != RELEVANCE:
-            return order, frozenset(), tuple(fired)
-        pins = allowed_pins(rules, course.allowed, fired)
-        lead = self.index.products.lead
-        others = order[~np.isin(lead[order], lead[[pin.index for pin in pins]])]
-        placed, positions = place_pins(others, pins, len(others) + len(pins))
-        for pin in pins:
-            if positions[pin.fired] != pin.position:
-                fired[pin.fired] = fired[pin.fired].ended("moved", f"to position {positions[pin.fired]}")
-        return placed, frozenset(pin.index for pin in pins), tuple(fired)
 
     def with_changes(self, recommender: Recommender, changes: Sequence[ItemChange]) -> "Searcher":
         """A searcher that knows new and changed items too; this one stays as it is.
@@ -178,12 +142,14 @@ class Searcher:
         titles = [title for change in changes if (title := change.item.title)]
         items, popularity = recommender.bundle.items, recommender.catalog.popularity
         places = items.vocabulary.indexes(ids).tolist()
-        shown = {place: (items.words_of_titles[place], float(popularity[place])) for place in places}
+        named = {place: items.words_of_titles[place] for place in places}
+        shown = {place: (title, float(popularity[place])) for place, title in named.items()}
         return replace(
             self,
             recommender=recommender,
             index=index,
-            knowledge=self.knowledge.with_titles(titles),
+            knowledge=with_new_texts(self.knowledge, titles),
+            learned=self.learned and self.learned.with_titles(named),
             suggestions=self.suggestions.with_items(shown),
         )
 
@@ -203,7 +169,7 @@ class Searcher:
         profile, away = self.recommender.read_profile(request.user_id, now)
         if away:
             degraded.append(NOT_PERSONALISED)
-        rules = self._apply_rules(request, understood, profile, now)
+        rules = rules_for(request, understood, profile, self.rules, self.recommender.catalog, now)
         allowed = self._allowed(request.filters, understood, rules)
         vector = self._vector(understood, degraded)
         near = self._near(vector, understood)
@@ -216,29 +182,23 @@ class Searcher:
             matched = match_items(words, understood.lexical, near, allowed)
         evidence = gather_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
         return Course(
-            request, now, understood, allowed, near, matched, evidence, profile, rules, tuple(degraded)
+            request,
+            now,
+            understood,
+            allowed,
+            vector,
+            near,
+            matched,
+            evidence,
+            profile,
+            rules,
+            tuple(degraded),
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
-        return understand(request.query, self.knowledge, request.without)
-
-    def _apply_rules(
-        self, request: SearchRequest, understood: UnderstoodQuery, profile: Profile, now: datetime
-    ) -> AppliedRules:
-        user_id = request.user_id
-        situation = Situation(
-            surface="search",
-            now=now,
-            query=understood.original,
-            rewritten=understood.text,
-            categories=(*request.filters.categories, *request.filters.category_paths),
-            facts=UserFacts(
-                profile.rows, now, lambda: {} if user_id is None else self.rules.attributes_of(user_id)
-            ),
-        )
-        catalog = self.recommender.catalog
-        everything = np.ones(len(catalog), bool)
-        return apply_rules(self.rules.current, catalog, situation, everything)[0]
+        words = self.index.words
+        in_index = None if words is None else words.document_frequency
+        return understand(request.query, self.knowledge, request.without, in_index)
 
     def order(self, course: Course) -> Scored:
         """The products of M in the order that was asked for, each by its best variant, with their scores."""
@@ -249,7 +209,7 @@ class Searcher:
         index = course.matched.index
         scored = score_first_stage(index, course.evidence, catalog.popularity, weights)
         if request.sort == RELEVANCE:
-            scored = order_by_relevance(scored, lambda head: self._rerank(course, head))
+            scored = order_by_relevance(scored, partial(self._rerank, course))
             scored = self._one_a_product(scored)
             return self._diverse(scored.take(course.rules.items.order(scored.index)), request)
         keys = SortKeys(catalog.items.price_micros, catalog.items.first_at, catalog.popularity)
@@ -287,21 +247,19 @@ class Searcher:
         return Meaning(*meaning.above(vector, self.index.threshold.of(words, meaning.background(vector))))
 
     def _rerank(self, course: Course, head: Scored) -> Scored:
-        """`head` with what the query names and the user's taste added."""
-        boosts = named_boosts(course.understood.intent, self.recommender.catalog, head.index)
-        named = head if boosts is None else head.with_part(NAMED, self.settings.named_weight * boosts)
-        return self._personal(course, named)
-
-    def _personal(self, course: Course, head: Scored) -> Scored:
-        """`head` with the user's taste added: standard deviations from what was found, by the dial."""
+        """`head` as learned where there is a ranker, with what the query names and the user's taste added."""
+        learned, meaning = self.learned, self.index.meaning
+        if learned is not None and meaning is not None and course.understood.lexical.words:
+            features = learned.reader.features(course, head.index, self.index.words, meaning)
+            head = rank_learned(head, learned.ranker, features)
+        named = add_named(
+            head, course.understood.intent, self.recommender.catalog, self.settings.named_weight
+        )
         dial = course.request.personalisation
         dial = self.settings.personalisation if dial is None else dial
-        taste = self.recommender.taste(course.profile, head.index) if dial and len(head) > 1 else None
-        spread = 0.0 if taste is None else float(taste.std())
-        if taste is None or not spread:
-            return head
-        deviations = np.clip((taste - taste.mean()) / spread, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
-        return head.with_part(PERSONAL, dial * PERSONAL_WEIGHT * deviations)
+        return (
+            named if not dial else add_taste(named, self.recommender.taste(course.profile, head.index), dial)
+        )
 
     def _one_a_product(self, scored: Scored) -> Scored:
         """Only the first variant of each product."""
@@ -385,14 +343,3 @@ class Searcher:
         if others == filters:
             return course.matched.mask
         return course.matched.open_mask & self._allowed(others, course.understood, course.rules)
-
-
-def check_request(request: SearchRequest) -> None:
-    """Raises RequestError where `request` asks for what cannot be."""
-    if len(request.query) > MAX_QUERY:
-        raise RequestError(
-            f"query: it has {len(request.query)} characters; the most is {MAX_QUERY}. Shorten it."
-        )
-    if request.sort not in SORTS:
-        near = did_you_mean(request.sort, SORTS)
-        raise RequestError(f"sort: {request.sort!r} is not an order.{near} Use one of {', '.join(SORTS)}.")

@@ -1,9 +1,14 @@
 """What is asked of suggestions and what they answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recsys.dataset.item_table import ItemTable
-from recsys.search.suggest import Suggestions
+from recsys.funnel.catalog import Catalog
+from recsys.search.matching import WordIndex
+from recsys.search.suggest import SuggestIndex, Suggestions
+from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.understanding.understand import SPELLING_REWRITERS, QueryKnowledge, understand
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,41 @@ class SuggestAnswer:
                 for each in found.items
             ),
         )
+
+
+def suggest(
+    index: SuggestIndex,
+    request: SuggestRequest,
+    finds: Callable[[str], bool],
+    hidden: HiddenWords,
+    catalog: Catalog,
+    bundle_id: str,
+) -> SuggestAnswer:
+    """What `index` suggests for what was typed; queries that find something, items in stock.
+
+    Raises:
+        RequestError: `count` is too large.
+    """
+    found = index.suggest(
+        request.typed,
+        request.user_queries,
+        request.count,
+        has_results=finds,
+        hidden=hidden,
+        shown_items=catalog.items.available,
+    )
+    return SuggestAnswer.of(request, found, catalog.items, bundle_id)
+
+
+def finds_something(knowledge: QueryKnowledge, words: WordIndex | None, catalog: Catalog, query: str) -> bool:
+    """Whether the words of `query`, as they are, find an item that is in stock."""
+    if words is None:
+        return True
+    asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
+    return bool(catalog.items.available[words.matching(asked, asked.least)].any())
+
+
+def finds_words(knowledge: QueryKnowledge, words: WordIndex, query: str) -> bool:
+    """Whether the words of `query`, as they are, find any item."""
+    asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
+    return len(words.matching(asked, asked.least)) > 0

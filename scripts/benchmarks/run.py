@@ -29,17 +29,23 @@ MODULES = {
     "events-accept": "stream.events_accept_bench",
     "import": "import_bench",
     "filtered-retrieval": "filtered_bench",
+    "lexical": "search.lexical_bench",
+    "index-lexical": "search.lexical_bench",
+    "index-update": "search.lexical_bench",
+    "encode-query": "search.encode_query_bench",
     "stream-worker": "stream.worker_bench",
     "stream-scale": "stream.scale_bench",
     "freshness": "stream.freshness_bench",
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
+    "search": "search.search_bench",
+    "bought-next": "search.bought_next_bench",
     "quality": "quality.quality_bench",
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
 }
-# They take minutes; the first two need a home with a shop, and the peers' environment.
-BY_NAME_ONLY = ("quality", "train-speed", "shared-representation")
+# They take minutes. The first four need a home with a shop, and quality and train-speed the peers' environment.
+BY_NAME_ONLY = ("search", "bought-next", "quality", "train-speed", "shared-representation")
 
 
 def main() -> int:

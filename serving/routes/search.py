@@ -67,6 +67,6 @@ def add_search(app: FastAPI, deployment: Deployment) -> None:
     async def suggest(
         request: Request, typed: Typed = "", user_id: UserId = None, count: Count = 8
     ) -> Response:
-        """Queries that find something, categories and items for what is typed so far. Nothing is logged of it."""
+        """Queries that find something, categories and items for what is typed so far; nothing is logged."""
         wanted = SuggestRequest(request.state.request_id, typed, user_id, count=count)
         return json_response(await deployment.suggest(wanted))

@@ -29,8 +29,9 @@ from recsys.funnel.slate import (
 from recsys.health.problems import PROBLEM_KINDS
 from recsys.rules.effects import OUTCOMES, FiredRule
 from recsys.rules.rule import ACTIONS
-from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem, Span
+from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem
 from recsys.search.facets import Facet, FacetRange, FacetValue
+from recsys.search.highlight import FieldMatch
 from recsys.search.requests import SORTS
 from recsys.search.suggest_answer import SuggestAnswer, SuggestedCategory, SuggestedItem, SuggestedQuery
 from recsys.search.understanding.parts import REWRITERS, Rewrite
@@ -121,7 +122,7 @@ CollectedAnswer = answer_model(
 RewriteAnswer = answer_model(
     "RewriteAnswer", Rewrite, "What a rewriter made of the query.", {"name": REWRITERS}
 )
-SpanAnswer = answer_model("SpanAnswer", Span, "A matched part of a field's text.")
+FieldMatchAnswer = answer_model("FieldMatchAnswer", FieldMatch, "What of a query one field holds.")
 FacetValueAnswer = answer_model("FacetValueAnswer", FacetValue, "One value of a facet.")
 FacetRangeAnswer = answer_model("FacetRangeAnswer", FacetRange, "One range of a numeric facet.")
 FacetAnswer = answer_model("FacetAnswer", Facet, "The values of one field among what was found.")

@@ -98,7 +98,7 @@ SEARCH_ANSWER = {
             "item_id": BREAD,
             "product_id": None,
             "title": "Mainstream White Bread 20 OZ",
-            "highlights": {"title": [{"start": 11, "end": 16}, {"start": 17, "end": 22}]},
+            "matches": [{"field": "title", "words": ["wite", "bread"], "spans": [[11, 16], [17, 22]]}],
             "category": "BAKED BREAD/BUNS/ROLLS",
             "brand": "National",
             "price_micros": 1_500_000,

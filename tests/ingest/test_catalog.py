@@ -1,6 +1,7 @@
 """Items and users from their files."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -95,3 +96,66 @@ def test_two_items_with_one_key_are_refused_by_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(catalog_tables, "stable_key", lambda text: catalog.stable_key(text[0]))
     with pytest.raises(DataError, match="'a1' and 'a2' share"):
         reject_key_collisions(["a1", "b1", "a2"])
+
+
+def test_a_category_path_has_its_levels_in_columns_in_one_text_or_in_a_list() -> None:
+    raw = {
+        "id": ["1", "2", "3"],
+        "dept": ["HOME", None, None],
+        "group": ["Pots/Pans", "Tea", None],
+        "crumb": ["Home > Kitchen > Pots / Pans", " Food>", None],
+        "path": ["/Home//Kitchen/", "Food", "/"],
+        "levels": [f"Home{LIST_MARK}Kitchen", f"Food{LIST_MARK}", None],
+    }
+
+    def paths(category_path: Any) -> list[str | None]:
+        found: list[str | None] = items(raw, category_path=category_path)["category_path"].to_pylist()
+        return found
+
+    assert paths(["{dept|title}", "group"]) == ["Home/Pots-Pans", "Tea", None]
+    assert paths({"column": "crumb", "separator": ">"}) == ["Home/Kitchen/Pots - Pans", "Food", None]
+    assert paths("path") == ["Home/Kitchen", "Food", None]
+    assert paths("levels") == ["Home/Kitchen", "Food", None]
+    assert paths("{levels[0]}") == ["Home", "Food", None]
+
+
+def test_products_and_first_instants_that_cannot_be_read_are_blank_and_counted() -> None:
+    source = ItemSource.model_validate(
+        {
+            "files": "i",
+            "id": "id",
+            "product_id": "parent",
+            "first_at": {"column": "since", "format": "%d/%m/%Y", "zone": "Europe/Paris"},
+        }
+    )
+    raw = pa.table(
+        {
+            "id": ["1", "2", "3"],
+            "parent": ["12358.0", "x" * 300, None],
+            "since": ["02/01/2026", "soon", None],
+        }
+    )
+    found, rejections, notes = canonical_items(raw, source)
+    assert found["product_id"].to_pylist() == ["12358", None, None]
+    # midnight in Paris is an hour before midnight UTC
+    assert found["first_at"].to_pylist() == [datetime(2026, 1, 1, 23, tzinfo=UTC), None, None]
+    assert (notes.blanked["product_id"], notes.blanked["first_at"]) == (1, 1)
+    assert rejections.kept.all()
+    assert sorted(item_columns(source)) == ["id", "parent", "since"]
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"category_path": {"columns": ["a"], "separator": ">"}}, "takes `separator` only with `column`"),
+        ({"category_path": {"column": "a", "columns": ["b"]}}, "takes either `column` or `columns`"),
+        ({"category_path": []}, "takes either `column` or `columns`"),
+        ({"first_at": {"unit": "order"}}, "is an instant"),
+        ({"files": (), "product_id": "p"}, "has columns but no `files`"),
+    ],
+)
+def test_a_mapping_that_cannot_mean_a_path_a_product_or_an_instant(
+    source: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ItemSource.model_validate({"files": "i.csv", "id": "id", **source})

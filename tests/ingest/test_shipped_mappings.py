@@ -74,6 +74,7 @@ def test_complete_journey(tmp_path: Path) -> None:
     ice = items(imported)["100"]
     assert (ice["title"], ice["category"]) == ("Ice - Crushed/Cubed 22 LB", "FRZN ICE")
     assert ice["text"] == "grocery. frzn ice. ice - crushed/cubed"
+    assert ice["category_path"] == "GROCERY/FRZN ICE/ICE - CRUSHED-CUBED"  # a slash in a level is a dash
     assert ice["price_micros"] == 1_500_000  # two at 3.00 and one at 1.60: the lower median
     assert json.loads(ice["attributes"])["manufacturer_id"] == "2"
     fuel = items(imported)["300"]
@@ -397,6 +398,7 @@ Categories,Tags,Parent
     assert set(found) == {"7", "8"}
     assert found["7"]["text"] == "Shirt. Soft. Of cotton"
     assert found["7"]["category"] == "Clothes > Shirts"
+    assert found["7"]["category_path"] == "Clothes/Shirts"
     assert (found["7"]["available"], found["8"]["available"]) == (True, False)
 
 
@@ -448,5 +450,6 @@ def test_ga4_bigquery(tmp_path: Path) -> None:
         assert [row["session_id"] for row in events] == [None, "t1", "t1"]
         assert [row["value_micros"] for row in events] == [6_500_000, 13_000_000, 12_000_000]
         assert imported.report["events"]["reasons"] == {"unknown_kind": 1}
+        assert items(imported)["mug"]["category_path"] == "Cups"
         tea = items(imported)["tea"]
         assert (tea["title"], tea["category"], tea["price_micros"]) == ("Tea", None, 12_000_000)

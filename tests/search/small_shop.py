@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray
 from recsys.config import RetrieverSettings
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
@@ -20,6 +20,7 @@ from recsys.models.fusion import initial_fusion
 from recsys.models.retriever.build import build_retriever
 from recsys.models.signals import SignalTables
 from recsys.retrieval.lexical.query import LexicalQuery
+from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
 from recsys.search.matching import WordIndex
 from recsys.search.pages import CursorCodec
@@ -122,6 +123,15 @@ class FakeWords:
         order = np.lexsort((index, -scores))[:count]
         return index[order], scores[order]
 
+    def document_frequency(self, term: str) -> int:
+        return sum(term in words for words in self._words)
+
+    def scores(self, query: LexicalQuery, index: IntArray) -> FloatArray:
+        return np.array(
+            [self._matched(query, place) / max(len(self._words[place]), 1) for place in index.tolist()],
+            np.float32,
+        )
+
     def _matched(self, query: LexicalQuery, place: int) -> int:
         return sum(
             any(_follows(self._words[place], alternative.terms) for alternative in group.alternatives)
@@ -133,31 +143,6 @@ def _follows(words: Sequence[str], terms: Sequence[str]) -> bool:
     """Whether `terms` follow one another in `words`."""
     places = range(len(words) - len(terms) + 1)
     return any(tuple(words[place : place + len(terms)]) == tuple(terms) for place in places)
-
-
-class FakeMeaning:
-    """Items by the vectors of their texts, by plain products."""
-
-    def __init__(self, vectors: FloatArray) -> None:
-        self._vectors = vectors
-
-    def above(
-        self, vector: FloatArray, threshold: float, allowed: BoolArray | None = None
-    ) -> tuple[IntArray, FloatArray]:
-        cosines = self._vectors @ vector
-        mask = (cosines >= threshold) & self._vectors.any(axis=1)
-        found = np.flatnonzero(mask if allowed is None else mask & allowed)
-        return found, cosines[found]
-
-    def cosines(self, vector: FloatArray, index: IntArray) -> FloatArray:
-        found: FloatArray = self._vectors[index] @ vector
-        return found
-
-    def background(self, vector: FloatArray) -> tuple[float, float]:
-        return 0.0, 1.0
-
-    def with_rows(self, vectors: FloatArray, changed: IntArray) -> "FakeMeaning":
-        return FakeMeaning(vectors)
 
 
 class FixedThreshold:
@@ -239,7 +224,7 @@ def searcher_of(
     """A searcher beside `recommender`, over the same bundle."""
     bundle = recommender.bundle
     index = SearchIndex.of(
-        bundle, words or FakeWords(bundle.items.titles), FakeMeaning(bundle.text_vectors), FixedThreshold()
+        bundle, words or FakeWords(bundle.items.titles), TextIndex(bundle.text_vectors), FixedThreshold()
     )
     return Searcher(
         recommender,
@@ -247,7 +232,6 @@ def searcher_of(
         knowledge,
         vectors or FakeVectors(width=bundle.text_vectors.shape[1]),
         Pager(pages, CursorCodec(b"key")),
-        lambda query, item: {},
         settings,
         rules=rules,
     )

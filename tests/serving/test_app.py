@@ -339,12 +339,14 @@ def test_metrics_are_labelled_by_route_not_by_path(shop) -> None:
 def test_what_is_answered_is_logged_with_the_candidates_that_were_not_shown(shop) -> None:
     response = shop.recommend(user_id="ann", k=3).json()
     shop.recommend(k=0)
-    similar = shop.client.post("/v1/similar", json={"item_id": "apple", "k": 1}).json()
+    body = {"item_id": "apple", "k": 1, "filters": {"categories": ["fruit"]}}
+    similar = shop.client.post("/v1/similar", json=body).json()
     first, second = shop.deployment.answer_log.answers
     assert (first.kind, first.request_id, first.user_id) == ("recommend", response["request_id"], "ann")
     assert (second.kind, second.request_id, second.user_id) == ("similar", similar["request_id"], None)
     assert [item.item_id for item in first.items] == [item["item_id"] for item in response["items"]]
     assert len(first.items) + len(first.further) == response["candidates"]
+    assert (first.filters, second.filters) == (None, {"categories": ["fruit"]})
 
 
 def test_the_page_loads_nothing_from_elsewhere(shop) -> None:

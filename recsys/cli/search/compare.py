@@ -23,7 +23,7 @@ from recsys.cli.search.judged import (
 from recsys.config import load_settings
 
 if TYPE_CHECKING:
-    from recsys.jobs.search.compare import ShownList
+    from recsys.jobs.search.evaluation.compare import ShownList
 
 
 def compare(
@@ -56,7 +56,7 @@ def compare(
       recsys search compare old.parquet:weighted new.parquet:weighted --judgments j.csv
       recsys search compare bundle:production bundle:next --from-log 500 --unjudged
     """
-    from recsys.jobs.search.compare import compare_searches
+    from recsys.jobs.search.evaluation.compare import compare_searches
 
     test = search_test(
         judgments,

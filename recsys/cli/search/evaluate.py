@@ -66,7 +66,7 @@ def evaluate(
       recsys search evaluate --judgments qrels.txt --queries topics.txt --rankings out.parquet
       recsys search evaluate --from-log 500 --bundle production
     """
-    from recsys.jobs.search.evaluate import evaluate_search
+    from recsys.jobs.search.evaluation.evaluate import evaluate_search
 
     test = search_test(
         judgments,

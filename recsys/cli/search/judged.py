@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from recsys.jobs.search.evaluate import SearchTest
+    from recsys.jobs.search.evaluation.evaluate import SearchTest
 
 Judged = Annotated[
     Path | None,
@@ -72,7 +72,7 @@ def search_test(
         BadParameter: `--k` is not numbers with commas.
         DataError: another option is not NAME=VALUE.
     """
-    from recsys.jobs.search.evaluate import SearchTest, parse_others, reading_options
+    from recsys.jobs.search.evaluation.evaluate import SearchTest, parse_others, reading_options
 
     try:
         cutoffs = tuple(sorted({int(part) for part in k.split(",")}))

@@ -26,7 +26,7 @@ def sample(
     Example:
       recsys search sample 200 --out to-judge.csv
     """
-    from recsys.jobs.search.sample import write_judging_file
+    from recsys.jobs.search.evaluation.sample import write_judging_file
 
     found = write_judging_file(load_settings(), queries, out, depth=depth, encoder=encoder, progress=bars)
     print_facts(found.to_json(), as_json=as_json)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from recsys.ingest.guess.cells import has_markup, is_number, list_separator, written_money, written_time
 from recsys.ingest.guess.events import EventTable, file_lines, money_keys
 from recsys.ingest.guess.lines import Block, Line
@@ -19,6 +21,7 @@ from recsys.ingest.guess.words import (
 )
 
 _MOST_ATTRIBUTES = 12
+_LEVELS = (">", "/", "|", "»")  # what shops write between the levels of a category, the surest first
 _TEXT_SHARE = 0.8  # more different texts than this share of the rows are no attribute
 
 
@@ -86,6 +89,7 @@ def item_blocks(sheet: Sheet, id_column: IdColumn, events: Sequence[EventTable])
     if "title" not in chosen and "description" in chosen:
         chosen["title"] = chosen.pop("description")
     lines += _text_lines(sheet, chosen)
+    lines += _placing_lines(sheet, chosen, used)
     lines.append(_price_line(sheet, used, events))
     blocks = [Block("[items]", (f"-- {', '.join(sheet.files)}: items",), lines)]
     blocks += _unavailable(sheet, used)
@@ -127,6 +131,41 @@ def _text_lines(sheet: Sheet, chosen: dict[str, str]) -> list[Line]:
     if "brand" in fields:
         lines.append(Line("brand", chosen["brand"], "by its name"))
     return lines
+
+
+def _placing_lines(sheet: Sheet, chosen: dict[str, str], used: set[str]) -> list[Line]:
+    """Where items stand in the shop, which are variants of one product, and since when they are there."""
+    free = {
+        role: [name for name in columns_named(sheet.names, ITEM_COLUMNS[role]) if name not in used]
+        for role in ("category_path", "product_id", "first_at")
+    }
+    found: dict[str, Line] = {}
+    category = chosen.get("category")
+    if category is not None and list_separator(sheet.distinct(category)) == ">":
+        found[category] = Line("category_path", category, "its levels, the widest first")
+    for name in free["category_path"]:
+        if not found and (mark := _between_levels(sheet.distinct(name))) is not None:
+            value = name if mark == "/" else {"column": name, "separator": mark}
+            found[name] = Line("category_path", value, f"levels such as {sheet.distinct(name)[0]}")
+    for name in free["product_id"]:
+        if 0 < len(sheet.distinct(name)) < len(pa.array(sheet.cells(name)).drop_null()):
+            found[name] = Line("product_id", name, "variants share it")
+            break
+    for name in free["first_at"]:
+        if (written := written_time(sheet.cells(name))) is not None:
+            found[name] = Line(
+                "first_at", {"column": name, **written.keys} if written.keys else name, written.why
+            )
+            break
+    used.update(found)
+    return list(found.values())
+
+
+def _between_levels(texts: Sequence[str]) -> str | None:
+    """What stands between the levels of category paths; None where most cells have one level."""
+    marks = {mark: sum(mark in text for text in texts) for mark in _LEVELS}
+    best = max(marks, key=lambda mark: marks[mark])
+    return best if 2 * marks[best] > len(texts) else None
 
 
 def currency_of(sheet: Sheet) -> str | None:

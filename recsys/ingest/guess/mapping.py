@@ -55,7 +55,7 @@ def guess_mapping(sheets: Sequence[Sheet], name: str, source: str, now: datetime
     tables = _tables(roles)
     complete = [table for table in tables if table.complete]
     old = _too_old(complete, now)
-    missing = [] if complete else _missing(tables)
+    missing = [] if complete else _missing(tables, roles)
     blocks = [_top(name, complete, roles, source)]
     if old is not None:
         notes = (
@@ -147,9 +147,9 @@ def _too_old(tables: Sequence[EventTable], now: datetime) -> datetime | None:
     return last if last < now - timedelta(days=max(columns.WINDOW_DAYS)) else None
 
 
-def _missing(tables: Sequence[EventTable]) -> list[str]:
-    """The keys that no table of events has, each with its file and the question."""
-    if not tables:
+def _missing(tables: Sequence[EventTable], roles: Roles) -> list[str]:
+    """The keys that no table of events has, each with its file and the question; a catalog alone will do."""
+    if not tables and roles.items is None:
         return ["no file has events: a row for each thing that a user did with an item"]
     return [
         f"{table.sheet.files[0]}: {line.key}: {line.why}"

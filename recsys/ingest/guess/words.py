@@ -98,6 +98,28 @@ ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("department", "producttype", "genres", "genre", "group", "productgroup", "type", "section"),
         *("categoryid", "类目", "商品类目", "分类", "商品分类", "品类", "类别", "类型"),
     ),
+    "category_path": (
+        *("categorypath", "categorytree", "categoryhierarchy", "fullcategory", "breadcrumb", "breadcrumbs"),
+        *("googleproductcategory", "taxonomy", "类目路径", "分类路径", "完整类目"),
+    ),
+    "product_id": (
+        *(
+            "itemgroupid",
+            "productgroupid",
+            "groupid",
+            "parentid",
+            "parentsku",
+            "parentproductid",
+            "parentasin",
+        ),
+        *("parentitem", "parent", "masterid", "styleid", "stylecode", "modelid", "spu", "spuid", "productid"),
+        *("handle", "商品组id", "款号", "主商品id"),
+    ),
+    "first_at": (
+        *("firstat", "firstavailable", "datefirstavailable", "launchdate", "launchedat", "releasedate"),
+        *("publishedat", "listedat", "onsaledate", "dateadded", "addedat", "createdat", "datecreated"),
+        *("creationdate", "上架时间", "上架日期", "发布时间", "创建时间"),
+    ),
     "brand": ("brand", "brandname", "manufacturer", "vendor", "maker", "品牌", "厂商", "制造商"),
     "price": (
         *("price", "unitprice", "saleprice", "listprice", "retailprice", "currentprice", "itemprice"),

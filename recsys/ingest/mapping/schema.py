@@ -53,7 +53,7 @@ class ShopMapping(Section):
     @classmethod
     def _labels_need_events(cls, values: Any) -> Any:
         """A catalog alone need not say what is predicted and whether it comes again."""
-        if isinstance(values, dict) and not values.get("events"):
+        if isinstance(values, dict) and values.get("items") and not values.get("events"):
             return {"repeats": True, "label_kinds": columns.ACTION_KINDS, **values}
         return values
 

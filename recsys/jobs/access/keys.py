@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from recsys.access.keys import KeyRecord, check_name, digest_of, new_key
 from recsys.access.roles import Role
@@ -31,14 +30,9 @@ class MadeKey:
     def to_json(self) -> JsonObject:
         """What `recsys keys create --json` and `rotate --json` print."""
         made = self.record
-        facts: dict[str, Any] = {
-            "key_id": made.key_id,
-            "name": made.name,
-            "role": made.role,
-            "rate": made.rate,
-        }
-        facts |= {"expires_at": made.expires_at, "key": self.text}
-        return facts if self.replaces_until is None else facts | {"old_valid_until": self.replaces_until}
+        facts: JsonObject = {"key_id": made.key_id, "name": made.name, "role": made.role, "rate": made.rate}
+        facts = {**facts, "expires_at": made.expires_at, "key": self.text}
+        return facts if self.replaces_until is None else {**facts, "old_valid_until": self.replaces_until}
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def back_up_home(settings: Settings, folder: Path, progress: Progress = silent) 
                     running = server_status(settings).running
                     copy_append_only_files(settings, draft / paths.redis.name, running)
             with progress("copy files", None):
-                files = copy_files(paths.home, draft, lambda path: path == paths.redis)
+                files = copy_files(paths.home, draft, lambda path: path in (paths.redis, paths.working))
             draft.chmod(0o700)
     except OSError as error:
         raise StoreUnavailableError(

@@ -1,50 +1,56 @@
 """What a bundle holds for search, beside the model: written with it, read where it is loaded.
 
-lexical/                 the index of words
-clicked.safetensors      queries that people clicked on: right as they are typed
-suggest.safetensors      what to suggest while somebody types
-lexicon.safetensors      the catalog's words and how often they come together, for spelling
-match_threshold.json     from which cosine on an item is near in meaning
-query_encoder.json ...   the encoder of queries, see `recsys.stores.encoders.query_encoder_files`
+The index of words lies in the folder `lexical`; what is known of words, of queries and of what to suggest in two
+files of arrays; what matches by meaning and the encoder of queries in files of their own. See
+`recsys.stores.bundles.search_files` and `recsys.stores.encoders.query_encoder_files`.
 """
 
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
-from recsys.dataset.item_table import item_words
+from recsys.dataset.item_table import ItemTable
+from recsys.dataset.searches import QueryCount
 from recsys.errors import DataError
 from recsys.jobs.search.queries import read_query_counts
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
-from recsys.models.encoders.text_encoder import load_encoder
+from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.progress import Progress
-from recsys.retrieval.lexical.build import build_index
+from recsys.retrieval.lexical.build import build_index, copy_index
 from recsys.retrieval.lexical.index import open_index
 from recsys.retrieval.lexical.item_text import item_texts
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.match_threshold import MatchThreshold
+from recsys.search.suggest_answer import finds_words
 from recsys.search.suggest_build import suggest_arrays, suggest_index
-from recsys.search.understanding.catalog_words import catalog_lexicon
-from recsys.search.understanding.clicked_queries import clicked_queries, clicked_query_arrays
-from recsys.search.understanding.lexicon import lexicon_arrays
-from recsys.search.understanding.understand import QueryKnowledge, understand
+from recsys.search.understanding.knowledge import (
+    CatalogTexts,
+    QueryClicks,
+    ShopWords,
+    knowledge_arrays,
+    language_words,
+    learned_knowledge,
+)
+from recsys.search.understanding.understand import QueryKnowledge
+from recsys.stores.bundles import search_files
 from recsys.stores.bundles.files import write_arrays
 from recsys.stores.encoders.query_encoder_files import (
     load_query_encoder,
     query_encoder_extras,
     write_query_encoder,
 )
+from recsys.stores.lake.dataset_files import load_info
 from recsys.training.search.match_threshold import fit_match_threshold
 
-LEXICAL, LEXICON, THRESHOLD = "lexical", "lexicon.safetensors", "match_threshold.json"
-CLICKED, SUGGEST = "clicked.safetensors", "suggest.safetensors"
+LEXICAL, KNOWLEDGE, SUGGEST = "lexical", "query_knowledge.safetensors", "suggest.safetensors"
+_PROBES = 2000  # titles that the small encoder of queries is held against the large one by
 
 log = logging.getLogger(__name__)
 Extras = dict[str, Callable[[Path], Any]]
@@ -56,46 +62,67 @@ def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Ite
 
     A catalog without texts is searched by words alone.
     """
-    analyzer = Analyzer()
+    items = bundle.items
     with tempfile.TemporaryDirectory(prefix="recsys-search-") as name:
         draft = Path(name)
         with progress("index words", None):
-            build_index(item_texts(bundle.items), draft / LEXICAL)
-        with progress("count words", None):
-            lexicon = catalog_lexicon(item_words(bundle.items)[1:], analyzer)
-            write_arrays(lexicon_arrays(lexicon), draft / LEXICON)
-        _write_queries(bundle, settings, draft, progress)
-        extras: Extras = {
-            LEXICAL: lambda target: _copy_folder(draft / LEXICAL, target),
-            **{name: _copied(draft / name) for name in (LEXICON, CLICKED, SUGGEST)},
+            build_index(item_texts(items), draft / LEXICAL)
+        encoder = None
+        if bundle.text_vectors.any():
+            with progress("query encoder", None):
+                encoder = load_encoder(settings.text)
+                write_query_encoder(encoder, draft, [title for title in items.titles if title][:_PROBES])
+        with progress("learn words", None):
+            queries = read_query_counts(settings.paths)
+            knowledge = _learn_words(items, queries, encoder, settings)
+        with progress("suggestions", None):
+            words = open_index(draft / LEXICAL)
+            asked = [(row.query, row.searches) for row in queries if row.users > 1]
+            popularity, titles = bundle.popularity.tolist(), items.words_of_titles
+            suggestions = suggest_index(
+                asked,
+                items.categories,
+                titles,
+                popularity,
+                lambda query: finds_words(knowledge, words, query),
+            )
+        threshold = None if encoder is None else _fit_threshold(bundle, encoder, settings, draft, progress)
+        yield {
+            LEXICAL: lambda target: copy_index(draft / LEXICAL, target),
+            KNOWLEDGE: lambda target: write_arrays(knowledge_arrays(knowledge), target),
+            SUGGEST: lambda target: write_arrays(suggest_arrays(suggestions), target),
+            **(search_files.search_extras(threshold) | query_encoder_extras(draft) if threshold else {}),
         }
-        threshold = _write_meaning(bundle, settings, draft, analyzer, progress)
-        if threshold is not None:
-            document = json.dumps(threshold.to_json(), indent=2) + "\n"
-            extras[THRESHOLD] = lambda target: target.write_text(document, "utf-8")
-            extras |= query_encoder_extras(draft)
-        yield extras
 
 
-def _write_meaning(
-    bundle: Bundle, settings: Settings, draft: Path, analyzer: Analyzer, progress: Progress
+def _learn_words(
+    items: ItemTable, queries: Sequence[QueryCount], encoder: TextEncoder | None, settings: Settings
+) -> QueryKnowledge:
+    catalog = CatalogTexts(
+        items.words_of_titles[1:],
+        items.categories[1:],
+        items.brands[1:],
+        map(json.loads, items.attributes[1:]),
+    )
+    clicks = [QueryClicks(row.query, "", row.clicked) for row in queries if row.clicked]
+    language = frozenset() if encoder is None else language_words(encoder.tokenizer.get_vocab())
+    currency = load_info(settings.paths).currency
+    return learned_knowledge(catalog, ShopWords(clicks, language, currency))
+
+
+def _fit_threshold(
+    bundle: Bundle, encoder: TextEncoder, settings: Settings, draft: Path, progress: Progress
 ) -> MatchThreshold | None:
-    """The encoder of queries in `draft`, and the threshold fitted with it; None where no item has a text."""
-    if not bundle.text_vectors.any():
-        return None
-    titles = bundle.items.words_of_titles
-    with progress("query encoder", None):
-        encoder = load_encoder(settings.text)
-        facts = write_query_encoder(encoder, draft, [title for title in titles[:2000] if title])
-    if facts is None:
+    """None where the catalog has too few titles to say what is near in meaning."""
+    analyzer, files = Analyzer(), [path.name for path in draft.iterdir()]
+    if query_encoder_extras(draft):
+        queries = load_query_encoder(draft, files, encoder.name, settings.text)
+    else:
         log.warning("queries are encoded by torch: the 8-bit network needs `pip install onnx onnxruntime`")
         queries = QueryEncoder(TorchQueries(encoder))
-    else:
-        files = [path.name for path in draft.iterdir()]
-        queries = load_query_encoder(draft, files, encoder.name, settings.text)
     try:
         return fit_match_threshold(
-            titles,
+            bundle.items.words_of_titles,
             TextIndex(bundle.text_vectors),
             queries.encode,
             lambda text: [(word.start, word.end) for word in analyzer.query_words(text)],
@@ -104,39 +131,5 @@ def _write_meaning(
             progress=progress,
         )
     except DataError as error:
-        log.warning("meaning finds nothing: %s", error)
+        log.warning("search goes by words alone: %s", error)
         return None
-
-
-def _write_queries(bundle: Bundle, settings: Settings, draft: Path, progress: Progress) -> None:
-    """What the shop's log says of queries: which are clicked on, which to suggest."""
-    items, words, analyzer = bundle.items, open_index(draft / LEXICAL), Analyzer()
-    knowledge = QueryKnowledge(analyzer=analyzer)
-
-    def has_results(query: str) -> bool:
-        asked = understand(query, knowledge).lexical
-        return len(words.matching(asked, asked.least)) > 0
-
-    with progress("count queries", None):
-        queries = read_query_counts(settings.paths)
-        clicked = clicked_queries((row.query, row.clicked) for row in queries)
-        write_arrays(clicked_query_arrays(clicked), draft / CLICKED)
-        asked = [(row.query, row.searches) for row in queries if row.users > 1]
-        popularity = bundle.popularity.tolist()
-        titles = items.words_of_titles
-        index = suggest_index(asked, items.categories, titles, popularity, has_results)
-        write_arrays(suggest_arrays(index), draft / SUGGEST)
-
-
-def _copied(source: Path) -> Callable[[Path], None]:
-    return lambda target: _copy_file(source, target)
-
-
-def _copy_folder(source: Path, target: Path) -> None:
-    target.mkdir()
-    for file in sorted(source.iterdir()):
-        _copy_file(file, target / file.name)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    target.write_bytes(source.read_bytes())

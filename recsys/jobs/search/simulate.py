@@ -13,9 +13,9 @@ from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import SearchRow
 from recsys.instants import utc_now
 from recsys.jobs.recommend.answers import ask_storefront
-from recsys.jobs.search.evaluation_rows import RowSetting, open_row
-from recsys.jobs.search.searched_items import shop_items
-from recsys.jobs.search.served_row import PRODUCTION, open_served_row
+from recsys.jobs.search.evaluation.evaluation_rows import RowSetting, open_row
+from recsys.jobs.search.evaluation.served_row import PRODUCTION, open_served_row
+from recsys.jobs.search.judged_files.searched_items import shop_items
 from recsys.jobs.search.simulated_interleaving import (
     Ranking,
     Turned,

@@ -21,7 +21,7 @@ from recsys.evaluation.search.click_judgments import (
 )
 from recsys.evaluation.search.position_model import fit_position_model
 from recsys.events import Click, Impression, Search, UserEvent
-from recsys.jobs.search.click_logs import ClickLog, LoggedItem, click_log, one_query
+from recsys.jobs.search.judged_files.click_logs import ClickLog, LoggedItem, click_log, one_query
 from recsys.simulation.tastes import examination
 from recsys.simulation.truth import ATTRACTION, CLICKED, PROPENSITY, RELEVANCE, Truth
 

@@ -14,7 +14,7 @@ from recsys.stores.registry.registry import Registry
 def save_and_register(
     registry: Registry, settings: Settings, bundle: Bundle, run_id: str, progress: Progress
 ) -> None:
-    """Writes `bundle` with its card and its search indexes, registers it as a candidate and ends the run that made it."""
+    """Writes `bundle` with its card and search indexes, registers it as a candidate and ends its run."""
     with search_extras(bundle, settings, progress) as extras, progress("write bundle", None):
         extras |= card_files(bundle, settings.paths)
         path = save_bundle(bundle, settings.paths.bundles, extras)

@@ -48,7 +48,7 @@ class QueryEncoder:
     """Encodes queries, the newest `cached` distinct ones from memory; for many threads at once."""
 
     def __init__(self, network: QueryNetwork, cached: int = CACHED) -> None:
-        self._network, self._cached = network, cached
+        self.network, self._cached = network, cached
         self._known: OrderedDict[str, FloatArray] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._misses = 0
@@ -56,12 +56,12 @@ class QueryEncoder:
     @property
     def dimensions(self) -> int:
         """E."""
-        return self._network.dimensions
+        return self.network.dimensions
 
     @property
     def engine(self) -> str:
         """What computes the vectors, and in which precision."""
-        return self._network.engine
+        return self.network.engine
 
     @property
     def cache(self) -> CacheUse:
@@ -79,7 +79,7 @@ class QueryEncoder:
                 self._hits += 1
                 return known
             self._misses += 1
-        vector = self._network.vector(key) if key else np.zeros(self.dimensions, np.float32)
+        vector = self.network.vector(key) if key else np.zeros(self.dimensions, np.float32)
         vector.setflags(write=False)
         if self._cached and len(key) <= _LONGEST_KEPT:
             with self._lock:

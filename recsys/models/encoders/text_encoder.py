@@ -89,9 +89,14 @@ class TextEncoder:
                 advance(len(rows))
         return vectors
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, prefix included, cut at `max_tokens`; none of a blank text."""
-        prefix, limit = self.settings.prefix, self.settings.max_tokens
+    def tokenize(self, texts: Sequence[str], prefix: str | None = None) -> list[list[int]]:
+        """Token ids of each text, prefix included, cut at `max_tokens`; none of a blank text.
+
+        Args:
+            prefix: None = that of items.
+        """
+        prefix = self.settings.prefix if prefix is None else prefix
+        limit = self.settings.max_tokens
         filled = [place for place, text in enumerate(texts) if text.strip()]
         tokens: list[list[int]] = [[] for _ in texts]
         for start in range(0, len(filled), 10_000):

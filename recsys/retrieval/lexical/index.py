@@ -120,9 +120,17 @@ class LexicalIndex:
         found = self._searcher.terms_with_prefix(TITLE, prefix)
         return sorted(found, key=lambda each: (-each[1], each[0]))[:count]
 
+    def title_words(self) -> list[str]:
+        """Every term of the titles, in their order."""
+        return [term for term, _ in self._searcher.terms_with_prefix(TITLE, "")]
+
     def document_frequency(self, term: str) -> int:
         """How many items have `term` in any of the fields; of Han characters, one behind another."""
         return len(self._items_with(Alternative((term,)), False)[0])
+
+    def rarity(self, term: str) -> float:
+        """The inverse document frequency of a term, in any field."""
+        return self._scoring.rarity(self.document_frequency(term), len(self.items))
 
     def _matches(self, query: LexicalQuery, least: int) -> BoolArray:
         counts = np.zeros(self._rows, np.int16)

@@ -2,16 +2,18 @@
 
 A reading of a query is scored by
 
-    sum over its words       prior x log(texts with the word) - edit x (weighted edits, spaces moved)
+    sum over its words       prior x log(texts with the word x s) - edit x (weighted edits, spaces moved)
     + sum over pairs of them together x log((texts with both + .5) / (texts with both by chance + .5))
 
+s is sqrt(50,000 / texts), at least 1: five texts of a small catalog say as much as many of a large one.
 A word that no text has, left as it is, costs `kept`, less where it is short, and `in_language` less where it
 is a word of the language: then it is rather right, and the catalog lacks it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log
+from functools import cached_property
+from math import log, sqrt
 
 import numpy as np
 
@@ -24,8 +26,10 @@ from recsys.search.understanding.near_words import NearWords
 MOST_WORDS = 24  # of a query that are looked at
 _MOST_OPTIONS = 8  # readings of one word that are weighed
 _BEAM = 12  # readings of the words so far that are kept
-_LIFT_BOUND = 4.0
+_LEAST_LIFT, _MOST_LIFT = -4.0, 4.0
 _MOST_REMEMBERED = 50_000  # unknown words whose readings are kept
+_LARGE = 50_000  # texts of a catalog whose counts are taken as they are
+_SHORT = 5  # letters below which a word may be an abbreviation
 _LONG = 8  # letters of a word in which three may be wrong
 _LONGEST = 40  # letters of a word that is looked at
 
@@ -43,7 +47,11 @@ class SpellingWeights:
     moved: float = 1.2  # and one in the wrong place
     unseen: float = 0.6  # more for parts that never stand side by side in the catalog
     derived: float = 2.0  # less for a word made of one of the catalog's, such as `drainer` of `drain`
-    least_gain: float = 1.5  # of a correction over what was typed
+    least_gain: float = 1.0  # of a correction over what was typed, to be looked for too
+    sure_gain: float = 2.5  # and to be looked for instead
+    short: float = (
+        0.75  # more of both for each letter that a word has less than five: it may be an abbreviation
+    )
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,18 @@ class TypedWord:
 
 @dataclass(frozen=True)
 class Correction:
-    """Words `start` to `end` (exclusive) of a query, those probably meant, and the gain over leaving them."""
+    """Words `start` to `end` (exclusive) of a query, and those that were probably meant.
+
+    Attributes:
+        gain: in score over leaving them, less what is asked of short words.
+        sure: whether to look for what was meant instead of what was typed, and not only beside it.
+    """
 
     start: int
     end: int
     words: tuple[str, ...]
     gain: float
+    sure: bool
 
 
 @dataclass(frozen=True)
@@ -113,10 +127,20 @@ class Speller:
                 others = [term for i, other in enumerate(reading) if i != order for term in other.terms]
                 kept = sum(options[i][0].score for i in range(place, end))
                 gain = option.score + together * _lift_of(option.terms, others, lift) - kept
+                gain -= self._more_for_short(words[place:end])
                 if gain >= self.weights.least_gain:
-                    found.append(Correction(place, end, option.words, gain))
+                    sure = gain >= self.weights.sure_gain
+                    found.append(Correction(place, end, option.words, gain, sure))
             place = end
         return tuple(found)
+
+    @cached_property
+    def _scale(self) -> float:
+        return max(1.0, sqrt(_LARGE / max(self.lexicon.documents, 1)))
+
+    def _more_for_short(self, words: Sequence[TypedWord]) -> float:
+        letters = sum(len(word.surface) for word in words)
+        return self.weights.short * max(0, _SHORT - letters)
 
     def _stays(self, word: TypedWord) -> bool:
         known = word.fixed or word.term in self.lexicon.index_of_term
@@ -201,7 +225,8 @@ class Speller:
         indexes = [self.lexicon.index_of_word[word] for word in words]
         count = min(int(self.lexicon.word_counts[index]) for index in indexes)
         terms = tuple(int(self.lexicon.word_terms[index]) for index in indexes)
-        return _Option(length, words, terms, self.weights.prior * log(count) - self.weights.edit * cost)
+        score = self.weights.prior * log(count * self._scale) - self.weights.edit * cost
+        return _Option(length, words, terms, score)
 
     def _lifts(self, options: Sequence[Sequence[_Option]]) -> "_Lifts":
         terms = sorted({term for row in options for option in row for term in option.terms if term >= 0})
@@ -210,11 +235,11 @@ class Speller:
 
 
 def lifts(lexicon: Lexicon, terms: IntArray) -> DoubleArray:
-    """(K, K) logarithms within +-4 of how much more often two terms stand in one text than by chance."""
+    """(K, K) bounded logarithms of how much more often two terms stand in one text than by chance."""
     counts = lexicon.term_counts[terms].astype(np.float64)
     chance = counts[:, None] * counts[None, :] / max(lexicon.documents, 1)
     together = lexicon.together(terms[:, None], terms[None, :])
-    bounded: DoubleArray = np.clip(np.log((together + 0.5) / (chance + 0.5)), -_LIFT_BOUND, _LIFT_BOUND)
+    bounded: DoubleArray = np.clip(np.log((together + 0.5) / (chance + 0.5)), _LEAST_LIFT, _MOST_LIFT)
     return bounded
 
 

@@ -1,15 +1,15 @@
 """A query as it is understood: rewriters in one order, each named with what it did."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from recsys.analysis.analyzer import Analyzer, QueryWord, identifier_term
 from recsys.analysis.folding import fold_text
 from recsys.errors import RequestError
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery
-from recsys.search.understanding.catalog_words import correctable_words, near_words_of, words_of
 from recsys.search.understanding.category_evidence import CategoryEvidence
 from recsys.search.understanding.clicked_queries import ClickedQueries, query_key
+from recsys.search.understanding.corrections import CORRECTED, corrected_parts
 from recsys.search.understanding.intent import Intent, intent_of, intent_rewrites, price_words
 from recsys.search.understanding.lexicon import EMPTY, Lexicon
 from recsys.search.understanding.named_values import NamedValues
@@ -29,12 +29,11 @@ from recsys.search.understanding.parts import (
     lexical_query,
     parts_of,
 )
-from recsys.search.understanding.spelling import Correction, Speller, TypedWord
+from recsys.search.understanding.spelling import Speller
 from recsys.search.understanding.synonyms import SynonymSet
 from recsys.search.understanding.widening import spaced_parts, variant_parts
 
-_NUMBER_ALONE = 0.5  # weight of a quantity's number, whatever its unit
-_AS_TYPED = 0.3  # weight of a corrected word as it was typed
+_NUMBER_ALONE = 0.8  # weight of a quantity's number, whatever its unit
 
 
 SPELLING_REWRITERS = frozenset({SPELLING, SPACING, VARIANTS})  # off in "search instead for"
@@ -55,15 +54,6 @@ class QueryKnowledge:
     categories: CategoryEvidence = field(default_factory=CategoryEvidence)
     currency: str | None = None
     analyzer: Analyzer = field(default_factory=Analyzer)
-
-    def with_titles(self, titles: Sequence[str]) -> "QueryKnowledge":
-        """The same with the words of further titles, of new items and of changed ones."""
-        if not titles:
-            return self
-        before = self.speller
-        lexicon = before.lexicon.with_texts(words_of(self.analyzer, title) for title in titles)
-        near = near_words_of(correctable_words(lexicon, len(before.lexicon.words)), before.near)
-        return replace(self, speller=replace(before, lexicon=lexicon, near=near, _remembered={}))
 
     @property
     def lexicon(self) -> Lexicon:
@@ -133,8 +123,9 @@ def understand(
     rewrites = [] if NORMALISE in off else _normalised(query, key)
     parts, done = _coded_parts(words, knowledge.lexicon, off)
     rewrites += done
-    parts, done = _spelled_parts(parts, key, knowledge, off, in_index)
-    rewrites += done
+    if not knowledge.clicked.has(key):
+        parts, done = corrected_parts(parts, knowledge.speller, off, knowledge.clicked.words, in_index)
+        rewrites += done
     text = _text(query, parts)
     for name, rewriter in _wideners(knowledge):
         if name not in off:
@@ -151,7 +142,7 @@ def understand(
         meaning=_meaning(parts, NORMALISE not in off),
         lexical=lexical_query(parts),
         intent=intent,
-        rewrites=tuple(rewrites),
+        rewrites=tuple(sorted(rewrites, key=lambda rewrite: REWRITERS.index(rewrite.name))),
     )
 
 
@@ -224,63 +215,6 @@ def _code_at(words: Sequence[QueryWord], place: int, lexicon: Lexicon) -> tuple[
     return "", 0
 
 
-def _spelled_parts(
-    parts: Sequence[QueryPart],
-    key: str,
-    knowledge: QueryKnowledge,
-    off: Collection[str],
-    in_index: Callable[[str], int] | None,
-) -> tuple[list[QueryPart], list[Rewrite]]:
-    """The parts with corrections in their place; each correction is named as `spelling` or `spacing`."""
-    if not parts or {SPELLING, SPACING} <= set(off) or knowledge.clicked.has(key):
-        return list(parts), []
-    right = knowledge.clicked.words
-    typed = [
-        TypedWord(
-            part.surface,
-            part.terms[0],
-            not part.spelled
-            or part.surface in right
-            or (in_index is not None and in_index(part.terms[0]) > 0),
-        )
-        for part in parts
-    ]
-    found = knowledge.speller.corrections(typed, SPELLING not in off, SPACING not in off)
-    corrected: list[QueryPart] = []
-    rewrites: list[Rewrite] = []
-    place = 0
-    for correction in found:
-        before = parts[correction.start : correction.end]
-        corrected.extend(parts[place : correction.start])
-        corrected.extend(_corrected(before, correction, knowledge.lexicon))
-        rewrites.append(_named(before, correction))
-        place = correction.end
-    corrected.extend(parts[place:])
-    return corrected, sorted(rewrites, key=lambda rewrite: REWRITERS.index(rewrite.name))
-
-
-def _named(before: Sequence[QueryPart], correction: Correction) -> Rewrite:
-    typed = [part.surface for part in before]
-    name = SPACING if "".join(typed) == "".join(correction.words) else SPELLING
-    return Rewrite(name, " ".join(part.text for part in before), " ".join(correction.words))
-
-
-def _corrected(before: Sequence[QueryPart], correction: Correction, lexicon: Lexicon) -> Iterable[QueryPart]:
-    """A part for each word that was meant; what was typed stays, with less weight."""
-    source = "spelling" if len(before) == len(correction.words) else "join" if len(before) > 1 else "split"
-    typed = tuple(Alternative(part.terms, _AS_TYPED) for part in before)
-    for word in correction.words:
-        term = lexicon.terms[lexicon.word_terms[lexicon.index_of_word[word]]]
-        yield QueryPart(
-            text=" ".join(part.text for part in before),
-            surface=word,
-            start=before[0].start,
-            end=before[-1].end,
-            alternatives=(Alternative((term,), 1.0, source), *typed),
-            spelled=True,
-        )
-
-
 def _text(query: str, parts: Sequence[QueryPart]) -> str:
     """The query with the words that were meant in the place of those that were typed."""
     pieces: list[str] = []
@@ -288,7 +222,7 @@ def _text(query: str, parts: Sequence[QueryPart]) -> str:
     for part in parts:
         if part.start < place:
             pieces.append(f" {part.surface}")  # a further word of a split
-        elif part.alternatives[0].source in _CORRECTED:
+        elif part.alternatives[0].source in CORRECTED:
             pieces += [query[place : part.start], part.surface]
         else:
             continue
@@ -296,13 +230,10 @@ def _text(query: str, parts: Sequence[QueryPart]) -> str:
     return "".join([*pieces, query[place:]]).strip()
 
 
-_CORRECTED = frozenset({"spelling", "join", "split"})
-
-
 def _meaning(parts: Sequence[QueryPart], folded: bool) -> str:
     words = []
     for part in parts:
         if not part.excluded:
-            typed = part.alternatives[0].source not in _CORRECTED
+            typed = part.alternatives[0].source not in CORRECTED
             words.append((query_key(part.text) if folded else part.text) if typed else part.surface)
     return " ".join(words)

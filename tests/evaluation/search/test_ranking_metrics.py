@@ -14,7 +14,6 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.search import judgments as judgments_module
 from recsys.evaluation.search import rankings as rankings_module
-from recsys.evaluation.search import rows as rows_module
 from recsys.evaluation.search.judgments import JudgedPairs, Judgments, judgments_on
 from recsys.evaluation.search.ranking_metrics import pair_values, ranking_values
 from recsys.evaluation.search.rankings import rankings_of
@@ -36,7 +35,7 @@ def ranked(*lists: list[int]) -> Any:
     )
 
 
-@pytest.mark.parametrize("module", [judgments_module, rankings_module, rows_module])
+@pytest.mark.parametrize("module", [judgments_module, rankings_module])
 def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted

@@ -128,6 +128,43 @@ def test_what_is_no_money(cells: list[str]) -> None:
     assert written_money(cells) is None
 
 
+ORDER_LINES = "user_id,sku,timestamp\nu1,s1,2026-03-01T10:00:00Z\nu2,s2,2026-03-02T10:00:00Z\n"
+
+
+def test_variants_levels_and_the_first_day_of_items_are_found(tmp_path: Path) -> None:
+    products = (
+        "sku,name,item_group_id,category,google_product_category,date_added\n"
+        "s1,Cap red,cap,Hats,Apparel > Hats,2026-01-05\n"
+        "s2,Cap blue,cap,Hats,Apparel > Hats,2026-01-06\n"
+        "s3,Sock,sock,Socks,Apparel > Socks,2026-02-01\n"
+    )
+    mapping, found = guess(tmp_path / "files", orders_csv=ORDER_LINES, products_csv=products)
+    items = mapping.items
+    assert (items.id, items.product_id) == ("sku", "item_group_id")
+    assert items.category_path is not None
+    assert items.category_path.separator == ">"
+    assert items.first_at is not None
+    assert items.first_at.column == "date_added"
+    assert "variants share it" in found.text
+    assert not {"item_group_id", "google_product_category", "date_added"} & set(items.attributes)
+
+
+def test_a_category_of_levels_is_the_path_too(tmp_path: Path) -> None:
+    products = "sku,name,category\ns1,Pot,Home > Pots\ns2,Pan,Home > Pans\n"
+    mapping, _ = guess(tmp_path / "files", orders_csv=ORDER_LINES, products_csv=products)
+    path = mapping.items.category_path
+    assert path is not None
+    assert path.column is not None
+    assert path.column.columns == ("category",)
+
+
+def test_columns_that_say_nothing_of_the_kind_are_not_taken_for_it(tmp_path: Path) -> None:
+    products = "sku,name,parent_id,breadcrumb,created_at\ns1,Pot,p1,Pots,soon\ns2,Pan,p2,Pans,later\n"
+    mapping, _ = guess(tmp_path / "files", orders_csv=ORDER_LINES, products_csv=products)
+    items = mapping.items
+    assert (items.product_id, items.category_path, items.first_at) == (None, None, None)
+
+
 def test_lists_inside_cells() -> None:
     assert list_separator(["Comedy|Drama", "Drama"]) == "|"
     assert list_separator(["Home > Kitchen", "Home > Garden"]) == ">"

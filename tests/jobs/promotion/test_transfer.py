@@ -179,7 +179,8 @@ def assert_nothing_came(elsewhere: Path) -> None:
     [
         (lambda e: e.update({"../../evil": b"x"}), r"it has '\.\./\.\./evil'"),
         (lambda e: e.update({"/etc/evil": b"x"}), r"it has '/etc/evil'"),
-        (lambda e: e.update({"bundle/sub/evil": b"x"}), r"it has 'bundle/sub/evil'"),
+        (lambda e: e.update({"bundle/sub/evil": b"x"}), "bundle/sub/evil is not in its manifest"),
+        (lambda e: e.update({"bundle/sub/sub/evil": b"x"}), r"it has 'bundle/sub/sub/evil'"),
         (lambda e: e.update({"bundle/.hidden": b"x"}), r"it has 'bundle/\.hidden'"),
         (lambda e: e.update({"bundle/code.pkl": b"x"}), "code.pkl is not in its manifest"),
         (lambda e: e.update({"bundle/retriever.safetensors": b"x"}), "was changed since it was written"),

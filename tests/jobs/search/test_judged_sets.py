@@ -10,8 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import DataError, RecsysError, SchemaMismatchError
-from recsys.jobs.search import click_logs, judged_sets
-from recsys.jobs.search.judged_sets import JudgedSet, ReadingOptions, parse_grades, read_judged_set
+from recsys.jobs.search.judged_files import click_logs, judged_sets
+from recsys.jobs.search.judged_files.judged_sets import (
+    JudgedSet,
+    ReadingOptions,
+    parse_grades,
+    read_judged_set,
+)
 
 PLAIN = ReadingOptions()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.arrays import FloatArray, IntArray
-from recsys.jobs.search.pools import DensePool, FusedRow, LexicalPool
+from recsys.jobs.search.evaluation.pools import DensePool, FusedRow, LexicalPool
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.fusion import FusionWeights

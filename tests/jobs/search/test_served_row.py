@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsys.dataset.interactions import Vocabulary
-from recsys.jobs.search.served_row import ServedRow
+from recsys.jobs.search.evaluation.served_row import ServedRow
 from tests.search.small_shop import NOT_DIVERSE, NOW, FakeVectors, Row, make_searcher
 
 SHOP = (

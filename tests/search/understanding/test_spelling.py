@@ -1,6 +1,6 @@
 """The speller reads all words of a query together, and leaves alone what is right."""
 
-from math import log
+from math import log, sqrt
 
 import numpy as np
 import pytest
@@ -101,7 +101,8 @@ def test_the_other_words_decide_between_two_readings() -> None:
 def test_a_score_is_the_sum_that_the_module_states() -> None:
     weights = SpellingWeights(least_gain=-99.0)
     (found,) = speller(weights=weights).corrections(typed("lether sofa"))
-    option = 0.5 * log(8) - 3.0 * 0.7  # 8 texts have `leather`; a vowel is left out
+    # 8 of 48 texts have `leather`; a vowel is left out
+    option = 0.5 * log(8 * sqrt(50_000 / 48)) - 3.0 * 0.7
     together = 0.6 * log((8 + 0.5) / (8 * 8 / 48 + 0.5))  # 8 of 48 texts have both
     kept = -4.0 * 6 / 6
     assert found.gain == pytest.approx(option + together - kept)

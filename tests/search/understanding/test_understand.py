@@ -41,7 +41,11 @@ SYNONYMS = "faucet => tap^0.5\ndining set, table and chairs\n裙子 => 连衣裙
 
 def knowledge() -> QueryKnowledge:
     lexicon = catalog_lexicon(TITLES, ANALYZER)
-    colours = [{"color": "红色"}, {"color": "Red", "width": 3.0}, {"color": ["Red", "Blue"]}]
+    colours: list[dict[str, object]] = [
+        {"color": "红色"},
+        {"color": "Red", "width": 3.0},
+        {"color": ["Red", "Blue"]},
+    ]
     return QueryKnowledge(
         speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
         synonyms=synonym_set(read_synonyms(SYNONYMS), ANALYZER),
@@ -108,7 +112,7 @@ def test_model_numbers_are_found_in_all_writings() -> None:
 
 def test_quantities_are_canonical_and_their_number_counts_less() -> None:
     found = understand("hose 3 meters", KNOWLEDGE)
-    assert alternatives(found)[1] == [(("3000mm",), 1.0, "unit"), (("3",), 0.5, "unit")]
+    assert alternatives(found)[1] == [(("3000mm",), 1.0, "unit"), (("3",), 0.8, "unit")]
     assert ("units", "3 meters", "3000mm") in rewritten("hose 3 meters")
     assert alternatives(understand("500毫升", KNOWLEDGE)) == alternatives(understand("500 ml", KNOWLEDGE))
 

@@ -13,8 +13,8 @@ import orjson
 
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.jobs.search.click_logs import ClickLog, LoggedItem, click_log
-from recsys.jobs.search.text_lines import numbered_lines
+from recsys.jobs.search.judged_files.click_logs import ClickLog, LoggedItem, click_log
+from recsys.jobs.search.judged_files.text_lines import numbered_lines
 
 CLICKS = ("click", "click_through", "item_click", "product_click")
 IMPRESSIONS = ("impression", "item_impression", "view_item_list")

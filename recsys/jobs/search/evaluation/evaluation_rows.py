@@ -15,8 +15,8 @@ from recsys.dataset.item_table import ItemTable, item_words
 from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import PoolRow, RandomRow, RankedLists, SearchRow
 from recsys.jobs.encoders.loading import load_named_encoder
-from recsys.jobs.search.pools import DensePool, FusedRow, LexicalPool
-from recsys.jobs.search.searched_items import SearchedItems
+from recsys.jobs.search.evaluation.pools import DensePool, FusedRow, LexicalPool
+from recsys.jobs.search.judged_files.searched_items import SearchedItems
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
 from recsys.progress import Progress
 from recsys.retrieval.lexical.build import build_index

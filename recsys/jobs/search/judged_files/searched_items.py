@@ -15,8 +15,8 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import DataError
 from recsys.ingest.raw.written_numbers import read_number
-from recsys.jobs.search.judged_sets import ITEM_ID, TITLE
-from recsys.jobs.search.table_files import TableRows, read_table
+from recsys.jobs.search.judged_files.judged_sets import ITEM_ID, TITLE
+from recsys.jobs.search.judged_files.table_files import TableRows, read_table
 from recsys.stores.lake.dataset_files import load_items
 
 _MICROS = 1_000_000  # of the currency unit

@@ -9,8 +9,8 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.errors import DataError
 from recsys.evaluation.search.rows import RankedLists
 from recsys.ingest.raw.written_numbers import read_number
-from recsys.jobs.search.judged_sets import ITEM_ID, QUERY
-from recsys.jobs.search.table_files import TableRows, read_table
+from recsys.jobs.search.judged_files.judged_sets import ITEM_ID, QUERY
+from recsys.jobs.search.judged_files.table_files import TableRows, read_table
 
 _FIELDS = {
     "row": ("row",),

@@ -16,9 +16,9 @@ from recsys.evaluation.search.click_judgments import (
 )
 from recsys.evaluation.search.judgments import JudgedPairs
 from recsys.ingest.raw.written_numbers import read_number
-from recsys.jobs.search.table_files import TableRows, read_table
-from recsys.jobs.search.trec_files import is_qrels, read_qrels, read_topics
-from recsys.jobs.search.ubi_files import is_ubi_events, read_ubi_log
+from recsys.jobs.search.judged_files.table_files import TableRows, read_table
+from recsys.jobs.search.judged_files.trec_files import is_qrels, read_qrels, read_topics
+from recsys.jobs.search.judged_files.ubi_files import is_ubi_events, read_ubi_log
 
 QUERY = ("query", "search_term", "search_query", "user_query", "keywords", "keyword", "search", "q", "text")
 QUERY_ID = ("query_id", "qid", "queryid", "topic_id", "topic", "search_id", "id")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from recsys.errors import DataError
-from recsys.jobs.search.text_lines import numbered_lines
+from recsys.jobs.search.judged_files.text_lines import numbered_lines
 
 _ELEMENT = re.compile(r"<(top|topic)\b([^>]*)>(.*?)(?=</\1>|<\1\b|\Z)", re.DOTALL | re.IGNORECASE)
 _NUMBER = re.compile(r"<num(?:ber)?>\s*(?:Number:)?\s*([^\s<]+)", re.IGNORECASE)

@@ -13,8 +13,8 @@ from recsys.errors import DataError
 from recsys.evaluation.search.click_judgments import estimate_from_clicks, judgments_from_clicks
 from recsys.evaluation.search.demand_sample import DemandSample, sample_by_demand
 from recsys.evaluation.search.judgments import JudgedPairs
-from recsys.jobs.search.click_logs import ClickLog, LoggedItem, click_log, one_query
-from recsys.jobs.search.judged_sets import ReadingOptions
+from recsys.jobs.search.judged_files.click_logs import ClickLog, LoggedItem, click_log, one_query
+from recsys.jobs.search.judged_files.judged_sets import ReadingOptions
 from recsys.stores.lake.event_lake import open_lake
 
 _SEARCH = (columns.KIND, columns.QUERY, columns.QUERY_ID, columns.REQUEST_ID, columns.PAGE)

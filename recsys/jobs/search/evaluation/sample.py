@@ -14,9 +14,9 @@ from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.evaluation.search.demand_sample import DemandSample
 from recsys.jobs.preconditions import check_file_writable
-from recsys.jobs.search.evaluation_rows import RANDOM, open_rows
-from recsys.jobs.search.sampled_queries import read_logged_queries, sample_queries
-from recsys.jobs.search.searched_items import SearchedItems, shop_items
+from recsys.jobs.search.evaluation.evaluation_rows import RANDOM, open_rows
+from recsys.jobs.search.evaluation.sampled_queries import read_logged_queries, sample_queries
+from recsys.jobs.search.judged_files.searched_items import SearchedItems, shop_items
 from recsys.progress import Progress, silent
 
 _HEADER = ("query", "item_id", "title", "grade", "weight", "stratum")

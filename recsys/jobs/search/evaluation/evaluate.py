@@ -20,17 +20,27 @@ from recsys.evaluation.search.rows import RankedLists
 from recsys.evaluation.search.tables import difference_lines, half_sentence, search_headline, summary_rows
 from recsys.evaluation.search.tables import search_json as evaluation_json
 from recsys.jobs.preconditions import check_file_writable, check_folder_writable
-from recsys.jobs.search.evaluation_rows import BuiltRows, open_rows
-from recsys.jobs.search.judged_sets import ReadingOptions, parse_grades, parse_words, read_judged_set
-from recsys.jobs.search.ranking_files import read_rankings
-from recsys.jobs.search.sampled_queries import (
+from recsys.jobs.search.evaluation.evaluation_rows import BuiltRows, open_rows
+from recsys.jobs.search.evaluation.sampled_queries import (
     clicked_sample,
     read_click_log,
     read_logged_queries,
     sample_queries,
 )
-from recsys.jobs.search.searched_items import SearchedItems, pool_of_titles, read_items_file, shop_items
-from recsys.jobs.search.served_row import open_served_row
+from recsys.jobs.search.evaluation.served_row import open_served_row
+from recsys.jobs.search.judged_files.judged_sets import (
+    ReadingOptions,
+    parse_grades,
+    parse_words,
+    read_judged_set,
+)
+from recsys.jobs.search.judged_files.ranking_files import read_rankings
+from recsys.jobs.search.judged_files.searched_items import (
+    SearchedItems,
+    pool_of_titles,
+    read_items_file,
+    shop_items,
+)
 from recsys.progress import Progress, silent
 
 log = logging.getLogger(__name__)

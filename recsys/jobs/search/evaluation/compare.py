@@ -18,12 +18,12 @@ from recsys.evaluation.search.rankings import Rankings
 from recsys.evaluation.search.rows import SearchRow
 from recsys.evaluation.search.side_by_side import ChangedQuery, SideBySide, compare_rankings
 from recsys.evaluation.search.tables import metric_label
-from recsys.jobs.search.evaluate import SearchTest, check_test, named_file, open_test
-from recsys.jobs.search.evaluation_rows import ROWS, RowSetting, open_row
-from recsys.jobs.search.ranking_files import read_rankings
-from recsys.jobs.search.sampled_queries import read_logged_queries, sample_queries
-from recsys.jobs.search.searched_items import SearchedItems, read_items_file, shop_items
-from recsys.jobs.search.served_row import open_served_row
+from recsys.jobs.search.evaluation.evaluate import SearchTest, check_test, named_file, open_test
+from recsys.jobs.search.evaluation.evaluation_rows import ROWS, RowSetting, open_row
+from recsys.jobs.search.evaluation.sampled_queries import read_logged_queries, sample_queries
+from recsys.jobs.search.evaluation.served_row import open_served_row
+from recsys.jobs.search.judged_files.ranking_files import read_rankings
+from recsys.jobs.search.judged_files.searched_items import SearchedItems, read_items_file, shop_items
 from recsys.progress import Progress, silent
 
 Side = RowSetting | str | tuple[Path, str | None]  # a bundle's id is a str

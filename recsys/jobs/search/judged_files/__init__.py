@@ -1,0 +1,1 @@
+"""Files of judgments, items, rankings and clicks, whatever their kind."""
