@@ -158,11 +158,12 @@ class FakeVectors:
 
     known: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     away: bool = False
+    width: int = WIDTH
 
     def encode(self, query: str) -> FloatArray:
         if self.away:
             raise StoreUnavailableError("encoder", "encode a query", 0.1)
-        vector = np.array(self.known.get(query, (0.0,) * WIDTH), np.float32)
+        vector = np.array(self.known.get(query, (0.0,) * self.width), np.float32)
         return vector / max(float(np.linalg.norm(vector)), 1.0)
 
 
@@ -229,7 +230,7 @@ def searcher_of(
         recommender,
         index,
         knowledge,
-        vectors or FakeVectors(),
+        vectors or FakeVectors(width=bundle.text_vectors.shape[1]),
         Pager(pages, CursorCodec(b"key")),
         settings,
         rules=rules,
