@@ -14,8 +14,8 @@ from recsys.funnel.online_features import CircuitBreaker
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.snapshot import SnapshotLog
 from recsys.instants import utc_now
+from recsys.jobs.indexes.loading import SearchLoader
 from recsys.jobs.promotion.bundle_check import schema_hashes
-from recsys.jobs.search.loading import SearchLoader
 from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader

@@ -8,9 +8,9 @@ from recsys.config import Settings
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
-from recsys.jobs.search.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
-from recsys.jobs.search.live_words import LiveWords, open_live_words
-from recsys.jobs.search.timed_vectors import TimedVectors
+from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
+from recsys.jobs.indexes.live_words import LiveWords, open_live_words
+from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex

@@ -18,7 +18,6 @@ from recsys.config import Settings
 from recsys.dataset.item_table import ItemTable
 from recsys.dataset.searches import QueryCount
 from recsys.errors import DataError
-from recsys.jobs.search.queries import read_query_counts
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
@@ -47,6 +46,7 @@ from recsys.stores.encoders.query_encoder_files import (
     write_query_encoder,
 )
 from recsys.stores.lake.dataset_files import load_info
+from recsys.stores.lake.searches import read_query_counts
 from recsys.training.search.match_threshold import fit_match_threshold
 
 LEXICAL, KNOWLEDGE, SUGGEST = "lexical", "query_knowledge.safetensors", "suggest.safetensors"
