@@ -30,7 +30,7 @@ from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
 from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates

@@ -31,20 +31,20 @@ from recsys.search.answer import (
 from recsys.search.course import Course, QueryVectors
 from recsys.search.facets import Facet, count_facet
 from recsys.search.filter_fields import filter_field, selected_values
-from recsys.search.first_stage import FirstStageWeights, gather_evidence, score_first_stage
 from recsys.search.index import SearchIndex
-from recsys.search.learned import LearnedOrder, rank_learned
 from recsys.search.matching import Matched, Meaning, any_word_items, match_items
 from recsys.search.merchandising import pin_products, rules_for
-from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
 from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
+from recsys.search.relevance.first_stage import FirstStageWeights, gather_evidence, score_first_stage
+from recsys.search.relevance.learned import LearnedOrder, rank_learned
+from recsys.search.relevance.ordering import Scored, SortKeys, order_by_relevance, sort_items
+from recsys.search.relevance.reranking import PERSONAL, add_named, add_taste
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
-from recsys.search.reranking import PERSONAL, add_named, add_taste
-from recsys.search.suggest import SuggestIndex
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest, finds_something, suggest
-from recsys.search.suggest_build import suggest_index
-from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest, finds_something, suggest
+from recsys.search.suggestions.build import suggest_index
+from recsys.search.suggestions.hidden import HiddenWords
+from recsys.search.suggestions.index import SuggestIndex
 from recsys.search.understanding.knowledge import with_new_texts
 from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
 from recsys.service_settings import SearchSettings

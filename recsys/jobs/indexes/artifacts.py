@@ -27,8 +27,8 @@ from recsys.retrieval.lexical.index import open_index
 from recsys.retrieval.lexical.item_text import item_texts
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.match_threshold import MatchThreshold
-from recsys.search.suggest_answer import finds_words
-from recsys.search.suggest_build import suggest_arrays, suggest_index
+from recsys.search.suggestions.answer import finds_words
+from recsys.search.suggestions.build import suggest_arrays, suggest_index
 from recsys.search.understanding.knowledge import (
     CatalogTexts,
     QueryClicks,

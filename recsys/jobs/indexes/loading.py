@@ -15,12 +15,12 @@ from recsys.models.bundle import Bundle
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
-from recsys.search.learned import LearnedOrder, RelevanceReader
 from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
+from recsys.search.relevance.learned import LearnedOrder, RelevanceReader
 from recsys.search.searcher import NO_RULES, Searcher
-from recsys.search.suggest_build import suggest_index_from_arrays
+from recsys.search.suggestions.build import suggest_index_from_arrays
 from recsys.search.understanding.knowledge import knowledge_from_arrays
 from recsys.stores.bundles.files import read_arrays
 from recsys.stores.bundles.search_files import RANKER, load_match_threshold, read_search_ranker

@@ -18,7 +18,7 @@ from recsys.jobs.recommend.answers import ask_storefront
 from recsys.jobs.search.judged_files.judged_sets import ReadingOptions, read_judged_set
 from recsys.progress import Progress, silent
 from recsys.retrieval.term_rows import TermRows
-from recsys.search.learned import RelevanceReader
+from recsys.search.relevance.learned import RelevanceReader
 from recsys.search.requests import SearchRequest
 from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import new_bundle_id
