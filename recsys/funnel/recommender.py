@@ -15,6 +15,7 @@ from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.funnel.candidates import RULE, CandidateContext, Candidates, CandidateSources
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
+from recsys.funnel.explanation import make_slate
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.merchandising import (
     FixedRules,
@@ -45,7 +46,6 @@ from recsys.funnel.rounds import Look, Round, fill_slate, look_at_pinned, record
 from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import HistoryEntry, ItemDetails, Slate
-from recsys.funnel.slate_making import make_slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
