@@ -40,10 +40,10 @@ from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
 from recsys.search.reranking import PERSONAL, add_named, add_taste
+from recsys.search.shop_words import FixedWords, ShopWordsSource
 from recsys.search.suggest import SuggestIndex
 from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
 from recsys.search.suggest_build import suggest_index
-from recsys.search.suggest_hidden import HiddenWords
 from recsys.search.understanding.understand import (
     SPELLING_REWRITERS,
     QueryKnowledge,
@@ -54,7 +54,7 @@ from recsys.service_settings import SearchSettings
 
 NO_RULES = FixedRules()
 NO_SUGGESTIONS = suggest_index((), (), (), ())
-NOTHING_HIDDEN = HiddenWords()
+NO_WORDS = FixedWords()
 DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
 RELAXED_POOL = 200  # items with any word that are looked at for a page that is not full
 
@@ -65,10 +65,10 @@ class Searcher:
 
     Attributes:
         recommender: whose bundle, catalog, features and taste it shares.
-        knowledge: what queries are understood by.
+        knowledge: what queries are understood by, beside the shop's synonyms.
         vectors: None where there is no encoder.
-        suggestions: for what is being typed. hidden_words: that no suggestion has.
-        rules: the shop's.
+        suggestions: for what is being typed.
+        rules: the shop's. words: its synonyms, and what it never suggests.
         pager: keeps the orders of first pages.
     """
 
@@ -79,8 +79,8 @@ class Searcher:
     pager: Pager
     settings: SearchSettings
     suggestions: SuggestIndex = NO_SUGGESTIONS
-    hidden_words: HiddenWords = NOTHING_HIDDEN
     rules: RuleSource = NO_RULES
+    words: ShopWordsSource = NO_WORDS
 
     def search(self, request: SearchRequest, now: datetime) -> SearchAnswer:
         """The page that `request` asks for; see `serve`."""
@@ -98,7 +98,7 @@ class Searcher:
             request.user_queries,
             request.count,
             has_results=self._has_results,
-            hidden=self.hidden_words,
+            hidden=self.words.words.hidden,
             shown_items=catalog.items.available,
         )
         return SuggestAnswer.of(request, found, catalog.items, self.bundle_id)
@@ -107,7 +107,7 @@ class Searcher:
         """Whether the words of `query` find an item that is in stock."""
         if self.index.words is None:
             return True
-        asked = understand(query, self.knowledge, SPELLING_REWRITERS).lexical
+        asked = understand(query, self._knowledge(), SPELLING_REWRITERS).lexical
         found = self.index.words.matching(asked, asked.least)
         return bool(self.recommender.catalog.items.available[found].any())
 
@@ -199,7 +199,10 @@ class Searcher:
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
-        return understand(request.query, self.knowledge, request.without)
+        return understand(request.query, self._knowledge(), request.without)
+
+    def _knowledge(self) -> QueryKnowledge:
+        return replace(self.knowledge, synonyms=self.words.words.synonyms)
 
     def order(self, course: Course) -> Scored:
         """The products of M in the order that was asked for, each by its best variant, with their scores."""

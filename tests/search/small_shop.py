@@ -247,7 +247,7 @@ def searcher_of(
         vectors or FakeVectors(),
         Pager(pages, CursorCodec(b"key")),
         settings,
-        rules,
+        rules=rules,
     )
 
 
