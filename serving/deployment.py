@@ -172,7 +172,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     rule_store = RuleStore.open(settings)
     rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
-    load, feeds = BundleLoader(settings, snapshots, rules), LiveFeeds(settings)
+    load, feeds = BundleLoader(settings, snapshots, rules, rules), LiveFeeds(settings)
     live = LiveCatalog(feeds.changes, feeds.scores)
     catalog = CatalogWatch(live)
     watch = BundleWatch(

@@ -19,7 +19,8 @@ from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
 from recsys.search.relevance.learned import LearnedOrder, RelevanceReader
-from recsys.search.searcher import NO_RULES, Searcher
+from recsys.search.searcher import NO_RULES, NO_WORDS, Searcher
+from recsys.search.shop_words import ShopWordsSource
 from recsys.search.suggestions.build import suggest_index_from_arrays
 from recsys.search.understanding.knowledge import knowledge_from_arrays
 from recsys.stores.bundles.files import read_arrays
@@ -39,7 +40,13 @@ class SearchLoader:
         self._pages: RedisPageOrders | None = None
         self._words: list[LiveWords] = []
 
-    def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
+    def open(
+        self,
+        path: Path,
+        recommender: Recommender,
+        rules: RuleSource | None = None,
+        words: ShopWordsSource | None = None,
+    ) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
 
         An index that cannot be opened is left out, and answers say so.
@@ -51,12 +58,12 @@ class SearchLoader:
         files = bundle.manifest.files
         if KNOWLEDGE not in files:
             return None
-        words = self._open_words(path, bundle)
+        index = self._open_words(path, bundle)
         knowledge = knowledge_from_arrays(read_arrays(path / KNOWLEDGE))
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, None if words is None else words.view, meaning, threshold, words),
+            index=SearchIndex.of(bundle, None if index is None else index.view, meaning, threshold, index),
             knowledge=knowledge,
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
@@ -64,6 +71,7 @@ class SearchLoader:
             learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
+            words=NO_WORDS if words is None else words,
         )
 
     def close(self) -> None:
