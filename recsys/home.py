@@ -43,9 +43,9 @@ class HomePaths:
         return self.home / "search"
 
     @property
-    def search_ranker(self) -> Path:
-        """The order of search that was learned from judgments or clicks; any bundle uses it."""
-        return self.home / "search_ranker"
+    def search_rankers(self) -> Path:
+        """Orders of search that were learned, one folder each; the newest counts, with any bundle."""
+        return self.home / "search_rankers"
 
     @property
     def lake(self) -> Path:

@@ -30,7 +30,7 @@ from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
 from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
@@ -172,7 +172,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     rule_store = RuleStore.open(settings)
     rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
-    load, feeds = BundleLoader(settings, snapshots, rules), LiveFeeds(settings)
+    load, feeds = BundleLoader(settings, snapshots, rules, rules), LiveFeeds(settings)
     live = LiveCatalog(feeds.changes, feeds.scores)
     catalog = CatalogWatch(live)
     watch = BundleWatch(

@@ -107,7 +107,7 @@ CODES = {
 FORBIDDEN = "forbidden"  # 403: the key's role may not
 RATE_LIMITED = "rate_limited"  # 429: the key calls too often
 KEYS_UNAVAILABLE = "keys_unavailable"  # 503: whether the key is valid cannot be known
-ACCESS_CODES = (FORBIDDEN, RATE_LIMITED, KEYS_UNAVAILABLE)
+ACCESS_CODES = {FORBIDDEN: 403, RATE_LIMITED: 429, KEYS_UNAVAILABLE: 503}
 
 TIMEOUT = "timeout"
 OTHER = "error"  # of a status without a code of its own

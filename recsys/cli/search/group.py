@@ -11,6 +11,7 @@ from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
 from recsys.cli.search.queries import queries
 from recsys.cli.search.sample import sample
+from recsys.cli.search.train import train
 
 
 class QueryOrCommand(TyperGroup):
@@ -32,6 +33,7 @@ app.command()(evaluate)
 app.command()(queries)
 app.command()(compare)
 app.command()(sample)
+app.command()(train)
 rules.register(app)
 segments.register(app)
 synonyms.register(app)

@@ -101,7 +101,7 @@ def opened_index(folder: Path) -> Any:
 
 
 def copy_index(source: Path, target: Path) -> None:
-    """Copies the files of an index byte by byte into `target`, which is made."""
+    """Copies the files of an index byte by byte into `target`, which is made; not the locks of readers."""
     target.mkdir(parents=True)
-    for file in source.iterdir():
+    for file in source.glob("[!.]*"):
         shutil.copyfile(file, target / file.name)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recsys.funnel.served_answer import (
     RECOMMEND,
     SEARCH,
-    FiredRule,
+    LoggedRule,
     ServedAnswer,
     ShownItem,
     answer_line,
@@ -64,7 +64,8 @@ SEARCHED = ServedAnswer(
     query="appel",
     rewritten_query="apple",
     rewriters=("spelling",),
-    rules=(FiredRule("pin-apple", 3),),
+    rules=(LoggedRule("pin-apple", 3),),
+    rules_version=7,
     filters={"categories": ["fruit"]},
     sort="relevance",
     page=2,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from recsys.dataset.item_table import ItemTable
 from recsys.funnel.catalog import Catalog
 from recsys.search.matching import WordIndex
-from recsys.search.suggest import SuggestIndex, Suggestions
-from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.suggestions.hidden import HiddenWords
+from recsys.search.suggestions.index import SuggestIndex, Suggestions
 from recsys.search.understanding.understand import SPELLING_REWRITERS, QueryKnowledge, understand
 
 

@@ -8,19 +8,20 @@ from recsys.config import Settings
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
-from recsys.jobs.search.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
-from recsys.jobs.search.live_words import LiveWords, open_live_words
-from recsys.jobs.search.timed_vectors import TimedVectors
+from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
+from recsys.jobs.indexes.live_words import LiveWords, open_live_words
+from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
-from recsys.search.learned import LearnedOrder, RelevanceReader
 from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
-from recsys.search.searcher import NO_RULES, Searcher
-from recsys.search.suggest_build import suggest_index_from_arrays
+from recsys.search.relevance.learned import LearnedOrder, RelevanceReader
+from recsys.search.searcher import NO_RULES, NO_WORDS, Searcher
+from recsys.search.shop_words import ShopWordsSource
+from recsys.search.suggestions.build import suggest_index_from_arrays
 from recsys.search.understanding.knowledge import knowledge_from_arrays
 from recsys.stores.bundles.files import read_arrays
 from recsys.stores.bundles.search_files import RANKER, load_match_threshold, read_search_ranker
@@ -39,7 +40,13 @@ class SearchLoader:
         self._pages: RedisPageOrders | None = None
         self._words: list[LiveWords] = []
 
-    def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
+    def open(
+        self,
+        path: Path,
+        recommender: Recommender,
+        rules: RuleSource | None = None,
+        words: ShopWordsSource | None = None,
+    ) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
 
         An index that cannot be opened is left out, and answers say so.
@@ -51,19 +58,20 @@ class SearchLoader:
         files = bundle.manifest.files
         if KNOWLEDGE not in files:
             return None
-        words = self._open_words(path, bundle)
+        index = self._open_words(path, bundle)
         knowledge = knowledge_from_arrays(read_arrays(path / KNOWLEDGE))
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, None if words is None else words.view, meaning, threshold, words),
+            index=SearchIndex.of(bundle, None if index is None else index.view, meaning, threshold, index),
             knowledge=knowledge,
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             settings=self._settings.search,
-            learned=_open_learned(self._settings.paths.search_ranker, bundle, knowledge.analyzer),
+            learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
+            words=NO_WORDS if words is None else words,
         )
 
     def close(self) -> None:
@@ -112,8 +120,9 @@ def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchTh
 
 
 def _open_learned(folder: Path, bundle: Bundle, analyzer: Analyzer) -> LearnedOrder | None:
-    """The order that `recsys search train` learned; None where it was not run."""
-    if not (folder / RANKER).exists():
+    """The newest order that `recsys search train` learned; None where it was not run."""
+    found = sorted(path.parent for path in folder.glob(f"*/{RANKER}"))
+    if not found:
         return None
     titles = TermRows.build(bundle.items.words_of_titles, analyzer)
-    return LearnedOrder(read_search_ranker(folder), RelevanceReader(titles, analyzer))
+    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader(titles, analyzer))

@@ -1,7 +1,7 @@
 """What a bundle holds for search, beside the model: written with it, read where it is loaded.
 
-The index of words lies in the folder `lexical`; what is known of words, of queries and of what to suggest in two
-files of arrays; what matches by meaning and the encoder of queries in files of their own. See
+The index of words lies in the folder `lexical`; what is known of words, of queries and of what to suggest in
+two files of arrays; what matches by meaning and the encoder of queries in files of their own. See
 `recsys.stores.bundles.search_files` and `recsys.stores.encoders.query_encoder_files`.
 """
 
@@ -18,7 +18,6 @@ from recsys.config import Settings
 from recsys.dataset.item_table import ItemTable
 from recsys.dataset.searches import QueryCount
 from recsys.errors import DataError
-from recsys.jobs.search.queries import read_query_counts
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
@@ -28,8 +27,8 @@ from recsys.retrieval.lexical.index import open_index
 from recsys.retrieval.lexical.item_text import item_texts
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.match_threshold import MatchThreshold
-from recsys.search.suggest_answer import finds_words
-from recsys.search.suggest_build import suggest_arrays, suggest_index
+from recsys.search.suggestions.answer import finds_words
+from recsys.search.suggestions.build import suggest_arrays, suggest_index
 from recsys.search.understanding.knowledge import (
     CatalogTexts,
     QueryClicks,
@@ -47,6 +46,7 @@ from recsys.stores.encoders.query_encoder_files import (
     write_query_encoder,
 )
 from recsys.stores.lake.dataset_files import load_info
+from recsys.stores.lake.searches import read_query_counts
 from recsys.training.search.match_threshold import fit_match_threshold
 
 LEXICAL, KNOWLEDGE, SUGGEST = "lexical", "query_knowledge.safetensors", "suggest.safetensors"
