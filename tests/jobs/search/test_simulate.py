@@ -14,16 +14,16 @@ from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
 from recsys.instants import to_micros
-from recsys.jobs.search.simulate import (
+from recsys.jobs.search.simulation.experiments import (
     SearchShop,
     learn_from_simulated_clicks,
     measure_interleaving,
     open_rankings,
     open_search_shop,
 )
-from recsys.jobs.search.simulated_interleaving import Turned, repeat_interleaving
-from recsys.jobs.search.simulated_judgments import events_log, judge_clicks, truth_log
-from recsys.jobs.search.simulated_pages import SearcherPages
+from recsys.jobs.search.simulation.interleaving import Turned, repeat_interleaving
+from recsys.jobs.search.simulation.judgments import events_log, judge_clicks, truth_log
+from recsys.jobs.search.simulation.pages import SearcherPages
 from recsys.simulation.habits import Habits
 from recsys.simulation.page_events import Names
 from recsys.simulation.search_visits import simulate_searches
