@@ -116,11 +116,11 @@ class LexicalIndex:
         if _FEW * sum(map(len, postings)) < self._rows:
             found, counts = np.unique(np.concatenate(postings), return_counts=True)
             return found.astype(np.int64), counts.astype(np.int64)
-        dense = np.zeros(self._rows, np.uint8 if len(postings) < 256 else np.int16)
+        dense: npt.NDArray[Any] = np.zeros(self._rows, np.uint8 if len(postings) < 256 else np.int16)
         for each in postings:
             dense[each] += 1
-        found = np.flatnonzero(dense)
-        return found, dense[found].astype(np.int64)
+        present: IntArray = np.flatnonzero(dense)
+        return present, dense[present].astype(np.int64)
 
     def top(self, query: LexicalQuery, least: int, count: int) -> tuple[IntArray, FloatArray]:
         """The `count` best of `matching` by score, best first; equal ones by their index."""
