@@ -66,8 +66,7 @@ def test_identifiers_are_told_from_other_attributes_and_a_repeated_title_is_no_d
         "SKU-7",
         "Red lamp",
         text="Red lamp for the desk",
-        attributes='{"Model-Number": "AB 12", "colours": ["red", "dark red"], "lit": true, "watt": 40, '
-        '"n": null}',
+        attributes='{"Model-Number": "AB 12", "colours": ["red", "dark red"], "lit": true, "watt": 40}',
     )
     assert found.description == " for the desk"
     assert found.identifiers == ("SKU-7", "AB 12")
