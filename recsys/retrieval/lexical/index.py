@@ -132,6 +132,10 @@ class LexicalIndex:
         """The inverse document frequency of a term, in any field."""
         return self._scoring.rarity(self.document_frequency(term), len(self.items))
 
+    def rarity_of(self, group: WordGroup) -> float:
+        """The inverse document frequency of what matches a group."""
+        return self._scoring.rarity(len(self._hits(group).index), len(self.items))
+
     def _matches(self, query: LexicalQuery, least: int) -> BoolArray:
         counts = np.zeros(self._rows, np.int16)
         for group in query.words:

@@ -1,0 +1,1 @@
+"""What the parts of search cost and how good they are."""

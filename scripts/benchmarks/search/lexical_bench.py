@@ -10,11 +10,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from search.titles import made_queries, made_titles
 
 from recsys.cli.output import note
 from recsys.retrieval.lexical.build import build_index, copy_index
@@ -22,6 +22,7 @@ from recsys.retrieval.lexical.index import LexicalIndex
 from recsys.retrieval.lexical.item_text import ItemText
 from recsys.retrieval.lexical.query_groups import lexical_query
 from recsys.retrieval.lexical.writer import LexicalWriter
+from search.titles import made_queries, made_titles
 
 TITLES, QUERIES, COUNT, UPDATES = 500_000, 600, 100, 1_000
 _NO_PEER = {"peer": None, "peer_value": None, "ratio": None}
@@ -56,8 +57,8 @@ def _lexical_row(
     ours, others = [], []
     for round_number in range(2):  # the first warms both
         for text in queries:
-            theirs = _seconds(lambda text=text: _fts5_best(peer, text))
-            mine = _seconds(lambda text=text: _best(index, text))
+            theirs = _seconds(partial(_fts5_best, peer, text))
+            mine = _seconds(partial(_best, index, text))
             if round_number:
                 ours.append(1000 * mine)
                 others.append(1000 * theirs)
