@@ -21,7 +21,7 @@ from serving.schemas import answers, examples
 
 BY_ROW = {"send_events", "recommend_batch", "bentoml_recommend_batch"}  # a wrong row does not fail the others
 OPERATIONS = {"recommend", "recommend_batch", "bentoml_recommend_batch", "similar", "send_events"}
-OPERATIONS |= {"item", "history", "livez", "readyz", "metrics"}
+OPERATIONS |= {"search", "suggest", "item", "history", "livez", "readyz", "metrics"}
 
 
 @pytest.fixture

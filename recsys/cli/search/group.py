@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from recsys.cli.search import rules, segments, synonyms
+from recsys.cli.search import rules, segments, suggestions, synonyms
 from recsys.cli.search.compare import compare
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
@@ -37,3 +37,4 @@ app.command()(train)
 rules.register(app)
 segments.register(app)
 synonyms.register(app)
+suggestions.register(app)
