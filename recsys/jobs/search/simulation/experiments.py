@@ -36,11 +36,7 @@ from recsys.stores.lake.dataset_files import load_items
 
 @dataclass(frozen=True)
 class SearchShop:
-    """A shop in which simulated people search.
-
-    Attributes:
-        needs: what for.
-    """
+    """A shop in which simulated people search; `items` has the columns of `ITEM_SCHEMA`."""
 
     settings: Settings
     items: pa.Table
