@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.demo_searches import print_searches
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from recsys.jobs.demo.demo import DemoEvaluation, DemoReport
     from recsys.jobs.demo.households import Household
     from recsys.jobs.demo.live import SlateChange
+    from recsys.jobs.demo.searches import DemoSearches
 
 
 def demo(
@@ -25,7 +27,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, serve, recommend, and change a slate by five events.
+    """Import the demo shop, train, evaluate, load Redis, serve, recommend, change a slate by five events, search.
 
     \b
     Example:
@@ -71,6 +73,10 @@ class _Screen:
         what = f"household {change.user_id} before and after five events"
         title = f"{what}, {change.milliseconds:.0f} ms from sending to the slate"
         print_rows(rows, as_json=False, title=title)
+
+    def show_searches(self, searches: "DemoSearches") -> None:
+        """What search found, for anybody and for two households, and what may be typed on."""
+        print_searches(searches, _print_line)
 
 
 def _print_household(household: "Household") -> None:
