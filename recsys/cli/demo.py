@@ -27,7 +27,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, serve, recommend, change a slate by five events, search.
+    """Import the demo shop, train, evaluate, load Redis, recommend, change a slate by events, search.
 
     \b
     Example:

@@ -100,7 +100,8 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
             change = before_and_after(settings, address, usual, unfamiliar_items(settings, usual))
             if screen:
                 screen.show_change(change)
-            searches = try_searches(settings, address, [household.user_id for household in households])
+            two = (households[0].user_id, households[-1].user_id)
+            searches = try_searches(settings, address, two, usual)
             if screen:
                 screen.show_searches(searches)
             yield DemoReport(address, evaluation, households, change, searches)

@@ -1,7 +1,6 @@
 """The demo's searches: what POST /v1/search and GET /v1/suggest answer to a storefront."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
@@ -96,11 +95,10 @@ class DemoSearches:
         return {**asdict(self), "moved_up": self.after_click.moved_up}
 
 
-def try_searches(settings: Settings, address: str, users: Sequence[str]) -> DemoSearches:
-    """What the service at `address` finds for anybody and for `users`; the first of these clicks on an item.
-
-    Args:
-        users: two or more; the first and the last of them are compared.
+def try_searches(
+    settings: Settings, address: str, two_users: tuple[str, str], clicking_user: str
+) -> DemoSearches:
+    """What the service at `address` finds for anybody, for two users, and for one who clicks on an item.
 
     Raises:
         StoreUnavailableError: the service does not answer.
@@ -109,8 +107,8 @@ def try_searches(settings: Settings, address: str, users: Sequence[str]) -> Demo
     with RecsysClient(address, key, timeout=10) as shop:
         return DemoSearches(
             searches=tuple(ask(shop, body) for body in SEARCHES),
-            tastes=two_tastes(shop, BY_TASTE, users[0], users[-1]),
-            after_click=search_after_click(shop, BEFORE_A_CLICK, users[0]),
+            tastes=two_tastes(shop, BY_TASTE, *two_users),
+            after_click=search_after_click(shop, BEFORE_A_CLICK, clicking_user),
             suggestions=shop.get("/v1/suggest", {"q": TYPED}),
         )
 
