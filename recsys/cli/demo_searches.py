@@ -62,7 +62,7 @@ def _click_line(search: "NextSearch") -> str:
     after = "no longer on the page" if search.after is None else f"position {search.after}"
     item = f"{search.title} ({search.item_id})"
     lines = [
-        f"\nHousehold {search.user_id} searches {search.query!r}, clicks on {item}, position {search.before}.",
+        f"\nHousehold {search.user_id} searches {search.query!r}, clicks on {item} at {search.before}.",
         f"The next search, {search.milliseconds:.0f} ms after the click: {after}; of the first ten, "
         f"{search.like_before} had that title before and {search.like_after} after.",
     ]
