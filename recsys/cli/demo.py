@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys.cli.demo_searches import print_searches
+from recsys.cli.demo_searches import print_search, print_searches
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
@@ -25,6 +25,12 @@ def demo(
         bool | None,
         typer.Option("--serve/--no-serve", help="Keep serving at the end. Default: on a terminal."),
     ] = None,
+    multilingual: Annotated[
+        bool,
+        typer.Option(
+            "--multilingual", help="Chinese queries over the English catalog, in a home of its own beside it."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import the demo shop, train, evaluate, load Redis, recommend, change a slate by events, search.
@@ -32,10 +38,14 @@ def demo(
     \b
     Example:
       recsys demo --no-serve
+      recsys demo --multilingual --no-serve
     """
     from recsys.jobs.demo.demo import open_demo
 
     keep = sys.stdout.isatty() if serve is None else serve
+    if multilingual:
+        _multilingual(keep, as_json)
+        return
     with open_demo(load_settings(), None if as_json else _Screen()) as report:
         if as_json:
             print_json(report.to_json())
@@ -44,6 +54,21 @@ def demo(
                 f"\nThe API runs at {report.address}, with a page for people at {report.address}/. Try:"
             )
             _print_line(_curl_command(report))
+        if keep:
+            note("serving until Ctrl-C ...")
+            _wait_for_interrupt()
+
+
+def _multilingual(keep: bool, as_json: bool) -> None:
+    from recsys.jobs.demo.multilingual import open_multilingual_demo
+
+    with open_multilingual_demo(load_settings(), as_json) as report:
+        if as_json:
+            print_json(report.to_json())
+        else:
+            for search in report.searches:
+                print_search(search, _print_line)
+            _print_line(f"\nThe API runs at {report.address}.")
         if keep:
             note("serving until Ctrl-C ...")
             _wait_for_interrupt()
