@@ -23,6 +23,7 @@ from recsys.errors import (
     SchemaMismatchError,
     StoreUnavailableError,
     TrainingStoppedError,
+    UnknownEntryError,
     UnknownItemError,
 )
 
@@ -75,6 +76,7 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
     ArtifactMismatchError: ErrorResponse(503, "bundle_mismatch", retry=True),
     RequestError: ErrorResponse(422, "invalid_request"),
     UnknownItemError: ErrorResponse(404, "unknown_item"),
+    UnknownEntryError: ErrorResponse(404, "unknown_entry"),
     MalformedBodyError: ErrorResponse(400, "bad_request"),
     InvalidCursorError: ErrorResponse(422, "invalid_cursor"),
     CursorExpiredError: ErrorResponse(409, "cursor_expired"),

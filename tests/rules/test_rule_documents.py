@@ -103,7 +103,9 @@ def test_a_mistake_in_an_action_names_its_place() -> None:
         deep = {"a": deep}
     for note in ({"x": "y" * 5000}, {"x": float("nan")}, {"x": {1, 2}}, "a\0b", "\ud800", {}, "", deep):
         assert "Write a text or a JSON object" in doing(action="note", note=note)
-    for value in ("\ud800", "\0", float("inf")):
+    size = {"action": "hide", "filters": {"attributes": {"size": float("inf")}}}
+    assert "filters.attributes.size must be a finite number" in doing(**size)
+    for value in ("\ud800", "\0"):
         odd = {"action": "hide", "filters": {"attributes": {"size": value}}}
         assert "that JSON cannot hold" in doing(**odd)
 
