@@ -30,6 +30,8 @@ _PLACEHOLDERS = {
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
     "health.data_days": 90.0,
+    "search.cursor_key": "a long random text",
+    "text.query_prefix": "query: ",
 }
 
 

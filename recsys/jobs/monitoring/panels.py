@@ -91,6 +91,19 @@ PANEL_ROWS = (
         ),
     ),
     PanelRow(
+        "Search",
+        (
+            _panel(
+                "Searches",
+                "reqps",
+                ("sum(rate(recsys_searches_total[$__rate_interval]))", "pages"),
+                ("sum(rate(recsys_empty_searches_total[$__rate_interval]))", "nothing found"),
+            ),
+            _panel("Time of a page", "s", *_quantiles("recsys_request_seconds", '{route="/v1/search"}')),
+            _panel("Rewritten queries", "reqps", _rate("recsys_search_rewrites_total", "rewriter")),
+        ),
+    ),
+    PanelRow(
         "Access",
         (
             _panel("Requests by key", "reqps", _rate("recsys_key_requests_total", "key")),
