@@ -181,6 +181,10 @@ class RecsysClient:
         """The answer of a route as its JSON says it; raises as `recommend`."""
         return self._post(path, orjson.dumps(body))
 
+    def get(self, path: str, parameters: Mapping[str, str | int]) -> Any:
+        """The answer of a route that is read, as its JSON says it; raises as `recommend`."""
+        return self._answer(path, lambda: self._http.get(path, params=parameters), "GET")
+
     def is_ready(self) -> bool:
         """Whether the service answers and has all that it needs to recommend."""
         try:
@@ -199,18 +203,24 @@ class RecsysClient:
         return kinds.get(code, RecsysError)(text)
 
     def _post(self, path: str, body: bytes, timeout: float | None = None) -> Any:
+        seconds = timeout or self._timeout
+        return self._answer(path, lambda: self._http.post(path, content=body, timeout=seconds))
+
+    def _answer(self, path: str, call: Callable[[], httpx.Response], method: str = "POST") -> Any:
+        """The answer to a call, tried again while what ails the service passes by itself."""
         started = time.monotonic()
         for attempt in range(self._retries + 1):
             pause = FIRST_PAUSE_SECONDS * 2**attempt
             try:
-                response = self._http.post(path, content=body, timeout=timeout or self._timeout)
+                response = call()
             except httpx.TransportError as error:
-                failure: RecsysError = self._away(path, started, f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+                failure: RecsysError = self._away(path, started, reason, method)
                 failure.__cause__ = error
             else:
                 if response.is_success:
                     return orjson.loads(response.content)
-                failure = self._failure(path, started, response)
+                failure = self._failure(path, started, response, method)
                 if response.status_code not in BUSY:
                     raise failure
                 pause = max(pause, retry_after(response) or 0.0)
@@ -218,20 +228,20 @@ class RecsysClient:
                 self._sleep(min(pause, LONGEST_PAUSE_SECONDS))
         raise failure
 
-    def _failure(self, path: str, started: float, response: httpx.Response) -> RecsysError:
+    def _failure(self, path: str, started: float, response: httpx.Response, method: str) -> RecsysError:
         """The error that an answer stands for."""
         code, text = _complaint_of(response)
         status = response.status_code
         if code == "too_many_events":
             return BacklogError(text)
         if status in BUSY:
-            return self._away(path, started, text)
+            return self._away(path, started, text, method)
         kinds = {401: ConfigError, 403: ConfigError, 404: UnknownItemError}
         kind = kinds.get(status, RequestError if status < 500 else RecsysError)
         return kind(text)
 
-    def _away(self, path: str, started: float, reason: str) -> StoreUnavailableError:
-        return StoreUnavailableError(self._url, f"POST {path}", time.monotonic() - started, reason)
+    def _away(self, path: str, started: float, reason: str, method: str = "POST") -> StoreUnavailableError:
+        return StoreUnavailableError(self._url, f"{method} {path}", time.monotonic() - started, reason)
 
 
 def _event_json(event: Event | Mapping[str, Any]) -> bytes:

@@ -72,6 +72,13 @@ class UnknownItemError(RequestError):
     """The request names an item that the catalog does not have."""
 
 
+class UnknownEntryError(RequestError):
+    """There is no rule or set of synonyms of that name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}. GET lists those there are.")
+
+
 class MalformedBodyError(RequestError):
     """The body of a request is not JSON."""
 

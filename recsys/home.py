@@ -43,6 +43,11 @@ class HomePaths:
         return self.home / "search"
 
     @property
+    def search_rankers(self) -> Path:
+        """Orders of search that were learned, one folder each; the newest counts, with any bundle."""
+        return self.home / "search_rankers"
+
+    @property
     def lake(self) -> Path:
         """Events by day: `day=YYYY-MM-DD/*.parquet`."""
         return self.home / "lake" / "events"

@@ -52,7 +52,7 @@ def clicks(
       scripts/simulate_searches.py clicks --habit shuffled_share=0.1
       scripts/simulate_searches.py clicks --answering production --habit filter_share=0.1
     """
-    from recsys.jobs.search.simulate import learn_from_simulated_clicks, open_search_shop
+    from recsys.jobs.search.simulation.experiments import learn_from_simulated_clicks, open_search_shop
 
     note(BANNER)
     if truth is not None:
@@ -79,7 +79,7 @@ def judge(
       scripts/simulate_traffic.py --url http://127.0.0.1:3000 --habit search_sessions=1 --truth truth.parquet
       scripts/simulate_searches.py judge truth.parquet
     """
-    from recsys.jobs.search.simulated_judgments import judge_clicks
+    from recsys.jobs.search.simulation.judgments import judge_clicks
     from recsys.simulation.truth import read_truth
 
     note(BANNER)
@@ -108,7 +108,7 @@ def interleave(
       scripts/simulate_searches.py interleave --sizes 100,300,1000
       scripts/simulate_searches.py interleave --first BM25 --second "BM25 as typed"
     """
-    from recsys.jobs.search.simulate import measure_interleaving, open_search_shop
+    from recsys.jobs.search.simulation.experiments import measure_interleaving, open_search_shop
 
     note(BANNER)
     try:

@@ -18,6 +18,7 @@ from serving.openapi import DESCRIPTION, TAGS, describe
 from serving.routes.documentation import add_documentation
 from serving.routes.events import add_events
 from serving.routes.items import add_items
+from serving.routes.merchandising import add_merchandising
 from serving.routes.operations import add_operations
 from serving.routes.recommendations import add_batches, add_recommendations
 from serving.routes.search import add_search
@@ -43,6 +44,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_events(app, deployment)
     add_search(app, deployment)
     add_items(app, deployment)
+    add_merchandising(app, deployment)
     add_operations(app, deployment)
     add_documentation(app)
     _add_errors(app)

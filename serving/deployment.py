@@ -26,11 +26,12 @@ from recsys.instants import utc_now
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
+from recsys.jobs.search.rule_admin import RuleAdmin
 from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SearchRequest
 from recsys.search.served import served_search
 from recsys.search.storefront import Storefront
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
@@ -66,6 +67,7 @@ class Deployment:
         now: the clock.
         collector: where events go.
         health: what is wrong now.
+        rules: rules and synonyms, for those who change them.
     """
 
     settings: ServingSettings
@@ -77,6 +79,7 @@ class Deployment:
     now: Callable[[], datetime]
     collector: EventCollector
     health: HealthWatch
+    rules: RuleAdmin
 
     async def run(self, compute: Callable[[Recommender], T]) -> T:
         """What `compute` makes of the recommender that serves now, off the event loop.
@@ -147,6 +150,14 @@ class Deployment:
         searcher = self.bundles.storefront().searcher()
         return await self._off_loop(lambda: searcher.suggest(request))
 
+    async def merchandise(self, act: Callable[[RuleAdmin], T]) -> T:
+        """What `act` makes of the shop's rules and synonyms, off the event loop.
+
+        Raises:
+            StoreUnavailableError: the database did not answer.
+        """
+        return await self._off_loop(lambda: act(self.rules))
+
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
         slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
@@ -172,7 +183,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
     rule_store = RuleStore.open(settings)
     rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
-    load, feeds = BundleLoader(settings, snapshots, rules), LiveFeeds(settings)
+    load, feeds = BundleLoader(settings, snapshots, rules, rules), LiveFeeds(settings)
     live = LiveCatalog(feeds.changes, feeds.scores)
     catalog = CatalogWatch(live)
     watch = BundleWatch(
@@ -207,7 +218,18 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         metrics.health,
     )
     health.start()
-    deployment = Deployment(serving, gate, watch, metrics, served_answers, pool, utc_now, collector, health)
+    deployment = Deployment(
+        serving,
+        gate,
+        watch,
+        metrics,
+        served_answers,
+        pool,
+        utc_now,
+        collector,
+        health,
+        RuleAdmin(rule_store),
+    )
 
     def close() -> None:
         health.stop()

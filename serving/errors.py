@@ -23,6 +23,7 @@ from recsys.errors import (
     SchemaMismatchError,
     StoreUnavailableError,
     TrainingStoppedError,
+    UnknownEntryError,
     UnknownItemError,
 )
 
@@ -75,6 +76,7 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
     ArtifactMismatchError: ErrorResponse(503, "bundle_mismatch", retry=True),
     RequestError: ErrorResponse(422, "invalid_request"),
     UnknownItemError: ErrorResponse(404, "unknown_item"),
+    UnknownEntryError: ErrorResponse(404, "unknown_entry"),
     MalformedBodyError: ErrorResponse(400, "bad_request"),
     InvalidCursorError: ErrorResponse(422, "invalid_cursor"),
     CursorExpiredError: ErrorResponse(409, "cursor_expired"),
@@ -107,7 +109,7 @@ CODES = {
 FORBIDDEN = "forbidden"  # 403: the key's role may not
 RATE_LIMITED = "rate_limited"  # 429: the key calls too often
 KEYS_UNAVAILABLE = "keys_unavailable"  # 503: whether the key is valid cannot be known
-ACCESS_CODES = (FORBIDDEN, RATE_LIMITED, KEYS_UNAVAILABLE)
+ACCESS_CODES = {FORBIDDEN: 403, RATE_LIMITED: 429, KEYS_UNAVAILABLE: 503}
 
 TIMEOUT = "timeout"
 OTHER = "error"  # of a status without a code of its own

@@ -35,6 +35,7 @@ TAGS = [
         "description": "What happens in the shop: accepted, durable, and soon part of the features.",
     },
     {"name": "facts", "description": "What the service knows of an item, and of what a user did."},
+    {"name": "merchandising", "description": "Rules and synonyms: listed and changed by merchandisers."},
     {"name": "operations", "description": "Whether the service works, and how well."},
 ]
 
@@ -42,7 +43,7 @@ _MEANINGS = {
     400: "The body is not JSON, or is nested too deeply.",
     401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
     403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
-    404: "The catalog has no such item.",
+    404: "The catalog has no such item, or the shop no such rule or set of synonyms.",
     409: "The order that the cursor goes on in is no longer kept: search again from the first page.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",

@@ -13,6 +13,7 @@ import typer.main
 from pyarrow import csv
 
 from recsys.cli.app import app
+from recsys.cli.search.group import QueryOrCommand
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE = ROOT / "docs", ROOT / "docs" / "zh"
@@ -38,7 +39,9 @@ def resolve(words: list[str]) -> None:
     """Walks the command tree along `words`; fails at a name or option that does not exist."""
     node: Any = typer.main.get_command(app)
     for word in words:
-        if hasattr(node, "commands") and not word.startswith("-"):
+        if isinstance(node, QueryOrCommand) and word[0] in "\"'":
+            node = node.commands["items"]  # a query
+        elif hasattr(node, "commands") and not word.startswith("-"):
             assert word in node.commands, f"`recsys {' '.join(words)}`: no command {word!r}"
             node = node.commands[word]
     known = {option for parameter in node.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,6 +106,28 @@ def test_vectors_of_an_upsert_are_lists_of_finite_numbers_by_a_plain_name() -> N
     ):
         with pytest.raises(InvalidEventError, match="vectors"):
             parse_event(row | {"vectors": wrong})
+
+
+def test_an_upsert_says_product_path_and_first_instant() -> None:
+    said = {
+        "product_id": " p1 ",
+        "category_path": " Home / Kitchen//Pots/",
+        "first_at": "2026-01-01T01:00:00+01:00",
+    }
+    event = parse_event({**UPSERT, **said})
+    assert isinstance(event, ItemUpsert)
+    assert (event.product_id, event.category_path) == ("p1", "Home/Kitchen/Pots")
+    assert event.first_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert parse_event(json.loads(json.dumps(encode_event(event)))) == event
+    for wrong, words in (
+        ({"category_path": " / "}, "category_path ' / ' has no level. Write for example Home/Kitchen"),
+        ({"category_path": ["Home"]}, "category_path must be a text that is not empty (got ['Home'])"),
+        ({"first_at": "2026-01-01"}, "2026, 1, 1, 0, 0) has no time zone"),
+        ({"product_id": "a\x00b"}, "product_id 'a\\x00b' cannot be an id"),
+    ):
+        with pytest.raises(InvalidEventError) as caught:
+            parse_event({**UPSERT, **wrong})
+        assert words in str(caught.value)
 
 
 BOUGHT = {**VIEW, "kind": "purchase"}

@@ -30,7 +30,7 @@ def blocks(language: str) -> list[str]:
 
 def whole_mapping(block: str) -> str:
     """`block` with what a mapping needs before it."""
-    if "label_kinds" in block:
+    if "label_kinds" in block or block.startswith("name = "):  # the latter is of a catalog without events
         return block
     given = block.startswith("[[events]]")
     return HEAD + ("" if given else EVENTS) + block

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.demo_searches import print_search, print_searches
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from recsys.jobs.demo.demo import DemoEvaluation, DemoReport
     from recsys.jobs.demo.households import Household
     from recsys.jobs.demo.live import SlateChange
+    from recsys.jobs.demo.searches import DemoSearches
 
 
 def demo(
@@ -23,17 +25,27 @@ def demo(
         bool | None,
         typer.Option("--serve/--no-serve", help="Keep serving at the end. Default: on a terminal."),
     ] = None,
+    multilingual: Annotated[
+        bool,
+        typer.Option(
+            "--multilingual", help="Chinese queries over the English catalog, in a home of its own beside it."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, serve, recommend, and change a slate by five events.
+    """Import the demo shop, train, evaluate, load Redis, recommend, change a slate by events, search.
 
     \b
     Example:
       recsys demo --no-serve
+      recsys demo --multilingual --no-serve
     """
     from recsys.jobs.demo.demo import open_demo
 
     keep = sys.stdout.isatty() if serve is None else serve
+    if multilingual:
+        _multilingual(keep, as_json)
+        return
     with open_demo(load_settings(), None if as_json else _Screen()) as report:
         if as_json:
             print_json(report.to_json())
@@ -42,6 +54,21 @@ def demo(
                 f"\nThe API runs at {report.address}, with a page for people at {report.address}/. Try:"
             )
             _print_line(_curl_command(report))
+        if keep:
+            note("serving until Ctrl-C ...")
+            _wait_for_interrupt()
+
+
+def _multilingual(keep: bool, as_json: bool) -> None:
+    from recsys.jobs.demo.multilingual import open_multilingual_demo
+
+    with open_multilingual_demo(load_settings(), as_json) as report:
+        if as_json:
+            print_json(report.to_json())
+        else:
+            for search in report.searches:
+                print_search(search, _print_line)
+            _print_line(f"\nThe API runs at {report.address}.")
         if keep:
             note("serving until Ctrl-C ...")
             _wait_for_interrupt()
@@ -71,6 +98,10 @@ class _Screen:
         what = f"household {change.user_id} before and after five events"
         title = f"{what}, {change.milliseconds:.0f} ms from sending to the slate"
         print_rows(rows, as_json=False, title=title)
+
+    def show_searches(self, searches: "DemoSearches") -> None:
+        """What search found, for anybody and for two households, and what may be typed on."""
+        print_searches(searches, _print_line)
 
 
 def _print_household(household: "Household") -> None:

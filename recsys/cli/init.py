@@ -71,12 +71,14 @@ def _print_shop(made: "NewShop", folder: Path) -> None:
             "mapping.toml), for a trial on a historic log"
         )
     if not made.problem:
-        steps = ("recsys refresh", "recsys train --promote", "recsys start")
-        typer.echo("Next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", *steps)))
+        typer.echo("Next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", *made.steps)))
 
 
 def _print_check(checked: "CheckedRows") -> None:
-    note(f"of the first {checked.looked_at:,} rows of each file of events, {checked.events:,} are events")
+    if checked.events is None:
+        note("no events: a catalog that can be searched")
+    else:
+        note(f"of the first {checked.looked_at:,} rows of each file of events, {checked.events:,} are events")
     for reason, rows in checked.rejected.items():
         note(f"set aside: {reason}, {rows:,} rows")
     for warning in checked.warnings:

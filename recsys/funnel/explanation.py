@@ -11,9 +11,11 @@ import numpy as np
 from recsys import columns
 from recsys.funnel import candidates
 from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
-from recsys.funnel.online_features import Profile
+from recsys.funnel.online_features import Profile, feature_status
 from recsys.funnel.ranking import Ranked
-from recsys.funnel.slate import Reason, SlateItem
+from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.rounds import Filled
+from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Reason, Slate, SlateItem
 from recsys.models.bundle import Bundle
 from recsys.models.own_signals import LATEST, moments_back
 from recsys.models.signals import RECENCY
@@ -41,6 +43,28 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     PICKED: {"en": "picked by the shop", "zh": "店铺精选"},
 }
 REASON_CODES = (BOUGHT_BEFORE, SEEN_BEFORE, TOGETHER, SIMILAR, FOR_YOU, POPULAR_IN, POPULAR, PICKED)
+
+
+def make_slate(
+    bundle: Bundle,
+    request: RecommendRequest | SimilarRequest,
+    now: datetime,
+    shown: Ranked,
+    profile: Profile,
+    filled: Filled,
+) -> Slate:
+    """The slate of the items `shown`, in their order, without what rules say of it."""
+    return Slate(
+        request_id=request.request_id,
+        user_id=request.user_id if isinstance(request, RecommendRequest) else None,
+        bundle_id=bundle.manifest.bundle_id,
+        at=now,
+        items=slate_items(bundle, shown, profile, request.language),
+        candidates=len(filled.ranked),
+        features=feature_status(columns.RANKING_SERVICE, (profile.rows, filled.rows)),
+        cold_start=False,
+        degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
+    )
 
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:

@@ -117,7 +117,7 @@ def situation_of(
     return Situation(
         surface="recommend",
         now=now,
-        categories=(*place, *request.filters.categories),
+        categories=(*place, *request.filters.categories, *request.filters.category_paths),
         context_item=request.context_item_id,
         context_categories=(*place, *_category_of(catalog, context_item)),
         facts=UserFacts(user, now, attributes),
@@ -129,7 +129,7 @@ def similar_situation(request: SimilarRequest, catalog: Catalog, item: int, now:
     return Situation(
         surface="similar",
         now=now,
-        categories=request.filters.categories,
+        categories=(*request.filters.categories, *request.filters.category_paths),
         context_item=request.item_id,
         context_categories=_category_of(catalog, item),
     )

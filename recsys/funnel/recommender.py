@@ -15,7 +15,7 @@ from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.funnel.candidates import RULE, CandidateContext, Candidates, CandidateSources
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
-from recsys.funnel.explanation import slate_items
+from recsys.funnel.explanation import make_slate
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.merchandising import (
     FixedRules,
@@ -30,7 +30,6 @@ from recsys.funnel.online_features import (
     FeatureRows,
     FeatureSource,
     Profile,
-    feature_status,
     read_items_if_there,
     read_user_if_there,
 )
@@ -43,10 +42,10 @@ from recsys.funnel.ranking import (
     sort_candidates,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.rounds import Filled, Look, Round, fill_slate, recording
+from recsys.funnel.rounds import Look, Round, fill_slate, look_at_pinned, recording
 from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
-from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, HistoryEntry, ItemDetails, Slate
+from recsys.funnel.slate import HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
@@ -174,7 +173,7 @@ class Recommender:
         chosen = diversify(order, self.bundle.signal_tables.item_vectors, request.k, diversity)
         score_pinned = partial(self._score_pinned, context, profile, request, filled.rows is not None)
         chosen, fired = pin_items(rules, chosen, order, allowed, request.k, score_pinned)
-        slate = self._slate(request, now, chosen, profile, filled)
+        slate = make_slate(self.bundle, request, now, chosen, profile, filled)
         slate = rules.mark(replace(slate, cold_start=not known and not away), fired)
         return Course(request, context, profile, allowed, order, chosen, slate, rounds or (), rules)
 
@@ -199,31 +198,11 @@ class Recommender:
         ranked = filled.ranked
         order = rules.reorder(ranked.take(np.argsort(-ranked.scores, kind="stable")))
         first = order.take(np.arange(min(request.k, len(order))))
-        score_pinned = partial(self._look_at_pinned, look, request)
+        score_pinned = partial(look_at_pinned, self.catalog, look, request)
         best, fired = pin_items(rules, first, order, allowed, request.k, score_pinned)
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
-        slate = rules.mark(self._slate(request, now, best, unknown, filled), fired)
+        slate = rules.mark(make_slate(self.bundle, request, now, best, unknown, filled), fired)
         return slate, self._further(order, best)
-
-    def _slate(
-        self,
-        request: RecommendRequest | SimilarRequest,
-        now: datetime,
-        shown: Ranked,
-        profile: Profile,
-        filled: Filled,
-    ) -> Slate:
-        return Slate(
-            request_id=request.request_id,
-            user_id=request.user_id if isinstance(request, RecommendRequest) else None,
-            bundle_id=self.bundle.manifest.bundle_id,
-            at=now,
-            items=slate_items(self.bundle, shown, profile, request.language),
-            candidates=len(filled.ranked),
-            features=feature_status(columns.RANKING_SERVICE, (profile.rows, filled.rows)),
-            cold_start=False,
-            degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
-        )
 
     def item(self, item_id: str) -> ItemDetails:
         """What the catalog and the online store say of an item.
@@ -360,15 +339,6 @@ class Recommender:
         index = found.index[best]
         rows = self._read_items(index, read)
         return Ranked(found.take(best), scores[best], None, prices_now(self.catalog, index, rows)), rows
-
-    def _look_at_pinned(self, look: Look, request: SimilarRequest, index: IntArray) -> Ranked:
-        """As `_score_pinned`, for `similar`."""
-        pool = np.zeros(len(self.catalog), bool)
-        pool[index] = True
-        found, rows = look(pool, True)
-        source = np.full(len(found), RULE, np.int8)
-        found = replace(found, candidates=replace(found.candidates, source=source))
-        return found.take(passes_now(self.catalog, found.candidates.index, request.filters, rows))
 
     def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
         return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)

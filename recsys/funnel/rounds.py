@@ -1,9 +1,12 @@
 """Rounds of retrieval and reading, until enough is found that may be shown now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from recsys.arrays import BoolArray
+import numpy as np
+
+from recsys.arrays import BoolArray, IntArray
+from recsys.funnel.candidates import RULE
 from recsys.funnel.catalog import Catalog, passes_now
 from recsys.funnel.online_features import FeatureRows, concatenate_rows
 from recsys.funnel.ranking import Ranked, concatenate_ranked
@@ -82,3 +85,13 @@ def recording(look: Look, rounds: list[Round]) -> Look:
         return found, rows
 
     return recorded
+
+
+def look_at_pinned(catalog: Catalog, look: Look, request: SimilarRequest, index: IntArray) -> Ranked:
+    """Items that a rule pins and `look` may not have found; those that may be shown now."""
+    pool = np.zeros(len(catalog), bool)
+    pool[index] = True
+    found, rows = look(pool, True)
+    source = np.full(len(found), RULE, np.int8)
+    found = replace(found, candidates=replace(found.candidates, source=source))
+    return found.take(passes_now(catalog, found.candidates.index, request.filters, rows))

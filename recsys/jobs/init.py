@@ -16,6 +16,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError, StoreUnavailableError
 from recsys.ingest.guess.lines import toml_value
 from recsys.ingest.guess.mapping import GuessedMapping, guess_mapping
+from recsys.ingest.guess.roles import EVENTS
 from recsys.ingest.guess.sheets import read_sheet
 from recsys.ingest.mapping.files import template_text
 from recsys.jobs.data.check import ImportCheck, check_files
@@ -52,13 +53,14 @@ class CheckedRows:
     """What an import makes of the first rows of the shop's files.
 
     Attributes:
-        looked_at: how many rows of each file of events were read at most.
+        looked_at: how many rows of each file were read at most.
+        events: how many of them are events; None where the shop has none, only a catalog.
         rejected: "table: reason" -> rows of the sample that are set aside.
         problem: why an import would fail, or None.
     """
 
     looked_at: int
-    events: int
+    events: int | None
     rejected: Mapping[str, int]
     warnings: Sequence[str]
     problem: str | None
@@ -79,6 +81,12 @@ class NewShop:
     files: Mapping[str, str]
     checked: CheckedRows | None
     moved_from: datetime | None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The commands that follow, in the shop's folder; a catalog alone has nothing to learn from users."""
+        alone = self.checked is not None and self.checked.events is None
+        return "recsys refresh", "recsys train " + ("--search-only" if alone else "--promote"), "recsys start"
 
     @property
     def problem(self) -> str | None:
@@ -185,11 +193,12 @@ def _checked(
         )
     except RecsysError as error:  # the folder is there, and its mapping is for a person to mend
         return CheckedRows(CHECKED_ROWS, 0, {}, (), str(error))
-    return _counted(found)
+    return _counted(found, has_events=EVENTS in guessed.files.values())
 
 
-def _counted(found: ImportCheck) -> CheckedRows:
+def _counted(found: ImportCheck, has_events: bool) -> CheckedRows:
     sample = found.sample
     rejected = Counter(f"{row.table}: {row.reason}" for row in sample.rejected)
     warnings = [str(warning.get("message", warning)) for warning in sample.warnings]
-    return CheckedRows(found.rows, len(sample.events), dict(rejected), warnings, found.problem)
+    events = len(sample.events) if has_events else None
+    return CheckedRows(found.rows, events, dict(rejected), warnings, found.problem)

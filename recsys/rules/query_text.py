@@ -6,8 +6,9 @@ query's with every end that is a word's at a word's border: words as wholes, Chi
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+
+from recsys.analysis.folding import normalise
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # A word keeps what joins its parts: 5.5, t-shirt, o'neill.
@@ -24,10 +25,8 @@ def query_key(text: str) -> str:
     >>> query_key("  Ｒｅｄ  Dress!"), query_key("红色 连衣裙 XL")
     ('red dress', '红色连衣裙 xl')
     """
-    folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()
-    folded = unicodedata.normalize("NFKC", folded)  # folding takes some characters apart
     parts: list[str] = []
-    for piece in _PIECE.findall(folded):
+    for piece in _PIECE.findall(normalise(text[:MAX_CHARACTERS])):
         if parts and not (is_han(piece) and is_han(parts[-1])):
             parts.append(" ")
         parts.append(piece)

@@ -7,8 +7,8 @@ from typing import Protocol
 from recsys.arrays import BoolArray, FloatArray
 from recsys.funnel.merchandising import AppliedRules
 from recsys.funnel.online_features import Profile
-from recsys.search.first_stage import FirstStageEvidence
 from recsys.search.matching import Matched, Meaning
+from recsys.search.relevance.first_stage import FirstStageEvidence
 from recsys.search.requests import SearchRequest
 from recsys.search.understanding.understand import UnderstoodQuery
 

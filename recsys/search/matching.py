@@ -29,6 +29,10 @@ class WordIndex(Protocol):
         """The `count` best of them with their scores, best first."""
         ...
 
+    def document_frequency(self, term: str) -> int:
+        """How many items have `term` in any field."""
+        ...
+
     def scores(self, query: LexicalQuery, index: IntArray) -> FloatArray:
         """(K,) the score of each of the items `index`; 0 where it matches no word."""
         ...

@@ -20,7 +20,7 @@ from recsys.search.answer import (
 )
 from recsys.search.course import Course
 from recsys.search.highlight import FieldMatch, matched_fields
-from recsys.search.ordering import Scored
+from recsys.search.relevance.ordering import Scored
 
 _NO_FILTERS = Filters()
 

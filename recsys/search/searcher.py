@@ -31,26 +31,27 @@ from recsys.search.answer import (
 from recsys.search.course import Course, QueryVectors
 from recsys.search.facets import Facet, count_facet
 from recsys.search.filter_fields import filter_field, selected_values
-from recsys.search.first_stage import FirstStageWeights, gather_evidence, score_first_stage
 from recsys.search.index import SearchIndex
-from recsys.search.learned import LearnedOrder, rank_learned
 from recsys.search.matching import Matched, Meaning, any_word_items, match_items
 from recsys.search.merchandising import pin_products, rules_for
-from recsys.search.ordering import Scored, SortKeys, order_by_relevance, sort_items
 from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
+from recsys.search.relevance.first_stage import FirstStageWeights, gather_evidence, score_first_stage
+from recsys.search.relevance.learned import LearnedOrder, rank_learned
+from recsys.search.relevance.ordering import Scored, SortKeys, order_by_relevance, sort_items
+from recsys.search.relevance.reranking import PERSONAL, add_named, add_taste
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
-from recsys.search.reranking import PERSONAL, add_named, add_taste
-from recsys.search.suggest import SuggestIndex
-from recsys.search.suggest_answer import SuggestAnswer, SuggestRequest, finds_something, suggest
-from recsys.search.suggest_build import suggest_index
-from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.shop_words import FixedWords, ShopWordsSource
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest, finds_something, suggest
+from recsys.search.suggestions.build import suggest_index
+from recsys.search.suggestions.index import SuggestIndex
+from recsys.search.understanding.knowledge import with_new_texts
 from recsys.search.understanding.understand import QueryKnowledge, UnderstoodQuery, understand
 from recsys.service_settings import SearchSettings
 
 NO_RULES = FixedRules()
 NO_SUGGESTIONS = suggest_index((), (), (), ())
-NOTHING_HIDDEN = HiddenWords()
+NO_WORDS = FixedWords()
 DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
 RELAXED_POOL = 200  # items with any word that are looked at for a page that is not full
 
@@ -61,11 +62,11 @@ class Searcher:
 
     Attributes:
         recommender: whose bundle, catalog, features and taste it shares.
-        knowledge: what queries are understood by.
+        knowledge: what queries are understood by, beside the shop's synonyms.
         vectors: None where there is no encoder.
         learned: None where nothing was learned of judgments or clicks.
-        suggestions: for what is being typed. hidden_words: that no suggestion has.
-        rules: the shop's.
+        suggestions: for what is being typed.
+        rules: the shop's. words: its synonyms, and what it never suggests.
         pager: keeps the orders of first pages.
     """
 
@@ -77,8 +78,8 @@ class Searcher:
     settings: SearchSettings
     learned: LearnedOrder | None = None
     suggestions: SuggestIndex = NO_SUGGESTIONS
-    hidden_words: HiddenWords = NOTHING_HIDDEN
     rules: RuleSource = NO_RULES
+    words: ShopWordsSource = NO_WORDS
 
     def search(self, request: SearchRequest, now: datetime) -> SearchAnswer:
         """The page that `request` asks for; see `serve`."""
@@ -90,10 +91,9 @@ class Searcher:
         Raises:
             RequestError: `count` is too large.
         """
-        finds = partial(finds_something, self.knowledge, self.index.words, self.recommender.catalog)
-        return suggest(
-            self.suggestions, request, finds, self.hidden_words, self.recommender.catalog, self.bundle_id
-        )
+        catalog, hidden = self.recommender.catalog, self.words.words.hidden
+        finds = partial(finds_something, self._knowledge(), self.index.words, catalog)
+        return suggest(self.suggestions, request, finds, hidden, catalog, self.bundle_id)
 
     def serve(
         self, request: SearchRequest, now: datetime, logged: int = 0
@@ -147,7 +147,7 @@ class Searcher:
             self,
             recommender=recommender,
             index=index,
-            knowledge=self.knowledge.with_titles(titles),
+            knowledge=with_new_texts(self.knowledge, titles),
             learned=self.learned and self.learned.with_titles(named),
             suggestions=self.suggestions.with_items(shown),
         )
@@ -195,7 +195,12 @@ class Searcher:
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
-        return understand(request.query, self.knowledge, request.without)
+        words = self.index.words
+        in_index = None if words is None else words.document_frequency
+        return understand(request.query, self._knowledge(), request.without, in_index)
+
+    def _knowledge(self) -> QueryKnowledge:
+        return replace(self.knowledge, synonyms=self.words.words.synonyms)
 
     def order(self, course: Course) -> Scored:
         """The products of M in the order that was asked for, each by its best variant, with their scores."""

@@ -28,7 +28,7 @@ _TRIES = 20  # items that are looked at for each need
 _COMMON = 0.4  # of items: what stands on more of them tells nothing
 _UNITS = "mm|cm|km|m|inch|in|ft|yd|mg|kg|g|oz|lb|ml|cl|l|gal|gb|tb|mb|w|v|ct|pk"
 _QUANTITY = rf"\d+(?:\.\d+)?\s?(?:{_UNITS})\b"
-_WORD = re.compile(rf"{_QUANTITY}|[^\W\d_]{{3,}}|[\u4e00-\u9fff]{{2}}")
+_WORD = re.compile(rf"{_QUANTITY}|[\u4e00-\u9fff]{{2}}|[^\W\d_\u4e00-\u9fff]{{3,}}")
 _PARTS = re.compile(rf"(\d+(?:\.\d+)?)\s?({_UNITS})")
 
 
@@ -98,28 +98,27 @@ def open_needs(habits: Habits, space: ItemSpace, items: pa.Table) -> Needs:
     Raises:
         DataError: no item has a word to search for.
     """
-    rng = np.random.default_rng(
-        np.random.SeedSequence(habits.seed, spawn_key=(4,))
-    )  # beside those of a world
+    # The fifth chance beside the four of a world.
+    rng = np.random.default_rng(np.random.SeedSequence(habits.seed, spawn_key=(4,)))
     titles = [title_words(title) for title in space.titles]
     texts = [title_words(text or "") for text in items[columns.TEXT].to_pylist()]
     everything = [[], *([*title, *text] for title, text in zip(titles[1:], texts, strict=True))]
     places = _items_of_words(everything)
-    rare = {word for word, index in places.items() if 1 < len(index) <= max(2, _COMMON * len(space))}
+    telling = {word for word, index in places.items() if len(index) <= max(2, _COMMON * len(space))}
     sources = rng.choice(
         len(space), habits.needs * _TRIES, p=space.exposure / space.exposure.sum(dtype=np.float64)
     )
     needs: dict[tuple[str, ...], int] = {}
     for item in sources.tolist():
-        words = _chosen(titles[item], rare, rng)
+        words = _chosen(titles[item], telling, rng)
         if words:
             needs.setdefault(words, item)
         if len(needs) == habits.needs:
             break
     if not needs:
         raise DataError(
-            "no title of the catalog has a word that another item has too, so there is nothing to search "
-            "for. Import items with titles."
+            "no title of the catalog has a telling word, so there is nothing to search for. Import items "
+            "with titles."
         )
     used = {word for words in needs for word in words}
     source = np.array(list(needs.values()), np.int64)
@@ -160,9 +159,9 @@ def _items_of_words(words: Iterable[Iterable[str]]) -> dict[str, IntArray]:
     return {word: np.array(index, np.int64) for word, index in places.items()}
 
 
-def _chosen(title: list[str], rare: set[str], rng: np.random.Generator) -> tuple[str, ...]:
+def _chosen(title: list[str], known: set[str], rng: np.random.Generator) -> tuple[str, ...]:
     """One to three telling words of a title, in its order; () where it has none."""
-    telling = [word for word, _ in Counter(title).items() if word in rare]
+    telling = [word for word, _ in Counter(title).items() if word in known]
     count = min(len(telling), int(rng.integers(1, _MOST_WORDS + 1)))
     kept = np.sort(rng.permutation(len(telling))[:count])
     return tuple(telling[place] for place in kept.tolist())

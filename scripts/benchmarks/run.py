@@ -44,7 +44,7 @@ MODULES = {
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
 }
-# They take minutes. The first four need a home with a shop, and quality and train-speed the peers' environment.
+# They take minutes and need a home with a shop; quality and train-speed the peers' environment too.
 BY_NAME_ONLY = ("search", "bought-next", "quality", "train-speed", "shared-representation")
 
 

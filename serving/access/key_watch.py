@@ -15,7 +15,6 @@ log = logging.getLogger("recsys.serving")
 
 APART_SECONDS = 0.1  # between two reads because of unknown keys
 AWAY_SECONDS = 5.0  # without an answer, however the store fails to give one
-USED_SECONDS = 60.0  # between writes of when keys were used
 _UNREAD = "the access keys were not read yet"
 
 
@@ -98,7 +97,7 @@ class KeyWatch:
     def start(self, poll_seconds: float) -> None:
         """Reads the keys every `poll_seconds` from now on, in a thread of its own."""
         self._poll.start(poll_seconds, at_once=False)
-        self._notes.start(USED_SECONDS, at_once=False)
+        self._notes.start(self._used_minutes * 60 / 10, at_once=False)  # ten times as fine as is kept
 
     def stop(self) -> None:
         """Ends the threads, and writes when keys were last used."""

@@ -17,6 +17,13 @@ ROUTE_PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("GET", "/v1/items/{item_id:path}"): Permission.ANSWERS,
     ("POST", "/v1/events"): Permission.EVENTS,  # items and users in it need CATALOG, row by row
     ("GET", "/v1/history"): Permission.HISTORY,
+    ("GET", "/v1/rules"): Permission.MERCHANDISING,
+    ("PUT", "/v1/rules/{rule_id}"): Permission.MERCHANDISING,
+    ("DELETE", "/v1/rules/{rule_id}"): Permission.MERCHANDISING,
+    ("GET", "/v1/synonyms"): Permission.MERCHANDISING,
+    ("GET", "/v1/synonyms/{set_name}"): Permission.MERCHANDISING,
+    ("PUT", "/v1/synonyms/{set_name}"): Permission.MERCHANDISING,
+    ("DELETE", "/v1/synonyms/{set_name}"): Permission.MERCHANDISING,
     ("GET", "/metrics"): Permission.OPERATION,
     ("GET", "/openapi.json"): Permission.DESCRIPTION,
     ("HEAD", "/openapi.json"): Permission.DESCRIPTION,

@@ -1,4 +1,4 @@
-"""Keeps the shop's rules in service: a change in the database is taken up without a restart."""
+"""Keeps the shop's rules and words in service: a change in the database is taken up without a restart."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from recsys.background_task import BackgroundTask
 from recsys.catalog import AttributeValue
 from recsys.errors import RecsysError
 from recsys.rules.rule_set import RuleSet
+from recsys.search.shop_words import ShopWords
 from recsys.stores.rules.records import StoredRules
 from recsys.stores.rules.user_attributes import UserAttributes
 
@@ -14,7 +15,9 @@ log = logging.getLogger("recsys.serving")
 
 
 class RuleWatch:
-    """A RuleSource that follows the database; `current` is one reference that is replaced as a whole.
+    """A RuleSource and ShopWordsSource that follows the database.
+
+    `current` and `words` are references that are replaced as a whole.
 
     Where the database is away, or holds a rule that cannot be read, the last rules go on and `problem` says
     so. The version is asked for every time, all rules only when it changed.
@@ -24,7 +27,7 @@ class RuleWatch:
         attributes: of users; read only while a segment asks for one.
 
     Attributes:
-        current: the rules in force.
+        current: the rules in force. words: the synonyms and hidden words in force.
         problem: why the rules in force may not be the newest, empty where they are.
         task: the looking, which outlives whatever goes wrong.
     """
@@ -36,6 +39,7 @@ class RuleWatch:
         self._load = load
         self._attributes = attributes
         self.current = RuleSet()
+        self.words = ShopWords()
         self.problem = ""
         self.task = BackgroundTask("rule watch", self._look)
 
@@ -58,11 +62,17 @@ class RuleWatch:
     def _look(self) -> None:
         try:
             if self._version() != self.current.version:
-                current = self._load().compiled()
+                stored = self._load()
+                current, words = stored.compiled(), stored.words()
                 if current.reads_attributes:
                     self._attributes.refresh()  # before the first request that asks for one
-                self.current = current
-                log.info("version %d of the rules is in force: %d rules", current.version, len(current))
+                self.current, self.words = current, words
+                log.info(
+                    "version %d of the rules is in force: %d rules, %d synonyms",
+                    current.version,
+                    len(current),
+                    len(words.synonyms),
+                )
             elif self.current.reads_attributes:
                 self._attributes.refresh()
             self.problem = ""

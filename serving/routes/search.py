@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Body, FastAPI, Query, Request
 from starlette.responses import Response
 
-from recsys.search.suggest_answer import SuggestRequest
+from recsys.search.suggestions.answer import SuggestRequest
 from serving.deployment import Deployment
 from serving.openapi import BODY_ERRORS, ERRORS, answers, headers_of
 from serving.responses import json_response

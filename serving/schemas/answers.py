@@ -33,7 +33,7 @@ from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, Se
 from recsys.search.facets import Facet, FacetRange, FacetValue
 from recsys.search.highlight import FieldMatch
 from recsys.search.requests import SORTS
-from recsys.search.suggest_answer import SuggestAnswer, SuggestedCategory, SuggestedItem, SuggestedQuery
+from recsys.search.suggestions.answer import SuggestAnswer, SuggestedCategory, SuggestedItem, SuggestedQuery
 from recsys.search.understanding.parts import REWRITERS, Rewrite
 from recsys.streaming.intake import EventResult
 from serving.errors import error_codes

@@ -1,6 +1,6 @@
 """What clients send to search: the body, checked, and the request that it becomes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from recsys.search.requests import (
 from recsys.streaming.tokens import TOKEN_PATTERN
 from serving.schemas.recommendations import MAX_TOKEN, Body, FiltersBody, Identifier, Name
 
-Bound = float | int | None
+Range = Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
 
 
 class FacetBody(Body):
@@ -27,7 +27,7 @@ class FacetBody(Body):
 
     field: Name = Field(description="category, brand, category_path, price or attributes.NAME")
     count: int = Field(20, ge=1, le=MAX_VALUES, description="values listed; selected ones always are")
-    ranges: list[tuple[Bound, Bound]] = Field(
+    ranges: list[Range] = Field(
         [],
         max_length=MAX_RANGES,
         description="[from, to) to count a number by, null = open; prices in millionths of the currency "
@@ -36,7 +36,7 @@ class FacetBody(Body):
 
     def to_facet(self) -> FacetRequest:
         """The request of search."""
-        return FacetRequest(self.field, self.count, tuple(self.ranges))
+        return FacetRequest(self.field, self.count, tuple((least, below) for least, below in self.ranges))
 
 
 class SearchBody(Body):

@@ -111,3 +111,26 @@ def test_synonyms_that_cannot_be_checked_are_kept_by_force_alone(home: Path, tmp
     assert answer("synonyms", "export", str(out)) == {"synonym_sets": 1}
     assert answer("synonyms", "remove", "en")["changed"] == ["en"]
     assert answer("synonyms", "import", str(out), "--force")["changed"] == ["en"]
+
+
+def test_words_are_hidden_from_suggestions_and_shown_again(home: Path) -> None:
+    hidden = answer("suggestions", "hide", "Guns", "water  pipe", "赌博", "--remark", "not here")
+    assert hidden == {"version": 3, "changed": ["guns", "water pipe", "赌博"]}
+    assert answer("suggestions", "hide", "GUNS")["changed"] == []
+    assert [each["text"] for each in answer("suggestions", "list")] == ["guns", "water pipe", "赌博"]
+    assert answer("suggestions", "unhide", "guns")["changed"] == ["guns"]
+    with pytest.raises(DataError, match="no hidden word 'guns'"):
+        run("suggestions", "unhide", "guns")
+    with pytest.raises(DataError, match=r"'!' has no word"):
+        run("suggestions", "hide", "!")
+    changes = answer("suggestions", "history", "guns")
+    assert [(each["action"], each["remark"]) for each in changes] == [("add", "not here"), ("remove", "")]
+
+
+def test_synonyms_that_are_a_circle_are_refused_even_by_force(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.json"
+    rows = [{"left": [a], "right": [b], "two_way": False} for a, b in (("sofa", "couch"), ("couch", "sofa"))]
+    path.write_text(json.dumps({"synonym_sets": [{"name": "en", "synonyms": rows}]}))
+    with pytest.raises(DataError, match=r"set 'en', synonym 2: .*circle"):
+        run("synonyms", "add", str(path), "--force")
+    assert answer("synonyms", "list") == []

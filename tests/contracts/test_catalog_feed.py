@@ -38,6 +38,16 @@ def test_an_item_comes_back_as_it_was_with_its_vector(redis_client: redis.Redis)
     assert found.items[0].text_vector.tolist() == VECTOR.tolist()
 
 
+def test_product_path_and_first_instant_come_back_and_an_older_worker_may_leave_them_out(
+    redis_client: redis.Redis,
+) -> None:
+    placed = Item("pot", "Pot", "Pot", product_id="p", category_path="Home/Pots", first_at=NOW, at=NOW)
+    feed = CatalogFeed(redis_client)
+    feed.publish([ItemChange(placed), item("plain")], 1, "minilm")
+    assert [change.item for change in feed.since(0, "minilm").items] == [item("plain").item, placed]
+    assert b"product_id" not in redis_client.hget(catalog_feed.ROWS, "plain")
+
+
 def test_only_what_came_after_a_version_is_told_and_each_item_once(redis_client: redis.Redis) -> None:
     feed = CatalogFeed(redis_client)
     feed.publish([item("a"), item("b")], 10, "minilm")

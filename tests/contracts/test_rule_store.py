@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recsys.config import Settings
 from recsys.errors import DataError
+from recsys.rules.hidden_text import HiddenText, hidden_text
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.rule_documents import parse_rule, rule_to_json
 from recsys.rules.synonym_rows import SynonymRow, SynonymRows
@@ -62,7 +63,11 @@ def rule(rule_id: str = "pasta", **fields: object) -> Rule:
 
 
 def synonyms(*weights: float, **fields: object) -> SynonymRows:
-    rows = tuple(SynonymRow(("sofa",), ("couch", "长沙发"), False, weight) for weight in weights)
+    asked = ("sofa", "settee")
+    rows = tuple(
+        SynonymRow((words,), ("couch", "长沙发"), False, weight)
+        for words, weight in zip(asked, weights, strict=False)
+    )
     return replace(SynonymRows("english", rows, "en"), **fields)
 
 
@@ -145,6 +150,34 @@ def test_synonyms_keep_order_weights_and_chinese(store: RuleStore) -> None:
     store.remove("synonyms", "english", ANN)
     assert store.load().synonyms == ()
     assert [change.action for change in store.history("synonyms")] == ["add", "change", "disable", "remove"]
+
+
+def one_way(name: str, left: str, right: str, enabled: bool = True) -> SynonymRows:
+    return SynonymRows(name, (SynonymRow((left,), (right,), False),), None, enabled)
+
+
+def test_sets_that_are_a_circle_or_say_the_same_together_are_refused(store: RuleStore) -> None:
+    store.put([one_way("a", "sofa", "couch")], ANN)
+    with pytest.raises(DataError, match=r"set 'b', synonym 1: .*circle"):
+        store.put([one_way("b", "couch", "sofa")], ANN)
+    with pytest.raises(DataError, match="'couch' is a synonym of 'sofas' already"):
+        store.put([one_way("b", "sofas", "couch")], ANN)  # one word to the search
+    store.put([one_way("b", "couch", "sofa", enabled=False)], ANN)
+    with pytest.raises(DataError, match="circle"):
+        store.set_enabled("synonyms", "b", True, ANN)
+    assert len(store.load().words().synonyms) == 1  # of the set that is switched on
+    store.put([rule()], ANN)
+
+
+def test_hidden_words_are_kept_with_who_changed_them(store: RuleStore) -> None:
+    stored = store.put([hidden_text("Guns"), hidden_text("ＧＵＮＳ "), hidden_text("赌博")], ANN)
+    assert (stored.version, stored.hidden) == (2, (HiddenText("guns", 1), HiddenText("赌博", 1)))
+    assert stored.words().hidden.hides("toy gun")
+    assert store.remove("hidden", "guns", BOB).hidden == (HiddenText("赌博", 1),)
+    with pytest.raises(DataError, match=r"no hidden word 'guns'.*search suggestions list"):
+        store.remove("hidden", "guns", ANN)
+    changes = [(each.name, each.action, each.changed_by) for each in store.history("hidden")]
+    assert changes == [("guns", "add", "ann"), ("赌博", "add", "ann"), ("guns", "remove", "bob")]
 
 
 @pytest.mark.parametrize(("kind", "command"), [("rule", "rules"), ("segment", "segments")])

@@ -74,6 +74,14 @@ def test_the_next_commands_are_printed(nowhere: Path) -> None:  # noqa: F811
     assert [line.strip() for line in shown.stdout.splitlines()[-4:]] == steps
 
 
+def test_a_catalog_alone_is_made_searchable_next(nowhere: Path) -> None:  # noqa: F811
+    shown = run("init", "shop", "--from", str(EXAMPLE / "items.csv"))
+    steps = ["cd shop", "recsys refresh", "recsys train --search-only", "recsys start"]
+    assert [line.strip() for line in shown.stdout.splitlines()[-4:]] == steps
+    assert "no events: a catalog that can be searched" in shown.stderr
+    assert "are events" not in shown.stderr
+
+
 def test_rows_that_do_not_fit_are_counted_by_their_reasons(nowhere: Path) -> None:  # noqa: F811
     rows = "user_id,item_id,event,time\nu,1,view,2026-11-01\nu,1,gift,2026-11-01\n,1,view,2026-11-01\n"
     (nowhere / "log.csv").write_text(rows)

@@ -31,7 +31,7 @@ from tests.postgres import fresh_database, running_postgres
 ROOT = Path(__file__).parents[2]
 TABLES = {
     *("runs", "bundles", "evaluations", "stage_changes", "access_keys"),
-    *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "rule_versions"),
+    *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "hidden_words", "rule_versions"),
 }
 
 

@@ -22,7 +22,8 @@ def contains(query: str, pattern: str) -> bool:
         ("O'Neill", "o'neill"),
         ("!!! 😀", ""),
         ("", ""),
-        ("a\x00b", "a b"),
+        ("a\x00b", "ab"),
+        ("Café 紅色連衣裙", "cafe 红色连衣裙"),  # folded as search folds
     ],
 )
 def test_a_key_is_folded_words_and_chinese_without_gaps(text: str, key: str) -> None:

@@ -94,7 +94,7 @@ def test_a_mistake_in_an_action_names_its_place() -> None:
     assert "factor is nan" in doing(action="boost", factor=float("nan"), items=["p"])
     assert "factor is 2. Write a number below 1, from 0.01" in doing(action="bury", factor=2, items=["p"])
     assert "(filter), filters has no condition" in doing(action="filter", filters={})
-    assert "unknown field 'include_unavailable'" in doing(
+    assert "include_unavailable is the request's, not a rule's" in doing(
         action="filter", filters={"include_unavailable": True}
     )
     assert "note is 3. Write a text or a JSON object" in doing(action="note", note=3)
@@ -103,9 +103,25 @@ def test_a_mistake_in_an_action_names_its_place() -> None:
         deep = {"a": deep}
     for note in ({"x": "y" * 5000}, {"x": float("nan")}, {"x": {1, 2}}, "a\0b", "\ud800", {}, "", deep):
         assert "Write a text or a JSON object" in doing(action="note", note=note)
-    for value in ("\ud800", "\0", float("inf")):
+    size = {"action": "hide", "filters": {"attributes": {"size": float("inf")}}}
+    assert "filters.attributes.size must be a finite number" in doing(**size)
+    for value in ("\ud800", "\0"):
         odd = {"action": "hide", "filters": {"attributes": {"size": value}}}
         assert "that JSON cannot hold" in doing(**odd)
+
+
+def test_filters_of_rules_are_those_of_requests() -> None:
+    filters = {
+        "category_paths": ["Home/Kitchen"],
+        "attributes": {"size": {"min": 2}, "color": {"not": ["red"]}},
+        "any": [{"brands": ["X"]}, {"not": [{"item_ids": ["p1"]}]}],
+    }
+    document = {"id": "r", "do": [{"action": "hide", "filters": filters}]}
+    assert rule_to_json(parse_rule(document))["do"][0]["filters"] == filters
+    assert "did you mean" in doing(action="filter", filters={"brand": ["X"]}).lower()
+    assert "filters.price_min_micros must be a whole number" in doing(
+        action="filter", filters={"price_min_micros": -1}
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,9 @@ class FakeWords:
         order = np.lexsort((index, -scores))[:count]
         return index[order], scores[order]
 
+    def document_frequency(self, term: str) -> int:
+        return sum(term in words for words in self._words)
+
     def scores(self, query: LexicalQuery, index: IntArray) -> FloatArray:
         return np.array(
             [self._matched(query, place) / max(len(self._words[place]), 1) for place in index.tolist()],
@@ -155,11 +158,12 @@ class FakeVectors:
 
     known: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     away: bool = False
+    width: int = WIDTH
 
     def encode(self, query: str) -> FloatArray:
         if self.away:
             raise StoreUnavailableError("encoder", "encode a query", 0.1)
-        vector = np.array(self.known.get(query, (0.0,) * WIDTH), np.float32)
+        vector = np.array(self.known.get(query, (0.0,) * self.width), np.float32)
         return vector / max(float(np.linalg.norm(vector)), 1.0)
 
 
@@ -226,7 +230,7 @@ def searcher_of(
         recommender,
         index,
         knowledge,
-        vectors or FakeVectors(),
+        vectors or FakeVectors(width=bundle.text_vectors.shape[1]),
         Pager(pages, CursorCodec(b"key")),
         settings,
         rules=rules,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.evidence import gather_evidence
+from recsys.search.relevance.evidence import gather_evidence
 
 VECTORS = np.array([[0, 0], [1, 0], [0.8, 0.6], [0, 1], [0, 0]], np.float32)  # item 4 has no text
 INDEX = TextIndex(VECTORS)

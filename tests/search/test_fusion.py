@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
-from recsys.search.fusion import FusionWeights, fuse
+from recsys.search.relevance.fusion import FusionWeights, fuse
 
 
 def scored(**scores: float) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from recsys.errors import ArtifactMismatchError
-from recsys.search.ranking import LEVEL, PARTS, Scaling, SearchRanker
-from recsys.search.relevance_features import FEATURES
+from recsys.search.relevance.features import FEATURES
+from recsys.search.relevance.ranker import LEVEL, PARTS, Scaling, SearchRanker
 
 COUNT = len(FEATURES)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.retrieval.term_rows import TermRows
-from recsys.search.relevance_features import (
+from recsys.search.relevance.features import (
     FEATURES,
     FoundScores,
     KnownOfItems,

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ArtifactMismatchError, RequestError
-from recsys.search.suggest import POPULAR, YOURS, SuggestIndex, Suggestions
-from recsys.search.suggest_build import suggest_arrays, suggest_index, suggest_index_from_arrays
-from recsys.search.suggest_completions import completions_of
-from recsys.search.suggest_hidden import hidden_words
+from recsys.search.suggestions.build import suggest_arrays, suggest_index, suggest_index_from_arrays
+from recsys.search.suggestions.completions import completions_of
+from recsys.search.suggestions.hidden import hidden_words
+from recsys.search.suggestions.index import POPULAR, YOURS, SuggestIndex, Suggestions
 
 TITLES = ("", "Frozen chicken dinner", "Frozen pizza", "Chicken soup", "红色连衣裙", "Gun cleaning kit", "")
 CATEGORIES = ("", "Frozen Meals", "Frozen Meals", "Soup", "连衣裙", "Hunting", "Soup")

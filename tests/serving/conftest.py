@@ -13,6 +13,7 @@ from recsys.funnel.recommender import Recommender
 from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.jobs.search.rule_admin import RuleAdmin
 from recsys.models.bundle import Bundle
 from recsys.search.storefront import Storefront
 from recsys.service_settings import AccessSettings, HealthSettings, ServingSettings, StreamSettings
@@ -27,6 +28,7 @@ from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
 from tests.fake_keys import FakeKeyStore
+from tests.fake_rules import FakeRules
 from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
 from tests.search.small_shop import FakePages, searcher_of
@@ -93,6 +95,7 @@ class Shop:
     progress: WatchedProgress
     observer: FakeObserver
     keys: FakeKeyStore
+    rules: FakeRules
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
@@ -168,11 +171,18 @@ def open_shop() -> Iterator[OpenShop]:
             clock,
             lambda: to_micros(NOW),
         )
-        deployment = Deployment(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found)
+        rules = FakeRules()
+        deployment = Deployment(
+            *(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found),
+            rules=RuleAdmin(rules),
+        )
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
         )
-        return Shop(features, serving, deployment, client, promoted, clock, events, progress, observer, store)
+        return Shop(
+            *(features, serving, deployment, client, promoted, clock, events, progress, observer, store),
+            rules=rules,
+        )
 
     yield build
     for collector in collections:

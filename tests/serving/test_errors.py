@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from serving.errors import CODES, OTHER, RESPONSES, TIMEOUT, error_codes
+from serving.errors import ACCESS_CODES, CODES, OTHER, RESPONSES, TIMEOUT, error_codes
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
 
@@ -15,6 +15,7 @@ def test_the_page_lists_every_code_with_its_status() -> None:
         for code in re.findall(r"`(\w+)`", codes):
             listed.setdefault(code, set()).add(status)
     expected: dict[str, set[str]] = {OTHER: {"other"}, TIMEOUT: {"503"}}
+    expected |= {code: {str(status)} for code, status in ACCESS_CODES.items()}
     for status, code in [*CODES.items(), *((each.status, each.code) for each in RESPONSES.values())]:
         expected.setdefault(code, set()).add(str(status))
     assert listed == expected

@@ -21,7 +21,9 @@ from serving.schemas import answers, examples
 
 BY_ROW = {"send_events", "recommend_batch", "bentoml_recommend_batch"}  # a wrong row does not fail the others
 OPERATIONS = {"recommend", "recommend_batch", "bentoml_recommend_batch", "similar", "send_events"}
-OPERATIONS |= {"item", "history", "livez", "readyz", "metrics"}
+OPERATIONS |= {"item", "history", "livez", "readyz", "metrics", "search", "suggest"}
+OPERATIONS |= {"rules", "put_rule", "delete_rule", "synonym_sets", "synonym_set", "put_synonym_set"}
+OPERATIONS |= {"delete_synonym_set"}
 
 
 @pytest.fixture

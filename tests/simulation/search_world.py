@@ -1,17 +1,21 @@
 """A shop of 96 items in which people search: four categories, colours, kinds and sizes in the titles."""
 
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from recsys.dataset.schemas import ITEM_SCHEMA
+from recsys.home import HomePaths
 from recsys.simulation.habits import Habits
 from recsys.simulation.needs import Needs, open_needs
 from recsys.simulation.page_events import Names
 from recsys.simulation.searches import SearchService, ShopperSearches
 from recsys.simulation.truth import TruthWriter
 from recsys.simulation.world import World, open_world
+from recsys.stores.lake.dataset_files import save_items
 
 KINDS = {
     "kitchen": ("kettle", "pan"),
@@ -55,3 +59,12 @@ def shopper_searches(
     world: World, needs: Needs, service: SearchService, truth: TruthWriter | None = None
 ) -> ShopperSearches:
     return ShopperSearches(world, needs, service, Names("0"), truth)
+
+
+def save_search_shop(home: Path) -> None:
+    """Puts the catalog into a home, for the figures of docs/simulation.md."""
+    save_items(HomePaths(home), search_catalog())
+
+
+if __name__ == "__main__":
+    save_search_shop(Path(sys.argv[1]))

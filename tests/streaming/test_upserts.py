@@ -31,6 +31,13 @@ def test_attributes_are_one_field() -> None:
     assert merged_item(TEA, upsert(attributes={"colour": "green"})).attributes == {"colour": "green"}
 
 
+def test_product_path_and_first_instant_are_fields_like_others() -> None:
+    placed = merged_item(TEA, upsert(product_id="teas", category_path="Food/Tea", first_at=NOON))
+    assert (placed.product_id, placed.category_path, placed.first_at) == ("teas", "Food/Tea", NOON)
+    moved = merged_item(placed, upsert(minutes=2, category_path="Drinks"))
+    assert (moved.product_id, moved.category_path, moved.first_at) == ("teas", "Drinks", NOON)
+
+
 def test_an_older_upsert_changes_nothing() -> None:
     assert merged_item(TEA, upsert(minutes=-1, price_micros=1)) is TEA
 

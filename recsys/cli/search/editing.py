@@ -7,11 +7,14 @@ import typer
 
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.instants import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from recsys.jobs.search.query_set import QuerySet
     from recsys.jobs.search.rule_editing import RuleEditing, Saved
+    from recsys.jobs.search.synonym_preview import SynonymPreview
     from recsys.rules.effects import FiredRule
     from recsys.rules.preview import Preview
     from recsys.stores.rules.records import RuleChange
@@ -22,7 +25,11 @@ Queries = Annotated[
 ]
 Judgments = Annotated[
     Path | None,
-    typer.Option(help="A CSV with the columns query, item_id and grade: which items are good."),
+    typer.Option(help="Which items are good: a file as `recsys search evaluate --judgments` takes it."),
+]
+FromLog = Annotated[
+    int | None,
+    typer.Option(min=1, help="N queries of the shop's log, by demand, with the clicks that they had."),
 ]
 Remark = Annotated[str, typer.Option(help="Why, for the history.")]
 Change = Annotated[bool, typer.Option("--change", help="Replace entries that are there already.")]
@@ -33,6 +40,20 @@ def open_editing() -> "RuleEditing":
     from recsys.jobs.search.rule_editing import RuleEditing
 
     return RuleEditing(load_settings())
+
+
+def open_searched_editing() -> "RuleEditing":
+    """The rules of this shop, with the search of the bundle in production to try changes on."""
+    from recsys.jobs.search.searched_editing import searched_editing
+
+    return searched_editing(load_settings(), utc_now())
+
+
+def read_queries(queries: Path | None, judgments: Path | None, from_log: int | None) -> "QuerySet":
+    """The queries that the options name; none where they are left out."""
+    from recsys.jobs.search.query_set import read_query_set
+
+    return read_query_set(load_settings(), queries, judgments, from_log)
 
 
 def print_saved(saved: "Saved", as_json: bool) -> None:
@@ -79,6 +100,25 @@ def print_preview(preview: "Preview", as_json: bool) -> None:
         note("search was not asked: for queries this tells which rules fire, and nothing of items")
     for complaint in preview.complaints:
         note(f"warning: {complaint}")
+
+
+def print_synonym_preview(preview: "SynonymPreview", as_json: bool) -> None:
+    """What changes for whom, and the judged quality before and after."""
+    if as_json:
+        print_json(preview.to_json())
+        return
+    print_preview(preview.changes, as_json=False)
+    quality = preview.quality
+    if not quality.judged:
+        note("none of the queries is judged: this tells what changes, not whether it is better")
+        return
+    facts = {
+        "judged queries": quality.judged,
+        "NDCG@10": f"{quality.ndcg_before:.4f} -> {quality.ndcg_after:.4f}",
+        "recall@100": f"{quality.recall_before:.4f} -> {quality.recall_after:.4f}",
+        "queries that lose": ", ".join(repr(each.query) for each in quality.losers[:10]) or "none",
+    }
+    print_facts(facts, as_json=False)
 
 
 def _fired(fired: "FiredRule", searched: bool) -> str:

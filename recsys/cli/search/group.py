@@ -5,12 +5,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from recsys.cli.search import rules, segments, synonyms
+from recsys.cli.search import rules, segments, suggestions, synonyms
 from recsys.cli.search.compare import compare
 from recsys.cli.search.evaluate import evaluate
 from recsys.cli.search.items import items
 from recsys.cli.search.queries import queries
 from recsys.cli.search.sample import sample
+from recsys.cli.search.train import train
 
 
 class QueryOrCommand(TyperGroup):
@@ -32,6 +33,8 @@ app.command()(evaluate)
 app.command()(queries)
 app.command()(compare)
 app.command()(sample)
+app.command()(train)
 rules.register(app)
 segments.register(app)
 synonyms.register(app)
+suggestions.register(app)

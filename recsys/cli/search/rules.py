@@ -9,12 +9,16 @@ from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.cli.search.editing import (
     Change,
     File,
+    FromLog,
+    Judgments,
     Queries,
     Remark,
     open_editing,
+    open_searched_editing,
     print_changes,
     print_preview,
     print_saved,
+    read_queries,
 )
 from recsys.instants import utc_now
 from recsys.rules.rule_documents import rule_to_json
@@ -88,6 +92,8 @@ def add(file: File, change: Change = False, remark: Remark = "", as_json: AsJson
 def check(
     file: File,
     queries: Queries = None,
+    judgments: Judgments = None,
+    from_log: FromLog = None,
     user: Annotated[
         list[str] | None, typer.Option(help="A user whose recommendations are compared; may be repeated.")
     ] = None,
@@ -101,11 +107,11 @@ def check(
     \b
     Example:
       recsys search rules check summer.toml --queries queries.csv --user 900 --user 1210
+      recsys search rules check summer.toml --from-log 200
     """
-    from recsys.jobs.search.rule_files import read_queries
-
-    asked = read_queries(queries) if queries else ()
-    print_preview(open_editing().check(file, asked, user or (), utc_now()), as_json)
+    asked = read_queries(queries, judgments, from_log)
+    found = open_searched_editing().check(file, asked.queries, user or (), utc_now(), asked.judgments)
+    print_preview(found, as_json)
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """`recsys search synonyms`: words that find what others are called."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,18 +8,18 @@ from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.cli.search.editing import (
     File,
+    FromLog,
     Judgments,
     Queries,
     Remark,
     open_editing,
+    open_searched_editing,
     print_changes,
-    print_preview,
     print_saved,
+    print_synonym_preview,
+    read_queries,
 )
 from recsys.rules.synonym_rows import synonyms_to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 SetName = Annotated[str, typer.Argument(help="The name of a set of synonyms.")]
 Force = Annotated[
@@ -67,6 +66,7 @@ def add(
     file: File,
     queries: Queries = None,
     judgments: Judgments = None,
+    from_log: FromLog = None,
     force: Force = False,
     remark: Remark = "",
     as_json: AsJson = False,
@@ -79,27 +79,36 @@ def add(
     Example:
       recsys search synonyms add synonyms.toml --queries queries.csv --judgments judged.csv
     """
-    asked, judged = _query_set(queries, judgments)
-    saved = open_editing().add_synonyms(file, asked, judged, force=force, remark=remark)
+    asked = read_queries(queries, judgments, from_log)
+    editing = open_searched_editing()
+    saved = editing.add_synonyms(file, asked.queries, asked.judgments, force=force, remark=remark)
     if saved.preview is not None and not as_json:
-        print_preview(saved.preview, as_json=False)
+        print_synonym_preview(saved.preview, as_json=False)
     print_saved(saved, as_json)
 
 
 @app.command()
-def check(file: File, queries: Queries = None, judgments: Judgments = None, as_json: AsJson = False) -> None:
+def check(
+    file: File,
+    queries: Queries = None,
+    judgments: Judgments = None,
+    from_log: FromLog = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what the synonyms of a file would do to queries, before they are saved. Nothing is changed.
 
     \b
     Example:
       recsys search synonyms check synonyms.toml --queries queries.csv
+      recsys search synonyms check synonyms.toml --from-log 200
     """
-    asked, judged = _query_set(queries, judgments)
-    preview = open_editing().check_synonyms(file, asked, judged)
+    asked = read_queries(queries, judgments, from_log)
+    preview = open_searched_editing().check_synonyms(file, asked.queries, asked.judgments)
     if preview is not None:
-        print_preview(preview, as_json)
+        print_synonym_preview(preview, as_json)
         return
-    why = "no search could be asked" if asked or judged else "give --queries or --judgments"
+    options = "give --queries, --judgments or --from-log"
+    why = "no search could be asked" if asked.queries else options
     note(f"warning: the file can be read; what it does was not checked: {why}")
     print_facts({"checked": False, "why": why}, as_json=as_json)
 
@@ -170,6 +179,7 @@ def import_(
     file: File,
     queries: Queries = None,
     judgments: Judgments = None,
+    from_log: FromLog = None,
     force: Force = False,
     remark: Remark = "",
     as_json: AsJson = False,
@@ -180,14 +190,4 @@ def import_(
     Example:
       recsys search synonyms import synonyms.json --queries queries.csv
     """
-    add(file, queries, judgments, force, remark, as_json)
-
-
-def _query_set(
-    queries: Path | None, judgments: Path | None
-) -> "tuple[Sequence[str], Mapping[str, Mapping[str, float]]]":
-    """The queries and judgments that the options name; none where they are left out."""
-    from recsys.jobs.search import rule_files
-
-    asked = rule_files.read_queries(queries) if queries else ()
-    return asked, rule_files.read_judgments(judgments) if judgments else {}
+    add(file, queries, judgments, from_log, force, remark, as_json)

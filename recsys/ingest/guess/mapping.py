@@ -150,7 +150,9 @@ def _too_old(tables: Sequence[EventTable], now: datetime) -> datetime | None:
 def _missing(tables: Sequence[EventTable], roles: Roles) -> list[str]:
     """The keys that no table of events has, each with its file and the question; a catalog alone will do."""
     if not tables and roles.items is None:
-        return ["no file has events: a row for each thing that a user did with an item"]
+        return [
+            "no file has events, a row for each thing that a user did with an item, or items, a row for each"
+        ]
     return [
         f"{table.sheet.files[0]}: {line.key}: {line.why}"
         for table in tables

@@ -15,6 +15,7 @@ from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.jobs.demo.households import USUAL, Household, sample_households
 from recsys.jobs.demo.live import SlateChange, before_and_after, unfamiliar_items
 from recsys.jobs.demo.processes import run_command, running_redis, running_service, running_worker
+from recsys.jobs.demo.searches import DemoSearches, try_searches
 from recsys.jobs.preconditions import check_before_training, check_port_free, check_program
 from recsys.stores.lake.dataset_files import load_info
 from recsys.stores.registry.registry import Registry
@@ -40,6 +41,7 @@ class DemoReport:
     evaluation: DemoEvaluation
     households: tuple[Household, ...]
     change: SlateChange
+    searches: DemoSearches
 
     def to_json(self) -> JsonObject:
         """What `recsys demo --json` prints."""
@@ -48,6 +50,7 @@ class DemoReport:
             "evaluation": self.evaluation.rows,
             "households": [household.to_json() for household in self.households],
             "live": self.change.to_json(),
+            "searches": self.searches.to_json(),
         }
 
 
@@ -64,6 +67,10 @@ class DemoScreen(Protocol):
 
     def show_change(self, change: SlateChange) -> None:
         """A slate before and after five events."""
+        ...
+
+    def show_searches(self, searches: DemoSearches) -> None:
+        """What search finds, for anybody and for two of the households."""
         ...
 
 
@@ -93,7 +100,11 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
             change = before_and_after(settings, address, usual, unfamiliar_items(settings, usual))
             if screen:
                 screen.show_change(change)
-            yield DemoReport(address, evaluation, households, change)
+            two = (households[0].user_id, households[-1].user_id)
+            searches = try_searches(settings, address, two, usual)
+            if screen:
+                screen.show_searches(searches)
+            yield DemoReport(address, evaluation, households, change, searches)
 
 
 def _check_before_demo(settings: Settings) -> None:

@@ -22,11 +22,17 @@ WORKER_STOP_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-def run_command(command: Sequence[str], quiet: bool, settings: Mapping[str, str] | None = None) -> None:
+def run_command(
+    command: Sequence[str],
+    quiet: bool,
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Runs a command of this environment; its output is shown on stderr unless `quiet`.
 
     Args:
         settings: environment variables for it, unless the user set them.
+        environment: in the place of this process's.
 
     Raises:
         RecsysError: it failed.
@@ -35,8 +41,8 @@ def run_command(command: Sequence[str], quiet: bool, settings: Mapping[str, str]
     log.info(f"$ {' '.join(command)}")
     started = time.monotonic()
     output = subprocess.PIPE if quiet else sys.stderr
-    environment = {**(settings or {}), **os.environ}
-    result = subprocess.run([str(program), *command[1:]], stdout=output, env=environment, check=False)
+    variables = {**(settings or {}), **(os.environ if environment is None else environment)}
+    result = subprocess.run([str(program), *command[1:]], stdout=output, env=variables, check=False)
     if result.returncode:
         if quiet and result.stdout:
             sys.stderr.buffer.write(result.stdout)
@@ -45,15 +51,17 @@ def run_command(command: Sequence[str], quiet: bool, settings: Mapping[str, str]
 
 
 @contextmanager
-def running_redis(settings: Settings, quiet: bool) -> Iterator[None]:
+def running_redis(
+    settings: Settings, quiet: bool, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """The embedded server; stopped at the end if it was started here."""
     was_up = server_status(settings).running
-    run_command(["recsys", "up"], quiet)
+    run_command(["recsys", "up"], quiet, environment=environment)
     try:
         yield
     finally:
         if not was_up:
-            run_command(["recsys", "down"], True)
+            run_command(["recsys", "down"], True, environment=environment)
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def running_worker(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def running_service(settings: Settings) -> Iterator[str]:
+def running_service(settings: Settings, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """`bentoml serve` in a process group of its own; yields its address once it is ready.
 
     Raises:
@@ -78,20 +86,30 @@ def running_service(settings: Settings) -> Iterator[str]:
     log.info(f"$ bentoml serve  (log: {file})")
     if _is_ready(address):
         raise RecsysError(f"something answers at {address} already. Stop it or set RECSYS_SERVING__PORT.")
-    with _background(["bentoml", "serve"], file, SERVICE_STOP_SECONDS, settings.root) as process:
+    command = ["bentoml", "serve"]
+    with _background(command, file, SERVICE_STOP_SECONDS, settings.root, environment) as process:
         _wait_until_ready(process, address, file)
         yield address
 
 
 @contextmanager
 def _background(
-    command: Sequence[str], file: Path, stop_seconds: float, folder: Path | None = None
+    command: Sequence[str],
+    file: Path,
+    stop_seconds: float,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A program that writes to `file`; it and its children are stopped at the end, killed if they linger."""
     program = Path(sys.executable).parent / command[0]
     with file.open("wb") as output:
         process = subprocess.Popen(
-            [str(program), *command[1:]], cwd=folder, stdout=output, stderr=output, start_new_session=True
+            [str(program), *command[1:]],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             yield process

@@ -14,8 +14,9 @@ from recsys.funnel.online_features import CircuitBreaker
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.snapshot import SnapshotLog
 from recsys.instants import utc_now
+from recsys.jobs.indexes.loading import SearchLoader
 from recsys.jobs.promotion.bundle_check import schema_hashes
-from recsys.jobs.search.loading import SearchLoader
+from recsys.search.shop_words import ShopWordsSource
 from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import load_bundle, load_manifest
 from recsys.stores.features.online_reader import FeatureReader
@@ -29,7 +30,7 @@ class BundleLoader:
 
     Args:
         snapshots: takes what each recommendation read; None where that is not audited.
-        rules: the shop's; None = none.
+        rules: the shop's; None = none. words: its synonyms and what it never suggests; None = none.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class BundleLoader:
         settings: Settings,
         snapshots: SnapshotLog | None = None,
         rules: RuleSource | None = None,
+        words: ShopWordsSource | None = None,
     ) -> None:
         self._settings = settings
+        self._words = words
         self._rules = rules
         self._snapshots = snapshots
         self._features: CircuitBreaker | None = None
@@ -62,7 +65,8 @@ class BundleLoader:
         serving = self._settings.serving
         recommender = Recommender(bundle, self._source(), serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
-        return Storefront(recommender, self._searchers.open(record.path, recommender, self._rules))
+        searcher = self._searchers.open(record.path, recommender, self._rules, self._words)
+        return Storefront(recommender, searcher)
 
     @property
     def failure(self) -> StoreUnavailableError | None:

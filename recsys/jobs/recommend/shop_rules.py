@@ -5,19 +5,21 @@ from collections.abc import Mapping
 from recsys.catalog import AttributeValue
 from recsys.config import Settings
 from recsys.rules.rule_set import RuleSet
+from recsys.search.shop_words import ShopWords
 from recsys.stores.rules.store import RuleStore
 from recsys.stores.rules.user_attributes import UserAttributes
 
 
 class HomeRules:
-    """A RuleSource of one set of rules, with the attributes of the home's users.
+    """A RuleSource and ShopWordsSource of one state, with the attributes of the home's users.
 
     Attributes:
-        current: the rules.
+        current: the rules. words: synonyms and hidden words.
     """
 
-    def __init__(self, current: RuleSet, attributes: UserAttributes) -> None:
+    def __init__(self, current: RuleSet, words: ShopWords, attributes: UserAttributes) -> None:
         self.current = current
+        self.words = words
         self._attributes = attributes
         if current.reads_attributes:
             attributes.refresh()
@@ -28,11 +30,12 @@ class HomeRules:
 
 
 def read_rules(settings: Settings) -> HomeRules:
-    """The rules in force.
+    """The rules and words in force.
 
     Raises:
         DataError: what is stored cannot be read.
         StoreUnavailableError: the database did not answer.
     """
     with RuleStore.open(settings) as store:
-        return HomeRules(store.load().compiled(), UserAttributes(settings.paths))
+        stored = store.load()
+    return HomeRules(stored.compiled(), stored.words(), UserAttributes(settings.paths))

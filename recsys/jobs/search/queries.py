@@ -7,23 +7,18 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.dataset.feedback import CHOICES
 from recsys.dataset.searches import (
     CLICKED,
-    SEARCH_COLUMNS,
     QueryCount,
     Reformulation,
     count_queries,
     find_reformulations,
-    searches_of,
 )
 from recsys.documents import JsonObject
 from recsys.home import HomePaths
-from recsys.stores.lake.event_lake import open_lake
+from recsys.stores.lake.searches import read_searches
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +78,7 @@ def report_queries(
         DataError: a file of the lake cannot be read.
     """
     since = now - timedelta(days=days)
-    searches = searches_of(_search_events(open_lake(paths).read(SEARCH_COLUMNS, since, now)))
+    searches = read_searches(paths, since, now)
     queries = count_queries(searches)
     clicked = int(searches[CLICKED].sum())
     if len(searches) and not clicked:
@@ -105,16 +100,6 @@ def report_queries(
     )
 
 
-def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
-    """All queries of the lake with what became of them, most searched first; none before an import.
-
-    Raises:
-        DataError: a file of the lake cannot be read.
-    """
-    events = open_lake(paths).read(SEARCH_COLUMNS)
-    return count_queries(searches_of(_search_events(events))) if len(events) else ()
-
-
 def _rows(
     view: QueryView, searches: pd.DataFrame, queries: tuple[QueryCount, ...]
 ) -> tuple[QueryCount | Reformulation, ...]:
@@ -122,18 +107,6 @@ def _rows(
         return find_reformulations(searches)
     rank = _RANKS[view]
     return tuple(sorted((row for row in queries if rank(row)), key=rank, reverse=True))
-
-
-def _search_events(events: pa.Table) -> pd.DataFrame:
-    """The searches of `events` and the actions that name an answer."""
-    search = pc.equal(events[columns.KIND], columns.SEARCH)
-    action = pc.is_in(events[columns.KIND], value_set=pa.array(CHOICES))
-    names = pc.or_(events[columns.QUERY_ID].is_valid(), events[columns.REQUEST_ID].is_valid())
-    events = events.filter(pc.or_(search, pc.and_(action, names)))
-    at = events.schema.get_field_index(columns.AT)
-    events = events.set_column(at, columns.AT, events[columns.AT].cast(pa.int64()))
-    found: pd.DataFrame = events.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return found.astype({columns.AT: "int64", columns.SEQUENCE: "int64"})
 
 
 def _query_row(row: QueryCount) -> JsonObject:

@@ -12,17 +12,21 @@ from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.jobs.search.rule_files import RuleFile, names_of, read_rule_file, write_rule_file
 from recsys.jobs.search.rule_preview import fired_by_query, open_recommended_to
+from recsys.jobs.search.synonym_preview import SynonymPreview, preview_synonyms
 from recsys.rules.fields import FieldNames
+from recsys.rules.hidden_text import HiddenText, hidden_text
 from recsys.rules.preview import Ask, Preview, preview_change
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.rule_set import RuleSet
 from recsys.rules.synonym_rows import SynonymRows
+from recsys.search.shop_words import stored_synonyms
 from recsys.stores.rules.records import RuleChange, StoredRules, unknown_entry
 from recsys.stores.rules.store import Author, RuleStore
 from recsys.stores.rules.tables import Kind
 from recsys.stores.rules.user_attributes import UserAttributes
 
 Entity = TypeVar("Entity")
+Stored = Rule | Segment | SynonymRows | HiddenText
 SearchRules = Ask[RuleSet]
 SearchSynonyms = Ask[tuple[SynonymRows, ...]]
 
@@ -38,7 +42,7 @@ class Saved:
 
     version: int
     changed: tuple[str, ...]
-    preview: Preview | None = None
+    preview: SynonymPreview | None = None
 
     def to_json(self) -> JsonObject:
         """Version and names."""
@@ -116,14 +120,8 @@ class RuleEditing:
             author = Author(self._author, remark)
             gone: list[tuple[Kind, str]] = []
             if replace_all:
-                gone = [
-                    ("rule", name) for name in names_of(before.rules) if name not in names_of(given.rules)
-                ]
-                gone += [
-                    ("segment", name)
-                    for name in names_of(before.segments)
-                    if name not in names_of(given.segments)
-                ]
+                gone = _missing("rule", names_of(before.rules), names_of(given.rules))
+                gone += _missing("segment", names_of(before.segments), names_of(given.segments))
             after = store.put(given.entities, author, remove=gone)
             return Saved(after.version, _changed(before, after))
 
@@ -151,7 +149,14 @@ class RuleEditing:
             after = store.set_enabled(kind, name, enabled, author)
             return Saved(after.version, _changed(before, after))
 
-    def check(self, path: Path, queries: Sequence[str], users: Sequence[str], now: datetime) -> Preview:
+    def check(
+        self,
+        path: Path,
+        queries: Sequence[str],
+        users: Sequence[str],
+        now: datetime,
+        judgments: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Preview:
         """What the rules of a file would do to queries of search and to users' recommendations.
 
         Rules of the file count as they are there, switched on; those that are stored already are replaced.
@@ -166,7 +171,7 @@ class RuleEditing:
         after = tried.compiled()
         new = names_of(given.rules)
         ask = fired_by_query(now) if self._search is None else self._search
-        found = preview_change(queries, ask, before, after, new)
+        found = preview_change(queries, ask, before, after, new, judgments)
         if users:
             recommended = open_recommended_to(self._settings, 10, now)
             of_users = preview_change(users, recommended, before, after, new)
@@ -176,14 +181,20 @@ class RuleEditing:
 
     def check_synonyms(
         self, path: Path, queries: Sequence[str], judgments: Mapping[str, Mapping[str, float]]
-    ) -> Preview | None:
-        """What the synonyms of a file would do to queries; None where no search can be asked."""
+    ) -> SynonymPreview | None:
+        """What the synonyms of a file would do to queries; None where no search can be asked.
+
+        Sets of the file count as if they were switched on.
+
+        Raises:
+            DataError: they are a circle, or there twice, with those that are stored.
+        """
         given, stored = self._read(path).synonyms, self.load().synonyms
+        after = _over(stored, [replace(each, enabled=True) for each in given], _name)
+        stored_synonyms(after)  # before the searches
         if self._search_synonyms is None or not (queries or judgments):
             return None
-        after = _over(stored, [replace(each, enabled=True) for each in given], _name)
-        asked = tuple(dict.fromkeys((*queries, *judgments)))
-        return preview_change(asked, self._search_synonyms, stored, after, (), judgments)
+        return preview_synonyms(queries, judgments, self._search_synonyms, stored, after)
 
     def add_synonyms(
         self,
@@ -200,7 +211,8 @@ class RuleEditing:
             force: save them although they break queries, or could not be checked; that is recorded.
 
         Raises:
-            DataError: they break queries, or there is nothing to check them with.
+            DataError: they break queries, there is nothing to check them with, or they are a circle or there
+                twice, which `force` does not change.
         """
         given = self._read(path)
         if not given.synonyms or given.rules or given.segments:
@@ -216,7 +228,27 @@ class RuleEditing:
         remarks = " ".join(part for part in (remark, overruled) if part)
         return replace(self._put(given.synonyms, remarks), preview=preview)
 
-    def _put(self, entities: Sequence[Rule | Segment | SynonymRows], remark: str) -> Saved:
+    def hide(self, words: Sequence[str], remark: str = "") -> Saved:
+        """Keeps words and phrases out of suggestions; those that are hidden already stay so.
+
+        Raises:
+            DataError: one has no word, or is too long.
+        """
+        return self._put([hidden_text(each) for each in words], remark)
+
+    def unhide(self, words: Sequence[str], remark: str = "") -> Saved:
+        """Lets words and phrases be suggested again, all of them or none.
+
+        Raises:
+            DataError: one is not hidden.
+        """
+        names = list(dict.fromkeys(hidden_text(each).text for each in words))
+        with RuleStore.open(self._settings) as store:
+            gone: list[tuple[Kind, str]] = [("hidden", name) for name in names]
+            after = store.put((), Author(self._author, remark), remove=gone)
+            return Saved(after.version, tuple(names))
+
+    def _put(self, entities: Sequence[Stored], remark: str) -> Saved:
         with RuleStore.open(self._settings) as store:
             before = store.load()
             after = store.put(entities, Author(self._author, remark))
@@ -229,7 +261,7 @@ class RuleEditing:
         return read_rule_file(path, FieldNames(attributes.kinds()))
 
 
-def _complaints(preview: Preview | None, has_queries: bool) -> tuple[str, ...]:
+def _complaints(preview: SynonymPreview | None, has_queries: bool) -> tuple[str, ...]:
     if preview is not None:
         return preview.complaints
     if not has_queries:
@@ -238,7 +270,8 @@ def _complaints(preview: Preview | None, has_queries: bool) -> tuple[str, ...]:
 
 
 def _missing(kind: Kind, stored: Sequence[str], given: Sequence[str]) -> list[tuple[Kind, str]]:
-    return [(kind, name) for name in stored if name not in set(given)]
+    kept = set(given)
+    return [(kind, name) for name in stored if name not in kept]
 
 
 def _over(
@@ -251,11 +284,12 @@ def _over(
 def _changed(before: StoredRules, after: StoredRules) -> tuple[str, ...]:
     """Names of the entries that differ."""
 
-    def entries(stored: StoredRules) -> dict[tuple[str, str], Rule | Segment | SynonymRows]:
-        found: dict[tuple[str, str], Rule | Segment | SynonymRows] = {}
+    def entries(stored: StoredRules) -> dict[tuple[str, str], Stored]:
+        found: dict[tuple[str, str], Stored] = {}
         found |= {("rule", rule.rule_id): rule for rule in stored.rules}
         found |= {("segment", segment.name): segment for segment in stored.segments}
-        return found | {("synonyms", each.name): each for each in stored.synonyms}
+        found |= {("synonyms", each.name): each for each in stored.synonyms}
+        return found | {("hidden", each.text): each for each in stored.hidden}
 
     old, new = entries(before), entries(after)
     return tuple(key[1] for key in sorted({*old, *new}) if old.get(key) != new.get(key))

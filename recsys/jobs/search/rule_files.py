@@ -3,7 +3,7 @@
 import csv
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,27 +102,6 @@ def read_queries(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path} has no query. Write one a line, or a CSV with a column `query`.")
     if len(found) > MAX_QUERIES:
         raise DataError(f"{path} has {len(found)} queries; {MAX_QUERIES} are allowed. Take a sample.")
-    return found
-
-
-def read_judgments(path: Path) -> Mapping[str, Mapping[str, float]]:
-    """Query -> item id -> grade, of a CSV with the columns query, item_id and grade.
-
-    Raises:
-        DataError: it cannot be read, or lacks a column.
-    """
-    found: dict[str, dict[str, float]] = {}
-    reader = csv.DictReader(_text(path).splitlines())
-    lacking = {"query", "item_id", "grade"} - set(reader.fieldnames or ())
-    if lacking:
-        raise DataError(f"{path} lacks {', '.join(sorted(lacking))}. Write query,item_id,grade.")
-    for number, row in enumerate(reader, 2):
-        try:
-            found.setdefault(row["query"].strip(), {})[row["item_id"].strip()] = float(row["grade"])
-        except (ValueError, TypeError, AttributeError):
-            raise DataError(
-                f"{path}, line {number}: grade is {row['grade']!r}. Write a number, 0 = not relevant."
-            ) from None
     return found
 
 

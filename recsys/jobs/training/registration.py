@@ -3,7 +3,7 @@
 import subprocess
 
 from recsys.config import Settings
-from recsys.jobs.search.artifacts import search_extras
+from recsys.jobs.indexes.artifacts import search_extras
 from recsys.models.bundle import Bundle
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import save_bundle

@@ -10,7 +10,7 @@ from typing import Any
 from recsys.analysis.analyzer import ANALYZER_VERSION, Analyzer
 from recsys.errors import ArtifactMismatchError
 from recsys.retrieval.lexical.item_text import ItemText
-from recsys.retrieval.lexical.schema import document, index_schema
+from recsys.retrieval.lexical.schema import document, field_terms, index_schema
 
 INDEX_FORMAT = 1  # of the fields and of what lies in the folder
 WRITTEN_BY = "lexical.json"
@@ -50,7 +50,7 @@ def build_index(items: Iterable[ItemText], folder: Path, threads: int = 1) -> in
     writer = index.writer(_HEAP_BYTES, num_threads=threads)
     count = 0
     for item in items:
-        writer.add_document(document(item, analyzer))
+        writer.add_document(document(item.index, field_terms(item, analyzer)))
         count += 1
     writer.commit()
     writer.wait_merging_threads()
@@ -101,7 +101,7 @@ def opened_index(folder: Path) -> Any:
 
 
 def copy_index(source: Path, target: Path) -> None:
-    """Copies the files of an index byte by byte into `target`, which is made."""
+    """Copies the files of an index byte by byte into `target`, which is made; not the locks of readers."""
     target.mkdir(parents=True)
-    for file in source.iterdir():
+    for file in source.glob("[!.]*"):
         shutil.copyfile(file, target / file.name)

@@ -3,7 +3,6 @@
 Lavrenko and Croft 2001, relevance models; Abdul-Jaleel et al. 2004 mix them with the query (RM3).
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,8 +24,8 @@ class Feedback:
         weight: of a word that all of them have.
     """
 
-    titles: int = 10
-    words: int = 10
+    titles: int = 20
+    words: int = 20
     least: float = 2.0
     weight: float = 0.2
 
@@ -45,13 +44,13 @@ def feedback_groups(
     """
     chosen = feedback or Feedback()
     asked = {term for group in query.groups for each in group.alternatives for term in each.terms}
-    having: defaultdict[str, float] = defaultdict(float)
+    having: dict[str, float] = {}
     analyzer = Analyzer()
     best = float(scores[0]) if len(scores) else 0.0
     count = min(len(titles), len(scores), chosen.titles)
     for title, score in zip(titles[:count], scores[:count].tolist(), strict=True):
         for term in set(analyzer.term_stream(title)[0]) - asked:
-            having[term] += score / best if best else 0.0
+            having[term] = having.get(term, 0.0) + (score / best if best else 0.0)
     common = [(term, total / count) for term, total in having.items() if total >= chosen.least]
     rarest = sorted(common, key=lambda each: (-each[1] * index.rarity(each[0]), each[0]))[: chosen.words]
     return tuple(

@@ -12,6 +12,7 @@ from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.retrieval.lexical.build import opened_index
 from recsys.retrieval.lexical.postings import NONE, Atom, PostingCache, PostingReader, Postings
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery, WordGroup
+from recsys.retrieval.lexical.recent import RecentlyUsed
 from recsys.retrieval.lexical.schema import (
     IDENTIFIER_STARTS,
     IDENTIFIERS,
@@ -21,7 +22,8 @@ from recsys.retrieval.lexical.schema import (
 )
 from recsys.retrieval.lexical.scoring import Scoring
 
-_FEW = 4096  # items that are looked up one by one in the postings
+_FEW = 16  # postings that are a sixteenth of the catalog are counted in an array of the whole
+_REMEMBERED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class LexicalIndex:
         self._rows = int(self.items[-1]) + 1 if len(self.items) else 1
         self._scoring = scoring or Scoring()
         self.title_terms = self._read_title_terms() if title_terms is None else title_terms
+        self._groups: RecentlyUsed[tuple[tuple[Alternative, ...], bool], GroupHits] = RecentlyUsed(
+            _REMEMBERED_BYTES, lambda hits: hits.index.nbytes + hits.score.nbytes + 1000
+        )
         self._norms = self._scoring.length_factors(self.title_terms, self.items)
 
     def __len__(self) -> int:
@@ -79,7 +84,43 @@ class LexicalIndex:
         Args:
             least: of `query.words`; 0 = none is needed.
         """
-        return np.flatnonzero(self._matches(query, least))
+        found = self._with_words([self._hits(group).index for group in query.words], least)
+        for group in query.groups:
+            if group.strict or group.excluded:
+                has = _isin(found, self._hits(group).index)
+                found = found[~has if group.excluded else has]
+        return found
+
+    def _with_words(self, words: Sequence[Postings], least: int) -> IntArray:
+        """Ascending items that are in at least `least` of the postings."""
+        if least <= 0:
+            return self.items
+        if least > len(words):
+            return NONE.astype(np.int64)
+        # Who is in `least` of them is in one of all but the `least - 1` longest.
+        by_length = sorted(words, key=len)
+        few, many = by_length[: len(words) - least + 1], by_length[len(words) - least + 1 :]
+        found, counts = self._counted(few)
+        if least == 1:
+            return found
+        for row, each in enumerate(many):  # one that is in all the rest has to be in enough before
+            enough = counts >= least - len(many) + row
+            found, counts = found[enough], counts[enough]
+            counts = counts + _isin(found, each)
+        return found[counts >= least]
+
+    def _counted(self, postings: Sequence[Postings]) -> tuple[IntArray, IntArray]:
+        """Ascending items of any of the postings, and in how many each is."""
+        if len(postings) == 1:
+            return postings[0].astype(np.int64), np.ones(len(postings[0]), np.int64)
+        if _FEW * sum(map(len, postings)) < self._rows:
+            found, counts = np.unique(np.concatenate(postings), return_counts=True)
+            return found.astype(np.int64), counts.astype(np.int64)
+        dense: npt.NDArray[Any] = np.zeros(self._rows, np.uint8 if len(postings) < 256 else np.int16)
+        for each in postings:
+            dense[each] += 1
+        present: IntArray = np.flatnonzero(dense)
+        return present, dense[present].astype(np.int64)
 
     def top(self, query: LexicalQuery, least: int, count: int) -> tuple[IntArray, FloatArray]:
         """The `count` best of `matching` by score, best first; equal ones by their index."""
@@ -105,8 +146,7 @@ class LexicalIndex:
         """(G, K) whether each of the query's groups matches each of the items `index`."""
         matched = np.zeros((len(query.groups), len(index)), bool)
         for row, group in enumerate(query.groups):
-            hits = self._hits(group).index
-            matched[row] = _values_at(hits, np.ones(len(hits), np.float32), index, self._rows) > 0
+            matched[row] = _isin(index, self._hits(group).index)
         return matched
 
     def group_hits(self, group: WordGroup) -> GroupHits:
@@ -132,22 +172,19 @@ class LexicalIndex:
         """The inverse document frequency of a term, in any field."""
         return self._scoring.rarity(self.document_frequency(term), len(self.items))
 
-    def _matches(self, query: LexicalQuery, least: int) -> BoolArray:
-        counts = np.zeros(self._rows, np.int16)
-        for group in query.words:
-            counts[self._hits(group).index] += 1
-        matches = np.zeros(self._rows, bool)
-        matches[self.items] = True
-        if least > 0:
-            matches &= counts >= least
-        for group in query.groups:
-            if group.strict or group.excluded:
-                has = np.zeros(self._rows, bool)
-                has[self._hits(group).index] = True
-                matches &= ~has if group.excluded else has
-        return matches
+    def rarity_of(self, group: WordGroup) -> float:
+        """The inverse document frequency of what matches a group."""
+        return self._scoring.rarity(len(self._hits(group).index), len(self.items))
 
     def _hits(self, group: WordGroup) -> GroupHits:
+        key = (group.alternatives, group.prefix)
+        found = self._groups.get(key)
+        if found is None:
+            found = self._read_hits(group)
+            self._groups.put(key, found)
+        return found
+
+    def _read_hits(self, group: WordGroup) -> GroupHits:
         parts: list[tuple[Postings, FloatArray]] = []
         first_rarity: float | None = None
         for alternative in group.alternatives:
@@ -223,9 +260,18 @@ def _values_at(sorted_index: Postings, values: FloatArray, index: IntArray, rows
     """(K,) the value of each of `index` in `sorted_index`; 0 where it is not there."""
     if not len(sorted_index) or not len(index):
         return np.zeros(len(index), np.float32)
-    if len(index) > _FEW:
+    if _FEW * len(index) > rows:
         dense = np.zeros(max(rows, int(index.max()) + 1), np.float32)
         dense[sorted_index] = values
         return dense[index]
     place = np.minimum(np.searchsorted(sorted_index, index), len(sorted_index) - 1)
     return np.where(sorted_index[place] == index, values[place], np.float32(0))
+
+
+def _isin(index: IntArray, sorted_index: Postings) -> BoolArray:
+    """(K,) whether each of `index` is in `sorted_index`."""
+    if not len(sorted_index):
+        return np.zeros(len(index), bool)
+    place = np.minimum(np.searchsorted(sorted_index, index), len(sorted_index) - 1)
+    found: BoolArray = sorted_index[place] == index
+    return found

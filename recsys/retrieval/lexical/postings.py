@@ -1,7 +1,7 @@
 """Which items have a term, as arrays; remembered from one view of the index to the next."""
 
 import threading
-from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.analysis.posting_terms import postings_of_phrase
+from recsys.retrieval.lexical.recent import RecentlyUsed
 from recsys.retrieval.lexical.schema import IDENTIFIER_STARTS, IDENTIFIERS, INDEX
 
 Postings = npt.NDArray[np.int32]  # ascending indexes of items, each once
 NONE: Postings = np.zeros(0, np.int32)
 _REMEMBERED_BYTES = 128 << 20
+_ENTRY_BYTES = 500  # of an array besides its numbers
 _MOST_CHANGES = 20_000  # changed items behind a remembered array before it is read anew
 
 
@@ -26,58 +28,52 @@ class Atom:
     prefix: bool = False
 
 
-@dataclass(slots=True)
-class _Remembered:
-    version: int
-    postings: Postings
+@dataclass(frozen=True)
+class Change:
+    """What one view has otherwise than the one before.
+
+    Attributes:
+        items: that were added, changed or removed, ascending.
+        terms: (field, term) -> those of them that have it now, ascending.
+    """
+
+    items: Postings
+    terms: Mapping[tuple[str, str], Postings]
 
 
 class PostingCache:
     """Postings by atom, the last used ones; shared by all views of one working copy."""
 
     def __init__(self, most_bytes: int = _REMEMBERED_BYTES) -> None:
+        self._entries: RecentlyUsed[Atom, tuple[int, Postings]] = RecentlyUsed(
+            most_bytes, lambda entry: entry[1].nbytes + _ENTRY_BYTES
+        )
+        self._changes: dict[int, Change] = {}  # by the version of the view that has them
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Atom, _Remembered] = OrderedDict()
-        self._bytes = 0
-        self._most_bytes = most_bytes
-        self._changes: dict[int, Postings] = {}  # version -> what changed from the one before to it
 
-    def note_changes(self, version: int, changed: Postings) -> None:
-        """Says which items the view `version` has otherwise than the one before."""
+    def note_change(self, version: int, change: Change) -> None:
+        """Says what the view `version` has otherwise than the one before."""
         with self._lock:
-            self._changes[version] = changed
-            while sum(len(each) for each in self._changes.values()) > 2 * _MOST_CHANGES:
-                del self._changes[min(self._changes)]
+            changes = {**self._changes, version: change}
+            while len(changes) > 1 and sum(len(each.items) for each in changes.values()) > _MOST_CHANGES:
+                del changes[min(changes)]
+            self._changes = changes  # replaced, never changed: others read it without a lock
 
-    def recall(self, atom: Atom, version: int) -> tuple[Postings, Postings] | None:
-        """(remembered postings, items whose place in them may be another by now); None = read it."""
-        with self._lock:
-            found = self._entries.get(atom)
-            if found is None or found.version > version:
-                return None
-            self._entries.move_to_end(atom)
-            between = range(found.version + 1, version + 1)
-            if any(each not in self._changes for each in between):
-                return None
-            changed = [self._changes[each] for each in between]
-            if sum(map(len, changed)) > _MOST_CHANGES:
-                return None
-            return found.postings, np.unique(np.concatenate(changed)) if changed else NONE
+    def recall(self, atom: Atom, version: int) -> tuple[Postings, Sequence[Change]] | None:
+        """(remembered postings, what changed since, oldest first); None = read them."""
+        found = self._entries.get(atom)
+        if found is None or found[0] > version:
+            return None
+        changes = self._changes
+        between = [changes.get(each) for each in range(found[0] + 1, version + 1)]
+        known = [change for change in between if change is not None]
+        return (found[1], known) if len(known) == len(between) else None
 
     def remember(self, atom: Atom, version: int, postings: Postings) -> None:
         """Keeps the postings of the view `version`, unless those of a later one are there."""
-        with self._lock:
-            before = self._entries.get(atom)
-            if before is not None and before.version > version:
-                return
-            if before is not None:
-                self._bytes -= before.postings.nbytes
-            self._entries[atom] = _Remembered(version, postings)
-            self._entries.move_to_end(atom)
-            self._bytes += postings.nbytes
-            while self._bytes > self._most_bytes:
-                _, gone = self._entries.popitem(last=False)
-                self._bytes -= gone.postings.nbytes
+        before = self._entries.get(atom)
+        if before is None or before[0] <= version:
+            self._entries.put(atom, (version, postings))
 
 
 class PostingReader:
@@ -92,12 +88,12 @@ class PostingReader:
     def postings(self, atom: Atom) -> Postings:
         """The items that have it."""
         known = self._cache.recall(atom, self._version)
-        if known is not None and not len(known[1]):
+        if known is not None and not known[1]:
             return known[0]
         query = self._query(atom)
         if query is None:
             return NONE
-        found = self._read(query) if known is None else self._brought_up_to_date(query, *known)
+        found = self._read(query) if known is None else self._brought_up_to_date(atom, query, *known)
         found.flags.writeable = False
         self._cache.remember(atom, self._version, found)
         return found
@@ -117,14 +113,24 @@ class PostingReader:
         ).hits
         return np.fromiter((index for index, _ in hits), np.int32, len(hits))
 
-    def _brought_up_to_date(self, query: Any, before: Postings, changed: Postings) -> Postings:
+    def _brought_up_to_date(
+        self, atom: Atom, query: Any, before: Postings, changes: Sequence[Change]
+    ) -> Postings:
+        term = _only_term(atom)
+        if term is None:
+            changed = np.unique(np.concatenate([change.items for change in changes]))
+            return _replaced(before, changed, self._among(query, changed))
+        for change in changes:
+            before = _replaced(before, change.items, change.terms.get((atom.field, term), NONE))
+        return before
+
+    def _among(self, query: Any, items: Postings) -> Postings:
+        """Those of `items` that match."""
         import tantivy
 
-        among = tantivy.Query.term_set_query(self._schema, INDEX, changed.tolist())
         must = tantivy.Occur.Must
-        added = self._read(tantivy.Query.boolean_query([(must, query), (must, among)]))
-        kept = before[~np.isin(before, changed, assume_unique=True)]
-        return np.union1d(kept, added).astype(np.int32)
+        among = tantivy.Query.term_set_query(self._schema, INDEX, items.tolist())
+        return self._read(tantivy.Query.boolean_query([(must, query), (must, among)]))
 
     def _query(self, atom: Atom) -> Any | None:
         """tantivy's query; None where nothing can have it. Never made from text by a parser."""
@@ -132,13 +138,12 @@ class PostingReader:
 
         if not atom.terms or any(_is_no_term(term) for term in atom.terms):
             return None
-        if atom.field in (IDENTIFIERS, IDENTIFIER_STARTS):
-            return tantivy.Query.term_query(self._schema, atom.field, "".join(atom.terms))
+        term = _only_term(atom)
+        if term is not None:
+            return tantivy.Query.term_query(self._schema, atom.field, term)
         places = postings_of_phrase(atom.terms)
         if atom.prefix:
             return self._beginning(atom.field, places)
-        if len(places) == 1:
-            return tantivy.Query.term_query(self._schema, atom.field, places[0][1])
         return tantivy.Query.phrase_query(self._schema, atom.field, list(places))
 
     def _beginning(self, field: str, places: tuple[tuple[int, str], ...]) -> Any:
@@ -150,6 +155,28 @@ class PostingReader:
         words = [(place, _escaped(term)) for place, term in places]
         words[-1] = (words[-1][0], words[-1][1] + ".*")
         return tantivy.Query.regex_phrase_query(self._schema, field, words)
+
+
+def _only_term(atom: Atom) -> str | None:
+    """The indexed term that answers for an atom alone; None where it takes several."""
+    if atom.field in (IDENTIFIERS, IDENTIFIER_STARTS):
+        return "".join(atom.terms)
+    if atom.prefix:
+        return None
+    places = postings_of_phrase(atom.terms)
+    return places[0][1] if len(places) == 1 else None
+
+
+def _replaced(before: Postings, changed: Postings, now: Postings) -> Postings:
+    """`before` without the `changed` ones, with those of them that are there now."""
+    if len(before):
+        place = np.searchsorted(before, changed)
+        inside = place < len(before)
+        held = place[inside][before[place[inside]] == changed[inside]]
+        before = np.delete(before, held) if len(held) else before
+    if not len(now):
+        return before
+    return np.insert(before, np.searchsorted(before, now), now)
 
 
 def _escaped(term: str) -> str:

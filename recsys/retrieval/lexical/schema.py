@@ -1,6 +1,8 @@
 """The fields of the index and how an item's texts become a document."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from recsys.analysis.analyzer import Analyzer
@@ -38,55 +40,70 @@ def index_schema() -> Any:
     return builder.build()
 
 
-def document(item: ItemText, analyzer: Analyzer) -> Any:
-    """The document of an item."""
-    import tantivy
+@dataclass(frozen=True)
+class FieldTerms:
+    """The terms of one text of an item.
 
-    found = tantivy.Document()
-    found.add_unsigned(INDEX, item.index)
-    found.add_unsigned(TITLE_TERMS, _add_text(found, TITLE, item.title, analyzer))
-    for name, text in (
+    Attributes:
+        first: the first term of each position. more: other terms with their positions.
+    """
+
+    field: str
+    first: Sequence[str]
+    more: Sequence[tuple[str, int]] = ()
+
+    @property
+    def terms(self) -> Iterable[str]:
+        """All of them, some perhaps twice."""
+        return (*self.first, *(term for term, _ in self.more))
+
+
+def field_terms(item: ItemText, analyzer: Analyzer) -> list[FieldTerms]:
+    """The terms of an item's texts, its title first; a field with several values more than once."""
+    texts = [
         (DESCRIPTION, item.description),
         (CATEGORY, item.category),
         (BRAND, item.brand),
-    ):
-        if text:
-            _add_text(found, name, text, analyzer)
-    for value in item.attributes:  # a phrase does not go from one to the next
-        _add_text(found, ATTRIBUTES, value, analyzer)
-    _add_identifiers(found, item.identifiers)
+        *((ATTRIBUTES, value) for value in item.attributes),
+    ]
+    found = [FieldTerms(TITLE, *analyzer.term_stream(item.title))]
+    found += [FieldTerms(field, *analyzer.term_stream(text)) for field, text in texts if text]
+    compact = {plain for each in item.identifiers if (plain := plain_identifier(each))}
+    if compact:
+        found.append(FieldTerms(IDENTIFIERS, sorted(compact)))
+        found.append(FieldTerms(IDENTIFIER_STARTS, sorted(_beginnings(compact))))
     return found
 
 
-def _add_text(found: Any, field: str, text: str, analyzer: Analyzer) -> int:
-    """Adds the terms of a text; returns how many positions they take."""
-    first, more = analyzer.term_stream(text)
-    if not more:
-        found.add_text(field, " ".join(first))
-        return len(first)
+def document(index: int, fields: Sequence[FieldTerms]) -> Any:
+    """The document of an item, from its `field_terms`."""
     import tantivy
 
-    token = tantivy.Token
-    terms = sorted(
-        [*((place, term) for place, term in enumerate(first)), *((place, term) for term, place in more)]
-    )
-    tokens = [token(term, place, 0, 0) for place, term in terms]
-    found.add_pre_tokenized_text(field, tantivy.PreTokenizedString("", tokens))
-    return len(first)
+    found = tantivy.Document()
+    found.add_unsigned(INDEX, index)
+    found.add_unsigned(TITLE_TERMS, len(fields[0].first))
+    for each in fields:
+        if each.more:
+            found.add_pre_tokenized_text(each.field, _pre_tokenized(each))
+        else:
+            found.add_text(each.field, " ".join(each.first))
+    return found
 
 
-def _add_identifiers(found: Any, identifiers: Iterable[str]) -> None:
-    compact = {plain for each in identifiers if (plain := plain_identifier(each))}
-    if not compact:
-        return
-    found.add_text(IDENTIFIERS, " ".join(compact))
-    starts = {
+def _pre_tokenized(terms: FieldTerms) -> Any:
+    import tantivy
+
+    placed = [*enumerate(terms.first), *((place, term) for term, place in terms.more)]
+    placed.sort(key=itemgetter(0))
+    return tantivy.PreTokenizedString("", [tantivy.Token(term, place, 0, 0) for place, term in placed])
+
+
+def _beginnings(identifiers: Iterable[str]) -> set[str]:
+    return {
         each[:length]
-        for each in compact
+        for each in identifiers
         for length in range(_SHORTEST_START, min(len(each), _LONGEST_START) + 1)
     }
-    if starts:
-        found.add_text(IDENTIFIER_STARTS, " ".join(starts))
 
 
 def plain_identifier(text: str) -> str:

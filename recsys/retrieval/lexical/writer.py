@@ -1,20 +1,19 @@
 """Changes to a copy of the index: items added, changed and removed, in views that are made afterwards."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.errors import ArtifactError
 from recsys.retrieval.lexical.build import opened_index
 from recsys.retrieval.lexical.index import LexicalIndex
 from recsys.retrieval.lexical.item_text import ItemText
-from recsys.retrieval.lexical.postings import PostingCache
-from recsys.retrieval.lexical.schema import INDEX, document
+from recsys.retrieval.lexical.postings import Change, PostingCache, Postings
+from recsys.retrieval.lexical.schema import INDEX, FieldTerms, document, field_terms
 from recsys.retrieval.lexical.scoring import Scoring
 
 _HEAP_BYTES = 32 << 20
@@ -62,12 +61,13 @@ class LexicalWriter:
         Raises:
             ArtifactError: the disk refuses; the view stays as it was.
         """
-        added = {item.index: item for item in upserts}
-        gone = np.unique(np.array([*added, *deletes], np.int32))
+        items = {item.index: item for item in upserts}
+        gone = np.unique(np.array([*items, *deletes], np.int32))
         if not len(gone):
             return self._view
         try:
-            self._change(gone, added.values())
+            added = {index: field_terms(item, self._analyzer) for index, item in items.items()}
+            self._change(gone, added)
         except BaseException as error:
             self._writer.rollback()
             if not isinstance(error, ValueError | OSError):
@@ -93,33 +93,41 @@ class LexicalWriter:
     ) -> None:
         self.close()
 
-    def _change(self, gone: npt.NDArray[np.int32], added: Iterable[ItemText]) -> None:
+    def _change(self, gone: Postings, added: Mapping[int, Sequence[FieldTerms]]) -> None:
         import tantivy
 
         # By a query: tantivy's delete by a number makes a signed term, which no unsigned field has.
         self._writer.delete_documents_by_query(
             tantivy.Query.term_set_query(self._index.schema, INDEX, gone.tolist())
         )
-        for item in added:
-            self._writer.add_document(document(item, self._analyzer))
+        for index, fields in added.items():
+            self._writer.add_document(document(index, fields))
         self._writer.commit()
         self._index.reload()  # by itself it would be later, in another thread
 
-    def _next_view(self, gone: npt.NDArray[np.int32], added: Mapping[int, ItemText]) -> LexicalIndex:
+    def _next_view(self, gone: Postings, added: Mapping[int, Sequence[FieldTerms]]) -> LexicalIndex:
         before, version = self._view, self._view.version + 1
         kept = before.items[~np.isin(before.items, gone, assume_unique=True)]
-        items = np.union1d(kept, np.array(sorted(added), np.int64))
         lengths = np.zeros(max(len(before.title_terms), max(added, default=0) + 1), np.int32)
         lengths[: len(before.title_terms)] = before.title_terms
-        for index, item in added.items():
-            lengths[index] = len(self._analyzer.term_stream(item.title)[0])
-        self._cache.note_changes(version, gone)
+        for index, fields in added.items():
+            lengths[index] = len(fields[0].first)
+        self._cache.note_change(version, Change(gone, _inverted(added)))
         return LexicalIndex(
             self._index.schema,
             self._index.searcher(),
             version=version,
             cache=self._cache,
-            items=items,
+            items=np.union1d(kept, np.array(sorted(added), np.int64)),
             title_terms=lengths,
             scoring=self._scoring,
         )
+
+
+def _inverted(added: Mapping[int, Sequence[FieldTerms]]) -> Mapping[tuple[str, str], Postings]:
+    """(field, term) -> the items that have it, ascending."""
+    having: dict[tuple[str, str], list[int]] = {}
+    for index in sorted(added):
+        for field, term in {(each.field, term) for each in added[index] for term in each.terms}:
+            having.setdefault((field, term), []).append(index)
+    return {key: np.array(items, np.int32) for key, items in having.items()}

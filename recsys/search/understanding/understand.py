@@ -7,7 +7,6 @@ from recsys.analysis.analyzer import Analyzer, QueryWord, identifier_term
 from recsys.analysis.folding import fold_text
 from recsys.errors import RequestError
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery
-from recsys.search.understanding.catalog_words import correctable_words, near_words_of, words_of
 from recsys.search.understanding.category_evidence import CategoryEvidence
 from recsys.search.understanding.clicked_queries import ClickedQueries, query_key
 from recsys.search.understanding.corrections import CORRECTED, corrected_parts
@@ -55,15 +54,6 @@ class QueryKnowledge:
     categories: CategoryEvidence = field(default_factory=CategoryEvidence)
     currency: str | None = None
     analyzer: Analyzer = field(default_factory=Analyzer)
-
-    def with_titles(self, titles: Sequence[str]) -> "QueryKnowledge":
-        """The same with the words of further titles, of new items and of changed ones."""
-        if not titles:
-            return self
-        before = self.speller
-        lexicon = before.lexicon.with_texts(words_of(self.analyzer, title) for title in titles)
-        near = near_words_of(correctable_words(lexicon, len(before.lexicon.words)), before.near)
-        return replace(self, speller=replace(before, lexicon=lexicon, near=near, _remembered={}))
 
     @property
     def lexicon(self) -> Lexicon:

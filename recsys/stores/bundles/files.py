@@ -43,6 +43,11 @@ _DTYPES = {
     "I32": np.int32,
     "I64": np.int64,
     "U8": np.uint8,
+    "U16": np.uint16,
+    "U32": np.uint32,
+    "U64": np.uint64,
+    "I8": np.int8,
+    "I16": np.int16,
     "BOOL": np.bool_,
 }
 TITLED = "titled"  # a column of the catalog in a bundle

@@ -14,7 +14,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.manifest import Manifest
 from recsys.search.match_threshold import MatchThreshold
-from recsys.search.ranking import SearchRanker
+from recsys.search.relevance.ranker import SearchRanker
 from recsys.stores.bundles.bundles import extra_file
 from recsys.stores.bundles.files import read_arrays, write_arrays
 

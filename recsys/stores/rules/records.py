@@ -7,10 +7,12 @@ from sqlalchemy.engine import RowMapping
 
 from recsys.documents import JsonObject
 from recsys.errors import DataError
+from recsys.rules.hidden_text import HiddenText
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.rule_documents import parse_rule, parse_segment
 from recsys.rules.rule_set import RuleSet
 from recsys.rules.synonym_rows import SynonymRows
+from recsys.search.shop_words import ShopWords, shop_words
 from recsys.stores.rules.tables import Change, Kind
 
 
@@ -64,6 +66,15 @@ class StoredRules:
     rules: tuple[Rule, ...]
     segments: tuple[Segment, ...]
     synonyms: tuple[SynonymRows, ...]
+    hidden: tuple[HiddenText, ...] = ()
+
+    def words(self) -> ShopWords:
+        """Synonyms and hidden words, ready for requests.
+
+        Raises:
+            DataError: synonyms lead in a circle, are there twice or cannot be looked up.
+        """
+        return shop_words(self.synonyms, (each.text for each in self.hidden))
 
     def compiled(self) -> RuleSet:
         """The set of rules, ready for requests.
@@ -98,5 +109,7 @@ def rule_change(row: RowMapping) -> RuleChange:
 
 def unknown_entry(kind: Kind, name: str, command: str) -> DataError:
     """The error for an entry that is not there."""
-    called = {"rule": "rule", "segment": "segment", "synonyms": "set of synonyms"}[kind]
+    called = {"rule": "rule", "segment": "segment", "synonyms": "set of synonyms", "hidden": "hidden word"}[
+        kind
+    ]
     return DataError(f"no {called} {name!r}. `recsys search {command} list` shows those there are.")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select
 from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.instants import utc_now
+from recsys.rules.hidden_text import HiddenText
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.synonym_rows import SynonymRows
 from recsys.stores.registry.database import (
@@ -21,9 +22,17 @@ from recsys.stores.registry.database import (
 from recsys.stores.registry.migrations import upgrade_database
 from recsys.stores.rules.records import RuleChange, StoredRules, rule_change, unknown_entry
 from recsys.stores.rules.tables import Kind, RuleSetRow, RuleVersionRow
-from recsys.stores.rules.writing import Entries, Entry, ReadEntries, rule_entry, segment_entry, synonyms_entry
+from recsys.stores.rules.writing import (
+    Entries,
+    Entry,
+    ReadEntries,
+    hidden_entry,
+    rule_entry,
+    segment_entry,
+    synonyms_entry,
+)
 
-Entity = Rule | Segment | SynonymRows
+Entity = Rule | Segment | SynonymRows | HiddenText
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,16 @@ class RuleStore:
             remove: entries, by kind and name, that are taken out of force in the same transaction.
 
         Raises:
-            DataError: a rule would name a segment that is not there.
+            DataError: a rule would name a segment that is not there, or synonyms, with those of other sets,
+                would be there twice or lead in a circle.
         """
+        entities = tuple(entities)
         with self._writing("write rules") as connection:
             for kind, name in remove:
                 self._remove(connection, kind, name, author)
             for entity in entities:
                 self._put(connection, entity, author)
-            return self._checked(connection)
+            return self._checked(connection, any(isinstance(each, SynonymRows) for each in entities))
 
     def remove(self, kind: Kind, name: str, author: Author) -> StoredRules:
         """Takes an entry out of force; its history stays.
@@ -112,7 +123,7 @@ class RuleStore:
         """Switches a rule or a set of synonyms on or off.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is none of that name, or the synonyms do not fit those of other sets.
         """
         with self._writing("switch a rule") as connection:
             stored = _load(connection)
@@ -120,10 +131,10 @@ class RuleStore:
             entity: Entity | None = found.get(name)
             if kind == "synonyms":
                 entity = {each.name: each for each in stored.synonyms}.get(name)
-            if entity is None or isinstance(entity, Segment):
+            if entity is None or isinstance(entity, Segment | HiddenText):
                 raise unknown_entry(kind, name, _COMMANDS[kind])
             self._put(connection, replace(entity, enabled=enabled), author, switched=True)
-            return self._checked(connection)
+            return self._checked(connection, enabled and kind == "synonyms")
 
     def history(self, kind: Kind | None = None, name: str | None = None) -> Sequence[RuleChange]:
         """Every change, of one kind or one entry or of all, oldest first."""
@@ -164,10 +175,12 @@ class RuleStore:
     ) -> None:
         Entries(connection).note(entry, before, action, author.name, author.remark, self._clock())
 
-    def _checked(self, connection: Connection) -> StoredRules:
+    def _checked(self, connection: Connection, synonyms: bool = False) -> StoredRules:
         """What is stored now, which must be whole: else the transaction is rolled back."""
         stored = _load(connection)
         replace(stored, rules=tuple(replace(rule, enabled=True) for rule in stored.rules)).compiled()
+        if synonyms:
+            stored.words()
         return stored
 
     @contextmanager
@@ -186,12 +199,14 @@ class RuleStore:
             yield connection
 
 
-_COMMANDS = {"rule": "rules", "segment": "segments", "synonyms": "synonyms"}
+_COMMANDS = {"rule": "rules", "segment": "segments", "synonyms": "synonyms", "hidden": "suggestions"}
 
 
 def _entry(entity: Entity) -> Entry:
     if isinstance(entity, Rule):
         return rule_entry(entity)
+    if isinstance(entity, HiddenText):
+        return hidden_entry(entity)
     return segment_entry(entity) if isinstance(entity, Segment) else synonyms_entry(entity)
 
 
@@ -202,6 +217,8 @@ def _version(connection: Connection) -> int:
 def _load(connection: Connection) -> StoredRules:
     entries = ReadEntries(connection)
     try:
-        return StoredRules(_version(connection), entries.rules(), entries.segments(), entries.synonyms())
+        return StoredRules(
+            _version(connection), entries.rules(), entries.segments(), entries.synonyms(), entries.hidden()
+        )
     except DataError as error:
         raise DataError(f"what is stored cannot be read: {error} Upgrade recsys, or remove it.") from error

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from recsys.stores.registry.database import Tables, UtcDateTime
 
-Kind = Literal["rule", "segment", "synonyms"]
+Kind = Literal["rule", "segment", "synonyms", "hidden"]
 Change = Literal["add", "change", "enable", "disable", "remove"]
 
 
@@ -74,12 +74,23 @@ class SynonymRecord(Tables):
     weight: Mapped[float] = mapped_column(Double)
 
 
+class HiddenWordRow(Tables):
+    """A word or phrase that is never suggested; see `recsys.rules.hidden_text`."""
+
+    __tablename__ = "hidden_words"
+
+    text: Mapped[str] = mapped_column(String(100), primary_key=True)
+    version: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_by: Mapped[str]
+
+
 class RuleVersionRow(Tables):
-    """Who changed which rule, segment or set of synonyms, from what to what; rows are only ever added."""
+    """Who changed a rule, segment, synonyms or hidden word, from what to what; rows are only ever added."""
 
     __tablename__ = "rule_versions"
     __table_args__ = (
-        CheckConstraint("kind IN ('rule', 'segment', 'synonyms')", name="kind"),
+        CheckConstraint("kind IN ('rule', 'segment', 'synonyms', 'hidden')", name="kind"),
         CheckConstraint("action IN ('add', 'change', 'enable', 'disable', 'remove')", name="action"),
         Index("ix_rule_versions_kind_name", "kind", "name"),
     )

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from recsys.documents import JsonObject
+from recsys.rules.hidden_text import HiddenText
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.rule_documents import rule_to_json, segment_to_json
 from recsys.rules.synonym_rows import SynonymRow, SynonymRows, synonyms_to_json
 from recsys.stores.rules.records import stored_rule, stored_segment
 from recsys.stores.rules.tables import (
+    HiddenWordRow,
     Kind,
     RuleRow,
     RuleSetRow,
@@ -24,7 +26,7 @@ from recsys.stores.rules.tables import (
 
 @dataclass(frozen=True)
 class Entry:
-    """A rule, segment or set of synonyms as a document; None where it is removed."""
+    """A rule, segment, set of synonyms or hidden word as a document; None where it is removed."""
 
     kind: Kind
     name: str
@@ -44,6 +46,11 @@ def segment_entry(segment: Segment) -> Entry:
 def synonyms_entry(synonyms: SynonymRows) -> Entry:
     """The entry of a set of synonyms."""
     return Entry("synonyms", synonyms.name, synonyms_to_json(synonyms))
+
+
+def hidden_entry(hidden: HiddenText) -> Entry:
+    """The entry of a hidden word."""
+    return Entry("hidden", hidden.text, {"text": hidden.text})
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,11 @@ class ReadEntries:
             for row in self.connection.execute(sets).mappings()
         )
 
+    def hidden(self) -> tuple[HiddenText, ...]:
+        """Sorted by text."""
+        query = select(HiddenWordRow.text, HiddenWordRow.version).order_by(HiddenWordRow.text)
+        return tuple(HiddenText(text, version) for text, version in self.connection.execute(query))
+
 
 @dataclass(frozen=True)
 class Entries:
@@ -98,6 +110,9 @@ class Entries:
         if kind == "synonyms":
             found = ReadEntries(self.connection).synonyms(name)
             return synonyms_to_json(found[0]) if found else None
+        if kind == "hidden":
+            hidden = self.connection.execute(select(HiddenWordRow.text).where(HiddenWordRow.text == name))
+            return {"text": name} if hidden.scalar() is not None else None
         if kind == "rule":
             query = select(RuleRow.document).where(RuleRow.rule_id == name)
         else:
@@ -122,6 +137,8 @@ class Entries:
         elif entry.kind == "segment":
             values = {"name": entry.name, "document": document, **changed}
             self.connection.execute(insert(SegmentRow).values(values))
+        elif entry.kind == "hidden":
+            self.connection.execute(insert(HiddenWordRow).values({"text": entry.name, **changed}))
         else:
             self._write_synonyms(entry.name, document, changed)
 
@@ -131,6 +148,8 @@ class Entries:
             self.connection.execute(delete(RuleRow).where(RuleRow.rule_id == name))
         elif kind == "segment":
             self.connection.execute(delete(SegmentRow).where(SegmentRow.name == name))
+        elif kind == "hidden":
+            self.connection.execute(delete(HiddenWordRow).where(HiddenWordRow.text == name))
         else:
             self.connection.execute(delete(SynonymRecord).where(SynonymRecord.set_name == name))
             self.connection.execute(delete(SynonymSetRow).where(SynonymSetRow.name == name))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from recsys.arrays import FloatArray, IntArray
 from recsys.errors import DataError
 from recsys.progress import Progress, silent
-from recsys.search.ranking import Layer, Scaling, SearchRanker
-from recsys.search.relevance_features import FEATURES, QUERY_FEATURES
+from recsys.search.relevance.features import FEATURES, QUERY_FEATURES
+from recsys.search.relevance.ranker import Layer, Scaling, SearchRanker
 from recsys.training.schedule import build_adamw, learning_rate, set_rate
 
 # What is on the scale of one encoder, or of one shop's queries, and says nothing on another.

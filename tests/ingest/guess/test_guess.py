@@ -343,7 +343,12 @@ def test_whether_the_same_again_is_normal(again: str, repeats: bool, tmp_path: P
 def test_what_is_missing_is_a_line_to_fill_in(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("item_id,moment,who\n1,2026-03-01,ann\n")
     found = guess_mapping([read_sheet(tmp_path / "log.csv", tmp_path)], "corner", "files", NOW)
-    assert found.missing == ("no file has events: a row for each thing that a user did with an item",)
+    assert (dict(found.files), found.missing) == ({"log.csv": "items"}, ())  # a catalog alone is complete
+    (tmp_path / "log.csv").write_text("moment,who\n2026-03-01,ann\n")
+    found = guess_mapping([read_sheet(tmp_path / "log.csv", tmp_path)], "corner", "files", NOW)
+    assert found.missing == (
+        "no file has events, a row for each thing that a user did with an item, or items, a row for each",
+    )
     (tmp_path / "log.csv").write_text("user_id,moment,what\nann,2026-03-01,tea\n")
     found = guess_mapping([read_sheet(tmp_path / "log.csv", tmp_path)], "corner", "files", NOW)
     assert found.missing == ("log.csv: item: which column is the item? There are: user_id, moment, what",)

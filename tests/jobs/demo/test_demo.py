@@ -17,12 +17,18 @@ from recsys.jobs.demo.demo import DemoEvaluation, DemoReport
 from recsys.jobs.demo.households import Household, Purchase
 from recsys.jobs.demo.live import SentEvent, SlateChange, unfamiliar_items
 from recsys.jobs.demo.processes import run_command
+from recsys.jobs.demo.searches import AnsweredSearch, DemoSearches, NextSearch, TwoTastes
 from recsys.stores.lake.dataset_files import save_items
 from recsys.stores.lake.event_lake import EventLake
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 CHANGE = SlateChange("ann", (SentEvent("view", "mug"),), 12.3, ("tea (1)", "oil (2)"), ("mug (3)", "tea (1)"))
 SLATE = {"items": [{"position": 1, "title": "tea", "score": 0.123456, "reason": {"text": "bought often"}}]}
+PAGE = AnsweredSearch({"query": "tea", "user_id": "ann"}, {"query": "tea", "items": []}, 1.0)
+CLICK = NextSearch(
+    "tea", "ann", "1", "tea", before=20, after=4, like_before=1, like_after=4, seen=True, milliseconds=9
+)
+SEARCHES = DemoSearches((PAGE,), TwoTastes(PAGE, PAGE, 0), CLICK, {"typed": "te"})
 HOUSEHOLD = Household("ann", 7, (Purchase("2025-05-01T00:00:00+00:00", "oil"),), SLATE)
 
 
@@ -62,8 +68,10 @@ def test_unfamiliar_items_are_the_most_frequent_of_a_category_that_the_user_neve
 
 def test_what_is_found_is_one_document_for_programs(tmp_path: Path) -> None:
     evaluation = DemoEvaluation("b1", tmp_path, [{"model": "recsys", "ndcg@10": 0.1}])
-    report = DemoReport("http://localhost:3000", evaluation, (HOUSEHOLD,), CHANGE)
-    assert json.loads(json.dumps(report.to_json())) == {
+    report = DemoReport("http://localhost:3000", evaluation, (HOUSEHOLD,), CHANGE, SEARCHES)
+    document = json.loads(json.dumps(report.to_json()))
+    assert document.pop("searches") == json.loads(json.dumps(SEARCHES.to_json()))
+    assert document == {
         "address": "http://localhost:3000",
         "evaluation": [{"model": "recsys", "ndcg@10": 0.1}],
         "households": [

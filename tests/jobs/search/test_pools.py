@@ -9,7 +9,7 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.jobs.search.evaluation.pools import DensePool, FusedRow, LexicalPool
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.fusion import FusionWeights
+from recsys.search.relevance.fusion import FusionWeights
 
 WORDS = np.array([0, 8, 4, 0, 0], np.float32)  # by item index
 ANGLES = np.array([0, 0.1, 0.5, 0.9, 0.2])  # cosines with the query

@@ -13,8 +13,9 @@ from recsys.config import Settings
 from recsys.dataset.catalog_rows import users_table
 from recsys.errors import DataError
 from recsys.funnel.recommender import Recommender
+from recsys.jobs.search.query_set import QuerySet, read_query_set
 from recsys.jobs.search.rule_editing import RuleEditing
-from recsys.jobs.search.rule_files import read_judgments, read_queries, read_rule_file
+from recsys.jobs.search.rule_files import read_queries, read_rule_file
 from recsys.jobs.search.rule_preview import TriedRules, recommended_to
 from recsys.rules.preview import Answered, preview_change
 from recsys.rules.rule_documents import parse_rule
@@ -221,7 +222,7 @@ def test_synonyms_are_saved_once_a_query_set_shows_that_they_break_nothing(
     editing = RuleEditing(settings, None, find_synonyms, author="ann")
     saved = editing.add_synonyms(file("s.json", SYNONYMS), ["sofa"], {})
     assert saved.preview is not None
-    assert saved.preview.queries[0].after.item_ids == ("p1", "couch")
+    assert saved.preview.changes.queries[0].after.item_ids == ("p1", "couch")
     assert editing.load().synonyms[0].rows[0].right == ("couch",)
     assert editing.history()[0].remark == ""
 
@@ -252,13 +253,14 @@ def test_synonyms_that_were_not_checked_are_refused_too(
     assert why in editing.history()[0].remark
 
 
-def test_query_sets_and_judgments_are_read(file: Write) -> None:
+def test_query_sets_and_judgments_are_read(settings: Settings, file: Write) -> None:
     assert read_queries(file("q.txt", "red, pasta\n\nsoup\nsoup\n")) == ("red, pasta", "soup")
     assert read_queries(file("q.csv", 'n,query\n1,"red, pasta"\n2,soup\n')) == ("red, pasta", "soup")
-    judged = read_judgments(file("j.csv", "query,item_id,grade\nsoup,p1,2\nsoup,p2,0\n"))
-    assert judged == {"soup": {"p1": 2.0, "p2": 0.0}}
-    for content, message in (("query,grade\n", "lacks item_id"), ("query,item_id,grade\na,b,c\n", "line 2")):
-        with pytest.raises(DataError, match=message):
-            read_judgments(file("j.csv", content))
+    judged = file("j.csv", "query,item_id,grade\nsoup,p1,2\nsoup,p2,0\n")
+    found = read_query_set(settings, file("q.txt", "red\nsoup\n"), judged)
+    assert found == QuerySet(("red", "soup"), {"soup": {"p1": 2.0, "p2": 0.0}})
+    assert read_query_set(settings) == QuerySet()
+    with pytest.raises(DataError, match="the log has no searches"):
+        read_query_set(settings, from_log=10)
     with pytest.raises(DataError, match="has no query"):
         read_queries(file("q.csv", "query\n\n"))

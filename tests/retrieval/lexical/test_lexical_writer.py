@@ -87,10 +87,10 @@ def test_a_second_writer_of_a_folder_is_refused(folder: Path, writer: LexicalWri
 def test_of_changes_that_fail_none_is_seen(writer: LexicalWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     real = writer_module.document
 
-    def failing(item: ItemText, analyzer: Any) -> Any:
-        if item.title == "bad":
+    def failing(index: int, fields: Any) -> Any:
+        if index == 6:
             raise OSError("no space left")
-        return real(item, analyzer)
+        return real(index, fields)
 
     monkeypatch.setattr(writer_module, "document", failing)
     with pytest.raises(ArtifactError, match="no space left"):

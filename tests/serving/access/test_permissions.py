@@ -11,13 +11,15 @@ from serving.middleware import OPEN_PATHS
 
 BENTO_PATHS = {"/schema.json"}  # of serving.service, which imports BentoML
 STOREFRONT = {Permission.ANSWERS, Permission.EVENTS, Permission.DESCRIPTION}
-PATHS = {"{item_id:path}": "apple"}
+PATHS = {"{item_id:path}": "apple", "{rule_id}": "pasta", "{set_name}": "english"}
 BODIES: dict[str, Any] = {
     "/v1/recommend": {"user_id": "ann"},
     "/v1/recommend:batch": {"requests": []},
     "/recommend_batch": {"requests": []},
     "/v1/similar": {"item_id": "apple"},
     "/v1/events": [],
+    "/v1/rules/pasta": {"do": [{"action": "note", "note": "x"}]},
+    "/v1/synonyms/english": {"enabled": False, "synonyms": [{"left": ["sofa"], "right": ["couch"]}]},
 }
 
 

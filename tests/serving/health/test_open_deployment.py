@@ -76,6 +76,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
             "root": ROOT,
             "redis_url": SecretStr(redis_server.redis_url(server)),
             "health": health,
+            "access": {"poll_seconds": 0.1, "used_minutes": 0.01},
             "serving": {**serving, "rules_seconds": 0.1, "timeout_seconds": PATIENCE_SECONDS},
         }
     )
@@ -124,7 +125,7 @@ def test_each_thread_that_is_killed_works_again_and_it_is_counted(settings: Sett
         tasks = tasks_of(deployment)
         assert set(tasks) == TASKS
         threads = [task for task in tasks.values() if task._thread is not None]
-        assert len(threads) == 6, "the others work in threads of these or of a pool"
+        assert len(threads) == 8, "the others work in threads of these or of a pool"
         for task in threads:
             kill_and_see_it_back(task, client)
         slate = client.post("/v1/recommend", json={"user_id": "ann", "k": 2})

@@ -7,8 +7,10 @@ import pytest
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.home import HomePaths
+from recsys.rules.hidden_text import HiddenText
 from recsys.rules.rule import Rule
 from recsys.rules.rule_documents import parse_rule, parse_segment
+from recsys.rules.synonym_rows import SynonymRow, SynonymRows
 from recsys.stores.rules.records import StoredRules
 from recsys.stores.rules.store import Author, RuleStore
 from recsys.stores.rules.user_attributes import UserAttributes
@@ -36,6 +38,11 @@ class Database:
 
     def put(self, *rules: Rule) -> None:
         self.stored = StoredRules(self.stored.version + 1, rules, (), ())
+
+    def say(self, *pairs: tuple[str, str], hidden: tuple[str, ...] = ()) -> None:
+        rows = tuple(SynonymRow((left,), (right,), False) for left, right in pairs)
+        sets, texts = (SynonymRows("en", rows),), tuple(HiddenText(text) for text in hidden)
+        self.stored = StoredRules(self.stored.version + 1, (), (), sets, texts)
 
 
 def rule(rule_id: str, **when: object) -> Rule:
@@ -67,6 +74,20 @@ def test_rules_are_read_when_their_version_changed_and_not_otherwise(
     watch.check()
     assert (ids(watch), watch.current.version, database.loads) == (["a"], 1, 1)
     assert before.rules == ()  # a request that began before keeps its own
+
+
+def test_words_are_read_with_the_rules_and_stay_where_they_cannot_be(
+    watch: RuleWatch, database: Database
+) -> None:
+    assert not watch.words.hidden.hides("toy gun")
+    database.say(("sofa", "couch"), hidden=("gun",))
+    watch.check()
+    assert [entry.synonym for entry in watch.words.synonyms.entries] == ["couch"]
+    assert watch.words.hidden.hides("toy gun")
+    database.say(("sofa", "couch"), ("couch", "sofa"))
+    watch.check()
+    assert "circle" in watch.problem
+    assert (len(watch.words.synonyms), watch.current.version) == (1, 1)
 
 
 def test_the_database_being_away_leaves_the_last_rules_in_force_and_says_so(

@@ -200,6 +200,18 @@ def test_which_titles_are_ids_and_which_texts_are_missing_is_kept(
     assert second.signal_tables.text_missing.tolist() == missing.tolist()
 
 
+def test_products_paths_and_first_instants_are_kept(rng: np.random.Generator, tmp_path: Path) -> None:
+    known = {
+        "products": ("", "p", "p", ""),
+        "category_paths": ("", "Home/Pots", "", "Home"),
+        "first_at": np.array([0, 5, 0, 7]),
+    }
+    first = bundle(rng, items=replace(catalog(), **known))
+    items = load(save_bundle(first, tmp_path)).items
+    assert (items.products, items.category_paths) == (known["products"], known["category_paths"])
+    assert items.first_at.tolist() == [0, 5, 0, 7]
+
+
 def test_the_order_of_each_kind_of_request_is_kept(rng: np.random.Generator, tmp_path: Path) -> None:
     nothing = float("nan")  # what too few questions tell
     untold = {"value": nothing, "baseline_value": nothing, "difference": nothing, "low": nothing}

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from recsys.errors import DataError
-from recsys.search.relevance_features import FEATURES
+from recsys.search.relevance.features import FEATURES
 from recsys.training.search.ranker import (
     PORTABLE,
     RankingPairs,

@@ -23,7 +23,7 @@ from recsys.retrieval.lexical.build import build_index
 from recsys.retrieval.lexical.index import LexicalIndex, open_index
 from recsys.retrieval.lexical.item_text import item_texts
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.fusion import FusionWeights
+from recsys.search.relevance.fusion import FusionWeights
 from recsys.search.understanding.catalog_words import catalog_lexicon, correctable_words, near_words_of
 from recsys.search.understanding.named_values import catalog_values, named_values
 from recsys.search.understanding.spelling import Speller

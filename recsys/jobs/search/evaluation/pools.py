@@ -11,7 +11,7 @@ from recsys.evaluation.search.rankings import Rankings, rankings_of
 from recsys.evaluation.search.rows import Half, by_query
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.fusion import Fused, FusionWeights, Scored, fuse
+from recsys.search.relevance.fusion import Fused, FusionWeights, Scored, fuse
 
 DEPTH = 1000  # items of each half that are fused
 
@@ -76,7 +76,7 @@ class DensePool:
 
 @dataclass(frozen=True)
 class FusedRow:
-    """Both halves as one list, by the fusion that serves; see `recsys.search.fusion`."""
+    """Both halves as one list, by the fusion that serves; see `recsys.search.relevance.fusion`."""
 
     name: str
     words: LexicalPool

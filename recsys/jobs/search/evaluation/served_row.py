@@ -14,7 +14,7 @@ from recsys.evaluation.search.rows import Half, by_query
 from recsys.instants import utc_now
 from recsys.jobs.recommend.answers import ask_storefront
 from recsys.search.matching import any_word_items
-from recsys.search.ordering import Scored
+from recsys.search.relevance.ordering import Scored
 from recsys.search.requests import SearchRequest
 from recsys.search.searcher import Searcher
 

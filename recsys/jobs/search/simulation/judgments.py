@@ -19,12 +19,14 @@ from recsys.evaluation.search.click_judgments import (
     ClickGrade,
     estimate_from_clicks,
 )
+from recsys.evaluation.search.position_model import fit_position_model
 from recsys.events import Click, Impression, Search, UserEvent
 from recsys.jobs.search.judged_files.click_logs import ClickLog, LoggedItem, click_log, one_query
 from recsys.simulation.tastes import examination
 from recsys.simulation.truth import ATTRACTION, CLICKED, PROPENSITY, RELEVANCE, Truth
 
-RAW: ClickGrade = "click_rate"
+RAW = "click_rate"
+KNOWN = "attraction, examination known"  # what is left of the error then is the noise of the clicks
 GRADES: tuple[ClickGrade, ...] = get_args(ClickGrade)
 
 
@@ -35,7 +37,8 @@ class TruthOfClicks:
     Attributes:
         searches, queries: all of them, each text once. pairs: shown at least `least_shown` times.
         judged_queries: of these pairs.
-        agreement: grade -> Spearman with the mean true attraction of those who were shown the pair.
+        agreement: grade -> Spearman with the mean true attraction of those who were shown the pair; one
+            grade is of a model that was told the true examination, which no shop knows.
         over_raw: grade -> its agreement less that of the click rate, paired by query.
         relevance: grade -> Spearman with the relevance alone, which no click can know fully.
         examination_from: `chance` or `clicks`. examination_error: largest difference from the truth, of the
@@ -47,9 +50,9 @@ class TruthOfClicks:
     judged_queries: int
     pairs: int
     least_shown: int
-    agreement: Mapping[ClickGrade, Estimate]
-    over_raw: Mapping[ClickGrade, PairedDifference]
-    relevance: Mapping[ClickGrade, Estimate]
+    agreement: Mapping[str, Estimate]
+    over_raw: Mapping[str, PairedDifference]
+    relevance: Mapping[str, Estimate]
     examination_from: str
     examination_error: float
 
@@ -58,7 +61,7 @@ class TruthOfClicks:
         ranked = sorted(self.agreement, key=lambda grade: -self.agreement[grade].value)
         return [self._row(grade) for grade in ranked]
 
-    def _row(self, grade: ClickGrade) -> JsonObject:
+    def _row(self, grade: str) -> JsonObject:
         over, agreement = self.over_raw[grade], self.agreement[grade]
         return {
             "grade": grade,
@@ -104,7 +107,10 @@ def judge_clicks(
     attraction, relevance = _means(shown, log, found)
     query, count = found.query[kept], len(log.queries)
     bootstrap = QueryBootstrap(np.ones(count), np.zeros(count, np.int64), samples, seed)
-    grades = {grade: found.grades(grade)[kept] for grade in GRADES}
+    grades = {str(grade): found.grades(grade)[kept] for grade in GRADES}
+    grades[KNOWN] = fit_position_model(
+        log.shown.cells, examination(truth.habits, log.shown.cells.places)
+    ).attraction[kept]
     agreement = {grade: bootstrap.spearman(each, attraction[kept], query) for grade, each in grades.items()}
     return TruthOfClicks(
         searches=len(set(shown[columns.QUERY_ID].to_pylist())),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from recsys.dataset.item_table import ItemTable
 from recsys.funnel.catalog import Catalog
 from recsys.search.matching import WordIndex
-from recsys.search.suggest import SuggestIndex, Suggestions
-from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.suggestions.hidden import HiddenWords
+from recsys.search.suggestions.index import SuggestIndex, Suggestions
 from recsys.search.understanding.understand import SPELLING_REWRITERS, QueryKnowledge, understand
 
 
@@ -114,3 +114,9 @@ def finds_something(knowledge: QueryKnowledge, words: WordIndex | None, catalog:
         return True
     asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
     return bool(catalog.items.available[words.matching(asked, asked.least)].any())
+
+
+def finds_words(knowledge: QueryKnowledge, words: WordIndex, query: str) -> bool:
+    """Whether the words of `query`, as they are, find any item."""
+    asked = understand(query, knowledge, SPELLING_REWRITERS).lexical
+    return len(words.matching(asked, asked.least)) > 0

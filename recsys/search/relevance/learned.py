@@ -11,11 +11,11 @@ from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.course import Course
-from recsys.search.evidence import DEPTH, gather_evidence
 from recsys.search.matching import WordIndex
-from recsys.search.ordering import Scored
-from recsys.search.ranking import SearchRanker
-from recsys.search.relevance_features import KnownOfItems, QueryTerms, relevance_features
+from recsys.search.relevance.evidence import DEPTH, gather_evidence
+from recsys.search.relevance.features import KnownOfItems, QueryTerms, relevance_features
+from recsys.search.relevance.ordering import Scored
+from recsys.search.relevance.ranker import SearchRanker
 
 SPREAD = 0.25  # of scores: one standard deviation of the learned targets, as of first-stage scores
 

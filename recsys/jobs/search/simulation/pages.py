@@ -13,7 +13,7 @@ from recsys.evaluation.search.rows import SearchRow
 from recsys.filters import filters_from_json
 from recsys.search.requests import SearchRequest
 from recsys.search.searcher import Searcher
-from recsys.search.suggest_answer import SuggestRequest
+from recsys.search.suggestions.answer import SuggestRequest
 from recsys.simulation.searches import Question, SearchPage
 
 DEPTH = 40

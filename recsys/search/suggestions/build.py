@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from recsys.errors import ArtifactMismatchError
-from recsys.search.suggest import LONGEST_QUERY, SuggestIndex
-from recsys.search.suggest_completions import (
+from recsys.search.suggestions.completions import (
     completion_arrays,
     completions_from_arrays,
     completions_of,
     typed_words,
 )
+from recsys.search.suggestions.index import LONGEST_QUERY, SuggestIndex
 from recsys.search.understanding.clicked_queries import query_key
 from recsys.search.understanding.text_arrays import NamedArrays
 

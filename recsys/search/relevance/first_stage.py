@@ -14,7 +14,7 @@ from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.matching import Matched, Meaning, WordIndex
-from recsys.search.ordering import COSINES_UP_TO, Scored
+from recsys.search.relevance.ordering import COSINES_UP_TO, Scored
 
 WORDS, MEANING, POPULARITY = "words", "meaning", "popularity"
 

@@ -10,12 +10,12 @@ from recsys.analysis.scanning import is_han
 from recsys.analysis.stems import term_of
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import RequestError
-from recsys.search.suggest_completions import (
+from recsys.search.suggestions.completions import (
     Completions,
     completions_of,
     typed_words,
 )
-from recsys.search.suggest_hidden import HiddenWords
+from recsys.search.suggestions.hidden import HiddenWords
 from recsys.search.understanding.clicked_queries import query_key
 
 MOST_SUGGESTIONS = 50

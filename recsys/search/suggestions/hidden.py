@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recsys.analysis.scanning import is_han
 from recsys.analysis.stems import term_of
-from recsys.search.suggest_completions import typed_words
+from recsys.search.suggestions.completions import typed_words
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 
 from recsys.arrays import FloatArray
 from recsys.errors import StoreUnavailableError
-from recsys.jobs.search.timed_vectors import TimedVectors
+from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.encoders.query_encoder import QueryEncoder
 
 

@@ -16,13 +16,13 @@ from recsys.jobs.recommend.answers import ask_storefront
 from recsys.jobs.search.evaluation.evaluation_rows import RowSetting, open_row
 from recsys.jobs.search.evaluation.served_row import PRODUCTION, open_served_row
 from recsys.jobs.search.judged_files.searched_items import shop_items
-from recsys.jobs.search.simulated_interleaving import (
+from recsys.jobs.search.simulation.interleaving import (
     Ranking,
     Turned,
     repeat_interleaving,
 )
-from recsys.jobs.search.simulated_judgments import TruthOfClicks, judge_clicks
-from recsys.jobs.search.simulated_pages import RowPages, SearcherPages
+from recsys.jobs.search.simulation.judgments import TruthOfClicks, judge_clicks
+from recsys.jobs.search.simulation.pages import RowPages, SearcherPages
 from recsys.progress import Progress, silent
 from recsys.simulation.habits import Habits
 from recsys.simulation.needs import Needs, open_needs
@@ -36,11 +36,7 @@ from recsys.stores.lake.dataset_files import load_items
 
 @dataclass(frozen=True)
 class SearchShop:
-    """A shop in which simulated people search.
-
-    Attributes:
-        needs: what for.
-    """
+    """A shop in which simulated people search; `items` has the columns of `ITEM_SCHEMA`."""
 
     settings: Settings
     items: pa.Table

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, FloatArray
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
-from recsys.search.relevance_features import (
+from recsys.search.relevance.features import (
     FEATURES,
     FIELD_FEATURES,
     ITEM_FEATURES,

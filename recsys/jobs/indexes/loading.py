@@ -1,6 +1,5 @@
 """A bundle's search indexes as a searcher: for the service, and for one search in the terminal."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -9,24 +8,23 @@ from recsys.config import Settings
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.recommender import Recommender
-from recsys.jobs.search.artifacts import CLICKED, LEXICAL, LEXICON, SUGGEST, THRESHOLD
-from recsys.jobs.search.live_words import LiveWords, open_live_words
-from recsys.jobs.search.timed_vectors import TimedVectors
+from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
+from recsys.jobs.indexes.live_words import LiveWords, open_live_words
+from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
+from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
 from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
-from recsys.search.searcher import NO_RULES, Searcher
-from recsys.search.suggest_build import suggest_index_from_arrays
-from recsys.search.understanding.catalog_words import correctable_words, near_words_of
-from recsys.search.understanding.clicked_queries import clicked_queries_from_arrays
-from recsys.search.understanding.lexicon import lexicon_from_arrays
-from recsys.search.understanding.named_values import catalog_values, named_values
-from recsys.search.understanding.spelling import Speller
-from recsys.search.understanding.understand import QueryKnowledge
+from recsys.search.relevance.learned import LearnedOrder, RelevanceReader
+from recsys.search.searcher import NO_RULES, NO_WORDS, Searcher
+from recsys.search.shop_words import ShopWordsSource
+from recsys.search.suggestions.build import suggest_index_from_arrays
+from recsys.search.understanding.knowledge import knowledge_from_arrays
 from recsys.stores.bundles.files import read_arrays
+from recsys.stores.bundles.search_files import RANKER, load_match_threshold, read_search_ranker
 from recsys.stores.encoders.query_encoder_files import load_query_encoder
 from recsys.stores.search.cursor_key import cursor_key
 from recsys.stores.search.page_orders import RedisPageOrders
@@ -42,7 +40,13 @@ class SearchLoader:
         self._pages: RedisPageOrders | None = None
         self._words: list[LiveWords] = []
 
-    def open(self, path: Path, recommender: Recommender, rules: RuleSource | None = None) -> Searcher | None:
+    def open(
+        self,
+        path: Path,
+        recommender: Recommender,
+        rules: RuleSource | None = None,
+        words: ShopWordsSource | None = None,
+    ) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
 
         An index that cannot be opened is left out, and answers say so.
@@ -52,19 +56,22 @@ class SearchLoader:
         """
         bundle = recommender.bundle
         files = bundle.manifest.files
-        if LEXICON not in files:
+        if KNOWLEDGE not in files:
             return None
-        words = self._open_words(path, bundle)
+        index = self._open_words(path, bundle)
+        knowledge = knowledge_from_arrays(read_arrays(path / KNOWLEDGE))
         meaning, threshold = _open_meaning(path, bundle)
         return Searcher(
             recommender=recommender,
-            index=SearchIndex.of(bundle, None if words is None else words.view, meaning, threshold, words),
-            knowledge=_open_knowledge(path, bundle),
+            index=SearchIndex.of(bundle, None if index is None else index.view, meaning, threshold, index),
+            knowledge=knowledge,
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             settings=self._settings.search,
+            learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
+            words=NO_WORDS if words is None else words,
         )
 
     def close(self) -> None:
@@ -106,19 +113,16 @@ class SearchLoader:
 
 
 def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchThreshold]:
-    if THRESHOLD not in bundle.manifest.files:
+    threshold = load_match_threshold(path, bundle.manifest)
+    if threshold is None:
         return None, MatchThreshold("cosine", (1.0,))
-    threshold = MatchThreshold.from_json(json.loads((path / THRESHOLD).read_text("utf-8")))
     return TextIndex(bundle.text_vectors), threshold
 
 
-def _open_knowledge(path: Path, bundle: Bundle) -> QueryKnowledge:
-    lexicon = lexicon_from_arrays(read_arrays(path / LEXICON))
-    analyzer, items = Analyzer(), bundle.items
-    values = catalog_values(items.categories, items.brands, map(json.loads, items.attributes))
-    return QueryKnowledge(
-        speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
-        clicked=clicked_queries_from_arrays(read_arrays(path / CLICKED)),
-        names=named_values(values, analyzer),
-        analyzer=analyzer,
-    )
+def _open_learned(folder: Path, bundle: Bundle, analyzer: Analyzer) -> LearnedOrder | None:
+    """The newest order that `recsys search train` learned; None where it was not run."""
+    found = sorted(path.parent for path in folder.glob(f"*/{RANKER}"))
+    if not found:
+        return None
+    titles = TermRows.build(bundle.items.words_of_titles, analyzer)
+    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader(titles, analyzer))

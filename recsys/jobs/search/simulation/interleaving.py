@@ -21,7 +21,7 @@ LEVEL = 0.05
 
 
 class Ranking(Protocol):
-    """A way to search whose lists are interleaved; see `recsys.jobs.search.simulated_pages.RowPages`."""
+    """A way to search whose lists are interleaved; see `recsys.jobs.search.simulation.pages.RowPages`."""
 
     def ranked(self, query: str) -> IntArray:
         """Item indexes of the world, the best first."""

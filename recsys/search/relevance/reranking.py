@@ -6,7 +6,7 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.errors import RequestError
 from recsys.filters import Filters
 from recsys.funnel.catalog import Catalog
-from recsys.search.ordering import Scored
+from recsys.search.relevance.ordering import Scored
 from recsys.search.requests import ATTRIBUTE
 from recsys.search.understanding.intent import Intent
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.fusion import Fused, FusionWeights, Scored, Scores, fuse
-from recsys.search.relevance_features import FoundScores, places_of
+from recsys.search.relevance.features import FoundScores, places_of
+from recsys.search.relevance.fusion import Fused, FusionWeights, Scored, Scores, fuse
 
 DEPTH = 200  # of either list
 FEEDBACK_ITEMS = 10

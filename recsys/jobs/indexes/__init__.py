@@ -1,0 +1,1 @@
+"""A bundle's search indexes: written by training, opened for answers."""

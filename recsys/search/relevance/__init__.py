@@ -1,0 +1,1 @@
+"""How relevant an item is to a query, and the order that this gives."""

@@ -1,0 +1,1 @@
+"""What to type on while somebody types."""

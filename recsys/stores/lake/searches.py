@@ -1,0 +1,46 @@
+"""The searches of the event lake, each once, with what came of them."""
+
+from datetime import datetime
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.dataset.feedback import CHOICES
+from recsys.dataset.searches import SEARCH_COLUMNS, QueryCount, count_queries, searches_of
+from recsys.home import HomePaths
+from recsys.stores.lake.event_lake import open_lake
+
+
+def read_searches(
+    paths: HomePaths, since: datetime | None = None, until: datetime | None = None
+) -> pd.DataFrame:
+    """The searches from `since` to `until`, see `searches_of`.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    return searches_of(_search_events(open_lake(paths).read(SEARCH_COLUMNS, since, until)))
+
+
+def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
+    """All queries of the lake with what became of them, most searched first.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    searches = read_searches(paths)
+    return count_queries(searches) if len(searches) else ()
+
+
+def _search_events(events: pa.Table) -> pd.DataFrame:
+    """The searches of `events` and the actions that name an answer."""
+    search = pc.equal(events[columns.KIND], columns.SEARCH)
+    action = pc.is_in(events[columns.KIND], value_set=pa.array(CHOICES))
+    names = pc.or_(events[columns.QUERY_ID].is_valid(), events[columns.REQUEST_ID].is_valid())
+    events = events.filter(pc.or_(search, pc.and_(action, names)))
+    at = events.schema.get_field_index(columns.AT)
+    events = events.set_column(at, columns.AT, events[columns.AT].cast(pa.int64()))
+    found: pd.DataFrame = events.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return found.astype({columns.AT: "int64", columns.SEQUENCE: "int64"})
