@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
@@ -168,11 +168,13 @@ def test_two_wordings_of_one_wish_are_similar(query: str, other: str, alike: boo
 TEXTS = st.text(st.sampled_from("abc 茶"), max_size=8).map(normalised_query)
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_similarity_does_not_depend_on_which_came_first(query: str, other: str) -> None:
     assert is_similar_query(query, other) == is_similar_query(other, query)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
