@@ -40,7 +40,11 @@ def print_search(search: "AnsweredSearch", say: Say) -> None:
         for item in search.items
     ]
     found = f"{answer['total']:,} found in {search.milliseconds:.0f} ms"
-    print_rows(rows, as_json=False, title=f"search {answer['query']!r}{_filter_text(search.body)}: {found}")
+    title = f"search {answer['query']!r}{_filter_text(search.body)}: {found}"
+    if rows:
+        print_rows(rows, as_json=False, title=title)
+    else:  # a table without rows has no title
+        say(title)
     for facet in answer["facets"]:
         say(f"  {facet['name']}: {_facet_text(facet)}")
     if answer["degraded"]:

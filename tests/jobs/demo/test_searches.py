@@ -165,3 +165,8 @@ def test_facets_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert "price: below 1.00: 122, 1.00 to 2.00: 356, from 2.00: 265" in shown
     assert "price at most 5.00" in shown
     assert "degraded: x" in shown
+
+
+def test_a_search_that_finds_nothing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    print_search(AnsweredSearch({"query": "unicorn"}, answer("unicorn", []), 12.0), print)
+    assert "search 'unicorn': 0 found in 12 ms" in capsys.readouterr().out
