@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -176,76 +176,63 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     Without a bundle, a feature repository or Redis it opens all the same: it says what is missing and
     takes it up when it is there.
     """
-    serving, metrics = settings.serving, ServiceMetrics()
-    registry = Registry.open(settings)
-    served = settings.paths.served
-    served_answers = answer_log(served, serving.slate_log_bytes, serving.slate_log_share, random.random)
-    snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, random.random)
-    rule_store = RuleStore.open(settings)
+    serving, metrics, opened = settings.serving, ServiceMetrics(), ExitStack()
+    rule_store, registry = RuleStore.open(settings), Registry.open(settings)
+    served, chance = settings.paths.served, random.random
+    answers = answer_log(served, serving.slate_log_bytes, serving.slate_log_share, chance)
+    snapshots = snapshot_log(served, serving.snapshot_bytes, serving.snapshot_share, chance)
+    set_threads(serving.threads)
+    pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
+    for close in (rule_store.close, registry.close, snapshots.close, answers.close, pool.shutdown):
+        opened.callback(close)
+
+    gate, close_gate = open_gate(settings, metrics)
+    collector, feeds = open_collector(settings, metrics), LiveFeeds(settings)
+    for close in (close_gate, feeds.close, collector.close):
+        opened.callback(close)
+
     rules = RuleWatch(rule_store.version, rule_store.load, UserAttributes(settings.paths))
-    load, feeds = BundleLoader(settings, snapshots, rules, rules), LiveFeeds(settings)
-    live = LiveCatalog(feeds.changes, feeds.scores)
-    catalog = CatalogWatch(live)
-    watch = BundleWatch(
+    rules.check()
+    rules.start(serving.rules_seconds)
+    opened.callback(rules.stop)
+    load, live = BundleLoader(settings, snapshots, rules, rules), LiveCatalog(feeds.changes, feeds.scores)
+    bundles, catalog = open_watch(registry, load, live, metrics), CatalogWatch(live)
+    bundles.check()
+    bundles.start(serving.reload_seconds)
+    opened.callback(bundles.stop)
+    catalog.start(bundles, serving.live_seconds, serving.popularity_seconds)
+    opened.callback(catalog.stop)
+
+    watched = Watched(
+        bundles,
+        (answers, snapshots),
+        lambda: (
+            *(bundles.task, rules.task, *catalog.tasks, *collector.tasks),
+            *(*gate.keys.tasks, answers.task, snapshots.task),
+        ),
+        lambda: gate.keys.problem,
+        lambda: rules.problem,
+    )
+    health = HealthWatch(settings.health, HomeObserver(settings), watched, metrics.health)
+    health.start()
+    opened.callback(health.stop)
+    admin = RuleAdmin(rule_store)
+    return Deployment(
+        serving, gate, bundles, metrics, answers, pool, utc_now, collector, health, admin
+    ), opened.close
+
+
+def open_watch(
+    registry: Registry, load: BundleLoader, live: LiveCatalog, metrics: ServiceMetrics
+) -> BundleWatch:
+    """What takes up the bundle in production, with the catalog's changes since it was trained."""
+    return BundleWatch(
         production=registry.production,
         load=lambda record: live.apply_changes(load(record)),
         clock=time.monotonic,
         on_swap=lambda storefront: _note_swap(storefront, metrics),
         on_rejected=metrics.refused.inc,
     )
-    pool = ThreadPoolExecutor(serving.workers, "answer", initializer=set_threads, initargs=(serving.threads,))
-    set_threads(serving.threads)
-    rules.check()
-    rules.start(serving.rules_seconds)
-    watch.check()
-    watch.start(serving.reload_seconds)
-    catalog.start(watch, serving.live_seconds, serving.popularity_seconds)
-    gate, close_gate = open_gate(settings, metrics)
-    collector = open_collector(settings, metrics)
-    health = HealthWatch(
-        settings.health,
-        HomeObserver(settings),
-        Watched(
-            watch,
-            (served_answers, snapshots),
-            lambda: (
-                *(watch.task, rules.task, *catalog.tasks, *collector.tasks),
-                *(*gate.keys.tasks, served_answers.task, snapshots.task),
-            ),
-            lambda: gate.keys.problem,
-            lambda: rules.problem,
-        ),
-        metrics.health,
-    )
-    health.start()
-    deployment = Deployment(
-        serving,
-        gate,
-        watch,
-        metrics,
-        served_answers,
-        pool,
-        utc_now,
-        collector,
-        health,
-        RuleAdmin(rule_store),
-    )
-
-    def close() -> None:
-        health.stop()
-        catalog.stop()
-        watch.stop()
-        rules.stop()
-        collector.close()
-        feeds.close()
-        close_gate()
-        pool.shutdown(wait=True)
-        served_answers.close()
-        snapshots.close()
-        registry.close()
-        rule_store.close()
-
-    return deployment, close
 
 
 def open_gate(settings: Settings, metrics: ServiceMetrics) -> tuple[Gate, Callable[[], None]]:
