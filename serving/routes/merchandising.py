@@ -34,6 +34,7 @@ def add_merchandising(app: FastAPI, deployment: Deployment) -> None:
     """Adds /v1/rules and /v1/synonyms."""
     _add_rules(app, deployment)
     _add_synonyms(app, deployment)
+    _add_synonym_changes(app, deployment)
 
 
 def author_of(request: Request) -> str:
@@ -121,6 +122,8 @@ def _add_synonyms(app: FastAPI, deployment: Deployment) -> None:
         """The set as it is stored."""
         return json_response(await deployment.merchandise(lambda admin: admin.synonym_set(set_name)))
 
+
+def _add_synonym_changes(app: FastAPI, deployment: Deployment) -> None:
     @app.put(
         "/v1/synonyms/{set_name}",
         operation_id="put_synonym_set",
