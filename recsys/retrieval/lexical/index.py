@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.retrieval.lexical.build import opened_index
-from recsys.retrieval.lexical.postings import NONE, Atom, PostingCache, PostingReader, Postings
+from recsys.retrieval.lexical.postings import NONE, Atom, PostingCache, PostingReader, Postings, any_of
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery, WordGroup
 from recsys.retrieval.lexical.recent import RecentlyUsed
 from recsys.retrieval.lexical.schema import (
@@ -212,7 +212,7 @@ class LexicalIndex:
             return NONE, []
         if len(fields) == 1:
             return fields[0][0], fields
-        return np.unique(np.concatenate([found for found, _ in fields])), fields
+        return any_of([found for found, _ in fields]), fields
 
     def _read_title_terms(self) -> npt.NDArray[np.int32]:
         """(N + 1,) how many words each title has."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from recsys.retrieval.lexical.recent import RecentlyUsed
 from recsys.retrieval.lexical.schema import IDENTIFIER_STARTS, IDENTIFIERS, INDEX
 
 Postings = npt.NDArray[np.int32]  # ascending indexes of items, each once
+Ascending = TypeVar("Ascending", npt.NDArray[np.int32], npt.NDArray[np.int64])
 NONE: Postings = np.zeros(0, np.int32)
 _REMEMBERED_BYTES = 128 << 20
 _ENTRY_BYTES = 500  # of an array besides its numbers
@@ -90,6 +91,8 @@ class PostingReader:
         known = self._cache.recall(atom, self._version)
         if known is not None and not known[1]:
             return known[0]
+        if known is None and self._lacks_a_term(atom):
+            return NONE  # found out as quickly again
         query = self._query(atom)
         if query is None:
             return NONE
@@ -97,6 +100,15 @@ class PostingReader:
         found.flags.writeable = False
         self._cache.remember(atom, self._version, found)
         return found
+
+    def _lacks_a_term(self, atom: Atom) -> bool:
+        """Whether a term of it is nowhere in the field: asked of the dictionary, without a search."""
+        if any(_is_no_term(term) for term in atom.terms):
+            return True
+        only = _only_term(atom)
+        terms = [only] if only is not None else [term for _, term in postings_of_phrase(atom.terms)]
+        sure = terms[:-1] if atom.prefix and only is None else terms
+        return any(self._searcher.doc_freq(atom.field, term) == 0 for term in sure)
 
     def all_items(self) -> Postings:
         """Every item of the index."""
@@ -118,10 +130,10 @@ class PostingReader:
     ) -> Postings:
         term = _only_term(atom)
         if term is None:
-            changed = np.unique(np.concatenate([change.items for change in changes]))
-            return _replaced(before, changed, self._among(query, changed))
+            changed = any_of([change.items for change in changes])
+            return replaced(before, changed, self._among(query, changed))
         for change in changes:
-            before = _replaced(before, change.items, change.terms.get((atom.field, term), NONE))
+            before = replaced(before, change.items, change.terms.get((atom.field, term), NONE))
         return before
 
     def _among(self, query: Any, items: Postings) -> Postings:
@@ -167,7 +179,7 @@ def _only_term(atom: Atom) -> str | None:
     return places[0][1] if len(places) == 1 else None
 
 
-def _replaced(before: Postings, changed: Postings, now: Postings) -> Postings:
+def replaced(before: Ascending, changed: Postings, now: Ascending) -> Ascending:
     """`before` without the `changed` ones, with those of them that are there now."""
     if len(before):
         place = np.searchsorted(before, changed)
@@ -177,6 +189,14 @@ def _replaced(before: Postings, changed: Postings, now: Postings) -> Postings:
     if not len(now):
         return before
     return np.insert(before, np.searchsorted(before, now), now)
+
+
+def any_of(postings: Sequence[Postings]) -> Postings:
+    """Ascending items of any of them; by sorting, which is quicker here than numpy's hashing."""
+    found = np.sort(np.concatenate(postings), kind="stable")
+    first = np.ones(len(found), bool)
+    first[1:] = found[1:] != found[:-1]
+    return found[first]
 
 
 def _escaped(term: str) -> str:

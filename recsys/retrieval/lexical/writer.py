@@ -12,7 +12,7 @@ from recsys.errors import ArtifactError
 from recsys.retrieval.lexical.build import opened_index
 from recsys.retrieval.lexical.index import LexicalIndex
 from recsys.retrieval.lexical.item_text import ItemText
-from recsys.retrieval.lexical.postings import Change, PostingCache, Postings
+from recsys.retrieval.lexical.postings import Change, PostingCache, Postings, replaced
 from recsys.retrieval.lexical.schema import INDEX, FieldTerms, document, field_terms
 from recsys.retrieval.lexical.scoring import Scoring
 
@@ -107,7 +107,6 @@ class LexicalWriter:
 
     def _next_view(self, gone: Postings, added: Mapping[int, Sequence[FieldTerms]]) -> LexicalIndex:
         before, version = self._view, self._view.version + 1
-        kept = before.items[~np.isin(before.items, gone, assume_unique=True)]
         lengths = np.zeros(max(len(before.title_terms), max(added, default=0) + 1), np.int32)
         lengths[: len(before.title_terms)] = before.title_terms
         for index, fields in added.items():
@@ -118,7 +117,7 @@ class LexicalWriter:
             self._index.searcher(),
             version=version,
             cache=self._cache,
-            items=np.union1d(kept, np.array(sorted(added), np.int64)),
+            items=replaced(before.items, gone, np.array(sorted(added), np.int64)),
             title_terms=lengths,
             scoring=self._scoring,
         )
