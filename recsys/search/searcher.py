@@ -252,7 +252,9 @@ class Searcher:
         """`head` as learned where there is a ranker, with what the query names and the user's taste added."""
         learned, meaning = self.learned, self.index.meaning
         if learned is not None and meaning is not None and course.understood.lexical.words:
-            features = learned.reader.features(course, head.index, self.index.words, meaning)
+            features = learned.reader.features(
+                course.understood, course.vector, head.index, self.index.words, meaning
+            )
             head = rank_learned(head, learned.ranker, features)
         named = add_named(
             head, course.understood.intent, self.recommender.catalog, self.settings.named_weight

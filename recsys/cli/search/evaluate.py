@@ -17,6 +17,7 @@ from recsys.cli.search.judged import (
     Items,
     Judged,
     LeastShown,
+    Order,
     Places,
     Queries,
     Split,
@@ -49,6 +50,7 @@ def evaluate(
     grades: Grades = None,
     least_shown: LeastShown = 50,
     encoder: Encoder = None,
+    order: Order = None,
     bundle: Annotated[
         str | None,
         typer.Option(help="A bundle's id, or production: what it serves is a row, and the default."),
@@ -83,6 +85,7 @@ def evaluate(
         encoder=encoder,
         bundle=bundle,
         others=others,
+        order=order,
         command=shlex.join(["recsys", *sys.argv[1:]]),
     )
     found = evaluate_search(load_settings(), test, rankings, progress=bars)

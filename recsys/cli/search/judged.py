@@ -46,6 +46,14 @@ Encoder = Annotated[
     str | None,
     typer.Option(help="Text encoder: of this home, a path or a name. Default: that of the settings."),
 ]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        "--order",
+        help="The learned row: learn (from the training queries, as --split test does by itself), none, or "
+        "a folder of recsys search train --out.",
+    ),
+]
 
 
 def search_test(
@@ -64,6 +72,7 @@ def search_test(
     encoder: str | None = None,
     bundle: str | None = None,
     others: str | None = None,
+    order: str | None = None,
     command: str = "",
 ) -> "SearchTest":
     """What the options say to measure on.
@@ -91,5 +100,6 @@ def search_test(
         encoder=encoder,
         bundle=bundle,
         others=parse_others(others),
+        order=order,
         command=command,
     )

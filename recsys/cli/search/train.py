@@ -1,12 +1,13 @@
 """`recsys search train`: an order of search learned from judged pairs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts
-from recsys.cli.search.judged import Columns, Grades, Judged, Queries, search_test
+from recsys.cli.search.judged import Columns, Encoder, Grades, Items, Judged, Queries, search_test
 from recsys.config import load_settings
 
 Part = Annotated[
@@ -17,27 +18,39 @@ Part = Annotated[
 def train(
     judgments: Judged = None,
     queries: Queries = None,
+    items: Items = None,
     split: Part = "train",
     columns: Columns = None,
     grades: Grades = None,
+    encoder: Encoder = None,
+    portable: Annotated[
+        bool, typer.Option(help="Read only what means the same on other shops and with other encoders.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder for the order, which then is not used by this home.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the order of search from judged pairs of the shop's items, or from the clicks of a UBI log.
+    """Learn the order of search from judged pairs, or from the clicks of a UBI log.
 
-    Features are computed by the bundle in production, as a search does; the order is kept in the home and is
-    used by whatever is loaded from then on, with this bundle and later ones. Measure it on queries that it
-    did not learn from: recsys search evaluate --split test --bundle production.
+    Features are computed by the bundle in production, as a search does, or from --items alone. The order is
+    kept in the home and is used by whatever is loaded from then on, with this bundle and later ones. Measure
+    it on queries that it did not learn from: recsys search evaluate --split test --bundle production.
 
     \b
     Example:
       recsys search train --judgments judged.csv
       recsys search train --judgments events.jsonl --queries queries.jsonl --split all
+      recsys search train --judgments j.csv --items items.csv --portable --out order
     """
-    test = search_test(judgments, queries, None, None, split=split, columns=columns, grades=grades)
+    test = search_test(
+        judgments, queries, None, items, split=split, columns=columns, grades=grades, encoder=encoder
+    )
     if test.judgments is None:
         raise typer.BadParameter("name the file of the judged pairs.", param_hint="--judgments")
     from recsys.jobs.search.train import train_search_order
 
-    found = train_search_order(load_settings(), test.judgments, test.queries, test.reading, split, bars)
+    found = train_search_order(load_settings(), test, portable=portable, out=out, progress=bars)
     print_facts(found.to_json(), as_json=as_json)
-    note("a service that runs uses it after its next start or the next promotion")
+    if out is None:
+        note("a service that runs uses it after its next start or the next promotion")

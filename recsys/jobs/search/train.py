@@ -1,21 +1,21 @@
-"""`recsys search train`: the order of search, learned from judged pairs of the shop's own items."""
+"""`recsys search train`: the order of search, learned from judged pairs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.atomic import creating_folder
 from recsys.config import Settings
 from recsys.documents import JsonObject
-from recsys.errors import ArtifactNotFoundError
-from recsys.evaluation.search.judgments import judgments_on
+from recsys.errors import ArtifactNotFoundError, ConfigError
+from recsys.evaluation.search.judgments import Judgments, judgments_on
 from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_folder_writable
 from recsys.jobs.recommend.answers import ask_storefront
-from recsys.jobs.search.judged_files.judged_sets import ReadingOptions, read_judged_set
+from recsys.jobs.search.evaluation.evaluate import SearchTest, check_test, open_test
+from recsys.jobs.search.evaluation.evaluation_rows import open_indexes, pair_features
+from recsys.jobs.search.evaluation.learned_row import Features, learn_order
+from recsys.jobs.search.judged_files.judged_sets import read_judged_set
 from recsys.progress import Progress, silent
 from recsys.retrieval.term_rows import TermRows
 from recsys.search.relevance.learned import RelevanceReader
@@ -23,7 +23,7 @@ from recsys.search.requests import SearchRequest
 from recsys.search.storefront import Storefront
 from recsys.stores.bundles.bundles import new_bundle_id
 from recsys.stores.bundles.search_files import save_search_ranker
-from recsys.training.search.ranker import RankingPairs, train_search_ranker
+from recsys.training.search.ranker import SearchRankerSettings
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class LearnedFrom:
     """What an order of search was learned from.
 
     Attributes:
+        source: the bundle or the items that features were computed of.
         unknown: pairs whose item the catalog lacks; they teach nothing.
     """
 
-    bundle_id: str
+    source: str
     queries: int
     pairs: int
     unknown: int
@@ -43,7 +44,7 @@ class LearnedFrom:
     def to_json(self) -> JsonObject:
         """What `recsys search train` prints."""
         return {
-            "bundle": self.bundle_id,
+            "features of": self.source,
             "queries": self.queries,
             "pairs": self.pairs,
             "pairs of unknown items": self.unknown,
@@ -53,43 +54,59 @@ class LearnedFrom:
 
 def train_search_order(
     settings: Settings,
-    judgments: Path,
-    queries: Path | None = None,
-    options: ReadingOptions | None = None,
-    part: str = "train",
+    test: SearchTest,
+    *,
+    portable: bool = False,
+    out: Path | None = None,
     progress: Progress = silent,
 ) -> LearnedFrom:
-    """Learns from the judged pairs and keeps the order in the home; what is loaded from now on uses it.
+    """Learns from the judged pairs of `test.part` and keeps the order; what is loaded from now on uses it.
 
     Args:
-        part: `train`, so that `recsys search evaluate --split test` measures on other queries; `all`, `test`.
+        test: the judgments, and the items where they are not the shop's.
+        portable: read only features that mean the same on every shop and with every encoder.
+        out: a new folder to keep the order in, where nothing uses it; None = the home.
 
     Raises:
         ArtifactError: no bundle is in production, or it has no search indexes.
+        ConfigError: `out` is there already.
         DataError: a file is damaged, or has too few pairs of the catalog's items.
     """
-    check_folder_writable(settings.paths.home)
-    judged = read_judged_set(judgments, queries, options or ReadingOptions())
+    check_test(test)
+    if out is not None and out.exists():
+        raise ConfigError(f"{out} is there already. Name a new folder as --out.")
+    check_folder_writable(settings.paths.home if out is None else out.absolute().parent)
+    folder = out or settings.paths.search_rankers / new_bundle_id("search", utc_now())
+    chosen = SearchRankerSettings(portable=portable)
 
-    def learn(shop: Storefront) -> LearnedFrom:
-        found = judgments_on(judged.pairs, shop.bundle.items.vocabulary).part(part)
-        features = _features(shop, found.queries, found.offsets.tolist(), found.items, progress)
-        pairs = RankingPairs(features, found.grades.astype(np.float32))
-        ranker = train_search_ranker(pairs, source=f"{judgments.name}, {part}", progress=progress)
-        folder = settings.paths.search_rankers / new_bundle_id("search", utc_now())
+    def learn(source: str, judged: Judgments, features: Features) -> LearnedFrom:
+        judgments, name = judged.part(test.part), test.judgments.name if test.judgments else source
+        ranker = learn_order(judgments, features, chosen, f"{name}, {test.part}", progress)
         with creating_folder(folder) as draft:
             save_search_ranker(ranker, draft)
-        return LearnedFrom(
-            shop.bundle.manifest.bundle_id, len(found.queries), len(found.items), found.not_in_catalog, folder
-        )
+        return LearnedFrom(source, len(judgments), len(judgments.items), judgments.not_in_catalog, folder)
 
-    return ask_storefront(settings, None, learn)
+    if test.items is not None:
+        items, judged, _ = open_test(settings, test)
+        with open_indexes(settings, items, test.encoder, progress) as (indexes, _):
+            return learn(items.source, judged, pair_features(indexes))
+    if test.judgments is None:
+        raise ConfigError("pass --judgments FILE to learn from.")
+    pairs = read_judged_set(test.judgments, test.queries, test.reading).pairs
+
+    def learn_served(shop: Storefront) -> LearnedFrom:
+        judged = judgments_on(pairs, shop.bundle.items.vocabulary)
+        return learn(shop.bundle.manifest.bundle_id, judged, _served_features(shop))
+
+    return ask_storefront(settings, None, learn_served)
 
 
-def _features(
-    shop: Storefront, queries: Sequence[str], offsets: Sequence[int], items: IntArray, progress: Progress
-) -> FloatArray:
-    """(P, F) of all pairs, as a search computes them."""
+def _served_features(shop: Storefront) -> Features:
+    """Features as a search computes them.
+
+    Raises:
+        ArtifactNotFoundError: the bundle has no text vectors.
+    """
     searcher, now = shop.searcher(), utc_now()
     meaning = searcher.index.meaning
     if meaning is None:
@@ -99,11 +116,9 @@ def _features(
         )
     titles = TermRows.build(shop.bundle.items.words_of_titles, searcher.knowledge.analyzer)
     reader = RelevanceReader(titles, searcher.knowledge.analyzer)
-    parts = []
-    with progress("features of judged pairs", len(queries)) as advance:
-        for place, query in enumerate(queries):
-            course = searcher.prepare(SearchRequest("train", query), now)
-            index = items[offsets[place] : offsets[place + 1]]
-            parts.append(reader.features(course, index, searcher.index.words, meaning))
-            advance(1)
-    return np.concatenate(parts)
+
+    def features(query: str, items: IntArray) -> FloatArray:
+        course = searcher.prepare(SearchRequest("train", query), now)
+        return reader.features(course.understood, course.vector, items, searcher.index.words, meaning)
+
+    return features

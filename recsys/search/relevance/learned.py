@@ -10,12 +10,12 @@ from recsys.arrays import FloatArray, IntArray
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
-from recsys.search.course import Course
 from recsys.search.matching import WordIndex
 from recsys.search.relevance.evidence import DEPTH, gather_evidence
 from recsys.search.relevance.features import KnownOfItems, QueryTerms, relevance_features
 from recsys.search.relevance.ordering import Scored
 from recsys.search.relevance.ranker import SearchRanker
+from recsys.search.understanding.understand import UnderstoodQuery
 
 SPREAD = 0.25  # of scores: one standard deviation of the learned targets, as of first-stage scores
 
@@ -37,14 +37,18 @@ class RelevanceReader:
 
     def features(
         self,
-        course: Course,
+        understood: UnderstoodQuery,
+        vector: FloatArray | None,
         index: IntArray,
         words: WordIndex | None,
         meaning: TextIndex,
         known: KnownOfItems | None = None,
     ) -> FloatArray:
-        """(K, F) of the items `index` for the query of `course`."""
-        understood = course.understood
+        """(K, F) of the items `index` for a query.
+
+        Args:
+            vector: (E,) of the query; None where it has none, as when the encoder is away.
+        """
         asked = LexicalQuery(understood.lexical.words)
         none = np.zeros(0, np.int64), np.zeros(0, np.float32)
         lexical = none if words is None or not asked.groups else words.top(asked, 1, DEPTH)
@@ -54,7 +58,6 @@ class RelevanceReader:
                 return np.zeros(len(items), np.float32)
             return words.scores(asked, items)
 
-        vector = course.vector
         if vector is None:
             vector = np.zeros(meaning.width, np.float32)
         found = gather_evidence(vector, meaning, lexical, lexical_scores).scores_of(index)

@@ -134,7 +134,8 @@ def compare_searches(
         queries: Sequence[str] = [logged.written[key] for key in keys]
         weights = sample.weights
     else:
-        items, judgments, notes = open_test(settings, test)
+        items, judged, notes = open_test(settings, test)
+        judgments = judged.part(test.part)
         queries = judgments.queries
     measure = SearchMeasure(
         threshold=_threshold(test, judgments),

@@ -20,7 +20,8 @@ from recsys.evaluation.search.rows import RankedLists
 from recsys.evaluation.search.tables import difference_lines, half_sentence, search_headline, summary_rows
 from recsys.evaluation.search.tables import search_json as evaluation_json
 from recsys.jobs.preconditions import check_file_writable, check_folder_writable
-from recsys.jobs.search.evaluation.evaluation_rows import BuiltRows, open_rows
+from recsys.jobs.search.evaluation.evaluation_rows import BuiltRows, Learned, open_rows
+from recsys.jobs.search.evaluation.learned_row import learn_order
 from recsys.jobs.search.evaluation.sampled_queries import (
     clicked_sample,
     read_click_log,
@@ -42,8 +43,11 @@ from recsys.jobs.search.judged_files.searched_items import (
     shop_items,
 )
 from recsys.progress import Progress, silent
+from recsys.stores.bundles.search_files import read_search_ranker
+from recsys.training.search.ranker import SearchRankerSettings
 
 log = logging.getLogger(__name__)
+LEARN, NO_ORDER = "learn", "none"
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class SearchTest:
         encoder: None = the one of the settings. bundle: the id of a bundle, or `production`: what it serves
             is a row then, and the default.
         others: name -> file with rankings of another engine, and which row of it.
+        order: the learned row's: LEARN, from the training queries of these judgments; NO_ORDER; or a folder
+            that `recsys search train` wrote. None = LEARN where the part is `test`.
     """
 
     judgments: Path | None = None
@@ -73,6 +79,7 @@ class SearchTest:
     encoder: str | None = None
     bundle: str | None = None
     others: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)
+    order: str | None = None
     command: str = ""
 
 
@@ -127,8 +134,9 @@ def evaluate_search(
         sources = [path for path in (test.judgments, test.queries, test.items) if path]
         check_file_writable(rankings, "--rankings", makes_folders=False, sources=sources)
     check_folder_writable(settings.paths.reports)
-    items, judgments, notes = open_test(settings, test)
-    with open_rows(settings, items, test.encoder, _others(test, items), progress) as built:
+    items, judged, notes = open_test(settings, test)
+    judgments, learned = judged.part(test.part), _learned(test, judged, progress)
+    with open_rows(settings, items, test.encoder, _others(test, items), progress, learned) as built:
         if test.bundle is not None:
             served = open_served_row(settings, test.bundle, items.vocabulary)
             built = replace(built, rows=(*built.rows, served), default=served.name)
@@ -163,7 +171,7 @@ def check_test(test: SearchTest) -> None:
 
 
 def open_test(settings: Settings, test: SearchTest) -> tuple[SearchedItems, Judgments, tuple[str, ...]]:
-    """The items, the judgments of them in the part asked for, and notes; raises as `evaluate_search`."""
+    """The items, all judgments of them, and notes; raises as `evaluate_search`."""
     pairs, titles = _judged(settings, test)
     if test.items is not None:
         items = read_items_file(test.items, test.reading.columns)
@@ -171,7 +179,7 @@ def open_test(settings: Settings, test: SearchTest) -> tuple[SearchedItems, Judg
         items = pool_of_titles(titles)
     else:
         items = shop_items(settings)
-    return items, judgments_on(pairs, items.vocabulary).part(test.part), pairs.notes
+    return items, judgments_on(pairs, items.vocabulary), pairs.notes
 
 
 def reading_options(columns: str | None, grades: str | None, least_shown: int) -> ReadingOptions:
@@ -245,6 +253,27 @@ def _judged(settings: Settings, test: SearchTest) -> tuple[JudgedPairs, Mapping[
     return clicked_sample(logged, keys, sample, read_click_log(settings, logged), test.reading), {}
 
 
+def _learned(test: SearchTest, judged: Judgments, progress: Progress) -> Learned | None:
+    """What makes the ranker of the learned row; None where the table has no such row.
+
+    Raises:
+        ConfigError: it would learn from the queries that it is measured on.
+        ArtifactMismatchError: the folder has no order.
+    """
+    order = test.order or (LEARN if test.part == "test" else NO_ORDER)
+    if order == NO_ORDER:
+        return None
+    if order != LEARN:
+        ranker = read_search_ranker(Path(order))
+        return lambda features: ranker
+    if test.part != "test":
+        raise ConfigError(
+            f"--order {LEARN} would be measured on queries that it learned from. Pass --split test too."
+        )
+    training = judged.part("train")
+    return lambda features: learn_order(training, features, SearchRankerSettings(), "train", progress)
+
+
 def _titles_are_items(titles: Mapping[str, str]) -> bool:
     """Whether the judgments have titles and no ids, so that nothing else can be their catalog."""
     return all(item == title for item, title in titles.items())
@@ -267,6 +296,7 @@ def _report_name(test: SearchTest) -> str:
             test.cutoffs,
             test.encoder,
             test.bundle,
+            test.order,
         )
     )
     return f"{name}-{test.part}-{hashlib.sha256(said.encode()).hexdigest()[:6]}"

@@ -1,8 +1,8 @@
-"""The rows of an evaluation: random, by words, by meaning, both fused, and what other engines ranked."""
+"""The rows of an evaluation: random, by words, by meaning, both, learned, and those of other engines."""
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from recsys.dataset.item_table import ItemTable, item_words
 from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import PoolRow, RandomRow, RankedLists, SearchRow
 from recsys.jobs.encoders.loading import load_named_encoder
+from recsys.jobs.search.evaluation.learned_row import Features, LearnedRow, PairFeatures
 from recsys.jobs.search.evaluation.pools import DensePool, FusedRow, LexicalPool
 from recsys.jobs.search.judged_files.searched_items import SearchedItems
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
@@ -22,8 +23,11 @@ from recsys.progress import Progress
 from recsys.retrieval.lexical.build import build_index
 from recsys.retrieval.lexical.index import LexicalIndex, open_index
 from recsys.retrieval.lexical.item_text import item_texts
+from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.relevance.fusion import FusionWeights
+from recsys.search.relevance.learned import RelevanceReader
+from recsys.search.relevance.ranker import SearchRanker
 from recsys.search.understanding.catalog_words import catalog_lexicon, correctable_words, near_words_of
 from recsys.search.understanding.named_values import catalog_values, named_values
 from recsys.search.understanding.spelling import Speller
@@ -59,6 +63,25 @@ class BuiltRows:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Indexes:
+    """What rows search: both indexes of some items and what is known of their words.
+
+    Attributes:
+        meaning: None where no row needs it.
+        seed: of the random row.
+    """
+
+    items: SearchedItems
+    words: LexicalIndex
+    knowledge: QueryKnowledge
+    meaning: DensePool | None
+    seed: int
+
+
+Learned = Callable[[Features], SearchRanker]
+
+
 @contextmanager
 def open_rows(
     settings: Settings,
@@ -66,19 +89,23 @@ def open_rows(
     encoder: str | None,
     others: Sequence[RankedLists],
     progress: Progress,
+    learned: Learned | None = None,
 ) -> Iterator[BuiltRows]:
     """Every row that these items can have, built from their texts alone; inside the block.
 
     Args:
         encoder: of this home, a path or a name; None = the one of the settings. others: rankings from files.
+        learned: what makes the ranker of a learned row, from features of pairs.
 
     Raises:
         ArtifactNotFoundError: there is no such encoder here.
     """
-    knowledge = build_knowledge(items.table, progress)
-    with word_index(items, progress) as index:
-        vectors, note = dense_pool(settings, items, encoder, knowledge, progress)
-        rows = tuple(_row(RowSetting(name), items, index, knowledge, vectors, settings) for name in ROWS)
+    with open_indexes(settings, items, encoder, progress) as (indexes, note):
+        rows = [_row(RowSetting(name), indexes) for name in ROWS]
+        if learned is not None:
+            features = pair_features(indexes)
+            fused = _fused_row(RowSetting(WEIGHTED), indexes)
+            rows.append(LearnedRow(LEARNED, fused, features, learned(features)))
         yield BuiltRows((*rows, *others), WEIGHTED, HALVES, (items.source, note))
 
 
@@ -94,33 +121,70 @@ def open_row(
     """
     if wanted.row not in ROWS:
         raise ConfigError(f"there is no row {wanted.row!r}. Use one of: {', '.join(ROWS)}.")
-    knowledge = build_knowledge(items.table, progress)
-    vectors = None
-    if wanted.row in (DENSE, RRF, WEIGHTED):
-        vectors, _ = dense_pool(settings, items, wanted.encoder, knowledge, progress)
-    with word_index(items, progress) as index:
-        yield _row(wanted, items, index, knowledge, vectors, settings)
+    meaning = wanted.row in (DENSE, RRF, WEIGHTED)
+    with open_indexes(settings, items, wanted.encoder, progress, meaning=meaning) as (indexes, _):
+        yield _row(wanted, indexes)
 
 
-def _row(
-    wanted: RowSetting,
-    items: SearchedItems,
-    index: LexicalIndex,
-    knowledge: QueryKnowledge,
-    meaning: DensePool | None,
+@contextmanager
+def open_indexes(
     settings: Settings,
-) -> SearchRow:
+    items: SearchedItems,
+    encoder: str | None,
+    progress: Progress,
+    *,
+    meaning: bool = True,
+) -> Iterator[tuple[Indexes, str]]:
+    """The indexes of these items inside the block, and a note on the encoder of their texts.
+
+    Args:
+        meaning: whether that half is needed; encoding takes long.
+
+    Raises:
+        ArtifactNotFoundError: there is no such encoder here.
+    """
+    knowledge, vectors, note = build_knowledge(items.table, progress), None, ""
+    if meaning:
+        vectors, note = dense_pool(settings, items, encoder, knowledge, progress)
+    with word_index(items, progress) as words:
+        yield Indexes(items, words, knowledge, vectors, settings.evaluation.seed), note
+
+
+def pair_features(indexes: Indexes) -> PairFeatures:
+    """Features for a learned order of these items.
+
+    Raises:
+        ConfigError: their meaning was not indexed.
+    """
+    if indexes.meaning is None:
+        raise ConfigError("a learned order needs both halves of the search.")
+    knowledge, frequency = indexes.knowledge, indexes.words.document_frequency
+    titles = TermRows.build(indexes.items.table.words_of_titles, knowledge.analyzer)
+    return PairFeatures(
+        indexes.words,
+        indexes.meaning,
+        lambda text: understand(text, knowledge, (), frequency),
+        RelevanceReader(titles, knowledge.analyzer),
+    )
+
+
+def _row(wanted: RowSetting, indexes: Indexes) -> SearchRow:
     if wanted.row == RANDOM:
-        return RandomRow(np.arange(1, len(items.vocabulary)), settings.evaluation.seed)
-    off = SPELLING_REWRITERS if wanted.row == AS_TYPED else frozenset[str]()
-    words = lexical_pool(index, knowledge, off)
-    if wanted.row in (BM25, AS_TYPED) or meaning is None:
-        return PoolRow(wanted.row, words)
-    if wanted.row == DENSE:
-        return PoolRow(DENSE, meaning)
+        return RandomRow(np.arange(1, len(indexes.items.vocabulary)), indexes.seed)
+    if wanted.row in (BM25, AS_TYPED):
+        off = SPELLING_REWRITERS if wanted.row == AS_TYPED else frozenset[str]()
+        return PoolRow(wanted.row, lexical_pool(indexes.words, indexes.knowledge, off))
+    fused = _fused_row(wanted, indexes)
+    return PoolRow(DENSE, fused.meaning) if wanted.row == DENSE else fused
+
+
+def _fused_row(wanted: RowSetting, indexes: Indexes) -> FusedRow:
+    if indexes.meaning is None:
+        raise ConfigError(f"the row {wanted.row!r} needs both halves of the search.")
+    weights = FusionWeights(wanted.weight, 1 - wanted.weight)
     if wanted.row == RRF:
-        return FusedRow(RRF, words, meaning, FusionWeights(method="ranks"))
-    return FusedRow(WEIGHTED, words, meaning, FusionWeights(wanted.weight, 1 - wanted.weight))
+        weights = FusionWeights(method="ranks")
+    return FusedRow(wanted.row, lexical_pool(indexes.words, indexes.knowledge), indexes.meaning, weights)
 
 
 def lexical_pool(index: LexicalIndex, knowledge: QueryKnowledge, off: Collection[str] = ()) -> LexicalPool:

@@ -88,13 +88,17 @@ class FusedRow:
         """The best of the union of both pools."""
         lists = []
         for query in queries:
-            found = self._fused(query, np.zeros(0, np.int64))
+            found = self.candidates(query)
             lists.append((found.index[:k], np.asarray(found.score[:k], np.float64)))
         return rankings_of(lists, k)
 
     def score(self, queries: Sequence[str], query: IntArray, items: IntArray) -> DoubleArray:
         """What each pair's score is when its item is fused with both pools."""
         return by_query(queries, query, items, self._scores)
+
+    def candidates(self, query: str) -> Fused:
+        """The union of both pools, best first."""
+        return self._fused(query, np.zeros(0, np.int64))
 
     def _scores(self, query: str, items: IntArray) -> DoubleArray:
         found = self._fused(query, items)
