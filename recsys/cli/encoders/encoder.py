@@ -8,6 +8,7 @@ import typer
 
 from recsys.cli.encoders.compare import compare
 from recsys.cli.encoders.images import images
+from recsys.cli.encoders.tune import tune
 from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
 from recsys.config import load_settings
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from recsys.jobs.encoders.train import TrainedEncoder
 
 app = typer.Typer(
-    no_args_is_help=True, help="Encoders of texts and images: train, distil, prepare, export, compare, apply."
+    no_args_is_help=True,
+    help="Encoders of texts and images: train, tune, distil, prepare, export, compare, apply.",
 )
 app.command()(images)
 app.command()(compare)
+app.command()(tune)
 
 Name = Annotated[str, typer.Option("--name", help="What the new encoder is called in this home.")]
 From = Annotated[
