@@ -8,6 +8,7 @@ import typer
 
 from recsys.cli.encoders.compare import compare
 from recsys.cli.encoders.images import images
+from recsys.cli.encoders.options import From, Name
 from recsys.cli.encoders.tune import tune
 from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, note, print_json, print_rows
@@ -25,12 +26,6 @@ app = typer.Typer(
 app.command()(images)
 app.command()(compare)
 app.command()(tune)
-
-Name = Annotated[str, typer.Option("--name", help="What the new encoder is called in this home.")]
-From = Annotated[
-    str | None,
-    typer.Option("--from", help="Encoder to begin with: `minilm`, a path or a name; text.encoder."),
-]
 
 
 @app.command()

@@ -1,9 +1,6 @@
 """`recsys encoder tune`: a text encoder that learned from judged pairs."""
 
-from typing import Annotated
-
-import typer
-
+from recsys.cli.encoders.options import From, Name
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts
 from recsys.cli.search.judged import Columns, Grades, Items, Judged, Queries, Threshold, search_test
@@ -15,13 +12,8 @@ def tune(
     judgments: Judged = None,
     queries: Queries = None,
     items: Items = None,
-    name: Annotated[
-        str, typer.Option("--name", help="What the new encoder is called in this home.")
-    ] = "tuned",
-    base: Annotated[
-        str | None,
-        typer.Option("--from", help="Encoder to begin with: `minilm`, a path or a name; text.encoder."),
-    ] = None,
+    name: Name = "tuned",
+    base: From = None,
     split: Part = "train",
     threshold: Threshold = None,
     columns: Columns = None,
