@@ -1,5 +1,6 @@
 """Products of a page as they are shown: checked against the online store, with what they matched by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,20 +63,20 @@ class PageItems:
         Args:
             rows: their online views, by which they cost what they cost and are sold out; None: as indexed.
         """
-        found = np.flatnonzero(np.isin(self.scored.index, page))
-        places = dict(zip(self.scored.index[found].tolist(), found.tolist(), strict=True))
+        parts = self.scored.parts_of(page)
         prices = prices_now(self.catalog, page, rows).tolist()
         available = passes_now(self.catalog, page, _NO_FILTERS, rows).tolist()
         return tuple(
-            self._item(index, offset + number, places.get(index), prices[number - 1], available[number - 1])
+            self._item(
+                index, offset + number, parts.get(index, {}), prices[number - 1], available[number - 1]
+            )
             for number, index in enumerate(page.tolist(), start=1)
         )
 
-    def _item(self, index: int, position: int, place: int | None, price: int, available: bool) -> SearchItem:
+    def _item(
+        self, index: int, position: int, parts: Mapping[str, float], price: int, available: bool
+    ) -> SearchItem:
         items = self.catalog.items
-        parts: dict[str, float] = {}
-        if place is not None:
-            parts = {name: float(part[place]) for name, part in self.scored.parts.items() if part[place]}
         return SearchItem(
             position=position,
             item_id=items.vocabulary.ids[index],
@@ -87,8 +88,8 @@ class PageItems:
             price_micros=price if price > 0 else None,
             available=available,
             found_by=self._found_by(index),
-            score=0.0 if place is None else float(self.scored.scores[place]),
-            parts=parts,
+            score=sum(parts.values()),
+            parts=dict(parts),
             pinned=index in self.pinned,
         )
 

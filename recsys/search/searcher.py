@@ -37,6 +37,7 @@ from recsys.search.merchandising import pin_products, rules_for
 from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
 from recsys.search.relevance.first_stage import FirstStageWeights, gather_evidence, score_first_stage
+from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import LearnedOrder, rank_learned
 from recsys.search.relevance.ordering import Scored, SortKeys, order_by_relevance, sort_items
 from recsys.search.relevance.reranking import PERSONAL, add_named, add_taste
@@ -140,15 +141,14 @@ class Searcher:
         index = self.index.with_changes(recommender.bundle, ids)
         titles = [title for change in changes if (title := change.item.title)]
         items, popularity = recommender.bundle.items, recommender.catalog.popularity
-        places = items.vocabulary.indexes(ids).tolist()
-        named = {place: items.words_of_titles[place] for place in places}
-        shown = {place: (title, float(popularity[place])) for place, title in named.items()}
+        places, words = items.vocabulary.indexes(ids), items.words_of_titles
+        shown = {place: (words[place], float(popularity[place])) for place in places.tolist()}
         return replace(
             self,
             recommender=recommender,
             index=index,
             knowledge=with_new_texts(self.knowledge, titles),
-            learned=self.learned and self.learned.with_titles(named),
+            learned=self.learned and self.learned.with_items(items, places),
             suggestions=self.suggestions.with_items(shown),
         )
 
@@ -253,7 +253,8 @@ class Searcher:
         learned, meaning = self.learned, self.index.meaning
         if learned is not None and meaning is not None and course.understood.lexical.words:
             features = learned.reader.features(
-                course.understood, course.vector, head.index, self.index.words, meaning
+                *(course.understood, course.vector, head.index, self.index.words, meaning),
+                known_of_items(self.recommender.catalog, head.index, course.now),
             )
             head = rank_learned(head, learned.ranker, features)
         named = add_named(

@@ -12,7 +12,6 @@ from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
 from recsys.jobs.indexes.live_words import LiveWords, open_live_words
 from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
-from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.index import SearchIndex
 from recsys.search.match_threshold import MatchThreshold
@@ -124,5 +123,4 @@ def _open_learned(folder: Path, bundle: Bundle, analyzer: Analyzer) -> LearnedOr
     found = sorted(path.parent for path in folder.glob(f"*/{RANKER}"))
     if not found:
         return None
-    titles = TermRows.build(bundle.items.words_of_titles, analyzer)
-    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader(titles, analyzer))
+    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader.of(bundle.items, analyzer))

@@ -17,7 +17,7 @@ from recsys.jobs.search.evaluation.evaluation_rows import open_indexes, pair_fea
 from recsys.jobs.search.evaluation.learned_row import Features, learn_order
 from recsys.jobs.search.judged_files.judged_sets import read_judged_set
 from recsys.progress import Progress, silent
-from recsys.retrieval.term_rows import TermRows
+from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import RelevanceReader
 from recsys.search.requests import SearchRequest
 from recsys.search.storefront import Storefront
@@ -114,11 +114,12 @@ def _served_features(shop: Storefront) -> Features:
             "the bundle in production has no text vectors to learn an order of search with. Import items "
             "with titles, then run `recsys train`."
         )
-    titles = TermRows.build(shop.bundle.items.words_of_titles, searcher.knowledge.analyzer)
-    reader = RelevanceReader(titles, searcher.knowledge.analyzer)
+    catalog = searcher.recommender.catalog
+    reader = RelevanceReader.of(catalog.items, searcher.knowledge.analyzer)
 
     def features(query: str, items: IntArray) -> FloatArray:
         course = searcher.prepare(SearchRequest("train", query), now)
-        return reader.features(course.understood, course.vector, items, searcher.index.words, meaning)
+        known = known_of_items(catalog, items, now)
+        return reader.features(course.understood, course.vector, items, searcher.index.words, meaning, known)
 
     return features

@@ -52,7 +52,7 @@ def item_text(
         text: its long text; where that begins with the title, the rest of it is the description.
         attributes: a JSON object; anything else has no words.
     """
-    values, identifiers = _attribute_values(attributes)
+    values, identifiers = attribute_words(attributes)
     return ItemText(
         index=index,
         title=title[:_LONGEST_TEXT],
@@ -90,7 +90,7 @@ def _without_title(text: str, title: str) -> str:
     return text[len(title) :] if text.startswith(title) else text
 
 
-def _attribute_values(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def attribute_words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(texts of the values, those of them that are identifiers) of a JSON object of attributes."""
     if text in ("", "{}"):
         return (), ()

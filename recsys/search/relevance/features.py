@@ -155,8 +155,8 @@ class KnownOfItems:
     Attributes:
         fields: name of FIELD_FEATURES but for the identifier -> terms of that field, by item index.
         identifier: (K,) whether one of the item's identifiers is asked for.
-        popularity: (K,) from 0 to 1. price: (K,) of the median price. age_days: (K,). personal: (K,) the
-            user's score of the item, in deviations.
+        popularity: (K,) from 0 to 1. price: (K,) logarithm of the price over the median one. age_days: (K,)
+            logarithm of 1 + days. personal: (K,) the user's score of the item, in deviations.
     """
 
     fields: Mapping[str, TermRows] = field(default_factory=dict)

@@ -77,12 +77,16 @@ def score_first_stage(
     Args:
         popularity: (N + 1,) comparable among items.
     """
-    most = float(np.log1p(max(popularity.max(initial=0.0), 0.0)))
-    shares = np.log1p(np.maximum(popularity[index], 0)) / most if most else np.zeros(len(index))
     parts = {
         WORDS: (weights.words * evidence.words[index]).astype(np.float32),
         MEANING: ((1 - weights.words) * evidence.cosines[index]).astype(np.float32),
-        POPULARITY: (weights.popularity * shares).astype(np.float32),
+        POPULARITY: (weights.popularity * popularity_shares(popularity, index)).astype(np.float32),
     }
     scores: FloatArray = sum(parts.values(), np.zeros(len(index), np.float32))
     return Scored(index, scores, parts)
+
+
+def popularity_shares(popularity: DoubleArray, index: IntArray) -> DoubleArray:
+    """(K,) from 0 to 1: log(1 + popularity) of the items at `index`, as a share of the largest."""
+    most = float(np.log1p(max(popularity.max(initial=0.0), 0.0)))
+    return np.log1p(np.maximum(popularity[index], 0)) / (most or 1.0)

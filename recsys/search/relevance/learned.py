@@ -1,19 +1,21 @@
 """The learned order in a search: features of query and items, and the ranker's score with its parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.arrays import FloatArray, IntArray
+from recsys.dataset.item_table import ItemTable
+from recsys.retrieval.lexical.item_text import attribute_words
 from recsys.retrieval.lexical.query import LexicalQuery
 from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.matching import WordIndex
 from recsys.search.relevance.evidence import DEPTH, gather_evidence
 from recsys.search.relevance.features import KnownOfItems, QueryTerms, relevance_features
-from recsys.search.relevance.ordering import Scored
+from recsys.search.relevance.ordering import LEARNED, LearnedParts, Scored
 from recsys.search.relevance.ranker import SearchRanker
 from recsys.search.understanding.understand import UnderstoodQuery
 
@@ -25,15 +27,31 @@ class RelevanceReader:
     """Reads features of a query and any items; immutable.
 
     Attributes:
-        titles: the terms of all titles by item index.
+        titles: the terms of all titles by item index. fields: the same of other fields, by their features.
     """
 
     titles: TermRows
+    fields: Mapping[str, TermRows]
     analyzer: Analyzer
 
-    def with_titles(self, titles: Mapping[int, str]) -> "RelevanceReader":
-        """With other titles of some items, new ones among them."""
-        return replace(self, titles=self.titles.with_rows(titles, self.analyzer))
+    @classmethod
+    def of(cls, items: ItemTable, analyzer: Analyzer) -> "RelevanceReader":
+        """That of a catalog; a field that no item has is left out."""
+        fields = {
+            name: TermRows.build(texts, analyzer) for name, texts in field_texts(items).items() if any(texts)
+        }
+        return cls(TermRows.build(items.words_of_titles, analyzer), fields, analyzer)
+
+    def with_items(self, items: ItemTable, changed: IntArray) -> "RelevanceReader":
+        """As of `items`, which differ from before in the rows `changed` and behind the end only."""
+        places = changed.tolist()
+
+        def moved(rows: TermRows, texts: Sequence[str]) -> TermRows:
+            return rows.with_rows({place: texts[place] for place in places}, self.analyzer)
+
+        texts = field_texts(items)
+        fields = {name: moved(rows, texts[name]) for name, rows in self.fields.items()}
+        return replace(self, titles=moved(self.titles, items.words_of_titles), fields=fields)
 
     def features(
         self,
@@ -62,6 +80,7 @@ class RelevanceReader:
             vector = np.zeros(meaning.width, np.float32)
         found = gather_evidence(vector, meaning, lexical, lexical_scores).scores_of(index)
         query = QueryTerms.of(understood.meaning, self.titles, self.analyzer)
+        known = replace(known or KnownOfItems(), fields=self.fields)
         return relevance_features(query, index, self.titles, found, known)
 
 
@@ -72,22 +91,31 @@ class LearnedOrder:
     ranker: SearchRanker
     reader: RelevanceReader
 
-    def with_titles(self, titles: Mapping[int, str]) -> "LearnedOrder":
-        """With other titles of some items, new ones among them."""
-        return replace(self, reader=self.reader.with_titles(titles))
+    def with_items(self, items: ItemTable, changed: IntArray) -> "LearnedOrder":
+        """As of `items`, see `RelevanceReader.with_items`."""
+        return replace(self, reader=self.reader.with_items(items, changed))
+
+
+def field_texts(items: ItemTable) -> dict[str, Sequence[str]]:
+    """Name of FIELD_FEATURES -> (N + 1,) what each item says there."""
+    attributes = [" ".join(attribute_words(text)[0]) for text in items.attributes]
+    return {
+        "category_coverage": items.categories,
+        "brand_coverage": items.brands,
+        "attribute_coverage": attributes,
+    }
 
 
 def rank_learned(head: Scored, ranker: SearchRanker, features: FloatArray) -> Scored:
-    """`head` with the ranker's scores in the place of the first stage's; the parts are the ranker's.
+    """`head` with the ranker's scores in the place of the first stage's.
 
     Args:
         features: (K, F) of the items of `head`.
     """
     factor = SPREAD / ranker.unit
-    parts = {
-        name: (part * factor).astype(np.float32)
-        for name, part in ranker.parts(features).items()
-        if part.any()
-    }
-    scores: FloatArray = np.sum(list(parts.values()), axis=0, dtype=np.float32)
-    return Scored(head.index, scores, parts)
+    scores = (ranker.score(features) * factor).astype(np.float32)
+
+    def parts_of(places: IntArray) -> Mapping[str, FloatArray]:
+        return {name: part * factor for name, part in ranker.parts(features[places]).items()}
+
+    return Scored(head.index, scores, {LEARNED: scores}, LearnedParts(head.index, parts_of))

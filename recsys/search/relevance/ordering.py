@@ -10,7 +10,21 @@ from recsys.errors import RequestError, did_you_mean
 from recsys.search.requests import CHEAPEST, DEAREST, NEWEST, POPULAR, SORTS
 
 RERANKED = 1000  # the best of the first stage that the learned order sees
+LEARNED = "learned"  # the part that a ranker learned
 COSINES_UP_TO = 4000  # items of M whose cosine is computed; of more only the best by words and meaning
+
+
+@dataclass(frozen=True)
+class LearnedParts:
+    """What the part LEARNED of some scores is made of, worked out for items that are shown.
+
+    Attributes:
+        index: (K,) the items that have it.
+        of: places in `index` -> name -> (places,) what each adds; together the part LEARNED.
+    """
+
+    index: IntArray
+    of: Callable[[IntArray], Mapping[str, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -19,11 +33,13 @@ class Scored:
 
     Attributes:
         index: (K,). scores: (K,). parts: name -> (K,) what each adds to the score.
+        learned: of the part LEARNED, where there is one.
     """
 
     index: IntArray
     scores: FloatArray
     parts: Mapping[str, FloatArray]
+    learned: LearnedParts | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -34,12 +50,30 @@ class Scored:
             self.index[places],
             self.scores[places],
             {name: part[places] for name, part in self.parts.items()},
+            self.learned,
         )
 
     def with_part(self, name: str, part: FloatArray) -> "Scored":
         """The same with another part added to every score."""
         added = part.astype(np.float32)
-        return Scored(self.index, self.scores + added, {**self.parts, name: added})
+        return Scored(self.index, self.scores + added, {**self.parts, name: added}, self.learned)
+
+    def parts_of(self, items: IntArray) -> dict[int, dict[str, float]]:
+        """Item -> name -> what adds to its score, of those of `items` that have one; no part of 0."""
+        places = np.flatnonzero(np.isin(self.index, items)).tolist()
+        found = {
+            int(self.index[place]): {name: float(part[place]) for name, part in self.parts.items()}
+            for place in places
+        }
+        if self.learned is not None:
+            rows = np.flatnonzero(np.isin(self.learned.index, items))
+            parts = self.learned.of(rows)
+            for number, item in enumerate(self.learned.index[rows].tolist()):
+                del found[item][LEARNED]
+                found[item] |= {name: float(part[number]) for name, part in parts.items()}
+        return {
+            item: {name: value for name, value in parts.items() if value} for item, parts in found.items()
+        }
 
     def best_first(self) -> "Scored":
         """Ordered by score; equal ones by index."""
@@ -61,6 +95,7 @@ def order_by_relevance(first_stage: Scored, rerank: Rerank) -> Scored:
         np.concatenate([head.index, tail.index]),
         np.concatenate([head.scores, tail.scores]),
         {name: np.concatenate([_part(head, name), _part(tail, name)]) for name in names},
+        head.learned,
     )
 
 

@@ -23,7 +23,6 @@ from recsys.progress import Progress
 from recsys.retrieval.lexical.build import build_index
 from recsys.retrieval.lexical.index import LexicalIndex, open_index
 from recsys.retrieval.lexical.item_text import item_texts
-from recsys.retrieval.term_rows import TermRows
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.relevance.fusion import FusionWeights
 from recsys.search.relevance.learned import RelevanceReader
@@ -159,12 +158,11 @@ def pair_features(indexes: Indexes) -> PairFeatures:
     if indexes.meaning is None:
         raise ConfigError("a learned order needs both halves of the search.")
     knowledge, frequency = indexes.knowledge, indexes.words.document_frequency
-    titles = TermRows.build(indexes.items.table.words_of_titles, knowledge.analyzer)
     return PairFeatures(
         indexes.words,
         indexes.meaning,
         lambda text: understand(text, knowledge, (), frequency),
-        RelevanceReader(titles, knowledge.analyzer),
+        RelevanceReader.of(indexes.items.table, knowledge.analyzer),
     )
 
 
