@@ -66,11 +66,10 @@ class PageItems:
         parts = self.scored.parts_of(page)
         prices = prices_now(self.catalog, page, rows).tolist()
         available = passes_now(self.catalog, page, _NO_FILTERS, rows).tolist()
+        known = zip(page.tolist(), prices, available, strict=True)
         return tuple(
-            self._item(
-                index, offset + number, parts.get(index, {}), prices[number - 1], available[number - 1]
-            )
-            for number, index in enumerate(page.tolist(), start=1)
+            self._item(index, offset + place, parts.get(index, {}), price, there)
+            for place, (index, price, there) in enumerate(known, start=1)
         )
 
     def _item(

@@ -67,9 +67,8 @@ def test_parts_are_those_of_the_ranker_and_add_up_to_the_score() -> None:
 
 
 def test_a_field_says_how_much_of_the_query_it_has() -> None:
-    shop = searcher(category_coverage=1.0, brand_coverage=1.0)
-    answer = shop.search(SearchRequest("r", "red door bolt"), NOW)
-    assert answer.items[0].item_id == "i3"  # of the category Doors and the brand Bolt
+    answer = searcher(brand_coverage=1.0).search(SearchRequest("r", "red door bolt"), NOW)
+    assert [item.item_id for item in answer.items] == ["i2", "i3", "i1"]  # the last is of Acme
 
 
 def test_ages_and_prices_that_are_not_known_are_missing() -> None:

@@ -7,7 +7,17 @@ import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_facts
-from recsys.cli.search.judged import Columns, Encoder, Grades, Items, Judged, Queries, search_test
+from recsys.cli.search.judged import (
+    Columns,
+    Encoder,
+    FromLog,
+    Grades,
+    Items,
+    Judged,
+    LeastShown,
+    Queries,
+    search_test,
+)
 from recsys.config import load_settings
 
 Part = Annotated[
@@ -19,9 +29,11 @@ def train(
     judgments: Judged = None,
     queries: Queries = None,
     items: Items = None,
+    from_log: FromLog = None,
     split: Part = "train",
     columns: Columns = None,
     grades: Grades = None,
+    least_shown: LeastShown = 50,
     encoder: Encoder = None,
     portable: Annotated[
         bool, typer.Option(help="Read only what means the same on other shops and with other encoders.")
@@ -31,7 +43,7 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the order of search from judged pairs, or from the clicks of a UBI log.
+    """Learn the order of search from judged pairs, or from clicks on what the shop or a UBI log showed.
 
     Features are computed by the bundle in production, as a search does, or from --items alone. The order is
     kept in the home and is used by whatever is loaded from then on, with this bundle and later ones. Measure
@@ -40,14 +52,20 @@ def train(
     \b
     Example:
       recsys search train --judgments judged.csv
-      recsys search train --judgments events.jsonl --queries queries.jsonl --split all
+      recsys search train --from-log 5000 --split all
       recsys search train --judgments j.csv --items items.csv --portable --out order
     """
     test = search_test(
-        judgments, queries, None, items, split=split, columns=columns, grades=grades, encoder=encoder
+        judgments,
+        queries,
+        from_log,
+        items,
+        split=split,
+        columns=columns,
+        grades=grades,
+        least_shown=least_shown,
+        encoder=encoder,
     )
-    if test.judgments is None:
-        raise typer.BadParameter("name the file of the judged pairs.", param_hint="--judgments")
     from recsys.jobs.search.train import train_search_order
 
     found = train_search_order(load_settings(), test, portable=portable, out=out, progress=bars)

@@ -12,10 +12,9 @@ from recsys.evaluation.search.judgments import Judgments, judgments_on
 from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_folder_writable
 from recsys.jobs.recommend.answers import ask_storefront
-from recsys.jobs.search.evaluation.evaluate import SearchTest, check_test, open_test
+from recsys.jobs.search.evaluation.evaluate import SearchTest, check_test, open_test, read_pairs
 from recsys.jobs.search.evaluation.evaluation_rows import open_indexes, pair_features
 from recsys.jobs.search.evaluation.learned_row import Features, learn_order
-from recsys.jobs.search.judged_files.judged_sets import read_judged_set
 from recsys.progress import Progress, silent
 from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import RelevanceReader
@@ -80,7 +79,10 @@ def train_search_order(
     chosen = SearchRankerSettings(portable=portable)
 
     def learn(source: str, judged: Judgments, features: Features) -> LearnedFrom:
-        judgments, name = judged.part(test.part), test.judgments.name if test.judgments else source
+        judgments, name = (
+            judged.part(test.part),
+            test.judgments.name if test.judgments else f"clicks of {source}",
+        )
         ranker = learn_order(judgments, features, chosen, f"{name}, {test.part}", progress)
         with creating_folder(folder) as draft:
             save_search_ranker(ranker, draft)
@@ -90,9 +92,7 @@ def train_search_order(
         items, judged, _ = open_test(settings, test)
         with open_indexes(settings, items, test.encoder, progress) as (indexes, _):
             return learn(items.source, judged, pair_features(indexes))
-    if test.judgments is None:
-        raise ConfigError("pass --judgments FILE to learn from.")
-    pairs = read_judged_set(test.judgments, test.queries, test.reading).pairs
+    pairs, _ = read_pairs(settings, test)
 
     def learn_served(shop: Storefront) -> LearnedFrom:
         judged = judgments_on(pairs, shop.bundle.items.vocabulary)

@@ -200,3 +200,39 @@ def test_a_log_without_searches_is_said(shop: Path, home: Path) -> None:
     result = CliRunner().invoke(app, ["search", "evaluate", "--from-log", "4"])
     assert isinstance(result.exception, DataError)
     assert "no searches" in str(result.exception)
+
+
+def test_the_learned_row_learns_from_the_other_queries(shop: Path) -> None:
+    found = evaluated(shop, "--split", "test", "--k", "5,10")
+    rows = {row["row"]: row["metrics"] for row in found["rows"]}  # type: ignore[attr-defined]
+    assert "learned" in rows
+    assert rows["learned"]["recall@10"]["value"] > rows["random"]["recall@10"]["value"]
+    assert "learned" not in {
+        row["row"] for row in evaluated(shop, "--split", "test", "--order", "none")["rows"]
+    }  # type: ignore[attr-defined]
+
+
+def test_an_order_is_learned_from_items_without_a_bundle_and_measured_on_others(shop: Path) -> None:
+    files = ["--judgments", str(shop / "judged.csv"), "--items", str(shop / "items.csv")]
+    learned = json.loads(run("train", *files, "--portable", "--out", str(shop / "order"), "--json").stdout)
+    assert learned["written to"] == str(shop / "order")
+    found = evaluated(shop, "--order", str(shop / "order"), "--k", "5,10")
+    assert "learned" in {row["row"] for row in found["rows"]}  # type: ignore[attr-defined]
+    result = CliRunner().invoke(app, ["search", "train", *files, "--out", str(shop / "order")])
+    assert "is there already" in str(result.exception)
+
+
+def test_an_order_is_not_measured_on_what_it_learned_from(shop: Path) -> None:
+    files = ["--judgments", str(shop / "judged.csv"), "--items", str(shop / "items.csv")]
+    result = CliRunner().invoke(app, ["search", "evaluate", *files, "--order", "learn"])
+    assert isinstance(result.exception, ConfigError)
+    assert "--split test" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_an_encoder_is_tuned_on_judged_pairs(shop: Path, home: Path) -> None:
+    files = ["--judgments", str(shop / "judged.csv"), "--items", str(shop / "items.csv")]
+    done = CliRunner().invoke(app, ["encoder", "tune", *files, "--name", "searched", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["part"] == "train"
+    assert evaluated(shop, "--split", "test", "--encoder", "searched")["queries"]

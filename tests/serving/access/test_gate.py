@@ -31,10 +31,8 @@ def error_of(answer: Any) -> Any:
 
 
 def refused(shop: Any) -> dict[str, float]:
-    for reason in (
-        "unauthorized",
-        "forbidden",
-    ):  # where processes share counts, those of other tests are there
+    # Where processes share counts, those of other tests are there.
+    for reason in ("unauthorized", "forbidden"):
         shop.deployment.metrics.access.refused.labels(reason)
     samples = [
         sample

@@ -172,7 +172,7 @@ def check_test(test: SearchTest) -> None:
 
 def open_test(settings: Settings, test: SearchTest) -> tuple[SearchedItems, Judgments, tuple[str, ...]]:
     """The items, all judgments of them, and notes; raises as `evaluate_search`."""
-    pairs, titles = _judged(settings, test)
+    pairs, titles = read_pairs(settings, test)
     if test.items is not None:
         items = read_items_file(test.items, test.reading.columns)
     elif titles and set(titles) >= set(pairs.pair_item) and _titles_are_items(titles):
@@ -244,7 +244,8 @@ def write_rankings(evaluation: SearchEvaluation, items: SearchedItems, path: Pat
     log.info("rankings of %d rows: %s, %d lines", len(evaluation.rows), path, len(table))
 
 
-def _judged(settings: Settings, test: SearchTest) -> tuple[JudgedPairs, Mapping[str, str]]:
+def read_pairs(settings: Settings, test: SearchTest) -> tuple[JudgedPairs, Mapping[str, str]]:
+    """The judged pairs, and titles by item id where the judgments have them; raises as `evaluate_search`."""
     if test.judgments is not None:
         found = read_judged_set(test.judgments, test.queries, test.reading)
         return found.pairs, found.titles
