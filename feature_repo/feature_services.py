@@ -42,3 +42,11 @@ ranking = FeatureService(
     tags={"stage": "ranking"},
     owner="recsys",
 )
+
+search = FeatureService(
+    name=columns.SEARCH_SERVICE,
+    features=[user_activity, user_history, item_content[[columns.PRICE_MICROS, columns.AVAILABLE]]],
+    description="What a search reads of who asks, and of the items of the page that it answers with.",
+    tags={"stage": "search"},
+    owner="recsys",
+)

@@ -105,6 +105,7 @@ REQUEST_AT_SECONDS = "request_at_seconds"  # Unix seconds of the request, an inp
 RETRIEVAL_SERVICE = "retrieval_v1"  # the user side: history
 CATALOG_SERVICE = "catalog_v1"  # the item side: content and text vector
 RANKING_SERVICE = "ranking_v1"  # user activity and history, item engagement and content, cross features
+SEARCH_SERVICE = "search_v1"  # user activity and history, price and stock of the items of a page
 
 USER_ACTIVITY = "user_activity"
 USER_HISTORY = "user_history"

@@ -223,19 +223,10 @@ class Recommender:
         profile = Profile.of(self._features.read_user(user_id), self.bundle.items.vocabulary, now)
         return history_entries(self.bundle, profile, count)
 
-    def read_profile(self, user_id: str | None, now: datetime) -> tuple[Profile, bool]:
-        """Who asks, as of `now`, and whether the online store is away; an unknown user has no history."""
-        user, away = read_user_if_there(self._features, user_id)
-        return Profile.of(user, self.bundle.items.vocabulary, now), away
-
     def taste(self, profile: Profile, index: IntArray) -> FloatArray | None:
         """(K,) fusion's scores of the items at `index` for a user; None where nothing is known of it."""
         signals = self._user_signals(profile.histories)
         return None if signals is None else self.bundle.fusion.score(signals.signals_at(index))
-
-    def read_items(self, index: IntArray) -> FeatureRows | None:
-        """The online views of the items at `index`; None where the store is away."""
-        return self._read_items(index, read=True)
 
     def warm_up(self, now: datetime) -> None:
         """Runs every stage once, so that the first request is as quick as the others."""

@@ -13,8 +13,14 @@ from recsys.dataset.interactions import Vocabulary
 from recsys.errors import StoreUnavailableError
 from recsys.filters import Filters
 from recsys.funnel.merchandising import AppliedRules, FixedRules, RuleSource
-from recsys.funnel.online_features import FeatureRows, feature_status
-from recsys.funnel.ranking import diversify_items
+from recsys.funnel.online_features import (
+    FeatureRows,
+    FeatureSource,
+    Profile,
+    feature_status,
+    read_items_if_there,
+    read_user_if_there,
+)
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.served_answer import Candidate
 from recsys.models.bundle_update import ItemChange
@@ -39,7 +45,7 @@ from recsys.search.paging import PageOrder, Pager
 from recsys.search.relevance.first_stage import FirstStageWeights, gather_evidence, score_first_stage
 from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import LearnedOrder, rank_learned
-from recsys.search.relevance.ordering import Scored, SortKeys, order_by_relevance, sort_items
+from recsys.search.relevance.ordering import Scored, SortKeys, diversify_page, order_by_relevance, sort_items
 from recsys.search.relevance.reranking import PERSONAL, add_named, add_taste
 from recsys.search.requests import RELEVANCE, SearchRequest, check_request
 from recsys.search.shop_words import FixedWords, ShopWordsSource
@@ -53,7 +59,6 @@ from recsys.service_settings import SearchSettings
 NO_RULES = FixedRules()
 NO_SUGGESTIONS = suggest_index((), (), (), ())
 NO_WORDS = FixedWords()
-DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
 RELAXED_POOL = 200  # items with any word that are looked at for a page that is not full
 
 
@@ -62,7 +67,8 @@ class Searcher:
     """Answers searches from one state of the catalog. Immutable, safe for many threads.
 
     Attributes:
-        recommender: whose bundle, catalog, features and taste it shares.
+        recommender: whose bundle, catalog and taste it shares.
+        features: of columns.SEARCH_SERVICE.
         knowledge: what queries are understood by, beside the shop's synonyms.
         vectors: None where there is no encoder.
         learned: None where nothing was learned of judgments or clicks.
@@ -77,6 +83,7 @@ class Searcher:
     vectors: QueryVectors | None
     pager: Pager
     settings: SearchSettings
+    features: FeatureSource
     learned: LearnedOrder | None = None
     suggestions: SuggestIndex = NO_SUGGESTIONS
     rules: RuleSource = NO_RULES
@@ -119,7 +126,8 @@ class Searcher:
         page = place.page(request.k)
         relaxed = page[:0] if cursor is not None else self._relaxed(course, request.k - len(page))
         shown = np.concatenate([page, relaxed])
-        rows = self.recommender.read_items(shown) if len(shown) else None
+        ids = self.recommender.catalog.ids[shown].tolist()
+        rows = read_items_if_there(self.features, ids) if ids else None
         items = PageItems.of(course, scored, self.recommender.catalog, self.knowledge.analyzer, pinned.items)
         written = items.shown(shown, place.offset, rows)
         answer = self._answer(course, place, written[: len(page)], written[len(page) :], rows, pinned.fired)
@@ -165,7 +173,8 @@ class Searcher:
         """The query understood, the user's profile read, the rules applied, the items matched."""
         degraded: list[str] = []
         understood = self._understand(request)
-        profile, away = self.recommender.read_profile(request.user_id, now)
+        user, away = read_user_if_there(self.features, request.user_id)
+        profile = Profile.of(user, self._vocabulary, now)
         if away:
             degraded.append(NOT_PERSONALISED)
         rules = rules_for(request, understood, profile, self.rules, self.recommender.catalog, now)
@@ -213,7 +222,9 @@ class Searcher:
         if request.sort == RELEVANCE:
             scored = order_by_relevance(scored, partial(self._rerank, course))
             scored = self._one_a_product(scored)
-            return self._diverse(scored.take(course.rules.items.order(scored.index)), request)
+            scored = scored.take(course.rules.items.order(scored.index))
+            strength = self.settings.diversity if request.diversity is None else request.diversity
+            return diversify_page(scored, self.recommender.bundle.text_vectors, request.k, strength)
         keys = SortKeys(catalog.items.price_micros, catalog.items.first_at, catalog.popularity)
         place = np.zeros(len(course.allowed), np.int64)
         place[index] = np.arange(len(index))
@@ -270,17 +281,6 @@ class Searcher:
         """Only the first variant of each product."""
         return scored.take(self.index.products.first_places(scored.index))
 
-    def _diverse(self, scored: Scored, request: SearchRequest) -> Scored:
-        """`scored` with a more diverse first page in front; nothing is left out."""
-        strength = self.settings.diversity if request.diversity is None else request.diversity
-        pool = scored.index[: DIVERSE_POOL * request.k]
-        if strength <= 0 or len(pool) < 3:
-            return scored
-        chosen = diversify_items(self.recommender.bundle.text_vectors[pool], request.k, strength)
-        rest = np.ones(len(scored), bool)
-        rest[chosen] = False
-        return scored.take(np.concatenate([chosen, np.flatnonzero(rest)]))
-
     def _relaxed(self, course: Course, count: int) -> IntArray:
         """Up to `count` products outside of M that match any word and may be shown."""
         if count <= 0 or course.request.sort != RELEVANCE:
@@ -324,7 +324,7 @@ class Searcher:
             notes=effects.notes,
             rules=fired,
             rules_version=effects.version,
-            features=feature_status(columns.RANKING_SERVICE, (course.profile.rows, rows)),
+            features=feature_status(columns.SEARCH_SERVICE, (course.profile.rows, rows)),
             personalised=any(PERSONAL in item.parts for item in items),
             degraded=(*course.degraded, *lost),
         )

@@ -14,7 +14,12 @@ from recsys.progress import Progress, silent
 from recsys.training.feature_reads import TrainingFeatures
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
 
-SERVICES = (columns.RETRIEVAL_SERVICE, columns.CATALOG_SERVICE, columns.RANKING_SERVICE)
+SERVICES = (
+    columns.RETRIEVAL_SERVICE,
+    columns.CATALOG_SERVICE,
+    columns.RANKING_SERVICE,
+    columns.SEARCH_SERVICE,
+)
 SECTIONS = {
     "text",
     "retriever",

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from recsys.cli.search.judged import (
     search_test,
 )
 from recsys.config import load_settings
+
+if TYPE_CHECKING:
+    from recsys.jobs.search.evaluation.evaluate import SearchResult
 
 
 def evaluate(
@@ -89,9 +92,10 @@ def evaluate(
         command=shlex.join(["recsys", *sys.argv[1:]]),
     )
     found = evaluate_search(load_settings(), test, rankings, progress=bars)
-    if as_json:
-        print_json(found.to_json())
-        return
+    print_json(found.to_json()) if as_json else _print_tables(found)
+
+
+def _print_tables(found: "SearchResult") -> None:
     note(found.headline)
     for line in found.notes:
         note(line)

@@ -7,6 +7,7 @@ from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
 from recsys.errors import ArtifactError
 from recsys.funnel.merchandising import RuleSource
+from recsys.funnel.online_features import FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
 from recsys.jobs.indexes.live_words import LiveWords, open_live_words
@@ -43,12 +44,16 @@ class SearchLoader:
         self,
         path: Path,
         recommender: Recommender,
+        features: FeatureSource,
         rules: RuleSource | None = None,
         words: ShopWordsSource | None = None,
     ) -> Searcher | None:
         """The searcher of the bundle at `path`; None where it was made without search indexes.
 
         An index that cannot be opened is left out, and answers say so.
+
+        Args:
+            features: of columns.SEARCH_SERVICE.
 
         Raises:
             ConfigError: the key of cursors cannot be read.
@@ -67,6 +72,7 @@ class SearchLoader:
             vectors=None if meaning is None else self._vectors(path, bundle, threshold.encoder),
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             settings=self._settings.search,
+            features=features,
             learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,

@@ -44,7 +44,7 @@ class BundleLoader:
         self._words = words
         self._rules = rules
         self._snapshots = snapshots
-        self._features: CircuitBreaker | None = None
+        self._sources: dict[str, CircuitBreaker] = {}  # by FeatureService
         self._searchers = SearchLoader(settings)
 
     def close(self) -> None:
@@ -63,23 +63,24 @@ class BundleLoader:
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
         serving = self._settings.serving
-        recommender = Recommender(bundle, self._source(), serving, self._snapshots, self._rules)
+        ranking = self._source(columns.RANKING_SERVICE)
+        recommender = Recommender(bundle, ranking, serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
-        searcher = self._searchers.open(record.path, recommender, self._rules, self._words)
+        features = self._source(columns.SEARCH_SERVICE)
+        searcher = self._searchers.open(record.path, recommender, features, self._rules, self._words)
         return Storefront(recommender, searcher)
 
     @property
     def failure(self) -> StoreUnavailableError | None:
         """Why the last read of online features failed; None where it did not."""
-        return None if self._features is None else self._features.failure
+        return next((source.failure for source in self._sources.values() if source.failure), None)
 
-    def _source(self) -> CircuitBreaker:
-        if self._features is None:
-            reader = FeatureReader.open(self._settings, columns.RANKING_SERVICE)
-            self._features = CircuitBreaker(
-                reader, time.monotonic, self._settings.serving.feature_retry_seconds
-            )
-        return self._features
+    def _source(self, service: str) -> CircuitBreaker:
+        if service not in self._sources:
+            reader = FeatureReader.open(self._settings, service)
+            retry_seconds = self._settings.serving.feature_retry_seconds
+            self._sources[service] = CircuitBreaker(reader, time.monotonic, retry_seconds)
+        return self._sources[service]
 
 
 def set_threads(threads: int) -> None:

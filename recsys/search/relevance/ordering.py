@@ -7,9 +7,11 @@ import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import RequestError, did_you_mean
+from recsys.funnel.ranking import diversify_items
 from recsys.search.requests import CHEAPEST, DEAREST, NEWEST, POPULAR, SORTS
 
 RERANKED = 1000  # the best of the first stage that the learned order sees
+_DIVERSE_POOL = 4  # times the page: items that a diverse first page is chosen from
 LEARNED = "learned"  # the part that a ranker learned
 COSINES_UP_TO = 4000  # items of M whose cosine is computed; of more only the best by words and meaning
 
@@ -97,6 +99,21 @@ def order_by_relevance(first_stage: Scored, rerank: Rerank) -> Scored:
         {name: np.concatenate([_part(head, name), _part(tail, name)]) for name in names},
         head.learned,
     )
+
+
+def diversify_page(scored: Scored, vectors: FloatArray, count: int, strength: float) -> Scored:
+    """`scored` with a more diverse first page of `count` in front; nothing is left out.
+
+    Args:
+        vectors: (N + 1, E) of the items' texts. strength: 0 = as they are.
+    """
+    pool = scored.index[: _DIVERSE_POOL * count]
+    if strength <= 0 or len(pool) < 3:
+        return scored
+    chosen = diversify_items(vectors[pool], count, strength)
+    rest = np.ones(len(scored), bool)
+    rest[chosen] = False
+    return scored.take(np.concatenate([chosen, np.flatnonzero(rest)]))
 
 
 def _part(scored: Scored, name: str) -> FloatArray:
