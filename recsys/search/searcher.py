@@ -189,18 +189,9 @@ class Searcher:
         else:
             matched = match_items(words, understood.lexical, near, allowed)
         evidence = gather_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
+        said = tuple(degraded)
         return Course(
-            request,
-            now,
-            understood,
-            allowed,
-            vector,
-            near,
-            matched,
-            evidence,
-            profile,
-            rules,
-            tuple(degraded),
+            request, now, understood, allowed, vector, near, matched, evidence, profile, rules, said
         )
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
@@ -213,12 +204,8 @@ class Searcher:
 
     def order(self, course: Course) -> Scored:
         """The products of M in the order that was asked for, each by its best variant, with their scores."""
-        request, catalog = course.request, self.recommender.catalog
-        weights = FirstStageWeights(self.settings.words_weight, self.settings.popularity_weight)
-        if course.matched.least is None:
-            weights = replace(weights, popularity=1.0)  # nothing else is known
-        index = course.matched.index
-        scored = score_first_stage(index, course.evidence, catalog.popularity, weights)
+        request, catalog, index = course.request, self.recommender.catalog, course.matched.index
+        scored = self.first_stage(course)
         if request.sort == RELEVANCE:
             scored = order_by_relevance(scored, partial(self._rerank, course))
             scored = self._one_a_product(scored)
@@ -229,6 +216,14 @@ class Searcher:
         place = np.zeros(len(course.allowed), np.int64)
         place[index] = np.arange(len(index))
         return self._one_a_product(scored.take(place[sort_items(index, request.sort, keys)]))
+
+    def first_stage(self, course: Course) -> Scored:
+        """M with first-stage scores, by item index."""
+        weights = FirstStageWeights(self.settings.words_weight, self.settings.popularity_weight)
+        if course.matched.least is None:
+            weights = replace(weights, popularity=1.0)  # nothing else is known
+        popularity = self.recommender.catalog.popularity
+        return score_first_stage(course.matched.index, course.evidence, popularity, weights)
 
     def _allowed(self, filters: Filters, understood: UnderstoodQuery, rules: AppliedRules) -> BoolArray:
         """(N + 1,) what passes request, query and rules, and is in stock as the index knows it."""

@@ -13,8 +13,8 @@ from recsys.instants import utc_now
 from recsys.jobs.preconditions import check_folder_writable
 from recsys.jobs.recommend.answers import ask_storefront
 from recsys.jobs.search.evaluation.evaluate import SearchTest, check_test, open_test, read_pairs
-from recsys.jobs.search.evaluation.evaluation_rows import open_indexes, pair_features
-from recsys.jobs.search.evaluation.learned_row import Features, learn_order
+from recsys.jobs.search.evaluation.evaluation_rows import open_indexes, searched_catalog
+from recsys.jobs.search.evaluation.learn_order import SearchedCatalog, learn_order
 from recsys.progress import Progress, silent
 from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import RelevanceReader
@@ -32,12 +32,14 @@ class LearnedFrom:
     Attributes:
         source: the bundle or the items that features were computed of.
         unknown: pairs whose item the catalog lacks; they teach nothing.
+        first_stage: how much the first-stage score counts in the order, see `learn_order`.
     """
 
     source: str
     queries: int
     pairs: int
     unknown: int
+    first_stage: float
     folder: Path
 
     def to_json(self) -> JsonObject:
@@ -47,6 +49,7 @@ class LearnedFrom:
             "queries": self.queries,
             "pairs": self.pairs,
             "pairs of unknown items": self.unknown,
+            "share of the first stage": self.first_stage,
             "written to": str(self.folder),
         }
 
@@ -78,31 +81,30 @@ def train_search_order(
     folder = out or settings.paths.search_rankers / new_bundle_id("search", utc_now())
     chosen = SearchRankerSettings(portable=portable)
 
-    def learn(source: str, judged: Judgments, features: Features) -> LearnedFrom:
-        judgments, name = (
-            judged.part(test.part),
-            test.judgments.name if test.judgments else f"clicks of {source}",
-        )
-        ranker = learn_order(judgments, features, chosen, f"{name}, {test.part}", progress)
+    def learn(source: str, judged: Judgments, catalog: SearchedCatalog) -> LearnedFrom:
+        judgments = judged.part(test.part)
+        name = test.judgments.name if test.judgments else "clicks"
+        ranker = learn_order(judgments, catalog, chosen, f"{name}, {test.part}", progress)
         with creating_folder(folder) as draft:
             save_search_ranker(ranker, draft)
-        return LearnedFrom(source, len(judgments), len(judgments.items), judgments.not_in_catalog, folder)
+        unknown, share = judgments.not_in_catalog, ranker.first_stage
+        return LearnedFrom(source, len(judgments), len(judgments.items), unknown, share, folder)
 
     if test.items is not None:
         items, judged, _ = open_test(settings, test)
         with open_indexes(settings, items, test.encoder, progress) as (indexes, _):
-            return learn(items.source, judged, pair_features(indexes))
+            return learn(items.source, judged, searched_catalog(indexes))
     pairs, _ = read_pairs(settings, test)
 
     def learn_served(shop: Storefront) -> LearnedFrom:
         judged = judgments_on(pairs, shop.bundle.items.vocabulary)
-        return learn(shop.bundle.manifest.bundle_id, judged, _served_features(shop))
+        return learn(shop.bundle.manifest.bundle_id, judged, _served_catalog(shop))
 
     return ask_storefront(settings, None, learn_served)
 
 
-def _served_features(shop: Storefront) -> Features:
-    """Features as a search computes them.
+def _served_catalog(shop: Storefront) -> SearchedCatalog:
+    """Features and candidates as a search has them.
 
     Raises:
         ArtifactNotFoundError: the bundle has no text vectors.
@@ -122,4 +124,8 @@ def _served_features(shop: Storefront) -> Features:
         known = known_of_items(catalog, items, now)
         return reader.features(course.understood, course.vector, items, searcher.index.words, meaning, known)
 
-    return features
+    def candidates(query: str) -> tuple[IntArray, FloatArray]:
+        first = searcher.first_stage(searcher.prepare(SearchRequest("train", query), now)).best_first()
+        return first.index, first.scores
+
+    return SearchedCatalog(features, candidates)

@@ -16,10 +16,8 @@ from recsys.search.matching import WordIndex
 from recsys.search.relevance.evidence import DEPTH, gather_evidence
 from recsys.search.relevance.features import KnownOfItems, QueryTerms, relevance_features
 from recsys.search.relevance.ordering import LEARNED, LearnedParts, Scored
-from recsys.search.relevance.ranker import SearchRanker
+from recsys.search.relevance.ranker import SPREAD, SearchRanker
 from recsys.search.understanding.understand import UnderstoodQuery
-
-SPREAD = 0.25  # of scores: one standard deviation of the learned targets, as of first-stage scores
 
 
 @dataclass(frozen=True)
@@ -107,15 +105,18 @@ def field_texts(items: ItemTable) -> dict[str, Sequence[str]]:
 
 
 def rank_learned(head: Scored, ranker: SearchRanker, features: FloatArray) -> Scored:
-    """`head` with the ranker's scores in the place of the first stage's.
+    """`head` as the ranker orders it: its score beside the first stage's, by the ranker's share of that.
 
     Args:
         features: (K, F) of the items of `head`.
     """
     factor = SPREAD / ranker.unit
-    scores = (ranker.score(features) * factor).astype(np.float32)
+    learned = (ranker.score(features) * factor).astype(np.float32)
 
     def parts_of(places: IntArray) -> Mapping[str, FloatArray]:
         return {name: part * factor for name, part in ranker.parts(features[places]).items()}
 
-    return Scored(head.index, scores, {LEARNED: scores}, LearnedParts(head.index, parts_of))
+    share = ranker.first_stage
+    parts = {name: (share * part).astype(np.float32) for name, part in head.parts.items()} if share else {}
+    scores = (share * head.scores + learned).astype(np.float32)
+    return Scored(head.index, scores, {**parts, LEARNED: learned}, LearnedParts(head.index, parts_of))

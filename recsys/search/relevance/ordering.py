@@ -72,7 +72,8 @@ class Scored:
             parts = self.learned.of(rows)
             for number, item in enumerate(self.learned.index[rows].tolist()):
                 del found[item][LEARNED]
-                found[item] |= {name: float(part[number]) for name, part in parts.items()}
+                for name, part in parts.items():
+                    found[item][name] = found[item].get(name, 0.0) + float(part[number])
         return {
             item: {name: value for name, value in parts.items() if value} for item, parts in found.items()
         }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import BoolArray, FloatArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.search.relevance.features import (
@@ -20,6 +20,7 @@ from recsys.search.relevance.features import (
 )
 
 CLIP = 5.0  # deviations
+SPREAD = 0.25  # of scores: one standard deviation of the learned targets, as of first-stage scores
 # Parts of a score, in the order in which they are added; see `SearchRanker.parts`.
 _MEANING = tuple(name for name in SCORE_FEATURES if not name.startswith("lexical"))
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -96,6 +97,7 @@ class SearchRanker:
         members: each a few layers with SiLU between them, the last with one output.
         level, unit: score = level + unit * mean of the outputs: on the scale of what was learned from.
         source: what it learned from, for people.
+        first_stage: how much the first-stage score counts in an order beside the ranker's.
     """
 
     scaling: Scaling
@@ -103,6 +105,12 @@ class SearchRanker:
     level: float
     unit: float
     source: str = ""
+    first_stage: float = 0.0
+
+    def order_scores(self, features: FloatArray, first_stage: FloatArray) -> DoubleArray:
+        """(K,) by which items are ordered: the score, SPREAD a deviation, and the share of `first_stage`."""
+        learned = self.score(features).astype(np.float64)
+        return self.first_stage * first_stage + learned * (SPREAD / self.unit)
 
     def score(self, features: FloatArray) -> FloatArray:
         """(K,) scores of features (K, F) in the order of `scaling.features`."""
@@ -135,6 +143,7 @@ class SearchRanker:
             "level": self.level,
             "unit": self.unit,
             "source": self.source,
+            "first_stage": self.first_stage,
         }
 
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -175,6 +184,7 @@ class SearchRanker:
                 float(description["level"]),
                 float(description["unit"]),
                 description["source"],
+                float(description.get("first_stage", 0.0)),
             )
             ranker.score(np.zeros((1, len(features)), np.float32))
         except (KeyError, TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ from recsys.evaluation.search.tables import difference_lines, half_sentence, sea
 from recsys.evaluation.search.tables import search_json as evaluation_json
 from recsys.jobs.preconditions import check_file_writable, check_folder_writable
 from recsys.jobs.search.evaluation.evaluation_rows import BuiltRows, Learned, open_rows
-from recsys.jobs.search.evaluation.learned_row import learn_order
+from recsys.jobs.search.evaluation.learn_order import learn_order
 from recsys.jobs.search.evaluation.sampled_queries import (
     clicked_sample,
     read_click_log,
@@ -266,13 +266,14 @@ def _learned(test: SearchTest, judged: Judgments, progress: Progress) -> Learned
         return None
     if order != LEARN:
         ranker = read_search_ranker(Path(order))
-        return lambda features: ranker
+        return lambda catalog: ranker
     if test.part != "test":
         raise ConfigError(
             f"--order {LEARN} would be measured on queries that it learned from. Pass --split test too."
         )
     training = judged.part("train")
-    return lambda features: learn_order(training, features, SearchRankerSettings(), "train", progress)
+    chosen = SearchRankerSettings()
+    return lambda catalog: learn_order(training, catalog, chosen, "train", progress)
 
 
 def _titles_are_items(titles: Mapping[str, str]) -> bool:

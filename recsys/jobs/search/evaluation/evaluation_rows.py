@@ -15,7 +15,8 @@ from recsys.dataset.item_table import ItemTable, item_words
 from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import PoolRow, RandomRow, RankedLists, SearchRow
 from recsys.jobs.encoders.loading import load_named_encoder
-from recsys.jobs.search.evaluation.learned_row import Features, LearnedRow, PairFeatures
+from recsys.jobs.search.evaluation.learn_order import SearchedCatalog
+from recsys.jobs.search.evaluation.learned_row import LearnedRow, PairFeatures
 from recsys.jobs.search.evaluation.pools import DensePool, FusedRow, LexicalPool
 from recsys.jobs.search.judged_files.searched_items import SearchedItems
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
@@ -78,7 +79,7 @@ class Indexes:
     seed: int
 
 
-Learned = Callable[[Features], SearchRanker]
+Learned = Callable[[SearchedCatalog], SearchRanker]
 
 
 @contextmanager
@@ -94,7 +95,7 @@ def open_rows(
 
     Args:
         encoder: of this home, a path or a name; None = the one of the settings. others: rankings from files.
-        learned: what makes the ranker of a learned row, from features of pairs.
+        learned: what makes the ranker of a learned row, of features and the fused row.
 
     Raises:
         ArtifactNotFoundError: there is no such encoder here.
@@ -104,7 +105,8 @@ def open_rows(
         if learned is not None:
             features = pair_features(indexes)
             fused = _fused_row(RowSetting(WEIGHTED), indexes)
-            rows.append(LearnedRow(LEARNED, fused, features, learned(features)))
+            ranker = learned(SearchedCatalog(features, fused.first_stage))
+            rows.append(LearnedRow(LEARNED, fused, features, ranker))
         yield BuiltRows((*rows, *others), WEIGHTED, HALVES, (items.source, note))
 
 
@@ -147,6 +149,11 @@ def open_indexes(
         vectors, note = dense_pool(settings, items, encoder, knowledge, progress)
     with word_index(items, progress) as words:
         yield Indexes(items, words, knowledge, vectors, settings.evaluation.seed), note
+
+
+def searched_catalog(indexes: Indexes) -> SearchedCatalog:
+    """What an order is learned of: features, and the fused row as the first stage."""
+    return SearchedCatalog(pair_features(indexes), _fused_row(RowSetting(WEIGHTED), indexes).first_stage)
 
 
 def pair_features(indexes: Indexes) -> PairFeatures:

@@ -6,19 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray, IntArray
-from recsys.evaluation.search.judgments import Judgments
 from recsys.evaluation.search.rankings import Rankings, rankings_of
 from recsys.evaluation.search.rows import Half, by_query
 from recsys.jobs.search.evaluation.pools import DensePool, FusedRow
-from recsys.progress import Progress
 from recsys.search.matching import WordIndex
 from recsys.search.relevance.learned import RelevanceReader
 from recsys.search.relevance.ordering import RERANKED
 from recsys.search.relevance.ranker import SearchRanker
 from recsys.search.understanding.understand import UnderstoodQuery
-from recsys.training.search.ranker import RankingPairs, SearchRankerSettings, train_search_ranker
-
-Features = Callable[[str, IntArray], FloatArray]  # of a query and K items: (K, F)
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,11 @@ class PairFeatures:
 
 @dataclass(frozen=True)
 class LearnedRow:
-    """The best RERANKED of the fused row in a learned order; below them the fused order."""
+    """The best RERANKED of the fused row in a learned order, then the others; pairs by the ranker alone."""
 
     name: str
     fused: FusedRow
-    features: Features
+    features: PairFeatures
     ranker: SearchRanker
 
     def rank(self, queries: Sequence[str], k: int) -> Rankings:
@@ -58,33 +53,12 @@ class LearnedRow:
         return by_query(queries, query, items, self._scores)
 
     def _list(self, query: str, k: int) -> Half:
-        found = self.fused.candidates(query).index
-        head, tail = found[:RERANKED], found[RERANKED:]
-        scores = self._scores(query, head)
+        found = self.fused.candidates(query)
+        head, tail = found.index[:RERANKED], found.index[RERANKED:]
+        scores = self.ranker.order_scores(self.features(query, head), found.score[:RERANKED])
         order = np.lexsort((head, -scores))
         below = scores.min(initial=0.0) - 1.0 - np.arange(len(tail))
         return np.concatenate([head[order], tail])[:k], np.concatenate([scores[order], below])[:k]
 
     def _scores(self, query: str, items: IntArray) -> DoubleArray:
         return np.asarray(self.ranker.score(self.features(query, items)), np.float64)
-
-
-def learn_order(
-    judgments: Judgments,
-    features: Features,
-    settings: SearchRankerSettings,
-    source: str,
-    progress: Progress,
-) -> SearchRanker:
-    """A ranker that orders as these grades do.
-
-    Raises:
-        DataError: they are too few, or all the same.
-    """
-    rows, starts = [], judgments.offsets.tolist()
-    with progress("features of judged pairs", len(judgments)) as advance:
-        for place, query in enumerate(judgments.queries):
-            rows.append(features(query, judgments.items[starts[place] : starts[place + 1]]))
-            advance(1)
-    pairs = RankingPairs(np.concatenate(rows), judgments.grades.astype(np.float32))
-    return train_search_ranker(pairs, settings, source=source, progress=progress)

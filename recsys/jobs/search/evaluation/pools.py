@@ -100,6 +100,11 @@ class FusedRow:
         """The union of both pools, best first."""
         return self._fused(query, np.zeros(0, np.int64))
 
+    def first_stage(self, query: str) -> tuple[IntArray, FloatArray]:
+        """The items of `candidates` and their scores."""
+        found = self.candidates(query)
+        return found.index, found.score
+
     def _scores(self, query: str, items: IntArray) -> DoubleArray:
         found = self._fused(query, items)
         order = np.argsort(found.index)
