@@ -4,13 +4,16 @@ A quantity is kept in thousandths of a piece, money in millionths of the currenc
 holds for an import and for a stream.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from recsys.arrays import BoolArray, IntArray
+from recsys.errors import RequestError
 
 PIECE = 1000  # thousandths
+MICROS = 1_000_000  # of the currency unit
 # Of a line or a price: over two thousand million units. A thousand times that still is an int64, which is
 # what a price per piece and a quantity in thousandths are multiplied in. Up to here a float64 times a million
 # rounds to the right integer.
@@ -18,7 +21,50 @@ MOST_MICROS = 2**51
 MOST_THOUSANDTHS = 2**51
 UNKNOWN = -1  # money that is not known
 
+_AMOUNT = re.compile(r"(?:([A-Z]{3}) *)?([0-9]{1,10})(?:\.([0-9]{1,6}))?(?: *([A-Z]{3}))?")
+_SHOWN = 40  # characters of a wrong amount that a message repeats
 _SMALLEST, _LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+def parse_amount(what: str, text: str, currency: str | None = None) -> int:
+    """The micros that `text` says, exactly: digits, and a point before up to six decimals.
+
+    Args:
+        what: what the amount is, for messages.
+        currency: the shop's code; `text` may name it, before the number or behind it.
+
+    Raises:
+        RequestError: it is no such amount, is beyond MOST_MICROS, or names another currency.
+
+    >>> parse_amount("bid", "0.40"), parse_amount("bid", "USD 0.0003", "USD"), parse_amount("bid", "12")
+    (400000, 300, 12000000)
+    """
+    shown, found = repr(text[:_SHOWN]), _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise RequestError(
+            f"{what} {shown} is no amount. Write digits with a point and up to six decimals, such as 50.00."
+        )
+    before, units, decimals, behind = found.groups()
+    for named in (before, behind):
+        if named is not None and named != currency:
+            known = f"the shop's is {currency}" if currency else "the shop's is not known"
+            raise RequestError(f"{what} {shown} is in {named}, {known}. Write the number alone.")
+    micros = int(units) * MICROS + int((decimals or "0").ljust(6, "0"))
+    if micros > MOST_MICROS:
+        raise RequestError(f"{what} {shown} is too large. {amount_text(MOST_MICROS)} is the most.")
+    return micros
+
+
+def amount_text(micros: int, currency: str | None = None) -> str:
+    """`micros` in units, exactly: two decimals, up to six where they say something.
+
+    >>> amount_text(400_000), amount_text(300), amount_text(-12_345_670, "USD")
+    ('0.40', '0.0003', '-12.34567 USD')
+    """
+    units, rest = divmod(abs(micros), MICROS)
+    decimals = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    number = f"{'-' if micros < 0 else ''}{units}.{decimals}"
+    return f"{number} {currency}" if currency else number
 
 
 def as_thousandths(pieces: float) -> int | None:

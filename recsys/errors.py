@@ -11,6 +11,8 @@
     |  `- ArtifactMismatchError   made for another feature schema, catalog or version
     |- RequestError            the caller of the service asked for something impossible
     |  |- UnknownItemError
+    |  |- UnknownCampaignError an account, campaign or line of that name is not there, or not the caller's
+    |  |- StaleVersionError    what is changed was changed by somebody else meanwhile
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
     |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
@@ -77,6 +79,14 @@ class UnknownEntryError(RequestError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"there is no {kind} {name!r}. GET lists those there are.")
+
+
+class UnknownCampaignError(RequestError):
+    """There is no account, campaign or line of that name among those that the caller may see."""
+
+
+class StaleVersionError(RequestError):
+    """What is to be changed was changed by somebody else since it was read."""
 
 
 class MalformedBodyError(RequestError):

@@ -1,0 +1,1 @@
+"""Who advertises what, when, to whom and for how much: accounts, campaigns and their lines."""
