@@ -166,6 +166,6 @@ def _limit_problems(campaign: Campaign) -> Iterator[Problem]:
     if cap is not None and not (cap.count >= 1 and 60 <= cap.window_seconds <= MOST_CAP_DAYS * _DAY_SECONDS):
         yield Problem(
             "limits",
-            f"a cap of {cap.count} in {cap.window_seconds} seconds cannot be. Give 1 or more within 1 minute to "
-            f"{MOST_CAP_DAYS} days.",
+            f"a cap of {cap.count} in {cap.window_seconds} seconds cannot be. Give 1 or more within 1 minute "
+            f"to {MOST_CAP_DAYS} days.",
         )

@@ -1,0 +1,1 @@
+"""Accounts and campaigns in SQL, with everything that was ever changed."""
