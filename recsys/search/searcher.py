@@ -166,6 +166,11 @@ class Searcher:
         return self.recommender.bundle.manifest.bundle_id
 
     @property
+    def order_id(self) -> str:
+        """The learned order, "" where nothing was learned."""
+        return "" if self.learned is None else self.learned.order_id
+
+    @property
     def _vocabulary(self) -> Vocabulary:
         return self.recommender.bundle.items.vocabulary
 
