@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from recsys.amounts import (
     MOST_MICROS,
     MOST_THOUSANDTHS,
+    amount_text,
     as_pieces,
     as_thousandths,
     line_micros,
+    parse_amount,
     saturating_sums,
     unit_micros,
 )
+from recsys.errors import RequestError
 
 INT64 = np.iinfo(np.int64)
 
@@ -56,3 +59,27 @@ def test_sums_end_at_the_bounds_of_int64_and_come_back_from_there(amounts: list[
     exact = [sum(amounts[: place + 1]) for place in range(len(amounts))]
     sums = saturating_sums(np.cumsum, np.array(amounts, np.int64))
     assert sums.tolist() == [min(max(total, INT64.min), INT64.max) for total in exact]
+
+
+@given(st.integers(0, MOST_MICROS), st.sampled_from([None, "USD"]))
+def test_an_amount_is_written_and_read_exactly(micros: int, currency: str | None) -> None:
+    assert parse_amount("bid", amount_text(micros, currency), currency) == micros
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1,50", "digits with a point"),
+        ("-1", "digits with a point"),
+        ("1e3", "digits with a point"),
+        ("0.0000001", "up to six decimals"),
+        ("\u0661", "digits with a point"),
+        ("nan", "digits with a point"),
+        ("", "digits with a point"),
+        ("5 EUR", "is in EUR, the shop's is USD"),
+        ("9999999999", "too large"),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_the_remedy(text: str, told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        parse_amount("--bid", text, "USD")

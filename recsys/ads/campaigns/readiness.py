@@ -66,9 +66,10 @@ def _status_obstacles(campaign: Campaign) -> Iterator[Obstacle]:
     }
     if campaign.status in remedies:
         yield Obstacle("status", True, f"the campaign {remedies[campaign.status]}")
-    idle = [line.name for line in campaign.lines if line.status != "active"]
+    living = [line for line in campaign.lines if line.status != "archived"]
+    idle = [line.name for line in living if line.status != "active"]
     if idle:
-        blocks = len(idle) == len(campaign.lines)
+        blocks = len(idle) == len(living)
         yield Obstacle("status", blocks, f"lines that are not active: {', '.join(idle)}. Resume them.")
     if campaign.review.state == "pending":
         yield Obstacle("review", True, "the shop has not reviewed it. `recsys ads campaign review` does.")

@@ -20,7 +20,6 @@ _TARGETS = ("category", "item", "segment", "surface")
 _CAP = re.compile(r"([0-9]{1,6})/([0-9]{1,5})([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _PERCENT = re.compile(r"([0-9]{1,6})%")
-_ROAS = re.compile(r"([0-9]{1,6})%")
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class CampaignOptions:
     """What is given; None = as it is. The texts are those of `recsys ads campaign create --help`.
 
     Attributes:
-        items, line_bid, line_budget_per_day, line_budget_total: of the line `line`; `main` where none is named.
+        items, line_bid, line_budget_per_day, line_budget_total: of the line `line`; of `main` where none
+            is named.
     """
 
     name: str | None = None
@@ -132,7 +132,7 @@ def _bidding(now: Bidding, given: CampaignOptions, amounts: _Amounts) -> Bidding
 
 
 def _roas(text: str) -> int:
-    found = _ROAS.fullmatch(text.strip())
+    found = _PERCENT.fullmatch(text.strip())
     if found is None:
         raise RequestError(
             f"--target-roas {text[:40]!r} is no percentage. Write 400% for sales of four units for one spent."

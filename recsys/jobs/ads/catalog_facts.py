@@ -61,8 +61,8 @@ class ShopCatalog:
             if category not in self.categories:
                 near = did_you_mean(category, self.categories)
                 raise RequestError(
-                    f"no item is in the category {category[:100]!r}.{near} Write it as the catalog does, or as "
-                    "a path such as Home/Kitchen."
+                    f"no item is in the category {category[:100]!r}.{near} Write it as the catalog does, "
+                    "or as a path such as Home/Kitchen."
                 )
 
     def _near(self, item: str) -> str:
