@@ -25,6 +25,15 @@ NEEDS = {  # arguments of commands that need some
     **{f"search synonyms {name}": ["nothing"] for name in ("remove", "enable", "disable")},
     **{f"search {group} export": ["out.toml"] for group in ("rules", "synonyms")},
     "search segments remove": ["nothing"],
+    "ads account create": ["acme", "--time-zone", "UTC"],
+    "ads account edit": ["nothing", "--name", "acme"],
+    **{f"ads account {name}": ["nothing"] for name in ("show", "history")},
+    "ads campaign create": ["--account", "acme", "--bid", "0.40", "--items", "1"],
+    "ads campaign edit": ["nothing", "--name", "spring"],
+    **{
+        f"ads campaign {name}": ["nothing"]
+        for name in ("show", "pause", "resume", "archive", "review", "why-not", "history")
+    },
 }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from recsys.ads.campaigns.bidding import Bidding, Budget, FixedBid, Pricing
 from recsys.ads.campaigns.schedule import Schedule
-from recsys.ads.campaigns.status import PENDING, Review, Status
+from recsys.ads.campaigns.status import APPROVED, PENDING, Review, Status
 from recsys.ads.campaigns.targets import Surface, Targets
 
 AS_IT_IS = 100  # percent of the bid
@@ -70,6 +70,11 @@ class Campaign:
     version: int = 0
     changed_at: datetime | None = None
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The ids of all items that are advertised, those of archived lines left out."""
+        return tuple(item for line in self.lines if line.status != "archived" for item in line.items)
+
     def line(self, name_or_id: str) -> Line | None:
         """The line of that name or id; None if there is none."""
         return next((line for line in self.lines if name_or_id in (line.line_id, line.name)), None)
@@ -83,3 +88,17 @@ class Campaign:
     def placed_bid_micros(self, bid_micros: int, surface: Surface) -> int:
         """`bid_micros` on a surface, rounded down once."""
         return bid_micros * self.placement_percents.get(surface, AS_IT_IS) // AS_IT_IS
+
+
+def review_after(before: Campaign | None, after: Campaign, by_shop: bool) -> Review:
+    """The review of a campaign that was `before` (None = it is new) and is `after`.
+
+    What the shop itself makes or changes is approved unless it was rejected before. An advertiser's new
+    campaign waits for a review, and so does one with other items or targets, and a rejected one once changed.
+    """
+    if before is None:
+        return APPROVED if by_shop else PENDING
+    is_shown_else = (before.items, before.targets) != (after.items, after.targets)
+    if by_shop or not (is_shown_else or before.review.state == "rejected"):
+        return before.review
+    return PENDING

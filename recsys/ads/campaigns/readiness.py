@@ -44,6 +44,19 @@ class Obstacle:
     message: str
 
 
+def campaign_state(account: Account, campaign: Campaign, now: datetime) -> str:
+    """How a campaign stands at `now`, in a word.
+
+    `draft`, `paused` or `archived`; else `rejected` or `in review`; else `scheduled`, `running` or `ended`.
+    """
+    if campaign.status != "active":
+        return campaign.status
+    if campaign.review.state != "approved":
+        return "rejected" if campaign.review.state == "rejected" else "in review"
+    phases = {"before": "scheduled", "open": "running", "over": "ended"}
+    return phases[campaign.schedule.phase(now, account.zone)]
+
+
 def obstacles(
     account: Account, campaign: Campaign, catalog: CatalogFacts, now: datetime
 ) -> tuple[Obstacle, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from recsys.ads.campaigns.bidding import PRICINGS, Bidding, Budget, FixedBid, MostClicks, Pricing, TargetRoas
 from recsys.ads.campaigns.campaign import Campaign, FrequencyCap, Line
 from recsys.ads.campaigns.schedule import Schedule, parse_day
+from recsys.ads.campaigns.status import check_editable
 from recsys.ads.campaigns.targets import Surface, Targets, parse_keyword, parse_surface
 from recsys.amounts import parse_amount
 from recsys.errors import RequestError, did_you_mean
@@ -211,6 +212,7 @@ def _lines(
     name = (given.line or MAIN_LINE).strip()
     before = next((line for line in now if line.name == name), None)
     line = before or Line(new_line_id(), name, ())
+    check_editable(f"line {name!r}", line.status)
     changed = replace(
         line,
         items=line.items if given.items is None else read_item_ids(given.items),

@@ -77,8 +77,7 @@ class ShopCatalog:
 
 def items_of(campaign: Campaign) -> list[str]:
     """The ids of all items that `campaign` advertises or targets, each once."""
-    advertised = (item for line in campaign.lines if line.status != "archived" for item in line.items)
-    return list(dict.fromkeys((*advertised, *campaign.targets.items)))
+    return list(dict.fromkeys((*campaign.items, *campaign.targets.items)))
 
 
 def _with_wider(paths: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,296 @@
+"""`recsys ads campaign`: what is advertised, when, to whom and for how much."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys.cli.ads import options
+from recsys.cli.ads.options import InAccount, Remark, Which, print_changes
+from recsys.cli.options import AsJson
+from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.config import load_settings
+
+if TYPE_CHECKING:
+    from recsys.ads.campaigns.status import Action
+    from recsys.jobs.ads.campaigns import CampaignEditing, ShownCampaign
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Campaigns: create, list, show, edit, pause, resume, archive, review, why-not, history.",
+)
+
+LineOf = Annotated[str | None, typer.Option("--line", help="One of its lines alone, by name or id.")]
+
+
+@app.command()
+def create(
+    account: Annotated[str, typer.Option(help="Whose it is, by name or id.")],
+    name: options.Name = None,
+    pricing: options.Pricing = None,
+    bid: options.Bid = None,
+    target_roas: options.Roas = None,
+    most_clicks: options.MostClicks = False,
+    max_bid: options.MaxBid = None,
+    budget_per_day: options.BudgetPerDay = None,
+    budget_total: options.BudgetTotal = None,
+    start: options.Start = None,
+    end: options.End = None,
+    target: options.Targets = None,
+    keywords: options.Keywords = None,
+    placement: options.Placements = None,
+    quality_floor: options.QualityFloor = None,
+    cap: options.Cap = None,
+    never_beside: options.NeverBeside = None,
+    items: options.Items = None,
+    line: options.LineName = None,
+    line_bid: options.LineBid = None,
+    line_budget_per_day: options.LineBudgetPerDay = None,
+    line_budget_total: options.LineBudgetTotal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a campaign with one line; `edit --line NAME --items ...` adds others.
+
+    It needs a bid or automatic bidding, and items of the catalog. What keeps its ads away at first is said
+    on stderr; `recsys ads campaign why-not` says it later.
+
+    \b
+    Example:
+      recsys ads campaign create --account acme --budget-per-day 50.00 --bid 0.40 --items 1,2,3
+      recsys ads campaign create --account acme --name summer --bid 0.40 --pricing cpc \\
+        --items @summer.txt --target category=Pasta --keywords 'oat milk,[penne],-"gluten free"' \\
+        --start 2026-06-01 --end 2026-08-31
+      recsys ads campaign create --account acme --target-roas 400% --budget-per-day 50.00 --items 1
+    """
+    from recsys.jobs.ads.campaign_options import CampaignOptions
+
+    given = CampaignOptions(
+        name=name,
+        pricing=pricing,
+        bid=bid,
+        target_roas=target_roas,
+        most_clicks=most_clicks,
+        max_bid=max_bid,
+        budget_per_day=budget_per_day,
+        budget_total=budget_total,
+        start=start,
+        end=end,
+        targets=target or None,
+        keywords=keywords or None,
+        placements=placement or None,
+        quality_floor=quality_floor,
+        cap=cap,
+        never_beside=never_beside or None,
+        items=items or None,
+        line=line,
+        line_bid=line_bid,
+        line_budget_per_day=line_budget_per_day,
+        line_budget_total=line_budget_total,
+    )
+    editing = _editing()
+    made = editing.create(account, given)
+    _print(made, as_json)
+    for obstacle in editing.why_not(made.campaign.campaign_id):
+        note(f"not shown yet: {obstacle.message}")
+
+
+@app.command()
+def edit(
+    which: Which,
+    account: InAccount = None,
+    name: options.NewName = None,
+    pricing: options.Pricing = None,
+    bid: options.Bid = None,
+    target_roas: options.Roas = None,
+    most_clicks: options.MostClicks = False,
+    max_bid: options.MaxBid = None,
+    budget_per_day: options.BudgetPerDay = None,
+    budget_total: options.BudgetTotal = None,
+    start: options.Start = None,
+    end: options.End = None,
+    target: options.Targets = None,
+    keywords: options.Keywords = None,
+    placement: options.Placements = None,
+    quality_floor: options.QualityFloor = None,
+    cap: options.Cap = None,
+    never_beside: options.NeverBeside = None,
+    items: options.Items = None,
+    line: options.LineName = None,
+    line_bid: options.LineBid = None,
+    line_budget_per_day: options.LineBudgetPerDay = None,
+    line_budget_total: options.LineBudgetTotal = None,
+    remark: Remark = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given of a campaign; all else stays. An option given several times replaces the whole.
+
+    \b
+    Example:
+      recsys ads campaign edit summer --budget-per-day 80.00 --end none
+      recsys ads campaign edit summer --line sauces --items 7,8 --line-bid 0.25
+    """
+    from recsys.jobs.ads.campaign_options import CampaignOptions
+
+    given = CampaignOptions(
+        name=name,
+        pricing=pricing,
+        bid=bid,
+        target_roas=target_roas,
+        most_clicks=most_clicks,
+        max_bid=max_bid,
+        budget_per_day=budget_per_day,
+        budget_total=budget_total,
+        start=start,
+        end=end,
+        targets=target or None,
+        keywords=keywords or None,
+        placements=placement or None,
+        quality_floor=quality_floor,
+        cap=cap,
+        never_beside=never_beside or None,
+        items=items or None,
+        line=line,
+        line_bid=line_bid,
+        line_budget_per_day=line_budget_per_day,
+        line_budget_total=line_budget_total,
+    )
+    _print(_editing().edit(which, given, account, remark), as_json)
+
+
+@app.command("list")
+def list_campaigns(
+    account: Annotated[str | None, typer.Option(help="Of one account alone, by name or id.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List campaigns.
+
+    \b
+    Example:
+      recsys ads campaign list
+      recsys ads campaign list --account acme --archived --json
+    """
+    from recsys.jobs.ads.campaign_rows import campaign_row
+
+    found = _editing().campaigns(account, archived)
+    print_rows([each.to_json() if as_json else campaign_row(each) for each in found], as_json=as_json)
+
+
+@app.command()
+def show(which: Which, account: InAccount = None, as_json: AsJson = False) -> None:
+    """Show a campaign with its lines.
+
+    \b
+    Example:
+      recsys ads campaign show summer
+    """
+    _print(_editing().campaign(which, account), as_json)
+
+
+@app.command()
+def pause(
+    which: Which, account: InAccount = None, line: LineOf = None, remark: Remark = "", as_json: AsJson = False
+) -> None:
+    """Stop a campaign, or one of its lines, until it is resumed.
+
+    \b
+    Example:
+      recsys ads campaign pause summer --remark "out of stock"
+    """
+    _change("pause", which, account, line, remark, as_json)
+
+
+@app.command()
+def resume(
+    which: Which, account: InAccount = None, line: LineOf = None, remark: Remark = "", as_json: AsJson = False
+) -> None:
+    """Start a paused campaign, or one of its lines, again.
+
+    \b
+    Example:
+      recsys ads campaign resume summer
+    """
+    _change("resume", which, account, line, remark, as_json)
+
+
+@app.command()
+def archive(
+    which: Which, account: InAccount = None, line: LineOf = None, remark: Remark = "", as_json: AsJson = False
+) -> None:
+    """End a campaign, or one of its lines, for good; what was billed keeps its name.
+
+    \b
+    Example:
+      recsys ads campaign archive summer
+    """
+    _change("archive", which, account, line, remark, as_json)
+
+
+@app.command()
+def review(
+    which: Which,
+    reject: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Reject it, and why. Default: approve it.")
+    ] = None,
+    account: InAccount = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a campaign of an advertiser, or reject it with a reason that the advertiser reads.
+
+    \b
+    Example:
+      recsys ads campaign review summer
+      recsys ads campaign review summer --reject "The items are not food"
+    """
+    _print(_editing().review(which, reject, account), as_json)
+
+
+@app.command("why-not")
+def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) -> None:
+    """Tell what keeps a campaign's ads away now: status, review, dates, items, targets, bids and budgets.
+
+    \b
+    Example:
+      recsys ads campaign why-not summer
+    """
+    found = _editing().why_not(which, account)
+    if as_json:
+        print_json([vars(each) for each in found])
+    elif found:
+        keeps = {True: "all ads", False: "some ads"}
+        rows = [{"step": each.step, "keeps away": keeps[each.blocks], "why": each.message} for each in found]
+        print_rows(rows, as_json=False)
+    else:
+        note("nothing keeps its ads away")
+
+
+@app.command()
+def history(which: Which, account: InAccount = None, as_json: AsJson = False) -> None:
+    """Tell who changed a campaign and when; what it was and became with --json.
+
+    \b
+    Example:
+      recsys ads campaign history summer
+    """
+    print_changes(_editing().history(which, account), as_json)
+
+
+def _editing() -> "CampaignEditing":
+    from recsys.jobs.ads.campaigns import CampaignEditing
+
+    return CampaignEditing(load_settings())
+
+
+def _change(
+    action: "Action", which: str, account: str | None, line: str | None, remark: str, as_json: bool
+) -> None:
+    _print(_editing().change_status(which, action, account, line, remark), as_json)
+
+
+def _print(shown: "ShownCampaign", as_json: bool) -> None:
+    if as_json:
+        print_json(shown.to_json())
+        return
+    from recsys.jobs.ads.campaign_rows import campaign_facts, line_rows
+
+    print_facts(campaign_facts(shown), as_json=False)
+    print_rows(line_rows(shown.campaign, shown.currency), as_json=False)

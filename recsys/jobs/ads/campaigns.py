@@ -1,0 +1,242 @@
+"""Campaigns made, changed, reviewed and looked at, by the shop's operator or by their advertiser."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from recsys.ads.campaigns.account import Account
+from recsys.ads.campaigns.bidding import FixedBid
+from recsys.ads.campaigns.campaign import Campaign, review_after
+from recsys.ads.campaigns.checks import check_campaign
+from recsys.ads.campaigns.documents import campaign_to_json
+from recsys.ads.campaigns.readiness import Obstacle, campaign_state, obstacles
+from recsys.ads.campaigns.status import APPROVED, Action, changed_status, check_editable, rejection
+from recsys.config import Settings
+from recsys.documents import JsonObject
+from recsys.errors import DataError, RequestError
+from recsys.instants import utc_now
+from recsys.jobs.ads.accounts import new_id, shop_currency
+from recsys.jobs.ads.campaign_options import CampaignOptions, with_options
+from recsys.jobs.ads.catalog_facts import ShopCatalog, items_of
+from recsys.processes import current_user
+from recsys.rules.expression_parsing import parse_expression
+from recsys.rules.fields import FieldNames
+from recsys.stores.ads.records import AdsChange, Author
+from recsys.stores.ads.store import AdsStore
+from recsys.stores.rules.user_attributes import UserAttributes
+
+NO_BID = FixedBid(0)
+
+
+@dataclass(frozen=True)
+class ShownCampaign:
+    """A campaign beside its account.
+
+    Attributes:
+        state: see `campaign_state`.
+        currency: the shop's code; None where it is not known.
+        changed: whether the change that was asked for changed something.
+    """
+
+    account: Account
+    campaign: Campaign
+    state: str
+    currency: str | None
+    changed: bool = False
+
+    def to_json(self) -> JsonObject:
+        """What `recsys ads campaign show --json` prints."""
+        return {
+            "account": self.account.name,
+            "state": self.state,
+            "currency": self.currency,
+            **campaign_to_json(self.campaign),
+            "version": self.campaign.version,
+            "changed_at": self.campaign.changed_at,
+        }
+
+
+class CampaignEditing:
+    """The campaigns of one home. Every method opens the database for itself.
+
+    Args:
+        author: who changes something; None = who runs this process.
+        account_id: of the advertiser that acts and sees nothing else; None = the shop's operator.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        author: str | None = None,
+        account_id: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._author = author or current_user() or "unknown"
+        self._account_id = account_id
+        self._clock = clock
+
+    def create(self, account: str, given: CampaignOptions) -> ShownCampaign:
+        """A new campaign of the account of that name or id.
+
+        Raises:
+            UnknownCampaignError: there is no such account.
+            RequestError: something is wrong with the campaign, or the catalog lacks what it names.
+            DataError: nothing was imported.
+        """
+        with self._store() as store:
+            owner = store.account(account)
+            _check_complete(given)
+            name = given.name or _free_name(store.campaigns(owner.account_id))
+            empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
+            campaign = self._with_options(empty, given)
+            campaign = replace(campaign, review=review_after(None, campaign, self._account_id is None))
+            self._check(owner, campaign)
+            saved = store.add_campaign(campaign, Author(self._author))
+            return self._shown(owner, saved, changed=True)
+
+    def edit(
+        self, which: str, given: CampaignOptions, account: str | None = None, remark: str = ""
+    ) -> ShownCampaign:
+        """Changes what is given of a campaign; raises as `create` does, and where it is archived."""
+        with self._store() as store:
+            owner, before = _found(store, which, account)
+            check_editable(f"campaign {before.name!r}", before.status)
+            campaign = self._with_options(before, given)
+            campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
+            self._check(owner, campaign)
+            saved = store.save_campaign(campaign, Author(self._author, remark))
+            return self._shown(owner, saved, changed=saved.version != before.version)
+
+    def change_status(
+        self,
+        which: str,
+        action: Action,
+        account: str | None = None,
+        line: str | None = None,
+        remark: str = "",
+    ) -> ShownCampaign:
+        """Pauses, resumes or archives a campaign, or one of its lines.
+
+        Raises:
+            UnknownCampaignError: there is no such campaign.
+            RequestError: its status does not allow it, or it has no such line.
+        """
+        with self._store() as store:
+            owner, before = _found(store, which, account)
+            what = f"campaign {before.name!r}"
+            if line is None:
+                after = replace(before, status=changed_status(what, before.status, action))
+            else:
+                check_editable(what, before.status)
+                after = _with_line_status(before, line, action)
+            saved = store.save_campaign(after, Author(self._author, remark), action)
+            return self._shown(owner, saved, changed=True)
+
+    def review(self, which: str, rejected_for: str | None, account: str | None = None) -> ShownCampaign:
+        """Approves a campaign, or rejects it for a reason.
+
+        Raises:
+            UnknownCampaignError: there is no such campaign.
+            RequestError: an advertiser asks, or the reason cannot be one.
+        """
+        if self._account_id is not None:
+            raise RequestError("an advertiser reviews no campaigns. Ask the shop's operator.")
+        verdict = APPROVED if rejected_for is None else rejection(rejected_for)
+        with self._store() as store:
+            owner, before = _found(store, which, account)
+            check_editable(f"campaign {before.name!r}", before.status)
+            action = "approve" if verdict == APPROVED else "reject"
+            saved = store.save_campaign(replace(before, review=verdict), Author(self._author), action)
+            return self._shown(owner, saved, changed=saved.version != before.version)
+
+    def campaigns(self, account: str | None = None, archived: bool = False) -> list[ShownCampaign]:
+        """Campaigns, of one account or of all, by account and name; archived ones where they are asked for.
+
+        Raises:
+            UnknownCampaignError: there is no such account.
+        """
+        with self._store() as store:
+            owners = store.accounts() if account is None else (store.account(account),)
+            found = store.campaigns(None if account is None else owners[0].account_id)
+        by_id = {owner.account_id: owner for owner in owners}
+        shown = [each for each in found if archived or each.status != "archived"]
+        shown.sort(key=lambda each: (by_id[each.account_id].name, each.name))
+        return [self._shown(by_id[each.account_id], each) for each in shown]
+
+    def campaign(self, which: str, account: str | None = None) -> ShownCampaign:
+        """The campaign of that name or id; raises UnknownCampaignError if there is none."""
+        with self._store() as store:
+            return self._shown(*_found(store, which, account))
+
+    def why_not(self, which: str, account: str | None = None) -> tuple[Obstacle, ...]:
+        """What keeps the ads of a campaign away now; empty = nothing that can be told without serving.
+
+        Raises:
+            UnknownCampaignError: there is no such campaign. DataError: nothing was imported.
+        """
+        found = self.campaign(which, account)
+        catalog = ShopCatalog(self._settings.paths).facts(items_of(found.campaign))
+        return obstacles(found.account, found.campaign, catalog, self._clock())
+
+    def history(self, which: str, account: str | None = None) -> list[AdsChange]:
+        """Who changed the campaign, oldest first; raises UnknownCampaignError if there is none."""
+        with self._store() as store:
+            return [*store.history(_found(store, which, account)[1].campaign_id)]
+
+    def _with_options(self, campaign: Campaign, given: CampaignOptions) -> Campaign:
+        return with_options(campaign, given, shop_currency(self._settings), lambda: new_id("lin_"))
+
+    def _check(self, owner: Account, campaign: Campaign) -> None:
+        check_campaign(owner, campaign)
+        ShopCatalog(self._settings.paths).check(campaign)
+        if campaign.targets.segment is not None:
+            users = UserAttributes(self._settings.paths)
+            users.refresh()
+            try:
+                parse_expression(campaign.targets.segment, FieldNames(users.kinds()))
+            except DataError as error:
+                raise RequestError(f"--target segment: {error}") from error
+
+    def _shown(self, owner: Account, campaign: Campaign, changed: bool = False) -> ShownCampaign:
+        state = campaign_state(owner, campaign, self._clock())
+        return ShownCampaign(owner, campaign, state, shop_currency(self._settings), changed)
+
+    @contextmanager
+    def _store(self) -> Iterator[AdsStore]:
+        with AdsStore.open(self._settings, self._clock) as store:
+            yield store if self._account_id is None else store.within(self._account_id)
+
+
+def _check_complete(given: CampaignOptions) -> None:
+    """Raises RequestError where a new campaign would lack what each needs."""
+    if given.bid is None and given.target_roas is None and not given.most_clicks:
+        raise RequestError(
+            "the campaign has no bid. Give --bid 0.40, or --target-roas or --most-clicks for automatic bidding."
+        )
+    if given.items is None:
+        raise RequestError("the campaign advertises nothing. Give --items with ids, or with @FILE.")
+
+
+def _found(store: AdsStore, which: str, account: str | None) -> tuple[Account, Campaign]:
+    """The campaign and its account."""
+    owner_id = None if account is None else store.account(account).account_id
+    campaign = store.campaign(which, owner_id)
+    return store.account(campaign.account_id), campaign
+
+
+def _with_line_status(campaign: Campaign, name: str, action: Action) -> Campaign:
+    line = campaign.line(name)
+    if line is None:
+        known = ", ".join(each.name for each in campaign.lines)
+        raise RequestError(f"campaign {campaign.name!r} has no line {name[:100]!r}. It has: {known}.")
+    changed = replace(line, status=changed_status(f"line {line.name!r}", line.status, action))
+    lines = tuple(changed if each is line else each for each in campaign.lines)
+    return replace(campaign, lines=lines)
+
+
+def _free_name(campaigns: tuple[Campaign, ...]) -> str:
+    """`campaign 1`, or with the first number that no campaign of the account has."""
+    taken = {campaign.name for campaign in campaigns}
+    return next(name for count in range(1, len(taken) + 2) if (name := f"campaign {count}") not in taken)
