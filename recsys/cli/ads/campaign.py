@@ -56,9 +56,8 @@ def create(
     \b
     Example:
       recsys ads campaign create --account acme --budget-per-day 50.00 --bid 0.40 --items 1,2,3
-      recsys ads campaign create --account acme --name summer --bid 0.40 --pricing cpc \\
-        --items @summer.txt --target category=Pasta --keywords 'oat milk,[penne],-"gluten free"' \\
-        --start 2026-06-01 --end 2026-08-31
+      recsys ads campaign create --account acme --bid 0.40 --items @summer.txt --start 2026-06-01
+      recsys ads campaign create --account acme --bid 2 --items 1 --keywords 'milk,[penne],-"oat milk"'
       recsys ads campaign create --account acme --target-roas 400% --budget-per-day 50.00 --items 1
     """
     from recsys.jobs.ads.campaign_options import CampaignOptions

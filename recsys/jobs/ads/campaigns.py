@@ -36,14 +36,12 @@ class ShownCampaign:
     Attributes:
         state: see `campaign_state`.
         currency: the shop's code; None where it is not known.
-        changed: whether the change that was asked for changed something.
     """
 
     account: Account
     campaign: Campaign
     state: str
     currency: str | None
-    changed: bool = False
 
     def to_json(self) -> JsonObject:
         """What `recsys ads campaign show --json` prints."""
@@ -94,7 +92,7 @@ class CampaignEditing:
             campaign = replace(campaign, review=review_after(None, campaign, self._account_id is None))
             self._check(owner, campaign)
             saved = store.add_campaign(campaign, Author(self._author))
-            return self._shown(owner, saved, changed=True)
+            return self._shown(owner, saved)
 
     def edit(
         self, which: str, given: CampaignOptions, account: str | None = None, remark: str = ""
@@ -107,7 +105,7 @@ class CampaignEditing:
             campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
             self._check(owner, campaign)
             saved = store.save_campaign(campaign, Author(self._author, remark))
-            return self._shown(owner, saved, changed=saved.version != before.version)
+            return self._shown(owner, saved)
 
     def change_status(
         self,
@@ -132,7 +130,7 @@ class CampaignEditing:
                 check_editable(what, before.status)
                 after = _with_line_status(before, line, action)
             saved = store.save_campaign(after, Author(self._author, remark), action)
-            return self._shown(owner, saved, changed=True)
+            return self._shown(owner, saved)
 
     def review(self, which: str, rejected_for: str | None, account: str | None = None) -> ShownCampaign:
         """Approves a campaign, or rejects it for a reason.
@@ -149,7 +147,7 @@ class CampaignEditing:
             check_editable(f"campaign {before.name!r}", before.status)
             action = "approve" if verdict == APPROVED else "reject"
             saved = store.save_campaign(replace(before, review=verdict), Author(self._author), action)
-            return self._shown(owner, saved, changed=saved.version != before.version)
+            return self._shown(owner, saved)
 
     def campaigns(self, account: str | None = None, archived: bool = False) -> list[ShownCampaign]:
         """Campaigns, of one account or of all, by account and name; archived ones where they are asked for.
@@ -199,9 +197,9 @@ class CampaignEditing:
             except DataError as error:
                 raise RequestError(f"--target segment: {error}") from error
 
-    def _shown(self, owner: Account, campaign: Campaign, changed: bool = False) -> ShownCampaign:
+    def _shown(self, owner: Account, campaign: Campaign) -> ShownCampaign:
         state = campaign_state(owner, campaign, self._clock())
-        return ShownCampaign(owner, campaign, state, shop_currency(self._settings), changed)
+        return ShownCampaign(owner, campaign, state, shop_currency(self._settings))
 
     @contextmanager
     def _store(self) -> Iterator[AdsStore]:
@@ -213,7 +211,8 @@ def _check_complete(given: CampaignOptions) -> None:
     """Raises RequestError where a new campaign would lack what each needs."""
     if given.bid is None and given.target_roas is None and not given.most_clicks:
         raise RequestError(
-            "the campaign has no bid. Give --bid 0.40, or --target-roas or --most-clicks for automatic bidding."
+            "the campaign has no bid. Give --bid 0.40, or --target-roas or --most-clicks for automatic "
+            "bidding."
         )
     if given.items is None:
         raise RequestError("the campaign advertises nothing. Give --items with ids, or with @FILE.")

@@ -1,0 +1,102 @@
+"""`recsys ads account | campaign`: what they print, and what they leave behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from recsys.cli.app import app
+from recsys.errors import RequestError
+from tests.jobs.ads.ads_shop import make_shop
+
+CREATE = ("campaign", "create", "--account", "acme", "--name", "summer", "--bid", "0.40")
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, ["ads", *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def answer(*words: str) -> Any:
+    return json.loads(run(*words, "--json"))
+
+
+@pytest.fixture(autouse=True)
+def shop(home: Path) -> None:
+    make_shop(home)
+    made = answer("account", "create", "acme", "--time-zone", "Asia/Shanghai", "--budget-per-day", "500.00")
+    assert (made["name"], made["time_zone"], made["budget_day_micros"]) == (
+        "acme",
+        "Asia/Shanghai",
+        500_000_000,
+    )
+
+
+def test_accounts_are_listed_shown_and_changed() -> None:
+    assert [each["name"] for each in answer("account", "list")] == ["acme"]
+    table = run("account", "list")
+    assert "Asia/Shanghai" in table
+    assert "500.00 EUR" in table
+    assert answer("account", "edit", "acme", "--budget-per-day", "none")["budget_day_micros"] is None
+    assert "by bill" in run("account", "show", "acme")
+    changes = answer("account", "history", "acme")
+    assert [each["action"] for each in changes] == ["create", "change"]
+    assert changes[1]["before"]["budget_day_micros"] == 500_000_000
+
+
+def test_a_campaign_is_made_listed_shown_changed_and_ended() -> None:
+    made = answer(*CREATE, "--items", "1,2", "--budget-per-day", "50.00", "--target", "category=Pasta")
+    assert (made["state"], made["bidding"]["bid_micros"]) == ("running", 400_000)
+    assert made["lines"][0]["items"] == ["1", "2"]
+    assert made["targets"]["categories"] == ["Pasta"]
+    assert answer("campaign", "list", "--account", "acme") == [answer("campaign", "show", "summer")] == [made]
+    table = run("campaign", "list")
+    assert "0.40 EUR" in table
+    assert "50.00 EUR a day" in table
+    assert "Pasta" in run("campaign", "show", made["campaign_id"])
+    assert answer("campaign", "edit", "summer", "--cap", "3/1d")["frequency_cap"] == {
+        "count": 3,
+        "window_seconds": 86_400,
+    }
+    assert "3/1d" in run("campaign", "show", "summer")
+    for action, state in (("pause", "paused"), ("resume", "running"), ("archive", "archived")):
+        assert answer("campaign", action, "summer")["state"] == state
+    assert answer("campaign", "list") == []
+    assert len(answer("campaign", "list", "--archived")) == 1
+    assert [each["action"] for each in answer("campaign", "history", "summer")] == [
+        *("create", "change", "pause", "resume", "archive")
+    ]
+
+
+def test_what_keeps_ads_away_is_told_when_made_and_when_asked() -> None:
+    words = [*CREATE, "--items", "1", "--start", "2099-01-01"]
+    result = CliRunner().invoke(app, ["ads", *words], catch_exceptions=False)
+    assert "not shown yet: it starts on 2099-01-01 in Asia/Shanghai" in result.stderr
+    (obstacle,) = answer("campaign", "why-not", "summer")
+    assert (obstacle["step"], obstacle["blocks"]) == ("dates", True)
+    assert "all ads" in run("campaign", "why-not", "summer")
+    run("campaign", "edit", "summer", "--start", "none")
+    assert answer("campaign", "why-not", "summer") == []
+
+
+def test_a_rejection_is_told_with_its_reason() -> None:
+    run(*CREATE, "--items", "1")
+    assert answer("campaign", "review", "summer", "--reject", "No logo")["review"] == {
+        "state": "rejected",
+        "reason": "No logo",
+    }
+    assert "rejected: No logo" in run("campaign", "show", "summer")
+    assert answer("campaign", "review", "summer")["state"] == "running"
+
+
+def test_keywords_come_back_as_they_are_written() -> None:
+    made = answer(*CREATE, "--items", "1", "--keywords", 'milk,[penne],-"oat milk"')
+    assert made["targets"]["keywords"] == ["milk", "[penne]", '-"oat milk"']
+
+
+def test_a_mistake_names_the_option_and_the_remedy() -> None:
+    with pytest.raises(RequestError, match=r"the catalog does not have: '77'"):
+        run(*CREATE, "--items", "77")
