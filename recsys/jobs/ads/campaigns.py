@@ -12,6 +12,7 @@ from recsys.ads.campaigns.checks import check_campaign
 from recsys.ads.campaigns.documents import campaign_to_json
 from recsys.ads.campaigns.readiness import Obstacle, campaign_state, obstacles
 from recsys.ads.campaigns.status import APPROVED, Action, changed_status, check_editable, rejection
+from recsys.ads.matching.keywords import units_of
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import DataError, RequestError
@@ -189,6 +190,9 @@ class CampaignEditing:
     def _check(self, owner: Account, campaign: Campaign) -> None:
         check_campaign(owner, campaign)
         ShopCatalog(self._settings.paths).check(campaign)
+        for word in campaign.targets.keywords:
+            if not units_of(word.text):
+                raise RequestError(f"--keywords {word.text!r} has neither a word nor a number. Leave it out.")
         if campaign.targets.segment is not None:
             users = UserAttributes(self._settings.paths)
             users.refresh()

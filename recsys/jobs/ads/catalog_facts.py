@@ -1,7 +1,7 @@
 """What the shop's catalog says of the items and categories that a campaign names."""
 
 import bisect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.campaigns.readiness import CatalogFacts
+from recsys.ads.matching.targeting import with_wider
 from recsys.errors import RequestError, did_you_mean
 from recsys.home import HomePaths
 from recsys.stores.lake.dataset_files import load_items
@@ -27,8 +28,8 @@ class ShopCatalog:
             DataError: nothing was imported, or a file is damaged.
         """
         self._items: pa.Table = load_items(paths)
-        self.categories = frozenset(_with_wider(self._texts(columns.CATEGORY))) | frozenset(
-            _with_wider(self._texts(columns.CATEGORY_PATH))
+        self.categories = frozenset(with_wider(self._texts(columns.CATEGORY))) | frozenset(
+            with_wider(self._texts(columns.CATEGORY_PATH))
         )
 
     def facts(self, item_ids: Collection[str]) -> CatalogFacts:
@@ -78,11 +79,3 @@ class ShopCatalog:
 def items_of(campaign: Campaign) -> list[str]:
     """The ids of all items that `campaign` advertises or targets, each once."""
     return list(dict.fromkeys((*campaign.items, *campaign.targets.items)))
-
-
-def _with_wider(paths: Sequence[str]) -> Iterator[str]:
-    """Each path, and those above it."""
-    for path in paths:
-        levels = path.split("/")
-        for count in range(1, len(levels) + 1):
-            yield "/".join(levels[:count])

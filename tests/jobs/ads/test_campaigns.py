@@ -133,6 +133,7 @@ def test_ids_may_come_from_a_file(editing: CampaignEditing, tmp_path: Path) -> N
         ({"targets": ["segment=views_7d > 1", "segment=views_7d > 2"]}, "several segments"),
         ({"targets": ["item=9"]}, "the catalog does not have: '9'"),
         ({"keywords": ["[oat"]}, "is no keyword"),
+        ({"keywords": ["milk,!!"]}, "--keywords '!!' has neither a word nor a number"),
         ({"placements": ["search=1.5"]}, "--placement 'search=1.5' cannot be read"),
         ({"placements": ["cart=10%"]}, "'cart' is no surface"),
         ({"cap": "3"}, "--cap '3' cannot be read"),

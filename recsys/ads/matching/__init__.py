@@ -1,0 +1,1 @@
+"""Which campaigns a request is about."""
