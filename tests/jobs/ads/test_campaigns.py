@@ -194,12 +194,11 @@ def test_one_line_is_paused_alone_and_an_archived_one_stays_as_it_is(editing: Ca
 def test_the_state_follows_the_accounts_clock(editing: CampaignEditing, shop: Settings) -> None:
     """NOON is 20:00 of the 1st of May in Shanghai."""
     editing.create("acme", replace(GIVEN, start="2026-05-02", end="2026-05-02"))
-    states = [
-        CampaignEditing(shop, clock=lambda hours=hours: NOON + timedelta(hours=hours))
-        .campaign("summer")
-        .state
-        for hours in (0, 3, 4, 27, 28)
-    ]
+
+    def state_after(hours: int) -> str:
+        return CampaignEditing(shop, clock=lambda: NOON + timedelta(hours=hours)).campaign("summer").state
+
+    states = [state_after(hours) for hours in (0, 3, 4, 27, 28)]
     assert states == ["scheduled", "scheduled", "running", "running", "ended"]
 
 
