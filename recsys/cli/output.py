@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from recsys.documents import JsonObject
 from recsys.logs import LogFormat, json_line, log_formatter
@@ -41,7 +42,8 @@ def print_rows(
         table.add_column(name, justify="right" if _numeric(rows, name) else "left", overflow="fold")
     for row in rows:
         cells = [_text(value) for value in row.values()]
-        table.add_row(*cells, style="bold" if cells[0] == strong else None)
+        # As Text, or rich takes a word in brackets for markup.
+        table.add_row(*map(Text, cells), style="bold" if cells[0] == strong else None)
     _console().print(table if rows else "nothing to show")
 
 

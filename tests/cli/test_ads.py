@@ -95,6 +95,7 @@ def test_a_rejection_is_told_with_its_reason() -> None:
 def test_keywords_come_back_as_they_are_written() -> None:
     made = answer(*CREATE, "--items", "1", "--keywords", 'milk,[penne],-"oat milk"')
     assert made["targets"]["keywords"] == ["milk", "[penne]", '-"oat milk"']
+    assert 'milk, [penne], -"oat milk"' in run("campaign", "show", "summer")
 
 
 def test_a_mistake_names_the_option_and_the_remedy() -> None:

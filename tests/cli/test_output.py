@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from recsys.cli.app import app, main, root
-from recsys.cli.output import log_to_stderr, set_log_format
+from recsys.cli.output import log_to_stderr, print_rows, set_log_format
 
 
 def test_a_log_record_of_recsys_is_one_line_and_a_warning_says_so(
@@ -87,3 +87,10 @@ def test_a_disk_that_takes_nothing_is_one_line(
     assert ended.value.code == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line == f"error: {home / 'redis'}: No space left on device. Free some disk space."
+
+
+def test_words_in_brackets_stand_in_a_table_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([{"keyword": "[oat milk]", "style": "[bold]x"}], as_json=False)
+    output = capsys.readouterr().out
+    assert "[oat milk]" in output
+    assert "[bold]x" in output

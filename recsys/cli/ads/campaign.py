@@ -9,10 +9,12 @@ from recsys.cli.ads.options import InAccount, Remark, Which, print_changes
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
+from recsys.jobs.ads.campaign_options import CampaignOptions
+from recsys.jobs.ads.shown_campaign import ShownCampaign, campaign_facts, campaign_row, line_rows
 
 if TYPE_CHECKING:
     from recsys.ads.campaigns.status import Action
-    from recsys.jobs.ads.campaigns import CampaignEditing, ShownCampaign
+    from recsys.jobs.ads.campaigns import CampaignEditing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,8 +62,6 @@ def create(
       recsys ads campaign create --account acme --bid 2 --items 1 --keywords 'milk,[penne],-"oat milk"'
       recsys ads campaign create --account acme --target-roas 400% --budget-per-day 50.00 --items 1
     """
-    from recsys.jobs.ads.campaign_options import CampaignOptions
-
     given = CampaignOptions(
         name=name,
         pricing=pricing,
@@ -127,8 +127,6 @@ def edit(
       recsys ads campaign edit summer --budget-per-day 80.00 --end none
       recsys ads campaign edit summer --line sauces --items 7,8 --line-bid 0.25
     """
-    from recsys.jobs.ads.campaign_options import CampaignOptions
-
     given = CampaignOptions(
         name=name,
         pricing=pricing,
@@ -168,8 +166,6 @@ def list_campaigns(
       recsys ads campaign list
       recsys ads campaign list --account acme --archived --json
     """
-    from recsys.jobs.ads.campaign_rows import campaign_row
-
     found = _editing().campaigns(account, archived)
     print_rows([each.to_json() if as_json else campaign_row(each) for each in found], as_json=as_json)
 
@@ -285,11 +281,9 @@ def _change(
     _print(_editing().change_status(which, action, account, line, remark), as_json)
 
 
-def _print(shown: "ShownCampaign", as_json: bool) -> None:
+def _print(shown: ShownCampaign, as_json: bool) -> None:
     if as_json:
         print_json(shown.to_json())
         return
-    from recsys.jobs.ads.campaign_rows import campaign_facts, line_rows
-
     print_facts(campaign_facts(shown), as_json=False)
     print_rows(line_rows(shown.campaign, shown.currency), as_json=False)

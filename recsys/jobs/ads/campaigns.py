@@ -2,24 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import FixedBid
 from recsys.ads.campaigns.campaign import Campaign, review_after
 from recsys.ads.campaigns.checks import check_campaign
-from recsys.ads.campaigns.documents import campaign_to_json
 from recsys.ads.campaigns.readiness import Obstacle, campaign_state, obstacles
 from recsys.ads.campaigns.status import APPROVED, Action, changed_status, check_editable, rejection
 from recsys.ads.matching.keywords import units_of
 from recsys.config import Settings
-from recsys.documents import JsonObject
 from recsys.errors import DataError, RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import new_id, shop_currency
 from recsys.jobs.ads.campaign_options import CampaignOptions, with_options
 from recsys.jobs.ads.catalog_facts import ShopCatalog, items_of
+from recsys.jobs.ads.shown_campaign import ShownCampaign
 from recsys.processes import current_user
 from recsys.rules.expression_parsing import parse_expression
 from recsys.rules.fields import FieldNames
@@ -28,32 +27,6 @@ from recsys.stores.ads.store import AdsStore
 from recsys.stores.rules.user_attributes import UserAttributes
 
 NO_BID = FixedBid(0)
-
-
-@dataclass(frozen=True)
-class ShownCampaign:
-    """A campaign beside its account.
-
-    Attributes:
-        state: see `campaign_state`.
-        currency: the shop's code; None where it is not known.
-    """
-
-    account: Account
-    campaign: Campaign
-    state: str
-    currency: str | None
-
-    def to_json(self) -> JsonObject:
-        """What `recsys ads campaign show --json` prints."""
-        return {
-            "account": self.account.name,
-            "state": self.state,
-            "currency": self.currency,
-            **campaign_to_json(self.campaign),
-            "version": self.campaign.version,
-            "changed_at": self.campaign.changed_at,
-        }
 
 
 class CampaignEditing:

@@ -1,14 +1,43 @@
-"""Campaigns as tables for people."""
+"""A campaign beside its account, as it is printed: a JSON object, or tables for people."""
 
+from dataclasses import dataclass
+
+from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import Bidding, Budget, FixedBid, MostClicks
 from recsys.ads.campaigns.campaign import Campaign, FrequencyCap
+from recsys.ads.campaigns.documents import campaign_to_json
 from recsys.ads.campaigns.targets import keyword_text
 from recsys.amounts import amount_text
 from recsys.documents import JsonObject
-from recsys.jobs.ads.campaigns import ShownCampaign
 
 _SHOWN = 8  # ids and keywords in one cell
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"))
+
+
+@dataclass(frozen=True)
+class ShownCampaign:
+    """A campaign beside its account.
+
+    Attributes:
+        state: see `campaign_state`.
+        currency: the shop's code; None where it is not known.
+    """
+
+    account: Account
+    campaign: Campaign
+    state: str
+    currency: str | None
+
+    def to_json(self) -> JsonObject:
+        """What `recsys ads campaign show --json` prints."""
+        return {
+            "account": self.account.name,
+            "state": self.state,
+            "currency": self.currency,
+            **campaign_to_json(self.campaign),
+            "version": self.campaign.version,
+            "changed_at": self.campaign.changed_at,
+        }
 
 
 def campaign_row(shown: ShownCampaign) -> JsonObject:
