@@ -9,7 +9,7 @@ from recsys.cli.ads.options import InAccount, Remark, Which, print_changes
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
-from recsys.jobs.ads.campaign_options import CampaignOptions
+from recsys.jobs.ads.campaign_options import CampaignOptions, read_item_ids
 from recsys.jobs.ads.shown_campaign import ShownCampaign, campaign_facts, campaign_row, line_rows
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def create(
         quality_floor=quality_floor,
         cap=cap,
         never_beside=never_beside or None,
-        items=items or None,
+        items=read_item_ids(items) if items else None,
         line=line,
         line_bid=line_bid,
         line_budget_per_day=line_budget_per_day,
@@ -144,7 +144,7 @@ def edit(
         quality_floor=quality_floor,
         cap=cap,
         never_beside=never_beside or None,
-        items=items or None,
+        items=read_item_ids(items) if items else None,
         line=line,
         line_bid=line_bid,
         line_budget_per_day=line_budget_per_day,

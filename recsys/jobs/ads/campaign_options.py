@@ -28,8 +28,8 @@ class CampaignOptions:
     """What is given; None = as it is. The texts are those of `recsys ads campaign create --help`.
 
     Attributes:
-        items, line_bid, line_budget_per_day, line_budget_total: of the line `line`; of `main` where none
-            is named.
+        items: ids, see `read_item_ids`.
+        line: whose `items`, `line_bid`, `line_budget_per_day` and `line_budget_total` are; None = `main`.
     """
 
     name: str | None = None
@@ -215,7 +215,7 @@ def _lines(
     check_editable(f"line {name!r}", line.status)
     changed = replace(
         line,
-        items=line.items if given.items is None else read_item_ids(given.items),
+        items=line.items if given.items is None else _item_ids(given.items),
         bid_micros=amounts.changed("--line-bid", given.line_bid, line.bid_micros),
         budget=Budget(
             amounts.changed("--line-budget-per-day", given.line_budget_per_day, line.budget.day_micros),
@@ -227,25 +227,28 @@ def _lines(
     return tuple(changed if each is before else each for each in now)
 
 
-def read_item_ids(given: Sequence[str]) -> tuple[str, ...]:
-    """Ids with commas between them, or `@FILE` with one a line; each once, in their order.
+def read_item_ids(given: Sequence[str]) -> list[str]:
+    """The ids of `--items`: with commas between them, or `@FILE` with one a line.
+
+    Only for options of this machine's commands, as it reads any file that this account may read.
 
     Raises:
-        RequestError: a file cannot be read, or something cannot be an id.
+        RequestError: a file cannot be read.
     """
     texts: list[str] = []
     for text in given:
-        if text.startswith("@"):
-            texts += _lines_of(Path(text[1:]))
-        else:
-            texts += text.split(",")
+        texts += _lines_of(Path(text[1:])) if text.startswith("@") else text.split(",")
+    return [text for text in texts if text.strip()]
+
+
+def _item_ids(texts: Sequence[str]) -> tuple[str, ...]:
+    """Each id once, in their order; raises RequestError where one cannot be an id."""
     found = []
     for text in texts:
-        if text.strip():
-            try:
-                found.append(trimmed_identifier(text))
-            except ValueError as error:
-                raise RequestError(f"--items {text[:100]!r} {error}. Write ids, or @FILE.") from error
+        try:
+            found.append(trimmed_identifier(text))
+        except ValueError as error:
+            raise RequestError(f"--items {text[:100]!r} {error}. Write ids, or @FILE.") from error
     return tuple(dict.fromkeys(found))
 
 

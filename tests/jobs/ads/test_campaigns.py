@@ -13,11 +13,11 @@ from recsys.ads.campaigns.targets import Keyword, Targets
 from recsys.config import Settings
 from recsys.errors import DataError, RequestError, UnknownCampaignError
 from recsys.jobs.ads.accounts import AccountEditing
-from recsys.jobs.ads.campaign_options import CampaignOptions
+from recsys.jobs.ads.campaign_options import CampaignOptions, read_item_ids
 from recsys.jobs.ads.campaigns import CampaignEditing
 from tests.jobs.ads.ads_shop import NOON, make_shop
 
-GIVEN = CampaignOptions(name="summer", bid="0.40", budget_per_day="50.00", items=["1,2"])
+GIVEN = CampaignOptions(name="summer", bid="0.40", budget_per_day="50.00", items=["1", "2"])
 
 
 def noon() -> datetime:
@@ -106,7 +106,18 @@ def test_an_edit_changes_what_is_given_and_leaves_the_rest(editing: CampaignEdit
 def test_ids_may_come_from_a_file(editing: CampaignEditing, tmp_path: Path) -> None:
     path = tmp_path / "ids.txt"
     path.write_text("\ufeff1\r\n\n 2 \n1\n", "utf-8")
-    assert editing.create("acme", replace(GIVEN, items=[f"@{path}"])).campaign.items == ("1", "2")
+    assert editing.create("acme", replace(GIVEN, items=read_item_ids([f"@{path}"]))).campaign.items == (
+        "1",
+        "2",
+    )
+
+
+def test_a_file_of_ids_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    with pytest.raises(RequestError, match=r"--items @/no/such cannot be read: No such file"):
+        read_item_ids(["@/no/such"])
+    with pytest.raises(RequestError, match="it is not UTF-8"):
+        read_item_ids([f"@{tmp_path / 'latin'}"])
 
 
 @pytest.mark.parametrize(
@@ -122,9 +133,10 @@ def test_ids_may_come_from_a_file(editing: CampaignEditing, tmp_path: Path) -> N
         ({"bid": None, "target_roas": "4"}, "--target-roas '4' is no percentage"),
         ({"pricing": "cpx"}, "--pricing 'cpx' is unknown. Write one of: cpc, cpm, cpa"),
         ({"items": None}, r"advertises nothing\. Give --items"),
-        ({"items": ["1,7"]}, "the catalog does not have: '7'"),
-        ({"items": ["@/no/such"]}, "No such file"),
-        ({"items": ["none,"]}, "does not have: 'none'"),
+        ({"items": ["1", "7"]}, "the catalog does not have: '7'"),
+        ({"items": ["@/etc/hostname"]}, "does not have: '@/etc/hostname'"),  # an id, no file
+        ({"items": ["a\x00"]}, "has a control character"),
+        ({"items": []}, "line 'main' has no items"),
         ({"start": "soon"}, "--start 'soon' is no day"),
         ({"start": "2026-06-02", "end": "2026-06-01"}, "before it starts"),
         ({"targets": ["category=Pata"]}, "no item is in the category 'Pata'. Did you mean 'Pasta'"),
@@ -203,7 +215,7 @@ def test_the_state_follows_the_accounts_clock(editing: CampaignEditing, shop: Se
 
 
 def test_what_keeps_ads_away_is_told(editing: CampaignEditing) -> None:
-    editing.create("acme", replace(GIVEN, items=["1,6"], start="2026-06-01"))
+    editing.create("acme", replace(GIVEN, items=["1", "6"], start="2026-06-01"))
     assert [(each.step, each.blocks) for each in editing.why_not("summer")] == [
         ("dates", True),
         ("items", False),
@@ -217,7 +229,7 @@ def test_an_advertisers_campaign_waits_for_the_review(shop: Settings, editing: C
         own.review("summer", None)
     assert editing.review("summer", None).state == "running"
     assert own.edit("summer", CampaignOptions(bid="0.60")).state == "running", "prices need no review"
-    assert own.edit("summer", CampaignOptions(items=["1,3"])).state == "in review"
+    assert own.edit("summer", CampaignOptions(items=["1", "3"])).state == "in review"
     assert editing.review("summer", "Rice is no pasta").state == "rejected"
     assert own.edit("summer", CampaignOptions(bid="0.50")).state == "in review"
     assert editing.edit("summer", CampaignOptions(items=["1"])).state == "in review"
