@@ -13,6 +13,7 @@
     |  |- UnknownItemError
     |  |- UnknownCampaignError an account, campaign or line of that name is not there, or not the caller's
     |  |- StaleVersionError    what is changed was changed by somebody else meanwhile
+    |  |- UnknownEntryError    no rule or set of synonyms of that name
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
     |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
@@ -76,9 +77,6 @@ class UnknownItemError(RequestError):
 
 class UnknownEntryError(RequestError):
     """There is no rule or set of synonyms of that name."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"there is no {kind} {name!r}. GET lists those there are.")
 
 
 class UnknownCampaignError(RequestError):
