@@ -48,6 +48,10 @@ def create(
     line_bid: options.LineBid = None,
     line_budget_per_day: options.LineBudgetPerDay = None,
     line_budget_total: options.LineBudgetTotal = None,
+    draft: Annotated[
+        bool,
+        typer.Option("--draft", help="Do not show it until `resume`. Default: as soon as its dates allow."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a campaign with one line; `edit --line NAME --items ...` adds others.
@@ -86,7 +90,7 @@ def create(
         line_budget_total=line_budget_total,
     )
     editing = _editing()
-    made = editing.create(account, given)
+    made = editing.create(account, given, draft)
     _print(made, as_json)
     for obstacle in editing.why_not(made.campaign.campaign_id):
         note(f"not shown yet: {obstacle.message}")

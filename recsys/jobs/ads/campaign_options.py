@@ -119,10 +119,11 @@ def _bidding(now: Bidding, given: CampaignOptions, amounts: _Amounts) -> Bidding
         if given.max_bid is not None:
             raise RequestError("--max-bid is for automatic bidding; --bid is the most already. Leave it out.")
         return FixedBid(amounts.read("--bid", given.bid))
-    if given.target_roas is not None or given.most_clicks:
-        now = MostClicks()
-        if given.target_roas is not None:
-            now = TargetRoas(_roas(given.target_roas))
+    most = None if isinstance(now, FixedBid) else now.most_bid_micros
+    if given.most_clicks:
+        now = MostClicks(most)
+    elif given.target_roas is not None:
+        now = TargetRoas(_roas(given.target_roas), most)
     if given.max_bid is None:
         return now
     if isinstance(now, FixedBid):

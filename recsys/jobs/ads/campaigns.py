@@ -49,8 +49,8 @@ class CampaignEditing:
         self._account_id = account_id
         self._clock = clock
 
-    def create(self, account: str, given: CampaignOptions) -> ShownCampaign:
-        """A new campaign of the account of that name or id.
+    def create(self, account: str, given: CampaignOptions, draft: bool = False) -> ShownCampaign:
+        """A new campaign of the account of that name or id; a draft is not shown until it is resumed.
 
         Raises:
             UnknownCampaignError: there is no such account.
@@ -63,7 +63,8 @@ class CampaignEditing:
             name = given.name or _free_name(store.campaigns(owner.account_id))
             empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
             campaign = self._with_options(empty, given)
-            campaign = replace(campaign, review=review_after(None, campaign, self._account_id is None))
+            review = review_after(None, campaign, self._account_id is None)
+            campaign = replace(campaign, status="draft" if draft else "active", review=review)
             self._check(owner, campaign)
             saved = store.add_campaign(campaign, Author(self._author))
             return self._shown(owner, saved)
@@ -71,7 +72,15 @@ class CampaignEditing:
     def edit(
         self, which: str, given: CampaignOptions, account: str | None = None, remark: str = ""
     ) -> ShownCampaign:
-        """Changes what is given of a campaign; raises as `create` does, and where it is archived."""
+        """Changes what is given of a campaign.
+
+        Raises:
+            RequestError: nothing is given, the campaign is archived, or as `create` does.
+            UnknownCampaignError: there is no such campaign. DataError: nothing was imported.
+            StaleVersionError: somebody else changed it meanwhile.
+        """
+        if given == CampaignOptions():
+            raise RequestError("nothing is to be changed. Give an option, such as --budget-per-day.")
         with self._store() as store:
             owner, before = _found(store, which, account)
             check_editable(f"campaign {before.name!r}", before.status)

@@ -103,6 +103,29 @@ def test_an_edit_changes_what_is_given_and_leaves_the_rest(editing: CampaignEdit
     assert [(line.name, line.items) for line in more.lines] == [("main", ("1", "2")), ("sauces", ("5",))]
 
 
+def test_another_target_keeps_the_largest_automatic_bid(editing: CampaignEditing) -> None:
+    editing.create("acme", replace(GIVEN, bid=None, most_clicks=True, max_bid="2"))
+    for given, bidding in (
+        (CampaignOptions(target_roas="500%"), TargetRoas(500, 2_000_000)),
+        (CampaignOptions(max_bid="none"), TargetRoas(500)),
+        (CampaignOptions(bid="0.30"), FixedBid(300_000)),
+        (CampaignOptions(most_clicks=True), MostClicks()),
+    ):
+        assert editing.edit("summer", given).campaign.bidding == bidding
+
+
+def test_an_edit_of_nothing_is_told(editing: CampaignEditing) -> None:
+    editing.create("acme", GIVEN)
+    with pytest.raises(RequestError, match="nothing is to be changed"):
+        editing.edit("summer", CampaignOptions())
+
+
+def test_a_draft_waits_for_its_start(editing: CampaignEditing) -> None:
+    assert editing.create("acme", GIVEN, draft=True).state == "draft"
+    assert "was never started" in editing.why_not("summer")[0].message
+    assert editing.change_status("summer", "resume").state == "running"
+
+
 def test_ids_may_come_from_a_file(editing: CampaignEditing, tmp_path: Path) -> None:
     path = tmp_path / "ids.txt"
     path.write_text("\ufeff1\r\n\n 2 \n1\n", "utf-8")
