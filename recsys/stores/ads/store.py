@@ -248,6 +248,5 @@ def _check_version(kind: str, name: str, read: int, stored: int) -> None:
 
 
 def _taken(kind: str, name: str) -> RequestError:
-    return RequestError(
-        f"the name {name!r} is taken by another {kind}, which may be archived. Choose another name."
-    )
+    archived = ", which may be archived" if kind == "campaign" else ""
+    return RequestError(f"the name {name!r} is taken by another {kind}{archived}. Choose another name.")
