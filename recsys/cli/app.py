@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from recsys import __version__
 from recsys.cli import data, features, keys, recommend, server, stream
+from recsys.cli.ads import group as ads
 from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
@@ -87,6 +88,7 @@ app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 app.add_typer(search.app, name="search")
+app.add_typer(ads.app, name="ads")
 recommend.register(app)
 server.register(app)
 app.add_typer(keys.app, name="keys")

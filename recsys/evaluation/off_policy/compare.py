@@ -1,6 +1,6 @@
 """Policies beside each other on one log, with differences and what speaks against believing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recsys.arrays import DoubleArray
@@ -24,7 +24,7 @@ from recsys.evaluation.off_policy.intervals import (
     bootstrap_draws,
     bootstrap_estimate,
 )
-from recsys.evaluation.off_policy.log import PolicyLog
+from recsys.evaluation.off_policy.log import PolicyLog, row_number
 from recsys.evaluation.off_policy.outcome_model import FOLDS, OutcomeModel, fit_outcome_model
 from recsys.evaluation.off_policy.policies import TargetPolicy
 from recsys.evaluation.off_policy.weights import (
@@ -87,87 +87,101 @@ class PolicyComparison:
     differences: tuple[PolicyDifference, ...]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    name: str
-    ratios: Mapping[str, RatioOfSums]
-    overlap: Overlap | None
-
-    @property
-    def few(self) -> bool:
-        return self.overlap is not None and self.overlap.effective_units < MIN_EFFECTIVE
-
-
 def evaluate_policies(
     log: PolicyLog,
     policies: Sequence[TargetPolicy],
     against: str = LOGGED,
     options: EstimationOptions | None = None,
+    where: Callable[[int], str] = row_number,
 ) -> PolicyComparison:
     """The value of each policy and of the log's own, and each less the one named `against`.
+
+    Args:
+        where: the place of row i, for warnings.
 
     Raises:
         ConfigError: no policy has that name, or an option is out of range.
         DataError: the log never shows what a policy would.
     """
     options = options or EstimationOptions()
-    names = [LOGGED, *(policy.name for policy in policies)]
-    if against not in names:
+    by_name: dict[str, TargetPolicy | None] = {LOGGED: None} | {policy.name: policy for policy in policies}
+    if against not in by_name:
         raise ConfigError(
-            f"there is no policy {against!r} to compare with.{did_you_mean(against, names)} There are: "
-            f"{', '.join(names[:20])}."
+            f"there is no policy {against!r} to compare with.{did_you_mean(against, by_name)} There are: "
+            f"{', '.join(list(by_name)[:20])}."
         )
+    for policy in policies:  # before the models are fitted
+        importance_weights(log, policy, options.clip)
     model = fit_outcome_model(log, options.folds, options.seed)
-    logged = _Measured(LOGGED, dict.fromkeys(ESTIMATORS, logged_value(log)), None)
-    measured = [logged, *(_measure(log, policy, model, options.clip) for policy in policies)]
-    few = any(one.few for one in measured)
-    draws = {one.name: _draws(log, one, options) for one in measured} if few else {}
-    reference = next(one for one in measured if one.name == against)
-    return PolicyComparison(
-        log,
-        options,
-        model.kind,
-        tuple(_result(log, one, draws) for one in measured),
-        tuple(_difference(log, one, reference, draws) for one in measured if one is not reference),
-    )
+    reference = _measure(log, against, by_name[against], model, options)
+    results, differences = [], []
+    for name, each in by_name.items():
+        one = reference if name == against else _measure(log, name, each, model, options)
+        results.append(_result(log, one, where))
+        if one is not reference:
+            differences.append(_difference(log, one, reference, options))
+    return PolicyComparison(log, options, model.kind, tuple(results), tuple(differences))
 
 
-def _measure(log: PolicyLog, policy: TargetPolicy, model: OutcomeModel, clip: float | None) -> _Measured:
-    weights = importance_weights(log, policy, clip)
+@dataclass(frozen=True)
+class _Measured:
+    """One policy's four ratios, and their resamples where its weights leave few effective units."""
+
+    name: str
+    ratios: Mapping[str, RatioOfSums]
+    overlap: Overlap | None
+    draws: Mapping[str, DoubleArray] | None
+
+
+def _measure(
+    log: PolicyLog,
+    name: str,
+    policy: TargetPolicy | None,
+    model: OutcomeModel,
+    options: EstimationOptions,
+) -> _Measured:
+    if policy is None:
+        return _Measured(name, dict.fromkeys(ESTIMATORS, logged_value(log)), None, None)
+    weights = importance_weights(log, policy, options.clip)
     ratios = {
         IPS: inverse_propensity(log, weights),
         SNIPS: self_normalised(log, weights),
         DM: direct_method(log, policy, model),
         DR: doubly_robust(log, policy, weights, model.predicted),
     }
-    return _Measured(policy.name, ratios, measure_overlap(log, importance_weights(log, policy)))
+    overlap = measure_overlap(log, importance_weights(log, policy))
+    few = overlap.effective_units < MIN_EFFECTIVE
+    return _Measured(name, ratios, overlap, _draws(log, ratios, options) if few else None)
 
 
-def _draws(log: PolicyLog, one: _Measured, options: EstimationOptions) -> Mapping[str, DoubleArray]:
-    ratios = [one.ratios[name] for name in ESTIMATORS]
-    drawn = bootstrap_draws(ratios, log.unit, options.samples, options.seed)
-    return dict(zip(ESTIMATORS, drawn, strict=True))
+def _draws(
+    log: PolicyLog, ratios: Mapping[str, RatioOfSums], options: EstimationOptions
+) -> Mapping[str, DoubleArray]:
+    drawn = bootstrap_draws(list(ratios.values()), log.unit, options.samples, options.seed)
+    return dict(zip(ratios, drawn, strict=True))
 
 
-def _result(log: PolicyLog, one: _Measured, draws: Mapping[str, Mapping[str, DoubleArray]]) -> PolicyResult:
+def _result(log: PolicyLog, one: _Measured, where: Callable[[int], str]) -> PolicyResult:
     estimates = {}
     for name in ESTIMATORS:
         estimates[name] = analytic_estimate(one.ratios[name], log.unit)
-        if one.few:
-            estimates[name] = bootstrap_estimate(estimates[name], draws[one.name][name])
-    warnings = [] if one.overlap is None else overlap_warnings(one.overlap)
-    if estimates[DR].standard_error == 0 or estimates[IPS].standard_error == 0:
-        warnings.append("no two rows of it differ: an interval without width says nothing")
+        if one.draws is not None:
+            estimates[name] = bootstrap_estimate(estimates[name], one.draws[name])
+    warnings = [] if one.overlap is None else overlap_warnings(one.overlap, where)
+    if estimates[IPS].standard_error == 0:
+        warnings.append("all its outcomes are alike: an interval without width says nothing")
     return PolicyResult(one.name, estimates, one.overlap, tuple(warnings))
 
 
 def _difference(
-    log: PolicyLog, one: _Measured, other: _Measured, draws: Mapping[str, Mapping[str, DoubleArray]]
+    log: PolicyLog, one: _Measured, other: _Measured, options: EstimationOptions
 ) -> PolicyDifference:
-    estimates = {}
-    for name in ESTIMATORS:
-        estimates[name] = analytic_estimate(one.ratios[name], log.unit, other.ratios[name])
-        if one.few or other.few:
-            drawn = draws[one.name][name], draws[other.name][name]
-            estimates[name] = bootstrap_estimate(estimates[name], *drawn)
+    estimates = {
+        name: analytic_estimate(one.ratios[name], log.unit, other.ratios[name]) for name in ESTIMATORS
+    }
+    if one.draws is not None or other.draws is not None:
+        drawn, others = (each.draws or _draws(log, each.ratios, options) for each in (one, other))
+        estimates = {
+            name: bootstrap_estimate(estimates[name], drawn[name], others[name]) for name in ESTIMATORS
+        }
     return PolicyDifference(one.name, other.name, estimates)

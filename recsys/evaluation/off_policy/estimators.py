@@ -63,7 +63,7 @@ def self_normalised(log: PolicyLog, weights: DoubleArray) -> RatioOfSums:
 
 def policy_prediction(policy: TargetPolicy, predicted: DoubleArray) -> DoubleArray:
     """(N,) the outcome that a model expects of the target policy; `predicted` is (N, A)."""
-    return np.asarray((policy.probabilities * predicted).sum(axis=1), np.float64)
+    return np.asarray(np.einsum("na,na->n", policy.probabilities, predicted), np.float64)
 
 
 def doubly_robust(
@@ -106,6 +106,6 @@ def _model_influence(log: PolicyLog, policy: TargetPolicy, model: OutcomeModel) 
         for arm, fitted in enumerate(models):
             gradient = (policy.probabilities[rows, arm] * fitted.slope(design)) @ design
             pull[arm] = np.linalg.solve(fitted.curvature, gradient)
-        missed = log.outcome - model.training_prediction(part, log.arm)
-        pulled += np.where(training, (model.design * pull[log.arm]).sum(axis=1) * missed, 0.0)
+        by_row = np.einsum("nd,nd->n", model.design, pull[log.arm])
+        pulled += np.where(training, by_row * model.missed[part], 0.0)
     return pulled

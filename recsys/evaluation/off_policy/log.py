@@ -10,6 +10,15 @@ from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.errors import DataError
 
 
+def row_number(row: int) -> str:
+    """`row n`, counted from 1.
+
+    >>> row_number(0)
+    'row 1'
+    """
+    return f"row {row + 1}"
+
+
 @dataclass(frozen=True)
 class PolicyLog:
     """N rows, each of one arm that was shown; checked, see `policy_log`.
@@ -62,7 +71,7 @@ def policy_log(
     propensity: DoubleArray,
     unit: Sequence[Hashable] | None = None,
     features: DoubleArray | None = None,
-    where: Callable[[int], str] = "row {}".format,
+    where: Callable[[int], str] = row_number,
 ) -> PolicyLog:
     """The log of N rows.
 
@@ -111,7 +120,7 @@ def refuse_gaps(first_at: datetime, last_at: datetime, gaps: Sequence[Gap]) -> N
     for gap in gaps:
         if gap.start <= last_at and gap.end >= first_at:
             raise DataError(
-                f"the log has a gap, {gap.name}, from {gap.start.isoformat()} to {gap.end.isoformat()}: "
+                f"the log has the gap {gap.name!r}, from {gap.start.isoformat()} to {gap.end.isoformat()}: "
                 "off-policy estimates across it would be wrong. Use rows before it or after it."
             )
 

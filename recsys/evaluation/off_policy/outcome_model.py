@@ -17,7 +17,7 @@ from recsys.evaluation.off_policy.regression import Regression, fit_logistic, fi
 
 FOLDS = 5
 PENALTY = 1.0  # as much as one row says
-LARGEST_DESIGN = 1e8  # cells of (folds, arms, columns, columns)
+MOST_CELLS = 2e8  # of one array of doubles: 1.6 GB
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,21 @@ class OutcomeModel:
     Attributes:
         predicted: (N, A) the expected outcome, by the models of the row's fold.
         fold: (N,) from 0 to K - 1.
-        models: K tuples of A: fitted without that fold.
+        models: K tuples of A: fitted without that fold, on standardised outcomes where they are linear.
         design: (N, D) what they read: 1 and the standardised context.
-        shift, scale: (K,) models say (outcome - shift) / scale; 0 and 1 where they are logistic.
+        missed: (K, N) the outcome less what the models without that fold say of the arm that was shown.
     """
 
     predicted: DoubleArray
     fold: IntArray
     models: tuple[tuple[Regression, ...], ...]
     design: DoubleArray
-    shift: DoubleArray
-    scale: DoubleArray
+    missed: DoubleArray
 
     @property
     def kind(self) -> str:
         """`logistic` or `linear`."""
         return "logistic" if self.models[0][0].logistic else "linear"
-
-    def training_prediction(self, fold: int, arm: IntArray) -> DoubleArray:
-        """(N,) what the models without `fold` say of the arm that each row showed."""
-        found = np.zeros(len(arm))
-        for place, model in enumerate(self.models[fold]):
-            rows = arm == place
-            found[rows] = self.shift[fold] + self.scale[fold] * model.mean(self.design[rows])
-        return found
 
 
 def fit_outcome_model(
@@ -65,40 +56,48 @@ def fit_outcome_model(
     Raises:
         ConfigError: fewer than two folds, or arms and features are too many.
     """
+    _check_size(log, folds)
     folds = min(folds, log.units)
-    if folds < 2:
-        raise ConfigError(f"{folds} folds cannot be cross-fitted. Use 2 or more; 5 is usual.")
     design = np.column_stack([np.ones(len(log)), _standardised(log.features)])
-    if folds * len(log.arms) * design.shape[1] ** 2 > LARGEST_DESIGN:
-        raise ConfigError(
-            f"{len(log.arms)} arms with {design.shape[1]} features each are too many to model. Use fewer "
-            "features, or texts with fewer values."
-        )
     fold = (np.random.default_rng(seed).permutation(log.units) % folds)[log.unit]
     predicted = np.zeros((len(log), len(log.arms)))
-    models, shift, scale = [], np.zeros(folds), np.ones(folds)
+    missed = np.zeros((folds, len(log)))
+    models = []
     for part in range(folds):
-        training, rows = fold != part, fold == part
-        if not log.binary:
-            shift[part] = log.outcome[training].mean()
-            scale[part] = log.outcome[training].std() or 1.0
-        outcome = (log.outcome - shift[part]) / scale[part]
-        fitted = _fit_arms(log, design, outcome, training, penalty)
+        training, held_out = fold != part, fold == part
+        fitted, shift, scale = _fit_arms(log, design, training, penalty)
         models.append(fitted)
         for arm, model in enumerate(fitted):
-            predicted[rows, arm] = shift[part] + scale[part] * model.mean(design[rows])
-    return OutcomeModel(predicted, fold, tuple(models), design, shift, scale)
+            shown = log.arm == arm
+            predicted[held_out, arm] = shift + scale * model.mean(design[held_out])
+            missed[part, shown] = log.outcome[shown] - shift - scale * model.mean(design[shown])
+    return OutcomeModel(predicted, fold, tuple(models), design, missed)
+
+
+def _check_size(log: PolicyLog, folds: int) -> None:
+    if folds < 2:
+        raise ConfigError(f"{folds} folds cannot be cross-fitted. Use 2 or more; 5 is usual.")
+    arms, width = len(log.arms), log.features.shape[1] + 1
+    if len(log) * max(arms, width) > MOST_CELLS or folds * arms * width**2 > MOST_CELLS:
+        raise ConfigError(
+            f"{len(log)} rows of {arms} arms with {width - 1} features are too much for one process. Use "
+            "fewer rows, fewer features, or group arms that are alike."
+        )
 
 
 def _fit_arms(
-    log: PolicyLog, design: DoubleArray, outcome: DoubleArray, training: BoolArray, penalty: float
-) -> tuple[Regression, ...]:
+    log: PolicyLog, design: DoubleArray, training: BoolArray, penalty: float
+) -> tuple[tuple[Regression, ...], float, float]:
+    """A model of each arm, of (outcome - shift) / scale, and shift and scale: of these rows alone."""
+    outcome = log.outcome
     shown = [training & (log.arm == arm) for arm in range(len(log.arms))]
-    if not log.binary:
-        return tuple(fit_ridge(design[rows], outcome[rows], 0.0, penalty) for rows in shown)
-    rate = (outcome[training].sum() + 0.5) / (training.sum() + 1)
-    centre = float(np.log(rate / (1 - rate)))
-    return tuple(fit_logistic(design[rows], outcome[rows], centre, penalty) for rows in shown)
+    if log.binary:
+        rate = (outcome[training].sum() + 0.5) / (training.sum() + 1)
+        centre = float(np.log(rate / (1 - rate)))
+        return tuple(fit_logistic(design[rows], outcome[rows], centre, penalty) for rows in shown), 0.0, 1.0
+    shift, scale = float(outcome[training].mean()), float(outcome[training].std()) or 1.0
+    models = (fit_ridge(design[rows], (outcome[rows] - shift) / scale, 0.0, penalty) for rows in shown)
+    return tuple(models), shift, scale
 
 
 def _standardised(features: DoubleArray) -> DoubleArray:

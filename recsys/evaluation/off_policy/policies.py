@@ -7,7 +7,7 @@ import numpy as np
 
 from recsys.arrays import DoubleArray
 from recsys.errors import DataError, did_you_mean
-from recsys.evaluation.off_policy.log import PolicyLog
+from recsys.evaluation.off_policy.log import PolicyLog, row_number
 
 _ROUNDING = 1e-6  # what decimals of a file may leave of a sum of 1
 
@@ -30,9 +30,14 @@ def always(log: PolicyLog, arm: str) -> TargetPolicy:
     Raises:
         DataError: the log never shows that arm.
     """
-    probabilities = np.zeros((len(log), len(log.arms)))
-    probabilities[:, _arm_index(log, arm, f"always {arm}", 1.0)] = 1.0
-    return TargetPolicy(f"always {arm}", probabilities)
+    one_row = np.zeros(len(log.arms))
+    one_row[_arm_index(log, arm, always_name(arm), 1.0)] = 1.0
+    return TargetPolicy(always_name(arm), np.broadcast_to(one_row, (len(log), len(log.arms))))
+
+
+def always_name(arm: str) -> str:
+    """What the policy is called that always shows `arm`."""
+    return f"always {arm}"
 
 
 def policy_of_choices(
@@ -40,7 +45,7 @@ def policy_of_choices(
     name: str,
     choices: Iterable[tuple[Hashable, str, float]],
     keys: Sequence[Hashable],
-    where: Callable[[int], str] = "row {}".format,
+    where: Callable[[int], str] = row_number,
 ) -> TargetPolicy:
     """The policy that a table describes.
 

@@ -14,7 +14,7 @@ from recsys.evaluation.off_policy.policies import TargetPolicy
 from recsys.evaluation.off_policy.regression import sigmoid
 
 LEVELS, ARMS = 9, 4
-BEHAVIOUR = "softmax of a linear score, mixed with 20% uniform: propensities from .05 to .85"
+BEHAVIOUR = "softmax of a linear score, mixed with 20% uniform: propensities from .05 to .72"
 _UNIFORM = 0.2
 
 

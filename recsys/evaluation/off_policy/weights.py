@@ -1,5 +1,6 @@
 """Importance weights, and how far the log covers what the target policy does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,8 +83,12 @@ def measure_overlap(log: PolicyLog, weights: DoubleArray) -> Overlap:
     )
 
 
-def overlap_warnings(overlap: Overlap) -> list[str]:
-    """What a reader has to know before believing an estimate; empty where there is nothing."""
+def overlap_warnings(overlap: Overlap, where: Callable[[int], str]) -> list[str]:
+    """What a reader has to know before believing an estimate; empty where there is nothing.
+
+    Args:
+        where: the place of row i.
+    """
     found = []
     if overlap.little > max(LEAST_WARNED, SURE * overlap.little_error):
         found.append(
@@ -105,7 +110,7 @@ def overlap_warnings(overlap: Overlap) -> list[str]:
     if overlap.largest_share > LARGE_SHARE:
         row, weight = overlap.largest[0]
         found.append(
-            f"row {row + 1} alone, of weight {weight:.1f}, has {overlap.largest_share:.1%} of all weight"
+            f"{where(row)} alone, of weight {weight:.1f}, has {overlap.largest_share:.1%} of all weight"
         )
     return found
 
