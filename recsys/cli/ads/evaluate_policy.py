@@ -31,8 +31,8 @@ Features = Annotated[
 Policy = Annotated[
     Path | None,
     typer.Option(
-        help="A table with a column of arms, `probability` (default 1), and `row` (from 1, header not counted) "
-        "or columns of the context."
+        help="A table with a column of arms, `probability` (default 1), and `row` (from 1, the header not "
+        "counted) or columns of the context."
     ),
 ]
 Always = Annotated[list[str] | None, typer.Option(help="The policy of one arm; may be given several times.")]

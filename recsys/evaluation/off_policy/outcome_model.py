@@ -56,7 +56,7 @@ def fit_outcome_model(
     Raises:
         ConfigError: fewer than two folds, or arms and features are too many.
     """
-    _check_size(log, folds)
+    check_model_size(log, folds)
     folds = min(folds, log.units)
     design = np.column_stack([np.ones(len(log)), _standardised(log.features)])
     fold = (np.random.default_rng(seed).permutation(log.units) % folds)[log.unit]
@@ -74,7 +74,12 @@ def fit_outcome_model(
     return OutcomeModel(predicted, fold, tuple(models), design, missed)
 
 
-def _check_size(log: PolicyLog, folds: int) -> None:
+def check_model_size(log: PolicyLog, folds: int = FOLDS) -> None:
+    """Makes sure that the models of that many folds fit into memory.
+
+    Raises:
+        ConfigError: fewer than two folds, or arms and features are too many.
+    """
     if folds < 2:
         raise ConfigError(f"{folds} folds cannot be cross-fitted. Use 2 or more; 5 is usual.")
     arms, width = len(log.arms), log.features.shape[1] + 1

@@ -16,7 +16,7 @@ from recsys.evaluation.off_policy.compare import (
     evaluate_policies,
 )
 from recsys.evaluation.off_policy.log import Gap, PolicyLog
-from recsys.evaluation.off_policy.outcome_model import FOLDS
+from recsys.evaluation.off_policy.outcome_model import FOLDS, check_model_size
 from recsys.evaluation.off_policy.policies import always, always_name
 from recsys.evaluation.off_policy.tables import (
     comparison_json,
@@ -28,6 +28,8 @@ from recsys.evaluation.off_policy.tables import (
 from recsys.instants import as_utc
 from recsys.jobs.ads.experiment_files import Experiment, ExperimentFile, read_experiment
 from recsys.jobs.ads.policy_files import policy_on, read_policy_file
+
+MOST_COMPARED = 100  # arms, where none is named: each is four estimates
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,9 @@ def evaluate_experiment(question: PolicyQuestion) -> PolicyReport:
     file = read_policy_file(question.policy, question.arm) if question.policy else None
     experiment = read_experiment(source, file.context if file else ())
     log = experiment.log
+    check_model_size(log, question.folds)
     policies = [policy_on(file, experiment)] if file else []
-    arms = question.always or (() if file else log.arms)
+    arms = question.always or (() if file else _every_arm(log))
     against = _reference(question, log, [policy.name for policy in policies])
     policies += [always(log, arm) for arm in dict.fromkeys(arms)]
     if against not in [LOGGED, *(policy.name for policy in policies)]:
@@ -123,6 +126,15 @@ def evaluate_experiment(question: PolicyQuestion) -> PolicyReport:
         against = always_name(against)
     options = EstimationOptions(question.clip, question.folds, question.seed)
     return PolicyReport(experiment, evaluate_policies(log, policies, against, options, experiment.where))
+
+
+def _every_arm(log: PolicyLog) -> Sequence[str]:
+    if len(log.arms) > MOST_COMPARED:
+        raise ConfigError(
+            f"the log has {len(log.arms)} arms; {MOST_COMPARED} are compared at most. Name those that matter "
+            "by --always, or a --policy."
+        )
+    return log.arms
 
 
 def _experiment_file(question: PolicyQuestion) -> ExperimentFile:
