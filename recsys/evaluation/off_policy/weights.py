@@ -52,7 +52,7 @@ def importance_weights(log: PolicyLog, policy: TargetPolicy, clip: float | None 
         ConfigError: `clip` is not above 0.
         DataError: no row of the log shows what the policy would show.
     """
-    if clip is not None and clip <= 0:
+    if clip is not None and not 0 < clip < np.inf:
         raise ConfigError(f"weights cannot be clipped at {clip:g}. Give a number above 0, such as 20.")
     weights = policy.probabilities[np.arange(len(log)), log.arm] / log.propensity
     if not weights.any():

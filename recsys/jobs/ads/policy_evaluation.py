@@ -141,8 +141,10 @@ def _experiment_file(question: PolicyQuestion) -> ExperimentFile:
     """The file and its columns, with all refused that can be before it is read."""
     if question.gaps and question.at is None:
         raise ConfigError("--gap needs the column of instants: --at COLUMN.")
-    if question.clip is not None and question.clip <= 0:
-        raise ConfigError(f"--clip {question.clip:g} leaves no weight. Give a number above 0, such as 20.")
+    if question.clip is not None and not 0 < question.clip < np.inf:
+        raise ConfigError(
+            f"weights cannot be clipped at --clip {question.clip:g}. Give one above 0, such as 20."
+        )
     if question.folds < 2:
         raise ConfigError(f"--folds {question.folds} cannot be cross-fitted. Use 2 or more; 5 is usual.")
     return ExperimentFile(
