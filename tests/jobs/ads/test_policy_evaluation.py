@@ -18,6 +18,7 @@ from recsys.jobs.ads.policy_evaluation import (
     parse_gap,
 )
 
+DOCS = Path(__file__).parents[3] / "docs"
 HEADER = "banner,clicked,p,user,age,device,at"
 # Of 6 rows of each device, phones like `big` (2 of 3) more than `small` (1 of 3), desktops the other way.
 ROWS = [
@@ -232,3 +233,24 @@ def test_so_many_arms_are_only_compared_where_they_are_named(ask: Ask) -> None:
     with pytest.raises(ConfigError, match=r"the log has 101 arms; 100 are compared at most\. Name those"):
         ask(rows=rows)
     assert list(values(ask(rows=rows, always=("b7",)))) == ["as logged", "always b7"]
+
+
+@pytest.mark.parametrize("page", ["off-policy.md", "zh/off-policy.md"])
+def test_the_documents_show_what_the_example_gives(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    report = evaluate_experiment(
+        PolicyQuestion(
+            experiment=DOCS / "example-experiment" / "banner_test.csv",
+            arm="banner",
+            outcome="clicked",
+            propensity="p",
+            unit="user",
+            features=("visitor", "device"),
+            policy=DOCS / "example-experiment" / "by_visitor.csv",
+        )
+    )
+    for row in report.rows:
+        assert f"| {' | '.join(str(cell) for name, cell in row.items() if name != 'by')} |" in text
+    robust = report.difference_rows[-1]
+    assert f"+{robust['difference']} {robust['95% interval']}" in text
+    assert not report.warnings
