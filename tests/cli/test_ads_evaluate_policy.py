@@ -62,3 +62,12 @@ def test_what_cannot_be_answered_ends_with_1_and_one_line(
 def test_columns_have_to_be_named() -> None:
     result = CliRunner().invoke(app, ["ads", "evaluate-policy", "--experiment", "test.csv"])
     assert result.exit_code == 2
+
+
+def test_it_needs_no_shop(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RECSYS_HOME", "RECSYS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, words(experiment, "--json"), catch_exceptions=False)
+    assert json.loads(result.stdout)["rows"] == 400
+    assert not (tmp_path / ".recsys").exists()
