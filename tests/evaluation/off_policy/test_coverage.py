@@ -20,7 +20,7 @@ LEAST_WITHIN = 0.93  # of 200 logs; right would be 95.4%, with a chance error of
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of many logs: estimates within 2 standard errors of the truth, intervals that hold it, bias, warnings."""
+    """Of many logs: estimates within 2 standard errors of the truth, intervals that hold it, bias."""
 
     within: dict[str, float]
     covered: dict[str, float]
