@@ -1,7 +1,7 @@
 """Policies beside each other on one log, with differences and what speaks against believing them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recsys.arrays import DoubleArray
 from recsys.errors import ConfigError, did_you_mean
@@ -113,24 +113,44 @@ def evaluate_policies(
     for policy in policies:  # before the models are fitted
         importance_weights(log, policy, options.clip)
     model = fit_outcome_model(log, options.folds, options.seed)
+    resamples = _Resamples(log, options)
     reference = _measure(log, against, by_name[against], model, options)
     results, differences = [], []
     for name, each in by_name.items():
         one = reference if name == against else _measure(log, name, each, model, options)
-        results.append(_result(log, one, where))
+        results.append(_result(one, resamples, where))
         if one is not reference:
-            differences.append(_difference(log, one, reference, options))
+            differences.append(_difference(one, reference, resamples))
     return PolicyComparison(log, options, model.kind, tuple(results), tuple(differences))
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One policy's four ratios, and their resamples where its weights leave few effective units."""
+    """One policy's four ratios, and whether its weights leave few effective units."""
 
     name: str
     ratios: Mapping[str, RatioOfSums]
     overlap: Overlap | None
-    draws: Mapping[str, DoubleArray] | None
+
+    @property
+    def few(self) -> bool:
+        return self.overlap is not None and self.overlap.effective_units < MIN_EFFECTIVE
+
+
+@dataclass(frozen=True)
+class _Resamples:
+    """The ratios of policies on the same resamples of units; each policy is resampled once, if asked for."""
+
+    log: PolicyLog
+    options: EstimationOptions
+    drawn: dict[str, Mapping[str, DoubleArray]] = field(default_factory=dict)
+
+    def of(self, one: _Measured) -> Mapping[str, DoubleArray]:
+        if one.name not in self.drawn:
+            ratios, options = one.ratios, self.options
+            draws = bootstrap_draws(list(ratios.values()), self.log.unit, options.samples, options.seed)
+            self.drawn[one.name] = dict(zip(ratios, draws, strict=True))
+        return self.drawn[one.name]
 
 
 def _measure(
@@ -141,7 +161,7 @@ def _measure(
     options: EstimationOptions,
 ) -> _Measured:
     if policy is None:
-        return _Measured(name, dict.fromkeys(ESTIMATORS, logged_value(log)), None, None)
+        return _Measured(name, dict.fromkeys(ESTIMATORS, logged_value(log)), None)
     weights = importance_weights(log, policy, options.clip)
     ratios = {
         IPS: inverse_propensity(log, weights),
@@ -149,38 +169,26 @@ def _measure(
         DM: direct_method(log, policy, model),
         DR: doubly_robust(log, policy, weights, model.predicted),
     }
-    overlap = measure_overlap(log, importance_weights(log, policy))
-    few = overlap.effective_units < MIN_EFFECTIVE
-    return _Measured(name, ratios, overlap, _draws(log, ratios, options) if few else None)
+    return _Measured(name, ratios, measure_overlap(log, importance_weights(log, policy)))
 
 
-def _draws(
-    log: PolicyLog, ratios: Mapping[str, RatioOfSums], options: EstimationOptions
-) -> Mapping[str, DoubleArray]:
-    drawn = bootstrap_draws(list(ratios.values()), log.unit, options.samples, options.seed)
-    return dict(zip(ratios, drawn, strict=True))
-
-
-def _result(log: PolicyLog, one: _Measured, where: Callable[[int], str]) -> PolicyResult:
-    estimates = {}
-    for name in ESTIMATORS:
-        estimates[name] = analytic_estimate(one.ratios[name], log.unit)
-        if one.draws is not None:
-            estimates[name] = bootstrap_estimate(estimates[name], one.draws[name])
+def _result(one: _Measured, resamples: _Resamples, where: Callable[[int], str]) -> PolicyResult:
+    unit = resamples.log.unit
+    estimates = {name: analytic_estimate(ratio, unit) for name, ratio in one.ratios.items()}
+    if one.few:
+        draws = resamples.of(one)
+        estimates = {name: bootstrap_estimate(estimates[name], draws[name]) for name in ESTIMATORS}
     warnings = [] if one.overlap is None else overlap_warnings(one.overlap, where)
     if estimates[IPS].standard_error == 0:
         warnings.append("all its outcomes are alike: an interval without width says nothing")
     return PolicyResult(one.name, estimates, one.overlap, tuple(warnings))
 
 
-def _difference(
-    log: PolicyLog, one: _Measured, other: _Measured, options: EstimationOptions
-) -> PolicyDifference:
-    estimates = {
-        name: analytic_estimate(one.ratios[name], log.unit, other.ratios[name]) for name in ESTIMATORS
-    }
-    if one.draws is not None or other.draws is not None:
-        drawn, others = (each.draws or _draws(log, each.ratios, options) for each in (one, other))
+def _difference(one: _Measured, other: _Measured, resamples: _Resamples) -> PolicyDifference:
+    unit = resamples.log.unit
+    estimates = {name: analytic_estimate(one.ratios[name], unit, other.ratios[name]) for name in ESTIMATORS}
+    if one.few or other.few:
+        drawn, others = resamples.of(one), resamples.of(other)
         estimates = {
             name: bootstrap_estimate(estimates[name], drawn[name], others[name]) for name in ESTIMATORS
         }
