@@ -18,7 +18,7 @@ class LossReason(IntEnum):
 
     NONE = 0  # it won
     RESERVE = 1  # it bids less than the reserve
-    SCORE = 2  # its bid, probability or quality is 0
+    SCORE = 2  # its probability or quality is 0
     MONEY = 3  # it could not pay: before the auction, or when its price was to be held
     PRODUCT = 4  # a variant of its product won
     ACCOUNT = 5  # its account has as many slots as it may
@@ -34,7 +34,7 @@ def reasons_before(candidates: Candidates, weights: DoubleArray, reserves: IntAr
     """
     reasons = np.full(len(candidates), LossReason.RANK, np.int8)
     reasons[~candidates.can_pay] = LossReason.MONEY
-    reasons[(weights == 0) | (candidates.bid_micros == 0)] = LossReason.SCORE
+    reasons[weights == 0] = LossReason.SCORE
     reasons[candidates.bid_micros < reserves] = LossReason.RESERVE
     return reasons
 

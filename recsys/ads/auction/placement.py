@@ -23,19 +23,20 @@ class Reserves:
     """The least that is taken, in micros: for a click, for 1,000 viewable impressions, for a purchase.
 
     Raises:
-        ConfigError: a reserve below 0 or above MOST_MICROS.
+        ConfigError: a reserve below 1, at which nobody would pay for a slot that one ad alone wants, or above
+            MOST_MICROS.
     """
 
-    cpc_micros: int = 0
-    cpm_micros: int = 0
-    cpa_micros: int = 0
+    cpc_micros: int = 1
+    cpm_micros: int = 1
+    cpa_micros: int = 1
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if not 0 <= value <= MOST_MICROS:
+            if not 1 <= value <= MOST_MICROS:
                 raise ConfigError(
-                    f"{one.name} = {value} is not between 0 and {MOST_MICROS}. Give whole micros."
+                    f"{one.name} = {value} is not between 1 and {MOST_MICROS}. Give whole micros."
                 )
 
 
