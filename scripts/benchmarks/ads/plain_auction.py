@@ -50,33 +50,16 @@ def plain_auction(
     ads: list[PlainAd], placement: Placement, seed: int, reserve_money: Callable[[int, int], bool]
 ) -> tuple[list[PlainSlot], dict[int, str]]:
     """The slots, and by ad the name of the reason why it lost."""
-    floors = (placement.reserves.cpc_micros, placement.reserves.cpm_micros, placement.reserves.cpa_micros)
-    reasons: dict[int, str] = {}
-    competing = []
-    for ad in ads:
-        if ad.bid < floors[ad.pricing]:
-            reasons[ad.ad] = "RESERVE"
-        elif ad.weight < 1e-100:
-            reasons[ad.ad] = "SCORE"
-        elif not ad.can_pay:
-            reasons[ad.ad] = "MONEY"
-        else:
-            competing.append(ad)
-    competing.sort(key=lambda ad: _rank_key(ad, ad.bid, seed))
+    competing, reasons = _split(ads, placement, seed)
     held: list[int] = []
-    stopped = False
     refusals = 0
     while True:
         winners = _fill(competing, [], placement, placement.slots)
-        if refusals > placement.most_reruns:
-            stopped, winners = True, winners[: len(held)]
+        stopped = refusals > placement.most_reruns
+        if stopped:
+            winners = winners[: len(held)]
         prices = [_price(competing, winners, slot, placement, seed) for slot in range(len(winners))]
-        unable = None
-        for ad, price in list(zip(winners, prices, strict=True))[len(held) :]:
-            if not reserve_money(ad.ad, price):
-                unable = ad
-                break
-            held.append(price)
+        unable = _first_unable(winners, prices, held, reserve_money)
         if unable is None:
             break
         reasons[unable.ad] = "MONEY"
@@ -94,6 +77,38 @@ def plain_auction(
     return slots, reasons
 
 
+def _split(ads: list[PlainAd], placement: Placement, seed: int) -> tuple[list[PlainAd], dict[int, str]]:
+    """The ads that compete, the best first, and why the others do not."""
+    reasons: dict[int, str] = {}
+    competing = []
+    for ad in ads:
+        if ad.bid < _floor(ad, placement):
+            reasons[ad.ad] = "RESERVE"
+        elif ad.weight < 1e-100:
+            reasons[ad.ad] = "SCORE"
+        elif not ad.can_pay:
+            reasons[ad.ad] = "MONEY"
+        else:
+            competing.append(ad)
+    return sorted(competing, key=lambda ad: _rank_key(ad, ad.bid, seed)), reasons
+
+
+def _floor(ad: PlainAd, placement: Placement) -> int:
+    reserves = placement.reserves
+    return {CPC: reserves.cpc_micros, CPM: reserves.cpm_micros, CPA: reserves.cpa_micros}[ad.pricing]
+
+
+def _first_unable(
+    winners: list[PlainAd], prices: list[int], held: list[int], reserve_money: Callable[[int, int], bool]
+) -> PlainAd | None:
+    """Reserves what is not held yet; the first ad that cannot pay."""
+    for slot in range(len(held), len(winners)):
+        if not reserve_money(winners[slot].ad, prices[slot]):
+            return winners[slot]
+        held.append(prices[slot])
+    return None
+
+
 def _fill(ranked: list[PlainAd], above: list[PlainAd], placement: Placement, count: int) -> list[PlainAd]:
     """The first `count` of the ranked ads that may stand below those `above`."""
     found: list[PlainAd] = []
@@ -103,10 +118,9 @@ def _fill(ranked: list[PlainAd], above: list[PlainAd], placement: Placement, cou
             break
         if any(other.product == ad.product for other in shown):
             continue
-        if placement.most_per_account is not None:
-            if sum(other.account == ad.account for other in shown) >= placement.most_per_account:
-                continue
-        found.append(ad)
+        limit = placement.most_per_account or placement.slots
+        if sum(other.account == ad.account for other in shown) < limit:
+            found.append(ad)
     return found
 
 
@@ -117,8 +131,7 @@ def _price(
     ad = winners[slot]
     if placement.price_rule is PriceRule.FIRST:
         return ad.bid
-    reserves = placement.reserves
-    floor = (reserves.cpc_micros, reserves.cpm_micros, reserves.cpa_micros)[ad.pricing]
+    floor = _floor(ad, placement)
     others = [other for other in competing if other.account != ad.account]
     rivals = _fill(others, winners[:slot], placement, placement.slots - slot)
     same_product = [rival for rival in rivals if rival.product == ad.product]

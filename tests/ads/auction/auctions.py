@@ -15,10 +15,8 @@ from scripts.benchmarks.ads.plain_auction import CPA, CPC, CPM, PlainAd
 
 def ad_of(number: int, bid: int, attraction: float = 0.1, **others: object) -> PlainAd:
     """A CPC ad of its own account and product, unless said otherwise."""
-    fields: dict[str, object] = {
-        "account": number, "product": number, "pricing": CPC, "p_purchase": 0.5, "quality": 1.0, "can_pay": True,
-    }  # fmt: skip
-    return PlainAd(ad=number, bid=bid, attraction=attraction, **{**fields, **others})  # type: ignore[arg-type]
+    plain = PlainAd(number, number, number, bid, CPC, attraction, p_purchase=0.5, quality=1.0, can_pay=True)
+    return replace(plain, **others)  # type: ignore[arg-type]
 
 
 def as_candidates(ads: Sequence[PlainAd]) -> Candidates:

@@ -14,7 +14,7 @@ SIZES = st.one_of(
 )  # CPM bids are 10 times that, and 2**51 is the most
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds(limited=True, bids=SIZES), st.lists(st.integers(0, 2000), min_size=9, max_size=9))
 def test_plain_python_gives_the_same_slots_prices_and_reasons(world: World, money: list[int]) -> None:
     theirs, their_asked = purses(world.ads, money)
@@ -28,7 +28,7 @@ def test_plain_python_gives_the_same_slots_prices_and_reasons(world: World, mone
         assert outcome.reason(row).name == reasons.get(ad.ad, "NONE")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds([PriceRule.GSP, PriceRule.VCG], limited=True))
 def test_prices_are_made_of_the_least_bids_that_win_a_slot_or_a_better_one(world: World) -> None:
     """Each bid from the reserve up is tried, without the winner's other ads of lower rank."""
