@@ -48,6 +48,7 @@ from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch
+from serving.live.order_watch import OrderWatch
 from serving.live.rule_watch import RuleWatch
 from serving.metrics import ServiceMetrics
 
@@ -203,11 +204,15 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     catalog.start(bundles, serving.live_seconds, serving.popularity_seconds)
     opened.callback(catalog.stop)
 
+    orders = OrderWatch(settings.paths.search_rankers, bundles)
+    orders.start(serving.rules_seconds)
+    opened.callback(orders.stop)
+
     watched = Watched(
         bundles,
         (answers, snapshots),
         lambda: (
-            *(bundles.task, rules.task, *catalog.tasks, *collector.tasks),
+            *(bundles.task, rules.task, orders.task, *catalog.tasks, *collector.tasks),
             *(*gate.keys.tasks, answers.task, snapshots.task),
         ),
         lambda: gate.keys.problem,

@@ -8,6 +8,7 @@ from recsys.errors import ArtifactNotFoundError
 from recsys.funnel.recommender import Recommender
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
+from recsys.search.relevance.learned import LearnedOrder
 from recsys.search.searcher import Searcher
 
 NO_SEARCH = (
@@ -51,6 +52,10 @@ class Storefront:
         recommender = self.recommender.with_changes(changes, version)
         search = None if self.search is None else self.search.with_changes(recommender, changes)
         return Storefront(recommender, search)
+
+    def with_order(self, order: LearnedOrder) -> "Storefront":
+        """The same with another learned order of search."""
+        return Storefront(self.recommender, self.search and replace(self.search, learned=order))
 
     def with_popularity(self, popularity: DoubleArray) -> "Storefront":
         """As `Recommender.with_popularity`, for both."""

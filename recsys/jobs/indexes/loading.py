@@ -10,6 +10,7 @@ from recsys.funnel.merchandising import RuleSource
 from recsys.funnel.online_features import FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.jobs.indexes.artifacts import KNOWLEDGE, LEXICAL, SUGGEST
+from recsys.jobs.indexes.learned_orders import newest_order, open_order
 from recsys.jobs.indexes.live_words import LiveWords, open_live_words
 from recsys.jobs.indexes.timed_vectors import TimedVectors
 from recsys.models.bundle import Bundle
@@ -18,13 +19,13 @@ from recsys.search.index import SearchIndex
 from recsys.search.match_threshold import MatchThreshold
 from recsys.search.pages import CursorCodec
 from recsys.search.paging import Pager
-from recsys.search.relevance.learned import LearnedOrder, RelevanceReader
+from recsys.search.relevance.learned import LearnedOrder
 from recsys.search.searcher import NO_RULES, NO_WORDS, Searcher
 from recsys.search.shop_words import ShopWordsSource
 from recsys.search.suggestions.build import suggest_index_from_arrays
 from recsys.search.understanding.knowledge import knowledge_from_arrays
 from recsys.stores.bundles.files import read_arrays
-from recsys.stores.bundles.search_files import RANKER, load_match_threshold, read_search_ranker
+from recsys.stores.bundles.search_files import load_match_threshold
 from recsys.stores.encoders.query_encoder_files import load_query_encoder
 from recsys.stores.search.cursor_key import cursor_key
 from recsys.stores.search.page_orders import RedisPageOrders
@@ -73,7 +74,7 @@ class SearchLoader:
             pager=Pager(self._page_orders(), CursorCodec(cursor_key(self._settings))),
             settings=self._settings.search,
             features=features,
-            learned=_open_learned(self._settings.paths.search_rankers, bundle, knowledge.analyzer),
+            learned=self._open_learned(bundle, knowledge.analyzer),
             suggestions=suggest_index_from_arrays(read_arrays(path / SUGGEST)),
             rules=NO_RULES if rules is None else rules,
             words=NO_WORDS if words is None else words,
@@ -103,6 +104,15 @@ class SearchLoader:
         self._words = [*self._words[-1:], words]
         return words
 
+    def _open_learned(self, bundle: Bundle, analyzer: Analyzer) -> LearnedOrder | None:
+        """The newest order that was learned; None where there is none, or it cannot be read."""
+        path = newest_order(self._settings.paths.search_rankers)
+        try:
+            return None if path is None else open_order(path, bundle.items, analyzer)
+        except ArtifactError as error:
+            log.warning("search goes by the first stage alone: %s", error)
+            return None
+
     def _page_orders(self) -> RedisPageOrders:
         if self._pages is None:
             self._pages = RedisPageOrders.open(self._settings)
@@ -122,11 +132,3 @@ def _open_meaning(path: Path, bundle: Bundle) -> tuple[TextIndex | None, MatchTh
     if threshold is None:
         return None, MatchThreshold("cosine", (1.0,))
     return TextIndex(bundle.text_vectors), threshold
-
-
-def _open_learned(folder: Path, bundle: Bundle, analyzer: Analyzer) -> LearnedOrder | None:
-    """The newest order that `recsys search train` learned; None where it was not run."""
-    found = sorted(path.parent for path in folder.glob(f"*/{RANKER}"))
-    if not found:
-        return None
-    return LearnedOrder(read_search_ranker(found[-1]), RelevanceReader.of(bundle.items, analyzer))

@@ -84,10 +84,11 @@ class RelevanceReader:
 
 @dataclass(frozen=True)
 class LearnedOrder:
-    """A ranker and what reads its features."""
+    """A ranker and what reads its features; `order_id` names it, for people."""
 
     ranker: SearchRanker
     reader: RelevanceReader
+    order_id: str = ""
 
     def with_items(self, items: ItemTable, changed: IntArray) -> "LearnedOrder":
         """As of `items`, see `RelevanceReader.with_items`."""

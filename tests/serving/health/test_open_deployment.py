@@ -31,6 +31,7 @@ TASKS = {
     "access keys",
     "bundle watch",
     "rule watch",
+    "search order watch",
     "key uses",
     "catalog watch",
     "popularity feed",
@@ -125,7 +126,7 @@ def test_each_thread_that_is_killed_works_again_and_it_is_counted(settings: Sett
         tasks = tasks_of(deployment)
         assert set(tasks) == TASKS
         threads = [task for task in tasks.values() if task._thread is not None]
-        assert len(threads) == 8, "the others work in threads of these or of a pool"
+        assert len(threads) == 9, "the others work in threads of these or of a pool"
         for task in threads:
             kill_and_see_it_back(task, client)
         slate = client.post("/v1/recommend", json={"user_id": "ann", "k": 2})
