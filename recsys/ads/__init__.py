@@ -1,1 +1,1 @@
-"""Sponsored items: who may be shown, where, and for what price. No I/O, no clock; money is whole micros."""
+"""Ads as pure arithmetic: no I/O, no clock, money in integers."""

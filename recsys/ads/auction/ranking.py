@@ -49,7 +49,7 @@ def rank_candidates(
     rows = np.flatnonzero(competes)
     scores = candidates.bid_micros[rows] * weights[rows]
     ties = tie_numbers(candidates.ad[rows], seed)
-    order = np.lexsort((ties, -scores))
+    order = _best_first(scores, ties)
     rows = rows[order]
     return Ranking(
         rows=rows,
@@ -62,6 +62,14 @@ def rank_candidates(
         scores=scores[order],
         ties=ties[order],
     )
+
+
+def _best_first(scores: DoubleArray, ties: TieNumbers) -> IntArray:
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    if np.any(ordered[1:] == ordered[:-1]):  # seldom, and sorting by two keys takes three times as long
+        return np.lexsort((ties, -scores))
+    return order
 
 
 def tie_numbers(ad: IntArray, seed: int) -> TieNumbers:

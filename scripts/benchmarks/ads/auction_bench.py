@@ -1,7 +1,7 @@
 """auction: 1,000 eligible ads and 4 slots, from arrays to priced slots, beside the same in plain Python.
 
-The three ways of pricing in equal parts, CPC, CPM and CPA bids mixed, a twentieth out of money. Both give the same
-winners and prices, which is checked.
+The three price rules in turn; CPC, CPM and CPA bids mixed; a twentieth out of money before, another when
+it is to be reserved. Both have to give the same winners and prices.
 """
 
 import time
@@ -10,8 +10,8 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from ads.plain_auction import PlainAd, plain_auction
 
+from ads.plain_auction import PlainAd, plain_auction
 from recsys.ads.auction.auction import run_auction
 from recsys.ads.auction.candidates import Candidates, PricingCode
 from recsys.ads.auction.placement import Placement, PriceRule, Reserves
@@ -28,7 +28,6 @@ def rows() -> list[dict[str, Any]]:
     rng = np.random.default_rng(0)
     ours: list[float] = []
     peer: list[float] = []
-    same = True
     for turn in range(ROUNDS):
         values = _random_values(rng)
         ads = _plain_ads(values)
@@ -36,12 +35,12 @@ def rows() -> list[dict[str, Any]]:
         outcome = _timed(lambda: run_auction(Candidates(**values), placement, turn, _can_pay), ours)  # noqa: B023
         slots, _ = _timed(lambda: plain_auction(ads, placement, turn, _can_pay), peer)  # noqa: B023
         found = [(slot.ad, slot.price_micros) for slot in outcome.slots]
-        same &= found == [(slot.ad, slot.price) for slot in slots]
+        expected = [(slot.ad, slot.price) for slot in slots]
+        if found != expected:
+            raise RuntimeError(f"auction {turn}: {found}, in plain Python {expected}")
     p50, p99 = np.percentile(ours, [50, 99])
     peer_ms = float(np.median(peer))
-    note(
-        f"p50 {p50:.3f}, p99 {p99:.3f} ms CPU; plain Python p50 {peer_ms:.2f}; same winners and prices: {same}"
-    )
+    note(f"p50 {p50:.3f}, p99 {p99:.3f} ms CPU; plain Python p50 {peer_ms:.2f}: {peer_ms / p50:.1f}x")
     return [
         {
             "name": "auction",
@@ -52,7 +51,7 @@ def rows() -> list[dict[str, Any]]:
             "ratio": None,
             "at_least": MOST_MS,
             "aim": AIM_MS,
-            "ok": bool(p50 <= MOST_MS and same),
+            "ok": bool(p50 <= MOST_MS),
         }
     ]
 

@@ -122,7 +122,7 @@ def test_under_vcg_a_limit_with_a_product_of_two_accounts_may_raise_a_price_with
     )
     world = World(ads, Placement((1.0, 1.0, 0.5), PriceRule.VCG, most_per_account=2), seed=1)
     # Ads 1, 2, 3 win. Without account 1 it would be 3, 4, 7, as 4 keeps 5 and 6 away. Ad 1 is clicked
-    # twice as often, so it beats 4 with 81 / 2 = 40.5, that is 41, and 7 with 2: (1 - .5) x 41 + .5 x 2 = 21.5.
+    # twice as often, so it beats 4 with 81 / 2 = 40.5, so 41, and 7 with 2: (1 - .5) x 41 + .5 x 2 = 21.5.
     assert prices(world.run())[0] == (1, 21)
     # Without ad 4 it would be 3, 5, 6: (1 - .5) x 40 + .5 x 31 = 35.5.
     assert prices(world.without(4).run())[0] == (1, 35)
