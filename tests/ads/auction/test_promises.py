@@ -187,7 +187,7 @@ def test_a_higher_bid_never_loses_a_slot(world: World, data: st.DataObject) -> N
 
 @promise
 @given(worlds(limited=True), st.lists(st.integers(0, 60), min_size=9, max_size=9))
-def test_who_cannot_pay_neither_wins_nor_sets_a_price(world: World, money: list[int]) -> None:
+def test_who_cannot_reserve_its_price_neither_wins_nor_sets_one(world: World, money: list[int]) -> None:
     world = replace(world, placement=replace(world.placement, most_reruns=9))
     outcome = world.run(purses(world.ads, money)[0])
     unable = {ad.ad for row, ad in enumerate(world.ads) if outcome.reason(row) == LossReason.MONEY}
@@ -218,13 +218,44 @@ def test_nobody_is_asked_for_money_twice_and_no_more_leave_than_the_bound(
 
 @promise
 @given(worlds(limited=True))
-def test_an_account_never_prices_itself_and_no_product_is_shown_twice(world: World) -> None:
+def test_an_account_never_prices_itself(world: World) -> None:
+    for slot in world.run().slots:
+        assert all(world.ad(rival).account != slot.account for rival in rivals(slot))
+
+
+@promise
+@given(worlds(limited=True), st.integers(0, 10**6))
+def test_a_variant_of_a_product_that_has_a_slot_changes_no_price(world: World, bid: int) -> None:
+    before = world.run()
+    for slot in before.slots:
+        variant = replace(world.ad(slot.ad), ad=10**6 + 1, bid=min(bid, slot.bid_micros) // 2)
+        assert prices(replace(world, ads=(*world.ads, variant)).run()) == prices(before)
+
+
+@promise
+@given(worlds(limited=True))
+def test_no_product_is_shown_twice_and_no_account_more_often_than_it_may(world: World) -> None:
     outcome = world.run()
     accounts = [slot.account for slot in outcome.slots]
     assert len({slot.product for slot in outcome.slots}) == len(outcome.slots)
     assert max(map(accounts.count, accounts), default=0) <= world.placement.account_limit
-    for slot in outcome.slots:
-        assert all(world.ad(rival).account != slot.account for rival in rivals(slot))
+
+
+@promise
+@given(worlds(alone=True, slots=1), st.sampled_from(SECOND_PRICE))
+def test_a_sole_bidder_pays_the_reserve(world: World, rule: PriceRule) -> None:
+    placement = replace(world.placement, price_rule=rule)
+    for ad in world.ads:
+        for slot in World((ad,), placement, world.seed).run().slots:
+            assert slot.price_micros == world.reserve_of(ad)
+
+
+@promise
+@given(worlds(limited=True))
+def test_a_bidder_without_budget_or_at_its_cap_changes_nothing(world: World) -> None:
+    able = replace(world, ads=tuple(ad for ad in world.ads if ad.can_pay))
+    assert prices(world.run()) == prices(able.run())
+    assert all(world.ad(rival).can_pay for slot in world.run().slots for rival in rivals(slot))
 
 
 @promise
