@@ -77,7 +77,7 @@ def tie_numbers(ad: IntArray, seed: int) -> TieNumbers:
     An order drawn for all ads together would change with each ad that leaves.
     Paper: Steele, Lea and Flood 2014, Fast Splittable Pseudorandom Number Generators (SplitMix64).
 
-    >>> tie_numbers(np.array([7, 8]), 1)[1] == tie_numbers(np.array([8]), 1)[0]
+    >>> bool(tie_numbers(np.array([7, 8]), 1)[1] == tie_numbers(np.array([8]), 1)[0])
     True
     """
     stream = _mixed(np.array([seed & _WORD], np.uint64))
