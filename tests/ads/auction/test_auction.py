@@ -35,6 +35,14 @@ def test_a_bid_of_the_reserve_wins_and_a_micro_less_does_not_compete() -> None:
     assert (below.slots, below.reason(0)) == ((), LossReason.RESERVE)
 
 
+def test_a_rival_that_the_reserve_beats_sets_no_price() -> None:
+    weak = ad_of(2, 8, attraction=0.01)  # a score of 80, which ad 1 beats with 1 micro
+    slot = run(ad_of(1, 60), weak).slots[0]
+    assert (slot.price_micros, slot.price_steps[0].rival, slot.next_ad) == (7, None, 2)
+    strong = run(ad_of(1, 60), ad_of(2, 8)).slots[0]
+    assert (strong.price_micros, strong.price_steps[0].rival) == (8 + _tie(1, 2), 2)
+
+
 def test_ads_of_three_pricings_meet_in_one_order() -> None:
     # Of 1,000 views: 1,000 x .1 x 30 = 3,000; 2,550; 1,000 x .1 x .5 x 41 = 2,050.
     ads = ad_of(1, 41, pricing=CPA), ad_of(2, 2550, pricing=CPM), ad_of(3, 30)

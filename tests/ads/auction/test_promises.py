@@ -109,9 +109,9 @@ def test_so_it_is_with_a_limit_an_account_where_each_product_is_of_one_account(w
             assert slot.price_micros <= before.price_micros
 
 
-def test_under_vcg_a_limit_with_a_product_of_two_accounts_may_raise_a_price_without_a_loser() -> None:
-    """The one exception: a loser had kept two ads away, one by its account, the other by its product."""
-    ads = (
+# A loser, ad 4, keeps two ads away: 5 by its account, which may have two slots, and 6 by its product.
+KEPT_AWAY = World(
+    (
         ad_of(1, 60, 0.2, account=1),
         ad_of(2, 110, account=1),
         ad_of(3, 101, account=2),
@@ -119,14 +119,26 @@ def test_under_vcg_a_limit_with_a_product_of_two_accounts_may_raise_a_price_with
         ad_of(5, 79, account=2),
         ad_of(6, 61, account=3, product=9),
         ad_of(7, 3, account=4),
-    )
-    world = World(ads, Placement((1.0, 1.0, 0.5), PriceRule.VCG, most_per_account=2), seed=1)
-    # Ads 1, 2, 3 win. Without account 1 it would be 3, 4, 7, as 4 keeps 5 and 6 away. Ad 1 is clicked
-    # twice as often, so it beats 4 with 81 / 2 = 40.5, so 41, and 7 with 2: (1 - .5) x 41 + .5 x 2 = 21.5.
-    assert prices(world.run())[0] == (1, 21)
+    ),
+    Placement((1.0, 1.0, 0.5), PriceRule.VCG, most_per_account=2),
+    seed=1,
+)
+
+
+def test_under_vcg_a_limit_with_a_product_of_two_accounts_may_raise_a_price_without_a_loser() -> None:
+    # Ads 1, 2, 3 win. Without account 1 it would be 3, 4, 7. Ad 1 is clicked twice as often, so it beats 4
+    # with 81 / 2 = 40.5, so 41, and 7 with 2: (1 - .5) x 41 + .5 x 2 = 21.5.
+    assert prices(KEPT_AWAY.run())[0] == (1, 21)
     # Without ad 4 it would be 3, 5, 6: (1 - .5) x 40 + .5 x 31 = 35.5.
-    assert prices(world.without(4).run())[0] == (1, 35)
-    assert position_of(world.run(), 4) is None
+    assert prices(KEPT_AWAY.without(4).run())[0] == (1, 35)
+    assert position_of(KEPT_AWAY.run(), 4) is None
+
+
+def test_nobody_pays_more_than_it_has_reserved_whoever_leaves_afterwards() -> None:
+    # Ad 1 reserves 21. Then 2 cannot pay, and 4, which gets a slot for it, cannot either.
+    outcome = KEPT_AWAY.run(lambda ad, _: ad not in (2, 4))
+    assert [slot.ad for slot in outcome.slots] == [1, 3, 5]
+    assert (outcome.slots[0].price_micros, outcome.slots[0].held_micros) == (21, 21)
 
 
 @settings(max_examples=25, deadline=None)
