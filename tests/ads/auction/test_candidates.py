@@ -31,8 +31,11 @@ def test_the_reserve_is_that_of_what_an_ad_bids_for() -> None:
     assert candidates.reserves(Reserves(cpc_micros=3, cpm_micros=4, cpa_micros=5)).tolist() == [3, 4, 5]
 
 
-def test_an_ad_that_nobody_would_click_does_not_compete_unless_it_pays_for_being_viewed() -> None:
-    ads = (ad_of(1, 10, attraction=0.0), ad_of(2, 10, attraction=0.0, pricing=CPM))
+@pytest.mark.parametrize("attraction", [0.0, 1e-150])
+def test_an_ad_that_nobody_would_click_does_not_compete_unless_it_pays_for_being_viewed(
+    attraction: float,
+) -> None:
+    ads = (ad_of(1, 10, attraction=attraction), ad_of(2, 10, attraction=attraction, pricing=CPM))
     outcome = World(ads, Placement((1.0, 1.0)), seed=1).run()
     assert [slot.ad for slot in outcome.slots] == [2]
     assert outcome.reason(0) == LossReason.SCORE
