@@ -39,3 +39,7 @@ def test_a_reserve_is_a_price_that_somebody_could_pay(micros: int) -> None:
 def test_an_account_may_have_all_slots_unless_bounded() -> None:
     assert Placement((1.0, 0.5)).account_limit == 2
     assert Placement((1.0, 0.5), most_per_account=1).account_limit == 1
+
+
+def test_examination_is_rounded_to_parts_of_a_billion() -> None:
+    assert Placement((0.57, 1 / 3)).examination_ppb == (570_000_000, 333_333_333)  # .57 x 10**9 is below that
