@@ -42,4 +42,4 @@ def test_an_account_may_have_all_slots_unless_bounded() -> None:
 
 
 def test_examination_is_rounded_to_parts_of_a_billion() -> None:
-    assert Placement((0.57, 1 / 3)).examination_ppb == (570_000_000, 333_333_333)  # .57 x 10**9 is below that
+    assert Placement((2 / 3, 1 / 3)).examination_ppb == (666_666_667, 333_333_333)
