@@ -3,7 +3,12 @@
 import typer
 
 from recsys.cli.ads import account, campaign
+from recsys.cli.ads.evaluate_policy import evaluate_policy
 
-app = typer.Typer(no_args_is_help=True, help="Ads: advertisers' accounts and their campaigns.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Ads: advertisers' accounts and their campaigns, and what another policy would have earned.",
+)
 app.add_typer(account.app, name="account")
 app.add_typer(campaign.app, name="campaign")
+app.command("evaluate-policy")(evaluate_policy)
