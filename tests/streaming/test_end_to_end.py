@@ -6,10 +6,12 @@ The server and the applied features are shared; what a test did to them is undon
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,10 +39,10 @@ from recsys.stores.lake.dataset_files import load_info, save_info
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_progress, open_stream
-from recsys.stores.stream.state import SqliteStreamState
+from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.stream import partition_of
 from tests.streaming.online_side import as_online, assert_online_equals_batch, categories, online_rows
-from tests.streaming.real_home import CATEGORIES, USERS, event, send
+from tests.streaming.real_home import CATEGORIES, USERS, event, search, send
 from tests.streaming.worker_world import differences, rows_at
 
 
@@ -145,6 +147,44 @@ def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(w
     assert state.counters()["duplicates"] == 1
     state.close()
     assert_online_equals_batch(working)
+
+
+def test_searches_come_online_however_they_come(working: Settings) -> None:
+    send(
+        working,
+        search("s1", "ann", "Green  Tea", ago=50.0, request_id="r1", query_id="r1"),
+        search("s2", "ann", "rye", ago=20.0),
+        search("s3", "ann", "green tea", request_id="r2", query_id="r1", page=2),
+        search("s4", "only searches", "saw"),
+    )
+    drain_stream(working)
+    send(working, search("s5", "ann", "late", ago=30.0))
+    drain_stream(working)
+    reader = FeatureReader.open(working, columns.SEARCH_SERVICE)
+    found = reader.read_user("ann").columns
+    assert [*found[columns.SEARCH_TEXTS][0]] == ["rye", "late", "green tea"]
+    assert [*reader.read_user("only searches").columns[columns.SEARCH_TEXTS][0]] == ["saw"]
+    assert_online_equals_batch(working, [*USERS, "only searches"])
+    assert build_features(working, with_text=False)[columns.USER_SEARCHES] == 4  # r1, s5, s2 and s4
+
+
+def test_a_state_of_an_earlier_version_goes_on_with_the_searches_of_the_lake(
+    working: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(working, search("s1", "ann", "tea"), search("s2", "only searches", "saw"))
+    drain_stream(working)
+    with closing(sqlite3.connect(working.paths.stream / STATE_FILE)) as state:
+        state.execute("ALTER TABLE users DROP COLUMN searches")
+        state.execute("DELETE FROM meta WHERE name = 'searches'")
+        state.execute("DELETE FROM users WHERE user_id = 'only searches'")
+        state.commit()
+    keys = connect(working).keys("*")
+    connect(working).delete(*[key for key in keys if b"user_searches" in key])
+    send(working, search("s3", "ann", "rye", ago=1.0))
+    caplog.set_level(logging.INFO, "recsys.jobs")
+    assert drain_stream(working).events == 1
+    assert caplog.messages == [], "it was taken up, not begun anew"
+    assert_online_equals_batch(working, [*USERS, "only searches"])
 
 
 def test_a_replay_replaces_rows_that_no_event_could(working: Settings) -> None:

@@ -21,7 +21,16 @@ from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
 from recsys.stores.stream.event_blobs import decode_events, encode_events
 from recsys.stores.stream.state_errors import BUSY_SECONDS, state_errors
-from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
+from recsys.stores.stream.tables import (
+    ADD_COUNT,
+    ADD_EVENTS,
+    ADD_SEARCHES,
+    FILL_SEARCHES,
+    SET_ITEM,
+    SET_USER,
+    TABLES,
+    UNDO_FUTURE,
+)
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
@@ -50,6 +59,8 @@ class SqliteStreamState:
             )
             with self._transaction("begin"):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
+                if "searches" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(users)")}:
+                    self._db.execute(ADD_SEARCHES)
             self._name = str(self._meta("name"))
 
     # -- begin ------------------------------------------------------------------------------------
@@ -75,7 +86,19 @@ class SqliteStreamState:
             self._db.executemany(SET_ITEM, (_item_row(*each) for each in origin.items))
             self._see(origin.seen, 0)
             self._set("epoch", origin.epoch)
+            self._set("searches", 1)
             self._set("sequence", max(int(self._meta("sequence") or 0), origin.sequence))
+
+    def lacks_searches(self) -> bool:
+        """Whether an earlier version began it, which kept no queries of users, and nobody filled them in."""
+        with state_errors("read", self._folder / STATE_FILE):
+            return self._meta("epoch") is not None and self._meta("searches") is None
+
+    def fill_searches(self, users: Iterable[tuple[str, UserState]]) -> None:
+        """Sets the queries of these users and lets their rows be written online; logs stay as they are."""
+        with self._transaction("begin"):
+            self._db.executemany(FILL_SEARCHES, (_user_row(*each) for each in users))
+            self._set("searches", 1)
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -86,7 +109,7 @@ class SqliteStreamState:
 
     def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
         """The states of those users that have one."""
-        query = "SELECT user_id, partition, log, expires FROM users WHERE user_id IN"
+        query = "SELECT user_id, partition, log, expires, searches FROM users WHERE user_id IN"
         return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
@@ -108,8 +131,11 @@ class SqliteStreamState:
         """Up to `count` users of these partitions whose features time alone has changed."""
         rows: list[Any] = []
         for partition in partitions:
-            query = "SELECT user_id, partition, log, expires FROM users WHERE partition = ? AND expires <= ?"
-            rows += self._rows(f"{query} LIMIT ?", (partition, now, count - len(rows)))
+            query = (
+                "SELECT user_id, partition, log, expires, searches FROM users "
+                "WHERE partition = ? AND expires <= ? LIMIT ?"
+            )
+            rows += self._rows(query, (partition, now, count - len(rows)))
         return {user: UserState(*values) for user, *values in rows}
 
     def due_items(self, now: int, count: int) -> list[str]:
@@ -312,7 +338,7 @@ class SqliteStreamState:
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
-    return user_id, state.partition, state.expires, state.log
+    return user_id, state.partition, state.expires, state.log, state.searches
 
 
 def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:
