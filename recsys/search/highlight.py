@@ -10,6 +10,7 @@ from recsys.analysis.posting_terms import postings_of_phrase
 from recsys.retrieval.lexical.query import LexicalQuery, WordGroup
 
 Span = tuple[int, int]  # first character, behind the last one
+_Phrase = tuple[tuple[int, str], ...]  # offsets and terms
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,60 @@ class FieldMatch:
     )
 
 
-def matched_fields(
-    fields: Mapping[str, str], query: LexicalQuery, analyzer: Analyzer | None = None
-) -> tuple[FieldMatch, ...]:
-    """The fields that hold a word of the query, with these words and their places; excluded ones have none.
+class Highlighter:
+    """Finds the words of one query in the fields of any items; excluded words are found nowhere."""
 
-    Args:
-        fields: name -> original text.
-    """
-    reader = analyzer or _READER
-    found = (_match(name, _tokens(reader, text), query) for name, text in fields.items() if text)
-    return tuple(match for match in found if match.words)
+    def __init__(self, query: LexicalQuery, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._groups = [
+            (group.text, group.prefix, _phrases(group)) for group in query.groups if not group.excluded
+        ]
+        self._known: dict[str, tuple[tuple[str, ...], tuple[Span, ...]]] = {}
+
+    def matches(self, fields: Mapping[str, str]) -> tuple[FieldMatch, ...]:
+        """The fields that hold a word of the query, with these words and their places.
+
+        Args:
+            fields: name -> original text.
+        """
+        found = ((name, self._match(text)) for name, text in fields.items() if text and self._groups)
+        return tuple(FieldMatch(name, words, spans) for name, (words, spans) in found if words)
+
+    def _match(self, text: str) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+        if text not in self._known:
+            read = _read(self._analyzer, text)
+            words: list[str] = []
+            spans: list[Span] = []
+            for word, prefix, phrases in self._groups:
+                if found := list(_group_spans(prefix, phrases, read)):
+                    words.append(word)
+                    spans += found
+            self._known[text] = tuple(dict.fromkeys(words)), _merged(spans)
+        return self._known[text]
 
 
-_READER = Analyzer()
+@dataclass(frozen=True)
+class _Read:
+    """The tokens of a text, by their term and by their position."""
+
+    of_term: Mapping[str, list[Token]]
+    at: Mapping[int, list[Token]]
 
 
 @lru_cache(20_000)  # the same brands, categories and popular titles are shown again and again
-def _tokens(reader: Analyzer, text: str) -> tuple[Token, ...]:
-    return reader.tokens(text)
+def _read(reader: Analyzer, text: str) -> _Read:
+    of_term: dict[str, list[Token]] = {}
+    at: dict[int, list[Token]] = {}
+    for token in reader.tokens(text):
+        of_term.setdefault(token.term, []).append(token)
+        at.setdefault(token.position, []).append(token)
+    return _Read(of_term, at)
+
+
+def _phrases(group: WordGroup) -> tuple[_Phrase, ...]:
+    """What each alternative of the group looks for, see `postings_of_phrase`."""
+    found = (postings_of_phrase(alternative.terms) for alternative in group.alternatives)
+    return tuple(wanted for wanted in found if wanted)
 
 
 def marked(text: str, spans: Iterable[Span], before: str, behind: str) -> str:
@@ -60,30 +96,27 @@ def marked(text: str, spans: Iterable[Span], before: str, behind: str) -> str:
     return "".join([*parts, text[place:]])
 
 
-def _match(name: str, tokens: tuple[Token, ...], query: LexicalQuery) -> FieldMatch:
-    places: dict[int, list[Token]] = {}
-    for token in tokens:
-        places.setdefault(token.position, []).append(token)
-    words: list[str] = []
-    spans: list[Span] = []
-    for group in query.groups:
-        if not group.excluded and (found := list(_group_spans(group, places))):
-            words.append(group.text)
-            spans += found
-    return FieldMatch(name, tuple(dict.fromkeys(words)), _merged(spans))
-
-
-def _group_spans(group: WordGroup, places: Mapping[int, list[Token]]) -> Iterator[Span]:
-    for alternative in group.alternatives:
-        wanted = postings_of_phrase(alternative.terms)
-        for position in places if wanted else ():
+def _group_spans(prefix: bool, phrases: Iterable[_Phrase], read: _Read) -> Iterator[Span]:
+    for wanted in phrases:
+        last = len(wanted) - 1
+        if not prefix and any(term not in read.of_term for _, term in wanted):
+            continue
+        for position in _starts(wanted[0][1], prefix and last == 0, read):
             held = [
-                _token_at(places.get(position + offset, []), term, group.prefix and row == len(wanted) - 1)
+                _token_at(read.at.get(position + offset, []), term, prefix and row == last)
                 for row, (offset, term) in enumerate(wanted)
             ]
             matched = [token for token in held if token is not None]
             if len(matched) == len(wanted):
                 yield min(token.start for token in matched), max(token.end for token in matched)
+
+
+def _starts(term: str, beginning: bool, read: _Read) -> Iterable[int]:
+    """The positions of tokens that are `term`, or begin with it."""
+    if not beginning:
+        return dict.fromkeys(token.position for token in read.of_term.get(term, ()))
+    found = (tokens for known, tokens in read.of_term.items() if known.startswith(term))
+    return dict.fromkeys(token.position for tokens in found for token in tokens)
 
 
 def _token_at(tokens: Iterable[Token], term: str, beginning: bool) -> Token | None:

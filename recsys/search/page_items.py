@@ -20,7 +20,7 @@ from recsys.search.answer import (
     SearchItem,
 )
 from recsys.search.course import Course
-from recsys.search.highlight import FieldMatch, matched_fields
+from recsys.search.highlight import FieldMatch, Highlighter
 from recsys.search.relevance.ordering import Scored
 
 _NO_FILTERS = Filters()
@@ -38,7 +38,7 @@ class PageItems:
     course: Course
     scored: Scored
     catalog: Catalog
-    analyzer: Analyzer
+    highlighter: Highlighter
     near: BoolArray
     pinned: frozenset[int] = frozenset()
 
@@ -55,7 +55,8 @@ class PageItems:
         near = np.zeros(len(course.allowed), bool)
         if course.near is not None:
             near[course.near.index] = True
-        return cls(course, scored, catalog, analyzer, near, pinned)
+        highlighter = Highlighter(course.understood.lexical, analyzer)
+        return cls(course, scored, catalog, highlighter, near, pinned)
 
     def shown(self, page: IntArray, offset: int, rows: FeatureRows | None) -> tuple[SearchItem, ...]:
         """The items at `page`, positions from `offset` + 1.
@@ -93,15 +94,13 @@ class PageItems:
         )
 
     def _matches(self, index: int) -> tuple[FieldMatch, ...]:
-        items, query = self.catalog.items, self.course.understood.lexical
-        if not query.groups:
-            return ()
+        items = self.catalog.items
         fields = {
             "title": items.titles[index],
             "category": items.categories[index],
             "brand": items.brands[index],
         }
-        return matched_fields(fields, query, self.analyzer)
+        return self.highlighter.matches(fields)
 
     def _found_by(self, index: int) -> str:
         if SEARCH_UNAVAILABLE in self.course.degraded:

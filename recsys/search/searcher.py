@@ -42,7 +42,7 @@ from recsys.search.matching import Matched, Meaning, any_word_items, match_items
 from recsys.search.merchandising import pin_products, rules_for
 from recsys.search.page_items import PageItems
 from recsys.search.paging import PageOrder, Pager
-from recsys.search.relevance.first_stage import FirstStageWeights, gather_evidence, score_first_stage
+from recsys.search.relevance.first_stage import FirstStageWeights, first_stage_evidence, score_first_stage
 from recsys.search.relevance.known_items import known_of_items
 from recsys.search.relevance.learned import LearnedOrder, rank_learned
 from recsys.search.relevance.ordering import Scored, SortKeys, diversify_page, order_by_relevance, sort_items
@@ -193,7 +193,7 @@ class Searcher:
             matched = Matched(allowed, np.ones(len(allowed), bool), None, None)
         else:
             matched = match_items(words, understood.lexical, near, allowed)
-        evidence = gather_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
+        evidence = first_stage_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
         said = tuple(degraded)
         return Course(
             request, now, understood, allowed, vector, near, matched, evidence, profile, rules, said

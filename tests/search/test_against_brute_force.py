@@ -3,16 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.filters import Filters, NumberRange
+from recsys.retrieval.lexical.build import build_index
+from recsys.retrieval.lexical.index import open_index
+from recsys.retrieval.lexical.item_text import item_texts
 from recsys.search.answer import SearchAnswer
 from recsys.search.requests import SORTS, FacetRequest, SearchRequest
 from recsys.search.searcher import Searcher
-from tests.search.small_shop import NOW, THRESHOLD, FakePages, FakeVectors, Row, make_searcher
+from tests.search.small_shop import NOW, THRESHOLD, FakePages, FakeVectors, Row, item_table, make_searcher
 
 WORDS = ("red", "blue", "door", "gate", "oak")
 DIRECTIONS = ((1.0, 0, 0, 0), (0.9, 0.4, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0))
@@ -78,11 +83,16 @@ class Oracle:
             if self._matches(row) and passes(row, wanted) and (row.available or wanted.include_unavailable)
         ]
 
+    def _fields(self, row: Row) -> list[list[str]]:
+        """The words of each field that words are looked for in."""
+        return [row.title.split()]
+
     def _matches(self, row: Row) -> bool:
-        title = row.title.split()
-        if any(word in title for word in self._excluded):
+        fields = self._fields(row)
+        words = {word for field in fields for word in field}
+        if words & set(self._excluded):
             return False
-        if not all(any(title[at : at + len(p)] == p for at in range(len(title))) for p in self._phrases):
+        if not all(any(follows(field, phrase) for field in fields) for phrase in self._phrases):
             return False
         if not self._words:
             return True
@@ -91,7 +101,7 @@ class Oracle:
             unit = np.array(row.vector) / np.linalg.norm(row.vector)
             query = self._vector / max(float(np.linalg.norm(self._vector)), 1.0)
             near = bool(np.float32(unit.astype(np.float32) @ query.astype(np.float32)) >= THRESHOLD)
-        matched = sum(word in title for word in self._words)
+        matched = sum(word in words for word in self._words)
         return near or (self.least > 0 and matched >= self.least)
 
     def total(self) -> int:
@@ -108,6 +118,20 @@ class Oracle:
 
     def _product(self, place: int) -> str:
         return self._shop[place].product or f"item {place}"
+
+
+class AllFields(Oracle):
+    """Words are looked for in every field that the index of words has."""
+
+    def _fields(self, row: Row) -> list[list[str]]:
+        categories = [row.category.removesuffix("s")]  # by its stem
+        colours = [[colour] for colour in values(row, "attributes.colour")]
+        return [row.title.split(), categories, [row.brand], *colours]
+
+
+def follows(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether the phrase stands in the words as it is."""
+    return any(list(words[at : at + len(phrase)]) == list(phrase) for at in range(len(words)))
 
 
 def passes(row: Row, wanted: Filters) -> bool:
@@ -150,7 +174,23 @@ def test_a_search_equals_the_definition(
     shop: list[Row], query: str, wanted: Filters, sort: str, k: int
 ) -> None:
     searcher = make_searcher(shop, vectors=VECTORS, pages=FakePages())
-    oracle = Oracle(shop, query, wanted)
+    assert_equal(searcher, Oracle(shop, query, wanted), query, wanted, sort, k)
+
+
+@given(shops, queries, filters, st.sampled_from(SORTS), st.integers(1, 5))
+@settings(max_examples=40, deadline=None)
+def test_a_search_by_the_real_index_of_words_equals_the_definition(
+    shop: list[Row], query: str, wanted: Filters, sort: str, k: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        build_index(item_texts(item_table(shop)), Path(folder) / "lexical")
+        words = open_index(Path(folder) / "lexical")
+        searcher = make_searcher(shop, words=words, vectors=VECTORS, pages=FakePages())
+        assert_equal(searcher, AllFields(shop, query, wanted), query, wanted, sort, k)
+
+
+def assert_equal(searcher: Searcher, oracle: Oracle, query: str, wanted: Filters, sort: str, k: int) -> None:
+    """Totals, facets, order and pages of the search are those of the definition."""
     pages = all_pages(searcher, SearchRequest("r", query, filters=wanted, facets=FACETS, sort=sort, k=k))
     shown = [item for page in pages for item in page.items]
 

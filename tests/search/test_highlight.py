@@ -3,9 +3,16 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.analysis.analyzer import Analyzer
 from recsys.retrieval.lexical.query import Alternative, LexicalQuery, WordGroup
 from recsys.retrieval.lexical.query_groups import lexical_query
-from recsys.search.highlight import FieldMatch, marked, matched_fields
+from recsys.search.highlight import FieldMatch, Highlighter, marked
+
+ANALYZER = Analyzer()
+
+
+def matched_fields(fields: dict[str, str], query: LexicalQuery) -> tuple[FieldMatch, ...]:
+    return Highlighter(query, ANALYZER).matches(fields)
 
 
 def shown(text: str, query: str) -> str:

@@ -39,7 +39,7 @@ class FirstStageEvidence:
     cosines: FloatArray
 
 
-def gather_evidence(
+def first_stage_evidence(
     matched: Matched,
     query: LexicalQuery,
     words: WordIndex | None,
