@@ -23,8 +23,18 @@ from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import NO_REJECTS, clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters, or_none
-from recsys.streaming.search_log import Searches, add_searches, decode_searches, encode_searches
-from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merge_logs, trim_logs
+from recsys.streaming.user_log import (
+    Searches,
+    UserLogs,
+    add_searches,
+    decode_logs,
+    decode_searches,
+    encode_logs,
+    encode_searches,
+    log_rows,
+    merge_logs,
+    trim_logs,
+)
 
 Categories = Callable[[IntArray], IntArray]
 """Item keys (see `recsys.catalog.stable_key`) -> stable keys of their categories, 0 = none or unknown."""
@@ -97,7 +107,7 @@ def aggregate(
         events: columns of EVENT_SCHEMA in the order of arrival, weight and sequence filled in; an event id
             that an earlier batch had must not come again (within the batch it is a duplicate).
         logs: user id -> log as the last commit left it; users without one may be absent.
-        searches: the same of their queries, see `recsys.streaming.search_log`.
+        searches: the same of their queries, see `decode_searches` of `recsys.streaming.user_log`.
         now: microseconds of the clock.
         created: microseconds, the rows' created timestamp; `stamp_rows` changes it afterwards.
         bots: users known to be machines.
@@ -156,7 +166,7 @@ def user_rows(
     now: int,
     created: int,
 ) -> UserRows:
-    """All rows of these users valid at `now`, unchanged by midnights or not, as `aggregate` last gave them."""
+    """All rows of these users valid at `now`, changed by midnights or not, as `aggregate` gave them last."""
     return _user_rows(decode_logs(sorted(logs), logs), decode_searches(searches), categories, now, created)
 
 

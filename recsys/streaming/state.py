@@ -21,7 +21,7 @@ class UserState:
     Attributes:
         log: see `recsys.streaming.user_log`.
         expires: microseconds of the next midnight at which the user's features change by themselves.
-        searches: see `recsys.streaming.search_log`; empty = none.
+        searches: see `decode_searches` of `recsys.streaming.user_log`; empty = none.
     """
 
     partition: int

@@ -28,10 +28,9 @@ from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
 from recsys.streaming.item_counters import encode_counters
 from recsys.streaming.parsing import event_id_hashes
-from recsys.streaming.search_log import add_searches, encode_searches
 from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
-from recsys.streaming.user_log import decode_logs, encode_logs
+from recsys.streaming.user_log import add_searches, decode_logs, encode_logs, encode_searches
 from recsys.streaming.worker import ShopRules
 
 

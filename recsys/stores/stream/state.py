@@ -19,18 +19,9 @@ import pyarrow as pa
 from recsys.arrays import BoolArray, IntArray
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
+from recsys.stores.stream import tables
 from recsys.stores.stream.event_blobs import decode_events, encode_events
 from recsys.stores.stream.state_errors import BUSY_SECONDS, state_errors
-from recsys.stores.stream.tables import (
-    ADD_COUNT,
-    ADD_EVENTS,
-    ADD_SEARCHES,
-    FILL_SEARCHES,
-    SET_ITEM,
-    SET_USER,
-    TABLES,
-    UNDO_FUTURE,
-)
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
@@ -55,12 +46,12 @@ class SqliteStreamState:
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
-                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + TABLES
+                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + tables.TABLES
             )
             with self._transaction("begin"):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
                 if "searches" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(users)")}:
-                    self._db.execute(ADD_SEARCHES)
+                    self._db.execute(tables.ADD_SEARCHES)
             self._name = str(self._meta("name"))
 
     # -- begin ------------------------------------------------------------------------------------
@@ -82,8 +73,8 @@ class SqliteStreamState:
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
             self._db.executemany("INSERT INTO partitions VALUES (?, ?)", origin.offsets.items())
-            self._db.executemany(SET_USER, (_user_row(*each) for each in origin.users))
-            self._db.executemany(SET_ITEM, (_item_row(*each) for each in origin.items))
+            self._db.executemany(tables.SET_USER, (_user_row(*each) for each in origin.users))
+            self._db.executemany(tables.SET_ITEM, (_item_row(*each) for each in origin.items))
             self._see(origin.seen, 0)
             self._set("epoch", origin.epoch)
             self._set("searches", 1)
@@ -97,7 +88,7 @@ class SqliteStreamState:
     def fill_searches(self, users: Iterable[tuple[str, UserState]]) -> None:
         """Sets the queries of these users and lets their rows be written online; logs stay as they are."""
         with self._transaction("begin"):
-            self._db.executemany(FILL_SEARCHES, (_user_row(*each) for each in users))
+            self._db.executemany(tables.FILL_SEARCHES, (_user_row(*each) for each in users))
             self._set("searches", 1)
 
     # -- reading ----------------------------------------------------------------------------------
@@ -183,10 +174,10 @@ class SqliteStreamState:
         self._set("batch", batch)
         items = step.merge(self.items(step.items), created) if step.items else {}
         db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
-        db.executemany(SET_USER, (_user_row(*each) for each in step.users.items()))
+        db.executemany(tables.SET_USER, (_user_row(*each) for each in step.users.items()))
         expiries = ((expires, user) for user, expires in step.expiries.items())
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
-        db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
+        db.executemany(tables.SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
         self._see(step.seen, now // DAY)
         if events is not None:
@@ -318,18 +309,18 @@ class SqliteStreamState:
     def _undo_future(self, now: int, last: int) -> None:
         """After a clock ran ahead: what midnights to come changed is written anew by the next ticks."""
         log.warning("a worker's clock was %.0f s ahead; all rows are written again", (last - now) / SECOND)
-        for statement in UNDO_FUTURE:
+        for statement in tables.UNDO_FUTURE:
             self._db.execute(statement, {"day": now // DAY, "minute": now // _MINUTE, "due": DUE})
-        self._db.execute(ADD_COUNT, ("clock_ahead", 1))
+        self._db.execute(tables.ADD_COUNT, ("clock_ahead", 1))
 
     def _see(self, hashes: IntArray, day: int) -> None:
         rows = ((each, day) for each in np.sort(hashes).tolist())  # in the order of the table's pages
         self._db.executemany("INSERT INTO seen VALUES (?, ?)", rows)
 
     def _count(self, step: Step, now: int) -> None:
-        self._db.executemany(ADD_COUNT, step.counts.items())
+        self._db.executemany(tables.ADD_COUNT, step.counts.items())
         if events := step.counts.get("received"):
-            self._db.execute(ADD_EVENTS, (now // _MINUTE, events))
+            self._db.execute(tables.ADD_EVENTS, (now // _MINUTE, events))
             self._db.execute("DELETE FROM minutes WHERE minute < ?", (now // _MINUTE - MINUTES_KEPT,))
 
     def _forget_written(self) -> None:
