@@ -55,11 +55,12 @@ class QueryMeanings:
         self._remembered = lru_cache(REMEMBERED)(self._read)
 
     def of(self, query: str) -> QueryMeaning | None:
-        """What `query` means; None where nothing is known of it, or the encoder is away or late."""
-        try:
-            return self._remembered(query)
-        except StoreUnavailableError:
-            return None
+        """What `query` means; None where nothing is known of it.
+
+        Raises:
+            StoreUnavailableError: the encoder is away or late.
+        """
+        return self._remembered(query)
 
     def _read(self, query: str) -> QueryMeaning | None:
         vector = self._vectors.encode(query)
@@ -115,19 +116,25 @@ def recent_searches(
 ) -> RecentSearches | None:
     """What the latest queries of a user mean; None where nothing is known of them, or `dial` is 0.
 
+    Where the encoder is away or late, that of those before: a request waits for it once.
+
     Args:
         asked: texts with the Unix seconds at which each was asked last, the latest first.
         dial: what a search of right now weighs.
     """
     if meanings is None or not dial:
         return None
-    queries = tuple(
-        WeighedQuery(place, dial * search_weight(now_seconds - at), meaning)
-        for place, (text, at) in enumerate(asked[:MOST_QUERIES])
-        if now_seconds - at < WINDOW_SECONDS
-        if (meaning := meanings.of(text)) is not None
-    )
-    return RecentSearches(queries, meanings.texts) if queries else None
+    queries = []
+    for place, (text, at) in enumerate(asked[:MOST_QUERIES]):
+        if now_seconds - at >= WINDOW_SECONDS:
+            break
+        try:
+            meaning = meanings.of(text)
+        except StoreUnavailableError:
+            break
+        if meaning is not None:
+            queries.append(WeighedQuery(place, dial * search_weight(now_seconds - at), meaning))
+    return RecentSearches(tuple(queries), meanings.texts) if queries else None
 
 
 def search_weight(age_seconds: float) -> float:

@@ -29,10 +29,11 @@ class Encoder:
 
     def __init__(self) -> None:
         self.encoded: list[str] = []
-        self.away = False
+        self.away, self.failed = False, 0
 
     def encode(self, query: str) -> np.ndarray:
         if self.away:
+            self.failed += 1
             raise StoreUnavailableError("encoder", "encode a query", 0.1)
         self.encoded.append(query)
         return TEXTS[int(query)] if query.isdigit() else np.zeros(9, np.float32)
@@ -100,6 +101,16 @@ def test_each_query_is_encoded_once_and_again_after_the_encoder_was_away() -> No
     for _ in range(3):
         assert recent_searches(meanings, [("3", NOW)], NOW, 1.0) is not None
     assert encoder.encoded == ["3"]
+
+
+def test_an_encoder_that_is_away_is_waited_for_once_and_what_is_remembered_counts() -> None:
+    asked = [("1", NOW), ("2", NOW), ("3", NOW)]
+    encoder = Encoder()
+    meanings = QueryMeanings(encoder, TextIndex(TEXTS))
+    recent_searches(meanings, asked[:1], NOW, 1.0)
+    encoder.away = True
+    assert nearness(recent_searches(meanings, asked, NOW, 1.0), 1, 2, 3)[1:] == [0.0, 0.0]
+    assert encoder.failed == 1
 
 
 @given(st.dictionaries(st.sampled_from([str(item) for item in range(1, 10)]), st.floats(-1, 30), max_size=5))
