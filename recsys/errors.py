@@ -11,6 +11,7 @@
     |  `- ArtifactMismatchError   made for another feature schema, catalog or version
     |- RequestError            the caller of the service asked for something impossible
     |  |- UnknownItemError
+    |  |- UnknownEntryError    no rule or set of synonyms of that name
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
     |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
@@ -74,9 +75,6 @@ class UnknownItemError(RequestError):
 
 class UnknownEntryError(RequestError):
     """There is no rule or set of synonyms of that name."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"there is no {kind} {name!r}. GET lists those there are.")
 
 
 class MalformedBodyError(RequestError):

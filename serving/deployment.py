@@ -197,6 +197,7 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     rules.start(serving.rules_seconds)
     opened.callback(rules.stop)
     load, live = BundleLoader(settings, snapshots, rules, rules), LiveCatalog(feeds.changes, feeds.scores)
+    opened.callback(load.close)
     bundles, catalog = open_watch(registry, load, live, metrics), CatalogWatch(live)
     bundles.check()
     bundles.start(serving.reload_seconds)

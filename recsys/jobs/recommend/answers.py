@@ -77,8 +77,10 @@ def ask_storefront(settings: Settings, bundle_id: str | None, question: Callable
         record = registry.production() if bundle_id is None else registry.get(bundle_id)
     if record is None:
         raise ArtifactNotFoundError(NO_BUNDLE)
-    load = BundleLoader(settings, rules=rules, words=rules)
-    with closing(LiveFeeds(settings)) as feeds:
+    with (
+        closing(LiveFeeds(settings)) as feeds,
+        closing(BundleLoader(settings, rules=rules, words=rules)) as load,
+    ):
         live = LiveCatalog(feeds.changes, feeds.scores)
         answer = question(live.apply_popularity(live.apply_changes(load(record))))
     if load.failure is not None:

@@ -58,6 +58,16 @@ class BundleLoader:
             ArtifactError: it is not there, was changed, or was made for other features.
             ConfigError: the feature repository is not applied.
         """
+        recommender = self.recommender(record)
+        features = self._source(columns.SEARCH_SERVICE)
+        searcher = self._searchers.open(record.path, recommender, features, self._rules, self._words)
+        return Storefront.of(recommender, searcher)
+
+    def recommender(self, record: BundleRecord) -> Recommender:
+        """What recommends by `record`, warm; without search, so that searches move nothing.
+
+        Raises as `__call__`.
+        """
         services = load_manifest(record.path).services
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
@@ -67,9 +77,7 @@ class BundleLoader:
         ranking = self._source(columns.RANKING_SERVICE, columns.SEARCH_SERVICE)
         recommender = Recommender(bundle, ranking, serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
-        features = self._source(columns.SEARCH_SERVICE)
-        searcher = self._searchers.open(record.path, recommender, features, self._rules, self._words)
-        return Storefront.of(recommender, searcher)
+        return recommender
 
     @property
     def failure(self) -> StoreUnavailableError | None:

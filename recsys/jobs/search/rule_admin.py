@@ -69,7 +69,7 @@ class RuleAdmin:
         for each in self._store.load().synonyms:
             if each.name == name:
                 return {**synonyms_to_json(each), "version": each.version}
-        raise UnknownEntryError("set of synonyms", name)
+        raise UnknownEntryError(f"there is no set of synonyms {name!r}. GET lists those there are.")
 
     def put_rule(self, document: JsonObject, author: str) -> Changed:
         """Adds or replaces one rule."""
@@ -96,7 +96,7 @@ class RuleAdmin:
     def remove_rule(self, rule_id: str, author: str) -> Changed:
         """Takes a rule out of force; raises UnknownEntryError if there is none of that id."""
         if rule_id not in {rule.rule_id for rule in self._store.load().rules}:
-            raise UnknownEntryError("rule", rule_id)
+            raise UnknownEntryError(f"there is no rule {rule_id!r}. GET lists those there are.")
         return Changed(self._store.remove("rule", rule_id, Author(author)).version, None)
 
     def remove_synonyms(self, name: str, author: str) -> Changed:

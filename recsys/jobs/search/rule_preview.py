@@ -65,4 +65,4 @@ def open_recommended_to(settings: Settings, count: int, now: datetime) -> Ask[Ru
     attributes = UserAttributes(settings.paths)
     attributes.refresh()
     source = TriedRules(attributes.of)
-    return recommended_to(BundleLoader(settings, rules=source)(record).recommender, source, count, now)
+    return recommended_to(BundleLoader(settings, rules=source).recommender(record), source, count, now)
