@@ -62,7 +62,7 @@ def events(*rows: tuple[int, str, str, str, float]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A home with ten events and two searches, its features applied and materialized into a server of its own."""
+    """A home with ten events and two searches, its features applied and materialized into its own server."""
     home = tmp_path_factory.mktemp("home")
     given = {"RECSYS_HOME": str(home), "RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30"}
     settings = load_settings(given, start=Path(__file__).parents[3])
