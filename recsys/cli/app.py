@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from recsys import __version__
 from recsys.cli import data, features, keys, recommend, server, stream
+from recsys.cli.ads import group as ads
 from recsys.cli.backup import backup
 from recsys.cli.config import config
 from recsys.cli.demo import demo
@@ -32,7 +33,7 @@ from recsys.home import keep_private
 from recsys.settings_sources import check_in_shop
 from recsys.usage_tracking import turn_off_usage_tracking
 
-WORKS_ANYWHERE = ("init", "doctor", "config")
+WORKS_ANYWHERE = ("init", "doctor", "config", "ads evaluate-policy")
 
 
 class _Commands(TyperGroup):
@@ -41,7 +42,8 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         asks_for_help = "--help" in rest or (isinstance(command, TyperGroup) and not rest)
-        if name not in WORKS_ANYWHERE and not asks_for_help:
+        called = " ".join([str(name), *rest[: isinstance(command, TyperGroup)]])
+        if called not in WORKS_ANYWHERE and not asks_for_help:
             check_in_shop(os.environ, Path.cwd())
         return name, command, rest
 
@@ -87,6 +89,7 @@ app.command()(ablate)
 app.add_typer(models.app, name="models")
 app.add_typer(stream.app, name="stream")
 app.add_typer(search.app, name="search")
+app.add_typer(ads.app, name="ads")
 recommend.register(app)
 server.register(app)
 app.add_typer(keys.app, name="keys")

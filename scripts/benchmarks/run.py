@@ -38,6 +38,7 @@ MODULES = {
     "freshness": "stream.freshness_bench",
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
+    "auction": "ads.auction_bench",
     "search": "search.search_bench",
     "bought-next": "search.bought_next_bench",
     "quality": "quality.quality_bench",

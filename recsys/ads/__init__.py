@@ -1,0 +1,1 @@
+"""Ads as pure arithmetic: no I/O, no clock, money in integers."""

@@ -1,0 +1,1 @@
+"""One auction: ads ranked by eCPM, slots, prices."""
