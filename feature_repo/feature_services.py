@@ -8,6 +8,7 @@ from feature_views import (
     item_vectors,
     user_activity,
     user_history,
+    user_searches,
 )
 from on_demand_views import user_item_cross
 
@@ -45,7 +46,12 @@ ranking = FeatureService(
 
 search = FeatureService(
     name=columns.SEARCH_SERVICE,
-    features=[user_activity, user_history, item_content[[columns.PRICE_MICROS, columns.AVAILABLE]]],
+    features=[
+        user_activity,
+        user_history,
+        user_searches,
+        item_content[[columns.PRICE_MICROS, columns.AVAILABLE]],
+    ],
     description="What a search reads of who asks, and of the items of the page that it answers with.",
     tags={"stage": "search"},
     owner="recsys",

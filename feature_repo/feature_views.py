@@ -12,6 +12,7 @@ from sources import (
     item_vectors_rows,
     user_activity_push,
     user_history_push,
+    user_searches_push,
 )
 
 from recsys import columns
@@ -80,6 +81,22 @@ user_history = FeatureView(
     ],
     description=f"The last {columns.HISTORY_LENGTH} actions of a user as parallel arrays, oldest first.",
     tags={"stage": "retrieval, ranking", "streams": "yes"},
+    owner="recsys",
+)
+
+user_searches = FeatureView(
+    name=columns.USER_SEARCHES,
+    entities=[user],
+    ttl=FOREVER,
+    source=user_searches_push,
+    schema=[
+        Field(name=columns.SEARCH_TEXTS, dtype=Array(String), description="The queries, in one case."),
+        Field(
+            name=columns.SEARCH_AT, dtype=Array(Int64), description="Unix seconds of the last time of each."
+        ),
+    ],
+    description=f"The last {columns.SEARCH_COUNT} distinct queries of a user, parallel arrays, newest first.",
+    tags={"stage": "search", "streams": "yes"},
     owner="recsys",
 )
 

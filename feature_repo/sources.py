@@ -33,6 +33,7 @@ def rows(view: str, description: str) -> FileSource:
 
 user_activity_rows = rows(columns.USER_ACTIVITY, "Rolling windows over what users did, from the event lake.")
 user_history_rows = rows(columns.USER_HISTORY, "Last actions of users, from the event lake.")
+user_searches_rows = rows(columns.USER_SEARCHES, "Last queries of users, from the event lake.")
 item_engagement_rows = rows(columns.ITEM_ENGAGEMENT, "Rolling windows over what was done with items.")
 item_content_rows = rows(columns.ITEM_CONTENT, "The catalog.")
 item_text_rows = rows(columns.ITEM_TEXT, "Text vectors of the catalog.")
@@ -50,6 +51,7 @@ def pushed(batch_source: FileSource, description: str) -> PushSource:
 
 user_activity_push = pushed(user_activity_rows, "User activity after each event.")
 user_history_push = pushed(user_history_rows, "User history after each event.")
+user_searches_push = pushed(user_searches_rows, "Queries of a user after each search.")
 item_engagement_push = pushed(item_engagement_rows, "Item engagement after each event.")
 
 request = RequestSource(

@@ -105,10 +105,11 @@ REQUEST_AT_SECONDS = "request_at_seconds"  # Unix seconds of the request, an inp
 RETRIEVAL_SERVICE = "retrieval_v1"  # the user side: history
 CATALOG_SERVICE = "catalog_v1"  # the item side: content and text vector
 RANKING_SERVICE = "ranking_v1"  # user activity and history, item engagement and content, cross features
-SEARCH_SERVICE = "search_v1"  # user activity and history, price and stock of the items of a page
+SEARCH_SERVICE = "search_v1"  # user activity, history and searches, price and stock of the items of a page
 
 USER_ACTIVITY = "user_activity"
 USER_HISTORY = "user_history"
+USER_SEARCHES = "user_searches"
 ITEM_ENGAGEMENT = "item_engagement"
 ITEM_CONTENT = "item_content"
 ITEM_TEXT = "item_text"
@@ -134,6 +135,11 @@ HISTORY_ITEMS = "history_item_keys"  # int64 keys, see recsys.catalog.stable_key
 HISTORY_KINDS = "history_kinds"  # codes, see KIND_CODES
 HISTORY_AT = "history_at_seconds"
 HISTORY_LENGTH = 400
+
+# user_searches: the latest SEARCH_COUNT distinct queries, newest first
+SEARCH_TEXTS = "search_texts"  # folded, see recsys.dataset.searches.normalised_query
+SEARCH_AT = "search_at"  # Unix seconds at which each was asked last
+SEARCH_COUNT = 10
 
 # item_engagement
 ITEM_COUNTS = tuple(

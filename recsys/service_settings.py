@@ -29,6 +29,9 @@ class ServingSettings(Section):
     )
     feature_retry_seconds: float = Field(1.0, gt=0, description="pause after Redis failed to answer")
     diversity: float = Field(0.1, ge=0, le=1, description="0 = by score alone")
+    searched_weight: float = Field(
+        0.2, ge=0, le=1, description="of what a user searched for within a day; 0 = it moves nothing"
+    )
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from")
     allowed_hosts: tuple[str, ...] = Field((), description="names besides this machine's own: of a proxy")
     connections: int = Field(256, ge=1, description="at a time; the idle and half-sent are closed first")

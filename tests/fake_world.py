@@ -154,6 +154,7 @@ class ShopFeatures:
     """Online features in memory: histories by user, and what is out of stock or has another price now.
 
     Attributes:
+        searches: by user, the latest first; rows have them only where some user has.
         away: whether reads fail as they do when Redis is down.
         reads: calls so far, failed ones included.
     """
@@ -165,8 +166,10 @@ class ShopFeatures:
         prices: Mapping[str, int] | None = None,
         clicks: Mapping[str, int] | None = None,
         without_row: Sequence[str] = (),
+        searches: Mapping[str, Sequence[tuple[str, datetime]]] | None = None,
     ) -> None:
         self.histories = dict(histories or {})
+        self.searches = dict(searches or {})
         self.sold_out = set(sold_out)
         self.prices = dict(prices or {})
         self.clicks = dict(clicks or {})
@@ -198,12 +201,17 @@ class ShopFeatures:
         }
         missing = np.array([history is None])
         at = to_micros(past[-1][2]) if past else 0
-        return FeatureRows(
-            values,
-            dict.fromkeys(USER_VIEWS, missing),
-            dict.fromkeys(USER_VIEWS, np.array([at], np.int64)),
-            views,
-        )
+        absent = dict.fromkeys(USER_VIEWS, missing)
+        instants = dict.fromkeys(USER_VIEWS, np.array([at], np.int64))
+        if self.searches:
+            own = self.searches.get(user_id, ())
+            values[columns.SEARCH_TEXTS], values[columns.SEARCH_AT] = np.empty(1, object), np.empty(1, object)
+            values[columns.SEARCH_TEXTS][0] = np.array([text for text, _ in own], object)
+            values[columns.SEARCH_AT][0] = np.array([int(at.timestamp()) for _, at in own], np.int64)
+            views |= dict.fromkeys((columns.SEARCH_TEXTS, columns.SEARCH_AT), columns.USER_SEARCHES)
+            absent[columns.USER_SEARCHES] = np.array([not own])
+            instants[columns.USER_SEARCHES] = np.array([to_micros(own[0][1]) if own else 0], np.int64)
+        return FeatureRows(values, absent, instants, views)
 
     def read_items(self, item_ids: Sequence[str]) -> FeatureRows:
         self._ask("read_items")

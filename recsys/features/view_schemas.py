@@ -40,6 +40,10 @@ VIEW_SCHEMAS: Mapping[str, pa.Schema] = {
             columns.HISTORY_AT: pa.list_(pa.int64()),
         },
     ),
+    columns.USER_SEARCHES: _view(
+        columns.USER_ID,
+        **{columns.SEARCH_TEXTS: pa.list_(pa.string()), columns.SEARCH_AT: pa.list_(pa.int64())},
+    ),
     columns.ITEM_ENGAGEMENT: _view(
         columns.ITEM_ID,
         **dict.fromkeys(columns.ITEM_COUNTS, pa.int32()),

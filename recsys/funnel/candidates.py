@@ -14,11 +14,12 @@ from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS, TEXT, WORDS, UserSignals
 from recsys.models.signals import TOGETHER as TOGETHER_SIGNAL
 from recsys.retrieval.dense_index import DenseIndex, nearest_mask, top_places
+from recsys.retrieval.recent_searches import RecentSearches
 
 # A source's code is its place here; where several found an item, the first of this order names it.
 # `rule` is no source that candidates are looked for in: a rule pinned what none of the others found.
-SOURCES = ("context", "category", "repeat", "together", "dense", "popular", "rule")
-CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, POPULAR, RULE = range(len(SOURCES))
+SOURCES = ("context", "category", "repeat", "together", "dense", "searched", "popular", "rule")
+CONTEXT, CATEGORY, REPEAT, TOGETHER, DENSE, SEARCHED, POPULAR, RULE = range(len(SOURCES))
 
 # What else fusion chooses among, beside the popular ones: see `CandidateSources.fused`.
 OWN_ITEMS, NETWORK, NEIGHBOURS, NEW_TEXT = "own items", "network", "neighbours", "similar text, new"
@@ -29,6 +30,7 @@ NEW_ITEM_COUNT = 20  # items newer than the bundle that come in by their text
 NEW_ITEM_COSINE = 0.5  # of two texts, from which they do
 NEW_ITEM_ACTIONS = 3  # latest actions whose items' texts they are compared with
 NEWEST = 2000  # new items that are allowed and compared: until the next training there are seldom more
+SEARCHED_COUNT = 50  # nearest to what the user searched for lately
 POPULAR_COUNT = 100  # the most popular are candidates for everybody
 NEIGHBOUR_SHARE = 2  # times the candidates: items with a neighbour signal that the prior is computed for
 
@@ -42,7 +44,8 @@ class Candidates:
 
     Attributes:
         index: (K,) int64. source: (K,) int8 codes of SOURCES.
-        because_of: (K,) int64 index of the item that led to this one, 0 = none.
+        because_of: (K,) int64 index of the item that led to this one, 0 = none; of source `searched` the
+            place of the query in `Profile.searches`.
     """
 
     index: IntArray
@@ -90,12 +93,14 @@ class CandidateContext:
         user_signals: what the one history says of all items; None where nothing is known.
         context_item: index, 0 = none. context_category: code, 0 = none.
         repeats: whether the history's own items may be recommended.
+        searches: of the user; None where nothing is known of them, or they are not to be asked.
     """
 
     user_signals: UserSignals | None
     context_item: int = 0
     context_category: int = 0
     repeats: bool = False
+    searches: RecentSearches | None = None
 
 
 @dataclass(frozen=True)
@@ -157,14 +162,17 @@ class CandidateSources:
             self.around(context.context_item, allowed, CONTEXT_COUNT, SIMILAR_COSINE),
             self._of_category(context, allowed, count),
         ]
+        searched = _searched(context.searches, allowed, count)
         if context.user_signals is None:
             popular = _part(self._catalog.popular(count, allowed), POPULAR)
-            return Candidates.union([*of_context, popular], count), None
+            return Candidates.union([*of_context, searched, popular], count), None
         fused = self.fused(context.user_signals, allowed[None], count, context.repeats)
         chosen = Candidates(fused.flat, fused.source, np.zeros(len(fused.flat), np.int64))
-        if not any(len(part) for part in of_context):
+        if not any(len(part) for part in (*of_context, searched)):
             return chosen, fused.signals
-        found = Candidates.union([*of_context, chosen], count)
+        named = chosen.source < SEARCHED
+        first = chosen.take(np.flatnonzero(named)[: count - len(searched)])
+        found = Candidates.union([*of_context, first, searched, chosen.take(~named)], count)
         return found, context.user_signals.signals_at(found.index)
 
     def around(self, item: int, allowed: BoolArray, count: int, least: float = -1.0) -> Candidates:
@@ -250,6 +258,7 @@ class CandidateSources:
         of_context = {
             SOURCES[CONTEXT]: self.around(context.context_item, allowed, CONTEXT_COUNT, SIMILAR_COSINE).index,
             SOURCES[CATEGORY]: self._of_category(context, allowed, count).index,
+            SOURCES[SEARCHED]: _searched(context.searches, allowed, count).index,
         }
         order = self._catalog.by_popularity
         popular = order[allowed[order]]
@@ -299,6 +308,16 @@ class CandidateSources:
         for user, mask in enumerate(allowed):
             near[user, self._index.search(users.vectors[user], count, mask)[0]] = True
         return near.ravel()
+
+
+def _searched(searches: RecentSearches | None, allowed: BoolArray, count: int) -> Candidates:
+    """Up to SEARCHED_COUNT items near what the user searched for, at most half of `count`."""
+    if searches is None:
+        return _part(np.zeros(0, np.int64), SEARCHED)
+    index, places = searches.nearest()
+    kept = np.flatnonzero(allowed[index])
+    found = Candidates(index[kept], np.full(len(kept), SEARCHED, np.int8), places[kept])
+    return Candidates.union([found], min(SEARCHED_COUNT, count // 2))
 
 
 def _part(index: IntArray, source: int, because_of: int = 0) -> Candidates:

@@ -25,6 +25,7 @@ SEEN_BEFORE = "seen_before"
 TOGETHER = "together"
 SIMILAR = "similar"
 FOR_YOU = "for_you"
+SEARCHED = "searched"
 POPULAR_IN = "popular_in_category"
 POPULAR = "popular"
 PICKED = "picked_by_shop"
@@ -38,11 +39,22 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     TOGETHER: {"en": "often goes with {title}", "zh": "常与“{title}”一起选购"},
     SIMILAR: {"en": "similar to {title}", "zh": "与“{title}”相似"},
     FOR_YOU: {"en": "picked for you", "zh": "为您挑选"},
+    SEARCHED: {"en": "you searched for {query}", "zh": "您搜索过“{query}”"},
     POPULAR_IN: {"en": "popular in {category}", "zh": "“{category}”中的热门"},
     POPULAR: {"en": "popular now", "zh": "当前热门"},
     PICKED: {"en": "picked by the shop", "zh": "店铺精选"},
 }
-REASON_CODES = (BOUGHT_BEFORE, SEEN_BEFORE, TOGETHER, SIMILAR, FOR_YOU, POPULAR_IN, POPULAR, PICKED)
+REASON_CODES = (
+    BOUGHT_BEFORE,
+    SEEN_BEFORE,
+    TOGETHER,
+    SIMILAR,
+    FOR_YOU,
+    SEARCHED,
+    POPULAR_IN,
+    POPULAR,
+    PICKED,
+)
 
 
 def make_slate(
@@ -109,6 +121,8 @@ def _reason(
         return _of_item(SIMILAR, bundle, because_of, language)
     if source == candidates.DENSE:
         return _nearest(bundle, profile, index, language)
+    if source == candidates.SEARCHED:
+        return build_reason(SEARCHED, language, query=profile.searches[because_of].text)
     if source == candidates.CATEGORY:
         return build_reason(POPULAR_IN, language, category=items.categories[index])
     if source == candidates.RULE:

@@ -10,11 +10,18 @@ import numpy as np
 
 from recsys import columns
 from recsys.arrays import BoolArray, FloatArray
-from recsys.funnel.candidates import SOURCES, CandidateContext, Candidates, CandidateSources, ItemSources
-from recsys.funnel.catalog import Catalog, prices_now
+from recsys.funnel.candidates import (
+    SEARCHED,
+    SOURCES,
+    CandidateContext,
+    Candidates,
+    CandidateSources,
+    ItemSources,
+)
+from recsys.funnel.catalog import Catalog
 from recsys.funnel.merchandising import AppliedRules
 from recsys.funnel.online_features import FeatureRows, Profile, concatenate_rows
-from recsys.funnel.ranking import Ranked, feature_matrix, score_candidates
+from recsys.funnel.ranking import Ranked, feature_matrix, rank_candidates, spread_of
 from recsys.funnel.removal import (
     BELOW_LAST_SHOWN,
     BEYOND_CANDIDATES,
@@ -28,7 +35,7 @@ from recsys.funnel.removal import (
 )
 from recsys.funnel.requests import RecommendRequest
 from recsys.funnel.rounds import Round
-from recsys.funnel.score_parts import ScoreParts, score_parts
+from recsys.funnel.score_parts import ScoreParts, score_parts, with_part
 from recsys.funnel.slate import Slate
 from recsys.funnel.snapshot import row_values
 from recsys.instants import from_micros
@@ -142,7 +149,7 @@ class Explainer:
             score=float(candidate.scores[0]),
             p_click=None if candidate.probabilities is None else float(candidate.probabilities[0]),
             last_score=items[-1].score if items else None,
-            stages=tuple(self._stages(course, index, row)),
+            stages=tuple(self._stages_with_searched(course, candidate, index, row)),
             features=tuple(_view_rows(course, row)),
             slate=course.slate,
             rules=tuple(rules_about(course.rules, course.slate.rules, index)),
@@ -162,16 +169,11 @@ class Explainer:
                 return found.take(places)
         users, at = course.context.user_signals, np.array([index])
         alone = Candidates(at, np.zeros(1, np.int8), np.zeros(1, np.int64))
-        scores, probabilities = score_candidates(
-            self.bundle,
-            self.catalog.visitor_scores,
-            course.profile,
-            alone,
-            None if users is None else users.signals_at(at),
-            row,
-            kind_of(course.context.repeats),
+        return rank_candidates(
+            *(self.bundle, self.catalog, course.context, course.profile, alone, row),
+            signals=None if users is None else users.signals_at(at),
+            spread=spread_of(course.order.model_scores),
         )
-        return Ranked(alone, scores, probabilities, prices_now(self.catalog, at, row))
 
     def _trace(self, course: Course, index: int) -> ItemSources | None:
         """How it fared in the last look at candidates that could have found it."""
@@ -225,6 +227,19 @@ class Explainer:
             f"rank {rank}, but diversity prefers others: it is similar to {title!r} at position {place + 1} "
             f"(cosine {cosines[place]:.2f})",
         )
+
+    def _stages_with_searched(
+        self, course: Course, candidate: Ranked, index: int, row: FeatureRows | None
+    ) -> Iterator[ScoreParts]:
+        """The stages; that which the candidates are ordered by with the part of the user's searches."""
+        order = self._order(course, row)
+        found = [each.found.searched for each in course.rounds if each.found.searched is not None]
+        for stage in self._stages(course, index, row):
+            if candidate.searched is None or stage.model != order:
+                yield stage
+            else:
+                mean = float(np.concatenate(found).mean())
+                yield with_part(stage, SOURCES[SEARCHED], float(candidate.searched[0]), mean)
 
     def _stages(self, course: Course, index: int, row: FeatureRows | None) -> Iterator[ScoreParts]:
         """The first stage's score, and the ranker's where it has one, of a user with a history."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -192,6 +192,21 @@ class CircuitBreaker:
             self._retry_at = self._clock() + self._retry_seconds
 
 
+class AskedQuery(NamedTuple):
+    """A query of a user, folded, and the Unix seconds at which it was asked last."""
+
+    text: str
+    at_seconds: int
+
+
+def asked_queries(rows: FeatureRows | None) -> tuple[AskedQuery, ...]:
+    """What the user of these rows searched for, the latest first; nothing where they do not have it."""
+    if rows is None or columns.SEARCH_TEXTS not in rows.columns:
+        return ()
+    texts, instants = rows.columns[columns.SEARCH_TEXTS][0], rows.columns[columns.SEARCH_AT][0]
+    return tuple(AskedQuery(str(text), int(at)) for text, at in zip(texts, instants, strict=True))
+
+
 @dataclass(frozen=True)
 class Profile:
     """One user at one instant.
@@ -234,6 +249,11 @@ class Profile:
         """(H,) Unix seconds of `items`."""
         instants: IntArray = self.histories.at_seconds[0][self.histories.items[0] > 0]
         return instants
+
+    @property
+    def searches(self) -> tuple[AskedQuery, ...]:
+        """What the user searched for, the latest first."""
+        return asked_queries(self.rows)
 
     def matrix(self) -> FloatArray:
         """(1, F) float32 columns.USER_RANKING_FEATURES, NaN where missing."""

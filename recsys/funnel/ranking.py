@@ -9,11 +9,13 @@ import numpy.typing as npt
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.features.cross import cross_features
-from recsys.funnel.candidates import CATEGORY, Candidates
+from recsys.funnel.candidates import CATEGORY, CandidateContext, Candidates
+from recsys.funnel.catalog import Catalog, prices_now
 from recsys.funnel.online_features import FeatureRows, Profile
 from recsys.funnel.served_answer import Candidate
 from recsys.models.bundle import Bundle
-from recsys.models.orders import FUSION, NO_HISTORY, RANKER, REQUEST_KINDS, first_stage_scores
+from recsys.models.orders import FUSION, NO_HISTORY, RANKER, REQUEST_KINDS, first_stage_scores, kind_of
+from recsys.retrieval.recent_searches import RecentSearches
 
 POOL = 5  # times the slate's length: items that diversity chooses among
 SMALLEST_POOL = 50
@@ -26,12 +28,14 @@ class Ranked:
     Attributes:
         scores: (K,) what the order is by. probabilities: (K,) or None without a ranker or features.
         prices: (K,) micros as of now, 0 or less where unknown.
+        searched: (K,) the part of the scores that the user's searches are; None = none.
     """
 
     candidates: Candidates
     scores: FloatArray
     probabilities: FloatArray | None
     prices: IntArray
+    searched: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -44,18 +48,30 @@ class Ranked:
             scores=self.scores[places],
             probabilities=None if self.probabilities is None else self.probabilities[places],
             prices=self.prices[places],
+            searched=None if self.searched is None else self.searched[places],
         )
+
+    @property
+    def model_scores(self) -> FloatArray:
+        """(K,) the scores without the part of the searches."""
+        return self.scores if self.searched is None else self.scores - self.searched
+
+    def with_searched(self, part: FloatArray | None) -> "Ranked":
+        """The same with `part` (K,) added to the scores, once."""
+        return self if part is None else replace(self, scores=self.scores + part, searched=part)
 
 
 def concatenate_ranked(parts: Sequence[Ranked]) -> Ranked:
     """The candidates of all `parts`, one after the other; no item is in two of them."""
     parts = [part for part in parts if len(part)] or parts[:1]
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    searched = [part.searched for part in parts if part.searched is not None]
     return Ranked(
         Candidates.union([part.candidates for part in parts], sum(map(len, parts))),
         np.concatenate([part.scores for part in parts]),
         np.concatenate(probabilities) if len(probabilities) == len(parts) else None,
         np.concatenate([part.prices for part in parts]),
+        np.concatenate(searched) if len(searched) == len(parts) else None,
     )
 
 
@@ -113,13 +129,64 @@ def score_candidates(
     return scores, bundle.ranker.calibrated(logits, REQUEST_KINDS.index(kind))
 
 
+def rank_candidates(
+    bundle: Bundle,
+    catalog: Catalog,
+    context: CandidateContext,
+    profile: Profile,
+    candidates: Candidates,
+    rows: FeatureRows | None,
+    *,
+    signals: FloatArray | None,
+    spread: float | None = None,
+) -> Ranked:
+    """`candidates` with their scores, what the user searched for included, and their prices as of now.
+
+    Args:
+        rows: of the candidates; None where the store is away. signals: as for `score_candidates`.
+        spread: of the scores of all candidates of the request, where these are not all; see `searched_part`.
+    """
+    kind = kind_of(context.repeats)
+    scores, probabilities = score_candidates(
+        bundle, catalog.visitor_scores, profile, candidates, signals, rows, kind
+    )
+    ranked = Ranked(candidates, scores, probabilities, prices_now(catalog, candidates.index, rows))
+    spread = spread_of(scores) if spread is None else spread
+    return ranked.with_searched(searched_part(context.searches, candidates.index, spread))
+
+
+def spread_of(scores: FloatArray) -> float:
+    """The standard deviation of the scores of candidates, 0 for fewer than two."""
+    return float(scores.std()) if len(scores) > 1 else 0.0
+
+
+def searched_part(searches: RecentSearches | None, index: IntArray, spread: float) -> FloatArray | None:
+    """(K,) what the user's searches add to the scores of the items at `index`; None = nothing.
+
+        spread x nearness, which has the weight in it
+
+    Scores of different orders share no scale; so the unit is a standard deviation of the candidates'.
+
+    Args:
+        spread: see `spread_of`.
+    """
+    if searches is None:
+        return None
+    return np.asarray(spread * searches.nearness(index), np.float32)
+
+
 def sort_candidates(ranked: Ranked, known: bool) -> Ranked:
     """`ranked`, best first: what belongs to the context before the rest, and by score within each.
 
-    For an unknown user the sources' own order stands: nearness to the context, then popularity.
+    For an unknown user the sources' own order stands: nearness to the context, then popularity; where
+    searches of the user are known, popularity with their part.
     """
     rest = ranked.candidates.source > CATEGORY  # the first two codes are the context's
-    return ranked.take(np.lexsort((-ranked.scores, rest)) if known else np.argsort(rest, kind="stable"))
+    if known:
+        return ranked.take(np.lexsort((-ranked.scores, rest)))
+    if ranked.searched is None:
+        return ranked.take(np.argsort(rest, kind="stable"))
+    return ranked.take(np.lexsort((np.where(rest, -ranked.scores, 0), rest)))
 
 
 def diversify(ranked: Ranked, item_vectors: FloatArray, count: int, strength: float) -> Ranked:

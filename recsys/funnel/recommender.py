@@ -38,8 +38,9 @@ from recsys.funnel.ranking import (
     Ranked,
     diversify,
     further_candidates,
-    score_candidates,
+    rank_candidates,
     sort_candidates,
+    spread_of,
 )
 from recsys.funnel.requests import RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Look, Round, fill_slate, look_at_pinned, recording
@@ -49,8 +50,9 @@ from recsys.funnel.slate import HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
-from recsys.models.orders import SIMILAR, kind_of
+from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
+from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
 
@@ -64,6 +66,7 @@ class Recommender:
     Args:
         snapshots: takes what each recommendation read; None where it is not audited.
         rules: of the shop; None = none.
+        meanings: of queries among the texts of `bundle`; None = what users searched for moves nothing.
 
     Attributes:
         version: changes of the catalog up to this one are known, 0 = none; see `with_changes`.
@@ -76,6 +79,7 @@ class Recommender:
         settings: ServingSettings,
         snapshots: SnapshotLog | None = None,
         rules: RuleSource | None = None,
+        meanings: QueryMeanings | None = None,
     ) -> None:
         self.bundle = bundle
         self.catalog = Catalog(bundle)
@@ -83,12 +87,15 @@ class Recommender:
         self._settings = settings
         self._snapshots = snapshots
         self._rules: RuleSource = FixedRules() if rules is None else rules
+        self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
         self.version = 0
 
     def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
         """A recommender that knows new and changed items too, for little work; this one stays as it is.
+
+        What users searched for moves nothing there, until `with_meanings` brings texts of the same catalog.
 
         Args:
             changes: the newest row of each item that changed after `self.version`.
@@ -97,7 +104,7 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle = update_bundle(self.bundle, changes, self._spare)
+            other.bundle, other._meanings = update_bundle(self.bundle, changes, self._spare), None
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalog = self.catalog.with_items(other.bundle.items, index)
             # Only vectors that differ: an index holds no prices.
@@ -106,6 +113,12 @@ class Recommender:
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
             other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, touched)
+        return other
+
+    def with_meanings(self, meanings: QueryMeanings | None) -> "Recommender":
+        """The same with these meanings of queries, of the texts of `bundle`."""
+        other = copy(self)
+        other._meanings = meanings
         return other
 
     def with_popularity(self, popularity: DoubleArray) -> "Recommender":
@@ -158,7 +171,9 @@ class Recommender:
         signals = self._user_signals(profile.histories)
         known = signals is not None
         repeats = self.bundle.manifest.repeats if request.allow_repeats is None else request.allow_repeats
-        context = CandidateContext(signals, context_item, context_category, repeats)
+        dial, at = self._settings.searched_weight, int(now.timestamp())
+        searches = recent_searches(self._meanings, profile.searches, at, dial)
+        context = CandidateContext(signals, context_item, context_category, repeats, searches)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
         situation = situation_of(request, self.catalog, context_item, user, self._rules, now)
@@ -171,7 +186,8 @@ class Recommender:
         order = rules.reorder(sort_candidates(filled.ranked, known))
         diversity = self._settings.diversity if request.diversity is None else request.diversity
         chosen = diversify(order, self.bundle.signal_tables.item_vectors, request.k, diversity)
-        score_pinned = partial(self._score_pinned, context, profile, request, filled.rows is not None)
+        spread = spread_of(filled.ranked.model_scores)
+        score_pinned = partial(self._score_pinned, context, profile, request, filled.rows is not None, spread)
         chosen, fired = pin_items(rules, chosen, order, allowed, request.k, score_pinned)
         slate = make_slate(self.bundle, request, now, chosen, profile, filled)
         slate = rules.mark(replace(slate, cold_start=not known and not away), fired)
@@ -275,7 +291,9 @@ class Recommender:
         """One round of `recommend`: scored candidates from `pool`, and the views that were read."""
         candidates, signals = self._sources.find(context, pool, self._settings.candidates)
         rows = self._read_items(candidates.index, read)
-        ranked = self._score(context, profile, candidates, signals, rows)
+        ranked = rank_candidates(
+            self.bundle, self.catalog, context, profile, candidates, rows, signals=signals
+        )
         if self._snapshots is not None and rows is not None:
             ids, bundle_id = self.catalog.ids[candidates.index], self.bundle.manifest.bundle_id
             self._snapshots.append(
@@ -283,26 +301,13 @@ class Recommender:
             )
         return ranked, rows
 
-    def _score(
-        self,
-        context: CandidateContext,
-        profile: Profile,
-        candidates: Candidates,
-        signals: FloatArray | None,
-        rows: FeatureRows | None,
-    ) -> Ranked:
-        kind, popularity = kind_of(context.repeats), self.catalog.visitor_scores
-        scores, probabilities = score_candidates(
-            self.bundle, popularity, profile, candidates, signals, rows, kind
-        )
-        return Ranked(candidates, scores, probabilities, prices_now(self.catalog, candidates.index, rows))
-
     def _score_pinned(
         self,
         context: CandidateContext,
         profile: Profile,
         request: RecommendRequest,
         read: bool,
+        spread: float,
         index: IntArray,
     ) -> Ranked:
         """Items that a rule pins and no source found, scored like candidates; those that may be shown now."""
@@ -310,7 +315,9 @@ class Recommender:
         found = Candidates(index, np.full(count, RULE, np.int8), np.zeros(count, np.int64))
         rows = self._read_items(index, read)
         signals = None if users is None else users.signals_at(index)
-        ranked = self._score(context, profile, found, signals, rows)
+        ranked = rank_candidates(
+            *(self.bundle, self.catalog, context, profile, found, rows), signals=signals, spread=spread
+        )
         return ranked.take(passes_now(self.catalog, index, request.filters, rows))
 
     def _look_around(

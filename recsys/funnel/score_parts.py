@@ -67,6 +67,17 @@ def score_parts(
     )
 
 
+def with_part(parts: ScoreParts, name: str, value: float, average: float) -> ScoreParts:
+    """`parts` of a score that `value` was added to; the candidates have `average` of it on average."""
+    added = ScorePart(name, value, average, value - average)
+    return ScoreParts(
+        parts.model,
+        score=parts.score + value,
+        average_score=parts.average_score + average,
+        parts=tuple(sorted((*parts.parts, added), key=lambda part: -abs(part.contribution))),
+    )
+
+
 def _means(rows: FloatArray) -> FloatArray:
     """(F,) means of rows (K, F), NaN left out; NaN where all are."""
     known = ~np.isnan(rows)

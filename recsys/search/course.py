@@ -1,8 +1,7 @@
-"""One search on its way, and what it needs of others."""
+"""One search on its way."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from recsys.arrays import BoolArray, FloatArray
 from recsys.funnel.merchandising import AppliedRules
@@ -11,18 +10,6 @@ from recsys.search.matching import Matched, Meaning
 from recsys.search.relevance.first_stage import FirstStageEvidence
 from recsys.search.requests import SearchRequest
 from recsys.search.understanding.understand import UnderstoodQuery
-
-
-class QueryVectors(Protocol):
-    """Queries as vectors of the encoder that the items' texts were encoded by.
-
-    Raises:
-        StoreUnavailableError: it is away or late.
-    """
-
-    def encode(self, query: str) -> FloatArray:
-        """(E,) unit vector."""
-        ...
 
 
 @dataclass(frozen=True)

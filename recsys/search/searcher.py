@@ -24,6 +24,7 @@ from recsys.funnel.online_features import (
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.served_answer import Candidate
 from recsys.models.bundle_update import ItemChange
+from recsys.retrieval.recent_searches import QueryVectors
 from recsys.rules.effects import FiredRule
 from recsys.search.answer import (
     MEANING_UNAVAILABLE,
@@ -34,7 +35,7 @@ from recsys.search.answer import (
     SearchAnswer,
     SearchItem,
 )
-from recsys.search.course import Course, QueryVectors
+from recsys.search.course import Course
 from recsys.search.facets import Facet, count_facet
 from recsys.search.filter_fields import filter_field, selected_values
 from recsys.search.index import SearchIndex
@@ -94,14 +95,14 @@ class Searcher:
         return self.serve(request, now)[0]
 
     def suggest(self, request: SuggestRequest) -> SuggestAnswer:
-        """What to type on, which categories to go to and which items are meant.
+        """What to type on, the user's own queries first, which categories to go to, which items are meant.
 
         Raises:
             RequestError: `count` is too large.
         """
         catalog, hidden = self.recommender.catalog, self.words.words.hidden
         finds = partial(finds_something, self._knowledge(), self.index.words, catalog)
-        return suggest(self.suggestions, request, finds, hidden, catalog, self.bundle_id)
+        return suggest(self.suggestions, request, self.features, finds, hidden, catalog, self.bundle_id)
 
     def serve(
         self, request: SearchRequest, now: datetime, logged: int = 0
@@ -194,10 +195,8 @@ class Searcher:
         else:
             matched = match_items(words, understood.lexical, near, allowed)
         evidence = first_stage_evidence(matched, understood.lexical, words, self.index.meaning, vector, near)
-        said = tuple(degraded)
-        return Course(
-            request, now, understood, allowed, vector, near, matched, evidence, profile, rules, said
-        )
+        found = (allowed, vector, near, matched, evidence)
+        return Course(request, now, understood, *found, profile, rules, tuple(degraded))
 
     def _understand(self, request: SearchRequest) -> UnderstoodQuery:
         words = self.index.words

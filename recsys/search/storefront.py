@@ -8,6 +8,7 @@ from recsys.errors import ArtifactNotFoundError
 from recsys.funnel.recommender import Recommender
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
+from recsys.retrieval.recent_searches import QueryMeanings
 from recsys.search.relevance.learned import LearnedOrder
 from recsys.search.searcher import Searcher
 
@@ -26,6 +27,16 @@ class Storefront:
 
     recommender: Recommender
     search: Searcher | None = None
+
+    @classmethod
+    def of(cls, recommender: Recommender, search: Searcher | None) -> "Storefront":
+        """Both over one catalog; what users search for moves recommendations by the searcher's texts."""
+        if search is None:
+            return cls(recommender)
+        texts, vectors = search.index.meaning, search.vectors
+        if texts is not None and vectors is not None:
+            recommender = recommender.with_meanings(QueryMeanings(vectors, texts))
+        return cls(recommender, replace(search, recommender=recommender))
 
     @property
     def bundle(self) -> Bundle:
@@ -51,7 +62,7 @@ class Storefront:
         """As `Recommender.with_changes`, for both."""
         recommender = self.recommender.with_changes(changes, version)
         search = None if self.search is None else self.search.with_changes(recommender, changes)
-        return Storefront(recommender, search)
+        return Storefront.of(recommender, search)
 
     def with_order(self, order: LearnedOrder) -> "Storefront":
         """The same with another learned order of search."""

@@ -14,6 +14,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import IMPRESSION_CODE, EventLog
 from recsys.features.user_activity import LatestActivity, latest_user_activity
 from recsys.features.user_history import latest_user_history
+from recsys.features.user_searches import latest_user_searches
 from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column
 from recsys.ingest.cleaning.filters import REASONS, CodeArray
 from recsys.ingest.cleaning.rules import CleaningRules
@@ -22,10 +23,22 @@ from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import NO_REJECTS, clean_batch
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters, or_none
-from recsys.streaming.user_log import UserLogs, decode_logs, encode_logs, log_rows, merge_logs, trim_logs
+from recsys.streaming.user_log import (
+    Searches,
+    UserLogs,
+    add_searches,
+    decode_logs,
+    decode_searches,
+    encode_logs,
+    encode_searches,
+    log_rows,
+    merge_logs,
+    trim_logs,
+)
 
 Categories = Callable[[IntArray], IntArray]
 """Item keys (see `recsys.catalog.stable_key`) -> stable keys of their categories, 0 = none or unknown."""
+NO_SEARCHES: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -34,13 +47,15 @@ class UserRows:
 
     Attributes:
         activity: rows of VIEW_SCHEMAS[user_activity].
-        history: rows of VIEW_SCHEMAS[user_history]; empty after `expire`: midnights do not change them.
+        history, searches: rows of VIEW_SCHEMAS[user_history] and of VIEW_SCHEMAS[user_searches]; empty after
+            `expire`: midnights do not change them.
         expires: user id -> microseconds of the next midnight at which the activity row changes;
             None = it does not change until a new event comes.
     """
 
     activity: pa.Table
     history: pa.Table
+    searches: pa.Table
     expires: dict[str, int | None]
 
 
@@ -55,6 +70,7 @@ class Aggregated:
         rejected: the others, with a column `reason`: one of `recsys.ingest.cleaning.filters.REASONS`, or the
             mapping's own.
         logs: user id -> new log of each user whose log changed.
+        searches: user id -> new queries of each user who searched; each of them has a log as well.
         rows: of the users for whom something that features count was kept.
         deltas: what the batch adds to the counters of items.
         bots: users that this batch revealed as bots (new ones only).
@@ -64,6 +80,7 @@ class Aggregated:
     late: pa.Table
     rejected: pa.Table
     logs: dict[str, bytes]
+    searches: dict[str, bytes]
     rows: UserRows
     deltas: ItemCounters
     bots: frozenset[str]
@@ -73,6 +90,7 @@ def aggregate(
     events: pa.Table,
     logs: Mapping[str, bytes],
     *,
+    searches: Mapping[str, bytes] = NO_SEARCHES,
     categories: Categories,
     rules: CleaningRules,
     now: int,
@@ -89,6 +107,7 @@ def aggregate(
         events: columns of EVENT_SCHEMA in the order of arrival, weight and sequence filled in; an event id
             that an earlier batch had must not come again (within the batch it is a duplicate).
         logs: user id -> log as the last commit left it; users without one may be absent.
+        searches: the same of their queries, see `decode_searches` of `recsys.streaming.user_log`.
         now: microseconds of the clock.
         created: microseconds, the rows' created timestamp; `stamp_rows` changes it afterwards.
         bots: users known to be machines.
@@ -111,12 +130,15 @@ def aggregate(
     written = np.flatnonzero(for_users | cleaning.remembered)
     after = merge_logs(before, batch.user[written], log_rows(batch, keys, written, for_users[written]))
     for_features = after.counted()
+    searched = add_searches(decode_searches(searches), events.filter(pa.array(kept & batch.is_search)))
+    touched = np.concatenate([batch.user[written], batch.users_at(searched)])
     return Aggregated(
         kept=_chosen(events, kept),
         late=_chosen(events, late),
         rejected=_with_reasons(events, cleaning.codes, rejects),
-        logs=encode_logs(trim_logs(after.of_users(batch.user[written]), rules, bots | cleaning.bots)),
-        rows=_user_rows(for_features.of_users(batch.user[for_users]), categories, now, created),
+        logs=encode_logs(trim_logs(after.of_users(touched), rules, bots | cleaning.bots)),
+        searches=encode_searches(searched),
+        rows=_user_rows(for_features.of_users(batch.user[for_users]), searched, categories, now, created),
         deltas=item_deltas(batch, np.flatnonzero(counted), for_features, label_kinds),
         bots=cleaning.bots,
     )
@@ -130,12 +152,22 @@ def expire(logs: Mapping[str, bytes], *, categories: Categories, now: int, creat
     """
     log = decode_logs(sorted(logs), logs).event_log()
     latest = latest_user_activity(log, categories(log.item_keys), now, created)
-    return UserRows(latest.rows, VIEW_SCHEMAS[columns.USER_HISTORY].empty_table(), _expires(log, latest))
+    history, searches = (
+        VIEW_SCHEMAS[view].empty_table() for view in (columns.USER_HISTORY, columns.USER_SEARCHES)
+    )
+    return UserRows(latest.rows, history, searches, _expires(log, latest))
 
 
-def user_rows(logs: Mapping[str, bytes], *, categories: Categories, now: int, created: int) -> UserRows:
-    """All rows of these users valid at `now`, their histories too: what `aggregate` last gave for them."""
-    return _user_rows(decode_logs(sorted(logs), logs), categories, now, created)
+def user_rows(
+    logs: Mapping[str, bytes],
+    searches: Mapping[str, bytes],
+    *,
+    categories: Categories,
+    now: int,
+    created: int,
+) -> UserRows:
+    """All rows of these users valid at `now`, changed by midnights or not, as `aggregate` gave them last."""
+    return _user_rows(decode_logs(sorted(logs), logs), decode_searches(searches), categories, now, created)
 
 
 def stamp_rows(rows: pa.Table, created: int) -> pa.Table:
@@ -144,10 +176,17 @@ def stamp_rows(rows: pa.Table, created: int) -> pa.Table:
     return rows.set_column(place, columns.CREATED_TIMESTAMP, instant_column(np.full(len(rows), created)))
 
 
-def _user_rows(logs: UserLogs, categories: Categories, now: int, created: int) -> UserRows:
+def _user_rows(
+    logs: UserLogs, searches: Searches, categories: Categories, now: int, created: int
+) -> UserRows:
     log = logs.event_log()
     latest = latest_user_activity(log, categories(log.item_keys), now, created)
-    return UserRows(latest.rows, latest_user_history(log, created), _expires(log, latest))
+    return UserRows(
+        activity=latest.rows,
+        history=latest_user_history(log, created),
+        searches=latest_user_searches(searches, created),
+        expires=_expires(log, latest),
+    )
 
 
 def _expires(log: EventLog, latest: LatestActivity) -> dict[str, int | None]:

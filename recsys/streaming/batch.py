@@ -1,5 +1,6 @@
 """Canonical events as arrays: what cleaning, logs and counters take of a batch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,16 @@ class EventBatch:
         return len(self.at)
 
     @property
+    def is_search(self) -> BoolArray:
+        """(N,) which events are searches."""
+        return np.asarray(self.kind == SEARCH_CODE)
+
+    def users_at(self, names: Iterable[str]) -> IntArray:
+        """Where these users, who are all in the batch, stand in `users`."""
+        place = {user: at for at, user in enumerate(self.users)}
+        return np.array([place[name] for name in names], np.int64)
+
+    @property
     def item_key(self) -> IntArray:
         """(N,) stable key of each event's item, 0 = none."""
         return np.append(self.item_keys, 0)[self.item]
@@ -82,7 +93,7 @@ def read_batch(events: pa.Table) -> EventBatch:
 def event_keys(events: pa.Table, batch: EventBatch) -> IntArray:
     """(N,) what an event is about, to the rules of cleaning: its item's key; of a search the query too."""
     keys = batch.item_key
-    searches = np.flatnonzero(batch.kind == SEARCH_CODE)
+    searches = np.flatnonzero(batch.is_search)
     if len(searches):
         queries = events[columns.QUERY].combine_chunks().take(pa.array(searches))
         keys[searches] ^= hash_texts(queries).view(np.int64)

@@ -13,7 +13,15 @@ from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import looked_at
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters
-from recsys.streaming.user_log import decode_logs, encode_logs, log_rows, merge_logs, trim_logs
+from recsys.streaming.user_log import (
+    add_searches,
+    decode_logs,
+    encode_logs,
+    encode_searches,
+    log_rows,
+    merge_logs,
+    trim_logs,
+)
 
 BOOTSTRAP_COLUMNS = (
     columns.USER_ID,
@@ -22,6 +30,9 @@ BOOTSTRAP_COLUMNS = (
     columns.AT,
     columns.SEQUENCE,
     columns.QUERY,
+    columns.QUERY_ID,
+    columns.REQUEST_ID,
+    columns.PAGE,
     columns.QUANTITY,
     columns.VALUE_MICROS,
     columns.WEIGHT,
@@ -34,11 +45,12 @@ class Bootstrapped:
     """The state as if `events` had come by the stream.
 
     Attributes:
-        logs: user id -> log.
+        logs: user id -> log. searches: the same of their queries, of those who searched.
         counters: of all items, with their popularity.
     """
 
     logs: dict[str, bytes]
+    searches: dict[str, bytes]
     counters: ItemCounters
 
 
@@ -58,7 +70,10 @@ def bootstrap(
     written = np.flatnonzero(for_users | looked_at(batch.kind, rules))
     rows = log_rows(batch, event_keys(events, batch), written, for_users[written])
     logs = merge_logs(decode_logs(batch.users, {}), batch.user[written], rows)
+    searched = add_searches({}, events.filter(pa.array(batch.is_search)))
+    touched = np.concatenate([batch.user[written], batch.users_at(searched)])
     return Bootstrapped(
-        logs=encode_logs(trim_logs(logs, rules).of_users(batch.user[written])),
+        logs=encode_logs(trim_logs(logs, rules).of_users(touched)),
+        searches=encode_searches(searched),
         counters=item_deltas(batch, np.flatnonzero(batch.counted), logs.counted(), label_kinds),
     )

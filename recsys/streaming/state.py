@@ -21,11 +21,13 @@ class UserState:
     Attributes:
         log: see `recsys.streaming.user_log`.
         expires: microseconds of the next midnight at which the user's features change by themselves.
+        searches: see `decode_searches` of `recsys.streaming.user_log`; empty = none.
     """
 
     partition: int
     log: bytes
     expires: int = NEVER
+    searches: bytes = b""
 
 
 @dataclass(frozen=True)

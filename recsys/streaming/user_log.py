@@ -2,7 +2,7 @@
 
 A log holds what a window can still hold, at least the last HISTORY_LENGTH actions, and what the rules of
 cleaning look back on. It only ever loses its beginning, so that a cancellation means the same purchase in it
-as in the whole past (see `recsys.dataset.cancellations`).
+as in the whole past (see `recsys.dataset.cancellations`). Beside it are the last queries of the user.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import orjson
+import pyarrow as pa
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
@@ -17,6 +19,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.cancellations import NOTHING_TAKEN, TakenBack
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
+from recsys.features.user_searches import Search, merge_searches, read_searches
 from recsys.features.windows import LONGEST_WINDOW, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
@@ -38,6 +41,9 @@ LOG_DTYPE = np.dtype(
 _VERSION = bytes([LOG_VERSION])
 
 Rows = npt.NDArray[np.void]
+Searches = Mapping[
+    str, Sequence[Search]
+]  # of users, as `recsys.features.user_searches.merge_searches` has them
 
 
 @dataclass(frozen=True)
@@ -234,3 +240,39 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
 def _longest_repeat(rules: CleaningRules) -> int:
     """Microseconds after which nothing is a near duplicate of an event."""
     return round(max((0.0, *rules.near_duplicate_seconds.values())) * SECOND)
+
+
+def decode_searches(stored: Mapping[str, bytes]) -> dict[str, tuple[Search, ...]]:
+    """The queries of each user, who has none where nothing is stored.
+
+    Raises:
+        DataError: the queries of a user cannot be read.
+    """
+    try:
+        return {
+            user: tuple(Search(*each) for each in orjson.loads(found)) if found else ()
+            for user, found in stored.items()
+        }
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the queries that the stream's state has of a user are damaged: {error}. "
+            "Remove the stream's state: the next worker builds it anew from the event lake."
+        ) from error
+
+
+def encode_searches(searches: Searches) -> dict[str, bytes]:
+    """What `decode_searches` reads."""
+    return {user: orjson.dumps([tuple(each) for each in own]) for user, own in searches.items()}
+
+
+def add_searches(before: Searches, events: pa.Table) -> dict[str, tuple[Search, ...]]:
+    """The queries of the users who searched in `events`.
+
+    Args:
+        before: of those users; who has none may be absent.
+        events: columns of `recsys.features.user_searches.SEARCH_COLUMNS_READ`, in any order.
+    """
+    new: dict[str, list[Search]] = {}
+    for user, search in read_searches(events):
+        new.setdefault(user, []).append(search)
+    return {user: merge_searches(before.get(user, ()), own) for user, own in new.items()}

@@ -6,7 +6,7 @@ what the one before it left. So kill it at any point: everything counts exactly 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -196,7 +196,8 @@ class Worker:
     def _aggregate(self, parsed: ParsedEntries, users: Mapping[str, UserState], now: int) -> Aggregated:
         return aggregate(
             parsed.events,
-            {user: state.log for user, state in users.items()},
+            _logs(users),
+            searches=_searches(users),
             categories=self._rules.categories,
             rules=self._rules.cleaning,
             now=now,
@@ -211,12 +212,14 @@ class Worker:
     def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
         states, expires = {}, result.rows.expires
         for user, log in result.logs.items():
-            if user in before:
-                partition, old = before[user].partition, before[user].expires
-            else:
-                partition, old = partition_of(user, self._stream.partitions), NEVER
-            # No new row (a search, say): what was to change at midnight still does.
-            states[user] = UserState(partition, log, _micros(expires[user]) if user in expires else old)
+            old = before.get(user) or UserState(partition_of(user, self._stream.partitions), b"")
+            states[user] = replace(
+                old,
+                log=log,
+                # No new row of activity (a search, say): what was to change at midnight still does.
+                expires=_micros(expires[user]) if user in expires else old.expires,
+                searches=result.searches.get(user, old.searches),
+            )
         return states
 
     def _counts(
@@ -251,6 +254,7 @@ class Worker:
             {
                 columns.USER_ACTIVITY: stamp_rows(rows.activity, created),
                 columns.USER_HISTORY: stamp_rows(rows.history, created),
+                columns.USER_SEARCHES: stamp_rows(rows.searches, created),
                 columns.ITEM_ENGAGEMENT: update.engagement,
             }
         )
@@ -270,10 +274,12 @@ class Worker:
             self._ticked_at = now
             self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
             return False
-        logs = {user: state.log for user, state in users.items()}
+        logs, categories = _logs(users), self._rules.categories
         # Midnights leave histories alone; users of a state that was just begun may not be online at all.
-        compute = user_rows if any(state.expires == DUE for state in users.values()) else expire
-        rows = compute(logs, categories=self._rules.categories, now=now, created=now)
+        if any(state.expires == DUE for state in users.values()):
+            rows = user_rows(logs, _searches(users), categories=categories, now=now, created=now)
+        else:
+            rows = expire(logs, categories=categories, now=now, created=now)
         update = ItemUpdate(None, now)
         step = Step(
             epoch=self._epoch,
@@ -294,12 +300,8 @@ class Worker:
         """Writes the rows of these entities online as the state has them."""
         now = self._clock()
         users = self._state.users(user_ids)
-        rows = user_rows(
-            {user: state.log for user, state in users.items()},
-            categories=self._rules.categories,
-            now=now,
-            created=created,
-        )
+        categories = self._rules.categories
+        rows = user_rows(_logs(users), _searches(users), categories=categories, now=now, created=created)
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
         self._write_online(rows, update, created)
@@ -325,6 +327,14 @@ class Worker:
 
 def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:
     return {entry.partition: entry.offset for entry in entries}  # in the order of offsets: the last one stays
+
+
+def _logs(users: Mapping[str, UserState]) -> dict[str, bytes]:
+    return {user: state.log for user, state in users.items()}
+
+
+def _searches(users: Mapping[str, UserState]) -> dict[str, bytes]:
+    return {user: state.searches for user, state in users.items()}
 
 
 def _micros(expires: int | None) -> int:

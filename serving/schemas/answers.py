@@ -29,7 +29,7 @@ from recsys.funnel.slate import (
 from recsys.health.problems import PROBLEM_KINDS
 from recsys.rules.effects import OUTCOMES, FiredRule
 from recsys.rules.rule import ACTIONS
-from recsys.search.answer import FOUND_BY, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem
+from recsys.search.answer import FOUND_BY, NOT_PERSONALISED, SEARCH_DEGRADATIONS, SearchAnswer, SearchItem
 from recsys.search.facets import Facet, FacetRange, FacetValue
 from recsys.search.highlight import FieldMatch
 from recsys.search.requests import SORTS
@@ -142,7 +142,9 @@ SuggestedQueryAnswer = answer_model(
 )
 SuggestedCategoryAnswer = answer_model("SuggestedCategoryAnswer", SuggestedCategory, "A category to go to.")
 SuggestedItemAnswer = answer_model("SuggestedItemAnswer", SuggestedItem, "An item that may be meant.")
-SuggestionsAnswer = answer_model("SuggestionsAnswer", SuggestAnswer, "The best first in each list.")
+SuggestionsAnswer = answer_model(
+    "SuggestionsAnswer", SuggestAnswer, "The best first in each list.", {"degraded": (NOT_PERSONALISED,)}
+)
 
 
 class HistoryAnswer(BaseModel):

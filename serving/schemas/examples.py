@@ -168,6 +168,7 @@ SUGGESTIONS = {
     "items": [
         {"item_id": BREAD, "title": "Mainstream White Bread 20 OZ", "category": "BAKED BREAD/BUNS/ROLLS"}
     ],
+    "degraded": [],
 }
 SIMILAR = _named(similar_items={"item_id": BANANAS, "k": 10})
 BATCH = _named(

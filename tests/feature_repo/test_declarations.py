@@ -59,8 +59,22 @@ def test_the_ranking_service_holds_what_the_ranker_and_the_cross_features_read(s
     assert {*USER_INPUTS, *ITEM_INPUTS} <= names
 
 
+def test_a_search_reads_what_the_user_searched_for_and_no_model_does(shop: Settings) -> None:
+    views = {
+        service: {feature.view for feature in OfflineFeatures(shop).schema(service).features}
+        for service in (
+            columns.RETRIEVAL_SERVICE,
+            columns.CATALOG_SERVICE,
+            columns.RANKING_SERVICE,
+            columns.SEARCH_SERVICE,
+        )
+    }
+    assert [service for service in views if columns.USER_SEARCHES in views[service]] == ["search_v1"]
+
+
 def test_no_two_views_of_a_service_share_a_feature_name(shop: Settings) -> None:
-    for service in (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE):
+    services = (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE)
+    for service in (*services, columns.SEARCH_SERVICE):
         names = [feature.name for feature in OfflineFeatures(shop).schema(service).features]
         assert len(names) == len(set(names))
 
@@ -73,4 +87,4 @@ def test_cross_features_belong_to_no_entity(shop: Settings) -> None:
 
 def test_what_streams_has_a_push_source(shop: Settings) -> None:
     names = {source.name for source in open_feast(shop).list_data_sources()}
-    assert {"user_activity_push", "user_history_push", "item_engagement_push"} <= names
+    assert {"user_activity_push", "user_history_push", "user_searches_push", "item_engagement_push"} <= names

@@ -90,7 +90,8 @@ def compare(shop: Settings, world: dict[str, Any], ttl: timedelta | None, seed: 
     """Asserts equality for every view of every service; returns how many values were compared."""
     features, compared = OfflineFeatures(shop), 0
     rows = questions(seed, rows=400)
-    for service in (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE):
+    services = (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE)
+    for service in (*services, columns.SEARCH_SERVICE):
         got = features.training_set(rows, service)
         assert len(got) == len(rows)
         pd.testing.assert_frame_equal(got[rows.columns], rows)

@@ -76,6 +76,33 @@ def user_history_as_of(events: Sequence[Row], user: str, at: datetime) -> Values
     }
 
 
+def user_searches_as_of(events: Sequence[Row], user: str, at: datetime) -> Values:
+    """The user_searches features of `user` at the instant `at`."""
+    asked = [
+        (event[columns.AT], event[columns.SEQUENCE], " ".join(event[columns.QUERY].casefold().split()))
+        for event in events
+        if event[columns.KIND] == columns.SEARCH
+        and event[columns.USER_ID] == user
+        and event[columns.AT] <= at
+        and (event[columns.PAGE] or 1) == 1
+        and (
+            event[columns.QUERY_ID] is None
+            or event[columns.REQUEST_ID] is None
+            or event[columns.QUERY_ID] == event[columns.REQUEST_ID]
+        )
+    ]
+    texts: list[str] = []
+    seconds: list[int] = []
+    for instant, _, text in sorted(asked, reverse=True):
+        if text and text not in texts:
+            texts.append(text)
+            seconds.append(to_micros(instant) // SECOND)
+    return {
+        columns.SEARCH_TEXTS: texts[: columns.SEARCH_COUNT],
+        columns.SEARCH_AT: seconds[: columns.SEARCH_COUNT],
+    }
+
+
 def item_engagement_as_of(events: Sequence[Row], item: str, at: datetime) -> Values:
     """The item_engagement features of `item` at the instant `at`."""
     past = _past(events, at)

@@ -39,6 +39,24 @@ EVENTS = st.lists(
     max_size=40,
 )
 
+# Few texts and few instants, so that both repeat; a blank says nothing.
+SEARCHES = st.lists(
+    st.fixed_dictionaries(
+        {
+            columns.KIND: st.sampled_from([columns.SEARCH, columns.SEARCH, columns.SEARCH, columns.VIEW]),
+            columns.USER_ID: st.sampled_from(["u1", "u2"]),
+            columns.AT: INSTANTS,
+            columns.WEIGHT: st.just(0.0),
+            columns.QUERY: st.sampled_from(["tea", " Green  TEA", "green tea", "milk", "rye", "  "]),
+            columns.QUERY_ID: st.sampled_from([None, "r1"]),
+            columns.REQUEST_ID: st.sampled_from([None, "r1", "r2"]),
+            columns.PAGE: st.sampled_from([None, 1, 2]),
+        }
+    ),
+    min_size=1,
+    max_size=40,
+)
+
 EVENT_TYPES = pa.schema(
     {
         columns.KIND: pa.string(),

@@ -8,6 +8,7 @@ from recsys.search.searcher import Searcher
 from recsys.search.shop_words import ShopWords, shop_words
 from recsys.search.suggestions.answer import SuggestRequest
 from recsys.search.suggestions.build import suggest_index
+from tests.fake_world import ShopFeatures
 from tests.search.small_shop import NOW, Row, make_searcher
 
 SHOP = (Row("grey sofa"), Row("grey couch"), Row("grey door"))
@@ -49,6 +50,37 @@ def test_a_hidden_word_is_not_suggested_from_the_next_key_on() -> None:
     assert queries() == ["grey sofa", "grey door"]
     source.words = shop_words([], ["doors"])  # in any inflection
     assert queries() == ["grey sofa"]
+
+
+def test_the_users_own_queries_come_first_where_they_begin_so_find_something_and_are_not_hidden() -> None:
+    source = ChangingWords()
+    asked = (("grey sofa", 2), ("grey door", 1))
+    features = ShopFeatures(
+        searches={"ann": [("grey couch", NOW), ("grey moon", NOW), ("door", NOW), ("grey door", NOW)]}
+    )
+    searcher = replace(
+        make_searcher(SHOP), suggestions=suggest_index(asked, (), (), ()), words=source, features=features
+    )
+
+    def queries(user_id: str | None) -> list[tuple[str, str]]:
+        answer = searcher.suggest(SuggestRequest("r", "gre", user_id))
+        assert answer.degraded == ()
+        return [(each.query, each.origin) for each in answer.queries]
+
+    popular = [("grey sofa", "popular"), ("grey door", "popular")]
+    # Nothing is a grey moon, and "door" does not begin with what is typed.
+    assert queries("ann") == [("grey couch", "yours"), ("grey door", "yours"), ("grey sofa", "popular")]
+    assert queries("bob") == queries(None) == popular
+    source.words = shop_words([], ["couch"])
+    assert queries("ann") == [("grey door", "yours"), ("grey sofa", "popular")]
+
+
+def test_suggestions_go_on_without_the_users_own_queries_and_say_so() -> None:
+    searcher = replace(make_searcher(SHOP), suggestions=suggest_index((("grey sofa", 2),), (), (), ()))
+    with_user = searcher.suggest(SuggestRequest("r", "gre", "ann"))  # its features cannot be read
+    without = searcher.suggest(SuggestRequest("r", "gre"))
+    assert with_user.queries == without.queries != ()
+    assert (with_user.degraded, without.degraded) == (("not_personalised",), ())
 
 
 def test_several_sets_are_one() -> None:

@@ -142,6 +142,7 @@ def test_what_has_few_values_is_an_enumeration(document) -> None:
         "repeat",
         "together",
         "dense",
+        "searched",
         "popular",
         "rule",
     ]

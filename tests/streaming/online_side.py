@@ -19,7 +19,7 @@ from recsys.stores.packed.rows import PackedRows, packed_view
 from tests.streaming.real_home import CATEGORIES, USERS
 from tests.streaming.worker_world import Rows, differences, rows_at
 
-VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.USER_SEARCHES, columns.ITEM_ENGAGEMENT)
 
 
 def online_rows(settings: Settings, users: list[str], items: list[str]) -> Rows:

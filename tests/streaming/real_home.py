@@ -102,6 +102,13 @@ def send(settings: Settings, *events: dict[str, Any]) -> None:
     stream.close()
 
 
+def search(name: str, user: str, query: str, ago: float = 5.0, **more: Any) -> dict[str, Any]:
+    """One search that happened `ago` seconds before now."""
+    at = utc_now() - timedelta(seconds=ago)
+    row = {"kind": "search", "event_id": name, "user_id": user, "query": query, "at": at.isoformat()}
+    return row | more
+
+
 def event(name: str, user: str, item: str, kind: str = "view", ago: float = 5.0) -> dict[str, Any]:
     """One event that happened `ago` seconds before now."""
     at = utc_now() - timedelta(seconds=ago)

@@ -23,7 +23,6 @@ from recsys.streaming.item_counters import (
 from tests.features.worlds import category_keys
 
 EVERYTHING = CleaningRules(near_duplicate_seconds={}, bot_events_per_minute=0, bot_events_per_day=0)
-KEYS = {columns.USER_ACTIVITY: columns.USER_ID, columns.USER_HISTORY: columns.USER_ID}
 Row = dict[str, Any]
 
 
@@ -44,6 +43,7 @@ class Replayed:
     rules: CleaningRules = EVERYTHING
     lateness: int = 90 * DAY
     logs: dict[str, bytes] = field(default_factory=dict)
+    searches: dict[str, bytes] = field(default_factory=dict)
     counters: dict[str, bytes] = field(default_factory=dict)
     bots: frozenset[str] = frozenset()
     user_expires: dict[str, int | None] = field(default_factory=dict)
@@ -66,6 +66,7 @@ class Replayed:
         step = aggregate(
             events,
             {user: log for user, log in self.logs.items() if user in names},
+            searches={user: own for user, own in self.searches.items() if user in names},
             categories=category_keys,
             rules=self.rules,
             now=to_micros(now),
@@ -76,10 +77,13 @@ class Replayed:
         )
         assert len(step.kept) + len(step.late) + len(step.rejected) == len(rows)
         self.logs |= step.logs
+        self.searches |= step.searches
+        assert step.searches.keys() <= step.logs.keys()
         self.bots |= step.bots
         self.user_expires |= step.rows.expires
         self._write(columns.USER_ACTIVITY, columns.USER_ID, step.rows.activity)
         self._write(columns.USER_HISTORY, columns.USER_ID, step.rows.history)
+        self._write(columns.USER_SEARCHES, columns.USER_ID, step.rows.searches)
         return step
 
     def items(self, deltas: ItemCounters, now: datetime) -> None:

@@ -6,11 +6,15 @@ The server and the applied features are shared; what a test did to them is undon
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import sqrt
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +27,17 @@ from recsys.cli.app import app
 from recsys.config import Settings
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import RecommendRequest
 from recsys.health.facts import StreamFacts
 from recsys.instants import DAY, now_micros, to_micros, utc_now
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.stream import run as run_module
 from recsys.jobs.stream.replay import replay_events
 from recsys.jobs.stream.run import drain_stream, run_stream
+from recsys.search.storefront import Storefront
+from recsys.search.suggestions.answer import SuggestRequest
+from recsys.service_settings import ServingSettings
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_reader import FeatureReader
@@ -37,10 +46,11 @@ from recsys.stores.lake.dataset_files import load_info, save_info
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import open_progress, open_stream
-from recsys.stores.stream.state import SqliteStreamState
+from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
 from recsys.streaming.stream import partition_of
+from tests.search.small_shop import FakeVectors, Row, searcher_of, shop_bundle
 from tests.streaming.online_side import as_online, assert_online_equals_batch, categories, online_rows
-from tests.streaming.real_home import CATEGORIES, USERS, event, send
+from tests.streaming.real_home import CATEGORIES, USERS, event, search, send
 from tests.streaming.worker_world import differences, rows_at
 
 
@@ -145,6 +155,85 @@ def test_a_state_that_was_lost_is_begun_from_the_lake_and_counts_nothing_twice(w
     assert state.counters()["duplicates"] == 1
     state.close()
     assert_online_equals_batch(working)
+
+
+def test_searches_come_online_however_they_come(working: Settings) -> None:
+    send(
+        working,
+        search("s1", "ann", "Green  Tea", ago=50.0, request_id="r1", query_id="r1"),
+        search("s2", "ann", "rye", ago=20.0),
+        search("s3", "ann", "green tea", request_id="r2", query_id="r1", page=2),
+        search("s4", "only searches", "saw"),
+    )
+    drain_stream(working)
+    send(working, search("s5", "ann", "late", ago=30.0))
+    drain_stream(working)
+    reader = FeatureReader.open(working, columns.SEARCH_SERVICE)
+    found = reader.read_user("ann").columns
+    assert [*found[columns.SEARCH_TEXTS][0]] == ["rye", "late", "green tea"]
+    assert [*reader.read_user("only searches").columns[columns.SEARCH_TEXTS][0]] == ["saw"]
+    assert_online_equals_batch(working, [*USERS, "only searches"])
+    assert build_features(working, with_text=False)[columns.USER_SEARCHES] == 4  # r1, s5, s2 and s4
+
+
+def test_a_search_moves_the_next_recommendation_and_is_suggested_to_who_searched(working: Settings) -> None:
+    rows = [Row(f"thing {place}", popularity=9 - place) for place in range(1, 8)]
+    rows.append(Row("green tea", popularity=1, vector=(1.0, 0.0, 0.0, 0.0)))
+    rows = [replace(row, vector=row.vector or (0.0, 1.0, 0.0, 0.0)) for row in rows]
+    vectors = FakeVectors({"green tea": (1.0, 0.0, 0.0, 0.0)})
+    ranking = FeatureReader.open(working, columns.RANKING_SERVICE, columns.SEARCH_SERVICE)
+    settings = ServingSettings(diversity=0.0, searched_weight=1.0)
+    recommender = Recommender(shop_bundle(rows), ranking, settings)
+    searcher = replace(
+        searcher_of(recommender, vectors=vectors),
+        features=FeatureReader.open(working, columns.SEARCH_SERVICE),
+    )
+    shop = Storefront.of(recommender, searcher)
+
+    def recommended(user: str) -> list[tuple[str, str, float]]:
+        request = RecommendRequest("r1", user, k=8)
+        items = shop.recommender.recommend(request, utc_now()).items
+        return [(item.item_id, item.source, item.score) for item in items]
+
+    def suggested(user: str) -> list[tuple[str, str]]:
+        answer = shop.searcher().suggest(SuggestRequest("r1", "gre", user))
+        return [(each.query, each.origin) for each in answer.queries]
+
+    before = {user: recommended(user) for user in ("ann", "only searches")}
+    assert suggested("only searches") == []
+    send(working, search("s1", "only searches", "Green  Tea"), search("s2", "ann", "green tea"))
+    drain_stream(working)
+    after = recommended("only searches")
+    assert [item for item, _, _ in before["only searches"]][-1] == "i8"
+    assert [each[:2] for each in after[:3]] == [("i1", "popular"), ("i8", "searched"), ("i2", "popular")]
+    # Popularity 1, and the standard deviation of 1 to 8 times the deviations of the one item of eight that
+    # is near: 1 + sqrt(63 / 12) x sqrt(7) = 7.1, between 8 and 7.
+    assert after[1][2] == pytest.approx(1 + sqrt(63 / 12) * sqrt(7), rel=0.01)
+    scores = {item: score for item, _, score in before["ann"]}
+    moved = {item: score - scores[item] for item, _, score in recommended("ann")}
+    assert moved.pop("i8") > 0
+    assert moved == pytest.approx(dict.fromkeys(moved, 0.0), abs=0.01)
+    assert suggested("only searches") == suggested("ann") == [("green tea", "yours")]
+    assert suggested("bob") == []
+
+
+def test_a_state_of_an_earlier_version_goes_on_with_the_searches_of_the_lake(
+    working: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(working, search("s1", "ann", "tea"), search("s2", "only searches", "saw"))
+    drain_stream(working)
+    with closing(sqlite3.connect(working.paths.stream / STATE_FILE)) as state:
+        state.execute("ALTER TABLE users DROP COLUMN searches")
+        state.execute("DELETE FROM meta WHERE name = 'searches'")
+        state.execute("DELETE FROM users WHERE user_id = 'only searches'")
+        state.commit()
+    keys = connect(working).keys("*")
+    connect(working).delete(*[key for key in keys if b"user_searches" in key])
+    send(working, search("s3", "ann", "rye", ago=1.0))
+    caplog.set_level(logging.INFO, "recsys.jobs")
+    assert drain_stream(working).events == 1
+    assert caplog.messages == [], "it was taken up, not begun anew"
+    assert_online_equals_batch(working, [*USERS, "only searches"])
 
 
 def test_a_replay_replaces_rows_that_no_event_could(working: Settings) -> None:

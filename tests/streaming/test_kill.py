@@ -176,6 +176,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
         assert {view: len(rows) for view, rows in batch.items()} == {
             "user_activity": 30,
             "user_history": 30,
+            "user_searches": 30,
             "item_engagement": 40,
         }
 

@@ -17,6 +17,7 @@ from recsys.features.event_log import read_log
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history
+from recsys.features.user_searches import user_searches
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.schema import DEFAULT_WEIGHTS
 from recsys.instants import SECOND, to_micros
@@ -123,6 +124,7 @@ def rows_at(events: pa.Table, now: int, of: Categories = categories) -> Rows:
     tables = {
         columns.USER_ACTIVITY: user_activity(log, of(log.item_keys), 0),
         columns.USER_HISTORY: user_history(log, 0),
+        columns.USER_SEARCHES: user_searches(events, 0),
         columns.ITEM_ENGAGEMENT: item_engagement(log, 0),
     }
     return {view: latest_rows(table, now) for view, table in tables.items()}

@@ -22,7 +22,8 @@ from recsys.features.item_content import category_keys
 from recsys.features.item_engagement import item_engagement
 from recsys.features.skew import ServedRow, Values, differing_features
 from recsys.features.user_activity import user_activity
-from recsys.features.user_history import user_history_blocks
+from recsys.features.user_history import user_history
+from recsys.features.user_searches import SEARCH_COLUMNS_READ, user_searches
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import SECOND
@@ -32,7 +33,8 @@ from recsys.stores.lake.event_lake import open_lake
 MAX_UNEXPLAINED = 200  # rows that no lateness explains: something else is wrong, so the search ends
 IN_FLIGHT_MICROS = 2 * SECOND  # from taking an event up to its row being online, at most
 MAX_IN_FLIGHT = 50  # events in flight that are left out, one after the other
-_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.USER_SEARCHES, columns.ITEM_ENGAGEMENT)
+_COLUMNS_READ = tuple(dict.fromkeys((*EVENT_COLUMNS_READ, *SEARCH_COLUMNS_READ)))
 _LONGEST = columns.WINDOW_DAYS[-1]
 _COUNTS: dict[str, dict[str, str]] = {  # view -> kind -> the count that holds all that can be in flight
     columns.USER_ACTIVITY: {kind: f"{kind}_count_{_LONGEST}d" for kind in columns.ACTION_KINDS},
@@ -97,7 +99,7 @@ def _events_of(paths: HomePaths, rows: Sequence[ServedRow]) -> pa.Table:
         entity: {row.entity_id for row in rows if _entity_column(row) == entity}
         for entity in _entity_columns(rows)
     }
-    events = open_lake(paths).read_as_happened(EVENT_COLUMNS_READ)
+    events = open_lake(paths).read_as_happened(_COLUMNS_READ)
     masks = [pc.is_in(events[name], value_set=pa.array(sorted(ids))) for name, ids in of_view.items()]
     return events.filter(masks[0] if len(masks) == 1 else pc.or_kleene(masks[0], masks[1]))
 
@@ -132,17 +134,19 @@ def _without_last(sequence: IntArray, in_flight: BoolArray) -> Iterator[BoolArra
 
 def _rows_at(rows: Sequence[ServedRow], events: pa.Table, items: pa.Table) -> list[Values]:
     """The view's row of each entity as of the served row's timestamp, by the very functions of the batch."""
-    view, log = rows[0].view, read_log(events)
-    if view == columns.USER_ACTIVITY:
-        table = user_activity(log, category_keys(items, log.items), 0)
-    elif view == columns.USER_HISTORY:
-        blocks = list(user_history_blocks(log, 0))
-        table = pa.concat_tables([VIEW_SCHEMAS[view].empty_table(), *blocks])
-    else:
-        table = item_engagement(log, 0)
+    table = _recomputed(rows[0].view, events, items)
     at = table[columns.EVENT_TIMESTAMP].cast(pa.int64()).to_numpy()
     entities = table[_entity_column(rows[0])].to_numpy()
     return [_latest_row(table, (entities == row.entity_id) & (at <= (row.event_at or 0)), at) for row in rows]
+
+
+def _recomputed(view: str, events: pa.Table, items: pa.Table) -> pa.Table:
+    if view == columns.USER_SEARCHES:
+        return user_searches(events, 0)
+    log = read_log(events)
+    if view == columns.USER_ACTIVITY:
+        return user_activity(log, category_keys(items, log.items), 0)
+    return user_history(log, 0) if view == columns.USER_HISTORY else item_engagement(log, 0)
 
 
 def _latest_row(table: pa.Table, mask: BoolArray, at: IntArray) -> Values:

@@ -11,7 +11,7 @@ _THREADS = 2  # a query that takes too long goes on in its own; a third one wait
 
 
 class TimedVectors:
-    """`recsys.search.course.QueryVectors` of an encoder; what is remembered comes at once.
+    """`recsys.retrieval.recent_searches.QueryVectors` of an encoder; what is remembered comes at once.
 
     Args:
         seconds: for one query; one that takes longer is remembered all the same when it is done.

@@ -61,16 +61,20 @@ class BundleLoader:
         recommender = self.recommender(record)
         features = self._source(columns.SEARCH_SERVICE)
         searcher = self._searchers.open(record.path, recommender, features, self._rules, self._words)
-        return Storefront(recommender, searcher)
+        return Storefront.of(recommender, searcher)
 
     def recommender(self, record: BundleRecord) -> Recommender:
-        """What recommends by `record`, warm; search is not opened. Raises as `__call__`."""
+        """What recommends by `record`, warm; without search, so that searches move nothing.
+
+        Raises as `__call__`.
+        """
         services = load_manifest(record.path).services
         bundle = load_bundle(record.path, schema_hashes(self._settings, services))
         if torch.cuda.is_available():
             bundle.retriever.to("cuda")
         serving = self._settings.serving
-        ranking = self._source(columns.RANKING_SERVICE)
+        # What users searched for is read along, and in one round trip: it moves their recommendations.
+        ranking = self._source(columns.RANKING_SERVICE, columns.SEARCH_SERVICE)
         recommender = Recommender(bundle, ranking, serving, self._snapshots, self._rules)
         recommender.warm_up(utc_now())
         return recommender
@@ -80,9 +84,9 @@ class BundleLoader:
         """Why the last read of online features failed; None where it did not."""
         return next((source.failure for source in self._sources.values() if source.failure), None)
 
-    def _source(self, service: str) -> CircuitBreaker:
+    def _source(self, service: str, also_of_users: str | None = None) -> CircuitBreaker:
         if service not in self._sources:
-            reader = FeatureReader.open(self._settings, service)
+            reader = FeatureReader.open(self._settings, service, also_of_users)
             retry_seconds = self._settings.serving.feature_retry_seconds
             self._sources[service] = CircuitBreaker(reader, time.monotonic, retry_seconds)
         return self._sources[service]

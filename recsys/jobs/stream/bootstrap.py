@@ -14,6 +14,7 @@ from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.errors import InvalidEventError, StoreUnavailableError
 from recsys.features.item_content import keys_of
+from recsys.features.user_searches import SEARCH_COLUMNS_READ
 from recsys.home import HomePaths
 from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
@@ -29,6 +30,7 @@ from recsys.streaming.item_counters import encode_counters
 from recsys.streaming.parsing import event_id_hashes
 from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
+from recsys.streaming.user_log import add_searches, decode_logs, encode_logs, encode_searches
 from recsys.streaming.worker import ShopRules
 
 
@@ -55,11 +57,13 @@ def begin_state(
         anew: begin it in any case.
     """
     paths, partitions = settings.paths, stream.partitions
-    if not anew and belongs_to_import(state.epoch(), epoch_of(paths, partitions)):
+    current = not anew and belongs_to_import(state.epoch(), epoch_of(paths, partitions))
+    if current and not state.lacks_searches():
         return False
     with _begin_lock(paths):
         epoch = epoch_of(paths, partitions)
         if not anew and belongs_to_import(state.epoch(), epoch):
+            _fill_searches(paths, state, partitions)
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
         flush_waiting(state, EventLake(paths.live))
@@ -158,13 +162,30 @@ def _initial_state(
         sequence=int(sequences.max(initial=0)) + 1,
         offsets={each: offset or committed.get(each, 0) for each, offset in offsets.items()},
         users=(
-            (user, UserState(partition_of(user, stream.partitions), log, DUE))
+            (
+                user,
+                UserState(partition_of(user, stream.partitions), log, DUE, begun.searches.get(user, b"")),
+            )
             for user, log in begun.logs.items()
         ),
         items=(
             (item, ItemState(counters, DUE)) for item, counters in encode_counters(begun.counters).items()
         ),
         seen=np.unique(event_id_hashes(recent)),
+    )
+
+
+def _fill_searches(paths: HomePaths, state: SqliteStreamState, partitions: int) -> None:
+    """Gives a state of an earlier version what users searched for, as the lake has it."""
+    if not state.lacks_searches():
+        return
+    flush_waiting(state, EventLake(paths.live))
+    events = open_lake(paths).read_as_happened(SEARCH_COLUMNS_READ)
+    found = encode_searches(add_searches({}, events))
+    nothing = encode_logs(decode_logs([*found], {}))
+    state.fill_searches(
+        (user, UserState(partition_of(user, partitions), nothing[user], DUE, searches))
+        for user, searches in found.items()
     )
 
 

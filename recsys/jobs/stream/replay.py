@@ -31,7 +31,7 @@ from recsys.streaming.aggregate import user_rows
 from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
 from recsys.streaming.item_counters import decode_counters, encode_counters, item_rows
 
-VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.USER_SEARCHES, columns.ITEM_ENGAGEMENT)
 ROWS_AT_ONCE = 1000
 
 
@@ -122,8 +122,15 @@ def _write(settings: Settings, begun: Bootstrapped, at: int, created: int, progr
     counters = encode_counters(begun.counters)
     with progress("rows online", len(begun.logs) + len(counters)) as advance:
         for logs in _parts(begun.logs):
-            rows = user_rows(logs, categories=categories, now=at, created=created)
-            online.write({columns.USER_ACTIVITY: rows.activity, columns.USER_HISTORY: rows.history})
+            searches = {user: begun.searches[user] for user in logs if user in begun.searches}
+            rows = user_rows(logs, searches, categories=categories, now=at, created=created)
+            online.write(
+                {
+                    columns.USER_ACTIVITY: rows.activity,
+                    columns.USER_HISTORY: rows.history,
+                    columns.USER_SEARCHES: rows.searches,
+                }
+            )
             advance(len(logs))
         for part in _parts(counters):
             engagement = item_rows(decode_counters(part), now=at, created=created).engagement

@@ -1,10 +1,12 @@
 """What is asked of suggestions and what they answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from recsys.dataset.item_table import ItemTable
 from recsys.funnel.catalog import Catalog
+from recsys.funnel.online_features import FeatureSource, asked_queries, read_user_if_there
+from recsys.search.answer import NOT_PERSONALISED
 from recsys.search.matching import WordIndex
 from recsys.search.suggestions.hidden import HiddenWords
 from recsys.search.suggestions.index import SuggestIndex, Suggestions
@@ -16,13 +18,12 @@ class SuggestRequest:
     """What somebody has typed so far.
 
     Attributes:
-        user_queries: what this user asked for before, the latest first. count: of each kind, at most.
+        count: of each kind, at most.
     """
 
     request_id: str
     typed: str
     user_id: str | None = None
-    user_queries: tuple[str, ...] = ()
     count: int = 8
 
 
@@ -61,6 +62,9 @@ class SuggestAnswer:
     queries: tuple[SuggestedQuery, ...] = field(metadata={"description": "what to type on"})
     categories: tuple[SuggestedCategory, ...] = field(metadata={"description": "where to go"})
     items: tuple[SuggestedItem, ...] = field(metadata={"description": "items that may be meant"})
+    degraded: tuple[str, ...] = field(
+        default=(), metadata={"description": "what is not as it should be; empty when all is well"}
+    )
 
     @classmethod
     def of(
@@ -87,25 +91,31 @@ class SuggestAnswer:
 def suggest(
     index: SuggestIndex,
     request: SuggestRequest,
+    features: FeatureSource,
     finds: Callable[[str], bool],
     hidden: HiddenWords,
     catalog: Catalog,
     bundle_id: str,
 ) -> SuggestAnswer:
-    """What `index` suggests for what was typed; queries that find something, items in stock.
+    """What `index` suggests for what was typed: queries that find something, own ones first, items in stock.
+
+    Args:
+        features: where the user's own queries come from; the answer says where they could not be read.
 
     Raises:
         RequestError: `count` is too large.
     """
+    user, away = read_user_if_there(features, request.user_id)
     found = index.suggest(
         request.typed,
-        request.user_queries,
+        [each.text for each in asked_queries(user)],
         request.count,
         has_results=finds,
         hidden=hidden,
         shown_items=catalog.items.available,
     )
-    return SuggestAnswer.of(request, found, catalog.items, bundle_id)
+    answer = SuggestAnswer.of(request, found, catalog.items, bundle_id)
+    return replace(answer, degraded=(NOT_PERSONALISED,)) if away else answer
 
 
 def finds_something(knowledge: QueryKnowledge, words: WordIndex | None, catalog: Catalog, query: str) -> bool:

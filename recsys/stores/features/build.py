@@ -20,6 +20,7 @@ from recsys.features.item_content import category_keys, item_content, item_text,
 from recsys.features.item_engagement import item_engagement
 from recsys.features.user_activity import user_activity
 from recsys.features.user_history import user_history_blocks
+from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_searches_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import DAY, to_micros, utc_now
@@ -149,6 +150,11 @@ class _Build:
             self._read_log = read_log(events)
         return self._read_log
 
+    @property
+    def _searches(self) -> pa.Table:
+        events = open_lake(self._settings.paths).read_as_happened(SEARCH_COLUMNS_READ)
+        return events.filter(pa.array(is_search(events)))
+
     def tables(self, view: str, with_text: bool) -> Iterable[pa.Table]:
         """The rows of `view`, in parts."""
         builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
@@ -156,6 +162,7 @@ class _Build:
                 self._log, category_keys(self._items, self._log.items), self.created_at
             ),
             columns.USER_HISTORY: lambda: user_history_blocks(self._log, self.created_at),
+            columns.USER_SEARCHES: lambda: user_searches_blocks(self._searches, self.created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
             columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),
             columns.ITEM_VECTORS: lambda: item_vectors(

@@ -11,17 +11,17 @@ import pyarrow.compute as pc
 
 from recsys import amounts, columns, features
 from recsys.config import Settings
-from recsys.dataset import cancellations
+from recsys.dataset import cancellations, searches
 from recsys.home import HomePaths
 from recsys.instants import to_micros
 from recsys.stores.lake.dataset_files import ITEM_VERSIONS_FILE, ITEMS_FILE
 from recsys.stores.lake.event_lake import RETURNED_FOLDER
 from recsys.stores.lake.item_log import VersionLog, item_log
 
-EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.ITEM_ENGAGEMENT)
+EVENT_VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.USER_SEARCHES, columns.ITEM_ENGAGEMENT)
 ITEM_VIEWS = (columns.ITEM_CONTENT, columns.ITEM_VECTORS, columns.ITEM_TEXT)
 OF_IMPORTED_ITEMS = (columns.USER_ACTIVITY, *ITEM_VIEWS)  # the first for the categories
-CODE = [Path(str(module.__file__)) for module in (columns, amounts, cancellations)]
+CODE = [Path(str(module.__file__)) for module in (columns, amounts, cancellations, searches)]
 BEGINNING = 0
 
 Inputs = Mapping[str, Any]

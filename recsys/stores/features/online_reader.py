@@ -111,8 +111,11 @@ class FeatureReader:
         self._get: Callable[[Sequence[bytes]], list[bytes | None]] | None = None
 
     @classmethod
-    def open(cls, settings: Settings, service: str) -> "FeatureReader":
+    def open(cls, settings: Settings, service: str, also_of_users: str | None = None) -> "FeatureReader":
         """A reader of a service of this root's feature repository. Redis need not be up yet.
+
+        Args:
+            also_of_users: a service whose views of users are read along, those that `service` lacks.
 
         Raises:
             ConfigError: the repository lacks the service, has another online store, or the service has a
@@ -127,9 +130,14 @@ class FeatureReader:
             )
         timeout = settings.serving.feature_timeout_seconds
         views = _service_views(store, service)
+        users = [view for view in views if _join_keys(view) == (USER_ID,)]
+        if also_of_users is not None:
+            known = {view.name for view in users}
+            others = _service_views(store, also_of_users)
+            users += [view for view in others if _join_keys(view) == (USER_ID,) and view.name not in known]
         return cls(
             service,
-            [view for view in views if _join_keys(view) == (USER_ID,)],
+            users,
             [view for view in views if _join_keys(view) == (ITEM_ID,)],
             lambda: open_client(config, settings, timeout),
             timeout,

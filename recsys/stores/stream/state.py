@@ -19,9 +19,9 @@ import pyarrow as pa
 from recsys.arrays import BoolArray, IntArray
 from recsys.instants import CLOCK_TOLERANCE, DAY, SECOND
 from recsys.stores.locks import try_lock, wait_for_lock
+from recsys.stores.stream import tables
 from recsys.stores.stream.event_blobs import decode_events, encode_events
 from recsys.stores.stream.state_errors import BUSY_SECONDS, state_errors
-from recsys.stores.stream.tables import ADD_COUNT, ADD_EVENTS, SET_ITEM, SET_USER, TABLES, UNDO_FUTURE
 from recsys.streaming.state import DUE, Committed, InitialState, ItemState, Pending, Step, UserState
 
 STATE_FILE = "state.db"
@@ -46,10 +46,12 @@ class SqliteStreamState:
             self._db = sqlite3.connect(folder / STATE_FILE, BUSY_SECONDS, isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
-                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + TABLES
+                "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;" + tables.TABLES
             )
             with self._transaction("begin"):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
+                if "searches" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(users)")}:
+                    self._db.execute(tables.ADD_SEARCHES)
             self._name = str(self._meta("name"))
 
     # -- begin ------------------------------------------------------------------------------------
@@ -71,11 +73,23 @@ class SqliteStreamState:
             for table in ("partitions", "users", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
             self._db.executemany("INSERT INTO partitions VALUES (?, ?)", origin.offsets.items())
-            self._db.executemany(SET_USER, (_user_row(*each) for each in origin.users))
-            self._db.executemany(SET_ITEM, (_item_row(*each) for each in origin.items))
+            self._db.executemany(tables.SET_USER, (_user_row(*each) for each in origin.users))
+            self._db.executemany(tables.SET_ITEM, (_item_row(*each) for each in origin.items))
             self._see(origin.seen, 0)
             self._set("epoch", origin.epoch)
+            self._set("searches", 1)
             self._set("sequence", max(int(self._meta("sequence") or 0), origin.sequence))
+
+    def lacks_searches(self) -> bool:
+        """Whether an earlier version began it, which kept no queries of users, and nobody filled them in."""
+        with state_errors("read", self._folder / STATE_FILE):
+            return self._meta("epoch") is not None and self._meta("searches") is None
+
+    def fill_searches(self, users: Iterable[tuple[str, UserState]]) -> None:
+        """Sets the queries of these users and lets their rows be written online; logs stay as they are."""
+        with self._transaction("begin"):
+            self._db.executemany(tables.FILL_SEARCHES, (_user_row(*each) for each in users))
+            self._set("searches", 1)
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -86,7 +100,7 @@ class SqliteStreamState:
 
     def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
         """The states of those users that have one."""
-        query = "SELECT user_id, partition, log, expires FROM users WHERE user_id IN"
+        query = "SELECT user_id, partition, log, expires, searches FROM users WHERE user_id IN"
         return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
@@ -108,8 +122,11 @@ class SqliteStreamState:
         """Up to `count` users of these partitions whose features time alone has changed."""
         rows: list[Any] = []
         for partition in partitions:
-            query = "SELECT user_id, partition, log, expires FROM users WHERE partition = ? AND expires <= ?"
-            rows += self._rows(f"{query} LIMIT ?", (partition, now, count - len(rows)))
+            query = (
+                "SELECT user_id, partition, log, expires, searches FROM users "
+                "WHERE partition = ? AND expires <= ? LIMIT ?"
+            )
+            rows += self._rows(query, (partition, now, count - len(rows)))
         return {user: UserState(*values) for user, *values in rows}
 
     def due_items(self, now: int, count: int) -> list[str]:
@@ -157,10 +174,10 @@ class SqliteStreamState:
         self._set("batch", batch)
         items = step.merge(self.items(step.items), created) if step.items else {}
         db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
-        db.executemany(SET_USER, (_user_row(*each) for each in step.users.items()))
+        db.executemany(tables.SET_USER, (_user_row(*each) for each in step.users.items()))
         expiries = ((expires, user) for user, expires in step.expiries.items())
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
-        db.executemany(SET_ITEM, (_item_row(*each) for each in items.items()))
+        db.executemany(tables.SET_ITEM, (_item_row(*each) for each in items.items()))
         db.executemany("INSERT OR IGNORE INTO bots VALUES (?)", ((user,) for user in step.bots))
         self._see(step.seen, now // DAY)
         if events is not None:
@@ -292,18 +309,18 @@ class SqliteStreamState:
     def _undo_future(self, now: int, last: int) -> None:
         """After a clock ran ahead: what midnights to come changed is written anew by the next ticks."""
         log.warning("a worker's clock was %.0f s ahead; all rows are written again", (last - now) / SECOND)
-        for statement in UNDO_FUTURE:
+        for statement in tables.UNDO_FUTURE:
             self._db.execute(statement, {"day": now // DAY, "minute": now // _MINUTE, "due": DUE})
-        self._db.execute(ADD_COUNT, ("clock_ahead", 1))
+        self._db.execute(tables.ADD_COUNT, ("clock_ahead", 1))
 
     def _see(self, hashes: IntArray, day: int) -> None:
         rows = ((each, day) for each in np.sort(hashes).tolist())  # in the order of the table's pages
         self._db.executemany("INSERT INTO seen VALUES (?, ?)", rows)
 
     def _count(self, step: Step, now: int) -> None:
-        self._db.executemany(ADD_COUNT, step.counts.items())
+        self._db.executemany(tables.ADD_COUNT, step.counts.items())
         if events := step.counts.get("received"):
-            self._db.execute(ADD_EVENTS, (now // _MINUTE, events))
+            self._db.execute(tables.ADD_EVENTS, (now // _MINUTE, events))
             self._db.execute("DELETE FROM minutes WHERE minute < ?", (now // _MINUTE - MINUTES_KEPT,))
 
     def _forget_written(self) -> None:
@@ -312,7 +329,7 @@ class SqliteStreamState:
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
-    return user_id, state.partition, state.expires, state.log
+    return user_id, state.partition, state.expires, state.log, state.searches
 
 
 def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:

@@ -5,7 +5,8 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS partitions (partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS users (
-    user_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, expires INTEGER NOT NULL, log BLOB NOT NULL);
+    user_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, expires INTEGER NOT NULL, log BLOB NOT NULL,
+    searches BLOB NOT NULL DEFAULT x'');
 CREATE INDEX IF NOT EXISTS users_due ON users (partition, expires);
 CREATE TABLE IF NOT EXISTS items (
     item_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, tiles BLOB NOT NULL);
@@ -20,8 +21,13 @@ CREATE TABLE IF NOT EXISTS minutes (minute INTEGER PRIMARY KEY, events INTEGER N
 """
 ADD_COUNT = "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
 ADD_EVENTS = "INSERT INTO minutes VALUES (?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events"
-SET_USER = """INSERT INTO users (user_id, partition, expires, log) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET partition = excluded.partition, expires = excluded.expires, log = excluded.log"""
+# States of earlier versions have no queries of users.
+ADD_SEARCHES = "ALTER TABLE users ADD COLUMN searches BLOB NOT NULL DEFAULT x''"
+SET_USER = """INSERT INTO users (user_id, partition, expires, log, searches) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET partition = excluded.partition, expires = excluded.expires,
+    log = excluded.log, searches = excluded.searches"""
+FILL_SEARCHES = """INSERT INTO users (user_id, partition, expires, log, searches) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET expires = excluded.expires, searches = excluded.searches"""
 SET_ITEM = """INSERT INTO items (item_id, expires, tiles) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET expires = excluded.expires, tiles = excluded.tiles"""
 # After a clock ran ahead: its midnights come again, and nothing is kept until its days are over.

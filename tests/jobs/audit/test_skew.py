@@ -43,13 +43,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def events(*rows: tuple[int, str, str, str, float]) -> pa.Table:
-    """(sequence, kind, user, item, days after the start)."""
+    """(sequence, kind, user, item or the query of a search, days after the start)."""
     table = [
         {
             columns.EVENT_ID: f"e{sequence}",
             columns.KIND: kind,
             columns.USER_ID: user,
-            columns.ITEM_ID: item,
+            (columns.QUERY if kind == columns.SEARCH else columns.ITEM_ID): item,
             columns.AT: START + timedelta(days=days),
             columns.SEQUENCE: sequence,
             columns.VALUE_MICROS: 2_500_000 if kind == columns.PURCHASE else None,
@@ -62,7 +62,7 @@ def events(*rows: tuple[int, str, str, str, float]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A home with ten events, its features applied and materialized into a server of its own."""
+    """A home with ten events and two searches, its features applied and materialized into its own server."""
     home = tmp_path_factory.mktemp("home")
     given = {"RECSYS_HOME": str(home), "RECSYS_SERVING__FEATURE_TIMEOUT_SECONDS": "30"}
     settings = load_settings(given, start=Path(__file__).parents[3])
@@ -82,7 +82,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     save_items(settings.paths, pa.Table.from_pylist(items, schema=ITEM_SCHEMA))
     kinds = (columns.VIEW, columns.CLICK, columns.IMPRESSION, columns.PURCHASE, columns.CART)
     rows = [(n, kinds[n % 5], ("ann", "bob")[n % 2], ITEMS[n % 3], n / 3) for n in range(10)]
-    EventLake(settings.paths.lake).append(events(*rows))
+    searches = [(10, columns.SEARCH, "ann", "Green tea", 1.0), (11, columns.SEARCH, "ann", "mug", 2.0)]
+    EventLake(settings.paths.lake).append(events(*rows, *searches))
     build_features(settings, with_text=False, now=NOW)
     features = OfflineFeatures(settings)
     features.apply()
@@ -95,7 +96,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture
 def served(shop: Settings) -> Iterator[Settings]:
     """The shop after two answers, whose snapshots were read from the online store; no report yet."""
-    reader = FeatureReader.open(shop, columns.RANKING_SERVICE)
+    reader = FeatureReader.open(shop, columns.RANKING_SERVICE, columns.SEARCH_SERVICE)
     lines = [snapshot(reader, request, user) for request, user in (("r1", "ann"), ("r2", "bob"))]
     write(shop, lines)
     lake = set(shop.paths.lake.parent.rglob("*.parquet"))
@@ -136,12 +137,13 @@ def test_what_the_online_store_served_is_what_the_lake_says(
 ) -> None:
     code, report = command(served, monkeypatch)
     assert (code, report["passed"], report["mismatched"]) == (0, True, 0)
-    # Two requests, each a user of two views and three items of two.
-    assert (report["requests"], report["rows"]) == (2, 2 * (2 + 3 * 2))
+    # Two requests, each a user of two views and three items of two; and Ann searched.
+    assert (report["requests"], report["rows"]) == (2, 2 * (2 + 3 * 2) + 1)
     assert report["compared"] > 200
     assert {view["view"] for view in report["staleness"]} == {
         columns.USER_ACTIVITY,
         columns.USER_HISTORY,
+        columns.USER_SEARCHES,
         columns.ITEM_ENGAGEMENT,
         columns.ITEM_CONTENT,
     }
@@ -164,6 +166,21 @@ def test_a_tampered_value_is_reported_with_its_request_and_fails(
     assert (example["request_id"], example["entity_id"]) == ("r2", "tea")
     assert example["served"] == example["recomputed"] + 2
     assert command(served, monkeypatch, "--threshold", "0.2")[0] == 0  # 1 of 6 is allowed
+
+
+def test_a_query_that_was_not_asked_is_skew_and_one_that_came_late_is_not(served: Settings) -> None:
+    after = to_micros(NOW + timedelta(hours=1))
+    EventLake(served.paths.live).append(events((after, columns.SEARCH, "ann", "oil", 1.5)))
+    report = audit_features(served, 10, 0.0, NOW)
+    assert (report.passed, report.mismatched) == (True, 0)
+    assert report.late > 0
+    lines = lines_of(served)
+    texts = lines[0]["user"][columns.USER_SEARCHES]["values"][columns.SEARCH_TEXTS]
+    assert texts == ["mug", "green tea"]
+    texts[0] = "jug"
+    write(served, lines)
+    wrong = audit_features(served, 10, 0.0, NOW).features
+    assert columns.SEARCH_TEXTS in {each.feature for each in wrong if each.mismatched}
 
 
 def test_promotion_refuses_after_a_failed_audit_unless_told_why_not(

@@ -78,6 +78,7 @@ def test_every_view_is_written_in_its_schema(shop: Settings) -> None:
     assert rows == {
         columns.USER_ACTIVITY: 5,
         columns.USER_HISTORY: 1,
+        columns.USER_SEARCHES: 0,
         columns.ITEM_ENGAGEMENT: 5,
         columns.ITEM_CONTENT: 2,
         columns.ITEM_TEXT: 0,

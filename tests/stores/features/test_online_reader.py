@@ -150,6 +150,18 @@ def test_read_user_and_read_items_give_what_read_gives(shop: Settings, write: Ca
     assert alone[1].matrix(["clicks"]).tolist() == items.matrix(["clicks"]).tolist() == [[4.0]]
 
 
+def test_the_users_of_another_service_are_read_along_and_its_items_are_not(
+    shop: Settings, write: Callable[..., None]
+) -> None:
+    write("spending", {"user_id": "u", "average_price": 2.5})
+    reader = FeatureReader.open(shop, "narrow_v1", "ranking_v1")
+    assert reader.service == "narrow_v1"
+    assert list(reader.read_user("u", now_us=NOON_US).missing) == ["history", "spending"]
+    assert list(reader.read_items(["a"], now_us=NOON_US).columns) == ["clicks"]
+    same = FeatureReader.open(shop, "ranking_v1", "ranking_v1")
+    assert [view.name for view in same.user_views] == ["history", "spending"]  # each once
+
+
 def test_missing_rows_are_masked_per_view(shop: Settings, write: Callable[..., None]) -> None:
     write("engagement", {"item_id": "a", "clicks": 4, "rate": 0.5})
     write("content", {"item_id": "b", "title": "B", "price": 7, "vector": vector(1)})

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import StoreUnavailableError
 from recsys.instants import CLOCK_TOLERANCE, DAY, NEVER
 from recsys.stores.stream.state import STATE_FILE, SqliteStreamState
-from recsys.streaming.state import InitialState, ItemState, Step, UserState
+from recsys.streaming.state import DUE, InitialState, ItemState, Step, UserState
 
 NOW = 1_700_000_000_000_000
 TODAY = NOW // DAY
@@ -190,3 +191,28 @@ def test_a_crash_between_two_statements_leaves_nothing_behind(
     assert state.offsets([0]) == {0: 0}
     with sqlite3.connect(tmp_path / STATE_FILE) as other:
         assert other.execute("SELECT COUNT(*) FROM pending").fetchone() == (0,)
+
+
+def test_a_state_of_an_earlier_version_is_opened_and_its_queries_are_filled_in_once(tmp_path: Path) -> None:
+    state = SqliteStreamState(tmp_path)
+    known = {"u": UserState(0, b"log", NOW)}
+    state.begin(InitialState("epoch", 1, {}, known.items(), (), hashes()))
+    state.close()
+    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as db:  # as that version left it
+        db.execute("ALTER TABLE users DROP COLUMN searches")
+        db.execute("DELETE FROM meta WHERE name = 'searches'")
+        db.commit()
+    state = SqliteStreamState(tmp_path)
+    assert state.users(["u"]) == known
+    assert state.lacks_searches()
+    filled = {"u": UserState(0, b"none", DUE, b"tea"), "v": UserState(1, b"none", DUE, b"rye")}
+    state.fill_searches(filled.items())
+    assert not state.lacks_searches()
+    assert state.users(["u", "v"]) == {"u": UserState(0, b"log", DUE, b"tea"), "v": filled["v"]}
+    state.close()
+
+
+def test_a_state_that_was_never_begun_lacks_nothing(tmp_path: Path) -> None:
+    state = SqliteStreamState(tmp_path)
+    assert not state.lacks_searches()
+    state.close()
