@@ -74,7 +74,10 @@ def call_at_random(operation: Any, mode: GenerationMode) -> None:
     @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def call(case: schemathesis.Case) -> None:
-        case.call_and_validate(excluded_checks=excluded)
+        answer = case.call()
+        # Too large is said before a body is read, so whether it would have been right stays open.
+        unread = [negative_data_rejection] if answer.status_code == 413 else []
+        case.validate_response(answer, excluded_checks=[*excluded, *unread])
 
     call()
 
