@@ -18,6 +18,7 @@
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
     |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
     |- TrainingStoppedError    told to stop, after writing a checkpoint
+    |- LeaseLostError          another worker charges an account now, or none may
     |- BacklogError            more events wait than the service may keep waiting
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
 
@@ -101,6 +102,10 @@ class CursorExpiredError(RequestError):
 
 class TrainingStoppedError(RecsysError):
     """Training was told to stop; what it learned is in its checkpoint."""
+
+
+class LeaseLostError(RecsysError):
+    """An account is charged by another worker now, or the lease to charge it has run out."""
 
 
 class BacklogError(RecsysError):

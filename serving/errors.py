@@ -17,6 +17,7 @@ from recsys.errors import (
     FutureLeakError,
     InvalidCursorError,
     InvalidEventError,
+    LeaseLostError,
     MalformedBodyError,
     RecsysError,
     RequestError,
@@ -85,6 +86,7 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
     InvalidCursorError: ErrorResponse(422, "invalid_cursor"),
     CursorExpiredError: ErrorResponse(409, "cursor_expired"),
     TrainingStoppedError: ErrorResponse(500, "training_stopped"),
+    LeaseLostError: ErrorResponse(503, "lease_lost", retry=True),
     BacklogError: ErrorResponse(429, "too_many_events", retry=True),
     StoreUnavailableError: ErrorResponse(503, "store_unavailable", retry=True),
 }
