@@ -1,0 +1,65 @@
+"""`recsys ads ledger`: what it prints, and with which code it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from recsys.ads.campaigns.bidding import Budget
+from recsys.cli.app import app
+from recsys.config import load_settings
+from recsys.errors import RequestError, UnknownCampaignError
+from recsys.stores.registry.database import database_url, open_engine
+from tests.stores.ads.books_shop import ACME, NOON, Clock, campaign, click, open_books
+
+
+@pytest.fixture(autouse=True)
+def shop(home: Path) -> None:
+    with open_books(load_settings(), Clock(), campaign(1, ACME, Budget())) as books:
+        lease = books.take_lease("acc_1", "worker", 60)
+        assert lease is not None
+        books.charge_all(lease, [click("a", 400), click("b", 7, occurred_at=NOON)])
+        books.top_up(ACME, 100, "bank 7")
+
+
+def test_the_bill_is_printed_with_its_lines_and_sums() -> None:
+    words = ["ads", "ledger", "statement", "--account", "acme", "--from", "2026-05-01", "--to", "2026-05-31"]
+    result = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    bill = json.loads(result.stdout)
+    assert (bill["billed_micros"], bill["paid_micros"], bill["closing_micros"]) == (407, 100, 307)
+    assert bill["billed_micros"] == sum(line["micros"] for line in bill["lines"] if line["kind"] == "charge")
+    table = CliRunner().invoke(app, words, catch_exceptions=False).stdout
+    assert "0.000407" in table
+    assert "-0.0001" in table
+    assert "Asia/Shanghai" in table
+
+
+def test_the_days_of_a_bill_are_checked() -> None:
+    words = ["ads", "ledger", "statement", "--account"]
+    for more, error, message in (
+        (["nobody"], UnknownCampaignError, "no account 'nobody'"),
+        (["acme", "--from", "1 May"], RequestError, "--from '1 May' is no day"),
+        (["acme", "--from", "2026-05-02", "--to", "2026-05-01"], RequestError, "before its first day"),
+    ):
+        with pytest.raises(error, match=message):
+            CliRunner().invoke(app, [*words, *more], catch_exceptions=False)
+
+
+def test_right_books_end_with_0_and_wrong_ones_with_1_and_their_identity() -> None:
+    right = CliRunner().invoke(app, ["ads", "ledger", "check"], catch_exceptions=False)
+    assert right.exit_code == 0
+    assert "every identity holds" in right.stderr
+    engine = open_engine(database_url(load_settings()))
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE ads_budgets SET spent_micros = 406 WHERE entity_id = 'cmp_1' AND period = 'total'")
+        )
+    engine.dispose()
+    wrong = CliRunner().invoke(app, ["ads", "ledger", "check", "--json"], catch_exceptions=False)
+    assert wrong.exit_code == 1
+    assert json.loads(wrong.stdout) == [
+        {"identity": "spent", "subject": "cmp_1 total", "expected": 407, "found": 406, "difference": -1}
+    ]
+    assert "cmp_1 total" in CliRunner().invoke(app, ["ads", "ledger", "check"]).stdout
