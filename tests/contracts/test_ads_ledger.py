@@ -283,11 +283,18 @@ def test_the_database_refuses_to_change_what_was_booked(
     engine.dispose()
 
 
-def test_a_batch_is_booked_as_a_whole_or_not_at_all(books: AdsLedger, lease: Lease, shop: Settings) -> None:
-    engine = open_engine(database_url(shop))
-    with engine.begin() as connection:  # a time zone that is none stops the second charge in its middle
-        connection.execute(text("UPDATE ads_accounts SET time_zone = 'Nowhere' WHERE account_id = 'acc_1'"))
-    with pytest.raises(RequestError, match="Nowhere"):
-        books.charge_all(lease, [click("x", 5, line_id="lin_77"), click("a", 7)])
+def test_an_event_twice_in_one_batch_is_charged_once(books: AdsLedger, lease: Lease) -> None:
+    first, again, late = books.charge_all(
+        lease, [click("a", 7), click("a", 9), click("b", 7, served_at=NOON - timedelta(hours=1))]
+    )
+    assert again == replace(first, is_duplicate=True)
+    assert late.outcome == "late"
+    assert spent(books)["acc_1 total"] == 7
+
+
+def test_a_batch_is_booked_as_a_whole_or_not_at_all(books: AdsLedger, lease: Lease) -> None:
+    too_far = click("b", 7, occurred_at=datetime(2300, 1, 1, tzinfo=UTC))  # days end with the year 2200
+    with pytest.raises(RequestError, match="too far away"):
+        books.charge_all(lease, [click("a", 7), too_far])
     assert books.budgets() == ()
-    engine.dispose()
+    assert not books.charge(lease, click("a", 7)).is_duplicate

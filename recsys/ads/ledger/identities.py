@@ -10,7 +10,7 @@ remainder a remainder is from 0 to 999 nanos
 lost      a budget row's lost_nanos = the prices of its events over the budget
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -119,8 +119,3 @@ def _differences(
 
 def _named(numbers: Mapping[Period, int]) -> dict[str, int]:
     return {" ".join(period): number for period, number in numbers.items()}
-
-
-def identity_names(broken: Iterable[BrokenIdentity]) -> tuple[Identity, ...]:
-    """The names of the broken identities, each once, in order of appearance."""
-    return tuple(dict.fromkeys(each.identity for each in broken))

@@ -154,8 +154,7 @@ class AdsLedger:
     ) -> list[ChargeResult]:
         now = self._clock()
         hold_lease(connection, lease, now)
-        charging = Charging(connection, now)
-        return [charging.charge(charge) for charge in charges]
+        return Charging(connection, now).charge_all(charges)
 
     def _pay(self, kind: PaymentKind, account: Account, micros: int, reference: str, remark: str) -> Booking:
         with database_errors(self._engine.url, f"book a {kind}"):

@@ -1,5 +1,6 @@
 """Entries and charges, read and added inside a transaction that is open already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,9 +9,11 @@ from sqlalchemy.engine import RowMapping
 
 from recsys.ads.ledger.books import Entry
 from recsys.ads.ledger.budgets import Caps
-from recsys.ads.ledger.charges import Charge, ChargeResult
+from recsys.ads.ledger.charges import Charge, ChargeResult, charge_key
 from recsys.stores.ads.ledger_tables import ChargeRow, LedgerEntryRow, LedgerLegRow
 from recsys.stores.ads.tables import AccountRow, CampaignRow, LineRow
+
+MOST_ASKED = 500  # tokens of one question
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,21 @@ def payer(connection: Connection, charge: Charge) -> Payer | None:
     return Payer(zone, prepaid, levels)
 
 
-def add_entry(connection: Connection, entry: Entry, at: datetime) -> None:
-    """Books an entry with its legs."""
-    values = {name: value for name, value in vars(entry).items() if name != "legs"}
-    added = insert(LedgerEntryRow).values(**values, booked_at=at).returning(LedgerEntryRow.entry_id)
-    entry_id = connection.execute(added).scalar_one()
-    legs = [{"entry_id": entry_id, "book": leg.book, "micros": leg.micros} for leg in entry.legs]
+def add_entries(connection: Connection, entries: Sequence[Entry], at: datetime) -> None:
+    """Books entries with their legs."""
+    if not entries:
+        return
+    rows = [
+        {name: value for name, value in vars(entry).items() if name != "legs"} | {"booked_at": at}
+        for entry in entries
+    ]
+    added = insert(LedgerEntryRow).returning(LedgerEntryRow.entry_id, sort_by_parameter_order=True)
+    ids = connection.execute(added, rows).scalars().all()
+    legs = [
+        {"entry_id": entry_id, "book": leg.book, "micros": leg.micros}
+        for entry_id, entry in zip(ids, entries, strict=True)
+        for leg in entry.legs
+    ]
     connection.execute(insert(LedgerLegRow), legs)
 
 
@@ -74,21 +86,37 @@ def entry_row(connection: Connection, key: str) -> RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
 
-def add_charge(connection: Connection, charge: Charge, result: ChargeResult, at: datetime) -> None:
-    """Keeps what came of a charge, for good.
+def add_charges(connection: Connection, results: Sequence[tuple[Charge, ChargeResult]], at: datetime) -> None:
+    """Keeps what came of charges, for good.
 
     Raises:
         IntegrityError: another transaction kept one of the same token and event meanwhile.
     """
-    values = {
-        **vars(charge),
-        "day": result.day,
-        "micros": result.micros,
-        "outcome": result.outcome,
-        "refused_by": result.refused_by,
-        "charged_at": at,
-    }
-    connection.execute(insert(ChargeRow).values(values))
+    rows = [
+        {
+            **vars(charge),
+            "day": result.day,
+            "micros": result.micros,
+            "outcome": result.outcome,
+            "refused_by": result.refused_by,
+            "charged_at": at,
+        }
+        for charge, result in results
+    ]
+    if rows:
+        connection.execute(insert(ChargeRow), rows)
+
+
+def charge_results(connection: Connection, charges: Sequence[Charge]) -> dict[str, ChargeResult]:
+    """What came of those charges that were there before, by key."""
+    found: dict[str, ChargeResult] = {}
+    for start in range(0, len(charges), MOST_ASKED):
+        tokens = [charge.token_id for charge in charges[start : start + MOST_ASKED]]
+        query = select(ChargeRow.__table__).where(ChargeRow.token_id.in_(tokens))
+        for row in connection.execute(query).mappings():
+            key = charge_key(row["event"], row["token_id"])
+            found[key] = ChargeResult(key, row["outcome"], row["micros"], row["day"], row["refused_by"])
+    return found
 
 
 def charge_row(connection: Connection, key: str) -> RowMapping | None:

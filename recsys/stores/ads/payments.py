@@ -24,7 +24,7 @@ from recsys.amounts import MOST_MICROS, amount_text
 from recsys.errors import RequestError
 from recsys.stores.ads.budget_rows import give_back, pay_in
 from recsys.stores.ads.leases import lock_account
-from recsys.stores.ads.ledger_rows import add_entry, charge_row, entry_row
+from recsys.stores.ads.ledger_rows import add_entries, charge_row, entry_row
 from recsys.stores.ads.ledger_tables import LedgerLegRow
 from recsys.stores.ads.records import account_of
 from recsys.stores.ads.tables import AccountRow
@@ -59,7 +59,7 @@ class Payments:
         legs = _LEGS[kind](micros, account.prepaid)
         entry = Entry(kind, key, account.account_id, day, legs, remark=remark)
         pay_in(self.connection, account.account_id, micros)
-        add_entry(self.connection, entry, self.now)
+        add_entries(self.connection, [entry], self.now)
         return Booking(key, micros, day)
 
     def return_charge(self, charge_key: str, kind: ReturnKind, remark: str) -> Booking:
@@ -87,7 +87,7 @@ class Payments:
         legs = reversed_legs(self._legs(booked))
         entry = Entry(kind, key, levels[0], today, legs, budget_day, levels[1], levels[2], remark)
         give_back(self.connection, levels, budget_day, charge["micros"])
-        add_entry(self.connection, entry, self.now)
+        add_entries(self.connection, [entry], self.now)
         return Booking(key, charge["micros"], today, budget_day)
 
     def _same_payment(self, known: RowMapping, micros: int) -> Booking:

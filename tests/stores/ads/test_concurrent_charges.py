@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.campaigns.campaign import Campaign, Line
 from recsys.ads.ledger.charges import ChargeResult
@@ -21,7 +22,7 @@ from recsys.instants import utc_now
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.registry.database import database_url
 from tests.postgres import fresh_database, running_postgres
-from tests.stores.ads.books_shop import ACME, Clock, campaign, click, open_books
+from tests.stores.ads.books_shop import ACME, PREPAID, Clock, campaign, click, open_books
 
 THREADS = 8
 CLICKS = 240
@@ -86,6 +87,28 @@ def test_threads_charge_each_click_once_and_never_above_a_budget(shop: Settings)
         free = sum(each.outcome == "over_budget" for each in first)
         lost = {row.lost_nanos for row in books.budgets() if row.entity_id == "acc_1"}
         assert lost == {free * 7000} == {(CLICKS - 142) * 7000}
+
+
+def test_one_token_that_two_accounts_charge_at_the_same_time_is_charged_to_one(shop: Settings) -> None:
+    results: list[ChargeResult] = []
+    with open_books(shop, Clock(), campaign(1, ACME, Budget()), campaign(2, PREPAID, Budget())) as books:
+        books.top_up(PREPAID, 1000, "bank 7")
+
+        def charge(account: Account, number: int) -> None:
+            lease = books.take_lease(account.account_id, "worker", 60)
+            assert lease is not None
+            for n in range(60):
+                forged = click(f"t{n}", 7, number, account_id=account.account_id)
+                results.append(books.charge(lease, forged))
+
+        threads = [threading.Thread(target=charge, args=each) for each in ((ACME, 1), (PREPAID, 2))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(results) == 120
+        assert sum(each.micros for each in results if not each.is_duplicate) == 60 * 7
+        assert books.check() == ()
 
 
 @pytest.mark.slow
