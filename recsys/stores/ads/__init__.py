@@ -1,1 +1,1 @@
-"""Accounts and campaigns in SQL, with everything that was ever changed."""
+"""Accounts, campaigns and the books in SQL, with everything that was ever changed or booked."""
