@@ -25,9 +25,7 @@ def check(as_json: AsJson = False) -> None:
     if broken or as_json:
         print_rows([each.to_json() for each in broken], as_json=as_json)
     if broken:
-        note(
-            f"error: {len(broken)} identities of the books are broken; see docs/ads-ledger.md."
-        )
+        note(f"error: {len(broken)} identities of the books are broken; see docs/ads-ledger.md.")
         raise typer.Exit(1)
     if not as_json:
         note("the books are right: every identity holds")

@@ -73,6 +73,17 @@ class Reference:
         self.owed[account.account_id, day] += micros
         return "charged", micros
 
+    def left(self, charge: Charge, account: Account) -> int | None:
+        """What still fits all budgets on the charge's day, at least 0; None where there is no bound."""
+        day, found = str(local_day(charge.occurred_at, account.zone)), list[int]()
+        for each in ids(charge):
+            of_day, total = self.caps[each]
+            if each == account.account_id and account.prepaid:
+                total = self.paid_in[each]
+            found += [] if of_day is None else [of_day - self.spent[each, day]]
+            found += [] if total is None else [total - self.spent[each, "total"]]
+        return max(0, min(found)) if found else None
+
     def give_back(self, key: str, account: Account, today: date) -> int:
         _, micros, charge = self.charged[key]
         if key in self.returned or micros == 0:
@@ -145,6 +156,20 @@ class BooksMachine(RuleBasedStateMachine):
         if not known and result.micros:
             self.check_caps(charge, str(result.day), account)
 
+    @rule(number=st.sampled_from([1, 2, 3]), token=st.integers(10, 19), beyond=st.sampled_from([0, 1]))
+    def charge_what_is_left(self, number: int, token: int, beyond: int) -> None:
+        """The last micro of the tightest budget fits, and one more does not."""
+        account = OWNERS[number]
+        charge = click(f"t{token}", 0, number, account_id=account.account_id, occurred_at=self.clock.now)
+        left = self.reference.left(charge, account)
+        if left is None or charge.key in self.reference.charged:
+            return
+        nanos = max(0, (left + beyond) * 1000 - self.reference.remainders[charge.line_id])
+        charge = replace(charge, price_nanos=nanos)
+        wanted = self.reference.charge(charge, account)
+        result = self.books.charge(self.leases[account.account_id], charge)
+        assert (result.outcome, result.micros) == wanted
+
     def check_caps(self, charge: Charge, day: str, account: Account) -> None:
         rows = {(row.entity_id, row.period): row for row in self.books.budgets()}
         for each in ids(charge):
@@ -207,7 +232,7 @@ def test_after_each_step_the_books_are_right_and_equal_the_reference(template: P
     run_state_machine_as_test(
         lambda: BooksMachine(template),
         settings=settings(
-            max_examples=12,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
