@@ -16,7 +16,9 @@
     |  |- UnknownEntryError    no rule or set of synonyms of that name
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
-    |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
+    |  |- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
+    |  |- InvalidTokenError    of an ad or a page: it was changed, or another shop gave it
+    |  `- TokenExpiredError    of an ad or a page: it is too old
     |- TrainingStoppedError    told to stop, after writing a checkpoint
     |- BacklogError            more events wait than the service may keep waiting
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
@@ -97,6 +99,14 @@ class InvalidCursorError(RequestError):
 
 class CursorExpiredError(RequestError):
     """The order that a cursor goes on in is no longer kept, or was made by another bundle."""
+
+
+class InvalidTokenError(RequestError):
+    """The token of a sponsored item or of a page was changed, or is none that this shop gave."""
+
+
+class TokenExpiredError(RequestError):
+    """The token of a sponsored item or of a page is older than it counts."""
 
 
 class TrainingStoppedError(RecsysError):
