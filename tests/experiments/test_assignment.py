@@ -23,7 +23,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 def test_the_draw_is_the_keyed_hash_that_is_written_down() -> None:
     """Another machine, version or language has to put the same people in the same arm."""
     digest = hashlib.blake2b(b"user:u7", digest_size=8, key=b"2026-spring").digest()
-    assert draw_unit("2026-spring", "user:u7") == int.from_bytes(digest, "big") == 8640448899189846352
+    assert draw_unit("2026-spring", "user:u7") == int.from_bytes(digest, "big") == 10489182001996111400
 
 
 @given(texts, texts, st.integers(0, MILLION), st.integers(0, MILLION))

@@ -79,7 +79,7 @@ def test_rows_of_one_user_are_not_independent() -> None:
 
 
 def test_two_arms_that_are_alike_raise_a_false_alarm_in_one_of_twenty() -> None:
-    """2,000 A/A tests of 40,000 users, 2% of whom buy; 1,870 of 2,000 is 4 standard errors above 5%."""
+    """2,000 A/A tests of 40,000 users, 2% of whom buy: 5% -+ 4 standard errors of half a percent."""
     rng = np.random.default_rng(0)
     verdicts = [drawn_lift(rng, 40_000, FIVE_PERCENT, 0.02, 0.0).verdict for _ in range(2000)]
     assert "too few users" not in verdicts
