@@ -13,12 +13,19 @@ from recsys.config import load_settings
 from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
 from recsys.stores.ads.tables import AccountRow
+from recsys.stores.experiments.tables import ExperimentRow
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
 from recsys.stores.registry.migrations import migration_transaction
 from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
-TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow)  # a module's tables count once it is imported
+TABLES = (
+    RunRow,
+    RuleRow,
+    AccessKeyRow,
+    AccountRow,
+    ExperimentRow,
+)  # a module's tables count once it is imported
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

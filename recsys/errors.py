@@ -13,7 +13,7 @@
     |  |- UnknownItemError
     |  |- UnknownCampaignError an account, campaign or line of that name is not there, or not the caller's
     |  |- StaleVersionError    what is changed was changed by somebody else meanwhile
-    |  |- UnknownEntryError    no rule or set of synonyms of that name
+    |  |- UnknownEntryError    no rule, set of synonyms or experiment of that name
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
     |  |- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
@@ -78,7 +78,7 @@ class UnknownItemError(RequestError):
 
 
 class UnknownEntryError(RequestError):
-    """There is no rule or set of synonyms of that name."""
+    """There is no rule, set of synonyms or experiment of that name."""
 
 
 class UnknownCampaignError(RequestError):

@@ -9,7 +9,7 @@ from recsys.errors import RequestError
 from recsys.experiments.assignment import MILLION, is_below_share
 
 DEFAULT_SHARE_PPM = 50_000  # 5%
-MOST_SALT_BYTES = 64  # of a key of BLAKE2b
+_SALT = re.compile(r"[!-~]{1,64}")  # a key of BLAKE2b has 64 bytes at most
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
@@ -26,7 +26,7 @@ class Experiment:
 
     Attributes:
         name: of 1 to 60 small letters, digits, _ and -.
-        salt: decides who is held out. Another salt draws anew; keep it for as long as the experiment runs.
+        salt: of 1 to 64 signs of ASCII; decides who is held out. Another salt draws anew; keep it for as long as the experiment runs.
         starts_at: aware. ends_at: aware, no longer part of it; None = it has no end yet.
         share_ppm: of all units, the millionths that are held out.
         version, changed_at: of what is stored; 0 and None where it is not.
@@ -49,8 +49,10 @@ class Experiment:
                 f"name {self.name[:80]!r} is not of 1 to 60 small letters, digits, _ and -, and begins with "
                 "a letter or digit. Choose another."
             )
-        if not 1 <= len(self.salt.encode()) <= MOST_SALT_BYTES:
-            raise RequestError(f"salt {self.salt[:80]!r} is not of 1 to {MOST_SALT_BYTES} bytes. Shorten it.")
+        if not _SALT.fullmatch(self.salt):
+            raise RequestError(
+                f"salt {self.salt[:80]!r} is not of 1 to 64 letters, digits and signs of ASCII. Choose another."
+            )
         if not 1 <= self.share_ppm < MILLION:
             raise RequestError(
                 f"share_ppm {self.share_ppm} is not between 1 and {MILLION - 1}. Five percent are 50000."

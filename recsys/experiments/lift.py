@@ -115,8 +115,8 @@ def measure_lift(
     both = (held_rows > 0) & (held_rows < rows)
     if both.any():
         raise DataError(
-            f"unit {str(names[both][0])!r} is in both arms. Assign by one unit and one salt, and leave out days "
-            "of another salt."
+            f"unit {str(names[both][0])!r} is in both arms. Assign by one unit and one salt, and leave out "
+            "days of another salt."
         )
     summed = np.bincount(unit, outcome, len(names)).astype(np.float64)
     held = held_rows > 0

@@ -82,7 +82,8 @@ def test_nobody_is_held_out_before_the_start_or_from_the_end_on() -> None:
     [
         ({"name": "Ads Holdout"}, "name 'Ads Holdout' is not of"),
         ({"salt": ""}, "salt ''"),
-        ({"salt": "盐" * 22}, "is not of 1 to 64 bytes"),
+        ({"salt": "s" * 65}, "is not of 1 to 64 letters"),
+        ({"salt": "盐"}, "salt '盐'"),
         ({"share_ppm": 0}, "share_ppm 0 is not between 1 and 999999"),
         ({"share_ppm": MILLION}, "share_ppm 1000000"),
         ({"starts_at": START.replace(tzinfo=None)}, "has no time zone"),

@@ -17,6 +17,7 @@ from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
 from recsys.stores.access import tables as access_tables
 from recsys.stores.ads import tables as ads_tables
+from recsys.stores.experiments import tables as experiment_tables
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine
 from recsys.stores.registry.migrations import (
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 TABLES = {
     *("runs", "bundles", "evaluations", "stage_changes", "access_keys"),
     *("ads_accounts", "ads_campaigns", "ads_lines", "ads_line_items", "ads_audit"),
+    *("experiments", "experiment_changes"),
     *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "hidden_words", "rule_versions"),
 }
 
@@ -87,6 +89,7 @@ def test_every_revision_can_be_gone_and_taken_back(shop: Settings) -> None:
 def test_models_and_migrations_agree(shop: Settings) -> None:
     assert registry_tables.RunRow.metadata is rule_tables.RuleRow.metadata is Tables.metadata
     assert access_tables.AccessKeyRow.metadata is ads_tables.AccountRow.metadata is Tables.metadata
+    assert experiment_tables.ExperimentRow.metadata is Tables.metadata
     url = database_url(shop)
     upgrade_database(url)
     with migration_transaction(url) as connection:
