@@ -19,13 +19,8 @@ from recsys.stores.registry.migrations import migration_transaction
 from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
-TABLES = (
-    RunRow,
-    RuleRow,
-    AccessKeyRow,
-    AccountRow,
-    ExperimentRow,
-)  # a module's tables count once it is imported
+# A module's tables count once it is imported.
+TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, ExperimentRow)
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

@@ -63,8 +63,8 @@ def keep_changes_as_they_are() -> None:
     if op.get_context().dialect.name == "sqlite":
         for change in ("UPDATE", "DELETE"):
             op.execute(
-                f"CREATE TRIGGER experiment_changes_no_{change.lower()} BEFORE {change} ON experiment_changes "
-                f"BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+                f"CREATE TRIGGER experiment_changes_no_{change.lower()} BEFORE {change} "
+                f"ON experiment_changes BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
             )
         return
     op.execute(

@@ -26,7 +26,8 @@ class Experiment:
 
     Attributes:
         name: of 1 to 60 small letters, digits, _ and -.
-        salt: of 1 to 64 signs of ASCII; decides who is held out. Another salt draws anew; keep it for as long as the experiment runs.
+        salt: of 1 to 64 signs of ASCII; decides who is held out. Another one draws anew: keep it while
+            the experiment runs.
         starts_at: aware. ends_at: aware, no longer part of it; None = it has no end yet.
         share_ppm: of all units, the millionths that are held out.
         version, changed_at: of what is stored; 0 and None where it is not.
@@ -51,7 +52,8 @@ class Experiment:
             )
         if not _SALT.fullmatch(self.salt):
             raise RequestError(
-                f"salt {self.salt[:80]!r} is not of 1 to 64 letters, digits and signs of ASCII. Choose another."
+                f"salt {self.salt[:80]!r} is not of 1 to 64 letters, digits and signs of ASCII. "
+                "Choose another."
             )
         if not 1 <= self.share_ppm < MILLION:
             raise RequestError(

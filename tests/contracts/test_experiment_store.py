@@ -49,7 +49,7 @@ def test_an_experiment_is_kept_as_it_is(store: ExperimentStore) -> None:
     store.add(OTHER, "ann")
     assert [each.name for each in store.experiments()] == ["ads-holdout", "layout"]
     assert store.experiment("layout").ends_at is None
-    assert store.experiment("layout").arm("user:u1", START) in Arm
+    assert store.experiment("layout").arm("user:u1", START) in list(Arm)
 
 
 def test_an_experiment_is_ended_and_its_share_changed_with_a_history(store: ExperimentStore) -> None:

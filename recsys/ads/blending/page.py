@@ -12,7 +12,7 @@ from recsys.ads.blending.memory import PageMemory
 from recsys.ads.blending.rules import PageRules
 from recsys.errors import DataError
 
-MOST_ADS = 8  # of one page: every choice among them is looked at
+MOST_ADS = 6  # of one page: every choice among them is looked at, and each more doubles them
 _NO_MEMORY = PageMemory()
 _Choice = tuple[int, ...]  # rows of the ads that are placed
 

@@ -82,8 +82,8 @@ class ExperimentStore:
                     raise RequestError(f"there is an experiment {other.name!r} already. Choose another name.")
                 if experiment.salt == other.salt:
                     raise RequestError(
-                        f"salt {experiment.salt!r} is that of experiment {other.name!r}: the same people would "
-                        "be held out of both. Choose another salt."
+                        f"salt {experiment.salt!r} is that of experiment {other.name!r}: the same people "
+                        "would be held out of both. Choose another salt."
                     )
             return self._write(connection, experiment, None, author, remark)
 
