@@ -19,10 +19,10 @@ from recsys.errors import DataError
 from recsys.experiments.assignment import MILLION
 
 Verdict = Literal["more", "less", "not told apart", "too few users"]
-# Users with an outcome that the smaller arm would have if both were alike. From there on an interval of 95%
-# raises 6% of false alarms at most, with 5 users 9%. It is of both arms together: the hold-out's own number
-# would choose by the very difference that is measured.
-MIN_EXPECTED = 20
+# Users with an outcome that the smaller arm would have if both were alike. From there on false alarms were
+# found to be 5% at most. It is of both arms together: the hold-out's own number would choose by the very
+# difference that is measured.
+MIN_EXPECTED = 10
 SAMPLE_RATIO_ALARM = 0.001  # p-value of the arms' sizes below which the comparison is not to be believed
 _LEVEL = 0.05
 _POWER = 0.8
@@ -48,7 +48,8 @@ class Lift:
     """What a hold-out found.
 
     Attributes:
-        difference: outcome a user, treatment less hold-out. low, high: its 95% interval (Welch).
+        difference: outcome a user, treatment less hold-out. low, high: its 95% interval: the wider one of
+            Welch's and Student's.
         p_value: two-sided, of no difference.
         relative: difference over the mean of the hold-out; NaN where that is 0.
         relative_low, relative_high: its 95% interval (Fieller); infinite where the hold-out's mean may be 0.
@@ -125,9 +126,8 @@ def measure_lift(
 
 def lift_of(treatment: ArmTotals, holdout: ArmTotals, share_ppm: int) -> Lift:
     """The lift of two arms of which only totals are known."""
-    errors = [arm.variance / arm.users for arm in (treatment, holdout)]
-    error = math.sqrt(sum(errors))
-    freedom = _welch_freedom(errors, (treatment.users, holdout.users))
+    errors = max(_welch(treatment, holdout), _student(treatment, holdout), key=lambda each: each.error)
+    error, freedom = errors.error, errors.freedom
     difference = treatment.mean - holdout.mean
     quantile = float(stats.t.ppf(1 - _LEVEL / 2, freedom))
     reach = quantile * error
@@ -181,22 +181,46 @@ def _sample_ratio_p_value(held_out: int, users: int, share: float) -> float:
     return math.erfc(deviation / math.sqrt(2))
 
 
-def _welch_freedom(errors: Sequence[float], users: Sequence[int]) -> float:
-    """Degrees of freedom of a difference of means with unlike variances (Welch 1947)."""
-    below = sum(error**2 / (count - 1) for error, count in zip(errors, users, strict=True))
-    return sum(errors) ** 2 / below if below else float(sum(users) - 2)
+@dataclass(frozen=True)
+class _Errors:
+    """Squared standard errors of both means, and the degrees of freedom of their difference."""
+
+    treatment: float
+    holdout: float
+    freedom: float
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference."""
+        return math.sqrt(self.treatment + self.holdout)
 
 
-def _fieller(means: tuple[float, float], errors: Sequence[float], quantile: float) -> tuple[float, float]:
+def _welch(treatment: ArmTotals, holdout: ArmTotals) -> _Errors:
+    """Each arm by its own variance (Welch 1947)."""
+    first, second = (arm.variance / arm.users for arm in (treatment, holdout))
+    below = first**2 / (treatment.users - 1) + second**2 / (holdout.users - 1)
+    users = treatment.users + holdout.users
+    return _Errors(first, second, (first + second) ** 2 / below if below else users - 2)
+
+
+def _student(treatment: ArmTotals, holdout: ArmTotals) -> _Errors:
+    """Both arms by the variance of all: of a small arm and a skewed outcome its own one is found too small
+    where its mean is."""
+    freedom = treatment.users + holdout.users - 2
+    summed = sum((arm.users - 1) * arm.variance for arm in (treatment, holdout))
+    return _Errors(summed / freedom / treatment.users, summed / freedom / holdout.users, freedom)
+
+
+def _fieller(means: tuple[float, float], errors: _Errors, quantile: float) -> tuple[float, float]:
     """The interval of a ratio of independent means: those r for which mean_1 - r mean_2 may be 0.
 
     Paper: Fieller 1954, Some Problems in Interval Estimation, JRSS B 16(2).
     """
     above, below = means
     square = quantile**2
-    a = below**2 - square * errors[1]
+    a = below**2 - square * errors.holdout
     if a <= 0:  # the mean below the line may be 0
         return -math.inf, math.inf
     centre = above * below / a
-    reach = math.sqrt(max(0.0, (above * below) ** 2 - a * (above**2 - square * errors[0]))) / a
+    reach = math.sqrt(max(0.0, (above * below) ** 2 - a * (above**2 - square * errors.treatment))) / a
     return centre - reach, centre + reach

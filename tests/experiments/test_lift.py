@@ -44,13 +44,16 @@ def test_the_lift_is_of_means_by_user() -> None:
     assert lift.verdict == "too few users"
 
 
-def test_difference_interval_and_p_value_are_those_of_welch() -> None:
+@pytest.mark.parametrize(("spread", "alike"), [((1, 2), False), ((2, 1), True)])
+def test_difference_interval_and_p_value_are_those_of_the_wider_t_test(
+    spread: tuple[float, float], alike: bool
+) -> None:
     rng = np.random.default_rng(3)
-    treated, held = rng.normal(2, 1, 80), rng.normal(1.7, 2, 40)
+    treated, held = rng.normal(2, spread[0], 80), rng.normal(1.7, spread[1], 40)
     lift = measure_lift(
         np.arange(120), np.arange(120) >= 80, np.concatenate([treated, held]), share_ppm=333_333
     )
-    test = stats.ttest_ind(treated, held, equal_var=False)
+    test = stats.ttest_ind(treated, held, equal_var=alike)
     interval = test.confidence_interval(0.95)
     assert lift.p_value == pytest.approx(test.pvalue)
     assert (lift.low, lift.high) == pytest.approx((interval.low, interval.high))
@@ -64,7 +67,7 @@ def test_the_relative_interval_is_that_of_a_bootstrap_over_users() -> None:
         rng.choice(treated, len(treated)).mean() / rng.choice(held, len(held)).mean() - 1 for _ in range(1000)
     ]
     assert (lift.relative_low, lift.relative_high) == pytest.approx(
-        tuple(np.quantile(draws, [0.025, 0.975])), abs=0.015
+        tuple(np.quantile(draws, [0.025, 0.975])), abs=0.02
     )
 
 
@@ -78,19 +81,29 @@ def test_rows_of_one_user_are_not_independent() -> None:
     assert (often.low, often.high) == pytest.approx((once.low, once.high))
 
 
-def test_two_arms_that_are_alike_raise_a_false_alarm_in_one_of_twenty() -> None:
-    """2,000 A/A tests of 40,000 users, 2% of whom buy: 5% -+ 4 standard errors of half a percent."""
+def test_two_arms_that_are_alike_raise_a_false_alarm_in_one_of_twenty_at_most() -> None:
+    """2,000 A/A tests of 40,000 users, 2% of whom buy; half a percent is the standard error of 5%."""
     rng = np.random.default_rng(0)
     verdicts = [drawn_lift(rng, 40_000, FIVE_PERCENT, 0.02, 0.0).verdict for _ in range(2000)]
     assert "too few users" not in verdicts
     alarms = sum(verdict != "not told apart" for verdict in verdicts)
-    assert 0.03 < alarms / 2000 < 0.07
+    assert 0.02 < alarms / 2000 < 0.06
+
+
+def test_money_spent_which_is_skewed_raises_no_more_false_alarms() -> None:
+    """300 A/A tests of 8,000 users, 5% of whom spend a lognormal amount. Welch's alone: 11%."""
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(300):
+        held = rng.random(8000) < 0.05
+        spent = np.where(rng.random(8000) < 0.05, rng.lognormal(3, 1, 8000), 0.0)
+        alarms += measure_lift(np.arange(8000), held, spent, FIVE_PERCENT).verdict in ("more", "less")
+    assert alarms / 300 < 0.05
 
 
 def test_the_interval_covers_the_true_lift() -> None:
     rng = np.random.default_rng(0)
     lifts = [drawn_lift(rng, 40_000, FIVE_PERCENT, 0.02, 0.2) for _ in range(2000)]
-    assert 0.93 < np.mean([each.relative_low <= 0.2 <= each.relative_high for each in lifts]) < 0.97
+    assert 0.94 < np.mean([each.relative_low <= 0.2 <= each.relative_high for each in lifts]) < 0.99
 
 
 def test_the_smallest_detectable_lift_is_found_four_times_in_five() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, islice
 
 from recsys.ads.auction.placement import BILLION
 from recsys.ads.blending.arrangement import Arrangement, arrange, earliest_position
@@ -135,8 +135,8 @@ def _best_pages(
     for choice in _choices(sorted(rows), sponsored):
         ads = [sponsored[row] for row in choice]
         products = {ad.product_id for ad in ads}
-        shown = [item for item in left if item.product_id not in products]
-        page = arrange(shown, ads, rules, earliest)
+        shown = islice((item for item in left if item.product_id not in products), len(rules.weights))
+        page = arrange(list(shown), ads, rules, earliest)
         if page is not None:
             pages[choice] = page
     return pages
