@@ -159,7 +159,7 @@ def detectable_lift(mean: float, variance: float, users: int, share_ppm: int) ->
         users: who win or ghost-win, of both arms.
 
     >>> round(detectable_lift(0.02, 0.0196, 100_000, 50_000), 3)
-    0.284
+    0.285
     """
     if not mean:
         return math.inf

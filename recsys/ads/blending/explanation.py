@@ -1,7 +1,7 @@
 """What became of an ad in one sentence, for people."""
 
 from recsys.ads.blending.page import AdDecision, AdOutcome
-from recsys.amounts import MICROS
+from recsys.amounts import amount_text
 
 
 def describe_decision(decision: AdDecision) -> str:
@@ -10,7 +10,7 @@ def describe_decision(decision: AdDecision) -> str:
 
 
 def _reason(decision: AdDecision) -> str:
-    less = f"1,000 views of the page are worth {_amount(abs(decision.difference_micros or 0))} less"
+    less = f"1,000 views of the page are worth {amount_text(abs(decision.difference_micros or 0))} less"
     match decision.outcome:
         case AdOutcome.PLACED:
             return f"at position {decision.position}; without it {less}"
@@ -22,13 +22,3 @@ def _reason(decision: AdDecision) -> str:
             return "left out: ad load, spacing or its neighbours leave it no position"
         case AdOutcome.WORTH:
             return f"left out: with it {less}"
-
-
-def _amount(micros: int) -> str:
-    """Micros as units of the currency.
-
-    >>> _amount(1_250_000)
-    '1.250000'
-    """
-    whole, rest = divmod(micros, MICROS)
-    return f"{whole}.{rest:06d}"

@@ -76,9 +76,9 @@ def test_of_two_ads_for_variants_of_a_product_one_is_placed() -> None:
     page = blend_page(organic(*"abcdefgh"), [ad("x", 3000), other], EVEN)
     assert order(page).count("ad-") == 1
     assert reasons(page) == [
-        "ad-x: left out: with it 1,000 views of the page are worth 0.002000 less",
+        "ad-x: left out: with it 1,000 views of the page are worth 0.002 less",
         f"ad-x2: at position {page.decisions[1].position}; "
-        "without it 1,000 views of the page are worth 0.002000 less",
+        "without it 1,000 views of the page are worth 0.002 less",
     ]
 
 
