@@ -14,18 +14,14 @@ from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
 from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.tables import AccountRow
+from recsys.stores.experiments.tables import ExperimentRow
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
 from recsys.stores.registry.migrations import migration_transaction
 from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
-TABLES = (
-    RunRow,
-    RuleRow,
-    AccessKeyRow,
-    AccountRow,
-    LedgerEntryRow,
-)  # a module's tables count once it is imported
+# A module's tables count once it is imported.
+TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, ExperimentRow)
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

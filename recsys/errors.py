@@ -13,10 +13,12 @@
     |  |- UnknownItemError
     |  |- UnknownCampaignError an account, campaign or line of that name is not there, or not the caller's
     |  |- StaleVersionError    what is changed was changed by somebody else meanwhile
-    |  |- UnknownEntryError    no rule or set of synonyms of that name
+    |  |- UnknownEntryError    no rule, set of synonyms or experiment of that name
     |  |- MalformedBodyError   the body is not what its type says
     |  |- InvalidCursorError   of a page: it was changed, or belongs to another request
-    |  `- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
+    |  |- CursorExpiredError   of a page: its order is no longer kept, or another bundle serves
+    |  |- InvalidTokenError    of an ad or a page: it was changed, or another shop gave it
+    |  `- TokenExpiredError    of an ad or a page: it is too old
     |- TrainingStoppedError    told to stop, after writing a checkpoint
     |- LeaseLostError          another worker charges an account now, or none may
     |- BacklogError            more events wait than the service may keep waiting
@@ -77,7 +79,7 @@ class UnknownItemError(RequestError):
 
 
 class UnknownEntryError(RequestError):
-    """There is no rule or set of synonyms of that name."""
+    """There is no rule, set of synonyms or experiment of that name."""
 
 
 class UnknownCampaignError(RequestError):
@@ -98,6 +100,14 @@ class InvalidCursorError(RequestError):
 
 class CursorExpiredError(RequestError):
     """The order that a cursor goes on in is no longer kept, or was made by another bundle."""
+
+
+class InvalidTokenError(RequestError):
+    """The token of a sponsored item or of a page was changed, or is none that this shop gave."""
+
+
+class TokenExpiredError(RequestError):
+    """The token of a sponsored item or of a page is older than it counts."""
 
 
 class TrainingStoppedError(RecsysError):

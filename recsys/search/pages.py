@@ -7,10 +7,7 @@ or left out, whatever is upserted meanwhile and whichever process answers. While
 away a cursor names the last item, and the next page goes on behind it in the order as it is then.
 """
 
-import base64
-import binascii
 import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +19,9 @@ from recsys.arrays import IntArray
 from recsys.dataset.interactions import Vocabulary
 from recsys.errors import CursorExpiredError, InvalidCursorError
 from recsys.search.requests import SearchRequest
+from recsys.signed_text import sign_text, verified_body
 
-_SIGNATURE = 16  # bytes
+_PURPOSE = "cursor"
 MAX_CURSOR = 1024  # characters
 
 
@@ -70,7 +68,7 @@ class CursorCodec:
     def encode(self, cursor: Cursor) -> str:
         """`cursor` as a text that is safe in a URL."""
         body = json.dumps(list(asdict(cursor).values()), ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._sign(body) + body).decode().rstrip("=")
+        return sign_text(self._key, _PURPOSE, body)
 
     def decode(self, text: str, request: SearchRequest) -> Cursor:
         """The cursor that `text` is, if it was given for the query, filters and order of `request`.
@@ -78,13 +76,11 @@ class CursorCodec:
         Raises:
             InvalidCursorError: it was changed, or given for another request.
         """
-        try:
-            packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (binascii.Error, ValueError) as error:
-            raise _not_ours() from error
-        signature, body = packed[:_SIGNATURE], packed[_SIGNATURE:]
-        if not hmac.compare_digest(signature, self._sign(body)):
-            raise _not_ours()
+        body = verified_body(self._key, _PURPOSE, text)
+        if body is None:
+            raise InvalidCursorError(
+                "cursor: it is not one that this service gave. Send `cursor` of the page before as it came."
+            )
         cursor = Cursor(*json.loads(body))
         if cursor.fingerprint != fingerprint(request):
             raise InvalidCursorError(
@@ -92,15 +88,6 @@ class CursorCodec:
                 "Send the request of the first page with it, or leave it out for a first page."
             )
         return cursor
-
-    def _sign(self, body: bytes) -> bytes:
-        return hmac.new(self._key, body, hashlib.sha256).digest()[:_SIGNATURE]
-
-
-def _not_ours() -> InvalidCursorError:
-    return InvalidCursorError(
-        "cursor: it is not one that this service gave. Send `cursor` of the page before as it came."
-    )
 
 
 def fingerprint(request: SearchRequest) -> str:

@@ -1,0 +1,1 @@
+"""Signed texts that a page carries: of sponsored impressions, and of what was shown before."""
