@@ -29,7 +29,7 @@ from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis.client import open_url
 from tests.fake_budget_gate import FakeBudgetGate
 
-SECONDS = AdsSettings(hold_seconds=300.0, cpm_hold_seconds=0.3)
+SECONDS = AdsSettings(hold_seconds=300.0, cpm_hold_seconds=1.0)
 ACCOUNT = "acc_1"
 NAMES = ("acc_1/2026-05-01", "cmp_1/2026-05-01", "lin_1/total")
 FULL = Refusal(RefusalReason.BUDGET, NAMES[1])
@@ -160,14 +160,14 @@ def test_a_hold_ends_by_itself_each_pricing_after_its_time(opened: Opened) -> No
     opened.gate.hold(ask("view", 50, pricing="cpm"))
     assert held(opened.gate) == [60, 60, 60]
     assert opened.gate.hold(ask("late", 20, (100, 79, 80))) == FULL  # 60 + 20 > 79
-    opened.wait(0.35)
+    opened.wait(1.05)
     assert opened.gate.hold(ask("late", 20)) is None  # without anybody having looked
     assert held(opened.gate) == [30, 30, 30]
 
 
 def test_a_charge_after_the_hold_has_ended_still_counts(opened: Opened) -> None:
     opened.gate.hold(ask("view", 50, pricing="cpm"))
-    opened.wait(0.35)
+    opened.wait(1.05)
     opened.gate.settle(ACCOUNT, "view", dict.fromkeys(NAMES, 50))
     assert (spent(opened.gate), held(opened.gate)) == ([50, 50, 50], [0, 0, 0])
 

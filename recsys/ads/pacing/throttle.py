@@ -22,7 +22,7 @@ HORIZON = timedelta(minutes=15)  # within which a distance from the plan is made
 LEAST_ROOM = 0.01  # of the budget: the floor of the divisor
 UNKNOWN_DEMAND = 2.0  # times the budget, until it was seen
 MEMORY_SHARE = 0.04  # of a day's demand, about an hour of it: how far the measured demand looks back
-PRIOR_SHARE = 0.002  # of a day's demand that the first guess counts as
+PRIOR_SHARE = 0.0005  # of a day's demand that the first guess counts as
 
 
 @dataclass(frozen=True)

@@ -82,16 +82,19 @@ HOLD = Script(f"""
 {_CHECK_GENERATION}
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return {{'held', generation}} end
 {_DROP_DUE}
+local fields = {{}}
+for place = 5, #ARGV, 2 do
+  table.insert(fields, 'spent ' .. ARGV[place])
+  table.insert(fields, 'held ' .. ARGV[place])
+end
+local used = redis.call('HMGET', KEYS[1], unpack(fields))
 local cost, text = tonumber(ARGV[3]), ARGV[3]
 for place = 5, #ARGV, 2 do
-  local name = ARGV[place]
-  local used = redis.call('HMGET', KEYS[1], 'spent ' .. name, 'held ' .. name)
-  if tonumber(used[1] or 0) + tonumber(used[2] or 0) + cost > tonumber(ARGV[place + 1]) then
-    return {{'budget', generation, name}}
-  end
-  text = text .. ' ' .. name
+  local spent, held = tonumber(used[place - 4] or 0), tonumber(used[place - 3] or 0)
+  if spent + held + cost > tonumber(ARGV[place + 1]) then return {{'budget', generation, ARGV[place]}} end
+  text = text .. ' ' .. ARGV[place]
 end
-for place = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], 'held ' .. ARGV[place], ARGV[3]) end
+for place = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], fields[place - 3], ARGV[3]) end
 redis.call('HSET', KEYS[2], ARGV[2], text)
 redis.call('ZADD', KEYS[3], string.format('%.0f', now + tonumber(ARGV[4])), ARGV[2])
 return {{'held', generation}}

@@ -5,7 +5,6 @@ participation, holds the expected cost if its budgets have room, and a click com
 The charge is conditional on every cap, as the ledger's is; a click that no cap has room for is free.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from recsys.ads.campaigns.local_days import day_bounds, time_zone
+from recsys.ads.pacing.budget_gate import expected_cost_micros
 from recsys.ads.pacing.day_plan import DayPlan, plan_day
 from recsys.ads.pacing.forecast import WeeklyForecast
 from recsys.ads.pacing.throttle import (
@@ -85,14 +85,17 @@ class Ad:
 
     Attributes:
         demand: of the whole day, as a multiple of the budget at the day's start.
+        true_p_click: what P_CLICK, which holds are made by, would be if it were known.
         response: what the controller's number does: the share of auctions won, and the price a click.
     """
 
     levels: list[Level]
     demand: float
     response: Callable[[float], tuple[float, int]] = lambda participation: (participation, PRICE)
+    true_p_click: float = P_CLICK
     holds: deque[tuple[int, int]] = field(default_factory=deque)  # step at which they end, micros
     clicks: dict[int, list[int]] = field(default_factory=dict)  # prices by the step they are charged at
+    shown: list[int] = field(default_factory=list)  # impressions of each step
     free_clicks: int = 0
     charged_clicks: int = 0
 
@@ -162,12 +165,13 @@ def _show(ad: Ad, demand_micros: float, step: int, rng: np.random.Generator) -> 
     won, price = ad.response(
         joint_participation(level.throttle.participation for level in ad.levels if level.throttle is not None)
     )
-    cost = math.ceil(price * P_CLICK)
+    cost = expected_cost_micros("cpc", price, P_CLICK)
     shown = int(rng.poisson(demand_micros / EXPECTED_COST * won))
     shown = min(shown, *(max(level.room(), 0) // cost for level in ad.levels))
     for level in ad.levels:
         level.held += shown * cost
-    clicks = int(rng.binomial(shown, P_CLICK))
+    ad.shown.append(shown)
+    clicks = int(rng.binomial(shown, ad.true_p_click))
     if shown:
         ad.holds.append((step + HOLD_STEPS, (shown - clicks) * cost))
     for delay in rng.integers(1, CLICK_STEPS + 1, clicks):
@@ -186,7 +190,7 @@ def _settle(ad: Ad, step: int, is_stopped: bool) -> None:
         for price in ad.clicks.pop(due):
             can_pay = all(level.spent + price <= level.plan.budget_micros for level in ad.levels)
             for level in ad.levels:
-                level.held -= math.ceil(price * P_CLICK)
+                level.held -= expected_cost_micros("cpc", price, P_CLICK)
                 level.spent += price * can_pay
             ad.charged_clicks += can_pay
             ad.free_clicks += not can_pay
