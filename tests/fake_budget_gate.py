@@ -47,6 +47,7 @@ class FakeBudgetGate:
             if not self._may_see(request):
                 return Refusal(RefusalReason.FREQUENCY)
             lasts = self._settings.hold_seconds_of(request.pricing)
+            account.generation += 1
             account.holds[request.hold_id] = (self._clock() + lasts, request)
             return None
 

@@ -236,9 +236,14 @@ def test_rebuilding_ends_all_holds_and_takes_what_it_is_told_also_less(gate: Bud
     assert held(gate) == [0, 0, 0]
 
 
-def test_generations_rise_with_refreshes_and_rebuilds(gate: BudgetGate) -> None:
+def test_generations_rise_with_holds_refreshes_and_rebuilds(gate: BudgetGate) -> None:
     generations = [gate.usage(ACCOUNT, []).generation]
-    for step in (lambda: gate.refresh(ACCOUNT, {}), lambda: gate.rebuild(ACCOUNT, {})) * 2:
+    steps = (
+        lambda: gate.hold(ask("a", 1)),
+        lambda: gate.refresh(ACCOUNT, {}),
+        lambda: gate.rebuild(ACCOUNT, {}),
+    )
+    for step in steps * 2:
         step()
         generations.append(gate.usage(ACCOUNT, []).generation)
     assert generations == sorted(set(generations))

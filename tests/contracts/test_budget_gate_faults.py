@@ -68,6 +68,15 @@ def test_a_server_rolled_back_by_ten_seconds_is_refused_until_rebuilt(
     assert gate.hold(ask("b", 180)) is None
 
 
+def test_a_server_that_lost_one_hold_is_refused_by_the_process_that_was_granted_it(
+    gate: RedisBudgetGate, redis_client: redis.Redis
+) -> None:
+    kept = dumped(redis_client)
+    assert gate.hold(ask("a", 100)) is None
+    roll_back(redis_client, kept)
+    assert gate.hold(ask("b", 1)) == REBUILD
+
+
 def test_a_process_that_saw_nothing_itself_is_told_which_generation_to_expect(
     gate: RedisBudgetGate, redis_client: redis.Redis, redis_address: Address
 ) -> None:

@@ -107,7 +107,7 @@ class Usage:
     """What a gate knows of levels, in micros; both maps have every name that was asked for.
 
     Attributes:
-        generation: rises with each refresh and rebuild; 0 = the gate has to be rebuilt.
+        generation: rises with each hold, refresh and rebuild; 0 = the gate has to be rebuilt.
     """
 
     generation: int

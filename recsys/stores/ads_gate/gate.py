@@ -29,8 +29,9 @@ TIMEOUT_SECONDS = 0.1
 class RedisBudgetGate:
     """A `BudgetGate`; a hold is one round trip, two where a user's cap is counted.
 
-    It remembers the newest generation that it saw of each account: a server that shows an older one, after a
-    flush, a fail-over or a roll-back, has to be rebuilt. Redis must not evict keys (`noeviction`).
+    It remembers the newest generation that it saw of each account, and each hold makes a newer one: a server
+    that lost a hold it had granted, by a flush, a fail-over or a roll-back, has to be rebuilt. Redis must
+    not evict keys (`noeviction`).
     """
 
     def __init__(self, open_client: Callable[[], Any], settings: AdsSettings) -> None:

@@ -97,7 +97,7 @@ end
 for place = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], fields[place - 3], ARGV[3]) end
 redis.call('HSET', KEYS[2], ARGV[2], text)
 redis.call('ZADD', KEYS[3], string.format('%.0f', now + tonumber(ARGV[4])), ARGV[2])
-return {{'held', generation}}
+return {{'held', redis.call('HINCRBY', KEYS[1], 'generation', 1)}}
 """)
 
 # keys; ARGV: id, and name and micros spent of each level. Without levels it releases.
@@ -132,7 +132,7 @@ return {{'open', redis.call('HINCRBY', KEYS[1], 'generation', 1)}}
 """)
 
 # keys; ARGV: generation seen, and name and micros spent of each level. The new generation is the clock,
-# which is above every older one: that is the clock of an earlier rebuild plus one for each refresh since.
+# which is above every older one: the clock of an earlier rebuild, plus one for each hold and refresh since.
 REBUILD = Script(f"""
 {_CLOCK}
 local known = tonumber(redis.call('HGET', KEYS[1], 'generation') or 0)

@@ -45,8 +45,16 @@ def utc_forecast(local_hours: Sequence[float], offset_hours: int = 8) -> WeeklyF
 
 
 @dataclass
+class Money:
+    """What is spent and held of a budget; all processes see the same."""
+
+    spent: int = 0
+    held: int = 0
+
+
+@dataclass
 class Level:
-    """A budget with its plan and controller.
+    """A budget with its plan and controller, as one process has them.
 
     Attributes:
         changes: the instants at which the budget becomes another one.
@@ -55,14 +63,13 @@ class Level:
     plan: DayPlan
     changes: list[tuple[datetime, int]] = field(default_factory=list)
     demand_micros: float | None = None
-    spent: int = 0
-    held: int = 0
+    money: Money = field(default_factory=Money)
     throttle: Throttle | None = None
 
     @property
     def committed(self) -> int:
         """What the controller counts."""
-        return committed_micros(self.spent, self.held)
+        return committed_micros(self.money.spent, self.money.held)
 
     def steer(self, now: datetime) -> None:
         """Applies changes of the budget that are due, and asks the controller."""
@@ -76,7 +83,7 @@ class Level:
 
     def room(self) -> int:
         """Micros that may still be held."""
-        return self.plan.budget_micros - self.spent - self.held
+        return self.plan.budget_micros - self.money.spent - self.money.held
 
 
 @dataclass
@@ -144,7 +151,7 @@ def simulate(
             level.steer(now)
             if now.minute == now.second == 0:
                 assert level.throttle is not None
-                row = (now, level.plan.target_micros(now), level.spent, level.throttle.participation)
+                row = (now, level.plan.target_micros(now), level.money.spent, level.throttle.participation)
                 hours[id(level)].append(row)
         share = traffic.between(now, now + STEP) / total * factors[int((now - begins) / timedelta(hours=1))]
         is_stopped = any(start <= now < end for start, end in stopped)
@@ -154,10 +161,10 @@ def simulate(
         now, step = now + STEP, step + 1
     records = {}
     for level in levels:
-        last = (now, level.plan.target_micros(now), level.spent, 0.0)
+        last = (now, level.plan.target_micros(now), level.money.spent, 0.0)
         rows = [*hours[id(level)], last]
         error = max(abs(spent - planned) for _, planned, spent, _ in rows) / most[id(level)]
-        records[id(level)] = DayRecord(rows, error, level.spent / level.plan.budget_micros)
+        records[id(level)] = DayRecord(rows, error, level.money.spent / level.plan.budget_micros)
     return records
 
 
@@ -169,7 +176,7 @@ def _show(ad: Ad, demand_micros: float, step: int, rng: np.random.Generator) -> 
     shown = int(rng.poisson(demand_micros / EXPECTED_COST * won))
     shown = min(shown, *(max(level.room(), 0) // cost for level in ad.levels))
     for level in ad.levels:
-        level.held += shown * cost
+        level.money.held += shown * cost
     ad.shown.append(shown)
     clicks = int(rng.binomial(shown, ad.true_p_click))
     if shown:
@@ -183,15 +190,15 @@ def _settle(ad: Ad, step: int, is_stopped: bool) -> None:
     while ad.holds and ad.holds[0][0] <= step:
         _, micros = ad.holds.popleft()
         for level in ad.levels:
-            level.held -= micros
+            level.money.held -= micros
     if is_stopped:
         return
     for due in sorted(each for each in ad.clicks if each <= step):
         for price in ad.clicks.pop(due):
-            can_pay = all(level.spent + price <= level.plan.budget_micros for level in ad.levels)
+            can_pay = all(level.money.spent + price <= level.plan.budget_micros for level in ad.levels)
             for level in ad.levels:
-                level.held -= expected_cost_micros("cpc", price, P_CLICK)
-                level.spent += price * can_pay
+                level.money.held -= expected_cost_micros("cpc", price, P_CLICK)
+                level.money.spent += price * can_pay
             ad.charged_clicks += can_pay
             ad.free_clicks += not can_pay
 

@@ -77,6 +77,13 @@ def start_at_18() -> Day:
     return alone(level, 4.0, starts=local(18))
 
 
+def two_processes() -> Day:
+    """Each has a controller of its own for the same budget, and one answers four of five requests."""
+    level, other = one_level(), one_level()
+    other.money = level.money
+    return Day([Ad([level], 4.0), Ad([other], 1.0)], level)
+
+
 RAISED_AND_LOWERED = ((local(9), BUDGET * 3 // 2), (local(15), BUDGET), (local(20), BUDGET * 5 // 4))
 STOPPED = [(local(hour), local(hour) + timedelta(seconds=60)) for hour in (12, 20, 23)]
 # By the number of their row on the page.
@@ -95,6 +102,7 @@ SCENARIOS: dict[int, Callable[[], Day]] = {
     12: lambda: alone(one_level(), 10.0, stopped=STOPPED),
     13: lambda: alone(one_level(), 3.0, true_p_click=0.6 * P_CLICK),
     14: lambda: alone(one_level(), 3.0, true_p_click=1.6 * P_CLICK),
+    15: two_processes,
 }
 
 
@@ -104,7 +112,7 @@ def run(make: Callable[[], Day], seed: int) -> tuple[Day, DayRecord]:
     options = {"traffic": CURVE, **day.options}
     record = simulate(day.ads, seed=seed, **options)[id(day.checked)]
     for ad in day.ads:
-        assert all(level.spent <= level.plan.budget_micros for level in ad.levels)
+        assert all(level.money.spent <= level.plan.budget_micros for level in ad.levels)
         assert ad.free_clicks <= MOST_FREE * ad.charged_clicks
     return day, record
 
