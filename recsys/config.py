@@ -17,6 +17,7 @@ from recsys.home import HomePaths
 from recsys.instants import as_utc
 from recsys.service_settings import (
     AccessSettings,
+    AdsSettings,
     HealthSettings,
     LogSettings,
     SearchSettings,
@@ -216,6 +217,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     search: SearchSettings = SearchSettings()
     access: AccessSettings = AccessSettings()
+    ads: AdsSettings = AdsSettings()
     stream: StreamSettings = StreamSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

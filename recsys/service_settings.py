@@ -80,6 +80,17 @@ class AccessSettings(Section):
     rotation_hours: float = Field(24.0, ge=0, description="that a rotated key stays valid beside the new one")
 
 
+class AdsSettings(Section):
+    """Ads: how long budgets hold what is not charged yet."""
+
+    hold_seconds: float = Field(300.0, gt=0, description="for the click or purchase of an ad shown")
+    cpm_hold_seconds: float = Field(60.0, gt=0, description="for the viewable impression of an ad shown")
+
+    def hold_seconds_of(self, pricing: str) -> float:
+        """How long a hold of that pricing lasts."""
+        return self.cpm_hold_seconds if pricing == "cpm" else self.hold_seconds
+
+
 class StreamSettings(Section):
     """Events in real time: the transport, the workers and what they promise."""
 

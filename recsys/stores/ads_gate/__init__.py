@@ -1,0 +1,1 @@
+"""Budgets while ads are served, in Redis: held, counted and refused by scripts."""

@@ -1,0 +1,134 @@
+"""The gate of budgets in Redis: one script a question, shared by all processes that serve ads."""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+from recsys.ads.pacing.budget_gate import HoldRequest, Refusal, RefusalReason, Spent, Usage, UserCap
+from recsys.config import Settings
+from recsys.instants import SECOND
+from recsys.service_settings import AdsSettings
+from recsys.stores.ads_gate.keys import account_keys, seen_key
+from recsys.stores.ads_gate.scripts import (
+    COUNT_SEEN,
+    FORGET,
+    HOLD,
+    REBUILD,
+    REFRESH,
+    SETTLE,
+    USAGE,
+    Script,
+)
+from recsys.stores.reconnecting import Reconnecting
+from recsys.stores.redis.client import redis_errors
+from recsys.stores.redis.shop_claim import connect
+
+TIMEOUT_SECONDS = 0.1
+
+
+class RedisBudgetGate:
+    """A `BudgetGate`; a hold is one round trip, two where a user's cap is counted.
+
+    It remembers the newest generation that it saw of each account, and each hold makes a newer one: a server
+    that lost a hold it had granted, by a flush, a fail-over or a roll-back, has to be rebuilt. Redis must
+    not evict keys (`noeviction`).
+    """
+
+    def __init__(self, open_client: Callable[[], Any], settings: AdsSettings) -> None:
+        self._client = Reconnecting(open_client, lambda client: client.close())
+        self._settings = settings
+        self._generations: dict[str, int] = {}
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> "RedisBudgetGate":
+        """The gate beside the shop's features; connects with the first call."""
+        return cls(lambda: connect(settings, TIMEOUT_SECONDS), settings.ads)
+
+    def hold(self, request: HoldRequest) -> Refusal | None:
+        """As the protocol says."""
+        lasts = self._settings.hold_seconds_of(request.pricing)
+        levels = [word for level in request.levels for word in (level.name, level.cap_micros)]
+        seen = self._generations.get(request.account_id, 0)
+        words = (seen, request.hold_id, request.cost_micros, round(lasts * SECOND), *levels)
+        state, _, *full = self._run("hold a budget", HOLD, request.account_id, *words)
+        if state != b"held":
+            return Refusal(RefusalReason(state.decode()), full[0].decode() if full else None)
+        if request.user_cap is not None and not self._count_seen(request.user_cap, request.hold_id):
+            self._end(request.account_id, request.hold_id)
+            return Refusal(RefusalReason.FREQUENCY)
+        return None
+
+    def release(self, request: HoldRequest) -> None:
+        """As the protocol says."""
+        self._end(request.account_id, request.hold_id)
+        if request.user_cap is not None:
+            key = seen_key(request.user_cap)
+            self._call("uncount what a user saw", lambda client: client.zrem(key, request.hold_id))
+
+    def settle(self, account_id: str, hold_id: str, spent: Spent) -> None:
+        """As the protocol says."""
+        self._end(account_id, hold_id, *_words(spent))
+
+    def usage(self, account_id: str, names: Sequence[str]) -> Usage:
+        """As the protocol says."""
+        seen = self._generations.get(account_id, 0)
+        _, generation, *used = self._run("read budgets", USAGE, account_id, seen, *names)
+        if not int(generation):
+            return Usage(0, dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        spent, held = (dict(zip(names, map(int, used[place::2]), strict=True)) for place in (0, 1))
+        return Usage(int(generation), spent, held)
+
+    def refresh(self, account_id: str, spent: Spent) -> bool:
+        """As the protocol says."""
+        seen = self._generations.get(account_id, 0)
+        state, _ = self._run("refresh budgets", REFRESH, account_id, seen, *_words(spent))
+        return bool(state == b"open")
+
+    def rebuild(self, account_id: str, spent: Spent) -> None:
+        """As the protocol says."""
+        seen = self._generations.get(account_id, 0)
+        self._run("rebuild budgets", REBUILD, account_id, seen, *_words(spent))
+
+    def forget(self, account_id: str, names: Sequence[str]) -> None:
+        """As the protocol says."""
+        self._call("forget budgets", lambda client: FORGET.run(client, account_keys(account_id), *names))
+
+    def expect(self, account_id: str, generation: int) -> None:
+        """Refuses from now on where the gate's generation is older: what another process saw (`Usage`)."""
+        with self._lock:
+            self._generations[account_id] = max(self._generations.get(account_id, 0), generation)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _count_seen(self, cap: UserCap, hold_id: str) -> bool:
+        words = (hold_id, cap.cap.window_seconds * SECOND, cap.cap.count)
+        return bool(
+            self._call(
+                "count what a user saw", lambda client: COUNT_SEEN.run(client, (seen_key(cap),), *words)
+            )
+        )
+
+    def _end(self, account_id: str, hold_id: str, *words: str | int) -> None:
+        keys = account_keys(account_id)
+        self._call("end a hold", lambda client: SETTLE.run(client, keys, hold_id, *words))
+
+    def _run(self, operation: str, script: Script, account_id: str, *words: str | int) -> list[Any]:
+        """The reply of a script that tells the generation second; it is remembered."""
+        keys = account_keys(account_id)
+        reply: list[Any] = self._call(operation, lambda client: script.run(client, keys, *words))
+        self.expect(account_id, int(reply[1]))
+        return reply
+
+    def _call(self, operation: str, command: Callable[[Any], Any]) -> Any:
+        def run(client: Any) -> Any:
+            with redis_errors(operation, TIMEOUT_SECONDS):
+                return command(client)
+
+        return self._client.call(run)
+
+
+def _words(spent: Spent) -> list[str | int]:
+    return [word for name, micros in spent.items() for word in (name, micros)]
