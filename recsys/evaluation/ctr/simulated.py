@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import DoubleArray, IntArray
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.shape import CtrShape
 
-DIMENSIONS, HISTORY, CATEGORIES = 8, 10, 12
+DIMENSIONS, HISTORY, CATEGORIES = 16, 10, 12
 EXAMINATION = np.array([[1.0, 0.7, 0.5, 0.35], [1.0, 0.45, 0.25, 0.15]])  # (surface, slot)
 _LIKED, _OTHER = 1, 2  # kinds of action
-_FIRST_CATEGORY = 1
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ def simulate_clicks(
         rate: log-odds of the attraction where nothing speaks for or against it.
     """
     rng = np.random.default_rng(seed)
-    taste, vectors = _unit(rng.standard_normal((users, DIMENSIONS))), _item_vectors(rng, items)
+    category = np.concatenate([[0], rng.integers(1, CATEGORIES + 1, items)])
+    taste, vectors = _unit(rng.standard_normal((users, DIMENSIONS))), _item_vectors(rng, category)
     quality = np.concatenate([[0.0], 0.6 * rng.standard_normal(items)])
-    category = np.concatenate([[0], rng.integers(_FIRST_CATEGORY, CATEGORIES + 1, items)])
     user, surface = rng.integers(0, users, requests), rng.integers(0, 2, requests)
     history = rng.integers(1, items + 1, (requests, HISTORY))
     kinds = np.where(rng.random((requests, HISTORY)) < 0.5, _LIKED, _OTHER)
@@ -107,9 +106,12 @@ def _shape(items: int) -> CtrShape:
     )
 
 
-def _item_vectors(rng: np.random.Generator, items: int) -> FloatArray:
-    vectors = _unit(rng.standard_normal((items, DIMENSIONS)))
-    return np.concatenate([np.zeros((1, DIMENSIONS)), vectors])
+def _item_vectors(rng: np.random.Generator, category: IntArray) -> DoubleArray:
+    """(N + 1, D) unit rows, those of one category near each other, as attributes make them; row 0 zeros."""
+    centres = rng.standard_normal((CATEGORIES + 1, DIMENSIONS))
+    vectors = _unit(centres[category] + 0.7 * rng.standard_normal((len(category), DIMENSIONS)))
+    vectors[0] = 0.0
+    return vectors
 
 
 def _unit(rows: DoubleArray) -> DoubleArray:
