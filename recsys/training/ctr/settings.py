@@ -18,12 +18,12 @@ class CtrSettings:
         conversion_weight: of the second loss beside the first.
     """
 
-    epochs: int = 12
+    epochs: int = 6
     patience: int = 3
-    batch_size: int = 1024
+    batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
-    warmup: int = 50
+    warmup: int = 100
     kept: float = 1.0
     unknown: float = 0.05
     conversion_weight: float = 0.5

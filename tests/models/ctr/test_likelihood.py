@@ -54,7 +54,9 @@ def test_a_conversion_counts_over_all_impressions():
     both = conversion_loss(click, none, conversion, torch.tensor([True]))
     assert both.item() == pytest.approx(-math.log(0.1))  # .5 x .4 x .5
     neither = conversion_loss(click, none, conversion, torch.tensor([False]), kept=0.5)
-    assert neither.item() == pytest.approx(-math.log(5 / 6))  # of ten, 1 converts, 1 clicks, 4 others are left
+    assert neither.item() == pytest.approx(
+        -math.log(5 / 6)
+    )  # of ten, 1 converts, 1 clicks, 4 others are left
 
 
 @given(st.floats(0.001, 0.999), st.floats(0.01, 1))

@@ -105,7 +105,7 @@ def test_tensors_of_another_shape_are_refused():
     description = model().describe()
     with pytest.raises(ArtifactMismatchError, match="Train it again"):
         CtrModel.rebuild(description, CtrNetwork(replace(SHAPE, width=8)).state_dict())
-    with pytest.raises(ArtifactMismatchError, match="another|version"):
+    with pytest.raises(ArtifactMismatchError, match="of this version"):
         CtrModel.rebuild({**description, "shape": {"numbers": []}}, {})
 
 
