@@ -73,6 +73,17 @@ class CtrNetwork(nn.Module):
         nn.init.zeros_(self.attraction.weight)
         nn.init.zeros_(self.attraction.bias)
 
+    def begin_at(self, attraction: float, conversion: float) -> None:
+        """Sets the log-odds that every impression has before training."""
+        heads = (
+            (self.attraction, attraction),
+            (None if self.conversion is None else self.conversion[-1], conversion),
+        )
+        with torch.no_grad():
+            for head, log_odds in heads:
+                if isinstance(head, nn.Linear):
+                    head.bias.fill_(log_odds)
+
     def forward(self, batch: Batch) -> Logits:
         """The logits of B impressions."""
         inputs = self._inputs(batch)  # (B, X)

@@ -5,27 +5,17 @@ a column like any other to them.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
-from scipy import sparse
+from scipy import optimize, sparse
 from scipy.special import expit
 
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.likelihood import undo_down_sampling
 from recsys.models.ctr.shape import CtrShape
 
 _PRIOR = 20.0  # impressions that the prior of an item is worth
-
-
-class ClickBaseline(Protocol):
-    """Fitted on impressions, says how probable clicks on others are."""
-
-    name: str
-
-    def predict(self, impressions: Impressions) -> DoubleArray:
-        """(I,) probabilities of a click."""
 
 
 class ItemRate:
@@ -164,10 +154,8 @@ def _indicators(impressions: Impressions, shape: CtrShape) -> list[sparse.csr_ma
     return [sparse.csr_matrix((one, (rows, codes)), (len(rows), size)) for codes, size in columns]
 
 
-def _fit_sparse(design: sparse.csr_matrix, clicked: np.ndarray, penalty: float) -> DoubleArray:
+def _fit_sparse(design: sparse.csr_matrix, clicked: BoolArray, penalty: float) -> DoubleArray:
     """Weights with the least log loss + penalty / 2 x their squares; the first, the intercept, is free."""
-    from scipy import optimize
-
     free = np.concatenate([[0.0], np.full(design.shape[1] - 1, penalty)])
     transposed = design.T.tocsr()
 
@@ -182,5 +170,5 @@ def _fit_sparse(design: sparse.csr_matrix, clicked: np.ndarray, penalty: float) 
     return np.asarray(found.x, np.float64)
 
 
-def _loss(scores: DoubleArray, clicked: np.ndarray) -> float:
+def _loss(scores: DoubleArray, clicked: BoolArray) -> float:
     return float((np.logaddexp(0, scores) - clicked * scores).mean())

@@ -88,11 +88,10 @@ def _initial_network(train: Impressions, shape: CtrShape, settings: CtrSettings)
     network.numbers.fit(train.numbers)
     network.examination.fit(train.surfaces, train.slot, train.clicked)
     first = train.clicked[train.slot <= 1] if (train.slot <= 1).any() else train.clicked
-    with torch.no_grad():
-        network.attraction.bias.fill_(_log_odds(float(first.sum()), len(first)))
-        if network.conversion is not None:
-            last = network.conversion[-1]
-            last.bias.fill_(_log_odds(float(train.bought.sum()), float(train.clicked.sum())))  # type: ignore[operator, union-attr]
+    network.begin_at(
+        _log_odds(float(first.sum()), len(first)),
+        _log_odds(float(train.bought.sum()), float(train.clicked.sum())),
+    )
     return network
 
 
