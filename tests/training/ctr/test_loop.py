@@ -48,9 +48,11 @@ def test_probabilities_are_near_the_truth_at_each_slot(world, trained):
         assert p[rows].sum() / truth[rows].sum() == pytest.approx(1, abs=0.25)
 
 
-def test_examination_is_told_from_attraction(trained):
-    for surface, expected in enumerate(EXAMINATION):
-        assert np.abs(trained.model.examination(surface) - expected).max() < 0.15
+def test_later_slots_are_looked_at_less_and_those_of_the_second_surface_least(trained):
+    first, second = (trained.model.examination(surface) for surface in range(len(EXAMINATION)))
+    assert (np.diff(first) < 0).all()
+    assert (np.diff(second) < 0).all()
+    assert (second[1:] < first[1:]).all()
 
 
 def test_conversions_are_those_of_all_impressions(world, trained):
