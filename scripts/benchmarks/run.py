@@ -40,13 +40,14 @@ MODULES = {
     "redis-memory": "online.redis_memory_bench",
     "auction": "ads.auction_bench",
     "search": "search.search_bench",
+    "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",
     "quality": "quality.quality_bench",
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
 }
 # They take minutes and need a home with a shop; quality and train-speed the peers' environment too.
-BY_NAME_ONLY = ("search", "bought-next", "quality", "train-speed", "shared-representation")
+BY_NAME_ONLY = ("search", "suggest", "bought-next", "quality", "train-speed", "shared-representation")
 
 
 def main() -> int:
