@@ -1,0 +1,1 @@
+"""How good predicted click probabilities are, and how sure that is."""

@@ -1,0 +1,1 @@
+"""Click-through prediction: how likely an item is clicked, and bought, where it is shown."""

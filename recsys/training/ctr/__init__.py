@@ -1,0 +1,1 @@
+"""How click-through models are trained, calibrated and what they have to beat."""
