@@ -1,7 +1,6 @@
 """Access keys in the SQL database of the registry."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,17 +11,17 @@ from sqlalchemy.exc import IntegrityError
 from recsys.access.keys import KeyRecord, KeySet, name_taken, no_such_key, successor
 from recsys.config import Settings
 from recsys.stores.access.tables import AccessKeyRow
-from recsys.stores.registry.database import database_errors, database_url, open_engine, write_transaction
-from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.registry.database import database_errors, database_url, open_engine
+from recsys.stores.registry.sql_store import SqlStore, open_database
 
 EXPIRED_DAYS = 30.0  # how long a service can tell an expired key from one that never was
 
 
-class SqlKeyStore:
+class SqlKeyStore(SqlStore):
     """The keys of one shop, a `KeyStore`; safe to share between threads. Use `open`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
 
     @classmethod
     def open(cls, settings: Settings) -> "SqlKeyStore":
@@ -32,19 +31,7 @@ class SqlKeyStore:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url))
-
-    def close(self) -> None:
-        """Closes the connections; the store can still be used and opens new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "SqlKeyStore":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return cls(open_database(settings))
 
     def add(self, key: KeyRecord) -> None:
         """As the protocol says."""
@@ -106,16 +93,6 @@ class SqlKeyStore:
                 )
                 chosen = update(AccessKeyRow).where(AccessKeyRow.key_id == key_id, old)
                 connection.execute(chosen.values(last_used_at=at))
-
-    @contextmanager
-    def _reading(self, operation: str) -> Iterator[Connection]:
-        with database_errors(self._engine.url, operation), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self, operation: str) -> Iterator[Connection]:
-        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
-            yield connection
 
 
 def any_key_made(settings: Settings) -> bool:

@@ -21,13 +21,13 @@ from recsys.stores.ads.charging import Charging
 from recsys.stores.ads.leases import Lease, end_lease, hold_lease, take_lease
 from recsys.stores.ads.ledger_sums import book_sums, statement
 from recsys.stores.ads.payments import PaymentKind, Payments
-from recsys.stores.registry.database import database_errors, database_url, open_engine
-from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.registry.database import database_errors
+from recsys.stores.registry.sql_store import SqlStore, open_database
 
 T = TypeVar("T")
 
 
-class AdsLedger:
+class AdsLedger(SqlStore):
     """The books; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer. What was under way then is
@@ -35,7 +35,7 @@ class AdsLedger:
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._clock = clock
 
     @classmethod
@@ -46,19 +46,7 @@ class AdsLedger:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url), clock)
-
-    def close(self) -> None:
-        """Closes the connections; the books can still be used and open new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "AdsLedger":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return cls(open_database(settings), clock)
 
     # -- who charges --------------------------------------------------------------------------
 
@@ -134,17 +122,17 @@ class AdsLedger:
 
     def budgets(self, account_id: str | None = None) -> tuple[BudgetRow, ...]:
         """The running numbers of an account with its campaigns and lines, or of all."""
-        with self._reading("read budgets") as connection:
+        with self._snapshot("read budgets") as connection:
             return budget_rows(connection, account_id)
 
     def check(self) -> tuple[BrokenIdentity, ...]:
         """The identities of the books that do not hold, all of one instant; none where they are right."""
-        with self._reading("check the books") as connection:
+        with self._snapshot("check the books") as connection:
             return check_books(book_sums(connection))
 
     def statement(self, account: Account, first: date, last: date) -> Statement:
         """The bill of an account from one day to another, both included."""
-        with self._reading("read a bill") as connection:
+        with self._snapshot("read a bill") as connection:
             return statement(connection, account, first, last)
 
     # -- inside a transaction -----------------------------------------------------------------
@@ -185,14 +173,4 @@ class AdsLedger:
     @contextmanager
     def _writing(self, operation: str) -> Iterator[Connection]:
         with database_errors(self._engine.url, operation), self._transaction() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self, operation: str) -> Iterator[Connection]:
-        # One snapshot for all tables: SQLite's transaction is one already.
-        level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with (
-            database_errors(self._engine.url, operation),
-            self._engine.connect().execution_options(**level) as connection,
-        ):
             yield connection

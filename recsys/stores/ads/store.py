@@ -16,11 +16,10 @@ from recsys.instants import utc_now
 from recsys.stores.ads.records import AdsChange, Author
 from recsys.stores.ads.rows import AdsRows
 from recsys.stores.ads.tables import AdsAuditRow, CampaignRow
-from recsys.stores.registry.database import database_errors, database_url, open_engine, write_transaction
-from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.registry.sql_store import SqlStore, open_database
 
 
-class AdsStore:
+class AdsStore(SqlStore):
     """Accounts and campaigns; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer. Of a store `within` an
@@ -30,7 +29,7 @@ class AdsStore:
     def __init__(
         self, engine: Engine, clock: Callable[[], datetime] = utc_now, account_id: str | None = None
     ) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._clock = clock
         self._account_id = account_id
 
@@ -42,27 +41,15 @@ class AdsStore:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url), clock)
+        return cls(open_database(settings), clock)
 
     def within(self, account_id: str) -> "AdsStore":
         """The same store, by the same connections, as the advertiser of that account sees it."""
         return AdsStore(self._engine, self._clock, account_id)
 
-    def close(self) -> None:
-        """Closes the connections; the store can still be used and opens new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "AdsStore":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def accounts(self) -> tuple[Account, ...]:
         """All accounts, sorted by name."""
-        with self._reading("read advertisers' accounts") as rows:
+        with self._rows("read advertisers' accounts") as rows:
             return rows.accounts()
 
     def account(self, which: str) -> Account:
@@ -71,7 +58,7 @@ class AdsStore:
         Raises:
             UnknownCampaignError: there is none.
         """
-        with self._reading("read an advertiser's account") as rows:
+        with self._rows("read an advertiser's account") as rows:
             return _account(rows, which)
 
     def add_account(self, account: Account, author: Author) -> Account:
@@ -82,7 +69,7 @@ class AdsStore:
         """
         if self._account_id is not None:
             raise RequestError("an advertiser makes no accounts. Ask the shop's operator.")
-        with self._writing("keep an advertiser's account") as rows:
+        with self._rows_to_change("keep an advertiser's account") as rows:
             if any(each.name == account.name for each in rows.accounts()):
                 raise _taken("account", account.name)
             return self._write_account(rows, account, None, "create", author)
@@ -94,7 +81,7 @@ class AdsStore:
             UnknownCampaignError: it is not there. StaleVersionError: it was changed since it was read.
             RequestError: the name is taken.
         """
-        with self._writing("change an advertiser's account") as rows:
+        with self._rows_to_change("change an advertiser's account") as rows:
             before = _account(rows, account.account_id)
             _check_version("account", before.name, account.version, before.version)
             if account_to_json(before) == account_to_json(account):
@@ -111,7 +98,7 @@ class AdsStore:
             DataError: one is none that this version reads.
         """
         chosen = [] if account_id is None else [CampaignRow.account_id == account_id]
-        with self._reading("read campaigns") as rows:
+        with self._rows("read campaigns") as rows:
             return rows.campaigns(*chosen)
 
     def campaign(self, which: str, account_id: str | None = None) -> Campaign:
@@ -122,7 +109,7 @@ class AdsStore:
             RequestError: several accounts have one of that name, and none was given.
             DataError: it is none that this version reads.
         """
-        with self._reading("read a campaign") as rows:
+        with self._rows("read a campaign") as rows:
             return _campaign(rows, which, account_id)
 
     def add_campaign(self, campaign: Campaign, author: Author) -> Campaign:
@@ -131,7 +118,7 @@ class AdsStore:
         Raises:
             UnknownCampaignError: its account is not there. RequestError: the name is taken in it.
         """
-        with self._writing("keep a campaign") as rows:
+        with self._rows_to_change("keep a campaign") as rows:
             account = _account(rows, campaign.account_id)
             _check_name(rows, campaign, account)
             return self._write_campaign(rows, campaign, None, "create", author)
@@ -147,7 +134,7 @@ class AdsStore:
             RequestError: the name is taken in its account.
             ValueError: it lacks a line that is stored: lines are archived, never removed.
         """
-        with self._writing("change a campaign") as rows:
+        with self._rows_to_change("change a campaign") as rows:
             before = _campaign(rows, campaign.campaign_id)
             _check_version("campaign", before.name, campaign.version, before.version)
             if campaign_to_json(before) == campaign_to_json(campaign):
@@ -164,7 +151,7 @@ class AdsStore:
             query = query.where(AdsAuditRow.entity_id == entity_id)
         if self._account_id is not None:
             query = query.where(AdsAuditRow.account_id == self._account_id)
-        with self._reading("read changes of campaigns") as rows:
+        with self._rows("read changes of campaigns") as rows:
             found = rows.connection.execute(query).mappings().all()
         return [AdsChange(**{name: row[name] for name in row if name != "change_id"}) for row in found]
 
@@ -191,18 +178,13 @@ class AdsStore:
         return replace(campaign, version=version, changed_at=at)
 
     @contextmanager
-    def _reading(self, operation: str) -> Iterator[AdsRows]:
-        # One snapshot for all tables: SQLite's transaction is one already.
-        level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with (
-            database_errors(self._engine.url, operation),
-            self._engine.connect().execution_options(**level) as connection,
-        ):
+    def _rows(self, operation: str) -> Iterator[AdsRows]:
+        with self._snapshot(operation) as connection:
             yield AdsRows(connection, self._account_id)
 
     @contextmanager
-    def _writing(self, operation: str) -> Iterator[AdsRows]:
-        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
+    def _rows_to_change(self, operation: str) -> Iterator[AdsRows]:
+        with self._writing(operation) as connection:
             yield AdsRows(connection, self._account_id)
 
 

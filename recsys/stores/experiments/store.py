@@ -17,18 +17,17 @@ from recsys.stores.experiments.records import (
     experiment_values,
 )
 from recsys.stores.experiments.tables import ExperimentChangeRow, ExperimentRow
-from recsys.stores.registry.database import database_errors, database_url, open_engine, write_transaction
-from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.registry.sql_store import SqlStore, open_database
 
 
-class ExperimentStore:
+class ExperimentStore(SqlStore):
     """Experiments; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._clock = clock
 
     @classmethod
@@ -39,23 +38,11 @@ class ExperimentStore:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url), clock)
-
-    def close(self) -> None:
-        """Closes the connections; the store can still be used and opens new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "ExperimentStore":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return cls(open_database(settings), clock)
 
     def experiments(self) -> tuple[Experiment, ...]:
         """All experiments, also those that are over, sorted by name."""
-        with database_errors(self._engine.url, "read experiments"), self._engine.connect() as connection:
+        with self._reading("read experiments") as connection:
             return _experiments(connection)
 
     def experiment(self, name: str) -> Experiment:
@@ -64,7 +51,7 @@ class ExperimentStore:
         Raises:
             UnknownEntryError: there is none.
         """
-        with database_errors(self._engine.url, "read an experiment"), self._engine.connect() as connection:
+        with self._reading("read an experiment") as connection:
             return _experiment(connection, name)
 
     def add(self, experiment: Experiment, author: str, remark: str = "") -> Experiment:
@@ -73,10 +60,7 @@ class ExperimentStore:
         Raises:
             RequestError: another one, which may be over, has the name or the salt.
         """
-        with (
-            database_errors(self._engine.url, "keep an experiment"),
-            write_transaction(self._engine) as connection,
-        ):
+        with self._writing("keep an experiment") as connection:
             for other in _experiments(connection):
                 if experiment.name == other.name:
                     raise RequestError(f"there is an experiment {other.name!r} already. Choose another name.")
@@ -94,10 +78,7 @@ class ExperimentStore:
             UnknownEntryError: it is not there. StaleVersionError: it was changed since it was read.
             RequestError: its salt is another one: people would change arms.
         """
-        with (
-            database_errors(self._engine.url, "change an experiment"),
-            write_transaction(self._engine) as connection,
-        ):
+        with self._writing("change an experiment") as connection:
             before = _experiment(connection, experiment.name)
             if experiment.version != before.version:
                 raise StaleVersionError(
@@ -118,10 +99,7 @@ class ExperimentStore:
         query = select(ExperimentChangeRow.__table__).order_by(ExperimentChangeRow.change_id)
         if name is not None:
             query = query.where(ExperimentChangeRow.name == name)
-        with (
-            database_errors(self._engine.url, "read changes of experiments"),
-            self._engine.connect() as connection,
-        ):
+        with self._reading("read changes of experiments") as connection:
             rows = connection.execute(query).mappings().all()
         return [ExperimentChange(**{key: row[key] for key in row if key != "change_id"}) for row in rows]
 

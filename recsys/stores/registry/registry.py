@@ -5,8 +5,7 @@ a stack and a rollback takes it off again, so that two rollbacks go back two pro
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +20,11 @@ from recsys.errors import ArtifactError, ArtifactNotFoundError
 from recsys.instants import utc_now
 from recsys.models.manifest import Manifest
 from recsys.stores.registry.database import (
-    database_errors,
     database_url,
     open_engine,
     shown_address,
-    write_transaction,
 )
-from recsys.stores.registry.migrations import read_revisions, upgrade_database
+from recsys.stores.registry.migrations import read_revisions
 from recsys.stores.registry.queries import (
     evaluations_of,
     find_run,
@@ -45,6 +42,7 @@ from recsys.stores.registry.records import (
     stage_change,
     storable_metrics,
 )
+from recsys.stores.registry.sql_store import SqlStore, open_database
 from recsys.stores.registry.tables import (
     ARCHIVED,
     CANDIDATE,
@@ -56,14 +54,14 @@ from recsys.stores.registry.tables import (
 )
 
 
-class Registry:
+class Registry(SqlStore):
     """The registry of one shop; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer.
     """
 
     def __init__(self, engine: Engine, home: Path, clock: Callable[[], datetime] = utc_now) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._home = home
         self._clock = clock
 
@@ -75,9 +73,7 @@ class Registry:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url), settings.paths.home, clock)
+        return cls(open_database(settings), settings.paths.home, clock)
 
     @classmethod
     def read_only(cls, settings: Settings) -> "Registry":
@@ -96,16 +92,6 @@ class Registry:
                 "`recsys models list` upgrades it."
             )
         return cls(open_engine(url, read_only=True), settings.paths.home)
-
-    def close(self) -> None:
-        """Closes the connections; the registry can still be used and opens new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "Registry":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -338,13 +324,3 @@ class Registry:
     def _stored_path(self, path: Path) -> str:
         path = path.resolve()
         return str(path.relative_to(self._home) if path.is_relative_to(self._home) else path)
-
-    @contextmanager
-    def _reading(self, operation: str) -> Iterator[Connection]:
-        with database_errors(self._engine.url, operation), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self, operation: str) -> Iterator[Connection]:
-        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
-            yield connection

@@ -1,7 +1,6 @@
 """The rules of one shop in SQL: each change is one transaction, with who made it and what was before."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,13 +12,7 @@ from recsys.instants import utc_now
 from recsys.rules.hidden_text import HiddenText
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.synonym_rows import SynonymRows
-from recsys.stores.registry.database import (
-    database_errors,
-    database_url,
-    open_engine,
-    write_transaction,
-)
-from recsys.stores.registry.migrations import upgrade_database
+from recsys.stores.registry.sql_store import SqlStore, open_database
 from recsys.stores.rules.records import RuleChange, StoredRules, rule_change, unknown_entry
 from recsys.stores.rules.tables import Kind, RuleSetRow, RuleVersionRow
 from recsys.stores.rules.writing import (
@@ -43,14 +36,14 @@ class Author:
     remark: str = ""
 
 
-class RuleStore:
+class RuleStore(SqlStore):
     """Rules, segments and synonyms of one shop; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._clock = clock
 
     @classmethod
@@ -61,23 +54,11 @@ class RuleStore:
             ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
             StoreUnavailableError: the database did not answer.
         """
-        url = database_url(settings)
-        upgrade_database(url)
-        return cls(open_engine(url), clock)
-
-    def close(self) -> None:
-        """Closes the connections; the store can still be used and opens new ones."""
-        self._engine.dispose()
-
-    def __enter__(self) -> "RuleStore":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return cls(open_database(settings), clock)
 
     def version(self) -> int:
         """The version of the whole set; one row is read."""
-        with self._reading("read the version of the rules") as connection:
+        with self._snapshot("read the version of the rules") as connection:
             return _version(connection)
 
     def load(self) -> StoredRules:
@@ -86,7 +67,7 @@ class RuleStore:
         Raises:
             DataError: an entry is none that this version reads.
         """
-        with self._reading("read the rules") as connection:
+        with self._snapshot("read the rules") as connection:
             return _load(connection)
 
     def put(
@@ -143,7 +124,7 @@ class RuleStore:
             query = query.where(RuleVersionRow.kind == kind)
         if name is not None:
             query = query.where(RuleVersionRow.name == name)
-        with self._reading("read changes of rules") as connection:
+        with self._snapshot("read changes of rules") as connection:
             return [rule_change(row) for row in connection.execute(query).mappings()]
 
     # -- inside a transaction -----------------------------------------------------------------
@@ -182,21 +163,6 @@ class RuleStore:
         if synonyms:
             stored.words()
         return stored
-
-    @contextmanager
-    def _reading(self, operation: str) -> Iterator[Connection]:
-        # One snapshot for all tables: SQLite's transaction is one already.
-        level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with (
-            database_errors(self._engine.url, operation),
-            self._engine.connect().execution_options(**level) as connection,
-        ):
-            yield connection
-
-    @contextmanager
-    def _writing(self, operation: str) -> Iterator[Connection]:
-        with database_errors(self._engine.url, operation), write_transaction(self._engine) as connection:
-            yield connection
 
 
 _COMMANDS = {"rule": "rules", "segment": "segments", "synonyms": "synonyms", "hidden": "suggestions"}

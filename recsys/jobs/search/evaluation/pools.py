@@ -76,7 +76,7 @@ class DensePool:
 
 @dataclass(frozen=True)
 class FusedRow:
-    """Both halves as one list, by the fusion that serves; see `recsys.search.relevance.fusion`."""
+    """Both halves as one list, without anything learned; see `recsys.search.relevance.fusion`."""
 
     name: str
     words: LexicalPool
