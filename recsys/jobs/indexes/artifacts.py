@@ -38,8 +38,8 @@ from recsys.search.understanding.knowledge import (
     learned_knowledge,
 )
 from recsys.search.understanding.understand import QueryKnowledge
-from recsys.stores.bundles import search_files
 from recsys.stores.bundles.files import write_arrays
+from recsys.stores.bundles.search_files import threshold_extra
 from recsys.stores.encoders.query_encoder_files import (
     load_query_encoder,
     query_encoder_extras,
@@ -91,7 +91,7 @@ def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Ite
             LEXICAL: lambda target: copy_index(draft / LEXICAL, target),
             KNOWLEDGE: lambda target: write_arrays(knowledge_arrays(knowledge), target),
             SUGGEST: lambda target: write_arrays(suggest_arrays(suggestions), target),
-            **(search_files.search_extras(threshold) | query_encoder_extras(draft) if threshold else {}),
+            **(threshold_extra(threshold) | query_encoder_extras(draft) if threshold else {}),
         }
 
 

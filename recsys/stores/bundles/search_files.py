@@ -1,8 +1,6 @@
-"""What search learned from a shop, as files of a bundle: what matches by meaning, and the learned order.
+"""What search learned from a shop, as files: what matches by meaning, in a bundle; the learned order, beside it.
 
-    search_threshold.json   search_ranker.json   search_ranker.safetensors
-
-Either may be missing: search then orders without anything learned, or by words alone.
+search_threshold.json   search_ranker.json   search_ranker.safetensors
 """
 
 import json
@@ -21,17 +19,9 @@ from recsys.stores.bundles.files import read_arrays, write_arrays
 THRESHOLD, RANKER, RANKER_ARRAYS = "search_threshold.json", "search_ranker.json", "search_ranker.safetensors"
 
 
-def search_extras(
-    threshold: MatchThreshold | None = None, ranker: SearchRanker | None = None
-) -> dict[str, Callable[[Path], Any]]:
-    """Bundle extras that write what there is, see `save_bundle`."""
-    extras: dict[str, Callable[[Path], Any]] = {}
-    if threshold is not None:
-        extras[THRESHOLD] = lambda path: _write_json(path, threshold.to_json())
-    if ranker is not None:
-        extras[RANKER] = lambda path: _write_json(path, ranker.describe())
-        extras[RANKER_ARRAYS] = lambda path: write_arrays(ranker.arrays(), path)
-    return extras
+def threshold_extra(threshold: MatchThreshold) -> dict[str, Callable[[Path], Any]]:
+    """The bundle extra that writes it, see `save_bundle`."""
+    return {THRESHOLD: lambda path: _write_json(path, threshold.to_json())}
 
 
 def load_match_threshold(bundle: Path, manifest: Manifest) -> MatchThreshold | None:
@@ -44,22 +34,10 @@ def load_match_threshold(bundle: Path, manifest: Manifest) -> MatchThreshold | N
     return None if file is None else MatchThreshold.from_json(_read_json(file))
 
 
-def load_search_ranker(bundle: Path, manifest: Manifest) -> SearchRanker | None:
-    """The ranker of search of the bundle; None where it has none.
-
-    Raises:
-        ArtifactMismatchError: it cannot be read, or reads other features than today's.
-    """
-    file, arrays = (extra_file(bundle, manifest, name) for name in (RANKER, RANKER_ARRAYS))
-    if file is None or arrays is None:
-        return None
-    return SearchRanker.rebuild(_read_json(file), read_arrays(arrays, manifest.files[RANKER_ARRAYS]))
-
-
 def save_search_ranker(ranker: SearchRanker, folder: Path) -> None:
     """Writes a ranker beside a bundle, which never changes: into a folder that is there."""
-    for name, write in search_extras(ranker=ranker).items():
-        write(folder / name)
+    _write_json(folder / RANKER, ranker.describe())
+    write_arrays(ranker.arrays(), folder / RANKER_ARRAYS)
 
 
 def read_search_ranker(folder: Path) -> SearchRanker:
