@@ -1,4 +1,4 @@
-"""What search learned from a shop, as files: what matches by meaning, in a bundle; the learned order, beside it.
+"""What search learned from a shop, as files: what matches by meaning, in a bundle; the order, beside it.
 
 search_threshold.json   search_ranker.json   search_ranker.safetensors
 """
