@@ -25,7 +25,7 @@ class SponsoredImpression:
     """One sponsored item as it was shown.
 
     Attributes:
-        ad: its item. slot: of the placement, from 1.
+        slot_id: unique; what an event of it is charged by once. ad: its item. slot: of the placement, from 1.
         price_micros: the auction's price for what `pricing` bills.
         p: probability of a click at that slot, as the auction used it.
         served_at: when the answer was made, aware.
@@ -35,6 +35,7 @@ class SponsoredImpression:
         DataError: a price, slot or probability out of range, or an instant without a time zone.
     """
 
+    slot_id: str
     ad: str
     account: str
     campaign: str

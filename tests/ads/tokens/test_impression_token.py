@@ -18,6 +18,7 @@ AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 OLD, NEW = b"o" * 32, b"n" * 32
 TOKENS = ImpressionTokens(TokenKeys("k1", {"k1": OLD}), "shop-1")
 IMPRESSION = SponsoredImpression(
+    slot_id="s-1",
     ad="p9",
     account="acc_1",
     campaign="cmp_1",
@@ -34,6 +35,7 @@ IMPRESSION = SponsoredImpression(
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 impressions = st.builds(
     SponsoredImpression,
+    slot_id=names,
     ad=names,
     account=names,
     campaign=names,
