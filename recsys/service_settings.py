@@ -81,10 +81,14 @@ class AccessSettings(Section):
 
 
 class AdsSettings(Section):
-    """Ads: how long budgets hold what is not charged yet."""
+    """Ads: how long budgets hold what is not charged yet, and how long what was served is kept."""
 
     hold_seconds: float = Field(300.0, gt=0, description="for the click or purchase of an ad shown")
     cpm_hold_seconds: float = Field(60.0, gt=0, description="for the viewable impression of an ad shown")
+    log_days: int = Field(
+        400, ge=31, description="that the log of served ads is kept; older days are removed, and it says so"
+    )
+    log_file_bytes: int = Field(64_000_000, ge=1_000_000, description="from which on a new file of it begins")
 
     def hold_seconds_of(self, pricing: str) -> float:
         """How long a hold of that pricing lasts."""

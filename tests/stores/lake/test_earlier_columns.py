@@ -1,4 +1,4 @@
-"""Lakes and states of earlier versions, which knew neither searches' results, nor what was in sight, nor tokens."""
+"""Lakes and states of earlier versions, without searches' results, what was in sight, and tokens."""
 
 from datetime import UTC, datetime
 from pathlib import Path
