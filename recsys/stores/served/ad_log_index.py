@@ -117,7 +117,6 @@ def _note(folder: Path, kind: str, names: tuple[str, ...]) -> None:
         with (folder / INDEX).open("ab") as file:
             # A note that was cut short ends with the line feed of this one.
             file.write(b"\n" + lines)
-            file.flush()
-            os.fsync(file.fileno())
+        flush(folder / INDEX)
         if new:
             flush(folder)
