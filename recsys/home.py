@@ -122,6 +122,11 @@ class HomePaths:
         return self.home / "served"
 
     @property
+    def ad_log(self) -> Path:
+        """Sponsored slots that were served, a file a process and day, and which files there were."""
+        return self.home / "ads"
+
+    @property
     def live(self) -> Path:
         """Events that came by the stream, by day: an import leaves them alone."""
         return self.home / "lake" / LIVE

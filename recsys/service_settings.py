@@ -114,6 +114,10 @@ class AdsSettings(Section):
     least_relevance: float = Field(0.0, ge=0, le=1, description="ads that are less relevant are left out")
     workers: int = Field(4, ge=1, description="requests whose ads are chosen at a time")
     token_secret: SecretStr | None = Field(None, description="null = one of the home's own")
+    log_days: int = Field(
+        400, ge=31, description="that the log of served ads is kept; older days are removed, and it says so"
+    )
+    log_file_bytes: int = Field(64_000_000, ge=1_000_000, description="from which on a new file of it begins")
 
     def hold_seconds_of(self, pricing: str) -> float:
         """How long a hold of that pricing lasts."""
