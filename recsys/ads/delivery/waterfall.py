@@ -104,7 +104,7 @@ class Waterfall:
         }
 
 
-def added(waterfalls: Iterable[Waterfall]) -> Waterfall:
+def summed(waterfalls: Iterable[Waterfall]) -> Waterfall:
     """All of them together."""
     requests = not_running = not_targeted = 0
     steps: Counter[Step] = Counter()
@@ -144,4 +144,4 @@ def waterfalls_by_day(
     for hour in hours:
         if not hour.holdout:
             found.setdefault(local_day(hour.hour, zone), []).append(waterfall_of(hour, campaign_id, spans))
-    return {day: added(found[day]) for day in sorted(found)}
+    return {day: summed(found[day]) for day in sorted(found)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, or_, select, update
@@ -13,6 +13,7 @@ from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
+from recsys.stores.ads.campaign_sums import CampaignSums, charged_events, returned_micros
 from recsys.stores.ads.delivery_tables import CountingProcessRow, DeliveryRequestsRow, DeliveryStepsRow
 from recsys.stores.registry.database import Tables, database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
@@ -95,6 +96,14 @@ class DeliveryStore(SqlStore):
         )
         with self._reading("read which processes counted ads") as connection:
             return tuple(CountingProcess(*found) for found in connection.execute(query))
+
+    def charged(self, campaign_id: str, first: date, last: date) -> CampaignSums:
+        """What the books say of a campaign from one day of its account to another, both included."""
+        with self._snapshot("read what a campaign was charged") as connection:
+            return CampaignSums(
+                charged_events(connection, campaign_id, first, last),
+                returned_micros(connection, campaign_id, first, last),
+            )
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[Connection]:

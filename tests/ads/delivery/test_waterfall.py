@@ -12,7 +12,7 @@ from recsys.ads.delivery.counts import CountedHour, DeliveryCounts
 from recsys.ads.delivery.remedies import REMEDIES, loss_message
 from recsys.ads.delivery.running import CampaignVersion, running_spans, version_of
 from recsys.ads.delivery.steps import Step
-from recsys.ads.delivery.waterfall import Waterfall, added, waterfall_of, waterfalls_by_day
+from recsys.ads.delivery.waterfall import Waterfall, summed, waterfall_of, waterfalls_by_day
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,7 +45,7 @@ def test_the_steps_of_each_day_add_up_to_its_requests(requests, changes, zone) -
         assert found.requests == sum(found.losses().values()) + found.won
         assert found.requests >= found.eligible >= found.matched >= found.auctions >= found.won >= 0
         assert min(found.losses().values()) >= 0
-    total = added(days.values())
+    total = summed(days.values())
     assert total.requests == len(shown)
     assert total.matched == sum("a" in steps for _, _, steps, _ in shown)
     assert total.won == sum(steps.get("a") is Step.WON for _, _, steps, _ in shown)
