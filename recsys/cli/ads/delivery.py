@@ -69,16 +69,15 @@ def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) ->
       recsys ads campaign why-not summer
     """
     from recsys.jobs.ads.campaign_delivery import CampaignDelivery
-    from recsys.jobs.ads.campaigns import CampaignEditing
 
-    settings = load_settings()
-    found = CampaignEditing(settings).why_not(which, account)
-    seen = CampaignDelivery(settings).last_hours(which, account)
+    found = CampaignDelivery(load_settings()).why_not(which, account)
     if as_json:
-        print_json({"obstacles": [vars(each) for each in found], "last_24_hours": seen.to_json()})
+        print_json(found.to_json())
         return
-    keeps = {True: "all ads", False: "some ads"}
-    rows = [{"step": each.step, "keeps away": keeps[each.blocks], "why": each.message} for each in found]
+    seen, keeps = found.last_hours, {True: "all ads", False: "some ads"}
+    rows = [
+        {"step": each.step, "keeps away": keeps[each.blocks], "why": each.message} for each in found.obstacles
+    ]
     if rows:
         print_rows(rows, as_json=False)
     else:
@@ -93,16 +92,7 @@ def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) ->
 
 
 def _draw(shown: "ShownReport", picture: Path) -> None:
-    from recsys.errors import RequestError
-    from recsys.jobs.ads.waterfall_picture import waterfall_picture
+    from recsys.jobs.ads.waterfall_picture import draw_report
 
-    first, last = min(shown.days), max(shown.days)
-    try:
-        picture.write_bytes(
-            waterfall_picture(shown.total.waterfall, f"{shown.campaign.name}, {first} to {last}")
-        )
-    except OSError as error:
-        raise RequestError(
-            f"--picture {picture} cannot be written: {error.strerror}. Name a file in a folder that is there."
-        ) from error
+    draw_report(shown, picture)
     note(f"drew {picture}")

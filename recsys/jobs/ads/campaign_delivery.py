@@ -9,6 +9,7 @@ from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import Pricing
 from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.campaigns.local_days import day_start, local_day
+from recsys.ads.campaigns.readiness import Obstacle
 from recsys.ads.campaigns.schedule import parse_day
 from recsys.ads.delivery.counts import HOUR, CountedHour, hour_of, lost_seconds
 from recsys.ads.delivery.remedies import loss_message
@@ -21,7 +22,7 @@ from recsys.documents import JsonObject
 from recsys.errors import RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import shop_currency
-from recsys.jobs.ads.campaigns import found_campaign
+from recsys.jobs.ads.campaigns import CampaignEditing, found_campaign
 from recsys.jobs.ads.shown_report import ShownReport
 from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.store import AdsStore
@@ -47,6 +48,21 @@ class LastHours:
         """The waterfall with the step at which most were lost."""
         loss = self.waterfall.largest_loss()
         return {**self.waterfall.to_json(), "largest_loss": loss, "message": self.message}
+
+
+@dataclass(frozen=True)
+class WhyNot:
+    """Why a campaign is not shown, or not more often: what is wrong with it now, and what serving saw."""
+
+    obstacles: tuple[Obstacle, ...]
+    last_hours: LastHours
+
+    def to_json(self) -> JsonObject:
+        """What `recsys ads campaign why-not --json` prints."""
+        return {
+            "obstacles": [vars(each) for each in self.obstacles],
+            "last_24_hours": self.last_hours.to_json(),
+        }
 
 
 class CampaignDelivery:
@@ -94,6 +110,15 @@ class CampaignDelivery:
             held_out=sum(each.requests for each in hours if each.holdout),
             lost_seconds=lost_seconds(processes, now),
         )
+
+    def why_not(self, which: str, account: str | None = None) -> WhyNot:
+        """Why the ads of a campaign are not shown.
+
+        Raises:
+            UnknownCampaignError: there is no such campaign. DataError: nothing was imported.
+        """
+        editing = CampaignEditing(self._settings, account_id=self._account_id, clock=self._clock)
+        return WhyNot(editing.why_not(which, account), self.last_hours(which, account))
 
     def last_hours(self, which: str, account: str | None = None) -> LastHours:
         """What became of the requests of the last 24 hours, the current one included.

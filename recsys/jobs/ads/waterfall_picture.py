@@ -1,7 +1,11 @@
 """A campaign's waterfall as a picture: from all requests down to those in which it was shown."""
 
+from pathlib import Path
+
 from recsys.ads.delivery.waterfall import Waterfall
+from recsys.errors import RequestError
 from recsys.evaluation.plots import new_figure, png_bytes
+from recsys.jobs.ads.shown_report import ShownReport
 
 _STAYS, _LOST, _WON = "#8c8c8c", "#d9d9d9", "#0072B2"  # Okabe and Ito's blue is what was shown
 _LABELS = {
@@ -17,6 +21,17 @@ _LABELS = {
     "page": "not on the page",
     "won": "shown",
 }
+
+
+def draw_report(shown: ShownReport, file: Path) -> None:
+    """Writes the waterfall of all days of a report as a PNG; raises RequestError where it cannot be written."""
+    title = f"{shown.campaign.name}, {min(shown.days)} to {max(shown.days)}"
+    try:
+        file.write_bytes(waterfall_picture(shown.total.waterfall, title))
+    except OSError as error:
+        raise RequestError(
+            f"--picture {file} cannot be written: {error.strerror}. Name a file in a folder that is there."
+        ) from error
 
 
 def waterfall_picture(waterfall: Waterfall, title: str) -> bytes:
