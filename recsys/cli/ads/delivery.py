@@ -11,7 +11,7 @@ from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
 
 if TYPE_CHECKING:
-    from recsys.jobs.ads.shown_report import ShownReport
+    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
 
 Picture = Annotated[
     Path | None,
@@ -41,11 +41,7 @@ def report(
       recsys ads campaign report summer
       recsys ads campaign report summer --from 2026-05-01 --to 2026-05-31 --picture waterfall.png
     """
-    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
-
-    shown = CampaignDelivery(load_settings()).report(which, account, first, last)
-    if picture is not None:
-        _draw(shown, picture)
+    shown = _delivery().report(which, account, first, last, picture)
     if as_json:
         print_json(shown.to_json())
         return
@@ -68,9 +64,7 @@ def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) ->
     Example:
       recsys ads campaign why-not summer
     """
-    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
-
-    found = CampaignDelivery(load_settings()).why_not(which, account)
+    found = _delivery().why_not(which, account)
     if as_json:
         print_json(found.to_json())
         return
@@ -91,8 +85,7 @@ def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) ->
         note(f"most were lost here: {seen.message}")
 
 
-def _draw(shown: "ShownReport", picture: Path) -> None:
-    from recsys.jobs.ads.waterfall_picture import draw_report
+def _delivery() -> "CampaignDelivery":
+    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
 
-    draw_report(shown, picture)
-    note(f"drew {picture}")
+    return CampaignDelivery(load_settings())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import Pricing
@@ -24,6 +25,7 @@ from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import shop_currency
 from recsys.jobs.ads.campaigns import CampaignEditing, found_campaign
 from recsys.jobs.ads.shown_report import ShownReport
+from recsys.jobs.ads.waterfall_picture import draw_report
 from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.store import AdsStore
 
@@ -80,17 +82,24 @@ class CampaignDelivery:
         self._clock = clock
 
     def report(
-        self, which: str, account: str | None = None, first: str | None = None, last: str | None = None
+        self,
+        which: str,
+        account: str | None = None,
+        first: str | None = None,
+        last: str | None = None,
+        picture: Path | None = None,
     ) -> ShownReport:
         """The report of a campaign, day by day.
 
         Args:
             first, last: days of the account's time zone as YYYY-MM-DD, both included. Default: up to today,
                 seven days.
+            picture: a file that the waterfall of all days is drawn into, as a PNG.
 
         Raises:
             UnknownCampaignError: there is no such campaign.
-            RequestError: a day is none, they are in the wrong order, or too many.
+            RequestError: a day is none, they are in the wrong order, or too many; or the picture cannot be
+                written.
         """
         now = self._clock()
         with self._stores() as (ads, delivery):
@@ -102,7 +111,7 @@ class CampaignDelivery:
             sums = delivery.charged(campaign.campaign_id, days[0], days[-1])
             processes = delivery.processes(start, end)
         waterfalls = waterfalls_by_day(hours, campaign.campaign_id, spans, owner.zone)
-        return ShownReport(
+        shown = ShownReport(
             account=owner,
             campaign=campaign,
             currency=shop_currency(self._settings),
@@ -110,6 +119,9 @@ class CampaignDelivery:
             held_out=sum(each.requests for each in hours if each.holdout),
             lost_seconds=lost_seconds(processes, now),
         )
+        if picture is not None:
+            draw_report(shown, picture)
+        return shown
 
     def why_not(self, which: str, account: str | None = None) -> WhyNot:
         """Why the ads of a campaign are not shown.

@@ -24,7 +24,7 @@ _LABELS = {
 
 
 def draw_report(shown: ShownReport, file: Path) -> None:
-    """Writes the waterfall of all days of a report as a PNG; raises RequestError where it cannot be written."""
+    """Writes the waterfall of all days of a report as a PNG; raises RequestError where that cannot be."""
     title = f"{shown.campaign.name}, {min(shown.days)} to {max(shown.days)}"
     try:
         file.write_bytes(waterfall_picture(shown.total.waterfall, title))
