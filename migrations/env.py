@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from recsys.config import load_settings
 from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
+from recsys.stores.ads.delivery_tables import DeliveryStepsRow
 from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.tables import AccountRow
 from recsys.stores.experiments.tables import ExperimentRow
@@ -21,7 +22,7 @@ from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
 # A module's tables count once it is imported.
-TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, ExperimentRow)
+TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, DeliveryStepsRow, ExperimentRow)
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

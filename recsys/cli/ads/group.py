@@ -2,7 +2,7 @@
 
 import typer
 
-from recsys.cli.ads import account, campaign, ledger
+from recsys.cli.ads import account, campaign, delivery, ledger
 from recsys.cli.ads.evaluate_policy import evaluate_policy
 
 app = typer.Typer(
@@ -10,6 +10,8 @@ app = typer.Typer(
     help="Ads: advertisers' accounts, their campaigns and bills, and what another policy would have earned.",
 )
 app.add_typer(account.app, name="account")
+campaign.app.command("report")(delivery.report)
+campaign.app.command("why-not")(delivery.why_not)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(ledger.app, name="ledger")
 app.command("evaluate-policy")(evaluate_policy)
