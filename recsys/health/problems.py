@@ -149,6 +149,12 @@ RULES_STALE = ProblemKind(
     degrades=True,
 )
 
+ADS_STALE = ProblemKind(
+    "ads_stale",
+    "Campaigns and what they have spent cannot be read anew; ads go on for a while and then stop.",
+    "Mend what the detail says; ads are then back within seconds.",
+)
+
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
@@ -167,5 +173,6 @@ PROBLEM_KINDS = (
     BACKGROUND_TASK_FAILING,
     RECORDS_DROPPED,
     RULES_STALE,
+    ADS_STALE,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

@@ -3,11 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
 
-from recsys.ads.campaigns.targets import Surface
 from recsys.ads.delivery.ad_log import AdLog
+from recsys.ads.delivery.counts import DeliveryCounter
 from recsys.ads.delivery.served_slot import SlotArm
 from recsys.ads.delivery.steps import Step
 from recsys.ads.pacing.budget_gate import BudgetGate, HoldRequest
@@ -26,14 +24,6 @@ from recsys.pages.answer import ADS_BLIND, ADS_REBUILDING, ADS_UNAVAILABLE
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0  # after the gate did not answer no request waits for it that long
-
-
-class DeliveryCounter(Protocol):
-    """Counts what became of campaigns; any thread may use it, and it never fails."""
-
-    def count(self, at: datetime, surface: Surface, steps: Mapping[str, Step], holdout: bool) -> None:
-        """One served request: campaign id -> the step at which it left, of those that match."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +98,11 @@ class AdServer:
         """What values items now."""
         return self._now().predictor
 
+    @property
+    def has_ads(self) -> bool:
+        """Whether there is any campaign that could be shown."""
+        return self._now().standing is not None
+
     def choose(self, question: AdQuestion) -> Choice:
         """The winners of `question` with their money held; `keep` or `drop` them.
 
@@ -158,8 +153,12 @@ class AdServer:
 
     def drop(self, choice: Choice) -> None:
         """Gives back all that is held for `choice`: nothing of it is shown. The request counts."""
-        self._release(choice.selection.holds)
+        self.give_back(choice)
         self._count(choice, set())
+
+    def give_back(self, choice: Choice) -> None:
+        """Gives back all that is held for `choice`, which was counted already."""
+        self._release(choice.selection.holds)
 
     def _append(self, choice: Choice, slots: list[SelectedSlot], placed: Mapping[str, int | None]) -> None:
         if not slots or self._log is None:

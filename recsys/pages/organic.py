@@ -33,6 +33,15 @@ class Organic:
     record: ServedAnswer
     total: int | None = None
 
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What was not as it should be."""
+        return self.record.degraded
+
+    def worsened(self, codes: tuple[str, ...]) -> "Organic":
+        """The same with what else is not as it should be."""
+        return replace(self, record=replace(self.record, degraded=(*self.record.degraded, *codes)))
+
     def logged(self, surface: str, positions: Sequence[tuple[str, int]]) -> ServedAnswer:
         """The record of what the page shows of it.
 

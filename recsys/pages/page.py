@@ -1,7 +1,5 @@
 """One page out of organic items and the winners of an auction, and the answer with ads alone."""
 
-from dataclasses import replace
-
 from recsys.ads.blending.items import OrganicItem, SponsoredItem, organic_value, sponsored_value
 from recsys.ads.blending.memory import PageMemory
 from recsys.ads.blending.page import BlendedPage, blend_page
@@ -105,7 +103,7 @@ def page_answer(
         items=tuple(items),
         total=organic.total,
         page_token=page_token,
-        degraded=organic.answer.degraded,
+        degraded=organic.degraded,
     )
 
 
@@ -135,11 +133,6 @@ def memory_of_ads(memory: PageMemory, choice: Choice, shown: dict[str, ShopItem]
         for slot in choice.selection.slots
         if slot.item_id in shown and not choice.is_ghost
     )
-
-
-def with_degraded(answer: PageAnswer, *codes: str) -> PageAnswer:
-    """`answer` that also says that this is not as it should be."""
-    return replace(answer, degraded=(*answer.degraded, *codes))
 
 
 def _sponsored_ad(slot: SelectedSlot, item: ShopItem, token: str, explain: bool) -> SponsoredAd:

@@ -4,16 +4,9 @@ The examination of a slot is that of its position: the auction ranks by it, the 
 page puts the ad there or leaves it out. Nothing has to be held again.
 """
 
-from dataclasses import replace
-
 from recsys.ads.blending.arrangement import earliest_position
 from recsys.ads.blending.memory import PageMemory
 from recsys.ads.blending.rules import PageRules
-
-
-def page_rules(shop: PageRules, examination: tuple[float, ...]) -> PageRules:
-    """The shop's rules for a page whose positions are viewed like that."""
-    return replace(shop, examination=examination)
 
 
 def sponsored_positions(rules: PageRules, memory: PageMemory, most: int) -> tuple[int, ...]:

@@ -58,6 +58,7 @@ def test_a_healthy_shop_has_no_problem() -> None:
         ("stream_behind", changed("stream", waiting=3, waiting_seconds=61.0)),
         ("dead_letters", changed("stream", dead_letters=1)),
         ("rules_stale", changed("service", rules_problem="the database is away")),
+        ("ads_stale", changed("service", ads_problem="the database is away")),
         ("background_task_failing", changed("service", failing={"catalog watch": "KeyError: 'x'"})),
         ("background_task_failing", changed("stream", failing=("compaction",))),
         ("records_dropped", changed("service", dropped={"slates": 2, "features": 0})),
