@@ -14,6 +14,7 @@ from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
 from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.tables import AccountRow
+from recsys.stores.ads.traffic_tables import OwnUserRow
 from recsys.stores.experiments.tables import ExperimentRow
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
 from recsys.stores.registry.migrations import migration_transaction
@@ -21,7 +22,7 @@ from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
 # A module's tables count once it is imported.
-TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, ExperimentRow)
+TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, OwnUserRow, ExperimentRow)
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
