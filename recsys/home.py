@@ -38,6 +38,11 @@ class HomePaths:
         return self.home / "cursor.key"
 
     @property
+    def ads_key(self) -> Path:
+        """The secret that the tokens of ads are signed with."""
+        return self.home / "ads.key"
+
+    @property
     def search_indexes(self) -> Path:
         """Working copies of indexes of words, one a process that serves."""
         return self.home / "search"
@@ -135,6 +140,11 @@ class HomePaths:
     def stream(self) -> Path:
         """What the workers remember: state.db and the locks of partitions."""
         return self.home / "stream"
+
+    @property
+    def charging(self) -> Path:
+        """The locks of charge workers."""
+        return self.home / "charging"
 
     @property
     def tuning(self) -> Path:

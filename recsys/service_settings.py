@@ -81,10 +81,25 @@ class AccessSettings(Section):
 
 
 class AdsSettings(Section):
-    """Ads: how long budgets hold what is not charged yet."""
+    """Ads: how long budgets hold what is not charged yet, what is charged, and what is invalid."""
 
     hold_seconds: float = Field(300.0, gt=0, description="for the click or purchase of an ad shown")
     cpm_hold_seconds: float = Field(60.0, gt=0, description="for the viewable impression of an ad shown")
+
+    attribution_days: float = Field(
+        7.0,
+        gt=0,
+        le=90,
+        description="a purchase is charged so long after the click, or the ad, that led to it",
+    )
+    velocity_clicks: int = Field(20, ge=1, le=10_000, description="of one user on ads, billed at most within")
+    velocity_seconds: float = Field(60.0, gt=0, le=86_400, description="these; more are invalid traffic")
+    lease_seconds: float = Field(
+        10.0,
+        ge=1,
+        le=600,
+        description="that an account waits for another charge worker when its own was killed",
+    )
 
     def hold_seconds_of(self, pricing: str) -> float:
         """How long a hold of that pricing lasts."""

@@ -24,6 +24,7 @@ class FakeBudgetGate:
         self._clock = clock
         self._settings = settings
         self._accounts: dict[str, _Account] = {}
+        self._expected: dict[str, int] = {}
         self._seen: dict[tuple[str, str], dict[str, float]] = {}
         self._lock = Lock()
 
@@ -82,8 +83,15 @@ class FakeBudgetGate:
 
     def rebuild(self, account_id: str, spent: Spent) -> None:
         with self._lock:
-            generation = self._account(account_id).generation + 1
+            newest = max(self._account(account_id).generation, self._expected.get(account_id, 0))
+            generation = newest + 1
             self._accounts[account_id] = _Account(generation, dict(spent))
+
+    def expect(self, account_id: str, generation: int) -> None:
+        with self._lock:
+            self._expected[account_id] = max(self._expected.get(account_id, 0), generation)
+            if self._accounts.get(account_id, _Account()).generation < generation:
+                self._accounts.pop(account_id, None)
 
     def forget(self, account_id: str, names: Sequence[str]) -> None:
         with self._lock:

@@ -24,14 +24,20 @@ class ClickVelocity:
     def __init__(self, limit: ClickLimit) -> None:
         self._limit = limit
         self._window = timedelta(seconds=limit.seconds)
-        self._clicks: OrderedDict[str, deque[datetime]] = OrderedDict()  # the unit that clicked last is last
+        # The unit that clicked last is last; of each its last clicks: when, and the ids of their events.
+        self._clicks: OrderedDict[str, deque[tuple[datetime, str]]] = OrderedDict()
 
-    def is_exceeded(self, unit: str, at: datetime) -> bool:
-        """Whether the unit clicked often enough within the window before `at`; counts this click too."""
+    def is_exceeded(self, unit: str, event_id: str, at: datetime) -> bool:
+        """Whether the unit clicked often enough within the window before `at`; counts this click too.
+
+        An event that is told twice, as its client did not hear that it was accepted, is one click.
+        """
         clicks = self._clicks.setdefault(unit, deque(maxlen=self._limit.clicks))
         self._clicks.move_to_end(unit)
-        exceeded = len(clicks) == self._limit.clicks and at - clicks[0] < self._window
-        clicks.append(at)
+        if any(event_id == known for _, known in clicks):
+            return False
+        exceeded = len(clicks) == self._limit.clicks and at - clicks[0][0] < self._window
+        clicks.append((at, event_id))
         if len(self._clicks) > MOST_UNITS:
             self._clicks.popitem(last=False)
         return exceeded

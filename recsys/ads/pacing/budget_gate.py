@@ -158,6 +158,10 @@ class BudgetGate(Protocol):
         """
         ...
 
+    def expect(self, account_id: str, generation: int) -> None:
+        """Refuses from now on where the gate's generation is older: what another process saw (`Usage`)."""
+        ...
+
     def forget(self, account_id: str, names: Sequence[str]) -> None:
         """Forgets levels whose day is over."""
         ...

@@ -95,7 +95,7 @@ class RedisBudgetGate:
         self._call("forget budgets", lambda client: FORGET.run(client, account_keys(account_id), *names))
 
     def expect(self, account_id: str, generation: int) -> None:
-        """Refuses from now on where the gate's generation is older: what another process saw (`Usage`)."""
+        """As the protocol says."""
         with self._lock:
             self._generations[account_id] = max(self._generations.get(account_id, 0), generation)
 

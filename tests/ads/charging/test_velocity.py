@@ -12,7 +12,10 @@ from tests.ads.charging.tokened_events import SERVED
 
 def exceeded(seconds: list[float], limit: ClickLimit) -> list[bool]:
     counter = ClickVelocity(limit)
-    return [counter.is_exceeded("user:u1", SERVED + timedelta(seconds=each)) for each in seconds]
+    return [
+        counter.is_exceeded("user:u1", str(place), SERVED + timedelta(seconds=each))
+        for place, each in enumerate(seconds)
+    ]
 
 
 def test_clicks_above_the_limit_within_the_window_are_marked() -> None:
@@ -26,7 +29,8 @@ def test_whoever_goes_on_clicking_stays_marked() -> None:
 
 def test_units_are_counted_apart() -> None:
     counter = ClickVelocity(ClickLimit(1, 10))
-    assert [counter.is_exceeded(unit, SERVED) for unit in ("user:a", "user:b", "user:a")] == [
+    clicks = [("user:a", "1"), ("user:b", "2"), ("user:a", "3")]
+    assert [counter.is_exceeded(unit, event_id, SERVED) for unit, event_id in clicks] == [
         False,
         False,
         True,
@@ -35,10 +39,17 @@ def test_units_are_counted_apart() -> None:
 
 def test_those_who_clicked_longest_ago_are_forgotten_first() -> None:
     counter = ClickVelocity(ClickLimit(1, 10))
-    counter.is_exceeded("first", SERVED)
+    counter.is_exceeded("first", "e", SERVED)
     for number in range(velocity.MOST_UNITS):
-        counter.is_exceeded(str(number), SERVED)
-    assert not counter.is_exceeded("first", SERVED)
+        counter.is_exceeded(str(number), "e", SERVED)
+    assert not counter.is_exceeded("first", "f", SERVED)
+
+
+def test_an_event_that_is_told_again_is_one_click() -> None:
+    counter = ClickVelocity(ClickLimit(2, 10))
+    assert not any(counter.is_exceeded("user:a", "e", SERVED) for _ in range(5))
+    assert not counter.is_exceeded("user:a", "f", SERVED)
+    assert counter.is_exceeded("user:a", "g", SERVED)
 
 
 @given(st.lists(st.integers(0, 100), max_size=50), st.integers(1, 5), st.integers(1, 30))
