@@ -39,7 +39,7 @@ class HomePaths:
 
     @property
     def ads_key(self) -> Path:
-        """The secret that the tokens of ads are signed with."""
+        """The secret that the tokens of ads and pages are signed with."""
         return self.home / "ads.key"
 
     @property

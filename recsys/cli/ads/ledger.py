@@ -8,7 +8,6 @@ from recsys.cli.ads.options import Remark
 from recsys.cli.options import AsJson, parse_instant
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
-from recsys.instants import from_micros
 
 if TYPE_CHECKING:
     from recsys.ads.ledger.books import ReturnKind
@@ -108,7 +107,7 @@ def invalid(
     """
     from recsys.jobs.ads.payments import invalid_traffic
 
-    first = None if since is None else from_micros(parse_instant("--from", since))
+    first = None if since is None else parse_instant("--from", since)
     found = invalid_traffic(load_settings(), account, first, count)
     print_rows(found.to_json() if as_json else found.to_rows(), as_json=as_json)
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event
 
+from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.background_task import BackgroundTask
 from recsys.config import Settings
 from recsys.documents import JsonObject
@@ -22,9 +23,10 @@ from recsys.jobs.ads.event_charging import ChargingStores, EventCharging
 from recsys.jobs.preconditions import check_home_writable
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
-from recsys.stores.ads.token_keys import impression_tokens
+from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads.traffic import AdsTraffic
 from recsys.stores.ads_gate.gate import RedisBudgetGate
+from recsys.stores.shop_identity import known_shop_id
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
 from recsys.stores.stream.progress import RedisProgress
@@ -216,7 +218,8 @@ def open_charge_worker(settings: Settings, stop: Event) -> Iterator[ChargeWorker
         stack.callback(stream.close)
         stream.confirm_partitions()
         owner = f"{socket.gethostname()}-{os.getpid()}"
-        stores = ChargingStores(books, traffic, campaigns, gate, impression_tokens(settings))
+        tokens = ImpressionTokens(token_keys(settings), known_shop_id(settings) or "")
+        stores = ChargingStores(books, traffic, campaigns, gate, tokens)
         charging = EventCharging(stores, settings.ads, f"{owner}-{secrets.token_hex(4)}"[-120:])
         keeper = BudgetKeeper(books, campaigns, gate)
         locks = PartitionLocks(settings.paths.charging, stream.partitions + 1)

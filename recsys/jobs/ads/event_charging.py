@@ -23,7 +23,7 @@ from recsys.ads.charging.judgment import (
 )
 from recsys.ads.charging.reasons import NotBilled
 from recsys.ads.charging.velocity import ClickLimit, ClickVelocity
-from recsys.ads.ledger.budgets import BudgetRow
+from recsys.ads.ledger.budgets import TOTAL, BudgetRow, period_of
 from recsys.ads.ledger.charges import Charge, ChargeResult, charge_key
 from recsys.ads.pacing.budget_gate import BudgetGate
 from recsys.errors import InvalidEventError, LeaseLostError, RequestError
@@ -38,7 +38,7 @@ from recsys.stores.ads.traffic import AdsTraffic, InvalidEvent
 from recsys.streaming.stream import Entry
 
 LEASE_PAUSE_SECONDS = 0.02  # between two tries to take an account's lease
-OPEN_DAYS = timedelta(days=1)  # before today in UTC: no account's today is earlier
+ONE_DAY = timedelta(days=1)  # today in any time zone is within one of today in UTC
 _WORDS = (b'"token"', b'"purchase"', b'"cancel"')  # of a body that may be of an ad
 _KINDS = get_args(AdEvent)
 
@@ -178,8 +178,7 @@ class EventCharging:
             counts["duplicate" if result.is_duplicate else result.outcome] += 1
             counts["micros"] += 0 if result.is_duplicate else result.micros
         counts["unknown"] += counts.pop("unknown_line", 0)
-        since = open_since(self._clock())
-        spent = level_spent(self._stores.books.budgets(account_id, since))
+        spent = level_spent(self._stores.books.budgets(account_id, open_periods(self._clock())))
         for charge in charges:
             # With the first one all levels are raised: until then the holds keep the money.
             self._stores.gate.settle(account_id, charge.token_id, spent)
@@ -284,9 +283,15 @@ def invalid_event(judgment: Judgment) -> InvalidEvent:
     )
 
 
-def open_since(now: datetime) -> date:
+def first_open_day(now: datetime) -> date:
     """The first day that may be the today of an account, in whatever time zone."""
-    return (now.astimezone(UTC) - OPEN_DAYS).date()
+    return (now.astimezone(UTC) - ONE_DAY).date()
+
+
+def open_periods(now: datetime) -> tuple[str, ...]:
+    """The periods of budgets that may be spent: the total, and each day that is today somewhere."""
+    first = first_open_day(now)
+    return TOTAL, *(period_of(first + days * ONE_DAY) for days in range(3))
 
 
 def level_spent(rows: Iterable[BudgetRow]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The books of advertising in SQL: charges, payments and returns, each one transaction; checks and bills."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TypeVar
@@ -133,14 +133,16 @@ class AdsLedger(SqlStore):
 
     # -- what is read -------------------------------------------------------------------------
 
-    def budgets(self, account_id: str | None = None, since: date | None = None) -> tuple[BudgetRow, ...]:
+    def budgets(
+        self, account_id: str | None = None, periods: Collection[str] | None = None
+    ) -> tuple[BudgetRow, ...]:
         """The running numbers of an account with its campaigns and lines, or of all.
 
         Args:
-            since: only of totals and of days from this one on.
+            periods: those that are asked for, see `period_of`; None = all.
         """
         with self._snapshot("read budgets") as connection:
-            return budget_rows(connection, account_id, since)
+            return budget_rows(connection, account_id, periods)
 
     def known(self, charges: Sequence[Charge]) -> frozenset[str]:
         """The keys of those charges that were there before, whatever came of them."""
