@@ -42,8 +42,8 @@ class FakeBudgetGate:
             if request.hold_id in account.holds:
                 return None
             for level in request.levels:
-                used = account.spent.get(level.name, 0) + self._held(account, level.name)
-                if used + request.cost_micros > level.cap_micros:
+                spent, held = account.spent.get(level.name, 0), self._held(account, level.name)
+                if spent + max(held + request.cost_micros, request.price_micros) > level.cap_micros:
                     return Refusal(RefusalReason.BUDGET, level.name)
             if not self._may_see(request):
                 return Refusal(RefusalReason.FREQUENCY)

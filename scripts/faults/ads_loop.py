@@ -67,7 +67,9 @@ class Shopper:
         """Whether an ad of the campaign was shown."""
         price, slot_id = self._rng.randint(*PRICES), uuid4().hex
         cost = expected_cost_micros("cpc", price, P_CLICK)
-        refusal = self._gate.hold(HoldRequest(ACCOUNT.account_id, slot_id, levels_of(campaign), cost, "cpc"))
+        refusal = self._gate.hold(
+            HoldRequest(ACCOUNT.account_id, slot_id, levels_of(campaign), cost, "cpc", price_micros=price)
+        )
         if refusal is not None:
             return False
         if self._rng.random() < P_CLICK:
