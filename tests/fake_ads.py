@@ -39,6 +39,7 @@ class FakeAdsSource:
     unreadable: dict[str, str] = field(default_factory=dict)
     rows: Sequence[BudgetRow] = ()
     experiment: Experiment | None = None
+    noted: dict[str, int] = field(default_factory=dict)
     stored_version: int = 0
     away: bool = False
     reads: int = 0
@@ -55,6 +56,10 @@ class FakeAdsSource:
     def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
         self._answer()
         return self.rows
+
+    def generations(self) -> dict[str, int]:
+        self._answer()
+        return self.noted
 
     def holdout(self) -> Experiment | None:
         self._answer()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class AdsSource(Protocol):
 
     def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
         """What was spent today and in total."""
+        ...
+
+    def generations(self) -> Mapping[str, int]:
+        """By account: the gate is not believed where it has an older one."""
         ...
 
     def holdout(self) -> Experiment | None:
@@ -140,6 +144,8 @@ class AdsWatch:
             self._standing = None
             return
         self._holdout = self._source.holdout()
+        for account_id, generation in self._source.generations().items():
+            self._gate.expect(account_id, generation)
         numbers = self._source.running_numbers(now)
         inventory = self._of_current_catalog(self._stored)
         self._standing = Standing.of(inventory, numbers, self._throttles, now)

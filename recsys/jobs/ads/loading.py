@@ -62,6 +62,10 @@ class AdsStores:
         """The running numbers in total and of all days that it may be anywhere."""
         return self._ledger.budgets(periods=periods_around(now))
 
+    def generations(self) -> Mapping[str, int]:
+        """The newest generation of each account's budgets in the gate that the charge worker noted."""
+        return self._ledger.generations()
+
     def holdout(self) -> Experiment | None:
         """The experiment that ads are held out by; None where there is none."""
         found: Mapping[str, Experiment] = {each.name: each for each in self._experiments.experiments()}
