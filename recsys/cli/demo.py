@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.cli.demo_ads import print_ads
 from recsys.cli.demo_searches import print_search, print_searches
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
 
 if TYPE_CHECKING:
+    from recsys.jobs.demo.ads import DemoAds
     from recsys.jobs.demo.demo import DemoEvaluation, DemoReport
     from recsys.jobs.demo.households import Household
     from recsys.jobs.demo.live import SlateChange
@@ -33,7 +35,7 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import the demo shop, train, evaluate, load Redis, recommend, change a slate by events, search.
+    """Import the demo shop, train, evaluate, load Redis, recommend, change a slate by events, search, ads.
 
     \b
     Example:
@@ -102,6 +104,10 @@ class _Screen:
     def show_searches(self, searches: "DemoSearches") -> None:
         """What search found, for anybody and for two households, and what may be typed on."""
         print_searches(searches, _print_line)
+
+    def show_ads(self, ads: "DemoAds") -> None:
+        """A page with sponsored items, what they won at, and what a click cost."""
+        print_ads(ads, _print_line)
 
 
 def _print_household(household: "Household") -> None:

@@ -1,4 +1,4 @@
-"""The whole way on the demo shop: import, features, training, evaluation, serving, events in real time."""
+"""The whole way on the demo shop: import, features, training, evaluation, serving, events, searches, ads."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,16 @@ from recsys.documents import JsonObject
 from recsys.errors import RecsysError
 from recsys.instants import utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
+from recsys.jobs.demo.ads import DemoAds, try_ads
 from recsys.jobs.demo.households import USUAL, Household, sample_households
 from recsys.jobs.demo.live import SlateChange, before_and_after, unfamiliar_items
-from recsys.jobs.demo.processes import run_command, running_redis, running_service, running_worker
+from recsys.jobs.demo.processes import (
+    run_command,
+    running_charge_worker,
+    running_redis,
+    running_service,
+    running_worker,
+)
 from recsys.jobs.demo.searches import DemoSearches, try_searches
 from recsys.jobs.preconditions import check_before_training, check_port_free, check_program
 from recsys.stores.lake.dataset_files import load_info
@@ -42,6 +49,7 @@ class DemoReport:
     households: tuple[Household, ...]
     change: SlateChange
     searches: DemoSearches
+    ads: DemoAds
 
     def to_json(self) -> JsonObject:
         """What `recsys demo --json` prints."""
@@ -51,6 +59,7 @@ class DemoReport:
             "households": [household.to_json() for household in self.households],
             "live": self.change.to_json(),
             "searches": self.searches.to_json(),
+            "ads": self.ads.to_json(),
         }
 
 
@@ -73,6 +82,10 @@ class DemoScreen(Protocol):
         """What search finds, for anybody and for two of the households."""
         ...
 
+    def show_ads(self, ads: DemoAds) -> None:
+        """A page with sponsored items, their prices, and what a click cost."""
+        ...
+
 
 @contextmanager
 def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoReport]:
@@ -92,7 +105,11 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
         evaluation = _evaluated_bundle(settings, _production_bundle(settings, quiet))
         if screen:
             screen.show_evaluation(evaluation)
-        with running_service(settings) as address, running_worker(settings):
+        with (
+            running_service(settings) as address,
+            running_worker(settings),
+            running_charge_worker(settings),
+        ):
             households = sample_households(settings, address)
             if screen:
                 screen.show_households(households)
@@ -104,7 +121,10 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
             searches = try_searches(settings, address, two, usual)
             if screen:
                 screen.show_searches(searches)
-            yield DemoReport(address, evaluation, households, change, searches)
+            ads = try_ads(settings, address, usual)
+            if screen:
+                screen.show_ads(ads)
+            yield DemoReport(address, evaluation, households, change, searches, ads)
 
 
 def _check_before_demo(settings: Settings) -> None:

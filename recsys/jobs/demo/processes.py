@@ -19,6 +19,8 @@ READY_SECONDS = 120.0
 SERVICE_STOP_SECONDS = 20.0
 WORKER_STOP_SECONDS = 30.0
 
+CHARGES_LOG = "charges.log"  # of the home
+
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +72,15 @@ def running_worker(settings: Settings) -> Iterator[None]:
     file = settings.paths.home / "stream.log"
     log.info(f"$ recsys stream run  (log: {file})")
     with _background(["recsys", "stream", "run"], file, WORKER_STOP_SECONDS):
+        yield
+
+
+@contextmanager
+def running_charge_worker(settings: Settings) -> Iterator[None]:
+    """`recsys ads run` in a process group of its own; stopped at the end."""
+    file = settings.paths.home / CHARGES_LOG
+    log.info(f"$ recsys ads run  (log: {file})")
+    with _background(["recsys", "ads", "run"], file, WORKER_STOP_SECONDS):
         yield
 
 

@@ -13,6 +13,7 @@ from recsys.cli.demo import _Screen
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import RecsysError
+from recsys.jobs.demo.ads import DemoAds, SponsoredPlace
 from recsys.jobs.demo.demo import DemoEvaluation, DemoReport
 from recsys.jobs.demo.households import Household, Purchase
 from recsys.jobs.demo.live import SentEvent, SlateChange, unfamiliar_items
@@ -29,6 +30,23 @@ CLICK = NextSearch(
     "tea", "ann", "1", "tea", before=20, after=4, like_before=1, like_after=4, seen=True, milliseconds=9
 )
 SEARCHES = DemoSearches((PAGE,), TwoTastes(PAGE, PAGE, 0), CLICK, {"typed": "te"})
+PLACE = SponsoredPlace(2, "oat milk", "North Brands", "coupons 1", "cpc", 600_000, 310_000, 0.0125, None)
+ADS = DemoAds(
+    page={
+        "user_id": "ann",
+        "degraded": [],
+        "items": [
+            {"position": 1, "title": "tea", "category": "Drinks", "sponsored": False},
+            {"position": 2, "title": "oat milk", "category": "Drinks", "sponsored": True},
+        ],
+    },
+    milliseconds=21,
+    places=(PLACE,),
+    clicked=0,
+    spent_before=0,
+    spent_after=310_000,
+    charged_seconds=0.25,
+)
 HOUSEHOLD = Household("ann", 7, (Purchase("2025-05-01T00:00:00+00:00", "oil"),), SLATE)
 
 
@@ -68,8 +86,9 @@ def test_unfamiliar_items_are_the_most_frequent_of_a_category_that_the_user_neve
 
 def test_what_is_found_is_one_document_for_programs(tmp_path: Path) -> None:
     evaluation = DemoEvaluation("b1", tmp_path, [{"model": "recsys", "ndcg@10": 0.1}])
-    report = DemoReport("http://localhost:3000", evaluation, (HOUSEHOLD,), CHANGE, SEARCHES)
+    report = DemoReport("http://localhost:3000", evaluation, (HOUSEHOLD,), CHANGE, SEARCHES, ADS)
     document = json.loads(json.dumps(report.to_json()))
+    assert document.pop("ads") == json.loads(json.dumps(ADS.to_json()))
     assert document.pop("searches") == json.loads(json.dumps(SEARCHES.to_json()))
     assert document == {
         "address": "http://localhost:3000",
@@ -101,3 +120,15 @@ def test_people_see_what_is_new_on_the_slate(capsys: pytest.CaptureFixture[str])
     assert "+ mug (3)" in shown
     assert "+ tea" not in shown
     assert "12 ms from sending to the slate" in shown
+
+
+def test_people_see_which_items_are_sponsored_what_they_pay_and_what_a_click_cost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _Screen().show_ads(ADS)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "sponsored" in shown
+    assert "0.60 for a click" in shown
+    assert "0.31" in shown
+    assert "nobody" in shown
+    assert "0.00 spent, 0.31 after it, booked 250 ms after it was sent" in shown
