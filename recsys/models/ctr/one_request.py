@@ -1,4 +1,4 @@
-"""A click-through network asked about many items for one request; what is an item's alone is computed once."""
+"""A click-through network asked about many items for one request; what is the item's alone is kept ready."""
 
 from dataclasses import dataclass
 
