@@ -28,6 +28,7 @@ class Manifest(BaseModel):
         orders: kind of request -> what its candidates are ordered by and why; empty in bundles of earlier
             versions.
         no_ranker: why there is none, where there is none; unknown of bundles of earlier versions.
+        no_click_model: why there is none, where there is none; unknown of bundles of earlier versions.
         search_only: whether it was made of the catalog alone: its network is not trained, users get what
             their context and popularity say. The instants of its data are those of the import then.
         files: file name -> SHA-256 hex digest.
@@ -55,6 +56,7 @@ class Manifest(BaseModel):
     trained_until: datetime | None = None
     orders: dict[str, OrderChoice] = {}
     no_ranker: str | None = None
+    no_click_model: str | None = None
     search_only: bool = False
     files: dict[str, str] = {}
 

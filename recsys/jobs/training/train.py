@@ -14,6 +14,8 @@ from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.jobs.training.registration import git_revision, save_and_register
 from recsys.jobs.training.search_only import train_search_only
 from recsys.jobs.training.training_features import open_training_features
+from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
+from recsys.models.encoders.text_encoder import load_encoder
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id
@@ -22,6 +24,7 @@ from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import Stage
+from recsys.stores.served.click_labels import open_click_labels
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.job import SECTIONS, TrainingJob
 from recsys.training.pipeline import train_bundle
@@ -49,6 +52,7 @@ class TrainingResult:
             **({"parent": manifest.parent} if manifest.parent else {}),
             **({"search only": True} if manifest.search_only else {}),
             **({"no ranker": manifest.no_ranker} if manifest.no_ranker else {}),
+            **({"no click model": manifest.no_click_model} if manifest.no_click_model else {}),
             "users": manifest.users,
             "items": manifest.items,
             "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
@@ -156,7 +160,7 @@ def open_job(
         open_parent(settings, production, shop, split, OfflineFeatures(settings)) if incremental else None
     )
     features = open_training_features(settings, shop, split, progress)
-    feedback = None
+    feedback, clicks = None, None
     if split.train_end is not None and split.test_start is not None:
         feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)
         if len(feedback):
@@ -167,4 +171,16 @@ def open_job(
                 shown,
                 chosen,
             )
-    return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
+            clicks = open_click_labels(settings.paths, split.train_end, split.test_start)
+    return TrainingJob(
+        shop,
+        split,
+        features,
+        settings,
+        settings.paths.runs,
+        progress,
+        feedback,
+        clicks,
+        lambda: QueryEncoder(TorchQueries(load_encoder(settings.text))).encode,
+        parent,
+    )
