@@ -82,7 +82,7 @@ def train_click_model(
     shape = shape_for(labels, codes, bundle, settings.history, rows.query_vectors.shape[1])
     start = calibration_start(labels)
     train, held = np.flatnonzero(labels.at < start), np.flatnonzero(labels.at >= start)
-    trained = train_ctr(rows.take(train), rows.take(held), shape, _loop_settings(settings), progress)
+    trained = train_ctr(rows.take(train), rows.take(held), shape, loop_settings(settings), progress)
     facts = ClickFacts(
         impressions=len(labels),
         clicks=int(labels.clicked.sum()),
@@ -139,7 +139,8 @@ def without_click_model(bundle: Bundle, reason: str) -> Bundle:
     return replace(bundle, manifest=changed, click_model=None)
 
 
-def _loop_settings(settings: ClickSettings) -> CtrSettings:
+def loop_settings(settings: ClickSettings) -> CtrSettings:
+    """How the network is trained by these settings."""
     return CtrSettings(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
