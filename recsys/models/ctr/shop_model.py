@@ -65,6 +65,7 @@ class ClickFacts:
     Attributes:
         impressions, clicks: of training and calibration. since, until: microseconds of the first and last.
         calibrated_from: microseconds from which impressions calibrated it.
+        conversion: share of the clicks after which something was bought, where that is known for good.
     """
 
     impressions: int
@@ -72,6 +73,7 @@ class ClickFacts:
     since: int
     until: int
     calibrated_from: int
+    conversion: float = 0.0
 
 
 @dataclass(frozen=True)

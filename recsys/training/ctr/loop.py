@@ -18,6 +18,7 @@ from recsys.models.ctr.network import CtrNetwork
 from recsys.models.ctr.shape import CtrShape
 from recsys.progress import Advance, Progress, silent
 from recsys.training.ctr.calibration import choose_calibrations_by_age
+from recsys.training.ctr.examination import fit_examination
 from recsys.training.ctr.settings import CtrSettings
 from recsys.training.curves import Curves, Epoch
 from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
@@ -66,8 +67,27 @@ def train_ctr(
                 break
     network.load_state_dict(best, strict=False)
     network = network.cpu().eval()
-    shown = np.bincount(train.item, minlength=shape.items + 1)
-    return TrainedCtr(CtrModel(network, *choose_calibrations_by_age(network, held, shown), shown), curves)
+    return TrainedCtr(_calibrated(network, train, held), curves)
+
+
+def _calibrated(network: CtrNetwork, train: Impressions, held: Impressions) -> CtrModel:
+    """Calibrated on `held`, each slot's examination fitted on all impressions, and calibrated again."""
+    shown = np.bincount(train.item, minlength=network.shape.items + 1)
+    model = CtrModel(network, *choose_calibrations_by_age(network, held, shown), shown)
+    if network.shape.slots < 2:
+        return model
+    attraction, surface, slot, clicked = (
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                (model.predict(each).attraction, each.surfaces, each.slot, each.clicked)
+                for each in (train, held)
+            ),
+            strict=True,
+        )
+    )
+    fit_examination(network.examination, surface, slot, attraction, clicked)
+    return CtrModel(network, *choose_calibrations_by_age(network, held, shown), shown)
 
 
 def _check(train: Impressions, held: Impressions, shape: CtrShape) -> None:

@@ -89,6 +89,7 @@ def train_click_model(
         since=int(labels.at.min()),
         until=int(labels.at.max()),
         calibrated_from=start,
+        conversion=_conversion_rate(labels),
     )
     log.info(
         "click model: %d impressions with %d clicks of %d places, calibrated from %s on",
@@ -98,6 +99,12 @@ def train_click_model(
         f"{from_micros(start):%Y-%m-%d %H:%M}",
     )
     return TrainedClicks(ShopClickModel(trained.model, codes, facts), trained)
+
+
+def _conversion_rate(labels: LabelledImpressions) -> float:
+    """Of clicks whose purchases are known for good; of few clicks drawn to one in fifty."""
+    final = labels.clicked & labels.mature
+    return (float(labels.converted[final].sum()) + 1.0) / (float(final.sum()) + 50.0)
 
 
 def latest_impressions(labels: LabelledImpressions, most: int) -> LabelledImpressions:

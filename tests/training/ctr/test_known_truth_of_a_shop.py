@@ -47,4 +47,4 @@ def test_probabilities_of_the_last_day_come_true_at_each_slot_and_are_nearly_as_
     assert error <= 0.01
     assert p.sum() / clicked.sum() == pytest.approx(1, abs=0.03)
     for found in ratios.values():
-        assert found == pytest.approx(1, abs=0.04)
+        assert found == pytest.approx(1, abs=0.03)
