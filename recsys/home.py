@@ -38,6 +38,11 @@ class HomePaths:
         return self.home / "cursor.key"
 
     @property
+    def ads_key(self) -> Path:
+        """The secret that the tokens of ads and pages are signed with."""
+        return self.home / "ads.key"
+
+    @property
     def search_indexes(self) -> Path:
         """Working copies of indexes of words, one a process that serves."""
         return self.home / "search"
