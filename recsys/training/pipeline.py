@@ -114,7 +114,7 @@ def _gone_on(job: TrainingJob, start: Bundle, known: Interactions, manifest: Man
 
 def _taken_on(parent: Manifest, manifest: Manifest) -> dict[str, Any]:
     """What a bundle says of itself as its parent does, since it learned nothing of it anew."""
-    names = ("orders", "no_ranker", "no_click_model")
+    names = ("orders", "no_ranker", "no_click_model", "shown_labels")
     ads = {name: value for name, value in parent.services.items() if name == columns.ADS_SERVICE}
     return {name: getattr(parent, name) for name in names} | {"services": manifest.services | ads}
 
