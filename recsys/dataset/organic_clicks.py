@@ -2,7 +2,7 @@
 
 An item was shown where an impression names its answer. While no client reports impressions of a surface,
 what the log of answers says of that surface counts instead. Only clicks are clicks: views, carts and likes
-are not.
+are not. Events with a token are of sponsored items: `recsys.ads.labels` makes labels of those.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ SHOWN_COLUMNS = (
     columns.SURFACE,
     columns.QUERY,
 )
-CLICK_EVENT_COLUMNS = (columns.KIND, *SHOWN_COLUMNS, columns.VIEWABLE)
+CLICK_EVENT_COLUMNS = (columns.KIND, *SHOWN_COLUMNS, columns.VIEWABLE, columns.TOKEN)
 
 _PLACE = [columns.REQUEST_ID, columns.ITEM_ID]
 _BUYER = [columns.USER_ID, columns.ITEM_ID]
@@ -41,7 +41,7 @@ def organic_labels(events: pd.DataFrame, answers: pd.DataFrame, until: int) -> p
         answers: SHOWN_COLUMNS, a row for each item of the log of answers.
         until: microseconds that the labels reach to; later events do not count.
     """
-    events = events[events[columns.AT] < until]
+    events = events[(events[columns.AT] < until) & events[columns.TOKEN].isna()]
     shown = _shown(events, answers)
     shown = shown[shown[columns.AT] < until - CLICK_MICROS].reset_index(drop=True)
     clicks = events[events[columns.KIND] == columns.CLICK]
@@ -72,14 +72,8 @@ def _shown(events: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     for name in (columns.AT, columns.SURFACE, columns.QUERY):
         logged = seen[columns.REQUEST_ID].map(of_answer[name])
         own = seen[name]
-        # The answer's instant; of surface and query what the page said, else what the answer says.
-        seen = seen.assign(
-            **{
-                name: logged.where(logged.notna(), own)
-                if name == columns.AT
-                else own.where(own.notna(), logged)
-            }
-        )
+        # What the answer says, else what the page said.
+        seen = seen.assign(**{name: logged.where(logged.notna(), own)})
     first = seen.groupby(columns.SURFACE, dropna=False)[columns.AT].min().to_dict()
     begins = answers[columns.SURFACE].map(lambda surface: _first_of(first, surface))
     unreported = answers[

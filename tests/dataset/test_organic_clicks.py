@@ -40,6 +40,12 @@ def test_a_click_of_another_answer_does_not_count():
     assert not labels(event("impression", 0), event("click", MINUTE, request_id="other")).clicked.any()
 
 
+def test_events_of_sponsored_items_are_left_to_the_labels_of_ads():
+    shown = event("impression", 0, token="t")
+    assert not len(labels(shown))
+    assert not labels(event("impression", 0), event("click", MINUTE, token="t")).clicked.any()
+
+
 def test_an_item_that_was_not_viewable_is_no_impression_unless_it_was_clicked():
     assert not len(labels(event("impression", 0, viewable=False)))
     assert len(labels(event("impression", 0, viewable=False), event("click", MINUTE))) == 1

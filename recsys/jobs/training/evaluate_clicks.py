@@ -25,6 +25,7 @@ from recsys.instants import DAY, from_micros
 from recsys.jobs.preconditions import check_folder_writable
 from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.jobs.training.click_files import read_click_file
+from recsys.jobs.training.click_labels import open_click_labels
 from recsys.models.bundle import Bundle
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.model import CtrModel, is_new_item
@@ -35,7 +36,6 @@ from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
-from recsys.stores.served.click_labels import open_later_labels
 from recsys.training.ctr.click_data import click_impressions
 from recsys.training.ctr.comparison import OURS, baseline_predictions
 from recsys.training.ctr.loop import train_ctr
@@ -95,7 +95,7 @@ def evaluate_bundle_clicks(
         )
     facts = bundle.click_model.facts
     with progress("read labels", None):
-        labels = open_later_labels(settings.paths, facts.since)
+        labels = open_click_labels(settings, facts.since)
     if not (labels.at > facts.until).any():
         raise DataError(
             f"nothing that was shown after {from_micros(facts.until):%Y-%m-%d %H:%M} is labelled, and until "

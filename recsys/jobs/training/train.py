@@ -9,6 +9,7 @@ from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.indexes.thresholds import JudgedFile, JudgedMatches, read_judged_matches
 from recsys.jobs.preconditions import check_before_training
+from recsys.jobs.training.click_labels import open_click_labels
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
@@ -25,7 +26,6 @@ from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import Stage
-from recsys.stores.served.click_labels import open_click_labels
 from recsys.stores.served.feedback_files import open_feedback
 from recsys.training.job import SECTIONS, TrainingJob
 from recsys.training.pipeline import train_bundle
@@ -178,7 +178,8 @@ def open_job(
                 int(feedback.labels.sum()),
                 feedback.label_kind,
             )
-            clicks = open_click_labels(settings.paths, split.train_end, split.test_start)
+        if len(feedback) or settings.paths.ad_log.exists():
+            clicks = open_click_labels(settings, split.train_end, split.test_start)
     return TrainingJob(
         shop,
         split,
