@@ -149,6 +149,12 @@ RULES_STALE = ProblemKind(
     degrades=True,
 )
 
+CLICK_DRIFT = ProblemKind(
+    "click_drift",
+    "Clicks on ads do not come as often as the probabilities say that ads are priced by.",
+    "Look at `recsys ads drift`, run `recsys train` and promote the bundle.",
+)
+
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
@@ -167,5 +173,6 @@ PROBLEM_KINDS = (
     BACKGROUND_TASK_FAILING,
     RECORDS_DROPPED,
     RULES_STALE,
+    CLICK_DRIFT,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

@@ -3,6 +3,7 @@
 import typer
 
 from recsys.cli.ads import account, campaign, ledger
+from recsys.cli.ads.drift import drift
 from recsys.cli.ads.evaluate_policy import evaluate_policy
 
 app = typer.Typer(
@@ -13,3 +14,4 @@ app.add_typer(account.app, name="account")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(ledger.app, name="ledger")
 app.command("evaluate-policy")(evaluate_policy)
+app.command("drift")(drift)
