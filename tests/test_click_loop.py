@@ -157,7 +157,7 @@ def test_clicks_make_a_model_that_tells_tastes_apart_and_is_measured_on_what_cam
     assert {"ad/home, slot 1", "home, slot 3"} <= {each["name"] for each in found["slices"]}
     assert any(path.endswith("reliability.png") for path in found["report"])
 
-    settings = load_settings(ROOT).model_copy(update={"home": shop.home})
+    settings = load_settings({}, start=ROOT).model_copy(update={"home": shop.home})
     bundle = load_bundle(settings.paths.bundles / trained["bundle"])
     shop.type("recsys up")
     try:

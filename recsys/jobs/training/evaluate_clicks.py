@@ -40,6 +40,7 @@ from recsys.training.ctr.click_data import click_impressions
 from recsys.training.ctr.comparison import OURS, baseline_predictions
 from recsys.training.ctr.loop import train_ctr
 from recsys.training.ctr.own_log import read_own_log
+from recsys.training.feature_reads import TrainingFeatures
 from recsys.training.stages.click_stage import loop_settings
 
 AS_SERVED = "as it was served"
@@ -102,9 +103,9 @@ def evaluate_bundle_clicks(
             f"then the click model of {record.bundle_id!r} learned. Wait for later clicks, or train with "
             "--test-from."
         )
-    rows = _shop_rows(settings, bundle, labels, features, progress)
+    rows = shop_rows(settings, bundle, labels, features, progress)
     name = record.bundle_id
-    comparison = _compare_shop(bundle, labels, rows, settings, progress)
+    comparison = compare_shop(bundle, labels, rows, settings, progress)
     summary = (
         f"{(labels.at > facts.until).sum():,} impressions from {from_micros(facts.until):%Y-%m-%d %H:%M} on. "
         "Baselines read the same features, but no vectors. Made by: recsys evaluate --task ctr"
@@ -150,13 +151,14 @@ def _record(settings: Settings, bundle_id: str | None) -> BundleRecord:
     )
 
 
-def _shop_rows(
+def shop_rows(
     settings: Settings,
     bundle: Bundle,
     labels: LabelledImpressions,
-    features: OfflineFeatures,
+    features: TrainingFeatures,
     progress: Progress,
 ) -> Impressions:
+    """The arrays of `labels` as the click model of `bundle` reads them."""
     model = bundle.click_model
     assert model is not None
     shape = model.model.shape
@@ -164,9 +166,10 @@ def _shop_rows(
     return click_impressions(labels, features, bundle, model.codes, shape.history, encode, progress)
 
 
-def _compare_shop(
+def compare_shop(
     bundle: Bundle, labels: LabelledImpressions, rows: Impressions, settings: Settings, progress: Progress
 ) -> ClickComparison:
+    """The click model of `bundle` on the `labels` that came later, beside baselines fitted on the rest."""
     model = bundle.click_model
     assert model is not None
     facts = model.facts

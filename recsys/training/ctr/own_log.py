@@ -19,7 +19,7 @@ from recsys.errors import DataError
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.shape import CtrShape
 
-TEST_SHARE, HELD_SHARE = 0.2, 0.1  # of the log, the latest; held: of all, before the test
+HELD_FROM, TEST_FROM = 0.7, 0.8  # shares of the log, by time
 COUNTS = ("user_shown", "user_clicks", "item_shown", "item_clicks")
 RATES = ("user_click_rate", "item_click_rate")
 _WIDTH = 16
@@ -119,7 +119,7 @@ def _parts(labels: LabelledImpressions, per_user: bool) -> IntArray:
         share = place / size
     else:
         share = labels.request / max(int(labels.request.max(initial=0)) + 1, 1)
-    part = np.where(share >= 1 - TEST_SHARE, 2, np.where(share >= 1 - TEST_SHARE - HELD_SHARE, 1, 0))
+    part = np.where(share >= TEST_FROM, 2, np.where(share >= HELD_FROM, 1, 0))
     first = np.unique(labels.request, return_index=True)[1]
     return np.asarray(part[first][labels.request], np.int64)
 
