@@ -161,7 +161,7 @@ def test_clicks_make_a_model_that_tells_tastes_apart_and_is_measured_on_what_cam
     bundle = load_bundle(settings.paths.bundles / trained["bundle"])
     shop.type("recsys up")
     try:
-        shop.type("recsys features materialize 2>/dev/null || recsys refresh")
+        shop.type("cd feature_repo && feast materialize-incremental $(date -u +%FT%TZ)")
         predictor = open_click_predictor(settings, settings.paths.bundles / trained["bundle"], bundle)
         assert predictor is not None
         items = [f"i{n}" for n in range(ITEMS)]

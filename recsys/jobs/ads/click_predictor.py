@@ -9,7 +9,7 @@ from recsys.funnel.click_predictor import BundlePredictor
 from recsys.funnel.online_features import CircuitBreaker
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder
-from recsys.stores.encoders.query_encoder_files import FACTS, load_query_encoder
+from recsys.stores.encoders.query_encoder_files import FACTS, load_query_encoder, read_query_encoder_facts
 from recsys.stores.features.online_reader import FeatureReader
 
 
@@ -32,5 +32,7 @@ def open_click_predictor(
     source = CircuitBreaker(reader, time.monotonic, serving.feature_retry_seconds)
     files = bundle.manifest.files
     if queries is None and (bundle.click_model.model.shape.query or FACTS in files):
-        queries = load_query_encoder(path, files, bundle.manifest.encoder, settings.text)
+        has = FACTS in files
+        encoder = read_query_encoder_facts(path / FACTS).encoder if has else bundle.manifest.encoder
+        queries = load_query_encoder(path, files, encoder, settings.text)
     return BundlePredictor(bundle, source, queries)

@@ -7,14 +7,30 @@ import pytest
 
 from recsys import metrics
 from recsys.config import ClickSettings
-from recsys.evaluation.ctr.simulated import simulate_clicks
+from recsys.dataset.click_log import LabelledImpressions
+from recsys.evaluation.ctr.simulated import EXAMINATION, simulate_clicks
 from recsys.instants import DAY
 from recsys.training.ctr.click_data import click_impressions
 from recsys.training.stages.click_stage import train_click_model
-from tests.training.ctr.click_world import START, ShopOfClicks
+from tests.training.ctr.click_world import PLACES, START, ShopOfClicks
 
 REQUESTS, LAST_DAY = 150_000, 7
 SETTINGS = ClickSettings(history=10)
+
+
+def page_clicks(
+    truth: np.ndarray, shown: LabelledImpressions, attraction: np.ndarray, cosine: np.ndarray
+) -> dict[str, float]:
+    """True expected clicks of the same four items in several orders, the mean over answers."""
+    orders = {"as shown": -shown.slot, "cosine": cosine, "click model": attraction, "truth": truth}
+    surface = np.array([PLACES.index(name) for name in shown.surface.tolist()])
+    found = {}
+    for name, score in orders.items():
+        order = np.lexsort((-score, shown.request))
+        place = np.arange(len(order)) % EXAMINATION.shape[1]
+        clicks = truth[order] * EXAMINATION[surface[order], place]
+        found[name] = round(float(clicks.sum() / (shown.request.max() + 1)), 4)
+    return found
 
 
 @pytest.mark.slow
@@ -43,6 +59,9 @@ def test_probabilities_of_the_last_day_come_true_at_each_slot_and_are_nearly_as_
                 f"{place} slot {slot}: {at.sum()} impressions, predicted / true {ratios[place, slot]:.4f}, "
                 f"predicted / clicked {p[at].sum() / clicked[at].sum():.4f}, ECE {apart:.4f}\n"
             )
+    clicks = page_clicks(world.attraction[~known], last, model.model.predict(rows).attraction, rows.cosines())
+    sys.stdout.write(f"expected clicks a page: {clicks}\n")
+    assert clicks["click model"] > max(clicks["as shown"], clicks["cosine"])
     assert share >= 0.97
     assert error <= 0.01
     assert p.sum() / clicked.sum() == pytest.approx(1, abs=0.03)
