@@ -85,6 +85,21 @@ def test_a_new_file_begins_with_each_day_and_where_one_is_full(tmp_path: Path) -
     assert ids(tmp_path) == [f"s{number}" for number in range(5)]
 
 
+def test_files_of_days_that_are_over_are_closed(tmp_path: Path) -> None:
+    def open_files() -> set[str]:
+        links = (os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists())
+        return {Path(link).name for link in links if link.startswith(str(tmp_path))}
+
+    log = DurableAdLog(tmp_path, 400, 1_000_000, Clock())
+    for days in (0, 1, 3, 4, 9):
+        log.append([served_slot(f"s{days}", served_at=NOW + days * DAY)])
+    assert {str(day_of(name))[:10] for name in open_files()} == {"2026-03-10"}
+    log.append([served_slot("s8", served_at=NOW + 8 * DAY)])
+    assert len(open_files()) == 2  # as around midnight
+    log.close()
+    assert not open_files()
+
+
 def test_only_slots_served_in_the_time_asked_for_are_read(tmp_path: Path) -> None:
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     before, late = (
