@@ -137,7 +137,7 @@ def fit_judged_threshold(
         own = words == length
         good, bad = values[own & relevant] >= limit, values[own & ~relevant] >= limit
         if len(good) and len(bad):
-            queries = len({held_out[row].query for row in np.flatnonzero(own)})
+            queries = len({held_out[row].query for row in np.flatnonzero(own).tolist()})
             reached.append(Reached(length, queries, _rounded(good.mean()), _rounded(bad.mean())))
     return replace(fitted, limits=tuple(limits), reached=tuple(reached), source="judged pairs")
 
