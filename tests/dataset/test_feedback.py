@@ -258,6 +258,12 @@ def test_an_impression_is_of_the_surface_that_its_response_was_logged_for() -> N
     assert shown_lines(found) == {"r1": ["tea"]}  # r2 of the same surface was not reported
 
 
+def test_an_impression_whose_response_was_not_logged_is_of_the_surface_that_it_names() -> None:
+    slates = [*slate("r1", 2, "tea", surface="search"), *slate("r2", 2, "tea", surface="home")]
+    found = feedback([event("impression", 1, "rye", "lost", surface="search")], slates)
+    assert shown_lines(found) == {"lost": ["rye"], "r2": ["tea"]}
+
+
 def test_an_impression_of_an_unknown_place_ends_the_log_of_no_surface() -> None:
     found = feedback([event("impression", 1, "rye", "own", surface=None)], slate("r1", 2, "tea"))
     assert shown_lines(found) == {"own": ["rye"], "r1": ["tea"]}
