@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from recsys.config import load_settings
 from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
+from recsys.stores.ads.delivery_tables import DeliveryStepsRow
 from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.tables import AccountRow
+from recsys.stores.ads.traffic_tables import OwnUserRow
 from recsys.stores.experiments.tables import ExperimentRow
 from recsys.stores.registry.database import Tables, UtcDateTime, database_url
 from recsys.stores.registry.migrations import migration_transaction
@@ -21,7 +23,16 @@ from recsys.stores.registry.tables import RunRow
 from recsys.stores.rules.tables import RuleRow
 
 # A module's tables count once it is imported.
-TABLES = (RunRow, RuleRow, AccessKeyRow, AccountRow, LedgerEntryRow, ExperimentRow)
+TABLES = (
+    RunRow,
+    RuleRow,
+    AccessKeyRow,
+    AccountRow,
+    LedgerEntryRow,
+    OwnUserRow,
+    DeliveryStepsRow,
+    ExperimentRow,
+)
 
 
 def plain_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

@@ -152,6 +152,11 @@ class HomePaths:
         return self.home / "stream"
 
     @property
+    def charging(self) -> Path:
+        """The locks of charge workers."""
+        return self.home / "charging"
+
+    @property
     def tuning(self) -> Path:
         """What a trial of `recsys tune` needs while it runs; nothing is left when it ends."""
         return self.home / "tuning"

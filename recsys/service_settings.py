@@ -81,7 +81,7 @@ class AccessSettings(Section):
 
 
 class AdsSettings(Section):
-    """Ads: how they are chosen, priced and placed, and how long budgets hold what is not charged yet."""
+    """Ads: how they are chosen, priced and placed, what budgets hold, and what is invalid traffic."""
 
     hold_seconds: float = Field(300.0, gt=0, description="for the click or purchase of an ad shown")
     cpm_hold_seconds: float = Field(60.0, gt=0, description="for the viewable impression of an ad shown")
@@ -118,6 +118,21 @@ class AdsSettings(Section):
         400, ge=31, description="that the log of served ads is kept; older days are removed, and it says so"
     )
     log_file_bytes: int = Field(64_000_000, ge=1_000_000, description="from which on a new file of it begins")
+
+    attribution_days: float = Field(
+        7.0,
+        gt=0,
+        le=90,
+        description="a purchase is charged so long after the click, or the ad, that led to it",
+    )
+    velocity_clicks: int = Field(20, ge=1, le=10_000, description="of one user on ads, billed at most within")
+    velocity_seconds: float = Field(60.0, gt=0, le=86_400, description="these; more are invalid traffic")
+    lease_seconds: float = Field(
+        10.0,
+        ge=1,
+        le=600,
+        description="that an account waits for another charge worker when its own was killed",
+    )
 
     def hold_seconds_of(self, pricing: str) -> float:
         """How long a hold of that pricing lasts."""

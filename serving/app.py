@@ -15,6 +15,7 @@ from serving.deployment import Deployment
 from serving.errors import Failure, RejectedError, error_response, failure_of
 from serving.middleware import REQUEST_ID, guard
 from serving.openapi import DESCRIPTION, TAGS, describe
+from serving.routes.ads import add_ads
 from serving.routes.documentation import add_documentation
 from serving.routes.events import add_events
 from serving.routes.items import add_items
@@ -43,6 +44,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_batches(app, BatchRecommender(deployment))
     add_events(app, deployment)
     add_search(app, deployment)
+    add_ads(app, deployment)
     add_items(app, deployment)
     add_merchandising(app, deployment)
     add_operations(app, deployment)

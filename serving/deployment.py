@@ -44,6 +44,8 @@ from recsys.stores.stream.open import open_progress, open_stream
 from serving.access.gate import Gate
 from serving.access.key_watch import KeyWatch
 from serving.access.rate_limits import RateLimits
+from serving.ads.desk import AdsDesk
+from serving.ads.opening import open_ads
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
@@ -69,6 +71,7 @@ class Deployment:
         collector: where events go.
         health: what is wrong now.
         rules: rules and synonyms, for those who change them.
+        ads: what answers with ads and with pages.
     """
 
     settings: ServingSettings
@@ -81,6 +84,7 @@ class Deployment:
     collector: EventCollector
     health: HealthWatch
     rules: RuleAdmin
+    ads: AdsDesk
 
     async def run(self, compute: Callable[[Recommender], T]) -> T:
         """What `compute` makes of the recommender that serves now, off the event loop.
@@ -209,22 +213,26 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     orders.start(serving.rules_seconds)
     opened.callback(orders.stop)
 
+    ads = open_ads(settings, bundles, pool, answers, lambda: health.degraded, metrics.ads, utc_now)
+    opened.callback(ads.close)
+
     watched = Watched(
         bundles,
         (answers, snapshots),
         lambda: (
             *(bundles.task, rules.task, orders.task, *catalog.tasks, *collector.tasks),
-            *(*gate.keys.tasks, answers.task, snapshots.task),
+            *(*gate.keys.tasks, answers.task, snapshots.task, *ads.tasks),
         ),
         lambda: gate.keys.problem,
         lambda: rules.problem,
+        ads.problem,
     )
     health = HealthWatch(settings.health, HomeObserver(settings), watched, metrics.health)
     health.start()
     opened.callback(health.stop)
     admin = RuleAdmin(rule_store)
     return Deployment(
-        serving, gate, bundles, metrics, answers, pool, utc_now, collector, health, admin
+        serving, gate, bundles, metrics, answers, pool, utc_now, collector, health, admin, ads.desk
     ), opened.close
 
 

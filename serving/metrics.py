@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from recsys.funnel.slate import Slate
 from recsys.search.answer import SearchAnswer
 from serving.access.metrics import AccessMetrics
+from serving.ads.metrics import AdsMetrics
 from serving.events.metrics import StreamMetrics
 from serving.health.metrics import HealthMetrics
 
@@ -73,6 +74,7 @@ class ServiceMetrics:
         self.access = AccessMetrics(registry)
         self.stream = StreamMetrics(registry)
         self.health = HealthMetrics(registry)
+        self.ads = AdsMetrics(registry)
 
     def served(self, slate: Slate) -> None:
         """Counts one slate."""

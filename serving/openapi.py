@@ -31,6 +31,10 @@ TAGS = [
     },
     {"name": "search", "description": "Items for what somebody typed, facets, and what to type."},
     {
+        "name": "ads",
+        "description": "Sponsored items, won in an auction: alone, or among organic ones on one page.",
+    },
+    {
         "name": "events",
         "description": "What happens in the shop: accepted, durable, and soon part of the features.",
     },
@@ -44,7 +48,7 @@ _MEANINGS = {
     401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
     403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
     404: "The catalog has no such item, or the shop no such rule or set of synonyms.",
-    409: "The order that the cursor goes on in is no longer kept: search again from the first page.",
+    409: "What the cursor or the page token remembers is no longer kept: begin again with the first page.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",

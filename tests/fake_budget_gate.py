@@ -24,6 +24,7 @@ class FakeBudgetGate:
         self._clock = clock
         self._settings = settings
         self._accounts: dict[str, _Account] = {}
+        self._expected: dict[str, int] = {}
         self._seen: dict[tuple[str, str], dict[str, float]] = {}
         self._lock = Lock()
 
@@ -41,8 +42,8 @@ class FakeBudgetGate:
             if request.hold_id in account.holds:
                 return None
             for level in request.levels:
-                used = account.spent.get(level.name, 0) + self._held(account, level.name)
-                if used + request.cost_micros > level.cap_micros:
+                spent, held = account.spent.get(level.name, 0), self._held(account, level.name)
+                if spent + max(held + request.cost_micros, request.price_micros) > level.cap_micros:
                     return Refusal(RefusalReason.BUDGET, level.name)
             if not self._may_see(request):
                 return Refusal(RefusalReason.FREQUENCY)
@@ -82,8 +83,15 @@ class FakeBudgetGate:
 
     def rebuild(self, account_id: str, spent: Spent) -> None:
         with self._lock:
-            generation = self._account(account_id).generation + 1
+            newest = max(self._account(account_id).generation, self._expected.get(account_id, 0))
+            generation = newest + 1
             self._accounts[account_id] = _Account(generation, dict(spent))
+
+    def expect(self, account_id: str, generation: int) -> None:
+        with self._lock:
+            self._expected[account_id] = max(self._expected.get(account_id, 0), generation)
+            if self._accounts.get(account_id, _Account()).generation < generation:
+                self._accounts.pop(account_id, None)
 
     def forget(self, account_id: str, names: Sequence[str]) -> None:
         with self._lock:

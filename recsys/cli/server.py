@@ -47,6 +47,8 @@ def down(as_json: AsJson = False) -> None:
 def status(as_json: AsJson = False) -> None:
     """Tell whether Redis answers and what it holds; exit 0 if it does and 1 if not.
 
+    Where the shop has advertisers it also tells how many events wait for the charge worker.
+
     \b
     Example:
       recsys status --json
@@ -81,12 +83,13 @@ def start(
     log: Log = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the shop in the foreground: Redis, stream workers and the HTTP service under one supervisor.
+    """Run the shop in the foreground: Redis, stream workers, the HTTP service and the charge worker of ads.
 
-    A line on stderr tells when it is ready and at which address. What dies is started again; what dies six
-    times within a minute ends it all, with exit code 1. Ctrl-C or SIGTERM: requests in flight are completed
-    and nothing that was accepted is lost; a second Ctrl-C kills. A Redis that ran before is left running.
-    --json prints address, workers, Redis and problems on stdout, once it is ready.
+    One supervisor looks after them. A line on stderr tells when all is ready and at which address. What dies
+    is started again; what dies six times within a minute ends it all, with exit code 1. Ctrl-C or SIGTERM:
+    requests in flight are completed and nothing that was accepted is lost; a second Ctrl-C kills. A Redis
+    that ran before is left running. --json prints address, workers, Redis and problems on stdout, once it is
+    ready.
 
     \b
     Example:

@@ -70,6 +70,7 @@ class Recommender:
 
     Attributes:
         version: changes of the catalog up to this one are known, 0 = none; see `with_changes`.
+        features, rules: as they were given.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class Recommender:
     ) -> None:
         self.bundle = bundle
         self.catalog = Catalog(bundle)
-        self._features = features
+        self.features = features
         self._settings = settings
         self._snapshots = snapshots
-        self._rules: RuleSource = FixedRules() if rules is None else rules
+        self.rules: RuleSource = FixedRules() if rules is None else rules
         self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
@@ -166,7 +167,7 @@ class Recommender:
     def _run(self, request: RecommendRequest, now: datetime, rounds: list[Round] | None = None) -> Course:
         """The funnel from top to bottom; `rounds` takes every look at candidates, for an explanation."""
         context_item, context_category = self._context(request)
-        user, away = read_user_if_there(self._features, request.user_id)
+        user, away = read_user_if_there(self.features, request.user_id)
         profile = Profile.of(user, self.bundle.items.vocabulary, now)
         signals = self._user_signals(profile.histories)
         known = signals is not None
@@ -176,8 +177,8 @@ class Recommender:
         context = CandidateContext(signals, context_item, context_category, repeats, searches)
         removed = np.append(profile.items[:0] if repeats else profile.items, context_item)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, removed)
-        situation = situation_of(request, self.catalog, context_item, user, self._rules, now)
-        current = self._rules.current if request.rules else RuleSet()
+        situation = situation_of(request, self.catalog, context_item, user, self.rules, now)
+        current = self.rules.current if request.rules else RuleSet()
         rules, allowed = apply_rules(current, self.catalog, situation, allowed)
         request = replace(request, filters=tightened(request.filters, rules.effects))
         look: Look = partial(self._look, context, profile, request, now)
@@ -207,7 +208,7 @@ class Recommender:
         item = self.catalog.index(request.item_id)
         allowed = allowed_items(self.catalog, request.filters, request.exclude, np.array([item]))
         situation = similar_situation(request, self.catalog, item, now)
-        rules, allowed = apply_rules(self._rules.current, self.catalog, situation, allowed)
+        rules, allowed = apply_rules(self.rules.current, self.catalog, situation, allowed)
         request = replace(request, filters=tightened(request.filters, rules.effects))
         look = partial(self._look_around, item, max(2 * request.k, SMALLEST_POOL), now)
         filled = fill_slate(self.catalog, allowed, request, look, read=True)
@@ -236,7 +237,7 @@ class Recommender:
         Raises:
             StoreUnavailableError: the online store is away.
         """
-        profile = Profile.of(self._features.read_user(user_id), self.bundle.items.vocabulary, now)
+        profile = Profile.of(self.features.read_user(user_id), self.bundle.items.vocabulary, now)
         return history_entries(self.bundle, profile, count)
 
     def taste(self, profile: Profile, index: IntArray) -> FloatArray | None:
@@ -277,7 +278,7 @@ class Recommender:
         return self._sources.user_signals(histories, vectors)
 
     def _read_items(self, index: IntArray, read: bool) -> FeatureRows | None:
-        return read_items_if_there(self._features, self.catalog.ids[index].tolist()) if read else None
+        return read_items_if_there(self.features, self.catalog.ids[index].tolist()) if read else None
 
     def _look(
         self,

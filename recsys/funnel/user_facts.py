@@ -54,3 +54,31 @@ class UserFacts:
         if field.since:
             return (self._now.timestamp() - value) / SECONDS_OF_A_DAY
         return value / field.divisor
+
+
+class FactsOnDemand:
+    """`UserFacts` whose features are read with the first question that needs them.
+
+    Args:
+        read: the user's views, one row; None for a visitor, or where the online store is away.
+        attributes: as in UserFacts.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], FeatureRows | None],
+        now: datetime,
+        attributes: Callable[[], Mapping[str, AttributeValue]],
+    ) -> None:
+        self._read = read
+        self._without_rows = UserFacts(None, now, attributes)
+        self._now = now
+        self._read_facts: UserFacts | None = None
+
+    def value(self, name: str) -> FactValue | None:
+        """The value of the field `name`, None where it is missing."""
+        if name.startswith(ATTRIBUTE):
+            return self._without_rows.value(name)
+        if self._read_facts is None:
+            self._read_facts = UserFacts(self._read(), self._now, dict)
+        return self._read_facts.value(name)

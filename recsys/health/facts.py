@@ -78,6 +78,7 @@ class ServiceFacts:
         dropped: log of what was served -> records that were lately not written.
         keys_problem: why access keys cannot be read, empty where they can.
         rules_problem: why the shop's rules in force may not be the newest, empty where they are.
+        ads_problem: the same of campaigns and of what they have spent.
     """
 
     serves: bool = True
@@ -88,6 +89,7 @@ class ServiceFacts:
     dropped: Mapping[str, int] = field(default_factory=dict)
     keys_problem: str = ""
     rules_problem: str = ""
+    ads_problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from recsys.health.facts import ClickDriftFacts, Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
 from recsys.health.problems import (
+    ADS_STALE,
     BACKGROUND_TASK_FAILING,
     BUNDLE_REFUSED,
     CLICK_DRIFT,
@@ -72,6 +73,8 @@ def _of_service(service: ServiceFacts, bounds: HealthSettings, has_users: bool) 
         yield Problem(RECORDS_DROPPED, f"{named} in the last ten minutes")
     if service.rules_problem:
         yield Problem(RULES_STALE, service.rules_problem)
+    if service.ads_problem:
+        yield Problem(ADS_STALE, service.ads_problem)
 
 
 def _of_store(store: StoreFacts, bounds: HealthSettings, now: int, has_users: bool) -> Iterator[Problem]:

@@ -155,6 +155,12 @@ CLICK_DRIFT = ProblemKind(
     "Look at `recsys ads drift`, run `recsys train` and promote the bundle.",
 )
 
+ADS_STALE = ProblemKind(
+    "ads_stale",
+    "Campaigns and what they have spent cannot be read anew; ads go on for a while and then stop.",
+    "Mend what the detail says; ads are then back within seconds.",
+)
+
 PROBLEM_KINDS = (
     NO_BUNDLE,
     BUNDLE_REFUSED,
@@ -174,5 +180,6 @@ PROBLEM_KINDS = (
     RECORDS_DROPPED,
     RULES_STALE,
     CLICK_DRIFT,
+    ADS_STALE,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
@@ -12,18 +13,29 @@ from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.server import ServerStatus
 from recsys.stores.redis.shop_claim import connect, take_over
 
+if TYPE_CHECKING:
+    from recsys.jobs.ads.charge_status import ChargeStatus
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ServerReport:
-    """How the server is."""
+    """How the server is.
+
+    Attributes:
+        ads: how far charge workers are; None where the shop has no advertiser, or it was not asked for.
+    """
 
     status: ServerStatus
+    ads: "ChargeStatus | None" = None
 
     def to_json(self) -> JsonObject:
         """What `recsys up` and `recsys status` print."""
-        return asdict(self.status)
+        if self.ads is None:
+            return asdict(self.status)
+        ads = {f"ads_{name}": value for name, value in self.ads.to_json().items()}
+        return {**asdict(self.status), **ads}
 
 
 @dataclass(frozen=True)
@@ -99,5 +111,10 @@ def stop_server(settings: Settings) -> StoppedServer:
 
 
 def server_status(settings: Settings) -> ServerReport:
-    """Asks the server what it holds; one that does not answer counts as not running."""
-    return ServerReport(redis_server.server_status(settings))
+    """Asks the server what it holds, and how far charge workers are; one that is silent counts as down."""
+    status = redis_server.server_status(settings)
+    if not status.running:
+        return ServerReport(status)
+    from recsys.jobs.ads.charge_status import charge_status  # SQLAlchemy takes a while
+
+    return ServerReport(status, charge_status(settings))

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from recsys.catalog import stable_key
 
+FEATURES, ADS = "features", "ads"  # groups: each reads the whole stream and has offsets of its own
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -14,6 +14,8 @@ ROUTE_PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/v1/similar"): Permission.ANSWERS,
     ("POST", "/v1/search"): Permission.ANSWERS,
     ("GET", "/v1/suggest"): Permission.ANSWERS,
+    ("POST", "/v1/ads"): Permission.ANSWERS,  # `explain` needs OPERATION
+    ("POST", "/v1/page"): Permission.ANSWERS,
     ("GET", "/v1/items/{item_id:path}"): Permission.ANSWERS,
     ("POST", "/v1/events"): Permission.EVENTS,  # items and users in it need CATALOG, row by row
     ("GET", "/v1/history"): Permission.HISTORY,

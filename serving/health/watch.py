@@ -61,6 +61,7 @@ class Watched:
         tasks: all of its background work.
         keys_problem: why access keys cannot be read, empty where they can.
         rules_problem: why the shop's rules may not be the newest, empty where they are.
+        ads_problem: why campaigns may not be the newest, empty where they are.
     """
 
     bundles: BundleWatch
@@ -68,6 +69,7 @@ class Watched:
     tasks: Callable[[], Sequence[BackgroundTask]]
     keys_problem: Callable[[], str] = lambda: ""
     rules_problem: Callable[[], str] = str
+    ads_problem: Callable[[], str] = str
 
 
 class HealthWatch:
@@ -75,6 +77,7 @@ class HealthWatch:
 
     Attributes:
         problems: those of the last look, replaced as a whole; none before the first.
+        degraded: codes of those that make answers worse.
         task: the looking.
 
     Args:
@@ -101,7 +104,7 @@ class HealthWatch:
         self._log = ProblemLog(settings.log_seconds)
         self._cold = RecentShare(settings.cold_requests)
         self._dropped = {log.name: LatelyGrown(DROPPED_SECONDS) for log in watched.logs}
-        self._degraded: tuple[str, ...] = ()
+        self.degraded: tuple[str, ...] = ()
         self._lag_seconds: float | None = None
 
     def note_request(self, slate: Slate) -> None:
@@ -112,7 +115,7 @@ class HealthWatch:
     def mark(self, answer: Answer) -> Answer:
         """`answer` with how far the online features lag behind, and what makes it worse than it should be."""
         features = replace(answer.features, freshness_seconds=self._lag_seconds)
-        return replace(answer, features=features, degraded=(*answer.degraded, *self._degraded))
+        return replace(answer, features=features, degraded=(*answer.degraded, *self.degraded))
 
     def current_problems(self) -> tuple[Problem, ...]:
         """`problems`, after making sure that somebody looks."""
@@ -150,7 +153,7 @@ class HealthWatch:
 
     def _take(self, facts: Facts) -> None:
         self.problems = judge(facts, self._settings, LONGEST_DAYS)
-        self._degraded = tuple(problem.code for problem in self.problems if problem.kind.degrades)
+        self.degraded = tuple(problem.code for problem in self.problems if problem.kind.degrades)
         self._lag_seconds = facts.online_lag_seconds
         self._metrics.of_facts(facts, self.problems)
         self._log.note(self.problems, self._clock())
@@ -162,6 +165,7 @@ class HealthWatch:
             serves=bundles.current is not None,
             bundle_problem=bundles.problem,
             rules_problem=self._watched.rules_problem(),
+            ads_problem=self._watched.ads_problem(),
             requests=requests,
             cold=cold,
             failing={task.name: task.error for task in self._watched.tasks() if task.error},

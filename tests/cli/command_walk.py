@@ -27,7 +27,10 @@ NEEDS = {  # arguments of commands that need some
     "search segments remove": ["nothing"],
     "ads account create": ["acme", "--time-zone", "UTC"],
     "ads account edit": ["nothing", "--name", "acme"],
-    **{f"ads account {name}": ["nothing"] for name in ("show", "history")},
+    **{f"ads account {name}": ["nothing"] for name in ("show", "history", "own-users list")},
+    **{f"ads account own-users {name}": ["nothing", "u1"] for name in ("add", "remove")},
+    **{f"ads account {name}": ["nothing", "1.00", "--reference", "7"] for name in ("top-up", "credit")},
+    **{f"ads ledger {name}": ["click:nothing"] for name in ("refund", "write-off")},
     "ads campaign create": ["--account", "acme", "--bid", "0.40", "--items", "1"],
     "ads campaign edit": ["nothing", "--name", "spring"],
     **{

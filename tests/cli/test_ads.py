@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from recsys.ads.delivery.counts import CountedHour, hour_of
+from recsys.ads.delivery.steps import Step
 from recsys.cli.app import app
+from recsys.config import load_settings
 from recsys.errors import RequestError
+from recsys.instants import utc_now
+from recsys.stores.ads.delivery import DeliveryStore
 from tests.jobs.ads.ads_shop import make_shop
 
 CREATE = ("campaign", "create", "--account", "acme", "--name", "summer", "--bid", "0.40")
@@ -75,11 +80,37 @@ def test_what_keeps_ads_away_is_told_when_made_and_when_asked() -> None:
     words = [*CREATE, "--items", "1", "--start", "2099-01-01"]
     result = CliRunner().invoke(app, ["ads", *words], catch_exceptions=False)
     assert "not shown yet: it starts on 2099-01-01 in Asia/Shanghai" in result.stderr
-    (obstacle,) = answer("campaign", "why-not", "summer")
+    (obstacle,) = answer("campaign", "why-not", "summer")["obstacles"]
     assert (obstacle["step"], obstacle["blocks"]) == ("dates", True)
     assert "all ads" in run("campaign", "why-not", "summer")
     run("campaign", "edit", "summer", "--start", "none")
-    assert answer("campaign", "why-not", "summer") == []
+    assert answer("campaign", "why-not", "summer")["obstacles"] == []
+
+
+def test_a_report_has_a_row_for_each_day_and_a_picture(tmp_path: Path) -> None:
+    run(*CREATE, "--items", "1")
+    found = answer("campaign", "report", "summer", "--from", "2026-05-01", "--to", "2026-05-02")
+    assert [each["day"] for each in found["days"]] == ["2026-05-01", "2026-05-02"]
+    assert (found["total"]["requests"], found["total"]["spend_micros"]) == (0, 0)
+    table = run("campaign", "report", "summer", "--picture", str(tmp_path / "waterfall.png"))
+    assert "total" in table
+    assert (tmp_path / "waterfall.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(RequestError, match="cannot be written: No such file"):
+        run("campaign", "report", "summer", "--picture", str(tmp_path / "none" / "waterfall.png"))
+
+
+def test_what_serving_saw_is_told_beside_what_keeps_ads_away(home: Path) -> None:
+    run(*CREATE, "--items", "1")
+    campaign_id = answer("campaign", "show", "summer")["campaign_id"]
+    steps = {(campaign_id, Step.OUTBID): 3, (campaign_id, Step.WON): 1}
+    with DeliveryStore.open(load_settings()) as store:
+        store.add("one", 1, [CountedHour(hour_of(utc_now()), "home", False, 4, steps)])
+    found = answer("campaign", "why-not", "summer")
+    assert found["obstacles"] == []
+    assert (found["last_24_hours"]["won"], found["last_24_hours"]["largest_loss"]) == (1, "outbid")
+    result = CliRunner().invoke(app, ["ads", "campaign", "why-not", "summer"], catch_exceptions=False)
+    assert "of 4 requests of the last 24 hours it was shown in 1" in result.stderr
+    assert "3 of the 4 requests that came so far: others ranked before it. Raise --bid" in result.stderr
 
 
 def test_a_rejection_is_told_with_its_reason() -> None:

@@ -24,7 +24,7 @@ from tests.cli.test_commands_documented import COMMANDS
 from tests.test_stored_home import unpack_home
 
 ROOT = Path(__file__).parents[2]
-RUNS_ON = {"stream run"}  # it waits for Redis
+RUNS_ON = {"stream run", "ads run"}  # they wait for Redis, and for an account
 # How to make a folder that takes nothing, in a space of mounts of its own.
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
 FULL = (

@@ -263,3 +263,24 @@ def test_a_change_that_fails_leaves_no_row_and_no_audit(store: AdsStore) -> None
     with pytest.raises(StoreUnavailableError):
         store.add_campaign(replace(CAMPAIGN, lines=twice), ANN)
     assert (store.campaigns(), store.history("cmp_1")) == ((), [])
+
+
+def test_everything_comes_with_its_version_and_what_cannot_be_read_takes_no_other_away(
+    store: AdsStore,
+) -> None:
+    before = store.version()
+    store.add_campaign(CAMPAIGN, ANN)
+    assert store.version() > before
+    other = replace(
+        CAMPAIGN, campaign_id="cmp_2", name="winter", lines=(replace(CAMPAIGN.lines[0], line_id="lin_9"),)
+    )
+    store.add_campaign(other, ANN)
+    found = store.everything()
+    assert found.version == store.version()
+    assert [each.campaign_id for each in found.campaigns] == ["cmp_1", "cmp_2"]
+    assert [each.account_id for each in found.accounts] == ["acc_1", "acc_2"]
+    with write_transaction(store._engine) as connection:
+        connection.execute(text("UPDATE ads_campaigns SET strategy = 'by magic' WHERE campaign_id = 'cmp_2'"))
+    found = store.everything()
+    assert [each.campaign_id for each in found.campaigns] == ["cmp_1"]
+    assert "by magic" in found.unreadable["cmp_2"]

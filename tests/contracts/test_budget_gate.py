@@ -110,6 +110,21 @@ def test_the_first_level_without_room_is_named(gate: BudgetGate) -> None:
         assert gate.hold(ask("a", 10, caps)) == Refusal(RefusalReason.BUDGET, name)
 
 
+def test_an_ad_whose_click_no_budget_can_pay_any_more_is_not_held(gate: BudgetGate) -> None:
+    gate.refresh(ACCOUNT, {NAMES[1]: 50})  # 30 of 80 are left; a click costs 31 and is expected to cost 2
+    assert gate.hold(replace(ask("a", 2), price_micros=31)) == FULL
+    assert gate.hold(replace(ask("b", 2), price_micros=30)) is None
+    assert gate.hold(replace(ask("c", 2), price_micros=30)) is None, "what is held may all be clicked or not"
+
+
+def test_a_new_process_refuses_a_gate_older_than_it_was_told(opened: Opened) -> None:
+    gate = opened.gate
+    gate.expect(ACCOUNT, gate.usage(ACCOUNT, ()).generation + 1)
+    assert gate.hold(ask("a", 1)) == REBUILD
+    gate.rebuild(ACCOUNT, {})
+    assert gate.hold(ask("a", 1)) is None
+
+
 def test_a_lowered_cap_counts_at_once(gate: BudgetGate) -> None:
     assert gate.hold(ask("a", 30)) is None
     assert gate.hold(ask("b", 10, (100, 39, 60))) == FULL
@@ -353,6 +368,12 @@ def test_a_cap_is_within_the_bounds_of_money(cap: int) -> None:
 def test_a_hold_costs_something(cost: int) -> None:
     with pytest.raises(DataError, match=f"a hold of {cost} is not"):
         ask("a", cost)
+
+
+def test_a_price_is_within_the_bounds_of_money() -> None:
+    for price in (-1, MOST_MICROS + 1):
+        with pytest.raises(DataError, match=f"price of {price} "):
+            replace(ask("a", 1), price_micros=price)
 
 
 def test_a_hold_names_each_level_once_and_one_at_least() -> None:

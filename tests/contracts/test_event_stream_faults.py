@@ -19,7 +19,7 @@ from recsys.stores.stream.kafka_stream import KafkaEventStream
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.redis_stream import DEAD_LETTERS, RedisEventStream
 from recsys.stores.stream.redis_stream_reader import entry_id, offset_of, partition_key
-from recsys.streaming.stream import Entry, EventStream, StreamReader
+from recsys.streaming.stream import ADS, Entry, EventStream, StreamReader
 from tests.fake_stream import FakeEventStream
 from tests.kafka_broker import start_broker
 
@@ -136,6 +136,34 @@ def test_committed_entries_stay_as_long_as_they_are_kept(redis_client: redis.Red
         reader.read(3000, 5.0)
         reader.commit({0: offsets[-1]})
     assert redis_client.xlen(partition_key(0)) == 3000
+
+
+def test_what_another_group_has_not_read_is_not_trimmed(redis_client: redis.Redis) -> None:
+    stream = RedisEventStream(redis_client, 2, keep_seconds=0.0)
+    ads = RedisEventStream(redis_client, 2, ADS, keep_seconds=0.0, trims=False)
+    offsets = stream.append([(0, b"x" * 200)] * 3000, NOW)
+    with closing(ads.reader({0: 0})) as slow, closing(stream.reader({0: 0})) as reader:
+        reader.read(3000, 5.0)
+        reader.commit({0: offsets[1999]})
+        assert redis_client.xlen(partition_key(0)) == 3000
+        assert len(slow.read(3000, 5.0)) == 3000
+        slow.commit({0: offsets[999]})
+        assert redis_client.xlen(partition_key(0)) == 3000, "the group that trims is another"
+        reader.commit({0: offsets[2999]})
+        assert 2000 <= redis_client.xlen(partition_key(0)) < 2200
+        assert (stream.status()[0].lag, ads.status()[0].lag) == (0, 2000)
+
+
+def test_a_group_that_begins_late_reads_what_is_left(redis_client: redis.Redis) -> None:
+    stream = RedisEventStream(redis_client, 2, keep_seconds=0.0)
+    offsets = stream.append([(0, b"x" * 200)] * 3000, NOW)
+    with closing(stream.reader({0: 0})) as reader:
+        reader.read(3000, 5.0)
+        reader.commit({0: offsets[1999]})
+    left = redis_client.xlen(partition_key(0))
+    ads = RedisEventStream(redis_client, 2, ADS, trims=False)
+    with closing(ads.reader({0: ads.status()[0].committed_offset})) as late:
+        assert len(late.read(3000, 5.0)) == ads.status()[0].lag == left
 
 
 def test_lag_is_exact_after_trimming_and_from_any_beginning(redis_client: redis.Redis) -> None:

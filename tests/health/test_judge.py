@@ -89,6 +89,7 @@ def test_a_healthy_shop_has_no_problem() -> None:
         ("rules_stale", changed("service", rules_problem="the database is away")),
         ("click_drift", replace(HEALTHY, clicks=drift(pcoc=1.2, low=1.101))),
         ("click_drift", replace(HEALTHY, clicks=drift(pcoc=0.8, high=0.899))),
+        ("ads_stale", changed("service", ads_problem="the database is away")),
         ("background_task_failing", changed("service", failing={"catalog watch": "KeyError: 'x'"})),
         ("background_task_failing", changed("stream", failing=("compaction",))),
         ("records_dropped", changed("service", dropped={"slates": 2, "features": 0})),

@@ -16,7 +16,7 @@ from recsys.config import Settings
 from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
 from recsys.stores.access import tables as access_tables
-from recsys.stores.ads import ledger_tables
+from recsys.stores.ads import delivery_tables, ledger_tables, traffic_tables
 from recsys.stores.ads import tables as ads_tables
 from recsys.stores.experiments import tables as experiment_tables
 from recsys.stores.registry import tables as registry_tables
@@ -36,6 +36,8 @@ TABLES = {
     *("runs", "bundles", "evaluations", "stage_changes", "access_keys"),
     *("ads_accounts", "ads_campaigns", "ads_lines", "ads_line_items", "ads_audit"),
     *("ads_ledger_entries", "ads_ledger_legs", "ads_charges", "ads_budgets", "ads_charge_leases"),
+    *("ads_delivery_processes", "ads_delivery_requests", "ads_delivery_steps", "ads_forecasts"),
+    *("ads_gate_generation", "ads_own_users", "ads_invalid_events", "ads_purchase_slots"),
     *("experiments", "experiment_changes"),
     *("rule_set", "rules", "segments", "synonym_sets", "synonyms", "hidden_words", "rule_versions"),
 }
@@ -92,6 +94,8 @@ def test_models_and_migrations_agree(shop: Settings) -> None:
     assert registry_tables.RunRow.metadata is rule_tables.RuleRow.metadata is Tables.metadata
     assert access_tables.AccessKeyRow.metadata is ads_tables.AccountRow.metadata is Tables.metadata
     assert ledger_tables.LedgerEntryRow.metadata is Tables.metadata
+    assert delivery_tables.DeliveryStepsRow.metadata is Tables.metadata
+    assert traffic_tables.OwnUserRow.metadata is Tables.metadata
     assert experiment_tables.ExperimentRow.metadata is Tables.metadata
     url = database_url(shop)
     upgrade_database(url)

@@ -233,7 +233,7 @@ def searcher_of(
         vectors or FakeVectors(width=bundle.text_vectors.shape[1]),
         Pager(pages, CursorCodec(b"key")),
         settings,
-        recommender._features,
+        recommender.features,
         rules=rules,
     )
 

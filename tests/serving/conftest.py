@@ -13,20 +13,29 @@ from recsys.funnel.recommender import Recommender
 from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.jobs.ads.loading import selection_rules, shop_page_rules
 from recsys.jobs.search.rule_admin import RuleAdmin
 from recsys.models.bundle import Bundle
 from recsys.search.storefront import Storefront
-from recsys.service_settings import AccessSettings, HealthSettings, ServingSettings, StreamSettings
+from recsys.service_settings import (
+    AccessSettings,
+    AdsSettings,
+    HealthSettings,
+    ServingSettings,
+    StreamSettings,
+)
 from recsys.stores.registry.records import BundleRecord
 from serving.access.gate import Gate
 from serving.access.key_watch import KeyWatch
 from serving.access.rate_limits import RateLimits
+from serving.ads.desk import AdsDesk
 from serving.app import create_app
 from serving.deployment import Deployment
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.metrics import ServiceMetrics
+from tests.fake_ads import FakeAds
 from tests.fake_keys import FakeKeyStore
 from tests.fake_rules import FakeRules
 from tests.fake_stream import FakeEventStream, FakeProgress
@@ -96,6 +105,7 @@ class Shop:
     observer: FakeObserver
     keys: FakeKeyStore
     rules: FakeRules
+    ads: FakeAds
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
@@ -105,6 +115,7 @@ IMPATIENT = StreamSettings(wait_for_token_seconds=0.02)  # for tokens that are n
 PATIENT = StreamSettings(wait_for_token_seconds=60.0)  # for tokens that are
 BOUNDS = HealthSettings()
 NO_RATE = AccessSettings()
+ADS = AdsSettings(page_seconds=60.0)  # a busy machine is not late
 TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
 OpenShop = Callable[..., Shop]
 
@@ -128,6 +139,8 @@ def open_shop() -> Iterator[OpenShop]:
         health: HealthSettings = BOUNDS,
         access: AccessSettings = NO_RATE,
         keys: FakeKeyStore | None = None,
+        ads: AdsSettings = ADS,
+        ad_log: bool = True,
         **settings: Any,
     ) -> Shop:
         serving = ServingSettings(**{"diversity": 0.0, "timeout_seconds": TIMEOUT_SECONDS, **settings})
@@ -172,9 +185,20 @@ def open_shop() -> Iterator[OpenShop]:
             lambda: to_micros(NOW),
         )
         rules = FakeRules()
+        sponsored = FakeAds(
+            lambda: None if watch.current is None else watch.current.recommender.catalog,
+            *(lambda: NOW, clock, ads, selection_rules(ads), ad_log),
+        )
+        ads_pool = ThreadPoolExecutor(4)
+        pools.append(ads_pool)
+        desk = AdsDesk(
+            *(ads, serving, watch.storefront, sponsored.server, sponsored.page_tokens, shop_page_rules(ads)),
+            *(pool, ads_pool, lambda: NOW, answers.append, lambda: found.degraded, metrics.ads),
+        )
         deployment = Deployment(
             *(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found),
             rules=RuleAdmin(rules),
+            ads=desk,
         )
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False
@@ -182,6 +206,7 @@ def open_shop() -> Iterator[OpenShop]:
         return Shop(
             *(features, serving, deployment, client, promoted, clock, events, progress, observer, store),
             rules=rules,
+            ads=sponsored,
         )
 
     yield build

@@ -31,9 +31,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/similar": {"item_id": "apple", "k": 3, "filters": FILTERS},
     "/v1/recommend:batch": {"requests": [RECOMMEND]},
     "/recommend_batch": {"requests": [RECOMMEND]},
+    "/v1/ads": {"user_id": "ann", "slots": 2, "context": {"query": "milk"}},
+    "/v1/page": {"user_id": "ann", "k": 3, "query": "milk", "filters": FILTERS},
     "/v1/events": {"kind": "search", "event_id": "e1", "user_id": "ann", "query": "milk", "results": 3},
 }
 MORE = ("token", "language", "diversity", "context_category", "allow_repeats", "filters", "attributes", "at")
+MORE += ("surface", "session_id", "category", "item_id", "page_token", "explain")
 ITEM = {"kind": "item_upsert", "event_id": "e1", "item_id": "apple", "title": "Apple", "attributes": {"a": 1}}
 CUTS = st.integers(0, 40)
 
@@ -48,7 +51,7 @@ def test_bad_fields_are_named_and_no_fault(shop: Shop, path: str) -> None:
     send()
 
 
-@pytest.mark.parametrize("path", ["/v1/recommend", "/v1/similar"])
+@pytest.mark.parametrize("path", ["/v1/recommend", "/v1/similar", "/v1/page"])
 def test_bad_filters_are_named_and_no_fault(shop: Shop, path: str) -> None:
     @MANY
     @given(with_a_bad_field({"filters": FILTERS}, ["k"]), bad_values())

@@ -17,13 +17,13 @@ from recsys import __version__
 from recsys.events import EVENT_CLASSES
 from recsys.health.problems import PROBLEM_KINDS
 from serving.errors import ACCESS_CODES, CODES, RESPONSES
-from serving.schemas import answers, examples
+from serving.schemas import ads, answers, examples
 
 BY_ROW = {"send_events", "recommend_batch", "bentoml_recommend_batch"}  # a wrong row does not fail the others
 OPERATIONS = {"recommend", "recommend_batch", "bentoml_recommend_batch", "similar", "send_events"}
 OPERATIONS |= {"item", "history", "livez", "readyz", "metrics", "search", "suggest"}
 OPERATIONS |= {"rules", "put_rule", "delete_rule", "synonym_sets", "synonym_set", "put_synonym_set"}
-OPERATIONS |= {"delete_synonym_set"}
+OPERATIONS |= {"delete_synonym_set", "ads", "page"}
 
 
 @pytest.fixture
@@ -173,6 +173,8 @@ def test_a_route_names_the_errors_that_it_can_give_and_their_headers(document) -
     assert statuses("/v1/recommend") == statuses("/v1/similar") == body | {404}
     assert statuses("/v1/recommend:batch") == statuses("/recommend_batch") == body
     assert statuses("/v1/events") == body
+    assert statuses("/v1/ads") == body | {409}
+    assert statuses("/v1/page") == body | {404, 409}
     assert statuses("/v1/items/{item_id}", "get") == {401, 404, 422, 429, 500, 503}
     assert statuses("/v1/history", "get") == {401, 422, 429, 500, 503}
     assert statuses("/livez", "get") == set()
@@ -217,6 +219,8 @@ def test_the_examples_of_bodies_are_accepted(shop, document) -> None:
     statuses = [shop.recommend(**body).status_code for body in bodies("/v1/recommend")]
     assert statuses == [200, 404, 200], "the corner shop has none of the demo's items"
     assert shop.client.post("/v1/similar", json=bodies("/v1/similar")[0]).status_code == 404
+    assert [shop.client.post("/v1/ads", json=body).status_code for body in bodies("/v1/ads")] == [200, 200]
+    assert [shop.client.post("/v1/page", json=body).status_code for body in bodies("/v1/page")] == [200, 200]
     (batch,) = bodies("/v1/recommend:batch")
     rows = shop.client.post("/v1/recommend:batch", json=batch).json()["responses"]
     assert [sorted(row) == ["error"] for row in rows] == [False, False, False]
@@ -230,6 +234,8 @@ def test_the_examples_of_answers_fit_their_descriptions() -> None:
         (answers.CollectedAnswer, examples.COLLECTED),
         (answers.ItemAnswer, examples.ITEM),
         (answers.HistoryAnswer, examples.HISTORY),
+        (ads.AdsAnswerModel, ads.ADS_EXAMPLE),
+        (ads.PageAnswerModel, ads.PAGE_EXAMPLE),
     ):
         found = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
         assert set(found) == set(example)

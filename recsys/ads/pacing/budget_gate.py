@@ -62,9 +62,11 @@ class HoldRequest:
         cost_micros: `expected_cost_micros`.
         pricing: decides how long the hold lasts.
         user_cap: None where nothing bounds how often the user sees the campaign, or the user is not known.
+        price_micros: of the click or purchase itself: it has to fit in what is not spent yet, or that click
+            would be free. 0 = the cost is all there is, as of an impression.
 
     Raises:
-        DataError: no level, one twice, a cost below 1 or above MOST_MICROS.
+        DataError: no level, one twice, a cost below 1 or above MOST_MICROS, or such a price below 0.
     """
 
     account_id: str
@@ -73,6 +75,7 @@ class HoldRequest:
     cost_micros: int
     pricing: Pricing
     user_cap: UserCap | None = None
+    price_micros: int = 0
 
     def __post_init__(self) -> None:
         names = [level.name for level in self.levels]
@@ -80,6 +83,10 @@ class HoldRequest:
             raise DataError(f"a hold has the levels {names}. Name each budget once, and one at least.")
         if not 1 <= self.cost_micros <= MOST_MICROS:
             raise DataError(f"a hold of {self.cost_micros} is not between 1 and {MOST_MICROS}. Give micros.")
+        if not 0 <= self.price_micros <= MOST_MICROS:
+            raise DataError(
+                f"a price of {self.price_micros} is not between 0 and {MOST_MICROS}. Give micros."
+            )
 
 
 class RefusalReason(StrEnum):
@@ -124,8 +131,9 @@ class BudgetGate(Protocol):
     def hold(self, request: HoldRequest) -> Refusal | None:
         """None if the cost is held on every level of the request, else why it is held on none.
 
-        It is held where spent + held + cost <= cap on each level, all in one step. The user's cap is a second
-        step; where that refuses, the hold is released. Holds end by themselves after some minutes.
+        It is held where spent + held + cost <= cap and spent + price <= cap on each level, all in one step:
+        an ad whose click no budget can pay any more is not shown. The user's cap is a second step; where that
+        refuses, the hold is released. Holds end by themselves after some minutes.
         """
         ...
 
@@ -156,6 +164,10 @@ class BudgetGate(Protocol):
         Args:
             spent: what the database says, of every level of the account that is open.
         """
+        ...
+
+    def expect(self, account_id: str, generation: int) -> None:
+        """Refuses from now on where the gate's generation is older: what another process saw (`Usage`)."""
         ...
 
     def forget(self, account_id: str, names: Sequence[str]) -> None:

@@ -265,6 +265,7 @@ class _Auction:
             cost_micros=expected_cost_micros(campaign.pricing, price_micros, probability),
             pricing=campaign.pricing,
             user_cap=None if cap is None else UserCap(context.unit, campaign.campaign_id, cap),
+            price_micros=0 if campaign.pricing == "cpm" else price_micros,
         )
 
     def _note_steps(self, keys: IntArray, outcome: Outcome) -> None:

@@ -1,9 +1,10 @@
-"""`recsys ads account`: advertisers, the time zones of their days, and what they may spend."""
+"""`recsys ads account`: advertisers, the time zones of their days, what they may spend and what they paid."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.cli.ads import own_users
 from recsys.cli.ads.options import Remark, print_changes
 from recsys.cli.options import AsJson
 from recsys.cli.output import print_facts, print_rows
@@ -11,10 +12,16 @@ from recsys.config import load_settings
 
 if TYPE_CHECKING:
     from recsys.jobs.ads.accounts import AccountEditing, ShownAccount
+    from recsys.stores.ads.payments import PaymentKind
 
-app = typer.Typer(no_args_is_help=True, help="Accounts of advertisers: create, list, show, edit, history.")
+app = typer.Typer(no_args_is_help=True, help="Accounts of advertisers: create, list, show, edit, top-up, ...")
+app.add_typer(own_users.app, name="own-users")
 
 Which = Annotated[str, typer.Argument(help="Name or id of an account: see `recsys ads account list`.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the shop's currency, such as 250.00.")]
+Reference = Annotated[
+    str, typer.Option(help="Names this payment, such as a bank transfer: the same one again changes nothing.")
+]
 
 
 @app.command()
@@ -101,6 +108,39 @@ def history(which: Which, as_json: AsJson = False) -> None:
       recsys ads account history acme
     """
     print_changes(_editing().history(which), as_json)
+
+
+@app.command("top-up")
+def top_up(
+    which: Which, amount: Amount, reference: Reference, remark: Remark = "", as_json: AsJson = False
+) -> None:
+    """Book what an account paid: into its wallet, or against its bill.
+
+    \b
+    Example:
+      recsys ads account top-up acme 250.00 --reference "bank 2026-05-01 no 7"
+    """
+    _book("top_up", which, amount, reference, remark, as_json)
+
+
+@app.command()
+def credit(
+    which: Which, amount: Amount, reference: Reference, remark: Remark = "", as_json: AsJson = False
+) -> None:
+    """Give an account an amount without a payment; a day that is over is not opened by it.
+
+    \b
+    Example:
+      recsys ads account credit acme 20.00 --reference "complaint 31" --remark "late report"
+    """
+    _book("credit", which, amount, reference, remark, as_json)
+
+
+def _book(kind: "PaymentKind", which: str, amount: str, reference: str, remark: str, as_json: bool) -> None:
+    from recsys.jobs.ads.payments import book_payment
+
+    booked = book_payment(load_settings(), kind, which, amount, reference, remark)
+    print_facts(booked.to_json() if as_json else booked.to_row(), as_json=as_json)
 
 
 def _editing() -> "AccountEditing":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Campaigns: create, list, show, edit, pause, resume, archive, review, why-not, history.",
+    help="Campaigns: create, list, show, edit, pause, resume, archive, review, why-not, report, history.",
 )
 
 LineOf = Annotated[str | None, typer.Option("--line", help="One of its lines alone, by name or id.")]
@@ -241,25 +241,6 @@ def review(
       recsys ads campaign review summer --reject "The items are not food"
     """
     _print(_editing().review(which, reject, account), as_json)
-
-
-@app.command("why-not")
-def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) -> None:
-    """Tell what keeps a campaign's ads away now: status, review, dates, items, targets, bids and budgets.
-
-    \b
-    Example:
-      recsys ads campaign why-not summer
-    """
-    found = _editing().why_not(which, account)
-    if as_json:
-        print_json([vars(each) for each in found])
-    elif found:
-        keeps = {True: "all ads", False: "some ads"}
-        rows = [{"step": each.step, "keeps away": keeps[each.blocks], "why": each.message} for each in found]
-        print_rows(rows, as_json=False)
-    else:
-        note("nothing keeps its ads away")
 
 
 @app.command()

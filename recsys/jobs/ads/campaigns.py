@@ -82,7 +82,7 @@ class CampaignEditing:
         if given == CampaignOptions():
             raise RequestError("nothing is to be changed. Give an option, such as --budget-per-day.")
         with self._store() as store:
-            owner, before = _found(store, which, account)
+            owner, before = found_campaign(store, which, account)
             check_editable(f"campaign {before.name!r}", before.status)
             campaign = self._with_options(before, given)
             campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
@@ -105,7 +105,7 @@ class CampaignEditing:
             RequestError: its status does not allow it, or it has no such line.
         """
         with self._store() as store:
-            owner, before = _found(store, which, account)
+            owner, before = found_campaign(store, which, account)
             what = f"campaign {before.name!r}"
             if line is None:
                 after = replace(before, status=changed_status(what, before.status, action))
@@ -126,7 +126,7 @@ class CampaignEditing:
             raise RequestError("an advertiser reviews no campaigns. Ask the shop's operator.")
         verdict = APPROVED if rejected_for is None else rejection(rejected_for)
         with self._store() as store:
-            owner, before = _found(store, which, account)
+            owner, before = found_campaign(store, which, account)
             check_editable(f"campaign {before.name!r}", before.status)
             action = "approve" if verdict == APPROVED else "reject"
             saved = store.save_campaign(replace(before, review=verdict), Author(self._author), action)
@@ -149,7 +149,7 @@ class CampaignEditing:
     def campaign(self, which: str, account: str | None = None) -> ShownCampaign:
         """The campaign of that name or id; raises UnknownCampaignError if there is none."""
         with self._store() as store:
-            return self._shown(*_found(store, which, account))
+            return self._shown(*found_campaign(store, which, account))
 
     def why_not(self, which: str, account: str | None = None) -> tuple[Obstacle, ...]:
         """What keeps the ads of a campaign away now; empty = nothing that can be told without serving.
@@ -164,7 +164,7 @@ class CampaignEditing:
     def history(self, which: str, account: str | None = None) -> list[AdsChange]:
         """Who changed the campaign, oldest first; raises UnknownCampaignError if there is none."""
         with self._store() as store:
-            return [*store.history(_found(store, which, account)[1].campaign_id)]
+            return [*store.history(found_campaign(store, which, account)[1].campaign_id)]
 
     def _with_options(self, campaign: Campaign, given: CampaignOptions) -> Campaign:
         return with_options(campaign, given, shop_currency(self._settings), lambda: new_id("lin_"))
@@ -204,8 +204,12 @@ def _check_complete(given: CampaignOptions) -> None:
         raise RequestError("the campaign advertises nothing. Give --items with ids, or with @FILE.")
 
 
-def _found(store: AdsStore, which: str, account: str | None) -> tuple[Account, Campaign]:
-    """The campaign and its account."""
+def found_campaign(store: AdsStore, which: str, account: str | None) -> tuple[Account, Campaign]:
+    """The campaign of that name or id, of that account where one is named, with its account.
+
+    Raises:
+        UnknownCampaignError: there is none. RequestError: several accounts have one of that name.
+    """
     owner_id = None if account is None else store.account(account).account_id
     campaign = store.campaign(which, owner_id)
     return store.account(campaign.account_id), campaign

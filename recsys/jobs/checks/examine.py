@@ -20,6 +20,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("redis", servers.redis),
     ("event stream", servers.event_stream),
     ("database", servers.database),
+    ("charge worker", servers.charge_worker),
     ("data", shop.data),
     ("features", shop.features),
     ("feature registry", shop.feature_registry),

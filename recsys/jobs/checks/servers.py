@@ -1,9 +1,14 @@
 """Checks of Redis and of the database."""
 
+from typing import TYPE_CHECKING
+
 from recsys.config import Settings
 from recsys.distribution import setup_command
 from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.checks.check import Check, missing, ok, warning
+
+if TYPE_CHECKING:
+    from recsys.jobs.ads.charge_status import ChargeStatus
 
 TIMEOUT_SECONDS = 1.0
 
@@ -69,6 +74,28 @@ def judge_durability(append_only: bool, sync: str, major: int, external: bool) -
         mend = mend if external else "run `recsys down`, then `recsys up`"
         return warning(name, f"appendfsync {sync}: a power cut loses the last accepted events", mend)
     return ok(name, f"durable, appendfsync {sync or 'unknown'}")
+
+
+def charge_worker(settings: Settings) -> list[Check]:
+    """Whether what ads cost is charged; nothing where the shop has no advertiser."""
+    from recsys.jobs.ads.charge_status import charge_status
+
+    try:
+        found = charge_status(settings)
+    except StoreUnavailableError:
+        return []  # `redis` says so
+    return [] if found is None else [judge_charging(found, settings.health.worker_seconds)]
+
+
+def judge_charging(found: "ChargeStatus", worker_seconds: float) -> Check:
+    """The check of charge workers that were last seen so long ago."""
+    name, waiting = "charge worker", f"{found.waiting} events wait"
+    remedy = "run `recsys start` or `recsys ads run`; ads stop while nobody keeps their budgets"
+    if found.worker_seconds is None or found.worker_seconds > worker_seconds:
+        return warning(name, f"none runs, and {waiting}", remedy)
+    if found.failing:
+        return warning(name, f"its work on {', '.join(found.failing)} fails", "see its log")
+    return ok(name, waiting)
 
 
 def database(settings: Settings) -> Check:

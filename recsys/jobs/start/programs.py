@@ -22,6 +22,7 @@ READ_SECONDS = 2.0  # for the last lines of a process that ended
 # Without the working directory in its path: a folder of the shop may be called as a package of ours.
 PYTHON = (sys.executable, "-P", "-m")
 WORKER = (*PYTHON, "recsys.cli.app", "stream", "run")
+CHARGE_WORKER = (*PYTHON, "recsys.cli.app", "ads", "run")
 SERVICE = (*PYTHON, "serving.main", "--fd")
 
 

@@ -14,7 +14,7 @@ from recsys.jobs.preconditions import check_home_writable, require_key_beyond_lo
 from recsys.jobs.server import start_server
 from recsys.jobs.start.disk import is_disk_full
 from recsys.jobs.start.listener import bind_listener
-from recsys.jobs.start.programs import SERVICE, WORKER, ChildProcess, EmbeddedServer
+from recsys.jobs.start.programs import CHARGE_WORKER, SERVICE, WORKER, ChildProcess, EmbeddedServer
 from recsys.jobs.start.readiness import Announcer, ask_service
 from recsys.jobs.start.supervisor import StopRequests, Supervisor
 from recsys.logs import LogFormat, json_line
@@ -103,7 +103,10 @@ def start_shop(
 def shop_programs(
     settings: Settings, options: StartOptions, listener: socket.socket, announcer: Announcer
 ) -> list[ChildProcess]:
-    """The service on `listener` and the stream's workers."""
+    """The service on `listener`, the stream's workers, and the charge worker of ads.
+
+    The charge worker runs in a shop without advertisers too: the first one may come at any time.
+    """
     environment = {
         "RECSYS_SERVING__HOST": settings.serving.host,
         "RECSYS_SERVING__PORT": str(settings.serving.port),
@@ -121,7 +124,8 @@ def shop_programs(
         on_stop=listener.close,  # a connection that comes now is refused at once
     )
     names = [f"worker {number}" for number in range(1, options.workers + 1)]
-    return [service, *(ChildProcess(name, WORKER, environment, hand_on) for name in names)]
+    workers = [ChildProcess(name, WORKER, environment, hand_on) for name in names]
+    return [service, *workers, ChildProcess("charge worker", CHARGE_WORKER, environment, hand_on)]
 
 
 def write_line(form: LogFormat, name: str, line: str) -> None:

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError
+from recsys.jobs.ads.charge_status import charge_status
+from recsys.jobs.ads.charge_worker import drain_charges
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_stream
@@ -58,6 +61,7 @@ def repartition_stream(
     events = 0
     for _ in range(attempts):
         events += drain_stream(earlier).events
+        drain_charges(earlier)
         if not (waiting := _waiting(earlier)):
             count.end_change(after)
             return RepartitionResult(before, after, events)
@@ -70,8 +74,6 @@ def repartition_stream(
 
 
 def _waiting(settings: Settings) -> int:
-    stream = open_stream(settings)
-    try:
-        return sum(status.lag for status in stream.status())
-    finally:
-        stream.close()
+    charging = charge_status(settings)
+    with closing(open_stream(settings)) as stream:
+        return sum(status.lag for status in stream.status()) + (charging.waiting if charging else 0)

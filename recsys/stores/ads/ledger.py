@@ -1,6 +1,6 @@
 """The books of advertising in SQL: charges, payments and returns, each one transaction; checks and bills."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TypeVar
@@ -18,9 +18,12 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.budget_rows import budget_rows
 from recsys.stores.ads.charging import Charging
+from recsys.stores.ads.generations import generations, note_generations
 from recsys.stores.ads.leases import Lease, end_lease, hold_lease, take_lease
+from recsys.stores.ads.ledger_rows import charge_results
 from recsys.stores.ads.ledger_sums import book_sums, statement
 from recsys.stores.ads.payments import PaymentKind, Payments
+from recsys.stores.ads.records import Author
 from recsys.stores.registry.database import database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
 
@@ -85,22 +88,29 @@ class AdsLedger(SqlStore):
         with database_errors(self._engine.url, "charge an account"):
             return self._repeated(lambda connection: self._charge_all(connection, lease, charges))
 
-    def top_up(self, account: Account, micros: int, reference: str, remark: str = "") -> Booking:
+    def top_up(
+        self, account: Account, micros: int, reference: str, remark: str = "", author: Author | None = None
+    ) -> Booking:
         """Books what an account paid: into its wallet, or against its bill.
 
         Args:
             reference: names the payment; the same one again changes nothing.
+            author: who books it, for the audit; None = a program, and the entry is all there is of it.
 
         Raises:
             RequestError: amount or reference cannot be, or the reference was booked with another amount.
         """
-        return self._pay("top_up", account, micros, reference, remark)
+        return self._pay("top_up", account, micros, reference, remark, author)
 
-    def credit(self, account: Account, micros: int, reference: str, remark: str = "") -> Booking:
+    def credit(
+        self, account: Account, micros: int, reference: str, remark: str = "", author: Author | None = None
+    ) -> Booking:
         """Books what the shop gives an account without a charge that it returns; as `top_up`."""
-        return self._pay("credit", account, micros, reference, remark)
+        return self._pay("credit", account, micros, reference, remark, author)
 
-    def return_charge(self, charge_key: str, kind: ReturnKind, remark: str = "") -> Booking:
+    def return_charge(
+        self, charge_key: str, kind: ReturnKind, remark: str = "", author: Author | None = None
+    ) -> Booking:
         """Gives back what a charge billed, once.
 
         While the charge's day lasts, that day's budget may be spent again; a day that is over stays as it is,
@@ -109,13 +119,16 @@ class AdsLedger(SqlStore):
         Args:
             charge_key: of its result, as `click:TOKEN`.
             kind: `refund` of a cancelled purchase, or `write_off` of invalid traffic.
+            author: as of `top_up`.
 
         Raises:
             RequestError: there is no such charge.
         """
         with database_errors(self._engine.url, "return a charge"):
             return self._repeated(
-                lambda connection: Payments(connection, self._clock()).return_charge(charge_key, kind, remark)
+                lambda connection: Payments(connection, self._clock(), author).return_charge(
+                    charge_key, kind, remark
+                )
             )
 
     # -- what is read -------------------------------------------------------------------------
@@ -131,6 +144,11 @@ class AdsLedger(SqlStore):
         with self._snapshot("read budgets") as connection:
             return budget_rows(connection, account_id, periods)
 
+    def known(self, charges: Sequence[Charge]) -> frozenset[str]:
+        """The keys of those charges that were there before, whatever came of them."""
+        with self._snapshot("read charges") as connection:
+            return frozenset(charge_results(connection, charges))
+
     def check(self) -> tuple[BrokenIdentity, ...]:
         """The identities of the books that do not hold, all of one instant; none where they are right."""
         with self._snapshot("check the books") as connection:
@@ -141,6 +159,27 @@ class AdsLedger(SqlStore):
         with self._snapshot("read a bill") as connection:
             return statement(connection, account, first, last)
 
+    # -- the gate's generations ---------------------------------------------------------------
+
+    def generation(self, account_id: str) -> int:
+        """The newest generation of the account's gate that was noted; 0 = none."""
+        return self.generations().get(account_id, 0)
+
+    def generations(self) -> dict[str, int]:
+        """The newest generations that were noted, by account."""
+        with self._snapshot("read the gate's generations") as connection:
+            return generations(connection)
+
+    def note_generation(self, account_id: str, generation: int) -> None:
+        """Keeps a generation that was seen; an older one than was noted changes nothing."""
+        self.note_generations({account_id: generation})
+
+    def note_generations(self, seen: Mapping[str, int]) -> None:
+        """Keeps generations by account, in one transaction; see `note_generation`."""
+        if seen:
+            with self._writing("keep the gate's generations") as connection:
+                note_generations(connection, seen, self._clock())
+
     # -- inside a transaction -----------------------------------------------------------------
 
     def _charge_all(
@@ -150,10 +189,18 @@ class AdsLedger(SqlStore):
         hold_lease(connection, lease, now)
         return Charging(connection, now).charge_all(charges)
 
-    def _pay(self, kind: PaymentKind, account: Account, micros: int, reference: str, remark: str) -> Booking:
+    def _pay(
+        self,
+        kind: PaymentKind,
+        account: Account,
+        micros: int,
+        reference: str,
+        remark: str,
+        author: Author | None,
+    ) -> Booking:
         with database_errors(self._engine.url, f"book a {kind}"):
             return self._repeated(
-                lambda connection: Payments(connection, self._clock()).pay(
+                lambda connection: Payments(connection, self._clock(), author).pay(
                     kind, account, micros, reference, remark
                 )
             )

@@ -21,12 +21,14 @@ from recsys.ads.ledger.books import (
 )
 from recsys.ads.ledger.budgets import is_open
 from recsys.amounts import MOST_MICROS, amount_text
+from recsys.documents import JsonObject
 from recsys.errors import RequestError
 from recsys.stores.ads.budget_rows import give_back, pay_in
 from recsys.stores.ads.leases import lock_account
 from recsys.stores.ads.ledger_rows import add_entries, charge_row, entry_row
 from recsys.stores.ads.ledger_tables import LedgerLegRow
-from recsys.stores.ads.records import account_of
+from recsys.stores.ads.records import Author, account_of
+from recsys.stores.ads.rows import AdsRows
 from recsys.stores.ads.tables import AccountRow
 
 PaymentKind = Literal["top_up", "credit"]
@@ -39,10 +41,16 @@ _LEGS: dict[PaymentKind, Callable[[int, bool], tuple[Leg, ...]]] = {
 
 @dataclass(frozen=True)
 class Payments:
-    """Money that moves without an event. `now`: when it is booked."""
+    """Money that moves without an event.
+
+    Attributes:
+        now: when it is booked.
+        author: who books it, for the audit; None = a worker, whose entry says it all.
+    """
 
     connection: Connection
     now: datetime
+    author: Author | None = None
 
     def pay(self, kind: PaymentKind, account: Account, micros: int, reference: str, remark: str) -> Booking:
         """Books a payment or a credit; `reference` names it once for each account and kind.
@@ -59,7 +67,7 @@ class Payments:
         legs = _LEGS[kind](micros, account.prepaid)
         entry = Entry(kind, key, account.account_id, day, legs, remark=remark)
         pay_in(self.connection, account.account_id, micros)
-        add_entries(self.connection, [entry], self.now)
+        self._book(account, entry, micros)
         return Booking(key, micros, day)
 
     def return_charge(self, charge_key: str, kind: ReturnKind, remark: str) -> Booking:
@@ -87,8 +95,19 @@ class Payments:
         legs = reversed_legs(self._legs(booked))
         entry = Entry(kind, key, levels[0], today, legs, budget_day, levels[1], levels[2], remark)
         give_back(self.connection, levels, budget_day, charge["micros"])
-        add_entries(self.connection, [entry], self.now)
+        self._book(account, entry, charge["micros"])
         return Booking(key, charge["micros"], today, budget_day)
+
+    def _book(self, account: Account, entry: Entry, micros: int) -> None:
+        add_entries(self.connection, [entry], self.now)
+        if self.author is None:
+            return
+        ids = (account.account_id, account.account_id)
+        booked: JsonObject = {"key": entry.key, "micros": micros, "day": entry.day.isoformat()}
+        action = entry.kind.replace("_", " ")
+        AdsRows(self.connection).note(
+            "account", ids, account.version, action, (None, booked), self.now, self.author
+        )
 
     def _same_payment(self, known: RowMapping, micros: int) -> Booking:
         found = self._known(known)

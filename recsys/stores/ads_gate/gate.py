@@ -50,7 +50,14 @@ class RedisBudgetGate:
         lasts = self._settings.hold_seconds_of(request.pricing)
         levels = [word for level in request.levels for word in (level.name, level.cap_micros)]
         seen = self._generations.get(request.account_id, 0)
-        words = (seen, request.hold_id, request.cost_micros, round(lasts * SECOND), *levels)
+        words = (
+            seen,
+            request.hold_id,
+            request.cost_micros,
+            round(lasts * SECOND),
+            request.price_micros,
+            *levels,
+        )
         state, _, *full = self._run("hold a budget", HOLD, request.account_id, *words)
         if state != b"held":
             return Refusal(RefusalReason(state.decode()), full[0].decode() if full else None)
@@ -95,7 +102,7 @@ class RedisBudgetGate:
         self._call("forget budgets", lambda client: FORGET.run(client, account_keys(account_id), *names))
 
     def expect(self, account_id: str, generation: int) -> None:
-        """Refuses from now on where the gate's generation is older: what another process saw (`Usage`)."""
+        """As the protocol says."""
         with self._lock:
             self._generations[account_id] = max(self._generations.get(account_id, 0), generation)
 

@@ -77,24 +77,25 @@ local function raise_spent(name, micros)
 end
 """
 
-# keys; ARGV: generation seen, id, cost, microseconds it lasts, and name and cap of each level
+# keys; ARGV: generation seen, id, cost, microseconds it lasts, price, and name and cap of each level
 HOLD = Script(f"""
 {_CHECK_GENERATION}
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return {{'held', generation}} end
 {_DROP_DUE}
 local fields = {{}}
-for place = 5, #ARGV, 2 do
+for place = 6, #ARGV, 2 do
   table.insert(fields, 'spent ' .. ARGV[place])
   table.insert(fields, 'held ' .. ARGV[place])
 end
 local used = redis.call('HMGET', KEYS[1], unpack(fields))
-local cost, text = tonumber(ARGV[3]), ARGV[3]
-for place = 5, #ARGV, 2 do
-  local spent, held = tonumber(used[place - 4] or 0), tonumber(used[place - 3] or 0)
-  if spent + held + cost > tonumber(ARGV[place + 1]) then return {{'budget', generation, ARGV[place]}} end
+local cost, text, price = tonumber(ARGV[3]), ARGV[3], tonumber(ARGV[5])
+for place = 6, #ARGV, 2 do
+  local spent, held = tonumber(used[place - 5] or 0), tonumber(used[place - 4] or 0)
+  local most = spent + math.max(held + cost, price)
+  if most > tonumber(ARGV[place + 1]) then return {{'budget', generation, ARGV[place]}} end
   text = text .. ' ' .. ARGV[place]
 end
-for place = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], fields[place - 3], ARGV[3]) end
+for place = 6, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], fields[place - 4], ARGV[3]) end
 redis.call('HSET', KEYS[2], ARGV[2], text)
 redis.call('ZADD', KEYS[3], string.format('%.0f', now + tonumber(ARGV[4])), ARGV[2])
 return {{'held', redis.call('HINCRBY', KEYS[1], 'generation', 1)}}

@@ -17,7 +17,7 @@ from recsys.stores.stream.kafka_connection import KafkaAddress, LoopThread, clie
 from recsys.stores.stream.kafka_dead_letters import read_dead_letters
 from recsys.stores.stream.kafka_stream_reader import KafkaStreamReader, open_reader
 from recsys.streaming.dead_letters import encode_dead_letter, letter_id
-from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
+from recsys.streaming.stream import FEATURES, DeadLetter, Entry, PartitionStatus
 
 T = TypeVar("T")
 Message = tuple[str, bytes | None, bytes | None, int, list[tuple[str, bytes]]]  # topic, value, key, partition
@@ -39,6 +39,7 @@ class KafkaEventStream:
         timeout: seconds after which a broker counts as away.
         idempotent: the producer's retries leave no duplicates. Events carry ids, so a broker that
             cannot do it does no harm.
+        trims: whether this group's commits delete older entries, those that every group has committed.
 
     Raises:
         ConfigError: aiokafka is not installed, or the topic has another number of partitions.
@@ -48,15 +49,16 @@ class KafkaEventStream:
         self,
         servers: str,
         partitions: int,
-        group: str = "features",
+        group: str = FEATURES,
         keep_seconds: float = 86_400.0,
         timeout: float = 10.0,
         idempotent: bool = True,
+        trims: bool = True,
     ) -> None:
         self._kafka = client_library()
         self.partitions = partitions
         self._address = KafkaAddress(servers, group, timeout)
-        self._keep_seconds = keep_seconds
+        self._keep_seconds, self._trims = keep_seconds, trims
         self._idempotent = idempotent
         self._loop = LoopThread(servers)
         self._starting = asyncio.Lock()
@@ -191,7 +193,9 @@ class KafkaEventStream:
     async def _open_reader(self, after: Mapping[int, int]) -> KafkaStreamReader:
         await self._start()
         places = {self._topic_partitions[partition]: offset for partition, offset in after.items()}
-        reader = await open_reader(self._loop, self._address, places, self._keep_seconds)
+        reader = await open_reader(
+            self._loop, self._address, places, self._keep_seconds if self._trims else None
+        )
         self._clients.append(reader.consumer)
         return reader
 
@@ -199,9 +203,12 @@ class KafkaEventStream:
         await self._start()
         ends = await self._watcher.end_offsets(self._topic_partitions)
         committed = await asyncio.gather(*map(self._watcher.committed, self._topic_partitions))
+        done = dict(zip(self._topic_partitions, committed, strict=True))
+        if new := [place for place, offset in done.items() if offset is None]:
+            done |= await self._watcher.beginning_offsets(new)  # what is deleted waits for nobody
         return tuple(
-            PartitionStatus(place.partition, ends[place], done or 0, max(0, ends[place] - (done or 0)))
-            for place, done in zip(self._topic_partitions, committed, strict=True)
+            PartitionStatus(place.partition, ends[place], offset, max(0, ends[place] - offset))
+            for place, offset in done.items()
         )
 
     async def _read_dead_letters(self) -> dict[str, DeadLetter]:

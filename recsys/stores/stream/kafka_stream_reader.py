@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recsys.stores.stream.kafka_connection import KafkaAddress, LoopThread, client_library
-from recsys.streaming.stream import Entry
+from recsys.streaming.stream import ADS, Entry
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +16,13 @@ TRIM_SECONDS = 60.0
 
 
 async def open_reader(
-    loop: LoopThread, address: KafkaAddress, places: Mapping[Any, int], keep_seconds: float
+    loop: LoopThread, address: KafkaAddress, places: Mapping[Any, int], keep_seconds: float | None
 ) -> "KafkaStreamReader":
-    """A reader behind the offsets by topic partition, which become the group's committed ones too."""
+    """A reader behind the offsets by topic partition, which become the group's committed ones too.
+
+    Args:
+        keep_seconds: how long committed entries stay; None = this reader deletes none.
+    """
     consumer = client_library().AIOKafkaConsumer(
         group_id=address.group,
         enable_auto_commit=False,
@@ -49,16 +53,16 @@ class KafkaStreamReader:
         address: KafkaAddress,
         consumer: Any,
         committed: Mapping[Any, int],
-        keep_seconds: float,
+        keep_seconds: float | None,
     ) -> None:
         self._loop = loop
         self._address = address
         self.consumer = consumer
         self._places = {place.partition: place for place in committed}
         self._committed = dict(committed)
-        self._keep_millis = int(keep_seconds * 1000)
+        self._keep_millis = int((keep_seconds or 0) * 1000)
         self._heard_at = self._trimmed_at = time.monotonic()
-        self._trims = True
+        self._trims = keep_seconds is not None
 
     def read(self, count: int, wait_seconds: float) -> list[Entry]:
         """Up to `count` entries."""
@@ -94,16 +98,19 @@ class KafkaStreamReader:
             await self._trim(int(time.time() * 1000) - self._keep_millis)
 
     async def _trim(self, horizon_millis: int) -> None:
-        """Deletes what is committed and was appended before `horizon_millis`; what is not read stays."""
+        """Deletes what was appended before `horizon_millis` and every group committed; the rest stays."""
         kafka = client_library()
         admin = kafka.admin.AIOKafkaAdminClient(**self._address.options)
         try:
             young = await self.consumer.offsets_for_times(dict.fromkeys(self._committed, horizon_millis))
+            await admin.start()
+            ads = await admin.list_consumer_group_offsets(ADS)
             before = {
-                place: kafka.admin.RecordsToDelete(before_offset=_least(committed, young.get(place)))
+                place: kafka.admin.RecordsToDelete(
+                    before_offset=_least(committed, young.get(place), ads.get(place))
+                )
                 for place, committed in self._committed.items()
             }
-            await admin.start()
             await admin.delete_records(before)
         except (TimeoutError, kafka.errors.KafkaError, OSError) as error:
             self._trims = False
@@ -113,8 +120,10 @@ class KafkaStreamReader:
             await admin.close()
 
 
-def _least(committed: int, young: Any) -> int:
-    return committed if young is None else min(committed, young.offset)
+def _least(committed: int, *others: Any) -> int:
+    """The least offset; None, and below 0, say nothing."""
+    known = [int(each.offset) for each in others if each is not None]
+    return min([committed, *(offset for offset in known if offset >= 0)])
 
 
 def _entry(message: Any) -> Entry:

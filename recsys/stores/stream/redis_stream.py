@@ -21,7 +21,7 @@ from recsys.stores.redis.exchange import Exchange, pack_command, raise_first_err
 from recsys.stores.stream.redis_partitions import PARTITIONS_KEY, StreamPartitions
 from recsys.stores.stream.redis_stream_reader import RedisStreamReader, offset_of, partition_key
 from recsys.streaming.dead_letters import decode_dead_letter, encode_dead_letter, letter_id
-from recsys.streaming.stream import DeadLetter, Entry, PartitionStatus
+from recsys.streaming.stream import FEATURES, DeadLetter, Entry, PartitionStatus
 
 DEAD_LETTERS = b"recsys:{dead_letters}"
 DEAD_LETTER_ORDER = b"recsys:{dead_letters}:order"
@@ -37,16 +37,23 @@ class RedisEventStream:
         partitions: of users; the catalog's is one more.
         group: consumer group whose position is the committed offset.
         keep_seconds: committed entries stay that long, to look at.
+        trims: whether this group's commits delete older entries, those that every group has committed; one
+            group of a stream should.
     """
 
     def __init__(
-        self, client: redis.Redis, partitions: int, group: str = "features", keep_seconds: float = 86_400.0
+        self,
+        client: redis.Redis,
+        partitions: int,
+        group: str = FEATURES,
+        keep_seconds: float = 86_400.0,
+        trims: bool = True,
     ) -> None:
         self.partitions = partitions
         self._client: Any = client
         self._timeout: float | None = client.connection_pool.connection_kwargs.get("socket_timeout")
         self._group = group
-        self._keep_seconds = keep_seconds
+        self._keep_seconds, self._trims = keep_seconds, trims
         self._exchange = Exchange(client)
         self._heads = [_append_head(partition) for partition in range(partitions + 1)]
         self._crowded_millis = 0
@@ -100,7 +107,7 @@ class RedisEventStream:
             ConfigError: the stream has another number of partitions.
         """
         self.confirm_partitions()
-        reader = RedisStreamReader(self._client, self._group, self._keep_seconds)
+        reader = RedisStreamReader(self._client, self._group, self._keep_seconds, self._trims)
         reader.begin(after)
         return reader
 
@@ -150,14 +157,13 @@ class RedisEventStream:
         self._client.close()
 
     def _take_back(self, appended: Mapping[int, Sequence[bytes]]) -> None:
-        """Deletes entries that nobody has read, and lets the group's lag not count them."""
+        """Deletes entries that nobody has read, and lets no group's lag count them."""
         for partition, names in appended.items():
             key = partition_key(partition)
             self._client.xdel(key, *names)
             for group in self._client.xinfo_groups(key):
-                if group["name"] == self._group.encode():
-                    read = (group["entries-read"] or 0) + len(names)
-                    self._client.xgroup_setid(key, self._group, group["last-delivered-id"], entries_read=read)
+                read = (group["entries-read"] or 0) + len(names)
+                self._client.xgroup_setid(key, group["name"], group["last-delivered-id"], entries_read=read)
 
     def _status(self, partition: int, stream: Any, groups: Any) -> PartitionStatus:
         if stream is None:

@@ -71,11 +71,12 @@ class _Cursor:
 class RedisStreamReader:
     """`StreamReader` of a Redis event stream, for one thread. Call `begin` once before anything else."""
 
-    def __init__(self, client: redis.Redis, group: str, keep_seconds: float) -> None:
+    def __init__(self, client: redis.Redis, group: str, keep_seconds: float, trims: bool = True) -> None:
         self._client: Any = client
         self._timeout: float | None = client.connection_pool.connection_kwargs.get("socket_timeout")
         self._group = group
         self._keep = int(keep_seconds * 1000) << 20
+        self._trims = trims
         self._exchange = Exchange(client)
         self._cursors: dict[bytes, _Cursor] = {}
 
@@ -104,6 +105,7 @@ class RedisStreamReader:
         """Moves the group's positions up to `offsets` and trims now and then; never goes back."""
         pipe = self._client.pipeline(transaction=False)
         done: list[tuple[_Cursor, int, int]] = []
+        full: list[tuple[bytes, int]] = []
         for partition, offset in offsets.items():
             key = partition_key(partition)
             cursor = self._cursors[key]
@@ -111,17 +113,28 @@ class RedisStreamReader:
                 continue
             passed = bisect_right(cursor.waiting, offset)
             pipe.xgroup_setid(key, self._group, entry_id(offset), entries_read=cursor.entries + passed)
-            if cursor.untrimmed + passed >= TRIM_EVERY:
-                # By the committed entries' own clock, so that neither a wrong clock nor idleness trims.
-                pipe.xtrim(key, minid=entry_id(max(0, offset + 1 - self._keep)), approximate=True)
+            if self._trims and cursor.untrimmed + passed >= TRIM_EVERY:
+                full.append((key, offset))
             done.append((cursor, offset, passed))
         with redis_errors("commit offsets", self._timeout):
             pipe.execute()
+            self._trim(full)
         for cursor, offset, passed in done:
             cursor.committed = offset
             cursor.entries += passed
             cursor.untrimmed = (cursor.untrimmed + passed) % TRIM_EVERY
             del cursor.waiting[:passed]
+
+    def _trim(self, committed: list[tuple[bytes, int]]) -> None:
+        """Deletes entries that are old and committed by every group: none loses what it did not read.
+
+        Old is by the committed entries' own clock, so that neither a wrong clock nor idleness trims.
+        """
+        for key, offset in committed:
+            groups = self._client.xinfo_groups(key)
+            read = min(offset_of(group["last-delivered-id"]) for group in groups)
+            least = min(max(0, offset + 1 - self._keep), read + 1)
+            self._client.xtrim(key, minid=entry_id(least), approximate=True)
 
     def close(self) -> None:
         """Closes the reader's connection."""

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 KEY = "a-key-that-no-log-shows"
 EVENT = {"kind": "view", "event_id": "seen-once", "user_id": user_id(1), "item_id": "i1"}
-SERVICE, WORKER = "serving.main", "stream run"
+SERVICE, WORKER, CHARGE_WORKER = "serving.main", "stream run", "ads run"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_what_is_killed_comes_back_no_event_is_lost_and_sigterm_ends_all(setting
             f"tcp 127.0.0.1:{address['port']}",
         }
 
-        for times, words in enumerate((SERVICE, WORKER), start=1):
+        for times, words in enumerate((SERVICE, WORKER, CHARGE_WORKER), start=1):
             [victim] = shop.descendants(words)
             victim.kill()
             wait_until(lambda: ended(victim), words)  # noqa: B023, asked before the next one

@@ -29,6 +29,9 @@ ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 120.0
 TASKS = {
     "access keys",
+    "ads pacing",
+    "ads watch",
+    "counts of ads",  # begins with the first campaign
     "bundle watch",
     "rule watch",
     "search order watch",
@@ -78,6 +81,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
             "redis_url": SecretStr(redis_server.redis_url(server)),
             "health": health,
             "access": {"poll_seconds": 0.1, "used_minutes": 0.01},
+            "ads": {"reload_seconds": 0.1, "pacing_seconds": 0.1},
             "serving": {**serving, "rules_seconds": 0.1, "timeout_seconds": PATIENCE_SECONDS},
         }
     )
@@ -126,7 +130,7 @@ def test_each_thread_that_is_killed_works_again_and_it_is_counted(settings: Sett
         tasks = tasks_of(deployment)
         assert set(tasks) == TASKS
         threads = [task for task in tasks.values() if task._thread is not None]
-        assert len(threads) == 9, "the others work in threads of these or of a pool"
+        assert len(threads) == 11, "the others work in threads of these or of a pool"
         for task in threads:
             kill_and_see_it_back(task, client)
         slate = client.post("/v1/recommend", json={"user_id": "ann", "k": 2})
@@ -134,7 +138,7 @@ def test_each_thread_that_is_killed_works_again_and_it_is_counted(settings: Sett
         wait_until(lambda: len(read_slates(settings.paths.served)) == len(slate.json()["items"]))
 
 
-@pytest.mark.parametrize("name", sorted(TASKS - {"event backlog", "stream metrics"}))
+@pytest.mark.parametrize("name", sorted(TASKS - {"event backlog", "stream metrics", "counts of ads"}))
 def test_work_that_raises_is_a_problem_until_it_succeeds(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -1,0 +1,91 @@
+"""`recsys ads campaign report | why-not`: what serving and the books saw of a campaign."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys.cli.ads.options import InAccount, Which
+from recsys.cli.options import AsJson
+from recsys.cli.output import note, print_json, print_rows
+from recsys.config import load_settings
+
+if TYPE_CHECKING:
+    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
+
+Picture = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Draw the waterfall of all days as a PNG into this file."),
+]
+
+
+def report(
+    which: Which,
+    account: InAccount = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", help="The first day, in the account's time zone."),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="The last day, included. Default: today.")
+    ] = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report a campaign by day: requests, auctions, clicks, spend and rates. Without --from: of 7 days.
+
+    --json has the step at which each request was lost too.
+
+    \b
+    Example:
+      recsys ads campaign report summer
+      recsys ads campaign report summer --from 2026-05-01 --to 2026-05-31 --picture waterfall.png
+    """
+    shown = _delivery().report(which, account, first, last, picture)
+    if as_json:
+        print_json(shown.to_json())
+        return
+    currency = f", {shown.currency}" if shown.currency else ""
+    title = f"{shown.campaign.name} of {shown.account.name}, days of {shown.account.time_zone}{currency}"
+    print_rows(shown.to_rows(), as_json=False, title=title, strong="total")
+    if shown.held_out:
+        note(f"{shown.held_out:,} requests of held-out users are left out")
+    if shown.lost_seconds:
+        note(f"up to {shown.lost_seconds:.0f} s of one process's requests were lost as processes were killed")
+
+
+def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) -> None:
+    """Tell what keeps a campaign's ads away: what is wrong with it now, and what serving saw in 24 hours.
+
+    The first is status, review, dates, items, targets, bids and budgets; the second the step at which most
+    requests were lost.
+
+    \b
+    Example:
+      recsys ads campaign why-not summer
+    """
+    found = _delivery().why_not(which, account)
+    if as_json:
+        print_json(found.to_json())
+        return
+    seen, keeps = found.last_hours, {True: "all ads", False: "some ads"}
+    rows = [
+        {"step": each.step, "keeps away": keeps[each.blocks], "why": each.message} for each in found.obstacles
+    ]
+    if rows:
+        print_rows(rows, as_json=False)
+    else:
+        note("nothing keeps its ads away")
+    if seen.waterfall.requests == 0:
+        note("no request for ads was served in the last 24 hours")
+    else:
+        requests, won = seen.waterfall.requests, seen.waterfall.won
+        note(f"of {requests:,} requests of the last 24 hours it was shown in {won:,}")
+    if seen.message is not None:
+        note(f"most were lost here: {seen.message}")
+
+
+def _delivery() -> "CampaignDelivery":
+    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
+
+    return CampaignDelivery(load_settings())

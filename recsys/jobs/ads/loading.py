@@ -1,0 +1,112 @@
+"""What a service that shows ads opens: campaigns, books, hold-out, budgets, the log and the counts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+
+from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.blending.rules import PageRules
+from recsys.ads.delivery.counts import DeliveryCounts
+from recsys.ads.ledger.budgets import TOTAL, BudgetRow, period_of
+from recsys.ads.selection.prediction import SmoothedRates
+from recsys.ads.selection.question import SelectionRules
+from recsys.config import Settings
+from recsys.experiments.experiment import Experiment
+from recsys.instants import as_utc
+from recsys.service_settings import AdsSettings
+from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.delivery_flusher import DeliveryFlusher
+from recsys.stores.ads.ledger import AdsLedger
+from recsys.stores.ads.records import StoredAds
+from recsys.stores.ads.store import AdsStore
+from recsys.stores.ads_gate.gate import RedisBudgetGate
+from recsys.stores.experiments.store import ExperimentStore
+from recsys.stores.served.ad_log import DurableAdLog
+
+HOLDOUT = "ads"  # the experiment that ads are held out by
+
+
+class AdsStores:
+    """The stores of one home that ads are served from; opened at once, connected with the first need.
+
+    Attributes:
+        gate: of budgets. log: of what is served. counts: of what became of campaigns, written by `flusher`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._opened = ExitStack()
+        self._campaigns = self._opened.enter_context(AdsStore.open(settings))
+        self._ledger = self._opened.enter_context(AdsLedger.open(settings))
+        self._experiments = self._opened.enter_context(ExperimentStore.open(settings))
+        delivery = self._opened.enter_context(DeliveryStore.open(settings))
+        self.gate = RedisBudgetGate.open(settings)
+        self._opened.callback(self.gate.close)
+        self.log = DurableAdLog.open(settings)
+        self._opened.callback(self.log.close)
+        self.counts = DeliveryCounts()
+        self.flusher = DeliveryFlusher(self.counts, delivery)
+
+    def close(self) -> None:
+        """Closes them all."""
+        self._opened.close()
+
+    def version(self) -> int:
+        """See `AdsStore.version`."""
+        return self._campaigns.version()
+
+    def everything(self) -> StoredAds:
+        """See `AdsStore.everything`."""
+        return self._campaigns.everything()
+
+    def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
+        """The running numbers in total and of all days that it may be anywhere."""
+        return self._ledger.budgets(periods=periods_around(now))
+
+    def generations(self) -> Mapping[str, int]:
+        """The newest generation of each account's budgets in the gate that the charge worker noted."""
+        return self._ledger.generations()
+
+    def holdout(self) -> Experiment | None:
+        """The experiment that ads are held out by; None where there is none."""
+        found: Mapping[str, Experiment] = {each.name: each for each in self._experiments.experiments()}
+        return found.get(HOLDOUT)
+
+
+def periods_around(now: datetime) -> Collection[str]:
+    """The total, and the days that it may be in some time zone.
+
+    >>> sorted(periods_around(datetime(2026, 5, 1, 12)))
+    ['2026-04-30', '2026-05-01', '2026-05-02', 'total']
+    """
+    today = as_utc(now).date()
+    return (TOTAL, *(period_of(today + timedelta(days=offset)) for offset in (-1, 0, 1)))
+
+
+def selection_rules(settings: AdsSettings) -> SelectionRules:
+    """What the settings say of auctions."""
+    return SelectionRules(
+        PriceRule(settings.price_rule),
+        Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
+        settings.most_per_account,
+        least_relevance=settings.least_relevance,
+    )
+
+
+def shop_page_rules(settings: AdsSettings) -> PageRules:
+    """What the settings say of pages; how positions are viewed is the predictor's to say."""
+    return PageRules(
+        (1.0,),
+        settings.page_percent,
+        settings.first_position,
+        settings.least_between,
+        settings.least_relevance,
+    )
+
+
+def prior_predictor(settings: AdsSettings) -> SmoothedRates:
+    """What is expected where no model says more: the rates of the settings, of every item."""
+    return SmoothedRates(
+        rate=settings.click_rate,
+        purchase_rate=settings.purchase_rate,
+        examination_power=settings.examination_power,
+    )

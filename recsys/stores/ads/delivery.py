@@ -1,0 +1,151 @@
+"""What became of ads, in SQL: each process adds its counts, each batch of them once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from recsys.ads.delivery.counts import CountedHour, CountingProcess
+from recsys.ads.delivery.steps import Step
+from recsys.config import Settings
+from recsys.documents import JsonObject
+from recsys.instants import utc_now
+from recsys.stores.ads.campaign_sums import CampaignSums, charged_events, returned_micros
+from recsys.stores.ads.delivery_tables import CountingProcessRow, DeliveryRequestsRow, DeliveryStepsRow
+from recsys.stores.registry.database import Tables, database_errors
+from recsys.stores.registry.sql_store import SqlStore, open_database
+
+
+class DeliveryStore(SqlStore):
+    """Counts of delivery; safe to share between threads. Use `open`.
+
+    Every method raises StoreUnavailableError where the database does not answer; each is safe to repeat.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(engine)
+        self._clock = clock
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> "DeliveryStore":
+        """The store of the database that `settings` name, its tables brought up to date.
+
+        Raises:
+            ConfigError: DATABASE_URL is malformed, or a newer version made the tables.
+            StoreUnavailableError: the database did not answer.
+        """
+        return cls(open_database(settings), clock)
+
+    def add(self, process: str, sequence: int, counts: Sequence[CountedHour]) -> bool:
+        """Adds a batch in one transaction; False, and nothing is added, where it was added before.
+
+        Args:
+            process: names the one that counted; its first batch makes it known.
+            sequence: of the batch, from 1 and rising; of batches that are repeated the same one.
+            counts: may be empty: then the process only says that it is alive.
+        """
+        with self._writing("keep what became of ads") as connection:
+            if not _note_flush(connection, process, sequence, self._clock()):
+                return False
+            _add_up(connection, DeliveryRequestsRow, [_requests(each) for each in counts])
+            _add_up(connection, DeliveryStepsRow, [row for each in counts for row in _steps(each)])
+            return True
+
+    def end(self, process: str) -> None:
+        """Keeps that the process ended and wrote all that it had counted."""
+        with self._writing("keep that a process ended") as connection:
+            chosen = update(CountingProcessRow).where(CountingProcessRow.process == process)
+            connection.execute(chosen.values(ended_at=self._clock()))
+
+    def hours(
+        self, start: datetime, end: datetime, campaign_id: str | None = None
+    ) -> tuple[CountedHour, ...]:
+        """What was counted in the hours that begin from `start` and before `end`, in their order.
+
+        Args:
+            campaign_id: the steps of that campaign alone; None = of all.
+        """
+        requests, steps = DeliveryRequestsRow, DeliveryStepsRow
+        all_requests = select(requests.__table__).where(requests.hour >= start, requests.hour < end)
+        chosen = select(steps.__table__).where(steps.hour >= start, steps.hour < end)
+        if campaign_id is not None:
+            chosen = chosen.where(steps.campaign_id == campaign_id)
+        with self._snapshot("read what became of ads") as connection:
+            counted = connection.execute(all_requests).mappings().all()
+            of_steps = connection.execute(chosen).mappings().all()
+        found: dict[tuple[datetime, str, bool], dict[tuple[str, Step], int]] = {}
+        for row in of_steps:
+            place = found.setdefault((row["hour"], row["surface"], row["holdout"]), {})
+            place[row["campaign_id"], Step(row["step"])] = row["requests"]
+        hours = [
+            CountedHour(**row, steps=found.get((row["hour"], row["surface"], row["holdout"]), {}))
+            for row in counted
+        ]
+        return tuple(sorted(hours, key=lambda each: (each.hour, each.surface, each.holdout)))
+
+    def processes(self, start: datetime, end: datetime) -> tuple[CountingProcess, ...]:
+        """The processes that counted at some time from `start` to before `end`, by when they began."""
+        row = CountingProcessRow
+        query = (
+            select(row.process, row.started_at, row.flushed_at, row.ended_at)
+            .where(row.started_at < end, or_(row.flushed_at >= start, row.ended_at >= start))
+            .order_by(row.started_at, row.process)
+        )
+        with self._reading("read which processes counted ads") as connection:
+            return tuple(CountingProcess(*found) for found in connection.execute(query))
+
+    def charged(self, campaign_id: str, first: date, last: date) -> CampaignSums:
+        """What the books say of a campaign from one day of its account to another, both included."""
+        with self._snapshot("read what a campaign was charged") as connection:
+            return CampaignSums(
+                charged_events(connection, campaign_id, first, last),
+                returned_micros(connection, campaign_id, first, last),
+            )
+
+    @contextmanager
+    def _writing(self, operation: str) -> Iterator[Connection]:
+        # Not `write_transaction`: processes count at the same time, and rows are locked in one order.
+        with (
+            database_errors(self._engine.url, operation),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+
+def _note_flush(connection: Connection, process: str, sequence: int, now: datetime) -> bool:
+    """Whether the batch is a new one; then the process's row says so, and is locked until the end."""
+    values = {"process": process, "started_at": now, "flushed_at": now, "sequence": 0}
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(CountingProcessRow).values(values).on_conflict_do_nothing())
+    row = CountingProcessRow
+    chosen = update(row).where(row.process == process, row.sequence < sequence)
+    return connection.execute(chosen.values(sequence=sequence, flushed_at=now)).rowcount == 1
+
+
+def _add_up(connection: Connection, table: type[Tables], rows: list[JsonObject]) -> None:
+    """Adds the requests of `rows` to those that are there, in the order of their keys: no deadlock."""
+    if not rows:
+        return
+    keys = [column.name for column in table.__table__.primary_key]
+    rows.sort(key=lambda row: tuple(row[key] for key in keys))
+    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = insert(table)
+    requests = table.__table__.c.requests + added.excluded.requests
+    connection.execute(added.on_conflict_do_update(index_elements=keys, set_={"requests": requests}), rows)
+
+
+def _requests(counted: CountedHour) -> JsonObject:
+    return {name: getattr(counted, name) for name in ("hour", "surface", "holdout", "requests")}
+
+
+def _steps(counted: CountedHour) -> list[JsonObject]:
+    place = {"hour": counted.hour, "surface": counted.surface, "holdout": counted.holdout}
+    return [
+        {"campaign_id": campaign_id, "step": step.value, "requests": count, **place}
+        for (campaign_id, step), count in counted.steps.items()
+        if count > 0
+    ]

@@ -1,0 +1,1 @@
+"""What is left right when processes are killed."""

@@ -1,0 +1,127 @@
+"""Opens what ads and pages need, and closes it: of the stores, the watch, the pools and the desk."""
+
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from recsys.ads.tokens.impression_token import ImpressionTokens
+from recsys.ads.tokens.page_token import PageTokens
+from recsys.background_task import BackgroundTask
+from recsys.config import Settings
+from recsys.funnel.catalog import Catalog
+from recsys.funnel.served_answer import AnswerLog
+from recsys.jobs.ads.loading import AdsStores, prior_predictor, selection_rules, shop_page_rules
+from recsys.pages.ad_server import AdServer
+from recsys.stores.ads.token_key import token_keys
+from recsys.stores.shop_identity import known_shop_id
+from serving.ads.desk import AdsDesk
+from serving.ads.metrics import AdsMetrics
+from serving.live.ads_watch import AdsWatch
+from serving.live.bundle_watch import BundleWatch
+
+
+@dataclass(frozen=True)
+class OpenAds:
+    """Ads of one process.
+
+    Attributes:
+        tasks: their background work. problem: why campaigns may not be the newest, empty where they are.
+    """
+
+    desk: AdsDesk
+    tasks: tuple[BackgroundTask, ...]
+    problem: Callable[[], str]
+    close: Callable[[], None]
+
+
+def open_ads(
+    settings: Settings,
+    bundles: BundleWatch,
+    organic_pool: ThreadPoolExecutor,
+    answers: AnswerLog,
+    degraded: Callable[[], tuple[str, ...]],
+    metrics: AdsMetrics,
+    now: Callable[[], datetime],
+) -> OpenAds:
+    """The desk of ads, its campaigns read once and watched from now on.
+
+    A home without campaigns asks its database for nothing else than whether there are some, and needs no
+    Redis.
+
+    Args:
+        organic_pool: where organic items are computed. answers: the log of them.
+        degraded: codes of what makes all answers of the process worse.
+
+    Raises:
+        ConfigError, StoreUnavailableError: as the registry's database; ConfigError: the key of tokens.
+    """
+    opened = ExitStack()
+    stores = AdsStores(settings)
+    opened.callback(stores.close)
+    predictor = prior_predictor(settings.ads)
+    flusher = _Once(stores.flusher.start)
+    watch = AdsWatch(
+        stores,
+        stores.gate,
+        lambda: _catalog_of(bundles),
+        lambda: predictor,
+        settings.ads,
+        now,
+        on_campaigns=flusher.run,
+    )
+    opened.callback(lambda: stores.flusher.stop() if flusher.done else None)
+    watch.check()
+    watch.start()
+    opened.callback(watch.stop)
+    metrics.watch(lambda: watch.campaigns, lambda: len(watch.left_out))
+    ads_pool = ThreadPoolExecutor(settings.ads.workers, "ads")
+    opened.callback(ads_pool.shutdown)
+    keys, shop_id = token_keys(settings), known_shop_id(settings) or ""
+    server = AdServer(
+        watch.current,
+        stores.gate,
+        stores.log,
+        stores.counts,
+        selection_rules(settings.ads),
+        ImpressionTokens(keys, shop_id),
+        lambda: uuid.uuid4().hex,
+        time.monotonic,
+    )
+    desk = AdsDesk(
+        settings=settings.ads,
+        serving=settings.serving,
+        shop=bundles.storefront,
+        server=server,
+        page_tokens=PageTokens(keys, shop_id),
+        rules=shop_page_rules(settings.ads),
+        organic_pool=organic_pool,
+        ads_pool=ads_pool,
+        now=now,
+        keep=answers.append,
+        degraded=degraded,
+        metrics=metrics,
+    )
+    return OpenAds(desk, (*watch.tasks, stores.flusher.task), lambda: watch.problem, opened.close)
+
+
+class _Once:
+    """Runs something with the first call."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self.done = False
+
+    def run(self) -> None:
+        """Runs it, unless that was done."""
+        if not self.done:
+            self.done = True
+            self._act()
+
+
+def _catalog_of(bundles: BundleWatch) -> Catalog | None:
+    current = bundles.current
+    return None if current is None else current.recommender.catalog

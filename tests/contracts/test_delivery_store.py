@@ -1,0 +1,105 @@
+"""What the store of delivery promises, on SQLite and on a real PostgreSQL alike."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from recsys.ads.delivery.counts import CountedHour, CountingProcess
+from recsys.ads.delivery.steps import Step
+from recsys.config import Settings
+from recsys.errors import StoreUnavailableError
+from recsys.stores.ads.delivery import DeliveryStore
+from tests.postgres import fresh_database, running_postgres
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SEARCH = CountedHour(NOON, "search", False, 3, {("cmp_1", Step.WON): 2, ("cmp_2", Step.FLOOR): 3})
+GHOSTS = CountedHour(NOON, "search", True, 1, {("cmp_1", Step.WON): 1})
+LATER = CountedHour(NOON + HOUR, "home", False, 5, {})
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "sqlite":
+        return Settings(home=tmp_path / "home")
+    url = fresh_database(request.getfixturevalue("postgres"))
+    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
+
+
+@pytest.fixture
+def store(shop: Settings) -> Iterator[DeliveryStore]:
+    with DeliveryStore.open(shop, lambda: NOON) as opened:
+        yield opened
+
+
+def test_counts_of_several_batches_and_processes_add_up(store: DeliveryStore) -> None:
+    assert store.add("one", 1, [SEARCH, GHOSTS])
+    assert store.add("one", 2, [SEARCH, LATER])
+    assert store.add("two", 1, [SEARCH])
+    summed = CountedHour(NOON, "search", False, 9, {("cmp_1", Step.WON): 6, ("cmp_2", Step.FLOOR): 9})
+    assert store.hours(NOON, NOON + 2 * HOUR) == (summed, GHOSTS, LATER)
+
+
+def test_a_batch_that_is_repeated_counts_once(store: DeliveryStore) -> None:
+    assert store.add("one", 1, [SEARCH])
+    assert not store.add("one", 1, [SEARCH])
+    assert store.add("one", 2, [])
+    assert not store.add("one", 1, [SEARCH])
+    assert store.hours(NOON, NOON + HOUR) == (SEARCH,)
+
+
+def test_hours_are_read_from_one_to_before_another_and_of_one_campaign(store: DeliveryStore) -> None:
+    store.add("one", 1, [SEARCH, LATER])
+    assert store.hours(NOON + HOUR, NOON + 2 * HOUR) == (LATER,)
+    assert store.hours(NOON - HOUR, NOON) == ()
+    of_one = CountedHour(NOON, "search", False, 3, {("cmp_1", Step.WON): 2})
+    assert store.hours(NOON, NOON + HOUR, "cmp_1") == (of_one,)
+
+
+def test_processes_say_when_they_began_last_wrote_and_ended(shop: Settings) -> None:
+    now = [NOON]
+    with DeliveryStore.open(shop, lambda: now[0]) as store:
+        store.add("one", 1, [SEARCH])
+        now[0] = NOON + HOUR
+        store.add("one", 2, [])
+        store.add("two", 1, [])
+        store.end("two")
+        store.end("nobody")
+        assert store.processes(NOON, NOON + 2 * HOUR) == (
+            CountingProcess("one", NOON, NOON + HOUR),
+            CountingProcess("two", NOON + HOUR, NOON + HOUR, NOON + HOUR),
+        )
+        assert [each.process for each in store.processes(NOON, NOON + HOUR)] == ["one"]
+        assert store.processes(NOON + 2 * HOUR, NOON + 3 * HOUR) == ()
+
+
+def test_processes_that_write_the_same_rows_at_once_lose_nothing(store: DeliveryStore) -> None:
+    def write(process: int) -> None:
+        steps = {(f"cmp_{number}", Step.OUTBID): 1 for number in range(20)}
+        if process % 2:
+            steps = dict(reversed(steps.items()))
+        for sequence in range(1, 11):
+            store.add(str(process), sequence, [CountedHour(NOON, "home", False, 1, steps)])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    [hour] = store.hours(NOON, NOON + HOUR)
+    assert hour.requests == 40
+    assert hour.steps == {(f"cmp_{number}", Step.OUTBID): 40 for number in range(20)}
+
+
+def test_a_batch_is_added_as_a_whole_or_not_at_all(store: DeliveryStore) -> None:
+    wrong = CountedHour(NOON + HOUR, "home", False, -1, {})
+    with pytest.raises(StoreUnavailableError, match="keep what became of ads"):
+        store.add("one", 1, [SEARCH, wrong])
+    assert store.hours(NOON, NOON + 2 * HOUR) == ()
+    assert store.add("one", 1, [SEARCH])

@@ -1,0 +1,121 @@
+"""Counts reach the store once each, however often it is away."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from recsys.ads.delivery.counts import CountedHour, DeliveryCounts
+from recsys.ads.delivery.steps import Step
+from recsys.errors import StoreUnavailableError
+from recsys.stores.ads.delivery_flusher import HEARTBEAT_SECONDS, DeliveryFlusher
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+class Store:
+    """Keeps batches by their number. `fails_before`, `fails_after`: how many writes fail, and when."""
+
+    def __init__(self) -> None:
+        self.batches: dict[int, Sequence[CountedHour]] = {}
+        self.asked: list[int] = []
+        self.ended: list[str] = []
+        self.fails_before = 0
+        self.fails_after = 0
+
+    def add(self, process: str, sequence: int, counts: Sequence[CountedHour]) -> bool:
+        self.asked.append(sequence)
+        if self.fails_before:
+            self.fails_before -= 1
+            raise StoreUnavailableError("the database", "write", 0.0)
+        is_new = sequence not in self.batches
+        self.batches.setdefault(sequence, counts)
+        if self.fails_after:
+            self.fails_after -= 1
+            raise StoreUnavailableError("the database", "answer", 0.0)
+        return is_new
+
+    def end(self, process: str) -> None:
+        self.ended.append(process)
+
+    @property
+    def requests(self) -> int:
+        return sum(each.requests for batch in self.batches.values() for each in batch)
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def counts() -> DeliveryCounts:
+    return DeliveryCounts()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def serve(counts: DeliveryCounts, times: int = 1) -> None:
+    for _ in range(times):
+        counts.count(NOON, "home", {"a": Step.WON}, holdout=False)
+
+
+@pytest.mark.parametrize("when", ["fails_before", "fails_after"])
+def test_a_batch_is_repeated_under_its_number_until_it_is_written(
+    counts: DeliveryCounts, store: Store, when: str
+) -> None:
+    flusher = DeliveryFlusher(counts, store, "one")
+    serve(counts, 2)
+    setattr(store, when, 2)
+    assert not flusher.task.attempt()
+    serve(counts, 3)
+    assert not flusher.task.attempt()
+    assert flusher.task.attempt()
+    assert (store.asked, store.requests) == ([1, 1, 1], 2)
+    assert flusher.task.attempt()
+    assert (store.asked, store.requests) == ([1, 1, 1, 2], 5)
+
+
+def test_without_anything_to_write_a_process_says_now_and_then_that_it_is_alive(
+    counts: DeliveryCounts, store: Store
+) -> None:
+    clock = Seconds()
+    flusher = DeliveryFlusher(counts, store, clock=clock)
+    for clock.now in (0.0, 1.0, HEARTBEAT_SECONDS, HEARTBEAT_SECONDS + 1):
+        flusher.task.attempt()
+    assert store.batches == {1: (), 2: ()}
+
+
+def test_stop_writes_what_waited_and_what_came_after_it(counts: DeliveryCounts, store: Store) -> None:
+    flusher = DeliveryFlusher(counts, store, "one")
+    serve(counts)
+    store.fails_before = 1
+    flusher.task.attempt()
+    serve(counts, 4)
+    flusher.stop()
+    assert (store.requests, store.ended) == (5, ["one"])
+
+
+def test_a_process_that_could_not_write_its_last_counts_does_not_say_that_it_ended(
+    counts: DeliveryCounts, store: Store
+) -> None:
+    flusher = DeliveryFlusher(counts, store, "one")
+    serve(counts)
+    store.fails_before = 9
+    flusher.stop()
+    assert store.ended == []
+
+
+def test_the_thread_writes_by_itself(counts: DeliveryCounts, store: Store) -> None:
+    flusher = DeliveryFlusher(counts, store)
+    serve(counts)
+    flusher.start()
+    flusher.stop()
+    assert store.requests == 1
+    assert len(flusher.process) <= 64
