@@ -56,3 +56,25 @@ search = FeatureService(
     tags={"stage": "search"},
     owner="recsys",
 )
+
+ads = FeatureService(
+    name=columns.ADS_SERVICE,
+    features=[
+        user_activity,
+        user_history,
+        item_engagement,
+        item_content[
+            [
+                columns.ITEM_KEY,
+                columns.CATEGORY_KEY,
+                columns.PRICE_MICROS,
+                columns.AVAILABLE,
+                columns.FIRST_AT,
+            ]
+        ],
+        user_item_cross,
+    ],
+    description="What the click model reads of a user, of each item that may be shown and of both together.",
+    tags={"stage": "ads"},
+    owner="recsys",
+)

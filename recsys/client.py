@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -38,9 +38,11 @@ from recsys.events import Event, encode_event
 from recsys.funnel.requests import MAX_BATCH
 from recsys.funnel.slate import Slate
 from recsys.http import BUSY, json_headers, retry_after
+from recsys.pages.answer import AdsAnswer, PageAnswer
 from recsys.streaming.intake import MAX_ROWS, EventResult
 from recsys.streaming.tokens import encode_token, offsets_of
 
+T = TypeVar("T")
 MAX_BYTES = 900_000  # of one body; the service takes a million unless told otherwise
 LONGEST_PAUSE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.2
@@ -145,7 +147,7 @@ class RecsysClient:
             StoreUnavailableError: the service is away, or without a bundle, also after the last retry.
         """
         body = {"user_id": user_id, "k": k, "token": token, **options}
-        return _slates().validate_python(self.post("/v1/recommend", body))
+        return _typed(Slate, self.post("/v1/recommend", body))
 
     def recommend_batch(self, requests: Iterable[Mapping[str, Any]]) -> list[Slate | RecsysError]:
         """A slate for each of `requests`, in their order; for one that failed its error, which is not raised.
@@ -177,7 +179,45 @@ class RecsysClient:
             StoreUnavailableError: as `recommend`.
         """
         body = {"item_id": item_id, "k": k, **options}
-        return _slates().validate_python(self.post("/v1/similar", body))
+        return _typed(Slate, self.post("/v1/similar", body))
+
+    def ads(
+        self,
+        user_id: str | None = None,
+        slots: int = 1,
+        *,
+        context: Mapping[str, str] | None = None,
+        page_token: str | None = None,
+        **options: Any,
+    ) -> AdsAnswer:
+        """Ads for a page that is made elsewhere, to be labelled as sponsored.
+
+        A repeated call may hold money twice, for some minutes; nobody is billed for what was not shown.
+
+        Args:
+            context: what the page is about: `query`, `category` or `item_id`.
+            page_token: of the answer before, of one visit.
+            options: other fields of the route's body, for example `session_id`.
+
+        Raises:
+            RequestError: the request does not fit, or the page token is not valid any more.
+            StoreUnavailableError: as `recommend`.
+        """
+        body = {"user_id": user_id, "slots": slots, "context": context or {}, "page_token": page_token}
+        return _typed(AdsAnswer, self.post("/v1/ads", {**body, **options}))
+
+    def page(self, user_id: str | None = None, k: int = 20, **options: Any) -> PageAnswer:
+        """A page of organic and sponsored items.
+
+        Args:
+            options: other fields of the route's body: `query`, `category`, `item_id`, `page_token`, ...
+
+        Raises:
+            UnknownItemError, RequestError: the request names what does not exist, or does not fit.
+            StoreUnavailableError: as `recommend`.
+        """
+        body = {"user_id": user_id, "k": k, **options}
+        return _typed(PageAnswer, self.post("/v1/page", body))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer of a route as its JSON says it; raises as `recommend`."""
@@ -197,7 +237,7 @@ class RecsysClient:
     def _answered(self, row: JsonObject, started: float) -> Slate | RecsysError:
         """What a row of a batch stands for."""
         if "error" not in row:
-            return _slates().validate_python(row)
+            return _typed(Slate, row)
         code, text = _complaint(row)
         if code in PASSING:
             return self._away(BATCH_PATH, started, text)
@@ -283,10 +323,15 @@ def _pairs(token: str | None) -> Sequence[tuple[int, int]]:
     return [(int(partition), int(offset)) for partition, offset in parts]
 
 
+def _typed(kind: type[T], answer: Any) -> T:
+    """The answer as that dataclass; fields that a newer service has are left out."""
+    found: T = _adapter(kind).validate_python(answer)  # type: ignore[arg-type]  # types can be hashed
+    return found
+
+
 @cache
-def _slates() -> TypeAdapter[Slate]:
-    """Makes slates of answers; fields that a newer service has are left out."""
-    return TypeAdapter(Slate)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _complaint(answer: JsonObject) -> tuple[str, str]:

@@ -108,6 +108,7 @@ RETRIEVAL_SERVICE = "retrieval_v1"  # the user side: history
 CATALOG_SERVICE = "catalog_v1"  # the item side: content and text vector
 RANKING_SERVICE = "ranking_v1"  # user activity and history, item engagement and content, cross features
 SEARCH_SERVICE = "search_v1"  # user activity, history and searches, price and stock of the items of a page
+ADS_SERVICE = "ads_v1"  # what the click model reads of user, item and both: as ranking_v1, and the item's age
 
 USER_ACTIVITY = "user_activity"
 USER_HISTORY = "user_history"
@@ -190,3 +191,7 @@ RANKING_FEATURES = (
     *CROSS_FEATURES,
     RETRIEVAL_SCORE,
 )
+
+# What the click model reads as numbers, in this order, all as float32. ITEM_AGE is computed from FIRST_AT.
+ITEM_AGE = "item_age_seconds"
+CLICK_NUMBERS = (*USER_RANKING_FEATURES, *ITEM_RANKING_FEATURES, *CROSS_FEATURES, ITEM_AGE)

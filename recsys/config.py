@@ -147,6 +147,19 @@ class RankerSettings(Section):
     seed: int = 0
 
 
+class ClickSettings(Section):
+    """The click model: how likely an item is clicked where it is shown."""
+
+    min_clicks: int = Field(500, ge=50, description="labelled clicks below which none is trained")
+    impressions: int = Field(500_000, ge=1000, description="to learn from and to calibrate on, the latest")
+    history: int = Field(32, ge=1, le=400, description="actions of a user that are weighed by the item")
+    epochs: int = Field(6, ge=1)
+    batch_size: int = Field(512, ge=1, description="impressions a batch")
+    learning_rate: float = Field(3e-3, gt=0)
+    kept: float = Field(1.0, gt=0, le=1, description="share of impressions without a click, corrected for")
+    seed: int = 0
+
+
 class IncrementalSettings(Section):
     """Training that goes on: from the bundle in production, and at its end through the validation period."""
 
@@ -211,6 +224,7 @@ class Settings(Section):
     retriever: RetrieverSettings = RetrieverSettings()
     fusion: FusionSettings = FusionSettings()
     ranker: RankerSettings = RankerSettings()
+    ctr: ClickSettings = ClickSettings()
     incremental: IncrementalSettings = IncrementalSettings()
     tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -127,6 +127,11 @@ class HomePaths:
         return self.home / "ads"
 
     @property
+    def click_drift(self) -> Path:
+        """What was measured last of the probabilities that ads were served with."""
+        return self.home / "click-drift.json"
+
+    @property
     def live(self) -> Path:
         """Events that came by the stream, by day: an import leaves them alone."""
         return self.home / "lake" / LIVE

@@ -175,3 +175,6 @@ class HealthSettings(Section):
     unknown_share: float = Field(0.05, gt=0, le=1, description="of ten minutes' events, about unknown items")
     lag_seconds: float = Field(60.0, gt=0, description="that an accepted event waits to be visible")
     worker_seconds: float = Field(60.0, gt=0, description="without a sign of life of a stream worker")
+    click_drift: float = Field(0.1, gt=0, le=1, description="expected clicks on ads over clicks, beside 1")
+    click_drift_clicks: int = Field(200, ge=1, description="clicks at a place below which it is not judged")
+    click_drift_days: float = Field(7.0, gt=0, description="of the ad log that are looked back at")

@@ -1,9 +1,10 @@
 """An ad log in memory."""
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from recsys.ads.delivery.served_slot import ServedSlot
-from recsys.errors import StoreUnavailableError
+from recsys.errors import DataError, StoreUnavailableError
 
 
 class FakeAdLog:
@@ -21,4 +22,6 @@ class FakeAdLog:
         """Keeps `slots`, of one answer."""
         if self.refuses and slots:
             raise StoreUnavailableError("the ad log", "append", 0)
+        if len({slot.served_at.astimezone(UTC).date() for slot in slots}) > 1:
+            raise DataError("slots of one answer were served on 2 days.")
         self.slots.extend(slots)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from recsys.instants import from_micros
 _NO_NUMBER = np.zeros(1, np.int64)
 _NO_LIST = np.empty(1, object)
 _NO_LIST[0] = np.zeros(0, np.int64)
+_Read = TypeVar("_Read")
 
 # The columns of an unknown user, as a feature reader gives them for a missing row.
 UNKNOWN_USER: Mapping[str, npt.NDArray[Any]] = {
@@ -99,6 +100,10 @@ class FeatureSource(Protocol):
         """The items' views, one row an id, in that order."""
         ...
 
+    def read(self, user_id: str, item_ids: Sequence[str]) -> tuple[FeatureRows, FeatureRows]:
+        """Both in one round trip."""
+        ...
+
 
 def read_user_if_there(source: FeatureSource, user_id: str | None) -> tuple[FeatureRows | None, bool]:
     """The user's views, None for a visitor, and whether the store is away."""
@@ -156,6 +161,11 @@ class CircuitBreaker:
         self._check()
         return self._read(lambda: self._source.read_items(item_ids))
 
+    def read(self, user_id: str, item_ids: Sequence[str]) -> tuple[FeatureRows, FeatureRows]:
+        """As the source; the last failure again while the circuit is open."""
+        self._check()
+        return self._read(lambda: self._source.read(user_id, item_ids))
+
     def _check(self) -> None:
         """Raises the last failure again, unless it is time for another try."""
         if self._failure is None:
@@ -170,7 +180,7 @@ class CircuitBreaker:
                 raise StoreUnavailableError(failure.store, failure.operation, failure.seconds)
             self._retry_at = now + self._retry_seconds
 
-    def _read(self, read: Callable[[], FeatureRows]) -> FeatureRows:
+    def _read(self, read: Callable[[], _Read]) -> _Read:
         try:
             rows = read()
         except StoreUnavailableError as error:

@@ -93,6 +93,29 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True)
+class PlacePcoc:
+    """Expected clicks over clicks of the ads at one place, with its 95% interval."""
+
+    place: str
+    clicks: int
+    pcoc: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ClickDriftFacts:
+    """What was measured last of the probabilities that ads were served with.
+
+    Attributes:
+        measured_at: microseconds.
+    """
+
+    measured_at: int
+    places: tuple[PlacePcoc, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that was observed at one instant; what was not looked at is None.
 
@@ -105,6 +128,7 @@ class Facts:
     lake: LakeFacts | None = None
     stream: StreamFacts | None = None
     service: ServiceFacts | None = None
+    clicks: ClickDriftFacts | None = None
 
     @property
     def lake_lag_seconds(self) -> float | None:

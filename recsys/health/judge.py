@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from recsys.health.facts import Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
+from recsys.health.facts import ClickDriftFacts, Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
 from recsys.health.problems import (
     ADS_STALE,
     BACKGROUND_TASK_FAILING,
     BUNDLE_REFUSED,
+    CLICK_DRIFT,
     DATA_OLDER_THAN_WINDOWS,
     DEAD_LETTERS,
     KEYS_UNAVAILABLE,
@@ -26,6 +27,8 @@ from recsys.health.problems import (
 )
 from recsys.instants import DAY, SECOND, from_micros
 from recsys.service_settings import HealthSettings
+
+_DRIFT_DAYS = 2.0  # an older measurement is none
 
 
 def judge(facts: Facts, bounds: HealthSettings, longest_window_days: float) -> tuple[Problem, ...]:
@@ -47,6 +50,8 @@ def judge(facts: Facts, bounds: HealthSettings, longest_window_days: float) -> t
         found += _of_lake(facts.lake, data_days, facts.at)
     if facts.stream is not None:
         found += _of_stream(facts.stream, bounds)
+    if facts.clicks is not None:
+        found += _of_clicks(facts.clicks, bounds, facts.at)
     return tuple(sorted(found, key=lambda problem: not problem.kind.stops))
 
 
@@ -123,3 +128,17 @@ def _of_stream(stream: StreamFacts, bounds: HealthSettings) -> Iterator[Problem]
         yield Problem(DEAD_LETTERS, f"{stream.dead_letters} or more")
     if stream.failing:
         yield Problem(BACKGROUND_TASK_FAILING, f"of a worker: {', '.join(stream.failing)}")
+
+
+def _of_clicks(drift: ClickDriftFacts, bounds: HealthSettings, now: int) -> Iterator[Problem]:
+    """Places whose whole interval lies beyond the bound; an old measurement says nothing of now."""
+    if now - drift.measured_at > _DRIFT_DAYS * DAY:
+        return
+    bound = bounds.click_drift
+    off = [
+        f"{place.place}: {place.pcoc:.2f} [{place.low:.2f}, {place.high:.2f}] of {place.clicks} clicks"
+        for place in drift.places
+        if place.clicks >= bounds.click_drift_clicks and (place.low > 1 + bound or place.high < 1 - bound)
+    ]
+    if off:
+        yield Problem(CLICK_DRIFT, f"expected clicks over clicks, {'; '.join(off)}")

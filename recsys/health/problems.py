@@ -149,6 +149,12 @@ RULES_STALE = ProblemKind(
     degrades=True,
 )
 
+CLICK_DRIFT = ProblemKind(
+    "click_drift",
+    "Clicks on ads do not come as often as the probabilities say that ads are priced by.",
+    "Look at `recsys ads drift`, run `recsys train` and promote the bundle.",
+)
+
 ADS_STALE = ProblemKind(
     "ads_stale",
     "Campaigns and what they have spent cannot be read anew; ads go on for a while and then stop.",
@@ -173,6 +179,7 @@ PROBLEM_KINDS = (
     BACKGROUND_TASK_FAILING,
     RECORDS_DROPPED,
     RULES_STALE,
+    CLICK_DRIFT,
     ADS_STALE,
 )
 KINDS_BY_CODE = {kind.code: kind for kind in PROBLEM_KINDS}

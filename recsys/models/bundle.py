@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from recsys.arrays import FloatArray
 from recsys.dataset.item_table import ItemTable
+from recsys.models.ctr.shop_model import ShopClickModel
 from recsys.models.fusion import Fusion
 from recsys.models.manifest import Manifest
 from recsys.models.orders import COUNTERPART, DEFAULT_ORDERS, FUSION, RANKER
@@ -25,6 +26,7 @@ class Bundle:
         signal_tables: neighbours, vectors and counts by item index.
         fusion: makes one score of all signals.
         ranker: None where the data has no clock, or too little to learn from: see the manifest.
+        click_model: None where too few clicks are labelled: see the manifest.
     """
 
     manifest: Manifest
@@ -34,6 +36,7 @@ class Bundle:
     signal_tables: SignalTables
     fusion: Fusion
     ranker: Ranker | None
+    click_model: ShopClickModel | None = None
 
     @property
     def item_vectors(self) -> FloatArray:

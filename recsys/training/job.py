@@ -6,11 +6,13 @@ from pathlib import Path
 
 from recsys import columns
 from recsys.config import Settings
+from recsys.dataset.click_log import LabelledImpressions
 from recsys.dataset.feedback import Feedback
 from recsys.dataset.shop import Shop
 from recsys.dataset.split import Split
 from recsys.models.bundle import Bundle
 from recsys.progress import Progress, silent
+from recsys.training.ctr.click_data import EncodeQuery
 from recsys.training.feature_reads import TrainingFeatures
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
 
@@ -25,6 +27,7 @@ SECTIONS = {
     "retriever",
     "fusion",
     "ranker",
+    "ctr",
     "evaluation",
 }  # of the settings, that a bundle depends on
 
@@ -37,6 +40,8 @@ class TrainingJob:
 
     Attributes:
         feedback: responses of the validation period, if any were logged.
+        clicks: labelled impressions of the validation period, if any were logged.
+        open_queries: opens what encodes queries, where a click model is to read them.
         parent: the bundle to go on from; None = begin anew.
         watch: gets the validation metrics after each epoch of the retriever; what it raises ends the run.
         refit: whether network, neighbours and counts are fitted again through the validation period.
@@ -51,6 +56,8 @@ class TrainingJob:
     run_dir: Path
     progress: Progress = silent
     feedback: Feedback | None = None
+    clicks: LabelledImpressions | None = None
+    open_queries: Callable[[], EncodeQuery] | None = None
     parent: Bundle | None = None
     watch: Watch | None = None
     refit: bool = True

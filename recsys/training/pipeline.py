@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 import numpy as np
 
+from recsys import columns
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import known_before_test
 from recsys.instants import from_micros
@@ -17,6 +19,7 @@ from recsys.training.job import TrainingJob
 from recsys.training.requests import CHOOSING_SHARE, HELD_OUT_SHARE, HeldOutUsers
 from recsys.training.retriever.loop import Validate
 from recsys.training.retriever.warm_start import has_new_actions, trained_until
+from recsys.training.stages.click_stage import train_click_stage, without_click_model
 from recsys.training.stages.first_stage import build_first_stage
 from recsys.training.stages.fusion_stage import read_signal_requests, train_fusion_stage
 from recsys.training.stages.manifest import build_manifest
@@ -44,7 +47,7 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     known = known_before_test(job.shop.interactions, job.split)
     manifest = build_manifest(job, known, bundle_id, now, git_revision)
     if job.parent is not None and not has_new_actions(job.split.train, job.parent.manifest):
-        taken = {"orders": job.parent.manifest.orders, "no_ranker": job.parent.manifest.no_ranker}
+        taken = _taken_on(job.parent.manifest, manifest)
         since = trained_until(job.parent.manifest)
         return _gone_on(job, job.parent, known, manifest.model_copy(update=taken), since)
     asked_job = with_some_users_asked(job)
@@ -82,6 +85,7 @@ def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
     better_by_ranker: frozenset[str] = frozenset()
     if job.with_ranker:
         early, better_by_ranker = train_ranker_stage(job, early, held)
+    early = train_click_stage(job, early)
     orders = choose_orders(job, early, asked, requests, better_by_ranker)
     return replace(early, manifest=early.manifest.model_copy(update={"orders": orders}))
 
@@ -99,7 +103,20 @@ def _gone_on(job: TrainingJob, start: Bundle, known: Interactions, manifest: Man
     parent = replace(start, manifest=start.manifest.model_copy(update={"trained_until": learned}))
     late = replace(job, split=replace(job.split, train=known), parent=parent)
     bundle = build_first_stage(late, known, manifest, _count_epochs(), job.run_dir / REFITTED, _EPOCH)
-    return replace(bundle, fusion=start.fusion, ranker=start.ranker if job.with_ranker else None)
+    ranker = start.ranker if job.with_ranker else None
+    bundle = replace(bundle, fusion=start.fusion, ranker=ranker)
+    if start.click_model is None:
+        return bundle
+    if start.items.vocabulary.ids != bundle.items.vocabulary.ids:  # its items are known by their index
+        return without_click_model(bundle, "there are other items than when it was trained")
+    return replace(bundle, click_model=start.click_model)
+
+
+def _taken_on(parent: Manifest, manifest: Manifest) -> dict[str, Any]:
+    """What a bundle says of itself as its parent does, since it learned nothing of it anew."""
+    names = ("orders", "no_ranker", "no_click_model", "shown_labels")
+    ads = {name: value for name, value in parent.services.items() if name == columns.ADS_SERVICE}
+    return {name: getattr(parent, name) for name in names} | {"services": manifest.services | ads}
 
 
 def _count_epochs() -> Validate:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from recsys.background_task import BackgroundTask
-from recsys.health.facts import Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
+from recsys.health.facts import ClickDriftFacts, Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
 from recsys.health.problems import PROBLEM_KINDS, Problem
 from recsys.instants import SECOND
 
@@ -30,6 +30,9 @@ class HealthMetrics:
         self._dead_letters = gauge("dead_letters", "Events that could not be processed, up to 100")
         self._unknown = gauge("unknown_item_share", "Of ten minutes' events, about unknown items")
         self._cold = gauge("cold_start_share", "Of the last requests with a user id, cold starts")
+        self._pcoc = gauge(
+            "ads_pcoc", "Expected clicks on ads over clicks, as measured last", "place", "bound"
+        )
         self._failing = gauge("background_task_failing", "1 where the last attempt failed", "task")
         self._failures = counter("background_failures_total", "Failed attempts of background work", "task")
         self._dropped = counter("served_records_dropped_total", "Served records not written", "log")
@@ -66,6 +69,14 @@ class HealthMetrics:
         self._dead_letters.set(stream.dead_letters)
         self._unknown.set(stream.unknown / stream.received if stream.received else 0.0)
         self._cold.set(service.cold / service.requests if service.requests else 0.0)
+
+        self._of_clicks(facts.clicks)
+
+    def _of_clicks(self, clicks: ClickDriftFacts | None) -> None:
+        self._pcoc.clear()
+        for place in () if clicks is None else clicks.places:
+            for bound, value in (("value", place.pcoc), ("low", place.low), ("high", place.high)):
+                self._pcoc.labels(place.place, bound).set(value)
 
     def _count(self, counter: Counter, label: str, count: int) -> None:
         """Brings a counter up to a count that only grows."""

@@ -14,7 +14,7 @@ from recsys.ads.campaigns.bidding import PRICINGS
 from recsys.ads.campaigns.targets import SURFACES
 from recsys.ads.delivery.ad_log import AdLog
 from recsys.ads.delivery.served_slot import ServedSlot
-from recsys.errors import StoreUnavailableError
+from recsys.errors import DataError, StoreUnavailableError
 from recsys.stores.served.ad_log import DurableAdLog
 from recsys.stores.served.ad_log_files import read_ad_log
 from tests.ads.delivery.served_slots import NOW, served_slot
@@ -109,13 +109,19 @@ def test_a_disk_that_refuses_is_said_and_nothing_is_kept(opened: OpenLog) -> Non
     opened.log.append([])
 
 
+def test_slots_of_different_days_are_of_no_one_answer(opened: OpenLog) -> None:
+    with pytest.raises(DataError, match="slots of one answer were served on 2 days"):
+        opened.log.append([served_slot("s1"), served_slot("s2", served_at=NOW + timedelta(days=1))])
+    assert opened.slots() == []
+
+
 texts = st.none() | st.text(max_size=20)
 shares = st.floats(0, 1)
 slots = st.builds(
     ServedSlot,
     slot_id=st.text(min_size=1, max_size=64),
     request_id=st.text(max_size=20),
-    served_at=st.integers(0, 10**12).map(lambda micros: NOW + timedelta(microseconds=micros)),
+    served_at=st.integers(0, 40_000_000_000).map(lambda micros: NOW + timedelta(microseconds=micros)),
     unit=st.text(max_size=20),
     surface=st.sampled_from(SURFACES),
     slot=st.integers(1, 1000),

@@ -59,6 +59,12 @@ def test_the_ranking_service_holds_what_the_ranker_and_the_cross_features_read(s
     assert {*USER_INPUTS, *ITEM_INPUTS} <= names
 
 
+def test_the_service_of_ads_holds_every_number_of_the_click_model(shop: Settings) -> None:
+    names = {feature.name for feature in OfflineFeatures(shop).schema(columns.ADS_SERVICE).features}
+    assert {*columns.CLICK_NUMBERS} - {columns.ITEM_AGE} <= names
+    assert {*USER_INPUTS, *ITEM_INPUTS, columns.HISTORY_KINDS, columns.FIRST_AT} <= names
+
+
 def test_a_search_reads_what_the_user_searched_for_and_no_model_does(shop: Settings) -> None:
     views = {
         service: {feature.view for feature in OfflineFeatures(shop).schema(service).features}
@@ -67,6 +73,7 @@ def test_a_search_reads_what_the_user_searched_for_and_no_model_does(shop: Setti
             columns.CATALOG_SERVICE,
             columns.RANKING_SERVICE,
             columns.SEARCH_SERVICE,
+            columns.ADS_SERVICE,
         )
     }
     assert [service for service in views if columns.USER_SEARCHES in views[service]] == ["search_v1"]
@@ -74,7 +81,7 @@ def test_a_search_reads_what_the_user_searched_for_and_no_model_does(shop: Setti
 
 def test_no_two_views_of_a_service_share_a_feature_name(shop: Settings) -> None:
     services = (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE)
-    for service in (*services, columns.SEARCH_SERVICE):
+    for service in (*services, columns.SEARCH_SERVICE, columns.ADS_SERVICE):
         names = [feature.name for feature in OfflineFeatures(shop).schema(service).features]
         assert len(names) == len(set(names))
 

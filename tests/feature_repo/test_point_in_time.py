@@ -91,7 +91,7 @@ def compare(shop: Settings, world: dict[str, Any], ttl: timedelta | None, seed: 
     features, compared = OfflineFeatures(shop), 0
     rows = questions(seed, rows=400)
     services = (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE)
-    for service in (*services, columns.SEARCH_SERVICE):
+    for service in (*services, columns.SEARCH_SERVICE, columns.ADS_SERVICE):
         got = features.training_set(rows, service)
         assert len(got) == len(rows)
         pd.testing.assert_frame_equal(got[rows.columns], rows)

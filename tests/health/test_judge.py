@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.health.facts import Facts, LakeFacts, ServiceFacts, StoreFacts, StreamFacts
+from recsys.health.facts import (
+    ClickDriftFacts,
+    Facts,
+    LakeFacts,
+    PlacePcoc,
+    ServiceFacts,
+    StoreFacts,
+    StreamFacts,
+)
 from recsys.health.judge import judge
 from recsys.health.problems import PROBLEM_KINDS
 from recsys.instants import DAY, SECOND
@@ -31,6 +39,27 @@ def codes(facts: Facts, bounds: HealthSettings = BOUNDS) -> list[str]:
 
 def changed(part: str, **values: Any) -> Facts:
     return replace(HEALTHY, **{part: replace(getattr(HEALTHY, part), **values)})
+
+
+def drift(age_days: float = 1.0, clicks: int = 200, **values: float) -> ClickDriftFacts:
+    interval = {"pcoc": 1.0, "low": 0.8, "high": 1.2} | values
+    return ClickDriftFacts(NOW - round(age_days * DAY), (PlacePcoc("ad/home", clicks, **interval),))
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        drift(),  # right
+        drift(pcoc=1.3, low=1.099),  # it may be within the bound
+        drift(pcoc=0.7, high=0.901),
+        drift(clicks=199, pcoc=2.0, low=1.5),
+        drift(age_days=2.1, pcoc=2.0, low=1.5),
+    ],
+)
+def test_click_probabilities_drift_only_where_the_whole_interval_and_enough_clicks_of_late_say_so(
+    measured: ClickDriftFacts,
+) -> None:
+    assert codes(replace(HEALTHY, clicks=measured)) == []
 
 
 def test_a_healthy_shop_has_no_problem() -> None:
@@ -58,6 +87,8 @@ def test_a_healthy_shop_has_no_problem() -> None:
         ("stream_behind", changed("stream", waiting=3, waiting_seconds=61.0)),
         ("dead_letters", changed("stream", dead_letters=1)),
         ("rules_stale", changed("service", rules_problem="the database is away")),
+        ("click_drift", replace(HEALTHY, clicks=drift(pcoc=1.2, low=1.101))),
+        ("click_drift", replace(HEALTHY, clicks=drift(pcoc=0.8, high=0.899))),
         ("ads_stale", changed("service", ads_problem="the database is away")),
         ("background_task_failing", changed("service", failing={"catalog watch": "KeyError: 'x'"})),
         ("background_task_failing", changed("stream", failing=("compaction",))),

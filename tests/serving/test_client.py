@@ -22,7 +22,9 @@ from recsys.errors import (
 from recsys.events import Click, Impression, View, encode_event, parse_event
 from recsys.funnel.slate import Slate
 from recsys.http import retry_after
+from recsys.pages.answer import AdsAnswer, PageAnswer
 from recsys.service_settings import StreamSettings
+from tests.ads.selection.small_market import BOLT, campaign
 from tests.fake_world import NOW
 from tests.serving.conftest import PATIENT
 
@@ -286,3 +288,17 @@ def test_what_is_reported_of_a_sponsored_item_carries_its_token(shop) -> None:
     with client_of(shop) as client:
         client.send([shown, clicked])
     assert [event.token for event in stored(shop)[-2:]] == ["t.1", "t.1"]
+
+
+def test_ads_and_pages_are_typed_and_go_on(shop) -> None:
+    shop.ads.run(campaign("milk", "milk"), campaign("bread", "bread", account=BOLT, bid=300_000))
+    with client_of(shop) as client:
+        first = client.ads("ann", session_id="s1")
+        assert isinstance(first, AdsAnswer)
+        second = client.ads("ann", context={"item_id": "apple"}, page_token=first.page_token)
+        assert [ad.item_id for ad in (*first.ads, *second.ads)] == ["milk", "bread"]
+        page = client.page("ann", k=5, category="dairy")
+        assert isinstance(page, PageAnswer)
+        assert {item.item_id for item in page.items if not item.sponsored} <= {"milk", "cheese", "yogurt"}
+        with pytest.raises(RequestError, match="page_token"):
+            client.page("ann", page_token="nonsense")

@@ -33,7 +33,7 @@ def net_purchases(events: pa.Table) -> tuple[IntArray, IntArray]:
     at = np.asarray(combined(rows[columns.AT]).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
     taken = match_cancellations(pair, cancels, at, quantity, value)
     quantity[taken.purchase], value[taken.purchase] = taken.quantity_left, taken.value_left  # the last part
-    value[(value == UNKNOWN) | (quantity == 0)] = 0
+    value[value == UNKNOWN] = 0
     left = np.zeros((2, len(events)), np.int64)
     left[:, concerned[~cancels]] = quantity[~cancels], value[~cancels]
     return left[0], left[1]

@@ -3,6 +3,7 @@
 import typer
 
 from recsys.cli.ads import account, campaign, delivery, ledger
+from recsys.cli.ads.drift import drift
 from recsys.cli.ads.evaluate_policy import evaluate_policy
 from recsys.cli.ads.run import run
 
@@ -16,4 +17,5 @@ campaign.app.command("why-not")(delivery.why_not)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(ledger.app, name="ledger")
 app.command("evaluate-policy")(evaluate_policy)
+app.command("drift")(drift)
 app.command()(run)

@@ -17,6 +17,7 @@ from recsys.home import HomePaths
 from recsys.instants import to_micros
 from recsys.stores.features.online_facts import OnlineStoreProbe
 from recsys.stores.lake.dataset_files import INFO_FILE
+from recsys.stores.served.click_drift_file import read_click_drift
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.progress import RedisProgress
 from recsys.streaming.stream import EventStream
@@ -47,13 +48,14 @@ class HomeObserver:
             now: microseconds.
         """
         lake = lake_facts(self._settings.paths)
+        clicks = read_click_drift(self._settings.paths.click_drift)
         try:
             store = self._probe.look()
         except RecsysError as error:
             self.close()
-            return Facts(now, StoreFacts(error=str(error)), lake)
+            return Facts(now, StoreFacts(error=str(error)), lake, clicks=clicks)
         # A server without this shop's mark has no stream of it, and opening one would leave the mark.
-        return Facts(now, store, lake, self._stream_facts() if store.is_ours else None)
+        return Facts(now, store, lake, self._stream_facts() if store.is_ours else None, clicks=clicks)
 
     def close(self) -> None:
         """Closes the stream, if it is open."""

@@ -151,6 +151,18 @@ PANEL_ROWS = (
         ),
     ),
     PanelRow(
+        "Ads",
+        (
+            _panel(
+                "Expected clicks over clicks",
+                "short",
+                ('max by (place) (recsys_ads_pcoc{bound="value"})', "{{place}}"),
+                ('max by (place) (recsys_ads_pcoc{bound="low"})', "{{place}}, low"),
+                ('max by (place) (recsys_ads_pcoc{bound="high"})', "{{place}}, high"),
+            ),
+        ),
+    ),
+    PanelRow(
         "Process",
         (
             _panel(

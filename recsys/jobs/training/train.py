@@ -9,12 +9,15 @@ from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
 from recsys.jobs.indexes.thresholds import JudgedFile, JudgedMatches, read_judged_matches
 from recsys.jobs.preconditions import check_before_training
+from recsys.jobs.training.click_labels import open_click_labels
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent
 from recsys.jobs.training.registration import git_revision, save_and_register
 from recsys.jobs.training.search_only import train_search_only
 from recsys.jobs.training.training_features import open_training_features
+from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
+from recsys.models.encoders.text_encoder import load_encoder
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id
@@ -50,6 +53,7 @@ class TrainingResult:
             **({"parent": manifest.parent} if manifest.parent else {}),
             **({"search only": True} if manifest.search_only else {}),
             **({"no ranker": manifest.no_ranker} if manifest.no_ranker else {}),
+            **({"no click model": manifest.no_click_model} if manifest.no_click_model else {}),
             "users": manifest.users,
             "items": manifest.items,
             "data": f"{manifest.data_start:%Y-%m-%d} to {manifest.data_end:%Y-%m-%d}",
@@ -163,15 +167,28 @@ def open_job(
         open_parent(settings, production, shop, split, OfflineFeatures(settings)) if incremental else None
     )
     features = open_training_features(settings, shop, split, progress)
-    feedback = None
+    feedback, clicks = None, None
     if split.train_end is not None and split.test_start is not None:
         feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)
         if len(feedback):
-            shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
             log.info(
-                "feedback: %d responses showed %d items, of which %d were chosen",
+                "feedback: %d responses showed %d items, %d of them with a label (%s)",
                 len(feedback),
-                shown,
-                chosen,
+                len(feedback.item_index),
+                int(feedback.labels.sum()),
+                feedback.label_kind,
             )
-    return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)
+        if len(feedback) or settings.paths.ad_log.exists():
+            clicks = open_click_labels(settings, split.train_end, split.test_start)
+    return TrainingJob(
+        shop,
+        split,
+        features,
+        settings,
+        settings.paths.runs,
+        progress,
+        feedback,
+        clicks,
+        lambda: QueryEncoder(TorchQueries(load_encoder(settings.text))).encode,
+        parent,
+    )

@@ -1,6 +1,6 @@
 """Impressions as a click-through model reads them: what was shown, to whom, where, and what came of it."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.errors import DataError
 
-_OF_AN_IMPRESSION = ("request", "item", "slot", "numbers", "categories", "clicked", "converted")
+_OF_AN_IMPRESSION = ("request", "item", "slot", "numbers", "categories", "clicked", "converted", "mature")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Impressions:
         user_vectors: (R, D) P_u. item_vectors: (N + 1, D) P_m, row 0 zeros.
         query_vectors: (R, Q), a row of zeros = no query; Q = 0 where there are none.
         history: (R, L) item indexes, the latest last. history_kinds: (R, L) codes, 0 = padding.
+        mature: (I,) whether `converted` is final; by default it is.
     """
 
     request: IntArray
@@ -42,9 +43,12 @@ class Impressions:
     query_vectors: FloatArray
     history: IntArray
     history_kinds: IntArray
+    mature: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
 
     def __post_init__(self) -> None:
         """Raises DataError where lengths, widths or indexes do not fit together."""
+        if not len(self.mature):
+            object.__setattr__(self, "mature", np.ones(len(self), bool))
         rows = {name: len(getattr(self, name)) for name in _OF_AN_IMPRESSION}
         requests = {
             name: len(getattr(self, name))
@@ -112,7 +116,7 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on `device`."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return Batch(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
 
 
 def make_batch(impressions: Impressions, rows: IntArray) -> Batch:

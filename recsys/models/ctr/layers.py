@@ -120,8 +120,12 @@ class Examination(nn.Module):
             first, here = own & (slot <= 1), own & (slot == place % self.after_first + 2)
             ratio = _rate(clicked[here]) / _rate(clicked[first])
             share = min(max(ratio, _LEAST_EXAMINED), 1 - _LEAST_EXAMINED)
-            with torch.no_grad():
-                self.log_odds[place] = math.log(share / (1 - share)) / _STEP
+            self.set_share(place // self.after_first, place % self.after_first + 2, share)
+
+    def set_share(self, surface: int, slot: int, share: float) -> None:
+        """Sets how likely a slot after the first is looked at, above 0 and below 1."""
+        with torch.no_grad():
+            self.log_odds[surface * self.after_first + slot - 2] = math.log(share / (1 - share)) / _STEP
 
     def forward(self, surface: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
         """Log of the probability that each (surface, slot) (B,) is looked at, and of the contrary."""

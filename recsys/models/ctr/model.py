@@ -1,14 +1,14 @@
 """A trained click-through model: the network, its calibration, and what it says of impressions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.arrays import DoubleArray, IntArray
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
 from recsys.models.ctr.calibration import AttractionCalibration
@@ -16,7 +16,9 @@ from recsys.models.ctr.impressions import Impressions, make_batch
 from recsys.models.ctr.network import CtrNetwork
 from recsys.models.ctr.shape import CtrShape
 
+NEW_BELOW = 50  # impressions of an item in training, below which its own embedding says little
 _ROWS_AT_ONCE = 4096  # bounds the attention's memory
+_SHOWN = "items_shown"  # beside the network's tensors
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,17 @@ class ClickPredictions:
 
 @dataclass(frozen=True)
 class CtrModel:
-    """A network with a calibration of attraction for each surface; unchanged once made."""
+    """A network with a calibration of attraction for each surface; unchanged once made.
+
+    Attributes:
+        calibrations: by surface. new_calibrations: of items that training hardly saw; () = no others.
+        shown: (N + 1,) how often training saw each item; of no length = not known, so that no item is new.
+    """
 
     network: CtrNetwork
     calibrations: tuple[AttractionCalibration, ...]
+    new_calibrations: tuple[AttractionCalibration, ...] = ()
+    shown: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def shape(self) -> CtrShape:
@@ -72,12 +81,19 @@ class CtrModel:
     def predict(self, impressions: Impressions) -> ClickPredictions:
         """Calibrated probabilities of I impressions."""
         raw = predict_raw(self.network, impressions)
-        attraction = np.empty(len(impressions))
-        surfaces = impressions.surfaces
-        for surface, calibration in enumerate(self.calibrations):
+        attraction, surfaces = np.empty(len(impressions)), impressions.surfaces
+        for surface in range(len(self.calibrations)):
             rows = surfaces == surface
-            attraction[rows] = calibration.probabilities(raw.log_odds[rows])
+            attraction[rows] = self.attraction(surface, impressions.item[rows], raw.log_odds[rows])
         return ClickPredictions(attraction, raw.examination, raw.conversion)
+
+    def attraction(self, surface: int, item: IntArray, log_odds: DoubleArray) -> DoubleArray:
+        """(K,) calibrated attraction on one surface of items (K,) with raw log-odds (K,)."""
+        found = self.calibrations[surface].probabilities(log_odds)
+        if not self.new_calibrations or not len(self.shown):
+            return found
+        new = is_new_item(self.shown, item)
+        return np.where(new, self.new_calibrations[surface].probabilities(log_odds), found)
 
     def examination(self, surface: int) -> DoubleArray:
         """(P,) how likely each slot of a surface is looked at, the first being 1."""
@@ -91,11 +107,12 @@ class CtrModel:
         return {
             "shape": self.shape.describe(),
             "calibrations": [calibration.describe() for calibration in self.calibrations],
+            "new_calibrations": [calibration.describe() for calibration in self.new_calibrations],
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The network's weights by name, as a safetensors file holds them."""
-        return dict(self.network.state_dict())
+        """The network's weights by name, as a safetensors file holds them, and how often items were shown."""
+        return {**self.network.state_dict(), _SHOWN: torch.from_numpy(self.shown)}
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "CtrModel":
@@ -106,13 +123,24 @@ class CtrModel:
         """
         try:
             network = CtrNetwork(CtrShape.rebuild(description["shape"]))
-            network.load_state_dict(dict(tensors))
-            calibrations = tuple(AttractionCalibration.rebuild(each) for each in description["calibrations"])
+            weights = {name: tensor for name, tensor in tensors.items() if name != _SHOWN}
+            network.load_state_dict(weights)
+            old, new = (
+                tuple(AttractionCalibration.rebuild(each) for each in description[name])
+                for name in ("calibrations", "new_calibrations")
+            )
+            shown = tensors[_SHOWN].numpy()
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactMismatchError(
                 f"The click model's tensors do not fit its description: {error}. Train it again."
             ) from error
-        return cls(network.eval(), calibrations)
+        return cls(network.eval(), old, new, shown)
+
+
+def is_new_item(shown: IntArray, item: IntArray) -> BoolArray:
+    """(K,) whether training saw items (K,) fewer than NEW_BELOW times; it never saw those it lacks."""
+    known = item < len(shown)
+    return np.asarray(shown[np.where(known, item, 0)] * known < NEW_BELOW)
 
 
 def predict_raw(network: CtrNetwork, impressions: Impressions) -> RawPredictions:

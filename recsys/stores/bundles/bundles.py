@@ -4,6 +4,7 @@
       manifest.json           what it is, and the SHA-256 of every other file; written last
       description.json        how to rebuild the networks
       retriever.safetensors   fusion.safetensors   ranker.safetensors (where there is a ranker)
+      click_model.safetensors (where there is a click model)
       arrays.safetensors      item and text vectors, popularity, events, neighbours of three kinds
       items.parquet           the catalog by item index, padding row included
       ...                     extra files and folders, for example a search index: see `extras`
@@ -46,6 +47,7 @@ MANIFEST = "manifest.json"
 DESCRIPTION = "description.json"
 RETRIEVER = "retriever.safetensors"
 RANKER = "ranker.safetensors"
+CLICK_MODEL = "click_model.safetensors"
 ARRAYS = "arrays.safetensors"
 ITEM_FILE = "items.parquet"
 FUSION = "fusion.safetensors"
@@ -131,6 +133,7 @@ def load_bundle(
         ArtifactMismatchError: it was changed since it was written, or made by or for something else.
     """
     from recsys.models.bundle import Bundle
+    from recsys.models.ctr.shop_model import ShopClickModel
     from recsys.models.fusion import Fusion
     from recsys.models.ranker import Ranker
     from recsys.models.retriever.retriever import Retriever
@@ -143,6 +146,7 @@ def load_bundle(
     if missing:
         raise ArtifactMismatchError(f"{path / ARRAYS} lacks {', '.join(missing)}. Run `recsys train`.")
     ranks = description["ranker"] is not None
+    clicks = description.get("click_model")  # bundles of earlier versions lack it
     bundle = Bundle(
         manifest=manifest,
         items=replace(
@@ -155,6 +159,7 @@ def load_bundle(
         ranker=(ranker or Ranker).rebuild(description["ranker"], read_tensors(path / RANKER))
         if ranks
         else None,
+        click_model=ShopClickModel.rebuild(clicks, read_tensors(path / CLICK_MODEL)) if clicks else None,
         text_vectors=arrays["text_vectors"],
         signal_tables=SignalTables.from_arrays(arrays),
     )
@@ -247,6 +252,9 @@ def _write_parts(bundle: "Bundle", draft: Path) -> None:
     if bundle.ranker is not None:
         description["ranker"] = bundle.ranker.describe()
         write_tensors(bundle.ranker.state_dict(), draft / RANKER)
+    if bundle.click_model is not None:
+        description["click_model"] = bundle.click_model.describe()
+        write_tensors(bundle.click_model.tensors(), draft / CLICK_MODEL)
     (draft / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
     arrays = bundle.arrays()
     if bundle.items.vectors is not None:

@@ -7,40 +7,74 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Condition
 
 from recsys.ads.delivery.served_slot import ServedSlot
 from recsys.config import Settings
-from recsys.errors import StoreUnavailableError, storage_problem
+from recsys.errors import DataError, StoreUnavailableError, storage_problem
 from recsys.instants import utc_now
-from recsys.stores.served.ad_log_index import day_of, file_name, open_file, remove_old_files
+from recsys.stores.served.ad_log_index import file_name, open_file, remove_old_files
 from recsys.stores.served.ad_log_lines import answer_line
 
 log = logging.getLogger(__name__)
 
+_DAY = timedelta(days=1)
 RETRY_SECONDS = 1.0  # after the disk refused nobody waits for it again so long
 
 
 class _Waiting:
     """A line that waits for the disk, and what became of it."""
 
-    def __init__(self, line: bytes) -> None:
+    def __init__(self, day: datetime, line: bytes) -> None:
+        self.day = day
         self.line = line
         self.done = False
         self.error: BaseException | None = None
+
+
+class _OpenFile:
+    """A file that is appended to."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.size = 0  # of the lines that are on the disk
+
+    def append(self, lines: bytes) -> None:
+        """Returns when `lines` are on the disk. After an error none is, as far as the disk lets us say.
+
+        Raises:
+            OSError: the disk refuses; the file must not be written to any more.
+        """
+        try:
+            left = memoryview(lines)
+            while left:
+                left = left[os.write(self.descriptor, left) :]
+            os.fdatasync(self.descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, self.size)
+            raise
+        self.size += len(lines)
+
+    def close(self) -> None:
+        """Gives the descriptor back."""
+        with suppress(OSError):
+            os.close(self.descriptor)
 
 
 class DurableAdLog:
     """An AdLog in `folder/ads-DAY-PROCESS-PART.jsonl`: files of one process, so that no two interleave.
 
     Threads that append at once share one sync of the disk (group commit): the first of them writes the
-    lines of all that wait by then. A new file begins each day (UTC) and where one is full.
+    lines of all that wait by then. The day of a file is that of its answers (UTC); where one is full, its day
+    goes on in another.
 
     Args:
         keep_days: days of which files are kept beside the current one; older ones are removed when a new
             file begins, and the index says so. file_bytes: from which on a file is full.
-        now: the clock, aware.
+        now: the clock, aware, by which days are old.
     """
 
     def __init__(
@@ -51,13 +85,11 @@ class DurableAdLog:
         self._file_bytes = file_bytes
         self._now = now
         self._process = secrets.token_hex(8)
-        self._part = 0
+        self._parts = count(1)
         self._turn = Condition()
         self._waiting: list[_Waiting] = []
         self._writing = False
-        self._descriptor: int | None = None
-        self._name = ""
-        self._size = 0  # of the lines that are on the disk
+        self._files: dict[datetime, _OpenFile] = {}  # by day; two at midnight
         self._refused_at: float | None = None
 
     @classmethod
@@ -70,10 +102,11 @@ class DurableAdLog:
 
         Raises:
             StoreUnavailableError: they are not kept; then nothing of them may be shown.
+            DataError: they are of different days, so of no one answer.
         """
         if not slots:
             return
-        mine = _Waiting(answer_line(slots))
+        mine = _Waiting(_day_of(slots), answer_line(slots))
         with self._turn:
             self._waiting.append(mine)
             while self._writing and not mine.done:
@@ -90,17 +123,17 @@ class DurableAdLog:
             ) from mine.error
 
     def close(self) -> None:
-        """Ends the file. What was appended is on the disk already."""
+        """Ends the files. What was appended is on the disk already."""
         with self._turn:
             while self._writing:
                 self._turn.wait()
-            self._end_file()
+            self._end_files(list(self._files))
 
     def _write_for(self, written: list[_Waiting]) -> None:
         """Writes the lines of all that wait, and lets them go on."""
         error: BaseException | None = None
         try:
-            self._write(b"".join(each.line for each in written))
+            self._write(written)
         except OSError as refused:
             error = refused
         except BaseException as raised:
@@ -113,63 +146,62 @@ class DurableAdLog:
                 self._writing = False
                 self._turn.notify_all()
 
-    def _write(self, lines: bytes) -> None:
-        """Appends `lines` to the file of today; returns when they are on the disk.
+    def _write(self, written: list[_Waiting]) -> None:
+        """Appends lines to the files of their days; returns when they are on the disk.
 
         Raises:
-            OSError: the disk refuses, or did so less than RETRY_SECONDS ago. Nothing of them is kept.
+            OSError: the disk refuses, or did so less than RETRY_SECONDS ago.
         """
         clock = time.monotonic()
         if self._refused_at is not None and clock - self._refused_at < RETRY_SECONDS:
             raise OSError(f"it failed less than {RETRY_SECONDS:.0f} s ago, and is tried again then")
+        lines: dict[datetime, list[bytes]] = {}
+        for each in written:
+            lines.setdefault(each.day, []).append(each.line)
         try:
-            descriptor = self._file_of(self._now())
-            self._append(descriptor, lines)
-        except OSError:
+            for day, of_day in sorted(lines.items()):
+                self._file_of(day).append(b"".join(of_day))
+        except BaseException:
+            # After a failed sync the system may believe pages to be written that are not: these files end.
+            self._end_files(list(self._files))
             self._refused_at = clock
             raise
         self._refused_at = None
-        self._size += len(lines)
 
-    def _append(self, descriptor: int, lines: bytes) -> None:
+    def _file_of(self, day: datetime) -> _OpenFile:
+        """The file of `day` to append to, a new one where there is none or the last one is full."""
+        found = self._files.get(day)
+        if found is not None and found.size < self._file_bytes:
+            return found
+        self._end_files([other for other in self._files if abs(other - day) != _DAY])
+        self._remove_old()
+        name = file_name(day, self._process, next(self._parts))
+        self._files[day] = _OpenFile(open_file(self._folder, name))
+        return self._files[day]
+
+    def _remove_old(self) -> None:
         try:
-            left = memoryview(lines)
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fdatasync(descriptor)
-        except BaseException:
-            # After a failed sync the system may believe pages to be written that are not: this file ends.
-            with suppress(OSError):
-                os.ftruncate(descriptor, self._size)
-            self._end_file()
-            raise
-
-    def _file_of(self, now: datetime) -> int:
-        """The file to append to, a new one where the day has changed or the last one is full."""
-        name = file_name(now, self._process, self._part)
-        full = self._size >= self._file_bytes
-        if self._descriptor is not None and not full and day_of(name) == day_of(self._name):
-            return self._descriptor
-        self._end_file()
-        self._part += 1
-        self._name = file_name(now, self._process, self._part)
-        self._descriptor = open_file(self._folder, self._name)
-        self._size = 0
-        self._remove_old(now)
-        return self._descriptor
-
-    def _remove_old(self, now: datetime) -> None:
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        try:
-            removed = remove_old_files(self._folder, today - self._keep)
+            removed = remove_old_files(self._folder, _midnight(self._now()) - self._keep)
         except OSError as error:  # what is served now can be kept all the same
             log.warning("old files of the ad log in %s cannot be removed: %s", self._folder, error)
         else:
             if removed:
                 log.info("the ad log removed %d files older than %d days", len(removed), self._keep.days)
 
-    def _end_file(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with suppress(OSError):
-                os.close(descriptor)
+    def _end_files(self, days: Sequence[datetime]) -> None:
+        for day in days:
+            self._files.pop(day).close()
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _day_of(slots: Sequence[ServedSlot]) -> datetime:
+    days = {_midnight(slot.served_at) for slot in slots}
+    if len(days) > 1:
+        raise DataError(
+            f"slots of one answer were served on {len(days)} days, the first is {slots[0].slot_id!r}. Give "
+            "all of them the instant of their answer."
+        )
+    return days.pop()

@@ -13,7 +13,6 @@ from recsys.stores.served.ad_log_lines import slots_of_line
 
 GapKind = Literal["removed", "missing", "damaged", "unfinished"]
 _DAY = timedelta(days=1)
-_LATE = timedelta(hours=1)  # after the instant of its answer at which a slot may come to the log
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class AdLogGap:
 def read_ad_log(
     folder: Path, since: datetime, until: datetime, on_gap: Callable[[AdLogGap], None]
 ) -> Iterator[ServedSlot]:
-    """The slots served in [since, until), ghosts too: by day of writing, process and order of writing.
+    """The slots served in [since, until), ghosts too: by day, process and order of writing.
 
     Args:
         since, until: aware.
@@ -125,9 +124,9 @@ def _read_file(path: Path, on_gap: Callable[[AdLogGap], None]) -> Iterator[Serve
 
 
 def _span(name: str) -> tuple[datetime, datetime] | None:
-    """When slots of the file may have been served; None where the name is not one of the log's."""
+    """When slots of the file were served; None where the name is not one of the log's."""
     day = day_of(name)
-    return None if day is None else (day - _LATE, day + _DAY)
+    return None if day is None else (day, day + _DAY)
 
 
 def _reaches(name: str, since: datetime, until: datetime) -> bool:

@@ -51,8 +51,10 @@ class LogisticRegression:
     ) -> None:
         self._shape = shape
         dense = _dense(train, shape)
-        self._mean = np.nanmean(dense, axis=0) if len(dense) else np.zeros(dense.shape[1])
-        self._deviation = np.nanstd(dense, axis=0)
+        known = ~np.isnan(dense)
+        count = np.maximum(known.sum(0), 1)  # of a column that is always missing there is nothing to scale
+        self._mean = np.where(known, dense, 0.0).sum(0) / count
+        self._deviation = np.sqrt(np.where(known, (dense - self._mean) ** 2, 0.0).sum(0) / count)
         fits = [_fit_sparse(self._design(train), train.clicked, penalty) for penalty in penalties]
         design = self._design(held)
         losses = [_loss(design @ weights, held.clicked) for weights in fits]

@@ -8,16 +8,17 @@ from recsys import metrics
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.models.ctr.calibration import AttractionCalibration, fit_examined_platt, fit_isotonic
 from recsys.models.ctr.impressions import Impressions
-from recsys.models.ctr.model import predict_raw
+from recsys.models.ctr.model import is_new_item, predict_raw
 from recsys.models.ctr.network import CtrNetwork
 
 MIN_CLICKS = 200  # of a surface, for a calibration of its own
 _FOLDS = 5
 
+Calibrations = tuple[AttractionCalibration, ...]
 Fit = Callable[[DoubleArray, DoubleArray, BoolArray], AttractionCalibration]
 
 
-def choose_calibrations(network: CtrNetwork, held: Impressions) -> tuple[AttractionCalibration, ...]:
+def choose_calibrations(network: CtrNetwork, held: Impressions) -> Calibrations:
     """A calibration of attraction for each surface; one with few clicks takes that of all."""
     raw = predict_raw(network, held)
     every = choose_calibration(raw.log_odds, raw.examination, held.clicked, held.users)
@@ -28,6 +29,24 @@ def choose_calibrations(network: CtrNetwork, held: Impressions) -> tuple[Attract
         parts = raw.log_odds[rows], raw.examination[rows], held.clicked[rows], held.users[rows]
         found.append(choose_calibration(*parts) if enough else every)
     return tuple(found)
+
+
+def choose_calibrations_by_age(
+    network: CtrNetwork, held: Impressions, shown: IntArray
+) -> tuple[Calibrations, Calibrations]:
+    """Of items that training knew, and of those that were new to it; the same where either has few clicks.
+
+    Args:
+        shown: (N + 1,) impressions of each item in training.
+    """
+    new = is_new_item(shown, held.item)
+    if min(held.clicked[new].sum(), held.clicked[~new].sum()) < MIN_CLICKS:
+        every = choose_calibrations(network, held)
+        return every, every
+    old_rows, new_rows = np.flatnonzero(~new), np.flatnonzero(new)
+    return choose_calibrations(network, held.take(old_rows)), choose_calibrations(
+        network, held.take(new_rows)
+    )
 
 
 def choose_calibration(

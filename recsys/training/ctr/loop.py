@@ -17,7 +17,8 @@ from recsys.models.ctr.model import CtrModel, check_impressions, predict_raw
 from recsys.models.ctr.network import CtrNetwork
 from recsys.models.ctr.shape import CtrShape
 from recsys.progress import Advance, Progress, silent
-from recsys.training.ctr.calibration import choose_calibrations
+from recsys.training.ctr.calibration import choose_calibrations_by_age
+from recsys.training.ctr.examination import fit_examination
 from recsys.training.ctr.settings import CtrSettings
 from recsys.training.curves import Curves, Epoch
 from recsys.training.schedule import build_adamw, gradient_step, learning_rate, set_rate, weights_of
@@ -66,7 +67,27 @@ def train_ctr(
                 break
     network.load_state_dict(best, strict=False)
     network = network.cpu().eval()
-    return TrainedCtr(CtrModel(network, choose_calibrations(network, held)), curves)
+    return TrainedCtr(_calibrated(network, train, held), curves)
+
+
+def _calibrated(network: CtrNetwork, train: Impressions, held: Impressions) -> CtrModel:
+    """Calibrated on `held`, each slot's examination fitted on all impressions, and calibrated again."""
+    shown = np.bincount(train.item, minlength=network.shape.items + 1)
+    model = CtrModel(network, *choose_calibrations_by_age(network, held, shown), shown)
+    if network.shape.slots < 2:
+        return model
+    attraction, surface, slot, clicked = (
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                (model.predict(each).attraction, each.surfaces, each.slot, each.clicked)
+                for each in (train, held)
+            ),
+            strict=True,
+        )
+    )
+    fit_examination(network.examination, surface, slot, attraction, clicked)
+    return CtrModel(network, *choose_calibrations_by_age(network, held, shown), shown)
 
 
 def _check(train: Impressions, held: Impressions, shape: CtrShape) -> None:
@@ -90,7 +111,7 @@ def _initial_network(train: Impressions, shape: CtrShape, settings: CtrSettings)
     first = train.clicked[train.slot <= 1] if (train.slot <= 1).any() else train.clicked
     network.begin_at(
         _log_odds(float(first.sum()), len(first)),
-        _log_odds(float(train.bought.sum()), float(train.clicked.sum())),
+        _log_odds(float(train.bought[train.mature].sum()), float(train.clicked[train.mature].sum())),
     )
     return network
 
@@ -143,11 +164,12 @@ def _batch_loss(network: CtrNetwork, train: Impressions, rows: IntArray, setting
     log_click, log_none = log_click_probabilities(logits.attraction, logits.seen, logits.unseen)
     clicked = torch.from_numpy(train.clicked[rows]).to(device)
     loss = click_loss(log_click, log_none, clicked, settings.kept)
-    if logits.conversion is None:
+    mature = torch.from_numpy(train.mature[rows]).to(device)
+    if logits.conversion is None or not bool(mature.any()):
         return loss
     bought = torch.from_numpy(train.bought[rows]).to(device)
-    second = conversion_loss(log_click, log_none, logits.conversion, bought, settings.kept)
-    return loss + settings.conversion_weight * second
+    logged = (log_click[mature], log_none[mature], logits.conversion[mature])
+    return loss + settings.conversion_weight * conversion_loss(*logged, bought[mature], settings.kept)
 
 
 def _with_unknown(batch: Batch, share: float) -> Batch:

@@ -85,13 +85,33 @@ def test_a_new_file_begins_with_each_day_and_where_one_is_full(tmp_path: Path) -
     assert ids(tmp_path) == [f"s{number}" for number in range(5)]
 
 
+def test_files_of_days_that_are_over_are_closed(tmp_path: Path) -> None:
+    def open_files() -> set[str]:
+        links = (os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists())
+        return {Path(link).name for link in links if link.startswith(str(tmp_path))}
+
+    log = DurableAdLog(tmp_path, 400, 1_000_000, Clock())
+    for days in (0, 1, 3, 4, 9):
+        log.append([served_slot(f"s{days}", served_at=NOW + days * DAY)])
+    assert {str(day_of(name))[:10] for name in open_files()} == {"2026-03-10"}
+    log.append([served_slot("s8", served_at=NOW + 8 * DAY)])
+    assert len(open_files()) == 2  # as around midnight
+    log.close()
+    assert not open_files()
+
+
 def test_only_slots_served_in_the_time_asked_for_are_read(tmp_path: Path) -> None:
-    clock = Clock(datetime(2026, 3, 2, tzinfo=UTC))
-    before = clock.now - timedelta(microseconds=1)  # served before midnight, logged after
-    write(tmp_path, served_slot("a", served_at=before), served_slot("b", served_at=clock.now), clock=clock)
-    assert [slot.slot_id for slot in read(tmp_path, clock.now, clock.now + DAY)[0]] == ["b"]
-    assert [slot.slot_id for slot in read(tmp_path, clock.now - DAY, clock.now)[0]] == ["a"]
-    assert read(tmp_path, clock.now + DAY, clock.now + 2 * DAY)[0] == []
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    before, late = (
+        midnight - timedelta(microseconds=1),
+        served_slot("c", served_at=midnight - timedelta(1e-5)),
+    )
+    slots = (served_slot("a", served_at=before), served_slot("b", served_at=midnight), late)
+    write(tmp_path, *slots, clock=Clock(midnight))
+    assert [slot.slot_id for slot in read(tmp_path, midnight, midnight + DAY)[0]] == ["b"]
+    assert [slot.slot_id for slot in read(tmp_path, midnight - DAY, midnight)[0]] == ["a", "c"]
+    assert read(tmp_path, midnight + DAY, midnight + 2 * DAY)[0] == []
+    assert len(files(tmp_path)) == 2  # around midnight the files of both days are open
 
 
 def test_days_that_the_setting_removes_are_told_as_a_gap(tmp_path: Path) -> None:
@@ -102,9 +122,8 @@ def test_days_that_the_setting_removes_are_told_as_a_gap(tmp_path: Path) -> None
     assert [slot.slot_id for slot in slots] == ["kept", "new"]
     [gap] = gaps
     assert (gap.kind, gap.loses_slots) == ("removed", True)
-    assert gap.since == datetime(2026, 1, 27, 23, tzinfo=UTC)  # a slot of 23:30 may have been logged at 00:00
-    assert gap.until == datetime(2026, 1, 29, tzinfo=UTC)
-    assert "was removed after `ads.log_days`: slots from 2026-01-27 23:00" in str(gap)
+    assert (gap.since, gap.until) == (datetime(2026, 1, 28, tzinfo=UTC), datetime(2026, 1, 29, tzinfo=UTC))
+    assert "was removed after `ads.log_days`: slots from 2026-01-28 00:00" in str(gap)
     assert ad_log_gaps(tmp_path, NOW - 30 * DAY, NOW) == ()  # and it is none of another time
 
 
@@ -137,7 +156,7 @@ def test_a_file_that_somebody_removed_is_missing(tmp_path: Path) -> None:
     files(tmp_path)[0].unlink()
     slots, [gap] = read(tmp_path)
     assert (slots, gap.kind) == ([], "missing")
-    assert "is gone: slots from 2026-02-28 23:00 to 2026-03-02 00:00" in str(gap)
+    assert "is gone: slots from 2026-03-01 00:00 to 2026-03-02 00:00" in str(gap)
 
 
 def test_without_the_index_nobody_knows_what_is_missing(tmp_path: Path) -> None:

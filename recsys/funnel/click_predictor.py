@@ -1,0 +1,166 @@
+"""What a bundle's click model says of many items for one context, by online features of `ads_v1`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit, zeta
+
+from recsys import columns
+from recsys.ads.campaigns.targets import Surface
+from recsys.ads.selection.prediction import AdContext, ClickEstimates
+from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.dataset.click_log import place_name
+from recsys.errors import ConfigError
+from recsys.features.cross import cross_features
+from recsys.features.item_age import item_ages
+from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile
+from recsys.instants import to_micros
+from recsys.models.bundle import Bundle
+from recsys.models.ctr.one_request import ClickRequest, RequestScorer
+from recsys.models.encoders.query_encoder import QueryEncoder
+
+PRIOR_IMPRESSIONS = 20.0  # what the model's word on an item is worth
+_SHOWN = f"item_{columns.IMPRESSION}_count_90d"
+
+
+class BundlePredictor:
+    """A ClickPredictor: the click model of a bundle, with features read when it is asked; for many threads.
+
+    A visitor has no features and no history. An item that the bundle does not know is judged by its features.
+    """
+
+    def __init__(self, bundle: Bundle, features: FeatureSource, queries: QueryEncoder | None = None) -> None:
+        """Computes what is the items' alone.
+
+        Args:
+            features: of `ads_v1`. queries: the bundle's, for its click model and for relevance.
+
+        Raises:
+            ConfigError: the bundle has no click model, or one that reads queries, which nothing encodes.
+        """
+        if bundle.click_model is None:
+            raise ConfigError(f"bundle {bundle.manifest.bundle_id!r} has no click model. Run `recsys train`.")
+        shape = bundle.click_model.model.shape
+        if shape.query and (queries is None or queries.dimensions != shape.query):
+            raise ConfigError(
+                f"the click model of {bundle.manifest.bundle_id!r} reads vectors of queries of {shape.query} "
+                "numbers. Give the encoder that the bundle has."
+            )
+        self._bundle, self._features, self._queries = bundle, features, queries
+        self._model = bundle.click_model
+        codes = self._model.codes.item_codes(bundle.items)
+        self._scorer = RequestScorer(self._model.model.network, bundle.item_vectors, codes)
+        self.version = bundle.manifest.bundle_id
+
+    def estimate(self, context: AdContext, items: Sequence[str]) -> ClickEstimates:
+        """What is to be expected of each of `items`; features are read in one round trip.
+
+        Raises:
+            StoreUnavailableError: the online store does not answer.
+        """
+        if not items:
+            nothing = np.zeros(0)
+            return ClickEstimates(nothing, nothing, nothing, nothing)
+        user_rows, item_rows = self._read(context.user_id, items)
+        bundle, model = self._bundle, self._model
+        profile = Profile.of(user_rows, bundle.items.vocabulary, context.now)
+        user = bundle.retriever.user_vectors(profile.histories, bundle.item_vectors)[0]
+        index = bundle.items.vocabulary.indexes(items)
+        query = self._query_vector(context.query)
+        place = self._place(context.surface)
+        request = _request(profile, user, place, model.model.shape.history, query, model.model.shape.query)
+        numbers = click_numbers(profile, item_rows, context)
+        log_odds, bought = self._scorer.log_odds(request, index, numbers)
+        attraction = model.model.attraction(place, index, log_odds)
+        known = model.model.shape.conversion
+        return ClickEstimates(
+            attraction=attraction,
+            p_purchase=expit(bought) if known else np.full(len(items), model.facts.conversion),
+            relevance=self._relevance(context, index, user, query),
+            spread=attraction_spread(attraction, np.asarray(item_rows.columns[_SHOWN], np.float64)),
+        )
+
+    def examination(self, surface: Surface, slots: int) -> tuple[float, ...]:
+        """(slots,) how likely each sponsored slot is looked at; as organic ones where none were logged."""
+        place = place_name(surface, True)
+        if not self._model.codes.place(place):
+            place = place_name(surface, False)
+        return tuple(self._model.examination(place, slots).tolist())
+
+    def _read(self, user_id: str | None, items: Sequence[str]) -> tuple[FeatureRows | None, FeatureRows]:
+        if user_id is None:
+            return None, self._features.read_items(items)
+        return self._features.read(user_id, items)
+
+    def _place(self, surface: Surface) -> int:
+        codes = self._model.codes
+        return codes.place(place_name(surface, True)) or codes.place(place_name(surface, False))
+
+    def _query_vector(self, query: str | None) -> FloatArray | None:
+        """(Q,) of a query that says something; None = none."""
+        if self._queries is None or not query:
+            return None
+        vector = self._queries.encode(query)
+        return vector if vector.any() else None
+
+    def _relevance(
+        self, context: AdContext, index: IntArray, user: FloatArray, query: FloatArray | None
+    ) -> DoubleArray:
+        """(K,) cosine with the query, else with the page's item, else with the user, mapped to [0, 1].
+
+        1 where nothing is known to fit, and for an item that the bundle does not know.
+        """
+        bundle = self._bundle
+        page = 0 if context.item_id is None else bundle.items.vocabulary.index(context.item_id)
+        if query is not None and query.shape[0] == bundle.text_vectors.shape[1]:
+            cosine = bundle.text_vectors[index] @ query
+        elif page:
+            cosine = bundle.item_vectors[index] @ bundle.item_vectors[page]
+        elif user.any():
+            cosine = bundle.item_vectors[index] @ user
+        else:
+            return np.ones(len(index))
+        mapped = np.clip((cosine.astype(np.float64) + 1) / 2, 0, 1)
+        return np.where(index > 0, mapped, 1.0)
+
+
+def click_numbers(profile: Profile, items: FeatureRows, context: AdContext) -> FloatArray:
+    """(K, F) float32 CLICK_NUMBERS of a user and K items as of `context.now`, NaN = missing."""
+    now, of_items = to_micros(context.now), items.matrix(columns.ITEM_RANKING_FEATURES)
+    cross = cross_features(profile.columns, items.columns, now // 1_000_000)
+    first = np.asarray(items.columns[columns.FIRST_AT])
+    parts = [
+        np.broadcast_to(profile.matrix(), (len(of_items), len(columns.USER_RANKING_FEATURES))),
+        of_items,
+        np.stack([cross[name] for name in columns.CROSS_FEATURES], 1),
+        item_ages(first, now)[:, None],
+    ]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32)
+
+
+def attraction_spread(attraction: DoubleArray, shown: DoubleArray) -> DoubleArray:
+    """(K,) standard deviation of the log-odds of Beta(n p, n (1 - p)), n = shown + PRIOR_IMPRESSIONS.
+
+    Its mean is the attraction p; an item that was shown (K,) times in 90 days is as sure as so many
+    impressions make a rate. The variance of the log-odds of Beta(a, b) is trigamma(a) + trigamma(b).
+
+    >>> attraction_spread(np.array([0.1, 0.1]), np.array([0.0, 10_000.0])).round(2).tolist()
+    [0.83, 0.03]
+    """
+    p = np.clip(attraction, 1e-6, 1 - 1e-6)
+    count = np.maximum(np.nan_to_num(shown), 0.0) + PRIOR_IMPRESSIONS
+    return np.asarray(np.sqrt(zeta(2, count * p) + zeta(2, count * (1 - p))), np.float64)
+
+
+def _request(
+    profile: Profile, user: FloatArray, place: int, length: int, query: FloatArray | None, width: int
+) -> ClickRequest:
+    histories = profile.histories
+    latest = np.flatnonzero(histories.items[0] > 0)[-length:]
+    return ClickRequest(
+        user=user,
+        history=histories.items[0][latest],
+        kinds=histories.kinds[0][latest],
+        surface=place,
+        query=np.zeros(width, np.float32) if query is None or not width else query,
+    )
