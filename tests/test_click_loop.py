@@ -17,7 +17,7 @@ import pytest
 from recsys import columns
 from recsys.ads.auction.candidates import PricingCode
 from recsys.ads.delivery.served_slot import ServedSlot
-from recsys.ads.selection.prediction import AdContext
+from recsys.ads.selection.prediction import AdContext, SmoothedRates
 from recsys.ads.tokens.impression_token import ImpressionTokens, SponsoredImpression
 from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA
@@ -162,8 +162,9 @@ def test_clicks_make_a_model_that_tells_tastes_apart_and_is_measured_on_what_cam
     shop.type("recsys up")
     try:
         shop.type("cd feature_repo && feast materialize-incremental $(date -u +%FT%TZ)")
-        predictor = open_click_predictor(settings, settings.paths.bundles / trained["bundle"], bundle)
-        assert predictor is not None
+        predictor = open_click_predictor(
+            settings, settings.paths.bundles / trained["bundle"], bundle, SmoothedRates()
+        )
         items = [f"i{n}" for n in range(ITEMS)]
         tea = predictor.estimate(AdContext("home", "u0", utc_now(), user_id="u0"), items).attraction
         assert np.mean(tea[: ITEMS // 2]) > 2 * np.mean(tea[ITEMS // 2 :])

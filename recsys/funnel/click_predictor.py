@@ -8,11 +8,12 @@ from scipy.special import expit, zeta
 from recsys import columns
 from recsys.ads.campaigns.targets import Surface
 from recsys.ads.selection.prediction import AdContext, ClickEstimates
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import DoubleArray, FloatArray
 from recsys.dataset.click_log import place_name
 from recsys.errors import ConfigError
 from recsys.features.cross import cross_features
 from recsys.features.item_age import item_ages
+from recsys.funnel.ad_relevance import ContextRelevance
 from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
@@ -46,9 +47,10 @@ class BundlePredictor:
                 f"the click model of {bundle.manifest.bundle_id!r} reads vectors of queries of {shape.query} "
                 "numbers. Give the encoder that the bundle has."
             )
-        self._bundle, self._features, self._queries = bundle, features, queries
+        self._bundle, self._features = bundle, features
         self._model = bundle.click_model
         codes = self._model.codes.item_codes(bundle.items)
+        self._relevance = ContextRelevance(bundle, queries)
         self._scorer = RequestScorer(self._model.model.network, bundle.item_vectors, codes)
         self.version = bundle.manifest.bundle_id
 
@@ -66,7 +68,7 @@ class BundlePredictor:
         profile = Profile.of(user_rows, bundle.items.vocabulary, context.now)
         user = bundle.retriever.user_vectors(profile.histories, bundle.item_vectors)[0]
         index = bundle.items.vocabulary.indexes(items)
-        query = self._query_vector(context.query)
+        query = self._relevance.query_vector(context.query)
         place = self._place(context.surface)
         request = _request(profile, user, place, model.model.shape.history, query, model.model.shape.query)
         numbers = click_numbers(profile, item_rows, context)
@@ -76,7 +78,7 @@ class BundlePredictor:
         return ClickEstimates(
             attraction=attraction,
             p_purchase=expit(bought) if known else np.full(len(items), model.facts.conversion),
-            relevance=self._relevance(context, index, user, query),
+            relevance=self._relevance.of(context, index, user),
             spread=attraction_spread(attraction, np.asarray(item_rows.columns[_SHOWN], np.float64)),
         )
 
@@ -95,33 +97,6 @@ class BundlePredictor:
     def _place(self, surface: Surface) -> int:
         codes = self._model.codes
         return codes.place(place_name(surface, True)) or codes.place(place_name(surface, False))
-
-    def _query_vector(self, query: str | None) -> FloatArray | None:
-        """(Q,) of a query that says something; None = none."""
-        if self._queries is None or not query:
-            return None
-        vector = self._queries.encode(query)
-        return vector if vector.any() else None
-
-    def _relevance(
-        self, context: AdContext, index: IntArray, user: FloatArray, query: FloatArray | None
-    ) -> DoubleArray:
-        """(K,) cosine with the query, else with the page's item, else with the user, mapped to [0, 1].
-
-        1 where nothing is known to fit, and for an item that the bundle does not know.
-        """
-        bundle = self._bundle
-        page = 0 if context.item_id is None else bundle.items.vocabulary.index(context.item_id)
-        if query is not None and query.shape[0] == bundle.text_vectors.shape[1]:
-            cosine = bundle.text_vectors[index] @ query
-        elif page:
-            cosine = bundle.item_vectors[index] @ bundle.item_vectors[page]
-        elif user.any():
-            cosine = bundle.item_vectors[index] @ user
-        else:
-            return np.ones(len(index))
-        mapped = np.clip((cosine.astype(np.float64) + 1) / 2, 0, 1)
-        return np.where(index > 0, mapped, 1.0)
 
 
 def click_numbers(profile: Profile, items: FeatureRows, context: AdContext) -> FloatArray:

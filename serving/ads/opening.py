@@ -64,12 +64,11 @@ def open_ads(
     opened = ExitStack()
     stores = AdsStores(settings)
     opened.callback(stores.close)
+    rates, folder = prior_predictor(settings.ads), settings.paths.bundles
     predictors = PredictorWatch(
         bundles,
-        lambda bundle: open_click_predictor(
-            settings, settings.paths.bundles / bundle.manifest.bundle_id, bundle
-        ),
-        prior_predictor(settings.ads),
+        lambda bundle: open_click_predictor(settings, folder / bundle.manifest.bundle_id, bundle, rates),
+        rates,
     )
     predictors.check()
     predictors.start(settings.serving.reload_seconds)

@@ -1,4 +1,4 @@
-"""Keeps the click model of the bundle that serves in service for ads; without one, rates of the settings."""
+"""Keeps what ads are chosen by in service: the predictor of the bundle that serves."""
 
 import logging
 from collections.abc import Callable
@@ -12,11 +12,11 @@ log = logging.getLogger("recsys.serving")
 
 
 class PredictorWatch:
-    """Opens the click model of a bundle once it serves; requests in flight keep the one before.
+    """Opens the predictor of a bundle once it serves; requests in flight keep the one before.
 
     Args:
-        load: the predictor of a bundle; None = it has no click model.
-        prior: where there is none, or where what it reads is away.
+        load: the predictor of a bundle.
+        prior: until a bundle serves, and where what its predictor reads is away.
 
     Attributes:
         current: the predictor now, replaced as a whole.
@@ -24,7 +24,7 @@ class PredictorWatch:
     """
 
     def __init__(
-        self, bundles: BundleWatch, load: Callable[[Bundle], ClickPredictor | None], prior: ClickPredictor
+        self, bundles: BundleWatch, load: Callable[[Bundle], ClickPredictor], prior: ClickPredictor
     ) -> None:
         self._bundles = bundles
         self._load = load
@@ -49,7 +49,6 @@ class PredictorWatch:
         current = self._bundles.current
         if current is None or current.bundle.manifest.bundle_id == self._bundle_id:
             return
-        found = self._load(current.bundle)
-        self.current = self._prior if found is None else WithPrior(found, self._prior)
+        self.current = WithPrior(self._load(current.bundle), self._prior)
         self._bundle_id = current.bundle.manifest.bundle_id
         log.info("ads are chosen by %s", self.current.version)

@@ -8,34 +8,33 @@ from tests.serving.conftest import OpenShop, record
 PRIOR = SmoothedRates(version="prior")
 
 
-def test_the_predictor_follows_the_bundle_and_the_prior_serves_where_there_is_none(
+def test_the_predictor_follows_the_bundle_and_the_prior_serves_until_there_is_one(
     open_shop: OpenShop,
 ) -> None:
     shop = open_shop()
-    models: dict[str, ClickPredictor] = {"bundle-1": SmoothedRates(version="model 1")}
     asked: list[str] = []
 
-    def load(bundle: Bundle) -> ClickPredictor | None:
+    def load(bundle: Bundle) -> ClickPredictor:
         asked.append(bundle.manifest.bundle_id)
-        return models.get(bundle.manifest.bundle_id)
+        return SmoothedRates(version=f"of {bundle.manifest.bundle_id}")
 
     watch = PredictorWatch(shop.deployment.bundles, load, PRIOR)
     assert watch.current is PRIOR
     watch.check()
     watch.check()
-    assert (asked, watch.current.version) == (["bundle-1"], "model 1")
+    assert (asked, watch.current.version) == (["bundle-1"], "of bundle-1")
     assert isinstance(watch.current, WithPrior)
     shop.promoted[0] = record("bundle-2")
     shop.deployment.bundles.check()
     watch.check()
-    assert watch.current is PRIOR
+    assert watch.current.version == "of bundle-2"
 
 
 def test_a_model_that_cannot_be_opened_leaves_the_one_before_and_is_tried_again(open_shop: OpenShop) -> None:
     shop = open_shop()
-    results: list[ClickPredictor | None] = [SmoothedRates(version="model")]
+    results: list[ClickPredictor] = [SmoothedRates(version="model")]
 
-    def load(bundle: Bundle) -> ClickPredictor | None:
+    def load(bundle: Bundle) -> ClickPredictor:
         if not results:
             raise KeyError("surprise")
         return results.pop()
