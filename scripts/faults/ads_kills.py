@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from sqlalchemy import func, select
 
 from recsys.ads.ledger.budgets import TOTAL
@@ -100,7 +101,7 @@ class Shop:
             time.sleep(rng.uniform(0.0, 0.5))
             _until_it_works(lambda: redis_server.start_server(self._settings))
         elif victim == "database" and self._postgres is not None:
-            os.kill(self._postgres.get_pid(), signal.SIGKILL)
+            _kill_postgres(self._postgres)
             time.sleep(rng.uniform(0.0, 0.5))
             _until_it_works(self._postgres.ensure_postgres_running)
         elif victim == "charge worker":
@@ -261,6 +262,16 @@ def _until_it_works(start: Callable[[], object]) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
+
+
+def _kill_postgres(server: Any) -> None:
+    """Kills the server; returns when all that it had started is gone, as only then another one may start."""
+    postmaster = psutil.Process(server.get_pid())
+    children = postmaster.children(recursive=True)
+    postmaster.kill()
+    psutil.wait_procs(children, 5)
+    # Where nobody waits for it the killed process stays as a zombie, and the file says that it lives.
+    (server.pgdata / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
