@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from recsys.ads.campaigns.local_days import local_day, time_zone
 from recsys.ads.ledger.books import Entry, charge_legs
-from recsys.ads.ledger.budgets import Caps
-from recsys.ads.ledger.charges import Charge, ChargeResult, Level, due_micros
+from recsys.ads.ledger.budgets import TOTAL, BudgetRow, Caps, period_of
+from recsys.ads.ledger.charges import Charge, ChargeResult, due_micros
+from recsys.errors import LeaseLostError
 from recsys.stores.ads.budget_rows import keep_remainder, lose, open_periods, spend
 from recsys.stores.ads.ledger_rows import Payer, add_charges, add_entries, charge_results, payer
 
@@ -27,8 +28,8 @@ class _Sale:
 class Charging:
     """Charges of one account, whose lease `connection` holds: nobody else moves its budgets meanwhile.
 
-    Charges that fit their budgets together are moved by one statement a level. Where they do not, each half
-    of them is tried, the first one first: what comes of it is what one after the other would have come to.
+    So what fits is decided by the numbers as they were read, and one conditional statement a level moves what
+    all charges together cost: it says whether nobody else moved them indeed.
 
     Args:
         now: when the charges are booked.
@@ -39,8 +40,10 @@ class Charging:
         self._now = now
         self._payers: dict[tuple[str, str], Payer | None] = {}  # by campaign and line
         self._opened: set[tuple[str, date]] = set()  # lines with their days
+        self._rows: dict[tuple[str, str], BudgetRow] = {}  # as they were read, by id and period
+        self._moved: Counter[tuple[Caps, date]] = Counter()  # micros
+        self._spent: Counter[tuple[str, str]] = Counter()  # micros, of `moved`, by id and period
         self._remainders: dict[str, int] = {}  # by line
-        self._changed: set[str] = set()  # lines whose remainder is another now
         self._lost: Counter[tuple[tuple[Caps, ...], date]] = Counter()  # nanos
         self._results: dict[str, ChargeResult] = {}  # by key
 
@@ -48,9 +51,9 @@ class Charging:
         """Bills each event, or keeps that it is free; one that was there before changes nothing."""
         known = charge_results(self._connection, charges)
         first = {charge.key: charge for charge in reversed(charges) if charge.key not in known}
-        sales = self._sales([charge for charge in charges if first.get(charge.key) is charge])
-        self._sell(sales)
-        self._keep(charges, first)
+        for sale in self._sales([charge for charge in charges if first.get(charge.key) is charge]):
+            self._results[sale.charge.key] = self._sell(sale)
+        self._keep([charge for charge in charges if first.get(charge.key) is charge])
         told: set[str] = set()
         results = []
         for charge in charges:
@@ -76,57 +79,48 @@ class Charging:
             sales.append(_Sale(charge, found, day))
         return sales
 
-    def _sell(self, sales: Sequence[_Sale]) -> None:
-        """Charges sales in their order."""
-        if not sales:
-            return
-        remainders = dict(self._remainders)
-        dues = []
-        for sale in sales:
-            line_id = sale.charge.line_id
-            micros, remainders[line_id] = due_micros(sale.charge.price_nanos, remainders[line_id])
-            dues.append(micros)
-        refused_by = self._spend(sales, dues)
-        if refused_by is None:
-            for sale, micros in zip(sales, dues, strict=True):
-                result = ChargeResult(sale.charge.key, "charged", micros, sale.day)
-                self._results[sale.charge.key] = result
-            self._changed |= {line for line, nanos in remainders.items() if nanos != self._remainders[line]}
-            self._remainders = remainders
-        elif len(sales) > 1:
-            self._sell(sales[: len(sales) // 2])
-            self._sell(sales[len(sales) // 2 :])
-        else:
-            (sale,) = sales
-            self._lost[sale.payer.levels, sale.day] += sale.charge.price_nanos
-            result = ChargeResult(sale.charge.key, "over_budget", day=sale.day, refused_by=refused_by)
-            self._results[sale.charge.key] = result
+    def _sell(self, sale: _Sale) -> ChargeResult:
+        """What comes of a sale, after those before it."""
+        charge, day = sale.charge, sale.day
+        micros, after = due_micros(charge.price_nanos, self._remainders[charge.line_id])
+        for caps in sale.payer.levels:
+            if not self._fits(caps, day, micros):
+                self._lost[sale.payer.levels, day] += charge.price_nanos
+                return ChargeResult(charge.key, "over_budget", day=day, refused_by=caps.level)
+        for caps in sale.payer.levels:
+            self._moved[caps, day] += micros
+            for period in (period_of(day), TOTAL):
+                self._spent[caps.entity_id, period] += micros
+        self._remainders[charge.line_id] = after
+        return ChargeResult(charge.key, "charged", micros, day)
 
-    def _spend(self, sales: Sequence[_Sale], dues: Sequence[int]) -> Level | None:
-        """Moves all levels of all sales, or none: then the first level that has not enough."""
-        moved: Counter[tuple[Caps, date]] = Counter()
-        for sale, micros in zip(sales, dues, strict=True):
-            for caps in sale.payer.levels:
-                moved[caps, sale.day] += micros
-        before = self._connection.begin_nested()
-        for (caps, day), micros in moved.items():
+    def _fits(self, caps: Caps, day: date, micros: int) -> bool:
+        total = self._rows[caps.entity_id, TOTAL]
+        bounds = {
+            period_of(day): caps.day_micros,
+            TOTAL: total.paid_in_micros if caps.prepaid else caps.total_micros,
+        }
+        return all(
+            bound is None
+            or self._rows[caps.entity_id, period].spent_micros + self._spent[caps.entity_id, period] + micros
+            <= bound
+            for period, bound in bounds.items()
+        )
+
+    def _keep(self, charges: Sequence[Charge]) -> None:
+        """Writes what came of new charges: budgets, their keys, entries, lost prices and remainders."""
+        for (caps, day), micros in self._moved.items():
             if not spend(self._connection, caps, day, micros):
-                before.rollback()
-                return caps.level
-        before.commit()
-        return None
-
-    def _keep(self, charges: Sequence[Charge], first: dict[str, Charge]) -> None:
-        """Writes what came of new charges: their keys, entries, lost prices and remainders."""
-        new = [
-            (charge, self._results[charge.key])
-            for charge in charges
-            if first.get(charge.key) is charge and charge.key in self._results
-        ]
-        for line_id in sorted(self._changed):
-            keep_remainder(self._connection, line_id, self._remainders[line_id])
+                raise LeaseLostError(
+                    f"the budgets of {caps.entity_id!r} were moved by somebody without the lease of their "
+                    "account. Charge again."
+                )
+        for line_id, nanos in self._remainders.items():
+            if nanos != self._rows[line_id, TOTAL].remainder_nanos:
+                keep_remainder(self._connection, line_id, nanos)
         for (levels, day), nanos in self._lost.items():
             lose(self._connection, levels, day, nanos)
+        new = [(charge, self._results[charge.key]) for charge in charges if charge.key in self._results]
         add_charges(self._connection, new, self._now)
         billed = [(charge, result) for charge, result in new if result.micros > 0]
         entries = [_entry(charge, self._payer(charge), result) for charge, result in billed]
@@ -141,8 +135,9 @@ class Charging:
     def _open(self, charge: Charge, found: Payer, day: date) -> None:
         line_id = charge.line_id
         if (line_id, day) not in self._opened:
-            remainder = open_periods(self._connection, charge.account_id, found.levels, day)
-            self._remainders.setdefault(line_id, remainder)
+            rows = open_periods(self._connection, charge.account_id, found.levels, day)
+            self._rows = rows | self._rows
+            self._remainders.setdefault(line_id, rows[line_id, TOTAL].remainder_nanos)
             self._opened.add((line_id, day))
 
 
