@@ -137,7 +137,8 @@ def fit_judged_threshold(
         own = words == length
         good, bad = values[own & relevant] >= limit, values[own & ~relevant] >= limit
         if len(good) and len(bad):
-            reached.append(Reached(length, int(own.sum()), _rounded(good.mean()), _rounded(bad.mean())))
+            queries = len({held_out[row].query for row in np.flatnonzero(own).tolist()})
+            reached.append(Reached(length, queries, _rounded(good.mean()), _rounded(bad.mean())))
     return replace(fitted, limits=tuple(limits), reached=tuple(reached), source="judged pairs")
 
 
