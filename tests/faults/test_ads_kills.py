@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.faults.ads_kills import VICTIMS, KillReport, run_kills
+from tests.faults.ads_kills import VICTIMS, KillReport, run_kills
 
 pytestmark = pytest.mark.slow
 

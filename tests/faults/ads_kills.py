@@ -1,6 +1,6 @@
 """Kills Redis, charge workers, PostgreSQL and serving loops at random, and checks every budget and the books.
 
-python -m scripts.faults.ads_kills --kills 20 --seed 1
+scripts/ads_kills --kills 20 --seed 1
 """
 
 import argparse
@@ -33,12 +33,12 @@ from recsys.stores.ads.store import AdsStore
 from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis import server as redis_server
 from recsys.stores.registry.database import database_url, open_engine
-from scripts.faults.ads_home import ACCOUNT, ads_home, campaigns, levels_of
+from tests.faults.ads_home import ACCOUNT, ads_home, campaigns, levels_of
 
 ROOT = Path(__file__).parents[2]
 WORKERS, SERVICES, LOOPS = 2, 2, 50
 LIFE_SECONDS = (1.0, 4.0)  # between two kills
-DRAIN_SECONDS, READY_SECONDS = 120.0, 120.0
+DRAIN_SECONDS, READY_SECONDS = 600.0, 120.0
 VICTIMS = ("redis", "charge worker", "database", "service")
 
 
@@ -142,7 +142,7 @@ class Shop:
     def _service(self, loops: int) -> "subprocess.Popen[bytes]":
         number = self._started
         file = self._folder / f"accepted-{number}"
-        return self._start("service", "scripts.faults.ads_loop", str(number), str(loops), str(file))
+        return self._start("service", "tests.faults.ads_loop", str(number), str(loops), str(file))
 
     def _start(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
         self._started += 1
