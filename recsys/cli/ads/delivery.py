@@ -1,14 +1,16 @@
-"""`recsys ads campaign report | why-not`: what serving and the books saw of a campaign."""
+"""`recsys ads campaign report | why-not | forecast`: what a campaign delivered, and what it would."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.cli.ads.given_options import takes_campaign_options
 from recsys.cli.ads.options import InAccount, Which
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
+from recsys.jobs.ads.campaign_options import CampaignOptions
 
 if TYPE_CHECKING:
     from recsys.jobs.ads.campaign_delivery import CampaignDelivery
@@ -83,6 +85,38 @@ def why_not(which: Which, account: InAccount = None, as_json: AsJson = False) ->
         note(f"of {requests:,} requests of the last 24 hours it was shown in {won:,}")
     if seen.message is not None:
         note(f"most were lost here: {seen.message}")
+
+
+@takes_campaign_options
+def forecast(
+    given: CampaignOptions,
+    which: Annotated[
+        str | None,
+        typer.Argument(metavar="CAMPAIGN", help="Name or id of one that is there. Default: a new one."),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Whose it is, by name or id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a campaign is to be expected to deliver a day, before it is made or changed.
+
+    Takes the options of `create`, or a campaign and the options of `edit`. The forecast is kept: the report
+    holds later days against it.
+
+    \b
+    Example:
+      recsys ads campaign forecast --account acme --budget-per-day 50.00 --bid 0.40 --items 1,2,3
+      recsys ads campaign forecast summer
+      recsys ads campaign forecast summer --bid 0.60
+    """
+    from recsys.jobs.ads.campaign_forecast import forecast_campaign
+
+    shown = forecast_campaign(load_settings(), which, account, given)
+    if as_json:
+        print_json(shown.to_json())
+        return
+    print_rows(shown.to_rows(), as_json=False, title=shown.campaign.campaign.name)
+    for assumption in shown.forecast.assumptions:
+        note(f"assumed: {assumption}")
 
 
 def _delivery() -> "CampaignDelivery":

@@ -10,6 +10,7 @@ app = typer.Typer(
     help="Ads: advertisers' accounts, their campaigns and bills, and what another policy would have earned.",
 )
 app.add_typer(account.app, name="account")
+campaign.app.command("forecast")(delivery.forecast)
 campaign.app.command("report")(delivery.report)
 campaign.app.command("why-not")(delivery.why_not)
 app.add_typer(campaign.app, name="campaign")

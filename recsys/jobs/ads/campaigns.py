@@ -58,16 +58,13 @@ class CampaignEditing:
             DataError: nothing was imported.
         """
         with self._store() as store:
-            owner = store.account(account)
-            _check_complete(given)
-            name = given.name or _free_name(store.campaigns(owner.account_id))
-            empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
-            campaign = self._with_options(empty, given)
-            review = review_after(None, campaign, self._account_id is None)
-            campaign = replace(campaign, status="draft" if draft else "active", review=review)
-            self._check(owner, campaign)
-            saved = store.add_campaign(campaign, Author(self._author))
-            return self._shown(owner, saved)
+            owner, campaign = self._new(store, account, given, draft)
+            return self._shown(owner, store.add_campaign(campaign, Author(self._author)))
+
+    def planned(self, account: str, given: CampaignOptions) -> ShownCampaign:
+        """The campaign that `create` would make; nothing is kept. Raises as that does."""
+        with self._store() as store:
+            return self._shown(*self._new(store, account, given, draft=False))
 
     def edit(
         self, which: str, given: CampaignOptions, account: str | None = None, remark: str = ""
@@ -82,13 +79,13 @@ class CampaignEditing:
         if given == CampaignOptions():
             raise RequestError("nothing is to be changed. Give an option, such as --budget-per-day.")
         with self._store() as store:
-            owner, before = found_campaign(store, which, account)
-            check_editable(f"campaign {before.name!r}", before.status)
-            campaign = self._with_options(before, given)
-            campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
-            self._check(owner, campaign)
-            saved = store.save_campaign(campaign, Author(self._author, remark))
-            return self._shown(owner, saved)
+            owner, campaign = self._changed(store, which, given, account)
+            return self._shown(owner, store.save_campaign(campaign, Author(self._author, remark)))
+
+    def changed(self, which: str, given: CampaignOptions, account: str | None = None) -> ShownCampaign:
+        """The campaign that `edit` would make, or as it is where nothing is given; nothing is kept."""
+        with self._store() as store:
+            return self._shown(*self._changed(store, which, given, account))
 
     def change_status(
         self,
@@ -165,6 +162,29 @@ class CampaignEditing:
         """Who changed the campaign, oldest first; raises UnknownCampaignError if there is none."""
         with self._store() as store:
             return [*store.history(found_campaign(store, which, account)[1].campaign_id)]
+
+    def _new(
+        self, store: AdsStore, account: str, given: CampaignOptions, draft: bool
+    ) -> tuple[Account, Campaign]:
+        owner = store.account(account)
+        _check_complete(given)
+        name = given.name or _free_name(store.campaigns(owner.account_id))
+        empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
+        campaign = self._with_options(empty, given)
+        review = review_after(None, campaign, self._account_id is None)
+        campaign = replace(campaign, status="draft" if draft else "active", review=review)
+        self._check(owner, campaign)
+        return owner, campaign
+
+    def _changed(
+        self, store: AdsStore, which: str, given: CampaignOptions, account: str | None
+    ) -> tuple[Account, Campaign]:
+        owner, before = found_campaign(store, which, account)
+        check_editable(f"campaign {before.name!r}", before.status)
+        campaign = self._with_options(before, given)
+        campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
+        self._check(owner, campaign)
+        return owner, campaign
 
     def _with_options(self, campaign: Campaign, given: CampaignOptions) -> Campaign:
         return with_options(campaign, given, shop_currency(self._settings), lambda: new_id("lin_"))
