@@ -156,6 +156,7 @@ class TotalAnswer(DeliveredAnswer):
     clicks: int | None = Field(description="null where they are not known")
     click_rate: float | None = Field(description="by viewable impressions, else by `won`")
     purchases: int | None = Field(description="null where they are not known")
+    value_micros: int | None = Field(description="of the purchases; null where it is not known")
     spend_micros: int = Field(description="what was billed")
     average_price_micros: int | None = Field(description="of a billed event")
     returned_micros: int = Field(description="what was given back")
@@ -192,6 +193,7 @@ class ReportAnswer(BaseModel):
     currency: str | None = Field(description=_CURRENCY)
     held_out_requests: int = Field(description="of users who saw no ads, for comparison")
     lost_seconds: float = Field(description="of one process's requests that killed processes lost, at most")
+    gaps: list[str] = Field(description="what the log of served ads lacks; empty, as it is not read here")
     days: list[DayAnswer] = Field(description="in order")
     total: TotalAnswer = Field(description="all days together")
 

@@ -125,6 +125,7 @@ _TOTAL = {
     "clicks": 9,
     "click_rate": 0.0105,
     "purchases": None,
+    "value_micros": None,
     "spend_micros": 2_700_000,
     "average_price_micros": 300_000,
     "returned_micros": 0,
@@ -140,6 +141,7 @@ REPORT = {
     "currency": "USD",
     "held_out_requests": 1200,
     "lost_seconds": 0.0,
+    "gaps": [],
     "days": [
         {
             "day": "2026-06-01",

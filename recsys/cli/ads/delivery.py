@@ -13,7 +13,7 @@ from recsys.config import load_settings
 from recsys.jobs.ads.campaign_options import CampaignOptions
 
 if TYPE_CHECKING:
-    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
+    from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
 
 Picture = Annotated[
     Path | None,
@@ -32,6 +32,14 @@ def report(
         str | None, typer.Option("--to", metavar="DAY", help="The last day, included. Default: today.")
     ] = None,
     picture: Picture = None,
+    from_log: Annotated[
+        bool,
+        typer.Option(
+            "--from-log",
+            help="Count viewable impressions, clicks, purchases and their value by events on the ads that "
+            "were served; reads the log of served ads and the event lake. Default: what the books know.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Report a campaign by day: requests, auctions, clicks, spend and rates. Without --from: of 7 days.
@@ -41,15 +49,18 @@ def report(
     \b
     Example:
       recsys ads campaign report summer
+      recsys ads campaign report summer --from-log
       recsys ads campaign report summer --from 2026-05-01 --to 2026-05-31 --picture waterfall.png
     """
-    shown = _delivery().report(which, account, first, last, picture)
+    shown = _delivery().report(which, account, first, last, picture, from_log)
     if as_json:
         print_json(shown.to_json())
         return
     currency = f", {shown.currency}" if shown.currency else ""
     title = f"{shown.campaign.name} of {shown.account.name}, days of {shown.account.time_zone}{currency}"
     print_rows(shown.to_rows(), as_json=False, title=title, strong="total")
+    for gap in shown.gaps:
+        note(f"warning: events are missing: {gap}")
     if shown.held_out:
         note(f"{shown.held_out:,} requests of held-out users are left out")
     if shown.lost_seconds:
@@ -108,7 +119,7 @@ def forecast(
       recsys ads campaign forecast summer
       recsys ads campaign forecast summer --bid 0.60
     """
-    from recsys.jobs.ads.campaign_forecast import forecast_campaign
+    from recsys.jobs.ads.delivery.campaign_forecast import forecast_campaign
 
     shown = forecast_campaign(load_settings(), which, account, given)
     if as_json:
@@ -120,6 +131,6 @@ def forecast(
 
 
 def _delivery() -> "CampaignDelivery":
-    from recsys.jobs.ads.campaign_delivery import CampaignDelivery
+    from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
 
     return CampaignDelivery(load_settings())

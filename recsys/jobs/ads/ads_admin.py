@@ -11,9 +11,9 @@ from recsys.documents import JsonObject
 from recsys.errors import RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import AccountEditing
-from recsys.jobs.ads.campaign_delivery import CampaignDelivery
 from recsys.jobs.ads.campaign_fields import CampaignFields
 from recsys.jobs.ads.campaigns import CampaignEditing
+from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
 
 
 @dataclass(frozen=True)

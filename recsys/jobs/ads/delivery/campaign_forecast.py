@@ -1,14 +1,16 @@
 """What a campaign is to be expected to deliver, before it is saved or changed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from recsys import columns
-from recsys.ads.delivery.counts import HOUR, hour_of
+from recsys.ads.campaigns.campaign import Campaign
+from recsys.ads.delivery.counts import HOUR, CountedHour, hour_of
 from recsys.ads.delivery.forecast import Estimate, Forecast, ForecastBasis, SurfaceDemand, forecast
+from recsys.ads.delivery.landscape import Landscape, landscape
 from recsys.amounts import amount_text
 from recsys.config import Settings
 from recsys.documents import JsonObject
@@ -16,17 +18,24 @@ from recsys.errors import RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.campaign_options import CampaignOptions
 from recsys.jobs.ads.campaigns import CampaignEditing
-from recsys.jobs.ads.forecast_basis import Market, forecast_basis
-from recsys.jobs.ads.logged_demand import answered_demand, counted_demand, logged_answers, targeted_demand
+from recsys.jobs.ads.delivery.forecast_basis import Market, forecast_basis
+from recsys.jobs.ads.delivery.logged_demand import (
+    answered_demand,
+    counted_demand,
+    logged_answers,
+    targeted_demand,
+)
+from recsys.jobs.ads.delivery.shown_report import percent
 from recsys.jobs.ads.shown_campaign import ShownCampaign
-from recsys.jobs.ads.shown_report import percent
 from recsys.processes import current_user
 from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.forecasts import ForecastStore
 from recsys.stores.ads.store import AdsStore
 from recsys.stores.lake.dataset_files import load_items
+from recsys.stores.served.ad_log_files import AdLogGap, read_ad_log
 
 DAYS = 14  # of demand, each 24 hours, that are looked at
+LANDSCAPE_DAYS = 3  # of served ads that are read for what has to be outbid
 SEED = 14
 
 
@@ -131,7 +140,19 @@ class CampaignForecasts:
         asked = targeted_demand(demand, answers, targets, categories)
         market = Market.of(hours, sold, campaigns)
         assumed = (told, *_about_targets(shown, asked))
-        return forecast_basis(shown.account, shown.campaign, asked, market, assumed, shown.currency)
+        outbid = self._landscape(shown.campaign, hours, end)
+        return forecast_basis(shown.account, shown.campaign, asked, market, assumed, shown.currency, outbid)
+
+    def _landscape(self, campaign: Campaign, hours: Iterable[CountedHour], end: datetime) -> Landscape | None:
+        """What had to be outbid in the last days, as far as the log of served ads has all of them."""
+        start = end - timedelta(days=LANDSCAPE_DAYS)
+        gaps: list[AdLogGap] = []
+        slots = list(read_ad_log(self._settings.paths.ad_log, start, end, gaps.append))
+        requests = sum(each.requests for each in hours if each.hour >= start and not each.holdout)
+        if any(gap.loses_slots for gap in gaps) or not requests:
+            return None
+        targets = replace(campaign.targets, segment=None)
+        return landscape(slots, requests, targets, campaign.campaign_id)
 
     def _categories(self) -> dict[str, tuple[str, ...]]:
         items = load_items(self._settings.paths).select(

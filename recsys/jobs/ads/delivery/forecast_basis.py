@@ -9,6 +9,7 @@ from recsys.ads.campaigns.bidding import IMPRESSIONS_OF_CPM, FixedBid, Pricing
 from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.delivery.counts import CountedHour
 from recsys.ads.delivery.forecast import ForecastBasis, Share, SurfaceDemand
+from recsys.ads.delivery.landscape import Landscape, worth_of_view
 from recsys.ads.delivery.steps import Step
 from recsys.ads.ledger.charges import ChargedEvent
 from recsys.amounts import amount_text
@@ -89,20 +90,26 @@ def forecast_basis(
     market: Market,
     told: tuple[str, ...],
     currency: str | None,
+    asked: Landscape | None = None,
 ) -> ForecastBasis:
     """What the forecast of `campaign` is made from, with what is assumed.
 
     Args:
         told: what was assumed of the demand.
+        asked: what had to be outbid of late; None = nothing tells.
 
     Raises:
         RequestError: nothing tells what an event would cost.
     """
     event = PAYS_FOR[campaign.pricing]
-    wins, of_wins = _wins(campaign, market)
+    bid = _bid(campaign)
+    if asked is None or bid is None:
+        wins, of_wins = _wins(campaign, market)
+    else:
+        wins, of_wins = _outbid(campaign.pricing, bid, asked)
     billed, of_billed = _rate(campaign, market, event)
     clicks, _ = _rate(campaign, market, "click")
-    price, of_price = _price(campaign, market.price_micros(event), event, currency)
+    price, of_price = _price(bid, market.price_micros(event), event, currency)
     return ForecastBasis(
         demand=demand,
         wins=wins,
@@ -113,6 +120,23 @@ def forecast_basis(
         budget_micros=_day_budget(account, campaign),
         assumptions=(*told, of_wins, of_billed, of_price, "pacing and frequency caps cost no impressions"),
     )
+
+
+def _outbid(pricing: Pricing, bid: int, asked: Landscape) -> tuple[Share, str]:
+    wins = asked.wins(worth_of_view(pricing, bid, asked.attraction, asked.p_purchase))
+    said = (
+        f"at its bid it is shown in {wins.count / wins.of:.1%} of what meets its targets, as in "
+        f"{len(asked.to_beat):,} requests with ads of late, if it is clicked as the average ad"
+    )
+    return wins, said
+
+
+def _bid(campaign: Campaign) -> int | None:
+    """The largest bid of its lines, or the largest that it may set; None where nothing says."""
+    bids = [bid for line in campaign.lines if (bid := campaign.line_bid_micros(line)) is not None]
+    if not bids and not isinstance(campaign.bidding, FixedBid):
+        return campaign.bidding.most_bid_micros
+    return max(bids, default=None)
 
 
 def _wins(campaign: Campaign, market: Market) -> tuple[Share, str]:
@@ -142,13 +166,7 @@ def _rate(campaign: Campaign, market: Market, event: ChargedEvent) -> tuple[Shar
     return Share(own_events, own, _within(rate), OWN_STRENGTH), said
 
 
-def _price(
-    campaign: Campaign, paid: int | None, event: ChargedEvent, currency: str | None
-) -> tuple[int, str]:
-    bids = [bid for line in campaign.lines if (bid := campaign.line_bid_micros(line)) is not None]
-    bid = max(bids, default=None)
-    if bid is None and not isinstance(campaign.bidding, FixedBid):
-        bid = campaign.bidding.most_bid_micros
+def _price(bid: int | None, paid: int | None, event: ChargedEvent, currency: str | None) -> tuple[int, str]:
     if bid is None and paid is None:
         raise RequestError(
             f"nothing tells what a {event} would cost: none was sold yet. Give --bid, or --max-bid."

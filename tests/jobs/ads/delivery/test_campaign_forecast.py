@@ -13,14 +13,16 @@ from recsys.config import Settings
 from recsys.errors import RequestError
 from recsys.funnel.served_answer import SEARCH, ServedAnswer, answer_line
 from recsys.jobs.ads.accounts import AccountEditing
-from recsys.jobs.ads.campaign_delivery import CampaignDelivery
-from recsys.jobs.ads.campaign_forecast import CampaignForecasts, ShownForecast
 from recsys.jobs.ads.campaign_options import CampaignOptions
 from recsys.jobs.ads.campaigns import CampaignEditing
+from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
+from recsys.jobs.ads.delivery.campaign_forecast import CampaignForecasts, ShownForecast
 from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
+from tests.ads.delivery.served_slots import served_slot
 from tests.jobs.ads.ads_shop import NOON, make_shop
+from tests.jobs.ads.served_home import ServedHome
 from tests.stores.ads.books_shop import Clock, click
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -143,3 +145,23 @@ def test_what_cannot_be_forecast_is_said(shop: Settings) -> None:
     with pytest.raises(RequestError, match="the catalog does not have: '77'"):
         forecast(shop, CampaignOptions(bid="0.40", items=["77"]))
     assert forecast(shop).forecast.assumptions[0] == "there was no request yet"
+
+
+def test_what_had_to_be_outbid_of_late_decides_what_a_bid_wins(shop: Settings) -> None:
+    home = ServedHome(shop.paths.home)
+    count(shop, 1, [CountedHour(NOON - each * HOUR, "home", False, 10, {}) for each in range(24)])
+    for number in range(120):  # of 240 requests; clicked with .05, so that 0.40 is worth 20,000 micros a view
+        bid = 400_000 if number % 2 else 200_000
+        at = NOON - HOUR - timedelta(seconds=number)
+        home.serve(served_slot(f"s{number}", request_id=f"r{number}", bid_micros=bid, served_at=at))
+    bids = {"0.10": 0.5, "0.30": 0.75, "0.50": 1.0}
+    for bid, share in bids.items():
+        found = forecast(shop, CampaignOptions(name="summer", bid=bid, items=["1"])).forecast
+        assert found.impressions.expected == pytest.approx(240 * share, rel=0.02)
+        assert f"at its bid it is shown in {share:.1%} of what meets its targets" in found.assumptions[1]
+    for file in shop.paths.ad_log.glob("ads-2026*.jsonl"):
+        file.unlink()
+    lost = forecast(shop, CampaignOptions(name="summer", bid="0.10", items=["1"])).forecast
+    assert "no auction was counted yet" in lost.assumptions[1], (
+        "a log with gaps tells nothing of what is asked"
+    )

@@ -24,6 +24,7 @@ class ShownReport:
         held_out: requests of those days whose users saw no ads, for comparison; they are in no other number.
         lost_seconds: of requests that killed processes counted and could not keep, at most.
         forecasts: day -> what was expected of it; of days that are over and had a forecast.
+        gaps: what the log of served ads lacks, where it was read.
     """
 
     account: Account
@@ -33,6 +34,7 @@ class ShownReport:
     held_out: int
     lost_seconds: float
     forecasts: Mapping[date, Forecast]
+    gaps: tuple[str, ...] = ()
 
     @property
     def total(self) -> DayReport:
@@ -49,6 +51,7 @@ class ShownReport:
             "currency": self.currency,
             "held_out_requests": self.held_out,
             "lost_seconds": self.lost_seconds,
+            "gaps": list(self.gaps),
             "days": [
                 {"day": day, **report.to_json(), "forecast": self._errors(day, report)}
                 for day, report in self.days.items()
@@ -87,14 +90,17 @@ class ShownReport:
             "clicks": report.clicks,
             "click rate": percent(report.click_rate),
             "purchases": report.purchases,
+            "value": self._amount(report.value_micros),
             "spend": self._amount(report.spend_micros),
             "price": self._amount(report.price_micros),
             "lost": self._amount(report.lost_micros),
             "win rate": percent(found.win_rate),
             "voice": percent(found.share_of_voice),
         }
-        known = {name for name in ("viewable", "clicks", "purchases") if getattr(self.total, name) is None}
-        return {name: value for name, value in row.items() if name not in known}
+        total = self.total
+        unknown = {name for name in ("viewable", "clicks", "purchases") if getattr(total, name) is None}
+        unknown |= {"value"} if total.value_micros is None else set()
+        return {name: value for name, value in row.items() if name not in unknown}
 
     def _amount(self, micros: int | None) -> str | None:
         return None if micros is None else amount_text(micros)
