@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsys.ads.selection.prediction import AdContext, SmoothedRates
-from recsys.funnel.ad_relevance import ContextRelevance, RelevantRates
+from recsys.funnel.clicks.relevance import ContextRelevance, RelevantRates
 from tests.fake_world import NOW, shop_bundle
 
 BUNDLE = shop_bundle()

@@ -15,8 +15,8 @@ from recsys.dataset.click_log import join_impressions
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.health.facts import ClickDriftFacts
 from recsys.instants import to_micros
-from recsys.jobs.ads.click_drift import measure_click_drift, remeasure_click_drift
-from recsys.jobs.ads.slot_labels import read_slot_labels, slot_label_frame
+from recsys.jobs.clicks.drift import measure_click_drift, remeasure_click_drift
+from recsys.jobs.clicks.slot_labels import read_slot_labels, slot_label_frame
 from recsys.stores.ads.token_key import token_keys
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.ad_log import DurableAdLog

@@ -6,8 +6,8 @@ from pathlib import Path
 from recsys import columns
 from recsys.ads.selection.prediction import ClickPredictor
 from recsys.config import Settings
-from recsys.funnel.ad_relevance import ContextRelevance, RelevantRates
-from recsys.funnel.click_predictor import BundlePredictor
+from recsys.funnel.clicks.predictor import BundlePredictor
+from recsys.funnel.clicks.relevance import ContextRelevance, RelevantRates
 from recsys.funnel.online_features import CircuitBreaker
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder

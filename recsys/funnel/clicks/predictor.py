@@ -3,24 +3,22 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import expit, zeta
+from scipy.special import expit
 
 from recsys import columns
 from recsys.ads.campaigns.targets import Surface
 from recsys.ads.selection.prediction import AdContext, ClickEstimates
-from recsys.arrays import DoubleArray, FloatArray
+from recsys.arrays import FloatArray
 from recsys.dataset.click_log import place_name
 from recsys.errors import ConfigError
-from recsys.features.cross import cross_features
-from recsys.features.item_age import item_ages
-from recsys.funnel.ad_relevance import ContextRelevance
+from recsys.funnel.clicks.numbers import click_numbers
+from recsys.funnel.clicks.relevance import ContextRelevance
+from recsys.funnel.clicks.spread import attraction_spread
 from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile
-from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.ctr.one_request import ClickRequest, RequestScorer
 from recsys.models.encoders.query_encoder import QueryEncoder
 
-PRIOR_IMPRESSIONS = 20.0  # what the model's word on an item is worth
 _SHOWN = f"item_{columns.IMPRESSION}_count_90d"
 
 
@@ -97,34 +95,6 @@ class BundlePredictor:
     def _place(self, surface: Surface) -> int:
         codes = self._model.codes
         return codes.place(place_name(surface, True)) or codes.place(place_name(surface, False))
-
-
-def click_numbers(profile: Profile, items: FeatureRows, context: AdContext) -> FloatArray:
-    """(K, F) float32 CLICK_NUMBERS of a user and K items as of `context.now`, NaN = missing."""
-    now, of_items = to_micros(context.now), items.matrix(columns.ITEM_RANKING_FEATURES)
-    cross = cross_features(profile.columns, items.columns, now // 1_000_000)
-    first = np.asarray(items.columns[columns.FIRST_AT])
-    parts = [
-        np.broadcast_to(profile.matrix(), (len(of_items), len(columns.USER_RANKING_FEATURES))),
-        of_items,
-        np.stack([cross[name] for name in columns.CROSS_FEATURES], 1),
-        item_ages(first, now)[:, None],
-    ]
-    return np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32)
-
-
-def attraction_spread(attraction: DoubleArray, shown: DoubleArray) -> DoubleArray:
-    """(K,) standard deviation of the log-odds of Beta(n p, n (1 - p)), n = shown + PRIOR_IMPRESSIONS.
-
-    Its mean is the attraction p; an item that was shown (K,) times in 90 days is as sure as so many
-    impressions make a rate. The variance of the log-odds of Beta(a, b) is trigamma(a) + trigamma(b).
-
-    >>> attraction_spread(np.array([0.1, 0.1]), np.array([0.0, 10_000.0])).round(2).tolist()
-    [0.83, 0.03]
-    """
-    p = np.clip(attraction, 1e-6, 1 - 1e-6)
-    count = np.maximum(np.nan_to_num(shown), 0.0) + PRIOR_IMPRESSIONS
-    return np.asarray(np.sqrt(zeta(2, count * p) + zeta(2, count * (1 - p))), np.float64)
 
 
 def _request(
