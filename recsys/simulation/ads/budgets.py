@@ -15,11 +15,11 @@ from recsys.simulation.ads.predictor import ErringPredictor
 from recsys.simulation.ads.run import market_traffic
 
 PILOT_REQUESTS = 3000
-LARGE_DEMAND = (1.5, 2.5)  # demand of the campaigns that target everything, in budgets
+LARGE_DEMAND = (1.4, 2.0)  # demand of the campaigns that target everything, in budgets
 OTHER_DEMAND = (0.7, 5.0)  # of the others, evenly on a logarithmic scale
 ACCOUNT_SHARE = 0.25  # of accounts with several campaigns that have a budget of their own
 ACCOUNT_PART = 0.7  # which is this part of their campaigns' budgets together
-LEAST_BUDGET = 1_000_000  # micros
+LEAST_BUDGET = 10_000_000  # micros
 
 
 @dataclass(frozen=True)

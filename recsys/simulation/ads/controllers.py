@@ -1,4 +1,4 @@
-"""The budgets of a market while requests come: their days, plans and controllers, and how well they follow them."""
+"""Budgets while requests come: their days, plans and controllers, and how well they follow the plan."""
 
 import math
 from collections.abc import Sequence

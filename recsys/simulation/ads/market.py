@@ -21,8 +21,8 @@ class AdTable:
 
     Attributes:
         campaign, account, product: (A,) indices. pricing: (A,) codes.
-        bid_micros, value_micros: (A,) for a click, 1,000 viewable impressions or a purchase: what the campaign
-            bids, and what that is worth to it.
+        bid_micros, value_micros: (A,) for a click, 1,000 viewable impressions or a purchase: what the
+            campaign bids, and what that is worth to it.
         p_purchase: (A,) the truth, after a click.
     """
 
@@ -43,7 +43,8 @@ class Truth:
     """What shoppers really do.
 
     Attributes:
-        tastes: (S, D). items: (A, D) of the ads' items. bias: (A,) log-odds of a click where tastes say nothing.
+        tastes: (S, D). items: (A, D) of the ads' items. bias: (A,) log-odds of a click where
+            tastes say nothing.
         page_lift: (P, A) what a page about the ad's category adds to them.
         examination: (slots,) probability that a slot is looked at.
         mean_attraction: over requests and ads that match.

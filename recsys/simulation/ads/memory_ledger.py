@@ -1,4 +1,4 @@
-"""Charges by the rules of the books, in memory: whole budgets or nothing, late is free, remainders carry on."""
+"""Charges by the rules of the books, in memory: on every budget or on none, late is free."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -63,7 +63,7 @@ def page_weights(pages: Sequence[AdPage]) -> DoubleArray:
     """(P,) how often each page is opened; they sum to 1. Pages of one surface are opened alike often."""
     surfaces = [page.request.surface for page in pages]
     weights = np.array([SURFACE_SHARES[surface] / surfaces.count(surface) for surface in surfaces])
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def matched_campaigns(index: TargetIndex, pages: Sequence[AdPage], order: Sequence[str]) -> list[IntArray]:

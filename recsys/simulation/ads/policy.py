@@ -1,4 +1,4 @@
-"""What an operator may change about ads, as one record, and the two policies that others are compared with."""
+"""What an operator may change about ads, and the two policies that others are compared with."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,13 +20,13 @@ class AdPolicy:
         quality_exponent: an ad's quality is its attraction to this power, over the shop's mean attraction. 0
             orders by expected revenue; above it, what is clicked more goes before what pays more.
         pacing: `plan` follows the plan of the day by taking part less often, and by lower bids where the
-            bidding is automatic; `bid` lowers the bids of all; `hours` lets each hour of the day spend an equal
-            part of the budget and what the hours before it left over; `none` only stops at the budget.
+            bidding is automatic; `bid` lowers the bids of all; `hours` lets each hour of the day spend an
+            equal part of the budget and what the hours before it left over; `none` stops at the budget.
         exploration: `thompson` ranks by a draw from what the predictor takes for possible.
         bid_percent: of the bids of all campaigns.
         predictor_bias: what the predicted attraction is multiplied by, in odds.
         predictor_noise: standard deviation of an ad's error in log-odds, before it was viewed.
-        predictor_views: after so many views of an ad half of the variance of its error is left; 0 = all stays.
+        predictor_views: after so many views of an ad half of the variance of its error is left; 0 = all.
 
     Raises:
         ConfigError: a number outside its range.

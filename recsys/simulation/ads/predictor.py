@@ -19,7 +19,7 @@ class Predicted:
 
 
 class ErringPredictor:
-    """The truth with an error in log-odds: a bias of all ads, and for each ad one that shrinks as it is viewed.
+    """The truth with an error in log-odds: one of all ads, and one of each ad, which views make smaller.
 
     After `policy.predictor_views` views of an ad half of the variance of its error is left, as if a rate had
     been counted that began with so many views.
@@ -53,4 +53,3 @@ class ErringPredictor:
 
 def _probabilities(logits: Logits) -> DoubleArray:
     return np.asarray(1 / (1 + np.exp(-logits)), np.float64)
-

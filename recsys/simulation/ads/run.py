@@ -143,4 +143,3 @@ def _payers(market: Market) -> dict[str, Payer]:
             )
             payers[line.line_id] = Payer(account.zone, levels)
     return payers
-

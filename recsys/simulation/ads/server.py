@@ -9,7 +9,13 @@ from recsys.ads.auction.candidates import Candidates, PricingCode
 from recsys.ads.auction.outcome import Outcome
 from recsys.ads.auction.placement import Placement
 from recsys.ads.campaigns.bidding import MostClicks, Pricing
-from recsys.ads.pacing.budget_gate import BudgetGate, HoldRequest, RefusalReason, UserCap, expected_cost_micros
+from recsys.ads.pacing.budget_gate import (
+    BudgetGate,
+    HoldRequest,
+    RefusalReason,
+    UserCap,
+    expected_cost_micros,
+)
 from recsys.ads.pacing.throttle import paced_bid_micros
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.simulation.ads.billing import (
@@ -108,7 +114,9 @@ class AdServer:
             can_pay=self._can_pay[rows],
         )
 
-    def hold(self, number: int, shopper: int, ad: int, slot: int, price: int, attraction: float) -> str | None:
+    def hold(
+        self, number: int, shopper: int, ad: int, slot: int, price: int, attraction: float
+    ) -> str | None:
         """The id of the hold of a slot; None where it was refused."""
         campaign_number, pricing = self._campaign[ad], self._pricing[ad]
         p_event = attraction * self.placement.examination[slot]

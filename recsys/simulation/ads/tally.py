@@ -34,7 +34,7 @@ class Tally:
 
     Attributes:
         requests, filled, clicks, revenue, lost, charges, over_budget, late: (days,) counts, and micros.
-        welfare: (days,) micros, what all that was shown is worth to the advertisers by the true probabilities.
+        welfare: (days,) micros, what all that was shown is worth to the advertisers, by the true chances.
         attraction: (days,) true, summed over slots. expected_clicks: (days,) the same where it is looked at.
         predicted, true: (days, slots) probabilities of a click summed.
         bins: (slots, BINS, 3) how many, predicted and true.
