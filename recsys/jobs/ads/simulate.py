@@ -1,29 +1,19 @@
 """`recsys ads simulate`: what a change of how ads are chosen, priced and paced would do."""
 
-import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from ctypes import c_int64
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from recsys import atomic
 from recsys.errors import ConfigError
 from recsys.jobs.ads.simulated_policies import read_simulated_policy
-from recsys.jobs.ads.simulation_plots import simulation_plot
-from recsys.progress import Advance, Progress, silent
+from recsys.jobs.ads.simulation_runs import run_policies
+from recsys.progress import Progress, silent
 from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.budgets import with_budgets
 from recsys.simulation.ads.comparison import PolicyComparison, compare_policies
-from recsys.simulation.ads.market import Market
-from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY, AdPolicy
-from recsys.simulation.ads.run import PolicyRun, market_traffic, run_policy
+from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY
 
 MOST_DAYS, MOST_AUCTIONS = 60, 100_000_000
-FEW_AUCTIONS = 50_000  # up to so many, processes would take longer to start than to work
-_LOOK_SECONDS = 0.5
-_answered: list[Any] = []  # of a process of the pool: the count that all of them share
 
 
 @dataclass(frozen=True)
@@ -64,41 +54,10 @@ def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> P
     market = draw_market(question.seed, question.size)
     market = with_budgets(market, question.auctions / question.days, question.size.large)
     with progress(f"{len(policies)} policies", len(policies) * question.auctions) as advance:
-        runs = _run_all(market, policies, question, advance)
+        runs = run_policies(market, policies, question.days, question.auctions, advance)
     comparison = compare_policies(market, runs)
     if question.picture is not None:
+        from recsys.jobs.ads.simulation_plots import simulation_plot  # it brings the evaluation's libraries
+
         atomic.write_bytes(question.picture, simulation_plot(comparison))
     return comparison
-
-
-def _run_all(
-    market: Market, policies: Sequence[AdPolicy], question: SimulationQuestion, advance: Advance
-) -> list[PolicyRun]:
-    if question.auctions <= FEW_AUCTIONS:
-        traffic = market_traffic(market, question.days, question.auctions)
-        return [run_policy(market, policy, traffic, advance) for policy in policies]
-    context = multiprocessing.get_context("spawn")
-    count = context.Value(c_int64, 0)
-    told = 0
-    with ProcessPoolExecutor(len(policies), context, _share_count, (count,)) as pool:
-        waiting: list[Future[PolicyRun]] = [
-            pool.submit(_run_one, market, policy, question.days, question.auctions) for policy in policies
-        ]
-        while True:
-            done = not wait(waiting, _LOOK_SECONDS).not_done
-            advance(count.value - told)
-            told = count.value
-            if done or any(future.done() and future.exception() for future in waiting):
-                return [future.result() for future in waiting]
-
-
-def _share_count(count: Any) -> None:
-    _answered[:] = [count]
-
-
-def _run_one(market: Market, policy: AdPolicy, days: int, auctions: int) -> PolicyRun:
-    def advance(requests: int) -> None:
-        with _answered[0].get_lock():
-            _answered[0].value += requests
-
-    return run_policy(market, policy, market_traffic(market, days, auctions), advance)
