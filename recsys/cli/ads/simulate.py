@@ -41,20 +41,13 @@ def simulate(
       recsys ads simulate --days 7 --auctions 200000 --policy first-price.toml
     """
     from recsys.jobs.ads.simulate import SimulationQuestion, simulate_ads
-    from recsys.simulation.ads.tables import (
-        comparison_json,
-        difference_rows,
-        headline,
-        measure_rows,
-        verdict_lines,
-    )
 
     found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), bars)
     if as_json:
-        print_json(comparison_json(found))
+        print_json(found.to_json())
         return
-    note(headline(found))
-    print_rows(measure_rows(found), as_json=False, title="means over days with 95% intervals")
-    print_rows(difference_rows(found), as_json=False, title="differences on the same requests")
-    for line in verdict_lines(found):
+    note(found.headline)
+    print_rows(found.rows, as_json=False, title="means over days with 95% intervals")
+    print_rows(found.difference_rows, as_json=False, title="differences on the same requests")
+    for line in found.verdicts:
         note(line)

@@ -1,9 +1,11 @@
 """`recsys ads simulate`: what a change of how ads are chosen, priced and paced would do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recsys import atomic
+from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.jobs.ads.simulated_policies import read_simulated_policy
 from recsys.jobs.ads.simulation_runs import run_policies
@@ -12,6 +14,13 @@ from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.budgets import with_budgets
 from recsys.simulation.ads.comparison import PolicyComparison, compare_policies
 from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY
+from recsys.simulation.ads.tables import (
+    comparison_json,
+    difference_rows,
+    headline,
+    measure_rows,
+    verdict_lines,
+)
 
 MOST_DAYS, MOST_AUCTIONS = 60, 100_000_000
 
@@ -34,7 +43,38 @@ class SimulationQuestion:
     size: MarketSize = field(default_factory=MarketSize)
 
 
-def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> PolicyComparison:
+@dataclass(frozen=True)
+class SimulationReport:
+    """Policies beside each other."""
+
+    comparison: PolicyComparison
+
+    @property
+    def headline(self) -> str:
+        """What was simulated."""
+        return headline(self.comparison)
+
+    @property
+    def rows(self) -> Sequence[JsonObject]:
+        """Each measure of each policy, for people."""
+        return measure_rows(self.comparison)
+
+    @property
+    def difference_rows(self) -> Sequence[JsonObject]:
+        """The differences of policies, for people."""
+        return difference_rows(self.comparison)
+
+    @property
+    def verdicts(self) -> Sequence[str]:
+        """Which policy is better on what, in a sentence a pair."""
+        return verdict_lines(self.comparison)
+
+    def to_json(self) -> JsonObject:
+        """What `--json` prints."""
+        return comparison_json(self.comparison)
+
+
+def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> SimulationReport:
     """The default policy, the simplest one and that of the file on the same requests, each in its process.
 
     Raises:
@@ -60,4 +100,4 @@ def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> P
         from recsys.jobs.ads.simulation_plots import simulation_plot  # it brings the evaluation's libraries
 
         atomic.write_bytes(question.picture, simulation_plot(comparison))
-    return comparison
+    return SimulationReport(comparison)

@@ -22,7 +22,7 @@ VIEW_SECONDS = 1.0  # until a slot counts as viewed
 CLICK_MEDIAN, CLICK_SPREAD = (
     8.0,
     1.0,
-)  # seconds after the answer, log-normal: some wait longer than 30 minutes
+)  # seconds after the answer, log-normal
 PURCHASE_MEAN = 6 * 3600.0  # seconds after the click, exponential
 WORKER_SECONDS = 1.0  # from an event to its charge
 Outage = tuple[float, float]  # from when to when nothing is charged, in seconds

@@ -50,5 +50,5 @@ def test_what_a_file_cannot_mean_is_refused_with_the_remedy(tmp_path: Path, text
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none.toml cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
         read_simulated_policy(tmp_path / "none.toml")
