@@ -33,7 +33,7 @@ from recsys.home import keep_private
 from recsys.settings_sources import check_in_shop
 from recsys.usage_tracking import turn_off_usage_tracking
 
-WORKS_ANYWHERE = ("init", "doctor", "config", "ads evaluate-policy")
+WORKS_ANYWHERE = ("init", "doctor", "config", "ads evaluate-policy", "ads simulate")
 
 
 class _Commands(TyperGroup):

@@ -1,4 +1,4 @@
-"""What a gate of budgets promises: the fake and the one in Redis alike."""
+"""What a gate of budgets promises: the fake, that of simulations and the one in Redis alike."""
 
 import threading
 import time
@@ -25,6 +25,7 @@ from recsys.ads.pacing.budget_gate import (
 from recsys.amounts import MOST_MICROS
 from recsys.errors import DataError, StoreUnavailableError
 from recsys.service_settings import AdsSettings
+from recsys.simulation.ads.memory_gate import MemoryBudgetGate
 from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis.client import open_url
 from tests.fake_budget_gate import FakeBudgetGate
@@ -43,12 +44,13 @@ class Opened:
     lose_everything: Callable[[], object]
 
 
-@pytest.fixture(params=["fake", "redis"])
+@pytest.fixture(params=["fake", "memory", "redis"])
 def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
     """A gate whose account was built, with nothing spent."""
-    if request.param == "fake":
+    if request.param != "redis":
         now = [1000.0]
-        fake = FakeBudgetGate(lambda: now[0], SECONDS)
+        make = FakeBudgetGate if request.param == "fake" else MemoryBudgetGate
+        fake = make(lambda: now[0], SECONDS)
 
         def advance(seconds: float) -> None:
             now[0] += seconds

@@ -6,10 +6,11 @@ from recsys.cli.ads import account, campaign, delivery, ledger
 from recsys.cli.ads.drift import drift
 from recsys.cli.ads.evaluate_policy import evaluate_policy
 from recsys.cli.ads.run import run
+from recsys.cli.ads.simulate import simulate
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Ads: accounts, campaigns, bills, the charge worker, and what another policy would have earned.",
+    help="Ads: accounts, campaigns, bills, the charge worker, and what another policy would earn.",
 )
 app.add_typer(account.app, name="account")
 campaign.app.command("forecast")(delivery.forecast)
@@ -20,3 +21,4 @@ app.add_typer(ledger.app, name="ledger")
 app.command("evaluate-policy")(evaluate_policy)
 app.command("drift")(drift)
 app.command()(run)
+app.command("simulate")(simulate)

@@ -1,0 +1,81 @@
+"""A policy to simulate, read from a TOML or JSON file."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.amounts import parse_amount
+from recsys.errors import ConfigError, did_you_mean
+from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY, AdPolicy, Exploration, Pacing
+
+MOST_BYTES = 100_000
+_CHOICES = {
+    "price_rule": tuple(PriceRule),
+    "pacing": get_args(Pacing),
+    "exploration": get_args(Exploration),
+}
+_WHOLE = ("most_per_account", "bid_percent", "predictor_views")
+_NUMBERS = ("quality_exponent", "predictor_bias", "predictor_noise")
+_PRICINGS = ("cpc", "cpm", "cpa")
+
+
+def read_simulated_policy(path: Path) -> AdPolicy:
+    """The policy of a file; what it leaves out is as in the default policy, its name is the file's.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown or a value is not possible.
+    """
+    values = dict(_parsed(path))
+    name = str(values.pop("name", path.stem))
+    if name in (DEFAULT_POLICY.name, SIMPLEST_POLICY.name):
+        raise ConfigError(f"{path} has the name {name!r}, which is taken. Give the policy another `name`.")
+    reserves = values.pop("reserves", {})
+    known = [field.name for field in fields(AdPolicy)]
+    for key in values:
+        if key not in known:
+            raise ConfigError(
+                f"{path}: {key!r} is unknown.{did_you_mean(key, known)} Keys: {', '.join(known)}."
+            )
+    checked = {key: _checked(path, key, value) for key, value in values.items()}
+    return AdPolicy(name=name, reserves=_reserves(path, reserves), **checked)
+
+
+def _checked(path: Path, key: str, value: object) -> Any:
+    if key in _CHOICES and value in _CHOICES[key]:
+        return PriceRule(str(value)) if key == "price_rule" else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and (key in _NUMBERS or (key in _WHOLE and isinstance(value, int))):
+        return value
+    wanted = " or ".join(map(str, _CHOICES[key])) if key in _CHOICES else "a number"
+    wanted = "a whole number" if key in _WHOLE else wanted
+    raise ConfigError(f"{path}: {key} = {value!r} is not {wanted}. Correct it.")
+
+
+def _reserves(path: Path, values: object) -> Reserves:
+    if not isinstance(values, Mapping) or not set(values) <= set(_PRICINGS):
+        raise ConfigError(f"{path}: reserves = {values!r} does not name cpc, cpm or cpa. Write cpc = '0.05'.")
+    amounts = {f"{key}_micros": parse_amount(f"reserves.{key}", str(each)) for key, each in values.items()}
+    return Reserves(**amounts)
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"{path} is larger than {MOST_BYTES:,} bytes. A policy has a few lines.")
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Name a policy's file.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error.reason}. Save it as UTF-8.") from error
+    try:
+        found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
+        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        raise ConfigError(f"{path} is not {kind}: {error}. Mend it.") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f'{path} is no table of keys. Write {{"pacing": "plan"}}.')
+    return found

@@ -1,0 +1,64 @@
+"""What an operator may change about ads, and the two policies that others are compared with."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.errors import ConfigError
+
+Pacing = Literal["plan", "bid", "hours", "none"]
+Exploration = Literal["none", "thompson"]
+MOST_BID_PERCENT = 1000
+
+
+@dataclass(frozen=True)
+class AdPolicy:
+    """How ads are chosen, priced and paced.
+
+    Attributes:
+        price_rule, reserves, most_per_account: of the placement.
+        quality_exponent: an ad's quality is its attraction to this power, over the shop's mean attraction. 0
+            orders by expected revenue; above it, what is clicked more goes before what pays more.
+        pacing: `plan` follows the plan of the day by taking part less often, and by lower bids where the
+            bidding is automatic; `bid` lowers the bids of all; `hours` lets each hour of the day spend an
+            equal part of the budget and what the hours before it left over; `none` stops at the budget.
+        exploration: `thompson` ranks by a draw from what the predictor takes for possible.
+        bid_percent: of the bids of all campaigns.
+        predictor_bias: what the predicted attraction is multiplied by, in odds.
+        predictor_noise: standard deviation of an ad's error in log-odds, before it was viewed.
+        predictor_views: after so many views of an ad half of the variance of its error is left; 0 = all.
+
+    Raises:
+        ConfigError: a number outside its range.
+    """
+
+    name: str
+    price_rule: PriceRule = PriceRule.GSP
+    reserves: Reserves = field(default_factory=Reserves)
+    most_per_account: int | None = None
+    quality_exponent: float = 0.0
+    pacing: Pacing = "plan"
+    exploration: Exploration = "none"
+    bid_percent: int = 100
+    predictor_bias: float = 1.0
+    predictor_noise: float = 0.3
+    predictor_views: int = 2000
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "quality_exponent": (-1.0, 3.0),
+            "bid_percent": (1, MOST_BID_PERCENT),
+            "predictor_bias": (0.05, 20.0),
+            "predictor_noise": (0.0, 3.0),
+            "predictor_views": (0, 10**9),
+        }
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ConfigError(f"{name} = {value} is not between {least} and {most}. Correct the policy.")
+
+
+DEFAULT_POLICY = AdPolicy("default")
+"""What the shop ships."""
+SIMPLEST_POLICY = AdPolicy("simplest", pacing="hours")
+"""The budget in equal parts over the hours of the day, bids as they are, no controller."""

@@ -1,0 +1,54 @@
+"""A policy's file says what differs from the default; what it cannot mean is refused with the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.errors import ConfigError, RecsysError
+from recsys.jobs.ads.simulated_policies import read_simulated_policy
+from recsys.simulation.ads.policy import DEFAULT_POLICY, AdPolicy
+
+
+def policy(tmp_path: Path, text: str, name: str = "mine.toml") -> AdPolicy:
+    path = tmp_path / name
+    path.write_text(text)
+    return read_simulated_policy(path)
+
+
+def test_what_a_file_leaves_out_is_as_in_the_default_and_its_name_is_the_files(tmp_path: Path) -> None:
+    found = policy(tmp_path, 'price_rule = "first"\nquality_exponent = 0.5\n[reserves]\ncpc = "0.05"\n')
+    assert found == AdPolicy(
+        "mine", price_rule=PriceRule.FIRST, quality_exponent=0.5, reserves=Reserves(cpc_micros=50_000)
+    )
+    assert found.pacing == DEFAULT_POLICY.pacing
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    found = policy(tmp_path, '{"name": "slow", "pacing": "bid", "most_per_account": 1}', "other.json")
+    assert found == AdPolicy("slow", pacing="bid", most_per_account=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("paceing = 'plan'", "'paceing' is unknown. Did you mean 'pacing'"),
+        ("pacing = 'fast'", "pacing = 'fast' is not plan or bid or hours or none"),
+        ("bid_percent = 1.5", "bid_percent = 1.5 is not a whole number"),
+        ("predictor_noise = true", "predictor_noise = True is not a number"),
+        ("quality_exponent = 9", "quality_exponent = 9 is not between"),
+        ("reserves = {cpx = 1}", "does not name cpc, cpm or cpa"),
+        ("reserves = {cpc = -1}", "is no amount"),
+        ("reserves = {cpc = 0}", "cpc_micros = 0 is not between 1"),
+        ("name = 'default'", "the name 'default', which is taken"),
+        ("pacing = ", "is not TOML"),
+    ],
+)
+def test_what_a_file_cannot_mean_is_refused_with_the_remedy(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecsysError, match=message):
+        policy(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+        read_simulated_policy(tmp_path / "none.toml")
