@@ -39,6 +39,7 @@ MODULES = {
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
     "auction": "ads.auction_bench",
+    "response": "ads.response_bench",
     "search": "search.search_bench",
     "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",
@@ -47,7 +48,15 @@ MODULES = {
     "shared-representation": "quality.shared_representation_bench",
 }
 # They take minutes and need a home with a shop; quality and train-speed the peers' environment too.
-BY_NAME_ONLY = ("search", "suggest", "bought-next", "quality", "train-speed", "shared-representation")
+BY_NAME_ONLY = (
+    "search",
+    "suggest",
+    "bought-next",
+    "response",
+    "quality",
+    "train-speed",
+    "shared-representation",
+)
 
 
 def main() -> int:
