@@ -41,6 +41,7 @@ MODULES = {
     "auction": "ads.auction_bench",
     "response": "ads.response_bench",
     "ctr-train": "ads.ctr_train_bench",
+    "movielens-clicks": "ads.movielens_bench",
     "search": "search.search_bench",
     "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",
@@ -55,6 +56,7 @@ BY_NAME_ONLY = (
     "bought-next",
     "response",
     "ctr-train",
+    "movielens-clicks",
     "quality",
     "train-speed",
     "shared-representation",
@@ -71,11 +73,14 @@ def main() -> int:
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
     )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="movielens-clicks: MovieLens 100K's folder")
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
     parser.add_argument("--peers", help="quality: some of sasrec,bert4rec,als,bpr; default all")
     arguments = parser.parse_args()
     if arguments.home:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
+    if arguments.data:
+        os.environ["RECSYS_BENCH_DATA"] = str(arguments.data.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
     if arguments.peers:

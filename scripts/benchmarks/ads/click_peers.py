@@ -64,6 +64,6 @@ def run_peer(what: str, folder: Path, seed: int = 0) -> float:
 
 
 def peer_predictions(what: str, folder: Path, seed: int) -> tuple[DoubleArray, float]:
-    """(test,) probabilities of a peer that is trained now, and its CPU seconds."""
+    """(held-out, then test) probabilities of a peer that is trained now, and its CPU seconds."""
     seconds = run_peer(what, folder, seed)
     return np.load(folder / f"{what}-{seed}.npy").astype(np.float64), seconds

@@ -1,8 +1,8 @@
 """torch-rechub's click models, in the environment of `scripts/peers`: `peer_click_models.py WHAT DIR SEED`.
 
 WHAT is din or dcn: trains it on what `click_peers.py` wrote into DIR, writes WHAT-SEED.npy with the
-probabilities of the test rows and prints CPU seconds as JSON; or speed: DIN's CPU seconds an epoch.
-Imports nothing of recsys.
+probabilities of the held-out and the test rows and prints CPU seconds as JSON; or speed: DIN's CPU seconds
+an epoch. Imports nothing of recsys.
 """
 
 import json
@@ -108,7 +108,7 @@ MODELS = {"din": din, "dcn": dcn}
 
 
 def train(name: str, folder: Path, seed: int, epochs: int, validates: bool) -> tuple[Any, float]:
-    """(test rows,) probabilities, and CPU seconds of the training."""
+    """(held-out rows, then test rows) probabilities, and CPU seconds of the training."""
     import torch
     from torch_rechub.trainers import CTRTrainer
     from torch_rechub.utils.data import DataGenerator
@@ -131,8 +131,8 @@ def train(name: str, folder: Path, seed: int, epochs: int, validates: bool) -> t
         start = time.process_time()
         trainer.fit(loaders[0], loaders[1] if validates else None)
         seconds = time.process_time() - start
-    found = trainer.predict(trainer.model, loaders[2]) if validates else []
-    return np.array(found), seconds
+    found = [trainer.predict(trainer.model, loader) for loader in loaders[1:]] if validates else [[]]
+    return np.concatenate(found), seconds
 
 
 def main(what: str, folder: Path, seed: int) -> None:
