@@ -1,4 +1,4 @@
-"""movielens-clicks: our click model, LightGBM, and torch-rechub's DCN-v2 and DIN on MovieLens 100K, five seeds.
+"""movielens-clicks: our click model, LightGBM, torch-rechub's DCN-v2 and DIN on MovieLens 100K, five seeds.
 
 `--data DIR` names the folder. Test: the last 20% of each user's ratings by time; 4 or better counts as a
 click. Each model reads the user's code or does not, whichever has the better log loss on the held-out part.
@@ -74,8 +74,10 @@ def _variants(folder: Path) -> list[Data]:
         own = folder / str(with_user)
         own.mkdir()
         write_columns(own, impressions, shape, ratings.part, CtrSettings().batch_size)
-        parts = [impressions.take(np.flatnonzero(ratings.part == part)) for part in (TRAIN, HELD, TEST)]
-        found.append(Data(*parts, shape, own))
+        train, held, test = (
+            impressions.take(np.flatnonzero(ratings.part == part)) for part in (TRAIN, HELD, TEST)
+        )
+        found.append(Data(train, held, test, shape, own))
     return found
 
 
@@ -122,8 +124,10 @@ def _lines(table: dict[str, list[tuple[float, float, float]]]) -> list[dict[str,
     found: list[dict[str, object]] = []
     for model, runs in table.items():
         mean, spread = np.mean(runs, 0), np.std(runs, 0, ddof=1)
-        named = zip(("AUC", "gAUC", "log loss"), mean, spread, strict=True)
-        found.append({"model": model} | {name: f"{value:.4f} +- {error:.4f}" for name, value, error in named})
+        line: dict[str, object] = {"model": model}
+        for name, value, error in zip(("AUC", "gAUC", "log loss"), mean, spread, strict=True):
+            line[name] = f"{value:.4f} +- {error:.4f}"
+        found.append(line)
     return found
 
 

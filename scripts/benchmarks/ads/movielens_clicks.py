@@ -89,15 +89,15 @@ def _rates(ratings: Ratings, clicked: BoolArray, known: BoolArray) -> tuple[Doub
     """(R,) the item's mean rating before, and (R, 8) counts and means of the user and of the item."""
     train = ratings.part == TRAIN
     share, mean = float(clicked[train].mean()), float(ratings.rating[train].mean())
-    columns = []
-    sides = (ratings.user, ratings.item)
-    means = [_mean_before(ratings.rating, side, ratings.at, known, mean)[1] for side in sides]
-    for side, own, other in ((ratings.user, *means), (ratings.item, *reversed(means))):
-        count, rate = _mean_before(clicked.astype(float), side, ratings.at, known, share)
+    _, by_user = _mean_before(ratings.rating, ratings.user, ratings.at, known, mean)
+    _, by_item = _mean_before(ratings.rating, ratings.item, ratings.at, known, mean)
+    columns: list[DoubleArray] = []
+    for side, own, other in ((ratings.user, by_user, by_item), (ratings.item, by_item, by_user)):
+        count, rate = _mean_before(clicked.astype(np.float64), side, ratings.at, known, share)
         # How much more than the others expect: of users against films' means, of films against users'.
         _, residual = _mean_before(ratings.rating - other, side, ratings.at, known, 0.0)
         columns += [count, rate, own, residual]
-    return means[1], np.stack(columns, 1)
+    return by_item, np.stack(columns, 1)
 
 
 def _mean_before(
