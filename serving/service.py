@@ -4,6 +4,9 @@ It is thin: one process, one FastAPI application. BentoML brings the server, its
 and the packaging; the path by which its client learns of routes (`/schema.json`) stays BentoML's. All
 others, health and metrics included, go straight to the application: BentoML's own middleware keeps
 every finished request alive until its timeout has passed, which shows in the tail latency.
+
+The process that starts the others imports this module too, and needs neither models nor features: what only
+a worker needs is imported when there is one.
 """
 
 import os
@@ -11,14 +14,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import bentoml
 import click
 import orjson
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
-from fastapi import FastAPI
 from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import HTTP_PROTOCOLS
@@ -31,14 +33,13 @@ from recsys.jobs.preconditions import check_home_writable, check_port_free, requ
 from recsys.processes import end_with_parent
 from recsys.stores.access.key_store import any_key_made
 from recsys.usage_tracking import turn_off_usage_tracking
-from serving.app import create_app
-from serving.batch import BatchRecommender
 from serving.connections import bounded_protocol
-from serving.deployment import open_deployment, set_memory_aside
 from serving.errors import response_for
 from serving.logs import log_service
-from serving.middleware import guard, new_request_id
 from serving.private_arbiter import close_arbiter_ports
+
+if TYPE_CHECKING:
+    from serving.worker import Worker
 
 # BentoML itself still uses what pydantic calls deprecated, at each start and each call.
 warnings.filterwarnings("ignore", message="The `__get_pydantic_core_schema__` method", module="_bentoml_sdk")
@@ -60,24 +61,24 @@ class PathSplitter:
         self._guarded: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._service.app
-        if scope["type"] != "http" or app is None:
+        worker = self._service.worker
+        if scope["type"] != "http" or worker is None:
             await self._bento(scope, receive, send)
         elif scope["path"] in BENTO_PATHS:
-            self._guarded = self._guarded or guard(self._bento, app.state.deployment)
+            self._guarded = self._guarded or worker.guarded(self._bento)
             await self._guarded(scope, receive, send)
         else:
-            await app(scope, receive, send)
+            await worker.app(scope, receive, send)
 
 
 class ConfiguredService(bentoml.Service):  # type: ignore[misc]  # bentoml has no types
     """A BentoML service whose address comes from our settings: 127.0.0.1 unless told otherwise."""
 
-    app: FastAPI | None = None  # the instance opens it, after BentoML has built the ASGI application
+    worker: "Worker | None" = None  # the instance opens it, after BentoML has built the ASGI application
 
-    def open_app(self, app: FastAPI | None) -> None:
-        """Leads requests to `app` from now on; None: to BentoML alone."""
-        self.app = app
+    def lead_to(self, worker: "Worker | None") -> None:
+        """Leads requests to `worker` from now on; None: to BentoML alone."""
+        self.worker = worker
 
     def inject_config(self) -> None:
         """Sets host and port before BentoML reads them."""
@@ -109,10 +110,10 @@ class Recommender:
         log_service(settings.log, access=False)
         if bentoml.server_context.worker_index:  # a process of its own, whose supervisor may be killed
             end_with_parent(os.getppid())
-        self._deployment, self._close = open_deployment(settings)
-        self._batches = BatchRecommender(self._deployment)
-        cast(ConfiguredService, Recommender).open_app(create_app(self._deployment))
-        set_memory_aside()
+        from serving.worker import open_worker
+
+        self._worker = open_worker(settings)
+        cast(ConfiguredService, Recommender).lead_to(self._worker)
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
@@ -136,8 +137,8 @@ class Recommender:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Stops taking requests and closes what is open."""
-        cast(ConfiguredService, Recommender).open_app(None)
-        self._close()
+        cast(ConfiguredService, Recommender).lead_to(None)
+        self._worker.close()
 
     @bentoml.api  # type: ignore[untyped-decorator]
     async def recommend_batch(
@@ -148,8 +149,7 @@ class Recommender:
         BentoML tells its client of the route. Over HTTP the application answers it, with an error for a row
         that fails; this is for calls within the process.
         """
-        rows = await self._batches.answer(requests, new_request_id(), "en")
-        return cast(list[dict[str, Any]], orjson.loads(orjson.dumps(rows)))
+        return cast(list[dict[str, Any]], orjson.loads(orjson.dumps(await self._worker.answer(requests))))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ SEARCH_COLUMNS = (
     columns.REQUEST_ID,
     columns.QUERY_ID,
     columns.RESULTS,
+    columns.ITEM_ID,
 )
 REFORMULATION_SECONDS = 300.0  # between a query and what it was changed to
 SHARED_PREFIX = 3  # characters at least, and half of the shorter query
@@ -99,10 +100,7 @@ def searches_of(events: pd.DataFrame) -> pd.DataFrame:
     Returns:
         query (normalised), user_id, session_id, at, results (nullable: the first that is said) and clicked.
     """
-    asked = (events[columns.KIND] == columns.SEARCH) & events[columns.QUERY].notna()
-    rows = events[asked].sort_values([columns.AT, columns.SEQUENCE], kind="stable")
-    key = rows[columns.QUERY_ID].fillna(rows[columns.REQUEST_ID]).fillna(rows[columns.EVENT_ID])
-    rows = rows.assign(key=key).astype({columns.RESULTS: "Int64"})
+    rows = keyed_searches(events).astype({columns.RESULTS: "Int64"})
     kept = [columns.QUERY, columns.USER_ID, columns.SESSION_ID, columns.AT, columns.RESULTS]
     found = rows.groupby("key", sort=False)[kept].first()  # of each column the first that is not null
     texts = {text: normalised_query(text) for text in found[columns.QUERY].unique()}
@@ -111,13 +109,26 @@ def searches_of(events: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
+def keyed_searches(events: pd.DataFrame) -> pd.DataFrame:
+    """The search events of `events` by time, with `key`: all pages of one search have the same."""
+    asked = (events[columns.KIND] == columns.SEARCH) & events[columns.QUERY].notna()
+    rows = events[asked].sort_values([columns.AT, columns.SEQUENCE], kind="stable")
+    key = rows[columns.QUERY_ID].fillna(rows[columns.REQUEST_ID]).fillna(rows[columns.EVENT_ID])
+    return rows.assign(key=key)
+
+
+def key_of_answers(searches: pd.DataFrame) -> "pd.Series[str]":
+    """The key of the search that an answer is a page of, by its request_id; `searches` have a `key`."""
+    pages = searches.dropna(subset=[columns.REQUEST_ID]).drop_duplicates(columns.REQUEST_ID)
+    return pages.set_index(columns.REQUEST_ID)["key"]
+
+
 def _chosen_keys(events: pd.DataFrame, searches: pd.DataFrame) -> set[str]:
     """Keys of searches whose answer, any page of it, an action names."""
     actions = events[events[columns.KIND].isin(CHOICES)]
     named = actions[columns.REQUEST_ID].dropna()
-    pages = searches.dropna(subset=[columns.REQUEST_ID]).drop_duplicates(columns.REQUEST_ID)
-    first_pages = pages.set_index(columns.REQUEST_ID)["key"]
-    return {*actions[columns.QUERY_ID].dropna(), *named, *named.map(first_pages).dropna()}
+    first_pages = named.map(key_of_answers(searches)).dropna()
+    return {*actions[columns.QUERY_ID].dropna(), *named, *first_pages}
 
 
 def count_queries(searches: pd.DataFrame) -> tuple[QueryCount, ...]:

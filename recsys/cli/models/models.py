@@ -16,7 +16,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files")  # the first two have tables of their own
+# Metrics, tests and the threshold have tables of their own.
+_NOT_IN_FACTS = ("metrics", "evaluations", "settings", "files", "match_threshold")
 
 
 @app.command("list")
@@ -60,6 +61,9 @@ def show(bundle_id: BundleId, as_json: AsJson = False) -> None:
         print_rows([{"metric": n, "value": v} for n, v in test.metrics.items()], as_json=False, title=title)
         if test.verdict:
             typer.echo(test.verdict)
+    if threshold := found.facts.get("match_threshold"):
+        title = f"matches by meaning, fitted by {threshold['source']}, on pairs held out"
+        print_rows(threshold["reached"], as_json=False, title=title)
     print_rows(found.history, as_json=False, title="stage")
 
 

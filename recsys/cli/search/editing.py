@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recsys.rules.preview import Preview
     from recsys.stores.rules.records import RuleChange
 
-File = Annotated[Path, typer.Argument(help="A .toml or .json file.")]
+File = Annotated[Path, typer.Argument(help="A .toml or .json file; of synonyms also lines (.txt) or .csv.")]
 Queries = Annotated[
     Path | None, typer.Option(help="Queries to try it on: one a line, or a CSV with a column `query`.")
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from recsys.jobs.indexes.thresholds import JudgedFile
     from recsys.jobs.search.evaluation.evaluate import SearchTest
 
 Judged = Annotated[
@@ -103,3 +104,28 @@ def search_test(
         order=order,
         command=command,
     )
+
+
+def judged_file(
+    judgments: Path | None,
+    queries: Path | None,
+    columns: str | None,
+    grades: str | None,
+    relevant_from: float | None,
+) -> "JudgedFile | None":
+    """What the options of `--fit-threshold` say; None where it was not given.
+
+    Raises:
+        BadParameter: options of it were given without it.
+        DataError: an option is not NAME=VALUE.
+    """
+    if judgments is None:
+        if any(option is not None for option in (queries, columns, grades, relevant_from)):
+            raise typer.BadParameter(
+                "--queries, --columns, --grades and --relevant-from say how to read it. Name its file.",
+                param_hint="--fit-threshold",
+            )
+        return None
+    from recsys.jobs.indexes.thresholds import JudgedFile
+
+    return JudgedFile.of(judgments, queries, columns, grades, relevant_from)

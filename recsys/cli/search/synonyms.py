@@ -78,6 +78,7 @@ def add(
     \b
     Example:
       recsys search synonyms add synonyms.toml --queries queries.csv --judgments judged.csv
+      recsys search synonyms add synonyms.txt --queries queries.csv
     """
     asked = read_queries(queries, judgments, from_log)
     editing = open_searched_editing()

@@ -1,23 +1,39 @@
 """`recsys train`: from the imported shop to a registered bundle."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recsys.cli.options import AsJson, TestFrom, with_test_from
 from recsys.cli.output import bars, print_facts
+from recsys.cli.search.judged import Columns, Grades, Queries, judged_file
 from recsys.cli.training.dry_run import print_estimate
 from recsys.config import load_settings
 
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="What is held out for the test: time-split, leave-one-out or all (nothing, for production). "
+        "Default: time-split where the data has a clock, else leave-one-out."
+    ),
+]
+FitThreshold = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="JUDGMENTS",
+        help="Judged pairs that decide from where on an item matches a query by meaning. Default: the "
+        "shop's own titles and clicks. Read as recsys search evaluate reads --judgments.",
+    ),
+]
+RelevantFrom = Annotated[
+    float | None,
+    typer.Option(help="Of --fit-threshold: the lowest grade that should match. Default: half way."),
+]
+
 
 def train(
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="What is held out for the test: time-split, leave-one-out or all (nothing, for production). "
-            "Default: time-split where the data has a clock, else leave-one-out."
-        ),
-    ] = None,
+    protocol: Protocol = None,
     test_from: TestFrom = None,
     promote: Annotated[bool, typer.Option("--promote", help="Serve the new bundle at once.")] = False,
     incremental: Annotated[
@@ -38,6 +54,11 @@ def train(
             help="Make a bundle of the catalog alone, in minutes: for search, and for a shop without events.",
         ),
     ] = False,
+    fit_threshold: FitThreshold = None,
+    relevant_from: RelevantFrom = None,
+    queries: Queries = None,
+    columns: Columns = None,
+    grades: Grades = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the retriever and the ranker on point-in-time features and register a bundle.
@@ -52,6 +73,7 @@ def train(
       recsys train --incremental
       recsys train --dry-run
       recsys train --search-only
+      recsys train --search-only --fit-threshold judged.csv
       torchrun --nproc-per-node 2 -m recsys.cli.app train
     """
     if search_only and (protocol or test_from or incremental or dry_run or resume):
@@ -59,6 +81,7 @@ def train(
             "learns nothing of users. Leave out --protocol, --test-from, --incremental, --dry-run, --resume.",
             param_hint="--search-only",
         )
+    judged = judged_file(fit_threshold, queries, columns, grades, relevant_from)
     settings = with_test_from(load_settings(), test_from)
     if dry_run:
         if incremental:
@@ -75,6 +98,7 @@ def train(
         incremental=incremental,
         resume=resume,
         search_only=search_only,
+        fit_threshold=judged,
     )
     if trained is not None:
         print_facts(trained.to_json(), as_json=as_json, title="trained")

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
+from recsys.dataset.clicked_items import ClickedItem
 from recsys.dataset.item_table import ItemTable
-from recsys.dataset.searches import QueryCount
-from recsys.errors import DataError
+from recsys.jobs.indexes.thresholds import JudgedMatches, fit_threshold
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
@@ -25,8 +24,6 @@ from recsys.progress import Progress
 from recsys.retrieval.lexical.build import build_index, copy_index
 from recsys.retrieval.lexical.index import open_index
 from recsys.retrieval.lexical.item_text import item_texts
-from recsys.retrieval.text_index import TextIndex
-from recsys.search.match_threshold import MatchThreshold
 from recsys.search.suggestions.answer import finds_words
 from recsys.search.suggestions.build import suggest_arrays, suggest_index
 from recsys.search.understanding.knowledge import (
@@ -46,8 +43,8 @@ from recsys.stores.encoders.query_encoder_files import (
     write_query_encoder,
 )
 from recsys.stores.lake.dataset_files import load_info
-from recsys.stores.lake.searches import read_query_counts
-from recsys.training.search.match_threshold import fit_match_threshold
+from recsys.stores.lake.searches import read_clicked_items, read_query_counts
+from recsys.stores.served.answer_files import read_corrected_searches
 
 LEXICAL, KNOWLEDGE, SUGGEST = "lexical", "query_knowledge.safetensors", "suggest.safetensors"
 _PROBES = 2000  # titles that the small encoder of queries is held against the large one by
@@ -57,10 +54,15 @@ Extras = dict[str, Callable[[Path], Any]]
 
 
 @contextmanager
-def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Iterator[Extras]:
+def search_extras(
+    bundle: Bundle, settings: Settings, progress: Progress, judged: JudgedMatches | None = None
+) -> Iterator[Extras]:
     """File or folder name -> what writes it into the bundle; inside the block.
 
     A catalog without texts is searched by words alone.
+
+    Args:
+        judged: pairs that the threshold is fitted by where it is not to be the shop's own texts.
     """
     items = bundle.items
     with tempfile.TemporaryDirectory(prefix="recsys-search-") as name:
@@ -73,10 +75,11 @@ def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Ite
                 encoder = load_encoder(settings.text)
                 write_query_encoder(encoder, draft, [title for title in items.titles if title][:_PROBES])
         with progress("learn words", None):
-            queries = read_query_counts(settings.paths)
-            knowledge = _learn_words(items, queries, encoder, settings)
+            clicked = read_clicked_items(settings.paths, read_corrected_searches(settings.paths.served))
+            knowledge = _learn_words(items, clicked, encoder, settings)
         with progress("suggestions", None):
             words = open_index(draft / LEXICAL)
+            queries = read_query_counts(settings.paths)
             asked = [(row.query, row.searches) for row in queries if row.users > 1]
             popularity, titles = bundle.popularity.tolist(), items.words_of_titles
             suggestions = suggest_index(
@@ -86,7 +89,10 @@ def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Ite
                 popularity,
                 lambda query: finds_words(knowledge, words, query),
             )
-        threshold = None if encoder is None else _fit_threshold(bundle, encoder, settings, draft, progress)
+        threshold = None
+        if encoder is not None:
+            of_queries = _query_encoder(encoder, draft, settings)
+            threshold = fit_threshold(bundle, of_queries, encoder.name, clicked, judged, settings, progress)
         yield {
             LEXICAL: lambda target: copy_index(draft / LEXICAL, target),
             KNOWLEDGE: lambda target: write_arrays(knowledge_arrays(knowledge), target),
@@ -96,7 +102,7 @@ def search_extras(bundle: Bundle, settings: Settings, progress: Progress) -> Ite
 
 
 def _learn_words(
-    items: ItemTable, queries: Sequence[QueryCount], encoder: TextEncoder | None, settings: Settings
+    items: ItemTable, clicked: Sequence[ClickedItem], encoder: TextEncoder | None, settings: Settings
 ) -> QueryKnowledge:
     catalog = CatalogTexts(
         items.words_of_titles[1:],
@@ -104,32 +110,16 @@ def _learn_words(
         items.brands[1:],
         map(json.loads, items.attributes[1:]),
     )
-    clicks = [QueryClicks(row.query, "", row.clicked) for row in queries if row.clicked]
+    category = dict(zip(items.vocabulary.ids, items.categories, strict=True))
+    clicks = [QueryClicks(row.query, category.get(row.item_id, ""), row.searches) for row in clicked]
     language = frozenset() if encoder is None else language_words(encoder.tokenizer.get_vocab())
     currency = load_info(settings.paths).currency
     return learned_knowledge(catalog, ShopWords(clicks, language, currency))
 
 
-def _fit_threshold(
-    bundle: Bundle, encoder: TextEncoder, settings: Settings, draft: Path, progress: Progress
-) -> MatchThreshold | None:
-    """None where the catalog has too few titles to say what is near in meaning."""
-    analyzer, files = Analyzer(), [path.name for path in draft.iterdir()]
+def _query_encoder(encoder: TextEncoder, draft: Path, settings: Settings) -> QueryEncoder:
+    """What encodes queries as the bundle in `draft` will."""
     if query_encoder_extras(draft):
-        queries = load_query_encoder(draft, files, encoder.name, settings.text)
-    else:
-        log.warning("queries are encoded by torch: the 8-bit network needs `pip install onnx onnxruntime`")
-        queries = QueryEncoder(TorchQueries(encoder))
-    try:
-        return fit_match_threshold(
-            bundle.items.words_of_titles,
-            TextIndex(bundle.text_vectors),
-            queries.encode,
-            lambda text: [(word.start, word.end) for word in analyzer.query_words(text)],
-            false_match_rate=settings.search.false_match_rate,
-            encoder=encoder.name,
-            progress=progress,
-        )
-    except DataError as error:
-        log.warning("search goes by words alone: %s", error)
-        return None
+        return load_query_encoder(draft, [path.name for path in draft.iterdir()], encoder.name, settings.text)
+    log.warning("queries are encoded by torch: the 8-bit network needs `pip install onnx onnxruntime`")
+    return QueryEncoder(TorchQueries(encoder))

@@ -12,6 +12,7 @@ from recsys.evaluation.model_card import render_card
 from recsys.evaluation.tables import metric_name
 from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.bundles.model_cards import load_card
+from recsys.stores.bundles.search_files import load_match_threshold
 from recsys.stores.registry.records import BundleRecord, EvaluationRecord, StageChange
 from recsys.stores.registry.registry import Registry
 
@@ -153,8 +154,10 @@ def model_card(settings: Settings, bundle_id: str) -> ModelCard:
 
 def _manifest_facts(record: BundleRecord) -> Mapping[str, Any]:
     try:
-        manifest = load_manifest(record.path).model_dump()
+        manifest = load_manifest(record.path)
+        threshold = load_match_threshold(record.path, manifest)
     except ArtifactError as error:  # the registry's facts are worth showing without the files
         log.warning("%s", error)
         return {}
-    return {name: value for name, value in manifest.items() if name not in ("bundle_id", "metrics")}
+    facts = manifest.model_dump(exclude={"bundle_id", "metrics"})
+    return facts if threshold is None else {**facts, "match_threshold": threshold.to_json()}

@@ -1,4 +1,4 @@
-"""Files of rules, segments and synonyms, in TOML or JSON, and of queries to try a change on."""
+"""Files of rules, segments and synonyms, in TOML or JSON, of synonyms as lines, and of queries to try on."""
 
 import csv
 import json
@@ -18,6 +18,7 @@ from recsys.rules.fields import ANY_ATTRIBUTE, FieldNames
 from recsys.rules.rule import Rule, Segment
 from recsys.rules.rule_documents import parse_rule, parse_segment, rule_to_json, segment_to_json
 from recsys.rules.synonym_rows import SynonymRows, parse_synonyms, synonyms_to_json
+from recsys.search.understanding.synonym_file import read_synonyms
 
 PARTS = ("rules", "segments", "synonym_sets")
 MAX_ENTRIES = 10_000
@@ -49,13 +50,15 @@ class RuleFile:
 
 
 def read_rule_file(path: Path, names: FieldNames = ANY_ATTRIBUTE) -> RuleFile:
-    """What the TOML or JSON file at `path` holds.
+    """What the file at `path` holds: TOML or JSON, or one set of synonyms as lines (.txt) or CSV.
 
     Raises:
         DataError: it cannot be read, or an entry is wrong or there twice.
     """
-    document = _parsed(path)
     try:
+        if path.suffix.lower() in (".txt", ".csv"):
+            return RuleFile(synonyms=(_synonym_lines(path),))
+        document = _parsed(path)
         fields = DocumentFields.of(document, "the file", PARTS)
         found = RuleFile(
             tuple(map(parse_rule, fields.objects("rules", MAX_ENTRIES))),
@@ -63,7 +66,7 @@ def read_rule_file(path: Path, names: FieldNames = ANY_ATTRIBUTE) -> RuleFile:
             tuple(map(parse_synonyms, fields.objects("synonym_sets", MAX_ENTRIES))),
         )
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise error if str(path) in str(error) else DataError(f"{path}: {error}") from error
     for ids in (
         [rule.rule_id for rule in found.rules],
         [segment.name for segment in found.segments],
@@ -103,6 +106,15 @@ def read_queries(path: Path) -> tuple[str, ...]:
     if len(found) > MAX_QUERIES:
         raise DataError(f"{path} has {len(found)} queries; {MAX_QUERIES} are allowed. Take a sample.")
     return found
+
+
+def _synonym_lines(path: Path) -> SynonymRows:
+    """The set of a file of lines or CSV, see `read_synonyms`; it is named after the file."""
+    rows = [
+        {"left": [each.words], "right": [each.synonym], "two_way": each.two_way, "weight": each.weight}
+        for each in read_synonyms(_text(path))
+    ]
+    return parse_synonyms({"name": path.stem, "synonyms": rows})
 
 
 def _parsed(path: Path) -> Any:

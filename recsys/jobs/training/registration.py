@@ -4,6 +4,7 @@ import subprocess
 
 from recsys.config import Settings
 from recsys.jobs.indexes.artifacts import search_extras
+from recsys.jobs.indexes.thresholds import JudgedMatches
 from recsys.models.bundle import Bundle
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import save_bundle
@@ -12,10 +13,19 @@ from recsys.stores.registry.registry import Registry
 
 
 def save_and_register(
-    registry: Registry, settings: Settings, bundle: Bundle, run_id: str, progress: Progress
+    registry: Registry,
+    settings: Settings,
+    bundle: Bundle,
+    run_id: str,
+    progress: Progress,
+    judged: JudgedMatches | None = None,
 ) -> None:
-    """Writes `bundle` with its card and search indexes, registers it as a candidate and ends its run."""
-    with search_extras(bundle, settings, progress) as extras, progress("write bundle", None):
+    """Writes `bundle` with its card and search indexes, registers it as a candidate and ends its run.
+
+    Args:
+        judged: what decides from where on an item matches by meaning; None = the shop's own texts and clicks.
+    """
+    with search_extras(bundle, settings, progress, judged) as extras, progress("write bundle", None):
         extras |= card_files(bundle, settings.paths)
         path = save_bundle(bundle, settings.paths.bundles, extras)
     registry.register(bundle.manifest, path, run_id, changed_by="recsys train")

@@ -2,6 +2,7 @@
 
 from recsys.config import Settings
 from recsys.instants import to_micros, utc_now
+from recsys.jobs.indexes.thresholds import JudgedMatches
 from recsys.jobs.preconditions import check_before_training
 from recsys.jobs.training.registration import git_revision, save_and_register
 from recsys.models.manifest import Manifest
@@ -15,10 +16,15 @@ from recsys.training.job import SECTIONS
 from recsys.training.search_only import SearchOnlyJob, build_search_bundle
 
 
-def train_search_only(settings: Settings, progress: Progress) -> Manifest:
+def train_search_only(
+    settings: Settings, progress: Progress, judged: JudgedMatches | None = None
+) -> Manifest:
     """Builds what is missing of the features, and makes, saves and registers a bundle; returns its manifest.
 
     Nothing is learned of users, so that it takes minutes at most, and a catalog without events will do.
+
+    Args:
+        judged: see `save_and_register`.
 
     Raises:
         DataError: nothing was imported, or the catalog is empty.
@@ -37,7 +43,7 @@ def train_search_only(settings: Settings, progress: Progress) -> Manifest:
         run_id = registry.start_run("train-search-only", sections, revision)
         try:
             bundle = build_search_bundle(job, new_bundle_id(info.name, now), now, revision)
-            save_and_register(registry, settings, bundle, run_id, progress)
+            save_and_register(registry, settings, bundle, run_id, progress, judged)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
             registry.finish_run(run_id, error=str(error) or type(error).__name__)
             raise

@@ -7,6 +7,7 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
+from recsys.jobs.indexes.thresholds import JudgedFile, JudgedMatches, read_judged_matches
 from recsys.jobs.preconditions import check_before_training
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
@@ -65,17 +66,20 @@ def train_and_promote(
     incremental: bool = False,
     resume: bool = False,
     search_only: bool = False,
+    fit_threshold: JudgedFile | None = None,
 ) -> TrainingResult | None:
     """The bundle trained now, promoted where that is asked for or it is the first of its home.
 
     Args:
         search_only: make one of the catalog alone, see `train_search_only`.
+        fit_threshold: a judged set that decides from where on an item matches by meaning.
 
     Where torchrun started several processes, only the first one has a result; the others share its steps
     and return None.
 
     Raises:
-        ArtifactError: it is to be promoted and the latest skew audit failed. Also see `run_training`.
+        ArtifactError: it is to be promoted and the latest skew audit failed.
+        DataError: the judged set is of no use. Also see `run_training`.
     """
     with process_group() as processes:
         if not processes.is_leader:
@@ -83,10 +87,11 @@ def train_and_promote(
             return None
         if promote:
             check_audit(settings.paths)
+        judged = None if fit_threshold is None else read_judged_matches(settings, fit_threshold)
         if search_only:
-            manifest = train_search_only(settings, progress)
+            manifest = train_search_only(settings, progress, judged)
         else:
-            manifest = run_training(settings, protocol, progress, incremental, resume, processes)
+            manifest = run_training(settings, protocol, progress, incremental, resume, processes, judged)
         with Registry.open(settings) as registry:
             if promote or registry.production() is None:
                 registry.promote(manifest.bundle_id, changed_by="recsys train")
@@ -102,6 +107,7 @@ def run_training(
     incremental: bool = False,
     resume: bool = False,
     processes: ProcessGroup = SINGLE_PROCESS,
+    judged: JudgedMatches | None = None,
 ) -> Manifest:
     """Builds what is missing of the features, trains, saves and registers a bundle; returns its manifest.
 
@@ -109,6 +115,7 @@ def run_training(
         incremental: go on from the bundle in production instead of beginning anew.
         resume: go on from the checkpoint of the last run of this kind that did not end.
         processes: those that share the retriever's steps.
+        judged: see `save_and_register`.
 
     Raises:
         ArtifactNotFoundError: nothing is in production to go on from, or no run to resume.
@@ -132,7 +139,7 @@ def run_training(
             if interrupted is not None:
                 move_checkpoints(interrupted, job.run_dir)
             bundle = train_bundle(job, new_bundle_id(job.shop.info.name, now), now, revision)
-            save_and_register(registry, settings, bundle, run_id, progress)
+            save_and_register(registry, settings, bundle, run_id, progress, judged)
         except BaseException as error:  # whatever ends a run, Ctrl-C too, is noted and goes on
             registry.finish_run(run_id, error=str(error) or type(error).__name__)
             raise

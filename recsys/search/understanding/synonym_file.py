@@ -32,15 +32,6 @@ def read_synonyms(text: str) -> tuple[Synonym, ...]:
     return tuple(_csv_entries(lines) if _HEADER.match(first) else _line_entries(lines))
 
 
-def synonym_lines(entries: tuple[Synonym, ...]) -> str:
-    """The entries as lines that `read_synonyms` reads."""
-    lines = []
-    for entry in entries:
-        weight = "" if entry.weight == DEFAULT_WEIGHT else f"^{entry.weight:g}"
-        lines.append(f"{entry.words}{', ' if entry.two_way else ' => '}{entry.synonym}{weight}\n")
-    return "".join(lines)
-
-
 def _line_entries(lines: list[str]) -> Iterator[Synonym]:
     for number, line in enumerate(lines, start=1):
         content = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()

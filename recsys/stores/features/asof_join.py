@@ -35,7 +35,6 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
 from recsys.errors import DataError, SchemaMismatchError
-from recsys.instants import to_micros
 
 ROW = "__row"
 INSTANT = "__instant"
@@ -262,17 +261,35 @@ def _asof(join: _Join, at: str) -> str:
 def _latest(
     rows: _Rows, keys: Sequence[str], names: Sequence[str], start: datetime, end: datetime
 ) -> pa.Table:
-    low, high = (to_micros(bound.astimezone(UTC)) for bound in (start, end))
-    query = f"""
-        WITH last AS (
-            SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}
-            WHERE epoch_us({_stored(rows.at)}) BETWEEN {low} AND {high}
-            GROUP BY {", ".join(_stored(key) for key in keys)}
-        )
-        SELECT {", ".join(_stored(name) for name in names)}
-        FROM {rows.source} JOIN last ON {rows.place} = {PICKED}"""
     with _connection() as connection, _reading(rows):
+        within = _within(connection, rows, start, end)
+        query = f"""
+            WITH last AS (
+                SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}
+                WHERE {within}
+                GROUP BY {", ".join(_stored(key) for key in keys)}
+            )
+            SELECT {", ".join(_stored(name) for name in names)}
+            FROM {rows.source} JOIN last ON {rows.place} = {PICKED} WHERE {within}"""
         return _in_utc(connection.sql(query).to_arrow_table())
+
+
+def _within(connection: duckdb.DuckDBPyConnection, rows: _Rows, start: datetime, end: datetime) -> str:
+    """SQL: whether a row is of that time, the bounds included.
+
+    The column stands there by itself and beside constants of its own type: so parts of the files whose
+    statistics say that they are of another time are not read.
+    """
+    (kind,) = connection.sql(f"SELECT {_stored(rows.at)} FROM {rows.source} LIMIT 0").types
+    zoned = str(kind) == "TIMESTAMP WITH TIME ZONE"
+    bounds = (bound.astimezone(UTC) for bound in (start, end))
+    low, high = (
+        f"TIMESTAMPTZ '{bound.isoformat()}'"
+        if zoned
+        else f"TIMESTAMP '{bound.replace(tzinfo=None).isoformat()}'"
+        for bound in bounds
+    )
+    return f"{_stored(rows.at)} BETWEEN {low} AND {high}"
 
 
 @contextmanager

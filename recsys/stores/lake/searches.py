@@ -1,5 +1,6 @@
 """The searches of the event lake, each once, with what came of them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
+from recsys.dataset.clicked_items import ClickedItem, clicked_items
 from recsys.dataset.feedback import CHOICES
 from recsys.dataset.searches import SEARCH_COLUMNS, QueryCount, count_queries, searches_of
 from recsys.home import HomePaths
@@ -32,6 +34,15 @@ def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
     """
     searches = read_searches(paths)
     return count_queries(searches) if len(searches) else ()
+
+
+def read_clicked_items(paths: HomePaths, corrected: Collection[str] = ()) -> tuple[ClickedItem, ...]:
+    """What was chosen for each query of the lake, see `clicked_items`.
+
+    Raises:
+        DataError: a file of the lake cannot be read.
+    """
+    return clicked_items(_search_events(open_lake(paths).read(SEARCH_COLUMNS)), corrected)
 
 
 def _search_events(events: pa.Table) -> pd.DataFrame:

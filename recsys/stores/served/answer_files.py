@@ -9,7 +9,8 @@ import orjson
 
 from recsys.documents import JsonObject
 from recsys.errors import DataError
-from recsys.funnel.served_answer import ServedAnswer, answer_of_line
+from recsys.funnel.served_answer import SEARCH, ServedAnswer, answer_of_line
+from recsys.search.understanding.parts import SPACING, SPELLING
 from recsys.stores.served.answer_log import ANSWERS, LOST, LostAnswers, lost_of_line
 from recsys.stores.served.rotating_log import log_files
 
@@ -23,6 +24,23 @@ def read_answers(folder: Path) -> Iterator[ServedAnswer]:
     for line in answer_lines(folder):
         with suppress(ValueError, TypeError, KeyError, AttributeError):
             yield answer_of_line(line)
+
+
+def read_corrected_searches(folder: Path) -> frozenset[str]:
+    """query_id and request_id of searches that looked for other words than were typed.
+
+    A click on what they found does not say that the words were right as they were.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    return frozenset(
+        name
+        for answer in read_answers(folder)
+        if answer.kind == SEARCH and not {SPELLING, SPACING}.isdisjoint(answer.rewriters)
+        for name in (answer.query_id, answer.request_id)
+        if name is not None
+    )
 
 
 def read_lost_answers(folder: Path, start: datetime, end: datetime) -> LostAnswers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,14 @@ LONGEST = 8  # words of a piece; longer queries share the last limit
 RANDOM_ITEMS = 256  # for each query
 _LEAST_GAIN = 0.01  # share of pairs that another form must keep more than the plain cosine
 _FEWEST = 60  # queries of a length, to have a limit of its own
+
+
+class JudgedPair(NamedTuple):
+    """A query, the index of an item, and whether somebody judged it relevant."""
+
+    query: str
+    item: int
+    relevant: bool
 
 
 @dataclass(frozen=True)
@@ -97,43 +106,55 @@ def fit_match_threshold(
 
 def fit_judged_threshold(
     fitted: MatchThreshold,
-    judged: Sequence[tuple[str, int, bool]],
+    judged: Sequence[JudgedPair],
+    held_out: Sequence[JudgedPair],
     index: TextIndex,
     encode: Encode,
     spans: Spans,
 ) -> MatchThreshold:
-    """`fitted` with limits that part judged pairs best: where the share of relevant ones kept, minus the
-    share of others kept, is the largest.
+    """`fitted` with the limits that part judged pairs best, and what these reach on the pairs held out.
 
-    Args:
-        judged: query, item index, and whether it is relevant.
+    At a limit the share of relevant pairs that it keeps, minus the share of others that it keeps, is the
+    largest (Youden's J). A number of words with few pairs has the limit of all.
 
     Raises:
-        DataError: no pair is relevant, or none is not.
+        DataError: no judged pair is relevant, or none is not.
     """
-    vectors = {query: encode(query) for query, _, _ in judged}
-    background = {query: index.background(vector) for query, vector in vectors.items()}
-    cosines = [float(index.cosines(vectors[query], np.array([item]))[0]) for query, item, _ in judged]
-    mean, deviation = np.array([background[query] for query, _, _ in judged], np.float32).reshape(-1, 2).T
-    values = in_form(fitted.form, np.array(cosines, np.float32), mean, deviation)
-    relevant = np.array([good for _, _, good in judged], bool)
+    words, relevant, values = _judged_values(fitted, judged, index, encode, spans)
     if relevant.all() or not relevant.any():
         raise DataError(
             f"of {len(judged)} judged pairs {int(relevant.sum())} are relevant: both kinds are needed. "
             "Lower or raise the grade from which a pair is relevant."
         )
-    count = {query: len(spans(query)) for query in vectors}
-    words = np.clip([count[query] for query, _, _ in judged], 1, len(fitted.limits))
-    limits, reached = [], []
+    limits = []
     for length in range(1, len(fitted.limits) + 1):
         own = words == length
         parts = own if min((relevant & own).sum(), (~relevant & own).sum()) >= _FEWEST else words > 0
-        limit = _parting_limit(values[parts], relevant[parts])
-        limits.append(limit)
+        limits.append(_parting_limit(values[parts], relevant[parts]))
+    words, relevant, values = _judged_values(fitted, held_out, index, encode, spans)
+    reached = []
+    for length, limit in enumerate(limits, 1):
+        own = words == length
         good, bad = values[own & relevant] >= limit, values[own & ~relevant] >= limit
         if len(good) and len(bad):
-            reached.append(Reached(length, int(own.sum()), _rounded(good.mean()), _rounded(bad.mean())))
+            queries = len({held_out[row].query for row in np.flatnonzero(own).tolist()})
+            reached.append(Reached(length, queries, _rounded(good.mean()), _rounded(bad.mean())))
     return replace(fitted, limits=tuple(limits), reached=tuple(reached), source="judged pairs")
+
+
+def _judged_values(
+    fitted: MatchThreshold, judged: Sequence[JudgedPair], index: TextIndex, encode: Encode, spans: Spans
+) -> tuple[IntArray, BoolArray, FloatArray]:
+    """(P,) of each pair: words of the query, as the limits count them, relevance, and the value compared."""
+    vectors = {pair.query: encode(pair.query) for pair in judged}
+    background = {query: index.background(vector) for query, vector in vectors.items()}
+    count = {query: len(spans(query)) for query in vectors}
+    cosines = [float(index.cosines(vectors[pair.query], np.array([pair.item]))[0]) for pair in judged]
+    of_queries = np.array([background[pair.query] for pair in judged], np.float32).reshape(-1, 2)
+    values = in_form(fitted.form, np.array(cosines, np.float32), of_queries[:, 0], of_queries[:, 1])
+    words = np.array([count[pair.query] for pair in judged], np.int64)
+    relevant = np.array([pair.relevant for pair in judged], np.bool_)
+    return np.clip(words, 1, len(fitted.limits)), relevant, values
 
 
 class _Asked:

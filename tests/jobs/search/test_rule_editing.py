@@ -20,7 +20,7 @@ from recsys.jobs.search.rule_preview import TriedRules, recommended_to
 from recsys.rules.preview import Answered, preview_change
 from recsys.rules.rule_documents import parse_rule
 from recsys.rules.rule_set import RuleSet, Situation
-from recsys.rules.synonym_rows import SynonymRows
+from recsys.rules.synonym_rows import SynonymRow, SynonymRows
 from recsys.service_settings import ServingSettings
 from recsys.stores.lake.dataset_files import save_users
 from tests.fake_world import NOW, regulars, shop_bundle
@@ -88,6 +88,32 @@ def test_a_file_is_saved_and_comes_back_alike(editing: RuleEditing, file: Write,
     assert [change.remark for change in editing.history()] == ["first"] * 3
 
 
+def test_synonyms_come_as_lines_too_and_as_csv(file: Write) -> None:
+    lines = file("seats.txt", "sofa => couch, settee^0.5\ntv stand, media console\n")
+    found = read_rule_file(lines).synonyms
+    rows = [
+        SynonymRow(("sofa",), ("couch",), two_way=False),
+        SynonymRow(("sofa",), ("settee",), two_way=False, weight=0.5),
+        SynonymRow(("tv stand",), ("media console",)),
+    ]
+    assert found == (SynonymRows("seats", tuple(rows)),)
+    csv = "words,synonym,weight,two_way\nsofa,couch,,\nsofa,settee,0.5,\ntv stand,media console,,yes\n"
+    assert read_rule_file(file("seats.csv", csv)).synonyms == found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sofa", "seats.txt: synonyms, line 1: 'sofa' names no synonym"),
+        ("sofa => couch^2", "seats.txt: .*weight"),
+        ("# nothing", "seats.txt: .*at least one synonym"),
+    ],
+)
+def test_a_wrong_line_names_the_file(file: Write, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_rule_file(file("seats.txt", text))
+
+
 def test_what_is_there_already_is_replaced_only_when_that_is_said(editing: RuleEditing, file: Write) -> None:
     editing.add(file("rules.toml", TOML))
     other = file("other.toml", TOML.replace("Pasta first", "Pasta last"))
@@ -130,7 +156,7 @@ def test_segments_are_held_against_the_attributes_of_this_shop(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", "x", "ends neither in .toml nor in .json"),
+        ("a.yaml", "x", "ends neither in .toml nor in .json"),
         ("a.toml", "[[rules", "is not TOML"),
         ("a.json", "{", "is not JSON"),
         ("a.json", "[]", "the file is"),

@@ -21,8 +21,9 @@ from recsys.funnel.requests import RecommendRequest
 from recsys.health.judge import judge
 from recsys.instants import to_micros, utc_now
 from recsys.jobs.checks.observe import HomeObserver, lake_facts
+from recsys.jobs.indexes.thresholds import JudgedFile
 from recsys.jobs.training.parent_bundle import open_parent
-from recsys.jobs.training.train import run_training
+from recsys.jobs.training.train import run_training, train_and_promote
 from recsys.models.bundle_update import ItemChange
 from recsys.progress import silent
 from recsys.service_settings import ServingSettings
@@ -228,6 +229,48 @@ def test_a_history_and_a_changed_item_are_no_problem_for_it(settings: Settings) 
     )
     live = recommender.with_changes([change], 1)
     assert "cup" in [item.item_id for item in live.recommend(RecommendRequest("r", k=6), NOW).items]
+
+
+@pytest.mark.slow
+def test_judged_pairs_decide_from_where_on_an_item_matches_by_meaning(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = {"pan-20": "steel pan small", "pot-1": "steel pot", "tea-1": "green tea", "tea-2": "black tea"}
+    rows = [
+        f"{query},{item},{int(set(query.split()) <= set(title.split()))}"
+        for query in ("tea", "black tea", "green tea", "steel", "steel pan", "pan", "pot", "small")
+        for item, title in titles.items()
+    ]
+    judgments = catalog / "judged.csv"
+    judgments.write_text("\n".join(["query,item_id,grade", *rows]))
+    options = ("train", "--search-only", "--fit-threshold", str(judgments))
+    trained = json_of(catalog, monkeypatch, *options)
+    shown = json_of(catalog, monkeypatch, "models", "show", trained["bundle"])
+    assert shown["match_threshold"]["source"] == "judged pairs"
+    assert "fitted by judged pairs" in typed(catalog, monkeypatch, "models", "show", trained["bundle"]).stdout
+    by_shop = json_of(catalog, monkeypatch, "models", "list")[-1]["bundle_id"]
+    assert (
+        json_of(catalog, monkeypatch, "models", "show", by_shop)["match_threshold"]["source"]
+        == "pieces of titles"
+    )
+
+
+@pytest.mark.slow
+def test_judged_pairs_of_one_kind_are_refused_before_anything_is_trained(
+    catalog: Path, settings: Settings, tmp_path: Path
+) -> None:
+    judgments = tmp_path / "judged.csv"
+    judgments.write_text("query,item_id,grade\nsteel,pan-20,1\nsteel,pot-1,1\npan,pan-24,1\n")
+    before = len(list(settings.paths.bundles.iterdir()))
+    with pytest.raises(DataError, match="and both kinds are needed"):
+        train_and_promote(settings, None, silent, search_only=True, fit_threshold=JudgedFile(judgments))
+    assert len(list(settings.paths.bundles.iterdir())) == before
+
+
+def test_options_of_the_judged_file_need_it(home: Path) -> None:
+    done = CliRunner().invoke(app, ["train", "--search-only", "--relevant-from", "2"])
+    assert done.exit_code == 2
+    assert "say how to read it" in " ".join(done.stderr.replace("│", " ").split())
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ from recsys.analysis.analyzer import Analyzer
 from recsys.errors import DataError
 from recsys.retrieval.lexical.query import Alternative
 from recsys.search.understanding.parts import parts_of
-from recsys.search.understanding.synonym_file import read_synonyms, synonym_lines
-from recsys.search.understanding.synonyms import Synonym, SynonymSet, synonym_set
+from recsys.search.understanding.synonym_file import read_synonyms
+from recsys.search.understanding.synonyms import SynonymSet, synonym_set
 
 ANALYZER = Analyzer()
 
@@ -100,16 +100,6 @@ def test_csv_says_the_same_as_lines() -> None:
     assert [(e.words, e.synonym, e.weight, e.two_way) for e in read_synonyms(csv)] == [
         (e.words, e.synonym, e.weight, e.two_way) for e in read_synonyms(lines)
     ]
-
-
-words = st.text("abcdefg", min_size=1, max_size=5)
-
-
-@given(st.lists(st.tuples(words, words, st.sampled_from([0.25, 0.5, 0.7]), st.booleans()), max_size=6))
-def test_entries_are_read_back_as_they_were_written(rows: list[tuple[str, str, float, bool]]) -> None:
-    entries = tuple(Synonym(*row) for row in rows)
-    read = read_synonyms(synonym_lines(entries))
-    assert [(e.words, e.synonym, e.weight, e.two_way) for e in read] == rows
 
 
 @given(st.text(max_size=100))

@@ -21,7 +21,7 @@ from recsys.funnel.served_answer import (
     served_slate,
 )
 from recsys.funnel.slate import FeatureStatus, Reason, Slate, SlateItem
-from recsys.stores.served.answer_files import read_answers, read_lost_answers
+from recsys.stores.served.answer_files import read_answers, read_corrected_searches, read_lost_answers
 from recsys.stores.served.answer_log import LostAnswers, answer_log
 from recsys.stores.served.feedback_files import read_slates
 from recsys.stores.served.rotating_log import FILES, Lost, RotatingLog
@@ -125,6 +125,17 @@ def test_a_search_is_read_back_with_all_that_was_known_of_it(tmp_path: Path) -> 
     log.close()
     rounded = replace(SEARCHED, further=(("plum", 0.12346), ("fig", -2.0)))
     assert list(read_answers(tmp_path)) == [rounded, answer(0)]
+
+
+def test_searches_for_other_words_than_were_typed_are_known_by_search_and_by_page(tmp_path: Path) -> None:
+    log = answer_log(tmp_path, 1_000_000, 1.0, lambda: 0.5)
+    spelled = replace(SEARCHED, request_id="page 2", query_id="first", rewriters=("units", "spelling"))
+    widened = replace(SEARCHED, request_id="b", query_id="b", rewriters=("units", "synonyms"))
+    for record in (spelled, widened, answer(0)):
+        log.append(record)
+    log.close()
+    assert read_corrected_searches(tmp_path) == {"page 2", "first"}
+    assert read_corrected_searches(tmp_path / "nothing served yet") == frozenset()
 
 
 def test_what_was_not_said_takes_no_room() -> None:

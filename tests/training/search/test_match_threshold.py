@@ -6,7 +6,12 @@ import pytest
 from recsys.errors import DataError
 from recsys.retrieval.text_index import TextIndex
 from recsys.search.match_threshold import MatchThreshold
-from recsys.training.search.match_threshold import LONGEST, fit_judged_threshold, fit_match_threshold
+from recsys.training.search.match_threshold import (
+    LONGEST,
+    JudgedPair,
+    fit_judged_threshold,
+    fit_match_threshold,
+)
 
 WORDS = [f"{first}{second}" for first in "bcdfgklm" for second in "aeiou"]
 WIDTH = 64
@@ -83,10 +88,12 @@ def test_judged_pairs_move_the_limits_to_where_they_part():
         other = next(
             place for place in range(item + 1, 3001) if not set(piece.split()) & set(titles[place].split())
         )
-        judged += [(piece, item, True), (piece, other, False)]
-    threshold = fit_judged_threshold(first, judged, index, encode, spans)
+        judged += [JudgedPair(piece, item, True), JudgedPair(piece, other, False)]
+    chosen, held_out = judged[:600], judged[600:]
+    threshold = fit_judged_threshold(first, chosen, held_out, index, encode, spans)
     (reached,) = threshold.reached
     assert (reached.words, threshold.source) == (2, "judged pairs")
+    assert reached.queries == len({pair.query for pair in held_out})
     assert reached.kept > 0.9
     assert reached.false_matches < 0.05
     assert threshold.of(2, (0, 1)) < 0.9
@@ -95,4 +102,6 @@ def test_judged_pairs_move_the_limits_to_where_they_part():
 def test_judged_pairs_of_one_kind_are_refused():
     titles, index = shop(count=5)
     with pytest.raises(DataError, match="of 1 judged pairs 1 are relevant"):
-        fit_judged_threshold(MatchThreshold("cosine", (0.5,)), [(titles[1], 1, True)], index, encode, spans)
+        fit_judged_threshold(
+            MatchThreshold("cosine", (0.5,)), [JudgedPair(titles[1], 1, True)], [], index, encode, spans
+        )
