@@ -25,7 +25,7 @@ from recsys.training.ctr.settings import CtrSettings
 
 from .click_peers import run_peer, write_columns
 
-EXAMPLES, USERS, ITEMS, LENGTH, BATCH = 20_000, 2_000, 5_000, 50, 256
+EXAMPLES, USERS, ITEMS, LENGTH, BATCH = 12_000, 2_000, 5_000, 50, 256
 ROUNDS = 3
 AT_LEAST, AIM = 2.0, 5.0
 
