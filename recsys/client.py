@@ -19,6 +19,8 @@ import orjson
 from pydantic import TypeAdapter
 
 from recsys import columns
+from recsys.client_events import ad_click as ad_click
+from recsys.client_events import ad_impression as ad_impression
 from recsys.client_events import click as click
 from recsys.client_events import impressions as impressions
 from recsys.client_events import search_event as search_event

@@ -1,5 +1,6 @@
 """The events that a client reports of answers: of a search, of what was shown, and of what was clicked."""
 
+import hashlib
 from datetime import datetime
 from uuid import uuid4
 
@@ -63,6 +64,65 @@ def click(slate: Slate, position: int, user_id: str | None = None, at: datetime 
         request_id=slate.request_id,
         item_id=item.item_id,
         position=position,
+    )
+
+
+def ad_impression(
+    item_id: str,
+    token: str,
+    user_id: str,
+    request_id: str,
+    *,
+    surface: str | None = None,
+    position: int | None = None,
+    viewable: bool | None = None,
+    visible_ms: int | None = None,
+    session_id: str | None = None,
+    at: datetime | None = None,
+) -> Impression:
+    """What a client reports once a sponsored item was shown. Reported twice it counts once.
+
+    Args:
+        token: of the item, as its answer had it. request_id: of that answer.
+        viewable: whether half of it was in sight for a second; None = nobody measured, and then nothing is
+            billed for its being seen, and nothing is learned from it.
+        position: on the page, from 1. at: when; default: now.
+    """
+    return Impression(
+        event_id=f"impression-{hashlib.blake2b(token.encode(), digest_size=16).hexdigest()}",
+        at=at or utc_now(),
+        user_id=user_id,
+        session_id=session_id,
+        request_id=request_id,
+        item_id=item_id,
+        position=position,
+        surface=surface,
+        viewable=viewable,
+        visible_ms=visible_ms,
+        token=token,
+    )
+
+
+def ad_click(
+    item_id: str,
+    token: str,
+    user_id: str,
+    request_id: str,
+    *,
+    position: int | None = None,
+    session_id: str | None = None,
+    at: datetime | None = None,
+) -> Click:
+    """The click on a sponsored item; arguments as of `ad_impression`."""
+    return Click(
+        event_id=uuid4().hex,
+        at=at or utc_now(),
+        user_id=user_id,
+        session_id=session_id,
+        request_id=request_id,
+        item_id=item_id,
+        position=position,
+        token=token,
     )
 
 

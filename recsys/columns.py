@@ -25,6 +25,7 @@ SURFACE = "surface"  # the place of the shop that showed something
 PAGE = "page"  # of a search's results, from 1
 VISIBLE_MS = "visible_ms"  # how long an item that was shown was in sight, in milliseconds
 VIEWABLE = "viewable"  # half of its area in sight for a second; null = nobody measured it
+TOKEN = "token"  # of the sponsored item that an event is about, as the page got it; null = organic
 
 EVENT_COLUMNS = (
     EVENT_ID,
@@ -47,6 +48,7 @@ EVENT_COLUMNS = (
     PAGE,
     VISIBLE_MS,
     VIEWABLE,
+    TOKEN,
 )
 
 TITLE = "title"

@@ -35,6 +35,7 @@ _OPTIONAL_IDENTIFIERS = (
     columns.SURFACE,
 )
 MOST_VECTOR_NUMBERS = 4096
+MOST_TOKEN_CHARACTERS = 4096
 MOST_FILTER_BYTES = 16_384  # of their JSON
 MOST_FILTER_DEPTH = 16  # objects and lists inside each other
 _LARGEST_FLOAT32 = 3.4e38
@@ -67,6 +68,16 @@ def _identifier(name: str, value: Any) -> str:
 def _optional_identifier(name: str, value: Any) -> str | None:
     """None for blanks, as for an empty cell of a file."""
     return None if isinstance(value, str) and not value.strip() else _identifier(name, value)
+
+
+def _token(name: str, value: Any) -> str | None:
+    """The text as it came: whether it is a token is asked by whoever bills, and an event is kept without."""
+    if not isinstance(value, str) or len(value.strip()) > MOST_TOKEN_CHARACTERS:
+        raise InvalidEventError(
+            f"{name} must be a text of up to {MOST_TOKEN_CHARACTERS} characters (got {shown(value)}). Send "
+            "the token of the sponsored item as the page got it, or none where the item is not sponsored."
+        )
+    return value.strip() or None
 
 
 def _path(name: str, value: Any) -> str:
@@ -185,6 +196,7 @@ CHECKS: dict[str, Check] = {
     columns.EVENT_QUANTITY: _quantity,
     **dict.fromkeys((columns.AVAILABLE, columns.VIEWABLE), _flag),
     columns.FILTERS: _filters,
+    columns.TOKEN: _token,
     columns.ATTRIBUTES: _attributes,
     columns.VECTORS: _vectors,
     columns.CATEGORY_PATH: _path,

@@ -71,12 +71,14 @@ class Impression(ItemEvent):
         surface: the place of the shop. visible_ms: how long it was in sight.
         viewable: at least half of its area for at least a second, as the page measured it; false says that
             it was not really seen, None that nobody measured.
+        token: of a sponsored item, as the page got it; None = organic.
     """
 
     kind: ClassVar[str] = columns.IMPRESSION
     surface: str | None = None
     visible_ms: int | None = None
     viewable: bool | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,39 +90,44 @@ class View(ItemEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Click(ItemEvent):
-    """An item on a slate or a list was clicked."""
+    """An item on a slate or a list was clicked; `token` as of an impression."""
 
     kind: ClassVar[str] = columns.CLICK
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cart(ItemEvent):
-    """An item was put into the cart."""
+    """An item was put into the cart; `token` of the sponsored item that led to it."""
 
     kind: ClassVar[str] = columns.CART
     quantity: float = 1
     value_micros: int | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Purchase(ItemEvent):
-    """An item was bought."""
+    """An item was bought; `token` of the sponsored item that led to it."""
 
     kind: ClassVar[str] = columns.PURCHASE
     quantity: float = 1
     value_micros: int | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel(ItemEvent):
     """Takes back what was bought of an item: `quantity` of it, else `value_micros` of the latest purchase.
 
-    With neither the latest purchase is undone as a whole. The sign of both is dropped.
+    With neither the latest purchase is undone as a whole. The sign of both is dropped. `token`: of the
+    purchase that is taken back.
     """
 
     kind: ClassVar[str] = columns.CANCEL
     quantity: float | None = None
     value_micros: int | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

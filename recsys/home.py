@@ -38,6 +38,11 @@ class HomePaths:
         return self.home / "cursor.key"
 
     @property
+    def ads_key(self) -> Path:
+        """The secret that the tokens of ads and pages are signed with."""
+        return self.home / "ads.key"
+
+    @property
     def search_indexes(self) -> Path:
         """Working copies of indexes of words, one a process that serves."""
         return self.home / "search"
@@ -115,6 +120,11 @@ class HomePaths:
     def served(self) -> Path:
         """Slates that were served, as rotating JSON lines."""
         return self.home / "served"
+
+    @property
+    def ad_log(self) -> Path:
+        """Sponsored slots that were served, a file a process and day, and which files there were."""
+        return self.home / "ads"
 
     @property
     def live(self) -> Path:

@@ -81,10 +81,43 @@ class AccessSettings(Section):
 
 
 class AdsSettings(Section):
-    """Ads: how long budgets hold what is not charged yet."""
+    """Ads: how they are chosen, priced and placed, and how long budgets hold what is not charged yet."""
 
     hold_seconds: float = Field(300.0, gt=0, description="for the click or purchase of an ad shown")
     cpm_hold_seconds: float = Field(60.0, gt=0, description="for the viewable impression of an ad shown")
+    reload_seconds: float = Field(1.0, gt=0, le=5, description="how often to look for changed campaigns")
+    pacing_seconds: float = Field(5.0, gt=0, le=10, description="how often budgets' pace is set anew")
+    blind_seconds: float = Field(
+        30.0, gt=0, description="that ads go on without the database of campaigns; then they stop"
+    )
+    page_seconds: float = Field(
+        0.03, ge=0, description="that a page waits for its ads when the rest of it is ready"
+    )
+    visit_seconds: int = Field(3600, ge=1, description="how long a page token remembers what was shown")
+    price_rule: Literal["gsp", "vcg", "first"] = Field("gsp", description="what winners pay, see docs/ads.md")
+    reserve_cpc_micros: int = Field(10_000, ge=1, le=2**51, description="least price of a click")
+    reserve_cpm_micros: int = Field(100_000, ge=1, le=2**51, description="of 1,000 viewable impressions")
+    reserve_cpa_micros: int = Field(100_000, ge=1, le=2**51, description="least price of a purchase")
+    most_per_account: int | None = Field(2, ge=1, description="slots of an answer; null = no bound")
+    click_worth_micros: int = Field(
+        100_000, ge=0, description="what a click is worth to the shop that nobody pays for"
+    )
+    click_rate: float = Field(0.02, gt=0, lt=1, description="of viewed items that nothing is known of")
+    purchase_rate: float = Field(0.03, ge=0, le=1, description="of clicks, where no model says more")
+    examination_power: float = Field(
+        0.5, ge=0, le=2, description="position n is viewed with n to the minus this, where no model says more"
+    )
+    page_percent: int = Field(25, ge=0, le=100, description="of a page's positions sponsored, at most")
+    page_slots: int = Field(4, ge=1, le=6, description="sponsored positions of a page, at most")
+    first_position: int = Field(2, ge=1, description="of a page that may be sponsored")
+    least_between: int = Field(2, ge=1, description="organic items between two sponsored ones")
+    least_relevance: float = Field(0.0, ge=0, le=1, description="ads that are less relevant are left out")
+    workers: int = Field(4, ge=1, description="requests whose ads are chosen at a time")
+    token_secret: SecretStr | None = Field(None, description="null = one of the home's own")
+    log_days: int = Field(
+        400, ge=31, description="that the log of served ads is kept; older days are removed, and it says so"
+    )
+    log_file_bytes: int = Field(64_000_000, ge=1_000_000, description="from which on a new file of it begins")
 
     def hold_seconds_of(self, pricing: str) -> float:
         """How long a hold of that pricing lasts."""

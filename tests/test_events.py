@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.ads.tokens.impression_token import MOST_CHARACTERS
 from recsys.columns import ACTION_KINDS, KINDS
 from recsys.errors import InvalidEventError
+from recsys.event_fields import MOST_TOKEN_CHARACTERS
 from recsys.events import EVENT_CLASSES, ItemUpsert, encode_event, parse_event
 
 VIEW = {"kind": "view", "event_id": "e1", "user_id": "u1", "item_id": "i1", "at": "2026-01-31T12:00:00Z"}
@@ -43,6 +45,9 @@ def test_an_upsert_keeps_apart_what_is_absent_and_what_is_said() -> None:
         ({**VIEW, "position": 0}, "position must be a whole number from 1 to 2147483647 (got 0)"),
         ({**VIEW, "position": True}, "position must be a whole number"),
         ({name: value for name, value in VIEW.items() if name != "user_id"}, "view needs user_id"),
+        ({**VIEW, "kind": "click", "token": 7}, "token must be a text of up to 4096 characters (got 7)"),
+        ({**VIEW, "kind": "click", "token": "t" * 4097}, "token must be a text of up to 4096 characters"),
+        ({**VIEW, "token": "t"}, "view has no field 'token'"),
         ({**UPSERT, "available": "yes"}, "available must be true or false (got 'yes')"),
         ({**UPSERT, "attributes": {"size": None}}, "attributes.size must be a text, a number or a list"),
         ({**UPSERT, "attributes": ["size"]}, "attributes must be an object"),
@@ -69,6 +74,24 @@ def test_bad_rows_are_refused_by_name_and_value(row: dict[str, Any], words: str)
 def test_encoding_and_parsing_are_each_others_inverse(row: dict[str, Any]) -> None:
     event = parse_event(row)
     assert parse_event(encode_event(event)) == event
+
+
+@pytest.mark.parametrize("kind", ["impression", "click", "cart", "purchase", "cancel"])
+@pytest.mark.parametrize("token", ["WzEsInMiXQ.c2ln", "no token at all", "t" * 4096])
+def test_an_event_keeps_the_text_that_came_as_its_token_whatever_it_is(kind: str, token: str) -> None:
+    event = parse_event({**VIEW, "kind": kind, "token": token})
+    assert event.token == token  # type: ignore[attr-defined]
+    assert parse_event(encode_event(event)) == event
+
+
+@pytest.mark.parametrize("token", [None, "", "  "])
+def test_an_event_without_a_token_is_organic(token: str | None) -> None:
+    event = parse_event({**VIEW, "kind": "click", "token": token})
+    assert event.token is None  # type: ignore[attr-defined]
+
+
+def test_a_token_has_room_for_every_token_that_the_shop_signs() -> None:
+    assert MOST_TOKEN_CHARACTERS == MOST_CHARACTERS == 4096
 
 
 @pytest.mark.parametrize(

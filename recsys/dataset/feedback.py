@@ -1,15 +1,20 @@
 """Labels from feedback: what a response showed, and what was done with it.
 
-An item was shown where an impression names the response, or, while a client sends no impressions, where the
-service's log of answers says so. An impression that says that it was not viewable showed nothing, unless the
-item was chosen all the same; one that says nothing of it did. An item was chosen where a later action names
-the same response and item; a purchase also where the same user buys the item within a week of seeing it, and
-then the latest response that showed it is credited. An item that was shown and not chosen is a surer negative
-than any that is sampled.
+An item was shown where an impression names the response, or, while the surface of that response sends no
+impressions, where the service's log of answers says so. An impression that says that it was not viewable
+showed nothing, unless the item was chosen all the same; one that says nothing of it did. Events with a token
+are of sponsored items, which were placed for money: they are no part of this.
+
+A label is a click that names the response and the item; views, carts, likes and purchases are none. Where no
+click of a shop names a response, views that do stand in for clicks, and where there are none either, carts
+and purchases: `label_kind` says which. A purchase names its response, or is credited to the latest one that
+showed the item to the same user within the week before. An item that was shown and has no label is a surer
+negative than any that is sampled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,12 +24,19 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.interactions import Vocabulary
 from recsys.instants import DAY
 
-SHOWN_COLUMNS = (columns.REQUEST_ID, columns.USER_ID, columns.ITEM_ID, columns.POSITION, columns.AT)
-FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS, columns.VIEWABLE)
+SHOWN_COLUMNS = (
+    columns.REQUEST_ID,
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.POSITION,
+    columns.AT,
+    columns.SURFACE,
+)
+FEEDBACK_COLUMNS = (columns.KIND, *SHOWN_COLUMNS, columns.VIEWABLE, columns.TOKEN)
 PURCHASE_MICROS = 7 * DAY
-# A view or a like that names the response is an opening of what it showed, as a click is.
-CLICKS = (columns.CLICK, columns.VIEW, columns.LIKE)
-CHOICES = (*CLICKS, columns.CART, columns.PURCHASE)
+# What says that somebody saw an item and took it: it was in sight, whatever the page measured.
+CHOICES = (columns.CLICK, columns.VIEW, columns.LIKE, columns.CART, columns.PURCHASE)
+LabelKind = Literal["click", "view", "purchase"]
 
 _SHOWN_ITEM = [columns.REQUEST_ID, columns.ITEM_ID]
 _BUYER = [columns.USER_ID, columns.ITEM_ID]
@@ -40,7 +52,8 @@ class Feedback:
         user_index: (R,) into `users`. at: (R,) microseconds of the response, or of its first impression.
         offsets: (R + 1,); response r showed the places `offsets[r]:offsets[r + 1]`.
         item_index: (S,) into the shop's items. position: (S,) from 1, 0 = unknown.
-        clicked, carted, purchased: (S,) bool.
+        clicked, viewed, carted, purchased: (S,) bool.
+        label_kind: what stands for a click: `purchase` are carts and purchases.
     """
 
     users: Vocabulary
@@ -51,19 +64,23 @@ class Feedback:
     item_index: IntArray
     position: IntArray
     clicked: BoolArray
+    viewed: BoolArray
     carted: BoolArray
     purchased: BoolArray
+    label_kind: LabelKind = "click"
 
     def __len__(self) -> int:
         return len(self.at)
 
     @property
-    def chosen(self) -> BoolArray:
-        """(S,) whether anything was done with the item."""
-        return np.asarray(self.clicked | self.carted | self.purchased)
+    def labels(self) -> BoolArray:
+        """(S,) whether the item was clicked, or what stands for that in this shop."""
+        if self.label_kind == "click":
+            return self.clicked
+        return self.viewed if self.label_kind == "view" else np.asarray(self.carted | self.purchased)
 
     def lists(self, rows: IntArray, width: int) -> tuple[IntArray, BoolArray]:
-        """(R', width) item indexes of these responses, 0 = padding, and (R', width) whether chosen.
+        """(R', width) item indexes of these responses, 0 = padding, and (R', width) their labels.
 
         Of longer responses the first places count.
         """
@@ -73,7 +90,7 @@ class Feedback:
         place = np.where(inside, place, 0)
         if not len(self.item_index):
             return np.zeros(place.shape, np.int64), np.zeros(place.shape, np.bool_)
-        return np.where(inside, self.item_index[place], 0), inside & self.chosen[place]
+        return np.where(inside, self.item_index[place], 0), inside & self.labels[place]
 
 
 def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary) -> Feedback:
@@ -82,21 +99,33 @@ def build_feedback(events: pd.DataFrame, slates: pd.DataFrame, items: Vocabulary
     Args:
         events: FEEDBACK_COLUMNS, `at` int64 microseconds; kinds that do not count here are passed over. An
             action that is not among them did not happen: cut them where labels must end.
-        slates: SHOWN_COLUMNS, what the service logged.
+        slates: SHOWN_COLUMNS, what the service logged; each with the surface that its request named, else
+            with what kind of request it was.
         items: items that it lacks are left out, and so is a response without any other.
     """
     events, slates = _typed_rows(events), _typed_rows(slates)
+    events = events[events[columns.TOKEN].isna()]
     kind = events[columns.KIND]
     named = events[events[columns.REQUEST_ID].notna() & events[columns.ITEM_ID].notna()]
     impressions = named[named[columns.KIND] == columns.IMPRESSION]
     in_sight = impressions[_in_sight(impressions, named[named[columns.KIND].isin(CHOICES)])]
     shown = _shown_items(impressions, in_sight, slates, items)
     marks = {
-        "clicked": _named_items(shown, named[named[columns.KIND].isin(CLICKS)]),
+        "clicked": _named_items(shown, named[named[columns.KIND] == columns.CLICK]),
+        "viewed": _named_items(shown, named[named[columns.KIND] == columns.VIEW]),
         "carted": _named_items(shown, named[named[columns.KIND] == columns.CART]),
         "purchased": _purchased_items(shown, events[kind == columns.PURCHASE]),
     }
-    return _feedback_arrays(shown, marks, items)
+    return _feedback_arrays(shown, marks, items, _label_kind(set(named[columns.KIND]), marks))
+
+
+def _label_kind(named_by: Collection[str], marks: Mapping[str, BoolArray]) -> LabelKind:
+    """What stands for a click where responses are named by events of these kinds, and so marked."""
+    if columns.CLICK in named_by:
+        return "click"
+    if columns.VIEW in named_by:
+        return "view"
+    return "purchase" if (marks["carted"] | marks["purchased"]).any() else "click"
 
 
 def _in_sight(impressions: pd.DataFrame, choices: pd.DataFrame) -> BoolArray:
@@ -114,10 +143,11 @@ def _shown_items(
         impressions: all that a client sent. in_sight: those of them that showed something.
     """
     seen = impressions[list(SHOWN_COLUMNS)]
-    # Once a client sends impressions, what it does not report was not seen.
-    first = seen[columns.AT].min() if len(seen) else np.inf
     logged = slates[slates[columns.USER_ID].notna()]
-    unreported = logged[(logged[columns.AT] < first) & ~_same_response(logged, seen)]
+    # Once a surface sends impressions, what it does not report was not seen.
+    reports_from = seen[columns.AT].groupby(_surfaces(seen, slates)).min()
+    silent = logged[columns.AT] < logged[columns.SURFACE].map(reports_from).fillna(np.inf)
+    unreported = logged[silent & ~_same_response(logged, seen)]
     rows = _append_rows(in_sight, unreported)
     rows = rows[items.indexes(rows[columns.ITEM_ID].tolist()) > 0]
     rows = rows.sort_values(columns.AT, kind="stable").drop_duplicates(_SHOWN_ITEM)
@@ -127,6 +157,13 @@ def _shown_items(
     rows = rows.assign(**{columns.AT: rows[columns.REQUEST_ID].map(first_at).astype(np.int64)})
     order = [columns.AT, columns.REQUEST_ID, columns.POSITION, columns.ITEM_ID]
     return rows.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def _surfaces(seen: pd.DataFrame, slates: pd.DataFrame) -> pd.Series:
+    """(I,) the surface of each impression: of its response as it was logged, else as the page named it."""
+    logged = slates.drop_duplicates(columns.REQUEST_ID).set_index(columns.REQUEST_ID)[columns.SURFACE]
+    of_response = seen[columns.REQUEST_ID].map(logged)
+    return of_response.where(of_response.notna(), seen[columns.SURFACE])
 
 
 def _typed_rows(rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +206,9 @@ def _purchased_items(shown: pd.DataFrame, purchases: pd.DataFrame) -> BoolArray:
     return bought
 
 
-def _feedback_arrays(shown: pd.DataFrame, marks: Mapping[str, BoolArray], items: Vocabulary) -> Feedback:
+def _feedback_arrays(
+    shown: pd.DataFrame, marks: Mapping[str, BoolArray], items: Vocabulary, label_kind: LabelKind
+) -> Feedback:
     requests = shown[columns.REQUEST_ID].to_numpy(object)
     new = np.concatenate([[True], requests[1:] != requests[:-1]])[: len(requests)]
     first = np.flatnonzero(new)
@@ -184,4 +223,5 @@ def _feedback_arrays(shown: pd.DataFrame, marks: Mapping[str, BoolArray], items:
         item_index=items.indexes(shown[columns.ITEM_ID].tolist()),
         position=shown[columns.POSITION].to_numpy(np.int64),
         **marks,
+        label_kind=label_kind,
     )

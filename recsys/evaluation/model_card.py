@@ -188,6 +188,12 @@ def _limits(manifest: Manifest, info: DatasetInfo | None, ranker: bool | None) -
     ]
     if ranker is not False:
         limits.append("Probabilities are calibrated on the validation period and drift with the season.")
+    if manifest.shown_labels in ("view", "purchase"):
+        stand_in = "views" if manifest.shown_labels == "view" else "carts and purchases"
+        limits.append(
+            f"No click named what the service had shown, so {stand_in} stood in for clicks: `p_click` is "
+            "their probability. Report clicks, see docs/serving.md."
+        )
     if manifest.search_only:
         limits.append("It is for search: what users did was not learned from. Run `recsys train` for that.")
     if manifest.no_ranker:

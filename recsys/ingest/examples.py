@@ -23,6 +23,7 @@ _REMEDIES = {
     "unknown_item": "Write the ids alike in both files, or unknown = 'keep' in [items].",
     "bad_number": "Check which column the mapping names.",
     "bad_flag": "Check which column the mapping names; its cells are true and false, or 1 and 0.",
+    "bad_token": "Check `token` in the mapping; its cells are tokens of sponsored items, as pages got them.",
     "bad_filters": "Check `filters` in the mapping; its cells are JSON objects.",
     "bad_quantity": "Check `quantity` in the mapping.",
     "bad_value": "Check `value` in the mapping.",

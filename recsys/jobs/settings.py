@@ -27,6 +27,7 @@ _PLACEHOLDERS = {
     "database_url": "postgresql://user:password@localhost/shop",
     "api_key": "a long random text",
     "access.default_rate": 50.0,
+    "ads.token_secret": "a long random text",
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
     "health.data_days": 90.0,

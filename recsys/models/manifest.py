@@ -27,6 +27,8 @@ class Manifest(BaseModel):
         trained_until: last event that the retriever learned from.
         orders: kind of request -> what its candidates are ordered by and why; empty in bundles of earlier
             versions.
+        shown_labels: what counted as a click of what the service had shown: `click`; `view` or `purchase`
+            (carts too) where the shop reported no clicks of it; None = nothing was learned from it.
         no_ranker: why there is none, where there is none; unknown of bundles of earlier versions.
         search_only: whether it was made of the catalog alone: its network is not trained, users get what
             their context and popularity say. The instants of its data are those of the import then.
@@ -54,6 +56,7 @@ class Manifest(BaseModel):
     parent: str | None = None
     trained_until: datetime | None = None
     orders: dict[str, OrderChoice] = {}
+    shown_labels: str | None = None
     no_ranker: str | None = None
     search_only: bool = False
     files: dict[str, str] = {}

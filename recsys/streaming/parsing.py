@@ -38,6 +38,7 @@ _OPTIONAL = (
     columns.PAGE,
     columns.VISIBLE_MS,
     columns.VIEWABLE,
+    columns.TOKEN,
 )
 
 

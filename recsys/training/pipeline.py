@@ -44,7 +44,8 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     known = known_before_test(job.shop.interactions, job.split)
     manifest = build_manifest(job, known, bundle_id, now, git_revision)
     if job.parent is not None and not has_new_actions(job.split.train, job.parent.manifest):
-        taken = {"orders": job.parent.manifest.orders, "no_ranker": job.parent.manifest.no_ranker}
+        names = ("orders", "no_ranker", "shown_labels")
+        taken = {name: getattr(job.parent.manifest, name) for name in names}
         since = trained_until(job.parent.manifest)
         return _gone_on(job, job.parent, known, manifest.model_copy(update=taken), since)
     asked_job = with_some_users_asked(job)

@@ -7,7 +7,12 @@ from typing import Any
 from recsys import columns
 from recsys.amounts import MOST_MICROS, MOST_THOUSANDTHS, PIECE
 from recsys.documents import JsonObject
-from recsys.event_fields import MOST_FILTER_BYTES, MOST_FILTER_DEPTH, MOST_VECTOR_NUMBERS
+from recsys.event_fields import (
+    MOST_FILTER_BYTES,
+    MOST_FILTER_DEPTH,
+    MOST_TOKEN_CHARACTERS,
+    MOST_VECTOR_NUMBERS,
+)
 from recsys.events import EVENT_CLASSES, Event
 from recsys.identifiers import MOST_CHARACTERS
 from recsys.streaming.intake import MAX_ROWS
@@ -59,6 +64,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "description": "at least half of its area was in sight for at least a second; false = not shown, "
         "absent = nobody measured it",
+    },
+    columns.TOKEN: {
+        "type": "string",
+        "maxLength": MOST_TOKEN_CHARACTERS,
+        "description": "of the sponsored item that the event is about, as its answer had it; absent = not "
+        "sponsored. It is neither billed nor learned from unless it is one that this shop signed",
     },
     columns.EVENT_QUANTITY: {
         "type": "number",

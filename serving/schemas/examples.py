@@ -185,6 +185,14 @@ EVENTS = _named(
         "request_id": _ID,
         "position": 1,
     },
+    a_click_on_an_ad={
+        "kind": "click",
+        "event_id": "7f3f",
+        "user_id": USER,
+        "item_id": BANANAS,
+        "request_id": _ID,
+        "token": "WzEsInNob3AiXQ.c2lnbmF0dXJl",
+    },
     a_new_price=[{"kind": "item_upsert", "event_id": "7f3e", "item_id": BANANAS, "price_micros": 990_000}],
 )
 EVENT_LINES = "\n".join(

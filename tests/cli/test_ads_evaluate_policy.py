@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli.app import app, main
+from tests.ads.delivery.served_slots import served_slot
+from tests.jobs.ads.served_home import ServedHome
 
 
 @pytest.fixture
@@ -62,6 +64,28 @@ def test_what_cannot_be_answered_ends_with_1_and_one_line(
 def test_columns_have_to_be_named() -> None:
     result = CliRunner().invoke(app, ["ads", "evaluate-policy", "--experiment", "test.csv"])
     assert result.exit_code == 2
+    assert "--arm" in result.output
+
+
+@pytest.mark.parametrize("options", [[], ["--experiment", "test.csv", "--from-log"]])
+def test_either_a_file_or_the_log_is_asked(options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["ads", "evaluate-policy", *options])
+    assert result.exit_code == 2
+    assert "name one of --experiment and --from-log" in " ".join(result.output.split())
+
+
+def test_the_homes_log_of_served_ads_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_HOME", str(tmp_path / "home"))
+    home = ServedHome(tmp_path / "home")
+    for number in range(40):
+        slot = served_slot(f"s{number}", item_id="ab"[number % 2], propensity=0.5, unit=f"u{number}")
+        home.serve(slot, *(["click"] if number % 4 == 0 else []))
+    home.flush()
+    asked = ["--from-log", "--from", "2026-03-01", "--to", "2026-03-02", "--json"]
+    result = CliRunner().invoke(app, ["ads", "evaluate-policy", *asked], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert (found["experiment"], found["arms"]) == ("the ad log", {"a": 20, "b": 20})
+    assert found["policies"][1]["estimates"]["snips"]["value"] == 0.5
 
 
 def test_it_needs_no_shop(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

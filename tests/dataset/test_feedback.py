@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,17 +24,21 @@ def event(
     user: str = "ann",
     position: Any = None,
     viewable: bool | None = None,
+    surface: str | None = "home",
+    token: str | None = None,
 ) -> tuple:
     """An event `at` days."""
-    return kind, request, user, item, position, int(at * DAY), viewable
+    return kind, request, user, item, position, int(at * DAY), surface, viewable, token
 
 
 def shown(request: str, at: float, *items: str, user: str = "ann") -> list[tuple]:
     return [event("impression", at, item, request, user, place) for place, item in enumerate(items, 1)]
 
 
-def slate(request: str, at: float, *items: str, user: str | None = "ann") -> list[tuple]:
-    return [(request, user, item, place, int(at * DAY)) for place, item in enumerate(items, 1)]
+def slate(
+    request: str, at: float, *items: str, user: str | None = "ann", surface: str | None = "home"
+) -> list[tuple]:
+    return [(request, user, item, place, int(at * DAY), surface) for place, item in enumerate(items, 1)]
 
 
 def feedback(events: list[tuple], slates: list[tuple] | None = None) -> Feedback:
@@ -46,11 +51,11 @@ def feedback(events: list[tuple], slates: list[tuple] | None = None) -> Feedback
 
 
 def shown_lines(found: Feedback) -> dict[str, list[str]]:
-    """Request -> its items in order, each with what was done: c click, a cart, p purchase."""
+    """Request -> its items in order, each with what was done: c click, v view, a cart, p purchase."""
     out = {}
     for row, request in enumerate(found.request_ids):
         places = range(found.offsets[row], found.offsets[row + 1])
-        marks = (("c", found.clicked), ("a", found.carted), ("p", found.purchased))
+        marks = (("c", found.clicked), ("v", found.viewed), ("a", found.carted), ("p", found.purchased))
         out[request] = [
             " ".join([ITEMS.ids[found.item_index[n]], *(mark for mark, done in marks if done[n])])
             for n in places
@@ -68,7 +73,8 @@ def test_an_action_that_names_the_response_marks_the_item_it_showed() -> None:
             event("view", 1.4, "tea", "r1"),
         ]
     )
-    assert shown_lines(found) == {"r1": ["tea c", "mug c a", "oil p"]}
+    assert shown_lines(found) == {"r1": ["tea v", "mug c a", "oil p"]}
+    assert found.labels.tolist() == [False, True, False]  # a label is a click and nothing else
     assert found.position.tolist() == [1, 2, 3]
     assert found.at.tolist() == [DAY]
 
@@ -209,3 +215,68 @@ def test_impressions_that_showed_nothing_still_say_that_the_client_reports() -> 
     unseen = [event("impression", 1, "tea", "r1", viewable=False)]
     slates = [*slate("r1", 1, "tea", "mug"), *slate("r2", 2, "tea")]
     assert shown_lines(feedback(unseen, slates)) == {}
+
+
+def test_likes_are_no_labels_and_neither_are_carts_and_purchases_where_there_are_clicks() -> None:
+    done = [event(kind, 1.1, "tea", "r1") for kind in ("like", "cart", "purchase")]
+    found = feedback([*shown("r1", 1, "tea", "mug"), *done, event("click", 1.2, "mug", "r1")])
+    assert found.label_kind == "click"
+    assert found.labels.tolist() == [False, True]
+
+
+def test_where_no_click_names_a_response_views_stand_in_for_clicks() -> None:
+    elsewhere = event("click", 1.1, "oil", None)  # of a page of the shop's own
+    found = feedback([*shown("r1", 1, "tea", "mug"), elsewhere, event("view", 1.1, "mug", "r1")])
+    assert found.label_kind == "view"
+    assert found.labels.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("request_id", ["r1", None])
+def test_where_no_view_names_one_either_carts_and_purchases_do(request_id: str | None) -> None:
+    found = feedback([*shown("r1", 1, "tea", "mug"), event("purchase", 1.1, "mug", request_id)])
+    assert found.label_kind == "purchase"
+    assert found.labels.tolist() == [False, True]
+
+
+def test_each_surface_is_read_from_the_log_until_it_sends_impressions_of_its_own() -> None:
+    slates = [
+        *slate("s0", 0, "tea", surface="search"),
+        *slate("h1", 2, "rye", "oil", surface="home"),
+        *slate("s1", 3, "tea", surface="search"),
+        *slate("h2", 4, "rye", surface="home"),
+        *slate("b1", 5, "mug", surface="basket"),
+    ]
+    seen = [event("impression", 2.1, "oil", "h1", surface="home")]
+    found = feedback(seen, slates)
+    # Home reports from day 2 on, so what it did not name was not seen; search and basket never report.
+    assert shown_lines(found) == {"s0": ["tea"], "h1": ["oil"], "s1": ["tea"], "b1": ["mug"]}
+
+
+def test_an_impression_is_of_the_surface_that_its_response_was_logged_for() -> None:
+    slates = [*slate("r1", 1, "tea", surface="recommend"), *slate("r2", 2, "tea", surface="recommend")]
+    found = feedback([event("impression", 1, "tea", "r1", surface="start page")], slates)
+    assert shown_lines(found) == {"r1": ["tea"]}  # r2 of the same surface was not reported
+
+
+def test_an_impression_whose_response_was_not_logged_is_of_the_surface_that_it_names() -> None:
+    slates = [*slate("r1", 2, "tea", surface="search"), *slate("r2", 2, "tea", surface="home")]
+    found = feedback([event("impression", 1, "rye", "lost", surface="search")], slates)
+    assert shown_lines(found) == {"lost": ["rye"], "r2": ["tea"]}
+
+
+def test_an_impression_of_an_unknown_place_ends_the_log_of_no_surface() -> None:
+    found = feedback([event("impression", 1, "rye", "own", surface=None)], slate("r1", 2, "tea"))
+    assert shown_lines(found) == {"own": ["rye"], "r1": ["tea"]}
+
+
+def test_what_was_sponsored_is_no_organic_label() -> None:
+    found = feedback(
+        [
+            *shown("r1", 1, "tea"),
+            event("impression", 1, "mug", "r1", token="t"),
+            event("click", 1.1, "mug", "r1", token="t"),
+            event("purchase", 1.2, "tea", None, token="t"),
+            event("click", 1.3, "tea", "r1"),
+        ]
+    )
+    assert shown_lines(found) == {"r1": ["tea c"]}

@@ -71,6 +71,9 @@ def test_limits_fit_the_model() -> None:
     reason = "only 3 requests have an order"
     small = " ".join(card_of(manifest.model_copy(update={"no_ranker": reason}), ranker=False)["limits"])
     assert f"There is no ranker: {reason}." in small
+    assert "stood in for clicks" not in with_time
+    viewed = " ".join(card_of(manifest.model_copy(update={"shown_labels": "view"}))["limits"])
+    assert "so views stood in for clicks" in viewed
     child = manifest.model_copy(update={"parent": "older", "protocol": "all"})
     limits = " ".join(card_of(child)["limits"])
     assert "another bundle" in limits

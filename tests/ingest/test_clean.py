@@ -113,6 +113,7 @@ def test_files_keep_the_ids_that_earlier_versions_gave_them() -> None:
         ("page", 2),
         ("visible_ms", 0),
         ("viewable", False),
+        ("token", "t"),
     ],
 )
 def test_rows_that_differ_in_what_they_say_of_an_answer_are_two_events(name: str, value: Any) -> None:

@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from recsys.client import MAX_BYTES, RecsysClient, click, impressions, search_event
+from recsys.client import MAX_BYTES, RecsysClient, ad_click, ad_impression, click, impressions, search_event
 from recsys.errors import (
     BacklogError,
     ConfigError,
@@ -275,3 +275,14 @@ def test_a_search_names_its_first_answer_on_every_page() -> None:
     assert parse_event(encode_event(first)) == first
     with pytest.raises(RequestError, match="query_id"):
         search_event("tea", "ann", "r2", page=2)
+
+
+def test_what_is_reported_of_a_sponsored_item_carries_its_token(shop) -> None:
+    shown = ad_impression("apple", "t.1", "ann", "r1", surface="home", viewable=True, at=NOW)
+    again = ad_impression("apple", "t.1", "ann", "r1", surface="home", viewable=True, at=NOW)
+    clicked = ad_click("apple", "t.1", "ann", "r1", position=2, at=NOW)
+    assert shown.event_id == again.event_id != ad_impression("apple", "t.2", "ann", "r1").event_id
+    assert clicked.event_id != ad_click("apple", "t.1", "ann", "r1", position=2).event_id
+    with client_of(shop) as client:
+        client.send([shown, clicked])
+    assert [event.token for event in stored(shop)[-2:]] == ["t.1", "t.1"]

@@ -49,6 +49,7 @@ surface = "box"
 page = "leaf"
 visible_ms = "ms"
 viewable = "seen"
+token = "ad"
 [events.kind]
 column = "what"
 values = { buy = "purchase", refund = "cancel", look = "view", find = "search", show = "impression" }
@@ -77,6 +78,7 @@ RAW = {
     "page": "leaf",
     "visible_ms": "ms",
     "viewable": "seen",
+    "token": "ad",
 }
 COMPARED = [name for name in columns.EVENT_COLUMNS if name != columns.SEQUENCE]
 AT = "2026-03-04T11:00:00+00:00"
@@ -163,6 +165,12 @@ def both_ways(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         },
         {"kind": "search", "query": "tea", "filters": {}, "results": 2**53},
         {"kind": "impression", "surface": "home", "visible_ms": 1500, "viewable": True},
+        {"kind": "impression", "viewable": True, "token": "WzEsInMiXQ.c2ln"},
+        {"token": "no token of this shop"},
+        {"token": " padded "},
+        {"token": " "},
+        {"token": "ä" * 4096},
+        {"kind": "cancel", "token": "t"},
         {"kind": "impression", "surface": "", "visible_ms": 0, "viewable": False},
     ],
 )
@@ -198,6 +206,7 @@ def test_what_one_way_keeps_the_other_keeps_alike(tmp_path: Path, change: dict[s
         {"kind": "search", "query": "tea", "surface": "a\x00b"},
         {"kind": "impression", "visible_ms": -5},
         {"kind": "impression", "viewable": 7},
+        {"token": "ä" * 4097},
     ],
 )
 def test_what_one_way_rejects_the_other_rejects(tmp_path: Path, change: dict[str, Any]) -> None:

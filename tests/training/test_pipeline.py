@@ -163,9 +163,10 @@ def test_what_was_shown_is_learned_from_beside_the_cases(tmp_path: Path) -> None
     work, _ = job(shop, "time-split", tmp_path)
     bundle = train_bundle(work, "b1", NOW)
     plain = build_ranking_set(work, bundle, HeldOutUsers())
-    shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY, None) for n in range(4)]
-    shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY, None)]
-    shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1, None)]
+    rest = ("home", None, None)  # surface, viewable, token
+    shown = [("impression", f"r{n}", f"u{n:02}", f"i{n:02}", 1, (90 + n) * DAY, *rest) for n in range(4)]
+    shown += [("impression", "r0", "u00", "i09", 2, 90 * DAY, *rest)]
+    shown += [("click", "r0", "u00", "i09", None, 90 * DAY + 1, *rest)]
     events = pd.DataFrame(shown, columns=list(FEEDBACK_COLUMNS))
     feedback = build_feedback(events, events.iloc[:0][list(SHOWN_COLUMNS)], shop.interactions.items)
     data = build_ranking_set(replace(work, feedback=feedback), bundle, HeldOutUsers())

@@ -55,7 +55,8 @@ def arrange(
     for above in range(len(ads) - 1, -1, -1):
         for at in range(length - 1, -1, -1):
             with_ad = _IMPOSSIBLE
-            if at >= earliest and _may_stand(organic, ads[above], at - above, at + 1 < length):
+            free = at >= earliest and ads[above].position in (None, at + 1)
+            if free and _may_stand(organic, ads[above], at - above, at + 1 < length):
                 with_ad = _worth_of_ad(above, at, ads, rules, sums, worth)
             later = worth[above][at + 1]
             if later != _IMPOSSIBLE:

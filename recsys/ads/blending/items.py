@@ -50,6 +50,8 @@ class SponsoredItem:
         value_micros: what 1,000 views of it are worth, see `sponsored_value`.
         relevance: how well it fits what the page is about, in [0, 1].
         never_beside: categories of organic items that it may not stand next to.
+        position: the only one that it may have, from 1: what its auction and its hold counted with. None =
+            any that the rules leave.
 
     Raises:
         DataError: the value is below 0, or the relevance out of range.
@@ -61,6 +63,7 @@ class SponsoredItem:
     value_micros: int
     relevance: float
     never_beside: frozenset[str] = frozenset()
+    position: int | None = None
 
     def __post_init__(self) -> None:
         _check_value(self.ad_id, self.value_micros)

@@ -14,5 +14,6 @@ class AdLog(Protocol):
 
         Raises:
             StoreUnavailableError: they are not kept; then nothing of them may be shown.
+            DataError: they are of different days (UTC), so of no one answer.
         """
         ...

@@ -57,6 +57,10 @@ class TargetIndex:
 
     def matching(self, request: AdRequest) -> tuple[Campaign, ...]:
         """The campaigns that `request` is what they ask for, in the order in which they were given."""
+        return tuple(self._campaigns[each] for each in self.matching_numbers(request))
+
+    def matching_numbers(self, request: AdRequest) -> list[int]:
+        """The places of those campaigns, from 0, in ascending order."""
         met = set(self._open)
         for category in request.wider_categories:
             met.update(self._by_category.get(category, ()))
@@ -66,7 +70,7 @@ class TargetIndex:
             met |= self._positive.owners(request.units)
             met -= self._negative.owners(request.units)
         segments: dict[int, bool] = {}
-        return tuple(self._campaigns[each] for each in sorted(met) if self._lets(each, request, segments))
+        return [each for each in sorted(met) if self._lets(each, request, segments)]
 
     def _lets(self, number: int, request: AdRequest, segments: dict[int, bool]) -> bool:
         """Whether surface and segment let the request through; `segments`: those evaluated for it so far."""

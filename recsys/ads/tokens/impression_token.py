@@ -13,9 +13,10 @@ from recsys.ads.tokens.checks import check_age, check_origin
 from recsys.ads.tokens.keys import TokenKeys
 from recsys.amounts import MOST_MICROS
 from recsys.errors import DataError, InvalidTokenError
+from recsys.event_fields import MOST_TOKEN_CHARACTERS
 from recsys.instants import from_micros, to_micros
 
-MOST_CHARACTERS = 4096  # of a token
+MOST_CHARACTERS = MOST_TOKEN_CHARACTERS  # what an event may carry
 _PURPOSE = "sponsored impression"
 _VERSION = 1  # of the order of fields
 

@@ -7,18 +7,45 @@ import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
+from recsys.config import load_settings
 
 if TYPE_CHECKING:
     from recsys.jobs.ads.policy_evaluation import PolicyReport
 
 ExperimentOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(help="A row for each arm that was shown: CSV, TSV, Parquet or JSON Lines, packed or not."),
 ]
-Arm = Annotated[str, typer.Option(help="The column that says which arm was shown.")]
-Outcome = Annotated[str, typer.Option(help="The column with what came of it, a number.")]
+FromLog = Annotated[
+    bool,
+    typer.Option(
+        "--from-log",
+        help="Ask the home's log of served ads in place of a file: a row for each slot that was seen.",
+    ),
+]
+Since = Annotated[
+    str | None, typer.Option("--from", metavar="INSTANT", help="With --from-log. Default: 30 days ago.")
+]
+Until = Annotated[
+    str | None, typer.Option("--to", metavar="INSTANT", help="With --from-log: up to. Default: now.")
+]
+Arm = Annotated[
+    str | None,
+    typer.Option(help="The column that says which arm was shown. With --from-log: item, else campaign, ..."),
+]
+Outcome = Annotated[
+    str | None,
+    typer.Option(
+        help="The column with what came of it, a number. With --from-log: clicked, else purchased or "
+        "value_micros."
+    ),
+]
 Propensity = Annotated[
-    str, typer.Option(help="The column with the probability with which that arm was shown, as it was logged.")
+    str | None,
+    typer.Option(
+        help="The column with the probability with which that arm was shown, as it was logged. With "
+        "--from-log: propensity."
+    ),
 ]
 Unit = Annotated[
     str | None,
@@ -56,10 +83,13 @@ Seed = Annotated[int, typer.Option(help="Of folds and resamples.")]
 
 
 def evaluate_policy(
-    experiment: ExperimentOption,
-    arm: Arm,
-    outcome: Outcome,
-    propensity: Propensity,
+    experiment: ExperimentOption = None,
+    from_log: FromLog = False,
+    since: Since = None,
+    until: Until = None,
+    arm: Arm = None,
+    outcome: Outcome = None,
+    propensity: Propensity = None,
     unit: Unit = None,
     features: Features = None,
     policy: Policy = None,
@@ -83,26 +113,33 @@ def evaluate_policy(
 --unit user
       recsys ads evaluate-policy --experiment log.parquet --arm ad --outcome revenue --propensity p \
 --features age,device --policy new.csv
+      recsys ads evaluate-policy --from-log --from 2026-10-01 --arm campaign --always campaign-1
     """
-    from recsys.jobs.ads.policy_evaluation import PolicyQuestion, evaluate_experiment
+    from recsys.jobs.ads.policy_evaluation import PolicyQuestion, ad_log_span, evaluate_experiment
 
+    if from_log == (experiment is not None):
+        raise typer.BadParameter("name one of --experiment and --from-log", param_hint="--experiment")
+    if not from_log:
+        for option, given in (("--arm", arm), ("--outcome", outcome), ("--propensity", propensity)):
+            if given is None:
+                raise typer.BadParameter("--experiment needs it: a column of the file", param_hint=option)
     question = PolicyQuestion(
-        experiment=experiment,
-        arm=arm,
-        outcome=outcome,
-        propensity=propensity,
-        unit=unit,
+        experiment=experiment or ad_log_span(since, until),
+        arm=arm or "item",
+        outcome=outcome or "clicked",
+        propensity=propensity or "propensity",
+        unit=unit or ("unit" if from_log else None),
         features=tuple(split_names(features)),
         policy=policy,
         always=tuple(always or ()),
         against=against,
         clip=clip,
         folds=folds,
-        at=at,
+        at=at or ("at" if from_log else None),
         gaps=tuple(gap or ()),
         seed=seed,
     )
-    found = evaluate_experiment(question)
+    found = evaluate_experiment(question, load_settings() if from_log else None)
     print_json(found.to_json()) if as_json else _print_tables(found)
 
 

@@ -30,6 +30,7 @@ _SAID = (
     columns.PAGE,
     columns.VISIBLE_MS,
     columns.VIEWABLE,
+    columns.TOKEN,
 )
 _NUMBERS = frozenset(
     {

@@ -87,6 +87,7 @@ class EventSource(RowSource):
     )
     visible_ms: str | None = Field(None, description="column of milliseconds that an item was in sight")
     viewable: str | None = Field(None, description="column of true and false: whether it was really seen")
+    token: str | None = Field(None, description="column of the token of a sponsored item")
     position: Annotated[Position | None, BeforeValidator(as_column)] = Field(
         None, description="the place in the list shown, from 1"
     )

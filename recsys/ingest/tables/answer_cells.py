@@ -3,10 +3,11 @@
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import Column
-from recsys.event_fields import filters_text
+from recsys.arrays import Column, true_rows
+from recsys.event_fields import MOST_TOKEN_CHARACTERS, filters_text
 from recsys.ingest.mapping.event_sources import EventSource, Position
 from recsys.ingest.raw.cells import as_number, as_text
 from recsys.ingest.tables.cell_notes import CellNotes
@@ -26,13 +27,14 @@ def answer_columns(source: EventSource) -> tuple[str | None, ...]:
         source.page.column if source.page else None,
         source.visible_ms,
         source.viewable,
+        source.token,
     )
 
 
 def answer_cells(
     raw: pa.Table, source: EventSource, rejections: RowRejections, notes: CellNotes
 ) -> dict[str, Column]:
-    """Canonical columns by name, each (N,): what a search found and what a page measured.
+    """Canonical columns by name, each (N,): what a search found, what a page measured, and tokens of ads.
 
     Empty cells stay null, for what nobody said is neither 0 nor false. Rows with a cell that says something
     else than it may are rejected.
@@ -43,6 +45,7 @@ def answer_cells(
         columns.PAGE: place_cells(raw, source.page, rejections, notes),
         columns.VISIBLE_MS: _whole_numbers(raw, source.visible_ms, _MOST_INT32, pa.int32(), rejections),
         columns.VIEWABLE: _flags(raw, source.viewable, rejections),
+        columns.TOKEN: _tokens(raw, source.token, rejections),
     }
 
 
@@ -84,6 +87,16 @@ def _flags(raw: pa.Table, name: str | None, rejections: RowRejections) -> Column
     known = parsed.ok & np.isin(parsed.values, (0.0, 1.0))
     rejections.reject(parsed.bad | (parsed.ok & ~known), "bad_flag", name, "is neither true nor false")
     return pa.array(parsed.values == 1, mask=~known)
+
+
+def _tokens(raw: pa.Table, name: str | None, rejections: RowRejections) -> Column:
+    """Texts as they came, null where there is none; a row whose text is too long for a token is rejected."""
+    if name is None:
+        return pa.nulls(len(raw), pa.string())
+    texts = as_text(raw[name])
+    long = true_rows(pc.greater(pc.utf8_length(texts), MOST_TOKEN_CHARACTERS))
+    rejections.reject(long, "bad_token", name, f"has more than {MOST_TOKEN_CHARACTERS} characters")
+    return texts
 
 
 def _filters(raw: pa.Table, name: str | None, rejections: RowRejections) -> Column:

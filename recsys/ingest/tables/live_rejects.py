@@ -2,7 +2,8 @@
 
 A rule tests raw columns of files. A live event has no raw row, but what the mapping takes from a column as
 it is, the event says too: user, item, session, query and its id, request, surface, the event's id, what a
-search found, what a page measured, quantity, money of the line, and the kind where one value stands for it.
+search found, what a page measured, the token, quantity, money of the line, and the kind where one value
+stands for it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -86,6 +87,7 @@ def _cells(source: EventSource, wanted: Collection[str]) -> dict[str, _Cells] | 
         source.results: _number(columns.RESULTS, 1),
         source.visible_ms: _number(columns.VISIBLE_MS, 1),
         source.viewable: _column(columns.VIEWABLE),
+        source.token: _column(columns.TOKEN),
     }
     if source.quantity is not None:
         known[source.quantity.column] = _number(columns.QUANTITY, PIECE)

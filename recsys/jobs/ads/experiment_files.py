@@ -21,8 +21,8 @@ _FEATURE, _CONTEXT = "feature ", "context "  # before the name of such a column
 
 
 @dataclass(frozen=True)
-class ExperimentFile:
-    """A file, and which of its columns holds what.
+class ExperimentColumns:
+    """Which column of a table holds what.
 
     Attributes:
         unit: whose rows belong together; None = each row is a unit.
@@ -30,7 +30,6 @@ class ExperimentFile:
         at: when each row was logged, only needed for `gaps`.
     """
 
-    path: Path
     arm: str
     outcome: str
     propensity: str
@@ -38,6 +37,19 @@ class ExperimentFile:
     features: tuple[str, ...] = ()
     at: str | None = None
     gaps: tuple[Gap, ...] = ()
+
+    def given(self, context: Collection[str]) -> dict[str, str]:
+        """Field -> its column; `context` are further columns."""
+        found = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
+        found |= {"unit": self.unit} if self.unit else {}
+        found |= {"at": self.at} if self.at and self.gaps else {}
+        found |= {_FEATURE + name: name for name in self.features}
+        return found | {_CONTEXT + name: name for name in context}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are named."""
+        return tuple(self.given(()).values())
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class _Reader:
     """The columns of one experiment, as what they have to be."""
 
     table: TableRows
-    file: ExperimentFile
+    named: ExperimentColumns
 
     def numbers(self, field: str) -> DoubleArray:
         """(N,) the numbers of a field; NaN where a cell is empty.
@@ -95,7 +107,7 @@ class _Reader:
     def features(self) -> DoubleArray | None:
         """(N, F) the context; None where no features are named."""
         columns: dict[str, DoubleArray | Sequence[str | None]] = {}
-        for name in self.file.features:
+        for name in self.named.features:
             texts = self.table.columns[_FEATURE + name]
             parsed = as_number(pa.array(texts, pa.string()))
             numeric = not parsed.bad.any()
@@ -121,7 +133,7 @@ class _Reader:
         return found
 
 
-def read_experiment(file: ExperimentFile, context: Collection[str] = ()) -> Experiment:
+def read_experiment(path: Path, named: ExperimentColumns, context: Collection[str] = ()) -> Experiment:
     """The log that the file holds.
 
     Args:
@@ -132,23 +144,29 @@ def read_experiment(file: ExperimentFile, context: Collection[str] = ()) -> Expe
         DataError: it is missing or damaged, a cell is not what it has to be, propensities are missing or no
             probabilities, or rows reach across a gap.
     """
-    given = {"arm": file.arm, "outcome": file.outcome, "propensity": file.propensity}
-    given |= {"unit": file.unit} if file.unit else {}
-    given |= {"at": file.at} if file.at and file.gaps else {}
-    given |= {_FEATURE + name: name for name in file.features}
-    given |= {_CONTEXT + name: name for name in context}
+    given = named.given(context)
     nothing: Mapping[str, Sequence[str]] = dict.fromkeys(given, ())
-    table = read_table(file.path, nothing, [], given)
+    table = read_table(path, nothing, [], given)
     if not len(table):
-        raise DataError(f"{file.path.name} has no rows. An experiment has one for each arm that was shown.")
-    reader = _Reader(table, file)
-    if "at" in given:
-        refuse_gaps(min(reader.instants), max(reader.instants), file.gaps)
+        raise DataError(f"{path.name} has no rows. An experiment has one for each arm that was shown.")
+    return experiment_of(table, named)
+
+
+def experiment_of(table: TableRows, named: ExperimentColumns) -> Experiment:
+    """The log that the rows of `table` are, which has the fields of `named.given`.
+
+    Raises:
+        DataError: a cell is not what it has to be, propensities are missing or no probabilities, or rows
+            reach across a gap.
+    """
+    reader = _Reader(table, named)
+    if "at" in table.columns:
+        refuse_gaps(min(reader.instants), max(reader.instants), named.gaps)
     log = policy_log(
         reader.texts("arm"),
         reader.numbers("outcome"),
         reader.numbers("propensity"),
-        reader.texts("unit") if file.unit else None,
+        reader.texts("unit") if named.unit else None,
         reader.features(),
         table.where,
     )

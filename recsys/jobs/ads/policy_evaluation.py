@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError
 from recsys.evaluation.off_policy.compare import (
@@ -25,10 +26,12 @@ from recsys.evaluation.off_policy.tables import (
     overlap_rows,
     value_rows,
 )
-from recsys.instants import as_utc
-from recsys.jobs.ads.experiment_files import Experiment, ExperimentFile, read_experiment
+from recsys.instants import as_utc, utc_now
+from recsys.jobs.ads.experiment_files import Experiment, ExperimentColumns, read_experiment
+from recsys.jobs.ads.logged_decisions import LoggedSpan, read_decisions
 from recsys.jobs.ads.policy_files import policy_on, read_policy_file
 
+LOG_DAYS = 30  # of the ad log, where nothing is said
 MOST_COMPARED = 100  # arms, where none is named: each is four estimates
 
 
@@ -37,7 +40,8 @@ class PolicyQuestion:
     """What to evaluate.
 
     Attributes:
-        experiment: its file. arm, outcome, propensity, unit, features, at: its columns, see `ExperimentFile`.
+        experiment: its file, or the time of the home's ad log.
+        arm, outcome, propensity, unit, features, at: its columns, see `ExperimentColumns`.
         gaps: `START/END` of spans in which rows were lost.
         policy: a file, see `read_policy_file`. always: arms, each as a policy of its own. Without both,
             every arm is one.
@@ -46,7 +50,7 @@ class PolicyQuestion:
         clip, folds, seed: see `EstimationOptions`.
     """
 
-    experiment: Path
+    experiment: Path | LoggedSpan
     arm: str
     outcome: str
     propensity: str
@@ -103,18 +107,44 @@ class PolicyReport:
         }
 
 
-def evaluate_experiment(question: PolicyQuestion) -> PolicyReport:
+def ad_log_span(since: str | None, until: str | None) -> LoggedSpan:
+    """The time of the ad log that two options name: the last LOG_DAYS where they name none.
+
+    Raises:
+        ConfigError: one is no instant, or the end is not after the beginning.
+    """
+    now = utc_now()
+    try:
+        end = as_utc(datetime.fromisoformat(until)) if until else now
+        start = as_utc(datetime.fromisoformat(since)) if since else end - timedelta(days=LOG_DAYS)
+    except ValueError as error:
+        raise ConfigError(f"--from or --to is no instant: {error}. Write 2026-01-31T12:00:00Z.") from error
+    if start >= end:
+        raise ConfigError(
+            f"--to {end.isoformat()} is not after --from {start.isoformat()}. Name a later one."
+        )
+    return LoggedSpan(start, end, now)
+
+
+def evaluate_experiment(question: PolicyQuestion, settings: Settings | None = None) -> PolicyReport:
     """The value of each policy by four estimators, with differences and overlap.
+
+    Args:
+        settings: of the home whose ad log is asked; a file needs none.
 
     Raises:
         ConfigError: an option is out of range, gaps are named without a column of instants, or `against` is
             no policy.
-        DataError: a file cannot be read, its propensities are no probabilities, or it says nothing of a
-            policy.
+        DataError: a file cannot be read, its propensities are no probabilities, it says nothing of a policy,
+            or the ad log lacks slots of the time.
     """
-    source = _experiment_file(question)
+    named = _experiment_columns(question)
     file = read_policy_file(question.policy, question.arm) if question.policy else None
-    experiment = read_experiment(source, file.context if file else ())
+    context, asked = file.context if file else (), question.experiment
+    if isinstance(asked, LoggedSpan):
+        experiment = read_decisions(settings or Settings(), asked, named, context)
+    else:
+        experiment = read_experiment(asked, named, context)
     log = experiment.log
     check_model_size(log, question.folds)
     policies = [policy_on(file, experiment)] if file else []
@@ -137,8 +167,8 @@ def _every_arm(log: PolicyLog) -> Sequence[str]:
     return log.arms
 
 
-def _experiment_file(question: PolicyQuestion) -> ExperimentFile:
-    """The file and its columns, with all refused that can be before it is read."""
+def _experiment_columns(question: PolicyQuestion) -> ExperimentColumns:
+    """The columns of the experiment, with all refused that can be before it is read."""
     if question.gaps and question.at is None:
         raise ConfigError("--gap needs the column of instants: --at COLUMN.")
     if question.clip is not None and not 0 < question.clip < np.inf:
@@ -147,8 +177,7 @@ def _experiment_file(question: PolicyQuestion) -> ExperimentFile:
         )
     if question.folds < 2:
         raise ConfigError(f"--folds {question.folds} cannot be cross-fitted. Use 2 or more; 5 is usual.")
-    return ExperimentFile(
-        path=question.experiment,
+    return ExperimentColumns(
         arm=question.arm,
         outcome=question.outcome,
         propensity=question.propensity,

@@ -167,11 +167,11 @@ def open_job(
     if split.train_end is not None and split.test_start is not None:
         feedback = open_feedback(settings.paths, shop.interactions.items, split.train_end, split.test_start)
         if len(feedback):
-            shown, chosen = len(feedback.item_index), int(feedback.chosen.sum())
             log.info(
-                "feedback: %d responses showed %d items, of which %d were chosen",
+                "feedback: %d responses showed %d items, %d of them with a label (%s)",
                 len(feedback),
-                shown,
-                chosen,
+                len(feedback.item_index),
+                int(feedback.labels.sum()),
+                feedback.label_kind,
             )
     return TrainingJob(shop, split, features, settings, settings.paths.runs, progress, feedback, parent)

@@ -1,6 +1,6 @@
 """Running numbers of budgets, read and moved inside a transaction that is open already."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from sqlalchemy import Connection, case, select, update
@@ -12,11 +12,15 @@ from recsys.stores.ads.ledger_tables import BudgetRowTable as Row
 NO_CAP = 2**62  # micros; no sum of charges comes near
 
 
-def budget_rows(connection: Connection, account_id: str | None = None) -> tuple[BudgetRow, ...]:
-    """The rows of an account, or all, sorted by id and period."""
+def budget_rows(
+    connection: Connection, account_id: str | None = None, periods: Collection[str] | None = None
+) -> tuple[BudgetRow, ...]:
+    """The rows of an account, or all, of these periods, or all; sorted by id and period."""
     query = select(Row.__table__).order_by(Row.entity_id, Row.period)
     if account_id is not None:
         query = query.where(Row.account_id == account_id)
+    if periods is not None:
+        query = query.where(Row.period.in_(periods))
     return tuple(BudgetRow(**dict(row)) for row in connection.execute(query).mappings())
 
 

@@ -1,6 +1,6 @@
 """The books of advertising in SQL: charges, payments and returns, each one transaction; checks and bills."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TypeVar
@@ -120,10 +120,16 @@ class AdsLedger(SqlStore):
 
     # -- what is read -------------------------------------------------------------------------
 
-    def budgets(self, account_id: str | None = None) -> tuple[BudgetRow, ...]:
-        """The running numbers of an account with its campaigns and lines, or of all."""
+    def budgets(
+        self, account_id: str | None = None, periods: Collection[str] | None = None
+    ) -> tuple[BudgetRow, ...]:
+        """The running numbers of an account with its campaigns and lines, or of all.
+
+        Args:
+            periods: those that are asked for, see `period_of`; None = all.
+        """
         with self._snapshot("read budgets") as connection:
-            return budget_rows(connection, account_id)
+            return budget_rows(connection, account_id, periods)
 
     def check(self) -> tuple[BrokenIdentity, ...]:
         """The identities of the books that do not hold, all of one instant; none where they are right."""

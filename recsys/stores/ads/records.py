@@ -1,6 +1,6 @@
 """Accounts and campaigns as rows, and changes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +53,21 @@ class AdsChange:
     def to_json(self) -> JsonObject:
         """The change as it is printed."""
         return {"at": self.changed_at, "by": self.changed_by, **vars(self)}
+
+
+@dataclass(frozen=True)
+class StoredAds:
+    """All accounts and campaigns at one instant.
+
+    Attributes:
+        version: see `AdsStore.version`.
+        unreadable: id of a campaign that this version does not read -> why.
+    """
+
+    version: int
+    accounts: tuple[Account, ...]
+    campaigns: tuple[Campaign, ...]
+    unreadable: Mapping[str, str]
 
 
 def account_of(row: RowMapping) -> Account:

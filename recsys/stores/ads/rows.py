@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign, Line
 from recsys.documents import JsonObject
+from recsys.errors import DataError
 from recsys.stores.ads.records import (
     Author,
     account_of,
@@ -48,14 +49,29 @@ class AdsRows:
         Raises:
             DataError: one is none that this version reads.
         """
+        found, unreadable = self.readable_campaigns(*chosen)
+        for error in unreadable.values():
+            raise error
+        return found
+
+    def readable_campaigns(
+        self, *chosen: ColumnElement[bool]
+    ) -> tuple[tuple[Campaign, ...], dict[str, DataError]]:
+        """Those of `campaigns` that this version reads, and why it does not read the others, by their id."""
         if self.account_id is not None:
             chosen = (*chosen, CampaignRow.account_id == self.account_id)
         query = select(CampaignRow.__table__).where(*chosen)
-        found = (
-            self.connection.execute(query.order_by(CampaignRow.account_id, CampaignRow.name)).mappings().all()
-        )
+        rows = self.connection.execute(query.order_by(CampaignRow.account_id, CampaignRow.name)).mappings()
+        stored = rows.all()
         lines = self._lines(select(CampaignRow.campaign_id).where(*chosen))
-        return tuple(campaign_of(row, lines.get(row["campaign_id"], ())) for row in found)
+        found: list[Campaign] = []
+        unreadable: dict[str, DataError] = {}
+        for row in stored:
+            try:
+                found.append(campaign_of(row, lines.get(row["campaign_id"], ())))
+            except DataError as error:
+                unreadable[row["campaign_id"]] = error
+        return tuple(found), unreadable
 
     def _lines(self, campaigns: Select[Any]) -> dict[str, list[Line]]:
         items: dict[str, list[str]] = {}

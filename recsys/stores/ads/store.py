@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine, func, or_, select
 
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign
@@ -13,7 +13,7 @@ from recsys.ads.campaigns.documents import account_to_json, campaign_to_json
 from recsys.config import Settings
 from recsys.errors import RequestError, StaleVersionError, UnknownCampaignError, did_you_mean
 from recsys.instants import utc_now
-from recsys.stores.ads.records import AdsChange, Author
+from recsys.stores.ads.records import AdsChange, Author, StoredAds
 from recsys.stores.ads.rows import AdsRows
 from recsys.stores.ads.tables import AdsAuditRow, CampaignRow
 from recsys.stores.registry.sql_store import SqlStore, open_database
@@ -100,6 +100,19 @@ class AdsStore(SqlStore):
         chosen = [] if account_id is None else [CampaignRow.account_id == account_id]
         with self._rows("read campaigns") as rows:
             return rows.campaigns(*chosen)
+
+    def version(self) -> int:
+        """A number that rises with each change of an account or campaign; 0 = nothing was ever stored."""
+        with self._reading("look for changed campaigns") as connection:
+            return connection.execute(select(func.max(AdsAuditRow.change_id))).scalar() or 0
+
+    def everything(self) -> StoredAds:
+        """All accounts and campaigns as of one instant. One that cannot be read takes no other away."""
+        with self._rows("read campaigns") as rows:
+            newest = rows.connection.execute(select(func.max(AdsAuditRow.change_id))).scalar() or 0
+            found, unreadable = rows.readable_campaigns()
+            reasons = {campaign_id: str(error) for campaign_id, error in unreadable.items()}
+            return StoredAds(newest, rows.accounts(), found, reasons)
 
     def campaign(self, which: str, account_id: str | None = None) -> Campaign:
         """The campaign of that id, or of that name in the account.

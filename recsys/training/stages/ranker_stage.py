@@ -42,7 +42,11 @@ def train_ranker_stage(job: TrainingJob, bundle: Bundle, held: HeldOutUsers) -> 
     trained = train_ranker(data, job.settings.ranker, job.progress)
     trained.curves.save(job.run_dir / "ranker")
     trained.curves.draw(job.run_dir / "ranker")
-    return replace(bundle, ranker=trained.ranker), trained.better
+    learned = replace(bundle, ranker=trained.ranker)
+    if job.feedback is not None and len(job.feedback):
+        manifest = bundle.manifest.model_copy(update={"shown_labels": job.feedback.label_kind})
+        learned = replace(learned, manifest=manifest)
+    return learned, trained.better
 
 
 def _without_ranker(bundle: Bundle, reason: str) -> Bundle:

@@ -247,7 +247,7 @@ def test_a_bundle_of_an_earlier_version_answers_as_before(tmp_path: Path) -> Non
         del arrays[name]
     save_file(arrays, path / "arrays.safetensors")
     manifest = json.loads((path / "manifest.json").read_text())
-    for name in ("orders", "no_ranker"):
+    for name in ("orders", "no_ranker", "shown_labels"):
         del manifest[name]
     manifest["files"] = {name: file_sha256(path / name) for name in manifest["files"]}
     (path / "manifest.json").write_text(json.dumps(manifest))

@@ -1,4 +1,4 @@
-"""Lakes and states of earlier versions, which knew neither searches' results nor what was in sight."""
+"""Lakes and states of earlier versions, without searches' results, what was in sight, and tokens."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ LATER = (
     columns.PAGE,
     columns.VISIBLE_MS,
     columns.VIEWABLE,
+    columns.TOKEN,
 )
 EARLIER = pa.schema([field for field in EVENT_SCHEMA if field.name not in LATER])
 
