@@ -40,6 +40,9 @@ MODULES = {
     "redis-memory": "online.redis_memory_bench",
     "auction": "ads.auction_bench",
     "ads": "ads.ads_bench",
+    "response": "ads.response_bench",
+    "ctr-train": "ads.ctr_train_bench",
+    "movielens-clicks": "ads.movielens_bench",
     "search": "search.search_bench",
     "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",
@@ -48,7 +51,17 @@ MODULES = {
     "shared-representation": "quality.shared_representation_bench",
 }
 # They take minutes and need a home with a shop; quality and train-speed the peers' environment too.
-BY_NAME_ONLY = ("search", "suggest", "bought-next", "quality", "train-speed", "shared-representation")
+BY_NAME_ONLY = (
+    "search",
+    "suggest",
+    "bought-next",
+    "response",
+    "ctr-train",
+    "movielens-clicks",
+    "quality",
+    "train-speed",
+    "shared-representation",
+)
 
 
 def main() -> int:
@@ -61,11 +74,14 @@ def main() -> int:
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
     )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="movielens-clicks: MovieLens 100K's folder")
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
     parser.add_argument("--peers", help="quality: some of sasrec,bert4rec,als,bpr; default all")
     arguments = parser.parse_args()
     if arguments.home:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
+    if arguments.data:
+        os.environ["RECSYS_BENCH_DATA"] = str(arguments.data.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
     if arguments.peers:

@@ -99,7 +99,9 @@ class Batch:
 
     Attributes:
         user, item: (B, D) vectors. query: (B, Q). numbers: (B, F). categories: (B, C).
-        item_index, surface, slot: (B,). history, kinds: (B, L). history_vectors: (B, L, D).
+        item_index, surface, slot: (B,). kinds: (B, L).
+        history: (B, L) places among the actions' items: actions (A,) item indexes, each once, and
+            action_vectors (A, D).
     """
 
     user: Tensor
@@ -112,7 +114,8 @@ class Batch:
     slot: Tensor
     history: Tensor
     kinds: Tensor
-    history_vectors: Tensor
+    actions: Tensor
+    action_vectors: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The same on `device`."""
@@ -126,6 +129,7 @@ def make_batch(impressions: Impressions, rows: IntArray) -> Batch:
     longest = int((kinds > 0).sum(1).max(initial=0))
     kept = slice(kinds.shape[1] - longest, None)
     history = impressions.history[request][:, kept]
+    actions, places = _each_once(history, len(impressions.item_vectors))
     arrays = {
         "user": impressions.user_vectors[request],
         "item": impressions.item_vectors[item],
@@ -135,8 +139,19 @@ def make_batch(impressions: Impressions, rows: IntArray) -> Batch:
         "item_index": item,
         "surface": impressions.surface[request],
         "slot": impressions.slot[rows],
-        "history": history,
+        "history": places,
         "kinds": kinds[:, kept],
-        "history_vectors": impressions.item_vectors[history],
+        "actions": actions,
+        "action_vectors": impressions.item_vectors[actions],
     }
     return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
+
+
+def _each_once(items: IntArray, count: int) -> tuple[IntArray, IntArray]:
+    """(A,) the items below `count` that occur, from below, and where each of `items` is among them."""
+    occurs = np.zeros(count, bool)
+    occurs[items] = True
+    found = np.flatnonzero(occurs)
+    places = np.empty(count, np.int64)
+    places[found] = np.arange(len(found))
+    return found, places[items]

@@ -52,15 +52,30 @@ class TargetAttention(nn.Module):
 
     def forward(self, target: Tensor, keys: Tensor, values: Tensor, real: Tensor) -> Tensor:
         """(B, W) from the target (B, W), keys and values (B, L, W); `real` (B, L) is false at padding."""
-        batch, length, width = keys.shape
-        hidden = self.key(keys) + self.query(target)[:, None] + self.product(keys * target[:, None])
+        weights = self.weights(target, keys, real)
+        return self.read(torch.bmm(weights, values), weights.sum(2))
+
+    def weights(self, target: Tensor, keys: Tensor, real: Tensor) -> Tensor:
+        """(B, H, L) how much each action bears on the target, 0 at padding; their sum is below 1."""
+        batch, length, _ = keys.shape
+        # K k + P (q * k) is (K + P diag(q)) k: one product a target instead of two an action.
+        maps = self.key.weight + self.product.weight * target[:, None]  # (B, 2W, W)
+        hidden = torch.baddbmm(self.query(target)[:, None], keys, maps.transpose(1, 2))  # (B, L, 2W)
         logits = self.weight(nn.functional.silu(hidden)) + self.recency[:length].flip(0)  # (B, L, H)
-        logits = logits.masked_fill(~real[..., None], _NEVER)
-        nothing = logits.new_zeros(batch, 1, self.heads)
-        weights = torch.cat([logits, nothing], 1).softmax(1)[:, :length]  # (B, L, H)
-        parts = self.value(values).view(batch, length, self.heads, width // self.heads)
-        out: Tensor = (weights[..., None] * parts).sum(1).reshape(batch, width)  # (B, W)
-        return out
+        logits = logits.transpose(1, 2).masked_fill(~real[:, None], _NEVER)  # (B, H, L)
+        nothing = logits.new_zeros(batch, self.heads, 1)
+        return torch.cat([logits, nothing], 2).softmax(2)[..., :length]
+
+    def read(self, mixed: Tensor, total: Tensor) -> Tensor:
+        """(B, W) from each head's sum of weights x values (B, H, W) and its sum of weights (B, H).
+
+        V (sum of w v) + b (sum of w) is the sum of w (V v + b): the linear map is taken once, after the sum.
+        """
+        width = mixed.shape[2]
+        maps = self.value.weight.view(self.heads, -1, width)  # (H, W / H, W)
+        parts = torch.bmm(mixed.transpose(0, 1), maps.transpose(1, 2)).transpose(0, 1)  # (B, H, W / H)
+        bias = self.value.bias.view(self.heads, -1) * total[..., None]
+        return (parts + bias).reshape(-1, width)
 
 
 class ScaledNumbers(nn.Module):

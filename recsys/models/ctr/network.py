@@ -119,10 +119,13 @@ class CtrNetwork(nn.Module):
         """(B, E) what the history says of the item."""
         if not batch.history.shape[1]:
             return torch.zeros_like(target)
-        keys = self.item_in(batch.history_vectors * root) + self.items(batch.history)  # (B, L, E)
-        values = keys + self.kinds(batch.kinds)
-        out: Tensor = self.attention(target, keys, values, batch.kinds > 0)
-        return out
+        actions = self.item_in(batch.action_vectors * root) + self.items(batch.actions)  # (A, E)
+        keys = actions[batch.history]  # (B, L, E)
+        weights = self.attention.weights(target, keys, batch.kinds > 0)  # (B, H, L)
+        # Values are keys + kinds; there are few kinds, so that each is read once by the sum of its weights.
+        kinds = nn.functional.one_hot(batch.kinds, self.shape.kinds).to(weights.dtype)  # (B, L, kinds)
+        mixed = torch.bmm(weights, keys) + torch.bmm(weights, kinds) @ self.kinds.weight  # (B, H, E)
+        return self.attention.read(mixed, weights.sum(2))
 
 
 def _conversion_head(inputs: int, shape: CtrShape) -> nn.Sequential:

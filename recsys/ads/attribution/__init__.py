@@ -1,0 +1,1 @@
+"""Which purchases are an ad's: the last touch within a campaign's windows."""
