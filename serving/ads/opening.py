@@ -91,21 +91,14 @@ def open_ads(
     ads_pool = ThreadPoolExecutor(settings.ads.workers, "ads")
     opened.callback(ads_pool.shutdown)
     keys, shop_id = token_keys(settings), known_shop_id(settings) or ""
-    server = AdServer(
-        watch.current,
-        stores.gate,
-        stores.log,
-        stores.counts,
-        selection_rules(settings.ads),
-        ImpressionTokens(keys, shop_id),
-        lambda: uuid.uuid4().hex,
-        time.monotonic,
-    )
     desk = AdsDesk(
         settings=settings.ads,
         serving=settings.serving,
         shop=bundles.storefront,
-        server=server,
+        server=AdServer(
+            *(watch.current, stores.gate, stores.log, stores.counts, selection_rules(settings.ads)),
+            *(ImpressionTokens(keys, shop_id), lambda: uuid.uuid4().hex, time.monotonic),
+        ),
         page_tokens=PageTokens(keys, shop_id),
         rules=shop_page_rules(settings.ads),
         organic_pool=organic_pool,

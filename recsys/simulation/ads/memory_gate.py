@@ -13,13 +13,17 @@ _REBUILD = Refusal(RefusalReason.REBUILD)
 
 @dataclass
 class _Account:
-    """Attributes: ends: by pricing, since holds of one pricing end in the order in which they began."""
+    """Attributes:
+    expected: a generation that is newer than its own: the account has to be rebuilt.
+    ends: by pricing, since holds of one pricing end in the order in which they began.
+    """
 
     generation: int = 0
     spent: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     holds: dict[str, tuple[float, HoldRequest]] = field(default_factory=dict)
     ends: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
+    expected: int = 0
 
 
 class MemoryBudgetGate:
@@ -46,7 +50,8 @@ class MemoryBudgetGate:
                 return None
             cost, spent, held = request.cost_micros, account.spent, account.held
             for level in request.levels:
-                if spent.get(level.name, 0) + held.get(level.name, 0) + cost > level.cap_micros:
+                wanted = max(held.get(level.name, 0) + cost, request.price_micros)
+                if spent.get(level.name, 0) + wanted > level.cap_micros:
                     return Refusal(RefusalReason.BUDGET, level.name)
             if request.user_cap is not None and not self._may_see(request.user_cap, request.hold_id):
                 return Refusal(RefusalReason.FREQUENCY)
@@ -92,8 +97,16 @@ class MemoryBudgetGate:
     def rebuild(self, account_id: str, spent: Spent) -> None:
         """Forgets all of an account and takes `spent`."""
         with self._lock:
-            generation = self._account(account_id).generation + 1
+            before = self._account(account_id)
+            generation = max(before.generation, before.expected) + 1
             self._accounts[account_id] = _Account(generation, dict(spent))
+
+    def expect(self, account_id: str, generation: int) -> None:
+        """Refuses an account whose generation is older, until it is rebuilt."""
+        with self._lock:
+            account = self._account(account_id)
+            if account.generation < generation:
+                self._accounts[account_id] = _Account(expected=generation)
 
     def forget(self, account_id: str, names: Sequence[str]) -> None:
         """Forgets levels whose day is over, and the holds that are on them."""

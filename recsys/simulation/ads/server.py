@@ -132,6 +132,7 @@ class AdServer:
             cost_micros=cost,
             pricing=pricing,
             user_cap=None if cap is None else UserCap(str(shopper), campaign.campaign_id, cap),
+            price_micros=0 if pricing == "cpm" else price,
         )
         refusal = self._gate.hold(request)
         if refusal is None or refusal.reason is RefusalReason.BUDGET:
