@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from recsys.config import load_settings
 from recsys.home import keep_private
 from recsys.stores.access.tables import AccessKeyRow
-from recsys.stores.ads.delivery_tables import DeliveryStepsRow
+from recsys.stores.ads.delivery.tables import DeliveryStepsRow
 from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.tables import AccountRow
 from recsys.stores.ads.traffic_tables import OwnUserRow

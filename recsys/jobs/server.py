@@ -14,7 +14,7 @@ from recsys.stores.redis.server import ServerStatus
 from recsys.stores.redis.shop_claim import connect, take_over
 
 if TYPE_CHECKING:
-    from recsys.jobs.ads.charge_status import ChargeStatus
+    from recsys.jobs.ads.charging.charge_status import ChargeStatus
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,6 @@ def server_status(settings: Settings) -> ServerReport:
     status = redis_server.server_status(settings)
     if not status.running:
         return ServerReport(status)
-    from recsys.jobs.ads.charge_status import charge_status  # SQLAlchemy takes a while
+    from recsys.jobs.ads.charging.charge_status import charge_status  # SQLAlchemy takes a while
 
     return ServerReport(status, charge_status(settings))

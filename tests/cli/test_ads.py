@@ -13,7 +13,7 @@ from recsys.cli.app import app
 from recsys.config import load_settings
 from recsys.errors import RequestError
 from recsys.instants import utc_now
-from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.delivery.store import DeliveryStore
 from tests.jobs.ads.ads_shop import make_shop
 
 CREATE = ("campaign", "create", "--account", "acme", "--name", "summer", "--bid", "0.40")

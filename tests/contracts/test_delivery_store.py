@@ -15,9 +15,9 @@ from recsys.ads.delivery.report import ChargedEvents
 from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
-from recsys.stores.ads.campaign_sums import SoldEvents
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.forecasts import ForecastStore, KeptForecast
+from recsys.stores.ads.delivery.campaign_sums import SoldEvents
+from recsys.stores.ads.delivery.forecasts import ForecastStore, KeptForecast
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.store import AdsStore
 from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import ACME, Clock, campaign, click, open_books

@@ -25,8 +25,8 @@ from sqlalchemy import func, select
 from recsys.ads.ledger.budgets import TOTAL
 from recsys.config import Settings
 from recsys.errors import RecsysError
-from recsys.jobs.ads.budget_keeping import BudgetKeeper
-from recsys.jobs.ads.charge_status import charge_status
+from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.charge_status import charge_status
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.ledger_tables import ChargeRow
 from recsys.stores.ads.store import AdsStore

@@ -16,8 +16,9 @@ from recsys.config import Settings
 from recsys.distribution import carried_folder
 from recsys.errors import ConfigError
 from recsys.stores.access import tables as access_tables
-from recsys.stores.ads import delivery_tables, ledger_tables, traffic_tables
+from recsys.stores.ads import ledger_tables, traffic_tables
 from recsys.stores.ads import tables as ads_tables
+from recsys.stores.ads.delivery import tables as delivery_tables
 from recsys.stores.experiments import tables as experiment_tables
 from recsys.stores.registry import tables as registry_tables
 from recsys.stores.registry.database import Tables, database_url, open_engine

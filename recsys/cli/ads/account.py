@@ -137,7 +137,7 @@ def credit(
 
 
 def _book(kind: "PaymentKind", which: str, amount: str, reference: str, remark: str, as_json: bool) -> None:
-    from recsys.jobs.ads.payments import book_payment
+    from recsys.jobs.ads.charging.payments import book_payment
 
     booked = book_payment(load_settings(), kind, which, amount, reference, remark)
     print_facts(booked.to_json() if as_json else booked.to_row(), as_json=as_json)

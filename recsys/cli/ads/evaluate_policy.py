@@ -10,7 +10,7 @@ from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
 
 if TYPE_CHECKING:
-    from recsys.jobs.ads.policy_evaluation import PolicyReport
+    from recsys.jobs.ads.policies.policy_evaluation import PolicyReport
 
 ExperimentOption = Annotated[
     Path | None,
@@ -115,7 +115,7 @@ def evaluate_policy(
 --features age,device --policy new.csv
       recsys ads evaluate-policy --from-log --from 2026-10-01 --arm campaign --always campaign-1
     """
-    from recsys.jobs.ads.policy_evaluation import PolicyQuestion, ad_log_span, evaluate_experiment
+    from recsys.jobs.ads.policies.policy_evaluation import PolicyQuestion, ad_log_span, evaluate_experiment
 
     if from_log == (experiment is not None):
         raise typer.BadParameter("name one of --experiment and --from-log", param_hint="--experiment")

@@ -105,7 +105,7 @@ def invalid(
       recsys ads ledger invalid --account acme
       recsys ads ledger invalid --from 2026-05-01 --json
     """
-    from recsys.jobs.ads.payments import invalid_traffic
+    from recsys.jobs.ads.charging.payments import invalid_traffic
 
     first = None if since is None else parse_instant("--from", since)
     found = invalid_traffic(load_settings(), account, first, count)
@@ -113,7 +113,7 @@ def invalid(
 
 
 def _return(kind: "ReturnKind", charge: str, remark: str, as_json: bool) -> None:
-    from recsys.jobs.ads.payments import return_charge
+    from recsys.jobs.ads.charging.payments import return_charge
 
     booked = return_charge(load_settings(), kind, charge, remark)
     print_facts(booked.to_json() if as_json else booked.to_row(), as_json=as_json)

@@ -52,7 +52,7 @@ def remove(which: Which, users: Users, remark: Remark = "", as_json: AsJson = Fa
 
 
 def _change(which: str, add: list[str], remove: list[str], remark: str, as_json: bool) -> None:
-    from recsys.jobs.ads.payments import change_own_users
+    from recsys.jobs.ads.charging.payments import change_own_users
 
     found = change_own_users(load_settings(), which, add, remove, remark)
     print_rows([{"user_id": user} for user in found], as_json=as_json)

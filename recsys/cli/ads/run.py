@@ -32,7 +32,7 @@ def run(
     if log is not None:
         set_log_format(log_format(log))
 
-    from recsys.jobs.ads.charge_worker import drain_charges, run_charges
+    from recsys.jobs.ads.charging.charge_worker import drain_charges, run_charges
 
     settings = load_settings()
     if once:

@@ -40,7 +40,7 @@ def simulate(
       recsys ads simulate --days 7 --auctions 1000000 --picture simulation.png
       recsys ads simulate --days 7 --auctions 200000 --policy first-price.toml
     """
-    from recsys.jobs.ads.simulate import SimulationQuestion, simulate_ads
+    from recsys.jobs.ads.simulation.simulate import SimulationQuestion, simulate_ads
 
     found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), bars)
     if as_json:

@@ -14,8 +14,8 @@ from recsys.config import Settings
 from recsys.experiments.experiment import Experiment
 from recsys.instants import as_utc
 from recsys.service_settings import AdsSettings
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.delivery_flusher import DeliveryFlusher
+from recsys.stores.ads.delivery.flusher import DeliveryFlusher
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.records import StoredAds
 from recsys.stores.ads.store import AdsStore

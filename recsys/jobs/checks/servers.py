@@ -8,7 +8,7 @@ from recsys.errors import RecsysError, StoreUnavailableError
 from recsys.jobs.checks.check import Check, missing, ok, warning
 
 if TYPE_CHECKING:
-    from recsys.jobs.ads.charge_status import ChargeStatus
+    from recsys.jobs.ads.charging.charge_status import ChargeStatus
 
 TIMEOUT_SECONDS = 1.0
 
@@ -78,7 +78,7 @@ def judge_durability(append_only: bool, sync: str, major: int, external: bool) -
 
 def charge_worker(settings: Settings) -> list[Check]:
     """Whether what ads cost is charged; nothing where the shop has no advertiser."""
-    from recsys.jobs.ads.charge_status import charge_status
+    from recsys.jobs.ads.charging.charge_status import charge_status
 
     try:
         found = charge_status(settings)

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError
-from recsys.jobs.ads.charge_status import charge_status
-from recsys.jobs.ads.charge_worker import drain_charges
+from recsys.jobs.ads.charging.charge_status import charge_status
+from recsys.jobs.ads.charging.charge_worker import drain_charges
 from recsys.jobs.stream.run import drain_stream
 from recsys.stores.redis.shop_claim import connect
 from recsys.stores.stream.open import TIMEOUT_SECONDS, open_stream

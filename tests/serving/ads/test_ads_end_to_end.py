@@ -19,7 +19,7 @@ from recsys.ads.campaigns.campaign import Campaign
 from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.jobs.promotion.bundle_check import schema_hashes
-from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.records import Author
 from recsys.stores.ads.store import AdsStore

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.ads.auction.placement import PriceRule
-from recsys.jobs.ads.simulated_policies import read_simulated_policy
+from recsys.jobs.ads.simulation.simulated_policies import read_simulated_policy
 from recsys.simulation.ads.policy import AdPolicy
 
 PAGES = [Path(__file__).parents[3] / "docs" / folder / "ads-simulation.md" for folder in (".", "zh")]

@@ -27,8 +27,8 @@ from recsys.jobs.ads.delivery.forecast_basis import PAYS_FOR
 from recsys.jobs.ads.delivery.seen_events import seen_days
 from recsys.jobs.ads.delivery.shown_report import ShownReport
 from recsys.jobs.ads.delivery.waterfall_picture import draw_report
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.forecasts import ForecastStore, KeptForecast
+from recsys.stores.ads.delivery.forecasts import ForecastStore, KeptForecast
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.store import AdsStore
 
 DEFAULT_DAYS = 7

@@ -28,8 +28,8 @@ from recsys.jobs.ads.delivery.logged_demand import (
 from recsys.jobs.ads.delivery.shown_report import percent
 from recsys.jobs.ads.shown_campaign import ShownCampaign
 from recsys.processes import current_user
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.forecasts import ForecastStore
+from recsys.stores.ads.delivery.forecasts import ForecastStore
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.store import AdsStore
 from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.served.ad_log_files import AdLogGap, read_ad_log

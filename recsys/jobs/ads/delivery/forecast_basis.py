@@ -14,7 +14,7 @@ from recsys.ads.delivery.steps import Step
 from recsys.ads.ledger.charges import ChargedEvent
 from recsys.amounts import amount_text
 from recsys.errors import RequestError
-from recsys.stores.ads.campaign_sums import SoldEvents
+from recsys.stores.ads.delivery.campaign_sums import SoldEvents
 
 PAYS_FOR: Mapping[Pricing, ChargedEvent] = {"cpc": "click", "cpm": "viewable", "cpa": "purchase"}
 # What is assumed while nothing was sold: which part of shown ads is billed, and as how many that counts.

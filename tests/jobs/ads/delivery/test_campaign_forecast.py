@@ -17,7 +17,7 @@ from recsys.jobs.ads.campaign_options import CampaignOptions
 from recsys.jobs.ads.campaigns import CampaignEditing
 from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
 from recsys.jobs.ads.delivery.campaign_forecast import CampaignForecasts, ShownForecast
-from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
 from tests.ads.delivery.served_slots import served_slot

@@ -10,8 +10,8 @@ import pytest
 
 from recsys.errors import ConfigError, DataError, SchemaMismatchError
 from recsys.evaluation.off_policy.estimators import IPS, SNIPS
-from recsys.jobs.ads.logged_decisions import LoggedSpan
-from recsys.jobs.ads.policy_evaluation import (
+from recsys.jobs.ads.policies.logged_decisions import LoggedSpan
+from recsys.jobs.ads.policies.policy_evaluation import (
     PolicyQuestion,
     PolicyReport,
     ad_log_span,

@@ -9,8 +9,8 @@ from recsys.ads.delivery.counts import CountedHour, DeliveryCounts
 from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.instants import utc_now
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.delivery_flusher import DeliveryFlusher
+from recsys.stores.ads.delivery.flusher import DeliveryFlusher
+from recsys.stores.ads.delivery.store import DeliveryStore
 
 
 class ToldStore:

@@ -7,8 +7,8 @@ from pathlib import Path
 from recsys import atomic
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError
-from recsys.jobs.ads.simulated_policies import read_simulated_policy
-from recsys.jobs.ads.simulation_runs import run_policies
+from recsys.jobs.ads.simulation.simulated_policies import read_simulated_policy
+from recsys.jobs.ads.simulation.simulation_runs import run_policies
 from recsys.progress import Progress, silent
 from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.budgets import with_budgets
@@ -97,7 +97,9 @@ def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> S
         runs = run_policies(market, policies, question.days, question.auctions, advance)
     comparison = compare_policies(market, runs)
     if question.picture is not None:
-        from recsys.jobs.ads.simulation_plots import simulation_plot  # it brings the evaluation's libraries
+        from recsys.jobs.ads.simulation.simulation_plots import (
+            simulation_plot,  # it brings the evaluation's libraries
+        )
 
         atomic.write_bytes(question.picture, simulation_plot(comparison))
     return SimulationReport(comparison)

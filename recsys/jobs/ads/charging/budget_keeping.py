@@ -10,7 +10,7 @@ from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.pacing.budget_gate import BudgetGate
 from recsys.instants import utc_now
-from recsys.jobs.ads.event_charging import first_open_day, level_spent, open_periods
+from recsys.jobs.ads.charging.event_charging import first_open_day, level_spent, open_periods
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
 

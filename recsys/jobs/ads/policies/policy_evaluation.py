@@ -27,9 +27,9 @@ from recsys.evaluation.off_policy.tables import (
     value_rows,
 )
 from recsys.instants import as_utc, utc_now
-from recsys.jobs.ads.experiment_files import Experiment, ExperimentColumns, read_experiment
-from recsys.jobs.ads.logged_decisions import LoggedSpan, read_decisions
-from recsys.jobs.ads.policy_files import policy_on, read_policy_file
+from recsys.jobs.ads.policies.experiment_files import Experiment, ExperimentColumns, read_experiment
+from recsys.jobs.ads.policies.logged_decisions import LoggedSpan, read_decisions
+from recsys.jobs.ads.policies.policy_files import policy_on, read_policy_file
 
 LOG_DAYS = 30  # of the ad log, where nothing is said
 MOST_COMPARED = 100  # arms, where none is named: each is four estimates

@@ -9,7 +9,7 @@ import pytest
 
 from recsys.ads.pacing.budget_gate import BudgetLevel, HoldRequest, Refusal, RefusalReason
 from recsys.config import Settings
-from tests.jobs.ads.charging_shop import PRICE, ChargingShop, campaign, charging_shop, served
+from tests.jobs.ads.charging.charging_shop import PRICE, ChargingShop, campaign, charging_shop, served
 from tests.stores.ads.books_shop import NOON
 
 TOTAL, TODAY = "cmp_cpc/total", "cmp_cpc/2026-05-01"
@@ -74,7 +74,7 @@ def test_days_that_are_over_are_forgotten_and_yesterday_is_not(shop: ChargingSho
 
 
 def test_a_shop_without_accounts_has_nothing_to_keep(tmp_path: Path) -> None:
-    from recsys.jobs.ads.charge_worker import drain_charges
+    from recsys.jobs.ads.charging.charge_worker import drain_charges
 
     settings = Settings(home=tmp_path / "empty")
     assert set(drain_charges(settings).to_json().values()) == {0}

@@ -12,8 +12,8 @@ from recsys.ads.delivery.counts import CountedHour, DeliveryCounts, lost_seconds
 from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
-from recsys.stores.ads.delivery import DeliveryStore
-from recsys.stores.ads.delivery_flusher import HEARTBEAT_SECONDS, DeliveryFlusher
+from recsys.stores.ads.delivery.flusher import HEARTBEAT_SECONDS, DeliveryFlusher
+from recsys.stores.ads.delivery.store import DeliveryStore
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -128,7 +128,7 @@ def test_the_thread_writes_by_itself(counts: DeliveryCounts, store: Store) -> No
 
 
 def test_a_killed_process_loses_what_it_counted_since_its_last_batch_and_nothing_else(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.stores.ads.counting_process", str(tmp_path / "home")]
+    command = [sys.executable, "-m", "tests.stores.ads.delivery.counting_process", str(tmp_path / "home")]
     told = {"counted": 0, "written": 0}
     batches = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:

@@ -13,7 +13,7 @@ from recsys.config import Settings
 from recsys.errors import DataError, SchemaMismatchError, did_you_mean
 from recsys.evaluation.off_policy.log import Gap, refuse_gaps
 from recsys.instants import as_utc
-from recsys.jobs.ads.experiment_files import Experiment, ExperimentColumns, experiment_of
+from recsys.jobs.ads.policies.experiment_files import Experiment, ExperimentColumns, experiment_of
 from recsys.jobs.ads.served_labels import read_served_labels
 from recsys.jobs.search.judged_files.table_files import TableRows
 from recsys.stores.served.ad_log_files import AdLogGap

@@ -17,9 +17,9 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import LeaseLostError, StoreUnavailableError
 from recsys.jobs.ads.accounts import shop_currency
-from recsys.jobs.ads.budget_keeping import BudgetKeeper
-from recsys.jobs.ads.charge_log import ChargeLog
-from recsys.jobs.ads.event_charging import ChargingStores, EventCharging
+from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.charge_log import ChargeLog
+from recsys.jobs.ads.charging.event_charging import ChargingStores, EventCharging
 from recsys.jobs.preconditions import check_home_writable
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore

@@ -13,7 +13,7 @@ HEARTBEAT_SECONDS = 10.0  # between batches of a process that has nothing to wri
 
 
 class KeepsCounts(Protocol):
-    """Where batches go; see `recsys.stores.ads.delivery.DeliveryStore`."""
+    """Where batches go; see `recsys.stores.ads.delivery.store.DeliveryStore`."""
 
     def add(self, process: str, sequence: int, counts: Sequence[CountedHour]) -> bool:
         """Adds a batch unless it was added before."""

@@ -10,7 +10,7 @@ from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.delivery.forecast import Forecast, forecast_of
 from recsys.config import Settings
 from recsys.instants import utc_now
-from recsys.stores.ads.delivery_tables import ForecastRow
+from recsys.stores.ads.delivery.tables import ForecastRow
 from recsys.stores.registry.sql_store import SqlStore, open_database
 
 

@@ -19,9 +19,9 @@ from recsys.ads.tokens.keys import TokenKeys
 from recsys.config import Settings
 from recsys.events import Click, UserEvent, encode_event
 from recsys.instants import to_micros
-from recsys.jobs.ads.budget_keeping import BudgetKeeper
-from recsys.jobs.ads.charge_worker import ChargeWorker
-from recsys.jobs.ads.event_charging import ChargingStores, EventCharging
+from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.charge_worker import ChargeWorker
+from recsys.jobs.ads.charging.event_charging import ChargingStores, EventCharging
 from recsys.service_settings import AdsSettings
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.records import Author

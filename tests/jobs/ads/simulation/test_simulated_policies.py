@@ -6,7 +6,7 @@ import pytest
 
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.errors import ConfigError, RecsysError
-from recsys.jobs.ads.simulated_policies import read_simulated_policy
+from recsys.jobs.ads.simulation.simulated_policies import read_simulated_policy
 from recsys.simulation.ads.policy import DEFAULT_POLICY, AdPolicy
 
 

@@ -20,12 +20,12 @@ from recsys.ads.pacing.budget_gate import (
     expected_cost_micros,
 )
 from recsys.config import Settings
-from recsys.jobs.ads.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
 from recsys.service_settings import AdsSettings
 from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url
-from tests.jobs.ads.charging_shop import PRICE, ChargingShop, campaign, charging_shop, served
+from tests.jobs.ads.charging.charging_shop import PRICE, ChargingShop, campaign, charging_shop, served
 from tests.stores.ads.books_shop import NOON
 
 P_CLICK = 0.05

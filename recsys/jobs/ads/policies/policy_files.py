@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.evaluation.off_policy.policies import TargetPolicy, policy_of_choices
-from recsys.jobs.ads.experiment_files import Experiment
+from recsys.jobs.ads.policies.experiment_files import Experiment
 from recsys.jobs.search.judged_files.table_files import TableRows, read_table
 
 ARM, PROBABILITY, ROW = "arm", "probability", "row"

@@ -14,10 +14,18 @@ from recsys.ads.pacing.budget_gate import BudgetLevel, HoldRequest
 from recsys.config import Settings
 from recsys.errors import LeaseLostError, StoreUnavailableError
 from recsys.events import Cancel, Impression, Purchase
-from recsys.jobs.ads.event_charging import received_event
+from recsys.jobs.ads.charging.event_charging import received_event
 from recsys.service_settings import AdsSettings
 from recsys.streaming.stream import Entry
-from tests.jobs.ads.charging_shop import ACME, ANN, PRICE, ChargingShop, campaign, charging_shop, served
+from tests.jobs.ads.charging.charging_shop import (
+    ACME,
+    ANN,
+    PRICE,
+    ChargingShop,
+    campaign,
+    charging_shop,
+    served,
+)
 from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import NOON
 

@@ -13,14 +13,14 @@ from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
-from recsys.stores.ads.campaign_sums import (
+from recsys.stores.ads.delivery.campaign_sums import (
     CampaignSums,
     SoldEvents,
     charged_events,
     returned_micros,
     sold_events,
 )
-from recsys.stores.ads.delivery_tables import CountingProcessRow, DeliveryRequestsRow, DeliveryStepsRow
+from recsys.stores.ads.delivery.tables import CountingProcessRow, DeliveryRequestsRow, DeliveryStepsRow
 from recsys.stores.registry.database import Tables, database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
 

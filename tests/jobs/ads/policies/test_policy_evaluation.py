@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import ConfigError, DataError, RecsysError, SchemaMismatchError
-from recsys.jobs.ads.policy_evaluation import (
+from recsys.jobs.ads.policies.policy_evaluation import (
     MOST_COMPARED,
     PolicyQuestion,
     PolicyReport,

@@ -1,0 +1,1 @@
+"""Simulated policies as a use case: runs, files of policies, pictures."""
