@@ -28,6 +28,15 @@ def assignment_unit(user_id: str | None, session_id: str | None) -> str:
     raise RequestError("neither user_id nor session_id is given. Send one, else nobody can be assigned.")
 
 
+def request_unit(request_id: str) -> str:
+    """Who asks where nobody is known: the one answer, so that its events are still told apart from others'.
+
+    >>> request_unit("r1")
+    'request:r1'
+    """
+    return f"request:{request_id}"
+
+
 def draw_unit(salt: str, unit: str) -> int:
     """A number below 2^64 that depends on nothing but salt and unit: BLAKE2b of the unit, keyed by the salt.
 

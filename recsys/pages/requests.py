@@ -6,7 +6,7 @@ from datetime import datetime
 from recsys.ads.campaigns.targets import Surface
 from recsys.ads.selection.prediction import AdContext
 from recsys.errors import RequestError
-from recsys.experiments.assignment import assignment_unit
+from recsys.experiments.assignment import assignment_unit, request_unit
 from recsys.filters import Filters
 
 MOST_SLOTS = 4  # of an answer with ads alone
@@ -57,7 +57,7 @@ class Place:
         Where nobody is known the unit is the request's own: it is never held out, and nothing is capped.
         """
         is_known = self.user_id is not None or self.session_id is not None
-        unit = assignment_unit(self.user_id, self.session_id) if is_known else f"request:{request_id}"
+        unit = assignment_unit(self.user_id, self.session_id) if is_known else request_unit(request_id)
         return AdContext(
             self.place, unit, now, self.user_id, self.session_id, self.query, self.category, self.item_id
         )

@@ -34,7 +34,7 @@ class ReceivedEvent:
     """An event of an ad as the service accepted it.
 
     Attributes:
-        units: everything that its ad may have been served to: its user, its session.
+        units: everything that its ad may have been served to: its user, its session, its answer.
         accepted_at: by the service's clock, aware.
     """
 

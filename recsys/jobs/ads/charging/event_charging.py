@@ -28,7 +28,7 @@ from recsys.ads.ledger.charges import Charge, ChargeResult, charge_key
 from recsys.ads.pacing.budget_gate import BudgetGate
 from recsys.errors import InvalidEventError, LeaseLostError, RequestError
 from recsys.events import Cancel, Click, Purchase, parse_event
-from recsys.experiments.assignment import assignment_unit
+from recsys.experiments.assignment import assignment_unit, request_unit
 from recsys.instants import DAY, SECOND, from_micros, utc_now
 from recsys.service_settings import AdsSettings
 from recsys.stores.ads.leases import Lease
@@ -261,6 +261,8 @@ def received_event(entry: Entry) -> ReceivedEvent | None:
     units = {assignment_unit(event.user_id, None)}
     if event.session_id is not None:
         units.add(assignment_unit(None, event.session_id))
+    if event.request_id is not None:  # of a visitor whom the answer did not know
+        units.add(request_unit(event.request_id))
     return ReceivedEvent(event, units, from_micros(entry.accepted_at))
 
 

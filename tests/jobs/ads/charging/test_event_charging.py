@@ -126,6 +126,13 @@ def test_invalid_traffic_is_kept_with_its_reason_and_never_billed(shop_on_either
     assert shop_on_either.books.budgets() == ()
 
 
+def test_a_visitor_whom_the_answer_did_not_know_is_charged_by_the_answer(shop: ChargingShop) -> None:
+    visitor = served("a", unit="request:r9", request_id="r9")
+    shop.send(visitor, user_id="cookie-17", request_id="r9")
+    shop.send(served("b", unit="request:r9"), user_id="cookie-17", request_id="another answer")
+    assert shop.charge() == {"charged": 1, "invalid": 1, "micros": PRICE}
+
+
 def test_clicks_faster_than_a_person_are_marked_after_the_limit(settings: Settings) -> None:
     limits = AdsSettings(velocity_clicks=3, velocity_seconds=60)
     with charging_shop(settings, campaign("cpc"), ads=limits) as shop:
