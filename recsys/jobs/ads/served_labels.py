@@ -1,11 +1,11 @@
 """Labels of the ads that a home has served: its ad log, its event lake and its tokens put together."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
+from recsys import columns
 from recsys.ads.labels.slot_labels import SlotLabels, label_slots
 from recsys.ads.labels.token_events import LABEL_COLUMNS, DecodeToken, LabelWindows, event_window
 from recsys.ads.tokens.impression_token import ImpressionTokens
@@ -13,6 +13,7 @@ from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidTokenError, TokenExpiredError
 from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads.traffic import AdsTraffic
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.served.ad_log_files import AdLogGap, read_ad_log
 from recsys.stores.shop_identity import known_shop_id
@@ -35,20 +36,20 @@ def read_served_labels(
     until: datetime,
     now: datetime,
     windows: LabelWindows | None = None,
-    invalid: Collection[str] = (),
     campaign_id: str | None = None,
 ) -> ServedLabels:
     """The labels of the slots that were served in [since, until), as events say that are in the lake `now`.
 
-    A return after the last purchase that may count changes no label, so that labels of the past stay.
+    A return after the last purchase that may count changes no label, so that labels of the past stay. Events
+    that the charge worker marked as invalid traffic teach nothing.
 
     Args:
-        invalid: ids of slots and of events that are invalid traffic.
         campaign_id: of its slots alone; None = of all.
 
     Raises:
         DataError: a file of the ad log or of the lake cannot be read.
         ConfigError: the secret of tokens cannot be read.
+        StoreUnavailableError: the database of marked events did not answer.
     """
     windows = windows or LabelWindows()
     gaps: list[AdLogGap] = []
@@ -57,6 +58,9 @@ def read_served_labels(
     if not slots:  # a home that serves no ads needs no secret for their tokens either
         return ServedLabels(label_slots((), _NO_EVENTS, lambda token: None, now, windows), tuple(gaps))
     events = open_lake(settings.paths).read_as_happened(LABEL_COLUMNS, *event_window(since, until, windows))
+    of_ads = events.filter(events[columns.TOKEN].is_valid())
+    with AdsTraffic.open(settings) as traffic:
+        invalid = traffic.marked(of_ads[columns.EVENT_ID].to_pylist())
     labels = label_slots(slots, events, token_reader(settings, now), now, windows, invalid)
     return ServedLabels(labels, tuple(gaps))
 

@@ -18,7 +18,7 @@ from recsys.jobs.ads.policies.policy_evaluation import (
     parse_gap,
 )
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 HEADER = "banner,clicked,p,user,age,device,at"
 # Of 6 rows of each device, phones like `big` (2 of 3) more than `small` (1 of 3), desktops the other way.
 ROWS = [

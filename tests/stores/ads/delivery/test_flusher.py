@@ -15,7 +15,7 @@ from recsys.errors import StoreUnavailableError
 from recsys.stores.ads.delivery.flusher import HEARTBEAT_SECONDS, DeliveryFlusher
 from recsys.stores.ads.delivery.store import DeliveryStore
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
