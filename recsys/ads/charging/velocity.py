@@ -1,6 +1,6 @@
 """How fast somebody clicks on ads: more clicks than a person makes are not billed."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,20 +24,23 @@ class ClickVelocity:
     def __init__(self, limit: ClickLimit) -> None:
         self._limit = limit
         self._window = timedelta(seconds=limit.seconds)
-        # The unit that clicked last is last; of each its last clicks: when, and the ids of their events.
-        self._clicks: OrderedDict[str, deque[tuple[datetime, str]]] = OrderedDict()
+        # The unit that clicked last is last; of each its last clicks, by the ids of their events.
+        self._clicks: OrderedDict[str, dict[str, datetime]] = OrderedDict()
 
     def is_exceeded(self, unit: str, event_id: str, at: datetime) -> bool:
         """Whether the unit clicked often enough within the window before `at`; counts this click too.
 
         An event that is told twice, as its client did not hear that it was accepted, is one click.
         """
-        clicks = self._clicks.setdefault(unit, deque(maxlen=self._limit.clicks))
+        clicks = self._clicks.setdefault(unit, {})
         self._clicks.move_to_end(unit)
-        if any(event_id == known for _, known in clicks):
+        if event_id in clicks:
             return False
-        exceeded = len(clicks) == self._limit.clicks and at - clicks[0][0] < self._window
-        clicks.append((at, event_id))
+        exceeded = False
+        if len(clicks) == self._limit.clicks:
+            first = next(iter(clicks))
+            exceeded = at - clicks.pop(first) < self._window
+        clicks[event_id] = at
         if len(self._clicks) > MOST_UNITS:
             self._clicks.popitem(last=False)
         return exceeded

@@ -37,6 +37,7 @@ from recsys.stores.ads.store import AdsStore
 from recsys.stores.ads.traffic import AdsTraffic, InvalidEvent
 from recsys.streaming.stream import Entry
 
+MOST_CHARGES = 500  # of one transaction: others who charge the account wait for its end
 LEASE_PAUSE_SECONDS = 0.02  # between two tries to take an account's lease
 ONE_DAY = timedelta(days=1)  # today in any time zone is within one of today in UTC
 _WORDS = (b'"token"', b'"purchase"', b'"cancel"')  # of a body that may be of an ad
@@ -173,8 +174,8 @@ class EventCharging:
         if not self._is_known(account_id):
             counts["unknown"] += len(charges)
             return
-        results = self._charged(account_id, charges)
-        for result in results:
+        chunks = [charges[start : start + MOST_CHARGES] for start in range(0, len(charges), MOST_CHARGES)]
+        for result in (each for chunk in chunks for each in self._charged(account_id, chunk)):
             counts["duplicate" if result.is_duplicate else result.outcome] += 1
             counts["micros"] += 0 if result.is_duplicate else result.micros
         counts["unknown"] += counts.pop("unknown_line", 0)

@@ -24,21 +24,24 @@ def budget_rows(
     return tuple(BudgetRow(**dict(row)) for row in connection.execute(query).mappings())
 
 
-def open_periods(connection: Connection, account_id: str, levels: Sequence[Caps], day: date) -> int:
-    """Makes the rows of `day` and of the total where they are missing; the remainder of the last level."""
+def open_periods(
+    connection: Connection, account_id: str, levels: Sequence[Caps], day: date
+) -> dict[tuple[str, str], BudgetRow]:
+    """The rows of `day` and of the total, by id and period; made where they are missing."""
     periods = (period_of(day), TOTAL)
-    query = select(Row.entity_id, Row.period, Row.remainder_nanos).where(
+    query = select(Row.__table__).where(
         Row.entity_id.in_([level.entity_id for level in levels]), Row.period.in_(periods)
     )
-    stored = {(entity_id, period): nanos for entity_id, period, nanos in connection.execute(query)}
+    stored = [BudgetRow(**dict(row)) for row in connection.execute(query).mappings()]
+    rows = {(row.entity_id, row.period): row for row in stored}
     missing = [
         BudgetRow(level.entity_id, period, level.level, account_id)
         for level in levels
         for period in periods
-        if (level.entity_id, period) not in stored
+        if (level.entity_id, period) not in rows
     ]
     add_rows(connection, missing)
-    return int(stored.get((levels[-1].entity_id, TOTAL), 0))
+    return rows | {(row.entity_id, row.period): row for row in missing}
 
 
 def add_rows(connection: Connection, rows: Sequence[BudgetRow]) -> None:

@@ -1,6 +1,6 @@
 """Kills Redis, charge workers, PostgreSQL and serving loops at random, and checks every budget and the books.
 
-python -m scripts.faults.ads_kills --kills 20 --seed 1
+scripts/ads_kills --kills 20 --seed 1
 """
 
 import argparse
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from sqlalchemy import func, select
 
 from recsys.ads.ledger.budgets import TOTAL
@@ -32,12 +33,12 @@ from recsys.stores.ads.store import AdsStore
 from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis import server as redis_server
 from recsys.stores.registry.database import database_url, open_engine
-from scripts.faults.ads_home import ACCOUNT, ads_home, campaigns, levels_of
+from tests.faults.ads_home import ACCOUNT, ads_home, campaigns, levels_of
 
 ROOT = Path(__file__).parents[2]
 WORKERS, SERVICES, LOOPS = 2, 2, 50
 LIFE_SECONDS = (1.0, 4.0)  # between two kills
-DRAIN_SECONDS, READY_SECONDS = 120.0, 120.0
+DRAIN_SECONDS, READY_SECONDS = 600.0, 120.0
 VICTIMS = ("redis", "charge worker", "database", "service")
 
 
@@ -100,7 +101,7 @@ class Shop:
             time.sleep(rng.uniform(0.0, 0.5))
             _until_it_works(lambda: redis_server.start_server(self._settings))
         elif victim == "database" and self._postgres is not None:
-            os.kill(self._postgres.get_pid(), signal.SIGKILL)
+            _kill_postgres(self._postgres)
             time.sleep(rng.uniform(0.0, 0.5))
             _until_it_works(self._postgres.ensure_postgres_running)
         elif victim == "charge worker":
@@ -141,7 +142,7 @@ class Shop:
     def _service(self, loops: int) -> "subprocess.Popen[bytes]":
         number = self._started
         file = self._folder / f"accepted-{number}"
-        return self._start("service", "scripts.faults.ads_loop", str(number), str(loops), str(file))
+        return self._start("service", "tests.faults.ads_loop", str(number), str(loops), str(file))
 
     def _start(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
         self._started += 1
@@ -261,6 +262,16 @@ def _until_it_works(start: Callable[[], object]) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
+
+
+def _kill_postgres(server: Any) -> None:
+    """Kills the server; returns when all that it had started is gone, as only then another one may start."""
+    postmaster = psutil.Process(server.get_pid())
+    children = postmaster.children(recursive=True)
+    postmaster.kill()
+    psutil.wait_procs(children, 5)
+    # Where nobody waits for it the killed process stays as a zombie, and the file says that it lives.
+    (server.pgdata / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:

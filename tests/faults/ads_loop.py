@@ -29,7 +29,7 @@ from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.shop_identity import known_shop_id
 from recsys.stores.stream.open import open_stream
 from recsys.streaming.stream import EventStream, partition_of
-from scripts.faults.ads_home import ACCOUNT, PRICES, campaigns, levels_of
+from tests.faults.ads_home import ACCOUNT, PRICES, campaigns, levels_of
 
 P_CLICK = 0.5
 IDLE_SECONDS = 0.02  # after an ad that no budget has room for

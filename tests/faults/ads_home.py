@@ -27,7 +27,7 @@ BUDGETS = (  # a day, in total, and of its line a day
 PRICES = (100, 900)  # micros of a click, from and to
 SETTINGS = {
     "RECSYS_STREAM__PARTITIONS": "4",
-    "RECSYS_ADS__HOLD_SECONDS": "4",
+    "RECSYS_ADS__HOLD_SECONDS": "20",
     "RECSYS_ADS__LEASE_SECONDS": "1",
     "RECSYS_ADS__VELOCITY_CLICKS": "10000",
 }

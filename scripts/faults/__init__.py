@@ -1,1 +1,0 @@
-"""What is left right when processes are killed."""

