@@ -39,6 +39,7 @@ MODULES = {
     "stream-write": "stream.write_bench",
     "redis-memory": "online.redis_memory_bench",
     "auction": "ads.auction_bench",
+    "ads": "ads.ads_bench",
     "search": "search.search_bench",
     "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",

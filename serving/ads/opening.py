@@ -14,6 +14,7 @@ from recsys.background_task import BackgroundTask
 from recsys.config import Settings
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.served_answer import AnswerLog
+from recsys.jobs.ads.click_predictor import open_click_predictor
 from recsys.jobs.ads.loading import AdsStores, prior_predictor, selection_rules, shop_page_rules
 from recsys.pages.ad_server import AdServer
 from recsys.stores.ads.token_key import token_keys
@@ -22,6 +23,7 @@ from serving.ads.desk import AdsDesk
 from serving.ads.metrics import AdsMetrics
 from serving.live.ads_watch import AdsWatch
 from serving.live.bundle_watch import BundleWatch
+from serving.live.predictor_watch import PredictorWatch
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,22 @@ def open_ads(
     opened = ExitStack()
     stores = AdsStores(settings)
     opened.callback(stores.close)
-    predictor = prior_predictor(settings.ads)
+    predictors = PredictorWatch(
+        bundles,
+        lambda bundle: open_click_predictor(
+            settings, settings.paths.bundles / bundle.manifest.bundle_id, bundle
+        ),
+        prior_predictor(settings.ads),
+    )
+    predictors.check()
+    predictors.start(settings.serving.reload_seconds)
+    opened.callback(predictors.stop)
     flusher = _Once(stores.flusher.start)
     watch = AdsWatch(
         stores,
         stores.gate,
         lambda: _catalog_of(bundles),
-        lambda: predictor,
+        lambda: predictors.current,
         settings.ads,
         now,
         on_campaigns=flusher.run,
@@ -105,7 +116,9 @@ def open_ads(
         degraded=degraded,
         metrics=metrics,
     )
-    return OpenAds(desk, (*watch.tasks, stores.flusher.task), lambda: watch.problem, opened.close)
+    return OpenAds(
+        desk, (*watch.tasks, predictors.task, stores.flusher.task), lambda: watch.problem, opened.close
+    )
 
 
 class _Once:

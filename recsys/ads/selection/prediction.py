@@ -10,7 +10,7 @@ from scipy.special import zeta
 
 from recsys.ads.campaigns.targets import Surface
 from recsys.arrays import DoubleArray
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, StoreUnavailableError
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,30 @@ def examination_by_power(slots: int, power: float) -> tuple[float, ...]:
     [1.0, 0.71, 0.58, 0.5]
     """
     return tuple(float(place) ** -power for place in range(1, slots + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class WithPrior:
+    """A ClickPredictor: `first`, and `prior` while the store that the first one reads does not answer."""
+
+    first: ClickPredictor
+    prior: ClickPredictor
+
+    @property
+    def version(self) -> str:
+        """That of the first one."""
+        return self.first.version
+
+    def estimate(self, context: AdContext, items: Sequence[str]) -> ClickEstimates:
+        """As the protocol says."""
+        try:
+            return self.first.estimate(context, items)
+        except StoreUnavailableError:
+            return self.prior.estimate(context, items)
+
+    def examination(self, surface: Surface, slots: int) -> tuple[float, ...]:
+        """As the protocol says; of the first one, so that it does not change with the store."""
+        return self.first.examination(surface, slots)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,14 @@
 """Smoothed rates: what an item's clicks and views say beside the prior of its surface."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from scipy.special import polygamma
 
-from recsys.ads.selection.prediction import AdContext, ItemCounts, SmoothedRates
-from recsys.errors import ConfigError
+from recsys.ads.selection.prediction import AdContext, ClickEstimates, ItemCounts, SmoothedRates, WithPrior
+from recsys.errors import ConfigError, StoreUnavailableError
 
 HOME = AdContext("home", "user:ann", datetime(2026, 5, 1, tzinfo=UTC))
 
@@ -48,3 +49,15 @@ def test_rates_that_cannot_be_are_refused() -> None:
         SmoothedRates(rates={"search": 1.0})
     with pytest.raises(ConfigError, match="strength"):
         SmoothedRates(strength=0)
+
+
+def test_the_prior_answers_while_the_store_of_a_predictor_is_away() -> None:
+    class Away(SmoothedRates):
+        def estimate(self, context: AdContext, items: Sequence[str]) -> ClickEstimates:
+            raise StoreUnavailableError("redis", "read", 0.2)
+
+    first, prior = Away(examination_power=1.0, version="model"), SmoothedRates(rate=0.07)
+    both = WithPrior(first, prior)
+    assert both.estimate(HOME, ["tea"]).attraction.tolist() == pytest.approx([0.07])
+    assert (both.version, both.examination("home", 2)) == ("model", (1.0, 0.5))
+    assert WithPrior(prior, first).estimate(HOME, ["tea"]).attraction.tolist() == pytest.approx([0.07])

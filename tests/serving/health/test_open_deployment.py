@@ -31,6 +31,7 @@ TASKS = {
     "access keys",
     "ads pacing",
     "ads watch",
+    "click model watch",
     "counts of ads",  # begins with the first campaign
     "bundle watch",
     "rule watch",
@@ -130,7 +131,7 @@ def test_each_thread_that_is_killed_works_again_and_it_is_counted(settings: Sett
         tasks = tasks_of(deployment)
         assert set(tasks) == TASKS
         threads = [task for task in tasks.values() if task._thread is not None]
-        assert len(threads) == 11, "the others work in threads of these or of a pool"
+        assert len(threads) == 12, "the others work in threads of these or of a pool"
         for task in threads:
             kill_and_see_it_back(task, client)
         slate = client.post("/v1/recommend", json={"user_id": "ann", "k": 2})
