@@ -22,7 +22,7 @@ from recsys.ads.tokens.impression_token import ImpressionTokens, SponsoredImpres
 from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.instants import utc_now
-from recsys.jobs.ads.click_predictor import open_click_predictor
+from recsys.jobs.clicks.predictor import open_click_predictor
 from recsys.stores.ads.token_key import token_keys
 from recsys.stores.bundles.bundles import load_bundle
 from recsys.stores.lake.event_lake import EventLake

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
-from typing import Any
 
 import numpy as np
 
 from recsys import columns
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import known_before_test
+from recsys.documents import JsonObject
 from recsys.instants import from_micros
 from recsys.models.bundle import Bundle
 from recsys.models.manifest import Manifest
@@ -49,7 +49,7 @@ def train_bundle(job: TrainingJob, bundle_id: str, now: datetime, git_revision: 
     if job.parent is not None and not has_new_actions(job.split.train, job.parent.manifest):
         taken = _taken_on(job.parent.manifest, manifest)
         since = trained_until(job.parent.manifest)
-        return _gone_on(job, job.parent, known, manifest.model_copy(update=taken), since)
+        return _gone_on(job, job.parent, known, manifest.model_copy(update=dict(taken)), since)
     asked_job = with_some_users_asked(job)
     validate = build_validator(asked_job)
     early = build_first_stage(
@@ -112,7 +112,7 @@ def _gone_on(job: TrainingJob, start: Bundle, known: Interactions, manifest: Man
     return replace(bundle, click_model=start.click_model)
 
 
-def _taken_on(parent: Manifest, manifest: Manifest) -> dict[str, Any]:
+def _taken_on(parent: Manifest, manifest: Manifest) -> JsonObject:
     """What a bundle says of itself as its parent does, since it learned nothing of it anew."""
     names = ("orders", "no_ranker", "no_click_model", "shown_labels")
     ads = {name: value for name, value in parent.services.items() if name == columns.ADS_SERVICE}

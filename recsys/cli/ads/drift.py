@@ -24,7 +24,7 @@ def drift(
     Example:
       recsys ads drift --days 7
     """
-    from recsys.jobs.ads.click_drift import measure_click_drift
+    from recsys.jobs.clicks.drift import measure_click_drift
 
     found = measure_click_drift(load_settings(), days)
     if as_json:

@@ -14,54 +14,56 @@ if TYPE_CHECKING:
     from recsys.jobs.training.evaluate import EvaluationResult
 
 
-class Task(StrEnum):
+class Tasks(StrEnum):
     """What is evaluated."""
 
     RANKING = "ranking"
     CLICKS = "ctr"
 
 
+Task = Annotated[
+    Tasks, typer.Option(help="ranking: which items come first. ctr: how likely they are clicked.")
+]
+BundleId = Annotated[
+    str | None, typer.Option("--bundle", help="Which bundle. Default: the newest of the protocol.")
+]
+Rankings = Annotated[
+    Path | None,
+    typer.Option(help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."),
+]
+ValidationChooses = Annotated[
+    bool,
+    typer.Option(
+        "--validation-chooses",
+        help="Add a row in which validation events only choose, as in published results. May train.",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(min=1, help="Train with so many seeds in all; mean and deviation of what is served."),
+]
+Impressions = Annotated[
+    Path | None,
+    typer.Option(help="With --task ctr: a CSV of impressions to train and measure on, not a bundle."),
+]
+PerUser = Annotated[
+    bool, typer.Option("--per-user", help="With --impressions: the last of each user are the test.")
+]
+
+
 def evaluate(
-    task: Annotated[
-        Task, typer.Option(help="ranking: which items come first. ctr: how likely they are clicked.")
-    ] = Task.RANKING,
+    task: Task = Tasks.RANKING,
     protocol: Annotated[
         str | None, typer.Option(help="time-split or leave-one-out. Default: that of the newest bundle.")
     ] = None,
     test_from: TestFrom = None,
     seen: Seen = None,
-    bundle_id: Annotated[
-        str | None, typer.Option("--bundle", help="Which bundle. Default: the newest of the protocol.")
-    ] = None,
-    rankings: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write user_id, item_id, rank and score of the bundle's lists to this Parquet file."
-        ),
-    ] = None,
-    validation_chooses: Annotated[
-        bool,
-        typer.Option(
-            "--validation-chooses",
-            help="Add a row in which validation events only choose, as in published results. May train.",
-        ),
-    ] = False,
-    seeds: Annotated[
-        int,
-        typer.Option(min=1, help="Train with so many seeds in all; mean and deviation of what is served."),
-    ] = 1,
-    impressions: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --task ctr: a CSV of impressions to train and measure on, instead of a bundle."
-        ),
-    ] = None,
-    per_user: Annotated[
-        bool,
-        typer.Option(
-            "--per-user", help="With --impressions: the last of each user are the test, not of all."
-        ),
-    ] = False,
+    bundle_id: BundleId = None,
+    rankings: Rankings = None,
+    validation_chooses: ValidationChooses = False,
+    seeds: Seeds = 1,
+    impressions: Impressions = None,
+    per_user: PerUser = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a bundle with the baselines on what it never saw, all items ranked, with intervals.
@@ -76,7 +78,7 @@ def evaluate(
       recsys evaluate --task ctr --impressions clicks.csv
     """
     settings = with_test_from(load_settings(), test_from)
-    if task == Task.CLICKS:
+    if task == Tasks.CLICKS:
         if protocol or test_from or seen or rankings or validation_chooses or seeds > 1:
             raise typer.BadParameter(
                 "takes only --bundle, --impressions, --per-user and --json", param_hint="--task ctr"
@@ -108,7 +110,7 @@ def _evaluate_clicks(
     settings: Settings, bundle_id: str | None, impressions: Path | None, per_user: bool, as_json: bool
 ) -> None:
     """`--task ctr`: of a bundle, or of a log of one's own."""
-    from recsys.jobs.training.evaluate_clicks import evaluate_bundle_clicks, evaluate_click_file
+    from recsys.jobs.clicks.evaluate import evaluate_bundle_clicks, evaluate_click_file
 
     if impressions is not None and bundle_id is not None:
         raise typer.BadParameter("does not go with --bundle", param_hint="--impressions")

@@ -12,7 +12,7 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.ingest.imported import ShopFiles
 from recsys.instants import utc_now
-from recsys.jobs.ads.click_drift import remeasure_click_drift
+from recsys.jobs.clicks.drift import remeasure_click_drift
 from recsys.jobs.data.features import build_feature_rows
 from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
 from recsys.jobs.data.source_files import changed_files, load_sources

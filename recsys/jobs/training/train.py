@@ -7,9 +7,9 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
 from recsys.jobs.audit.report import check_audit
+from recsys.jobs.clicks.labels import open_click_labels
 from recsys.jobs.indexes.thresholds import JudgedFile, JudgedMatches, read_judged_matches
 from recsys.jobs.preconditions import check_before_training
-from recsys.jobs.training.click_labels import open_click_labels
 from recsys.jobs.training.estimate import warn_of_memory
 from recsys.jobs.training.interrupted_run import interrupted_run, move_checkpoints
 from recsys.jobs.training.parent_bundle import incremental_protocol, open_parent

@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import expit, zeta
+from scipy.special import expit
 
 from recsys import columns
 from recsys.ads.campaigns.targets import Surface
 from recsys.ads.selection.prediction import AdContext, ClickEstimates
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import FloatArray
 from recsys.dataset.click_log import place_name
 from recsys.errors import ConfigError
-from recsys.features.cross import cross_features
-from recsys.features.item_age import item_ages
+from recsys.funnel.clicks.numbers import click_numbers
+from recsys.funnel.clicks.relevance import attraction_spread, relevance
 from recsys.funnel.online_features import FeatureRows, FeatureSource, Profile
-from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.ctr.one_request import ClickRequest, RequestScorer
 from recsys.models.encoders.query_encoder import QueryEncoder
 
-PRIOR_IMPRESSIONS = 20.0  # what the model's word on an item is worth
 _SHOWN = f"item_{columns.IMPRESSION}_count_90d"
 
 
@@ -76,7 +74,7 @@ class BundlePredictor:
         return ClickEstimates(
             attraction=attraction,
             p_purchase=expit(bought) if known else np.full(len(items), model.facts.conversion),
-            relevance=self._relevance(context, index, user, query),
+            relevance=relevance(bundle, context, index, user, query),
             spread=attraction_spread(attraction, np.asarray(item_rows.columns[_SHOWN], np.float64)),
         )
 
@@ -102,54 +100,6 @@ class BundlePredictor:
             return None
         vector = self._queries.encode(query)
         return vector if vector.any() else None
-
-    def _relevance(
-        self, context: AdContext, index: IntArray, user: FloatArray, query: FloatArray | None
-    ) -> DoubleArray:
-        """(K,) cosine with the query, else with the page's item, else with the user, mapped to [0, 1].
-
-        1 where nothing is known to fit, and for an item that the bundle does not know.
-        """
-        bundle = self._bundle
-        page = 0 if context.item_id is None else bundle.items.vocabulary.index(context.item_id)
-        if query is not None and query.shape[0] == bundle.text_vectors.shape[1]:
-            cosine = bundle.text_vectors[index] @ query
-        elif page:
-            cosine = bundle.item_vectors[index] @ bundle.item_vectors[page]
-        elif user.any():
-            cosine = bundle.item_vectors[index] @ user
-        else:
-            return np.ones(len(index))
-        mapped = np.clip((cosine.astype(np.float64) + 1) / 2, 0, 1)
-        return np.where(index > 0, mapped, 1.0)
-
-
-def click_numbers(profile: Profile, items: FeatureRows, context: AdContext) -> FloatArray:
-    """(K, F) float32 CLICK_NUMBERS of a user and K items as of `context.now`, NaN = missing."""
-    now, of_items = to_micros(context.now), items.matrix(columns.ITEM_RANKING_FEATURES)
-    cross = cross_features(profile.columns, items.columns, now // 1_000_000)
-    first = np.asarray(items.columns[columns.FIRST_AT])
-    parts = [
-        np.broadcast_to(profile.matrix(), (len(of_items), len(columns.USER_RANKING_FEATURES))),
-        of_items,
-        np.stack([cross[name] for name in columns.CROSS_FEATURES], 1),
-        item_ages(first, now)[:, None],
-    ]
-    return np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32)
-
-
-def attraction_spread(attraction: DoubleArray, shown: DoubleArray) -> DoubleArray:
-    """(K,) standard deviation of the log-odds of Beta(n p, n (1 - p)), n = shown + PRIOR_IMPRESSIONS.
-
-    Its mean is the attraction p; an item that was shown (K,) times in 90 days is as sure as so many
-    impressions make a rate. The variance of the log-odds of Beta(a, b) is trigamma(a) + trigamma(b).
-
-    >>> attraction_spread(np.array([0.1, 0.1]), np.array([0.0, 10_000.0])).round(2).tolist()
-    [0.83, 0.03]
-    """
-    p = np.clip(attraction, 1e-6, 1 - 1e-6)
-    count = np.maximum(np.nan_to_num(shown), 0.0) + PRIOR_IMPRESSIONS
-    return np.asarray(np.sqrt(zeta(2, count * p) + zeta(2, count * (1 - p))), np.float64)
 
 
 def _request(

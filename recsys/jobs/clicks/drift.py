@@ -10,7 +10,7 @@ from recsys.evaluation.ctr.drift import EVERYWHERE, PlaceDrift, click_drift
 from recsys.evaluation.tables import TableRow
 from recsys.health.facts import ClickDriftFacts, PlacePcoc
 from recsys.instants import DAY, from_micros, now_micros
-from recsys.jobs.ads.slot_labels import read_slot_labels, slot_label_frame
+from recsys.jobs.clicks.slot_labels import read_slot_labels, slot_label_frame
 from recsys.stores.served.click_drift_file import write_click_drift
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recsys import columns
 from recsys.config import Settings
-from recsys.funnel.click_predictor import BundlePredictor
+from recsys.funnel.clicks.predictor import BundlePredictor
 from recsys.funnel.online_features import CircuitBreaker
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from recsys import columns
 from recsys.ads.selection.prediction import AdContext
 from recsys.errors import ConfigError, StoreUnavailableError
-from recsys.funnel.click_predictor import BundlePredictor, attraction_spread
+from recsys.funnel.clicks.predictor import BundlePredictor
+from recsys.funnel.clicks.relevance import attraction_spread
 from recsys.funnel.online_features import FeatureRows
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle

@@ -1,6 +1,7 @@
 """Labels of served ads as the table that a click model learns from and is measured by."""
 
 import logging
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from recsys.config import Settings
 from recsys.dataset.click_log import CLICKED, CONVERTED, MATURE, P_CLICK, SLOT, SPONSORED, UNIT
 from recsys.instants import from_micros
 from recsys.jobs.ads.served_labels import read_served_labels
+from recsys.stores.ads.traffic import AdsTraffic
+
+_MOST_MARKED = 10**9  # all of them
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +22,17 @@ log = logging.getLogger(__name__)
 def read_slot_labels(settings: Settings, start: int, end: int) -> SlotLabels | None:
     """Labels of the slots served in [start, end) microseconds as of `end`; None where there were none.
 
-    What the ad log lacks of that time is logged as a warning.
+    Invalid traffic, as the charge worker marked it, has no label that counts. What the ad log lacks of that
+    time is logged as a warning.
 
     Raises:
         DataError: a file of the ad log or of the lake cannot be read.
+        StoreUnavailableError: the database of marked events does not answer.
     """
     if not settings.paths.ad_log.exists():
         return None
     since, until = from_micros(start), from_micros(end)
-    found = read_served_labels(settings, since, until, until)
+    found = read_served_labels(settings, since, until, until, invalid=_invalid_ids(settings, since))
     for gap in found.gaps:
         if gap.loses_slots:
             log.warning("labels of ads lack what the ad log lacks: %s", gap)
@@ -54,3 +60,10 @@ def slot_label_frame(labels: SlotLabels) -> pd.DataFrame:
         }
     )
     return frame[labels.in_clicks].reset_index(drop=True)
+
+
+def _invalid_ids(settings: Settings, since: datetime) -> frozenset[str]:
+    """Ids of the events that are marked as invalid traffic since then, and of their slots."""
+    with AdsTraffic.open(settings) as traffic:
+        marked = traffic.invalid_events(None, since, _MOST_MARKED)
+    return frozenset(name for each in marked for name in (each.event_id, each.token_id) if name is not None)

@@ -7,7 +7,7 @@ from recsys.config import Settings
 from recsys.dataset.click_log import LabelledImpressions, join_impressions
 from recsys.dataset.organic_clicks import organic_labels
 from recsys.instants import now_micros
-from recsys.jobs.ads.slot_labels import read_slot_labels, slot_label_frame
+from recsys.jobs.clicks.slot_labels import read_slot_labels, slot_label_frame
 from recsys.stores.served.click_labels import read_click_events, read_shown_items
 
 

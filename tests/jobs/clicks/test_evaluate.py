@@ -14,8 +14,8 @@ from recsys.config import ClickSettings, EvaluationSettings, Settings
 from recsys.errors import DataError
 from recsys.evaluation.ctr.simulated import simulate_clicks
 from recsys.instants import DAY
-from recsys.jobs.training.click_files import read_click_file
-from recsys.jobs.training.evaluate_clicks import compare_shop, evaluate_click_file, shop_rows
+from recsys.jobs.clicks.evaluate import compare_shop, evaluate_click_file, shop_rows
+from recsys.jobs.clicks.files import read_click_file
 from recsys.progress import silent
 from recsys.training.stages.click_stage import train_click_model, with_click_model
 from tests.training.ctr.click_world import START, ShopOfClicks

@@ -22,10 +22,10 @@ from recsys.evaluation.ctr.comparison import (
 from recsys.evaluation.ctr.measure import ClickLog
 from recsys.evaluation.ctr.report import write_click_report
 from recsys.instants import DAY, from_micros
+from recsys.jobs.clicks.files import read_click_file
+from recsys.jobs.clicks.labels import open_click_labels
 from recsys.jobs.preconditions import check_folder_writable
 from recsys.jobs.promotion.bundle_check import load_fitting
-from recsys.jobs.training.click_files import read_click_file
-from recsys.jobs.training.click_labels import open_click_labels
 from recsys.models.bundle import Bundle
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.model import CtrModel, is_new_item

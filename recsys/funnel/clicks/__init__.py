@@ -1,0 +1,1 @@
+"""How likely items are clicked, asked while serving: features, the predictor, relevance and spread."""
