@@ -23,9 +23,9 @@ from recsys.jobs.ads.event_charging import ChargingStores, EventCharging
 from recsys.jobs.preconditions import check_home_writable
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
-from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads.traffic import AdsTraffic
 from recsys.stores.ads_gate.gate import RedisBudgetGate
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.shop_identity import known_shop_id
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks

@@ -12,7 +12,7 @@ from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidTokenError, TokenExpiredError
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.served.ad_log_files import AdLogGap, read_ad_log
 from recsys.stores.shop_identity import known_shop_id

@@ -17,7 +17,7 @@ from recsys.ads.ledger.statement import Statement
 from recsys.ads.selection.standing import RunningNumber
 from recsys.config import Settings
 from recsys.instants import utc_now
-from recsys.stores.ads.budget_rows import budget_rows
+from recsys.stores.ads.budget_rows import budget_rows, running_numbers
 from recsys.stores.ads.charging import Charging
 from recsys.stores.ads.generations import generations, note_generations
 from recsys.stores.ads.leases import Lease, end_lease, hold_lease, take_lease
@@ -25,7 +25,6 @@ from recsys.stores.ads.ledger_rows import charge_results
 from recsys.stores.ads.ledger_sums import book_sums, statement
 from recsys.stores.ads.payments import PaymentKind, Payments
 from recsys.stores.ads.records import Author
-from recsys.stores.ads.running_numbers import running_numbers
 from recsys.stores.registry.database import database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
 

@@ -17,8 +17,8 @@ from recsys.health.facts import ClickDriftFacts
 from recsys.instants import to_micros
 from recsys.jobs.clicks.drift import measure_click_drift, remeasure_click_drift
 from recsys.jobs.clicks.slot_labels import read_slot_labels, slot_label_frame
-from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads.traffic import AdsTraffic, InvalidEvent
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.ad_log import DurableAdLog
 from recsys.stores.served.click_drift_file import read_click_drift
