@@ -16,6 +16,7 @@ from serving.errors import Failure, RejectedError, error_response, failure_of
 from serving.middleware import REQUEST_ID, guard
 from serving.openapi import DESCRIPTION, TAGS, describe
 from serving.routes.ads import add_ads
+from serving.routes.advertising import add_advertising
 from serving.routes.documentation import add_documentation
 from serving.routes.events import add_events
 from serving.routes.items import add_items
@@ -47,6 +48,7 @@ def create_app(deployment: Deployment) -> FastAPI:
     add_ads(app, deployment)
     add_items(app, deployment)
     add_merchandising(app, deployment)
+    add_advertising(app, deployment)
     add_operations(app, deployment)
     add_documentation(app)
     _add_errors(app)

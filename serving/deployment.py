@@ -23,6 +23,7 @@ from recsys.funnel.slate import EVENTS_NOT_VISIBLE_YET, Slate
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.mapping.files import load_mapping
 from recsys.instants import utc_now
+from recsys.jobs.ads.ads_admin import AdsAdmin
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.recommend.live_catalog import LiveCatalog, LiveFeeds
 from recsys.jobs.recommend.loading import BundleLoader, set_threads
@@ -72,6 +73,7 @@ class Deployment:
         health: what is wrong now.
         rules: rules and synonyms, for those who change them.
         ads: what answers with ads and with pages.
+        advertising: accounts and campaigns, for operators and advertisers.
     """
 
     settings: ServingSettings
@@ -85,6 +87,7 @@ class Deployment:
     health: HealthWatch
     rules: RuleAdmin
     ads: AdsDesk
+    advertising: AdsAdmin
 
     async def run(self, compute: Callable[[Recommender], T]) -> T:
         """What `compute` makes of the recommender that serves now, off the event loop.
@@ -163,6 +166,14 @@ class Deployment:
         """
         return await self._off_loop(lambda: act(self.rules))
 
+    async def advertise(self, act: Callable[[AdsAdmin], T]) -> T:
+        """What `act` makes of the shop's accounts and campaigns, off the event loop.
+
+        Raises:
+            StoreUnavailableError: the database did not answer.
+        """
+        return await self._off_loop(lambda: act(self.advertising))
+
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
         slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
@@ -230,9 +241,11 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     health = HealthWatch(settings.health, HomeObserver(settings), watched, metrics.health)
     health.start()
     opened.callback(health.stop)
-    admin = RuleAdmin(rule_store)
     return Deployment(
-        serving, gate, bundles, metrics, answers, pool, utc_now, collector, health, admin, ads.desk
+        *(serving, gate, bundles, metrics, answers, pool, utc_now, collector, health),
+        rules=RuleAdmin(rule_store),
+        advertising=AdsAdmin(settings),
+        ads=ads.desk,
     ), opened.close
 
 

@@ -19,7 +19,8 @@ DESCRIPTION = """\
   names what was wrong and its value, the remedy what helps. What makes a 429 or a 503 passes by itself: ask
   again after the seconds of `Retry-After`.
 * Whatever the route, 414 and 431 tell that path or headers are too large, before anything is read of them.
-* `x-roles` of a route are the roles of keys that may call it: storefront, merchandiser, operator.
+* `x-roles` of a route are the roles of keys that may call it: storefront, merchandiser,
+  advertiser, operator.
 * Bodies are JSON with `Content-Type: application/json`. Unknown fields and query parameters are errors.
 * Money is an integer in millionths of the currency unit, an instant is ISO 8601 with a time zone.
 * The examples are of the demo shop.
@@ -40,6 +41,10 @@ TAGS = [
     },
     {"name": "facts", "description": "What the service knows of an item, and of what a user did."},
     {"name": "merchandising", "description": "Rules and synonyms: listed and changed by merchandisers."},
+    {
+        "name": "advertising",
+        "description": "Accounts and campaigns of ads: an advertiser's key sees its own account alone.",
+    },
     {"name": "operations", "description": "Whether the service works, and how well."},
 ]
 
@@ -47,8 +52,9 @@ _MEANINGS = {
     400: "The body is not JSON, or is nested too deeply.",
     401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
     403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
-    404: "The catalog has no such item, or the shop no such rule or set of synonyms.",
-    409: "What the cursor or the page token remembers is no longer kept: begin again with the first page.",
+    404: "The catalog has no such item, or the shop no such rule, set of synonyms, account or campaign.",
+    409: "What a cursor or a page token remembers is no longer kept: begin with the first page. Or what is "
+    "to be changed was changed since it was read: read it again.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",

@@ -5,10 +5,11 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a key is for. A later role (an advertiser's, of one account) is a value here and a row below."""
+    """What a key is for."""
 
     STOREFRONT = "storefront"
     MERCHANDISER = "merchandiser"
+    ADVERTISER = "advertiser"  # of one account, which its keys name
     OPERATOR = "operator"
 
 
@@ -22,6 +23,7 @@ class Permission(StrEnum):
     ANALYTICS = "analytics"  # what people looked for
     HISTORY = "history"  # what one user did
     CATALOG = "catalog"  # to write items and what is known of users
+    ADVERTISING = "advertising"  # campaigns and what they delivered: of one's own account, or of all
     OPERATION = "operation"  # metrics, administration, why something is wrong
 
 
@@ -31,6 +33,7 @@ _MERCHANDISER = _STOREFRONT | {Permission.MERCHANDISING, Permission.ANALYTICS}
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.STOREFRONT: _STOREFRONT,
     Role.MERCHANDISER: _MERCHANDISER,
+    Role.ADVERTISER: frozenset({Permission.ADVERTISING, Permission.DESCRIPTION}),
     Role.OPERATOR: frozenset(Permission),
 }
 
@@ -38,7 +41,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 def permissions_of(role: str) -> frozenset[Permission]:
     """What `role` may do; nothing for a role of a newer version, which this one does not know.
 
-    >>> Permission.CATALOG in permissions_of("operator"), permissions_of("advertiser")
+    >>> Permission.CATALOG in permissions_of("operator"), permissions_of("auditor")
     (True, frozenset())
     """
     return ROLE_PERMISSIONS[Role(role)] if role in set(Role) else frozenset()

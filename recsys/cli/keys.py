@@ -34,9 +34,13 @@ def create(
         Role,
         typer.Option(
             help="storefront reads answers and sends events; merchandiser also rules, synonyms and what "
-            "people search for; operator everything."
+            "people search for; advertiser the campaigns of one account; operator everything."
         ),
     ],
+    account: Annotated[
+        str | None,
+        typer.Option(help="Name or id of the advertiser's account: see `recsys ads account list`."),
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="N", help="Requests a second. Default: access.default_rate.")
     ] = None,
@@ -52,11 +56,12 @@ def create(
     Example:
       recsys keys create web --role storefront --rate 50
       recsys keys create dashboard --role operator --expires 90d
+      recsys keys create acme --role advertiser --account acme
     """
     ends = parse_end(expires, utc_now())
     from recsys.jobs.access.keys import create_key
 
-    _print_key(create_key(load_settings(), name, role, rate, ends), as_json)
+    _print_key(create_key(load_settings(), name, role, rate, ends, account), as_json)
 
 
 @app.command("list")

@@ -99,6 +99,19 @@ def test_a_report_has_a_row_for_each_day_and_a_picture(tmp_path: Path) -> None:
         run("campaign", "report", "summer", "--picture", str(tmp_path / "none" / "waterfall.png"))
 
 
+def test_a_forecast_is_made_before_a_campaign_is() -> None:
+    words = ("campaign", "forecast", "--account", "acme", "--bid", "0.40", "--items", "1")
+    found = answer(*words, "--budget-per-day", "5.00")
+    assert found["campaign"] == "campaign 1"
+    assert found["a_day"]["matched"] == {"expected": 0, "low": 0, "high": 0}
+    assert "there was no request yet" in found["a_day"]["assumptions"]
+    assert answer("campaign", "list") == []
+    run(*CREATE, "--items", "1")
+    assert "spend" in run("campaign", "forecast", "summer", "--bid", "0.60")
+    with pytest.raises(RequestError, match="Give --account"):
+        run("campaign", "forecast")
+
+
 def test_what_serving_saw_is_told_beside_what_keeps_ads_away(home: Path) -> None:
     run(*CREATE, "--items", "1")
     campaign_id = answer("campaign", "show", "summer")["campaign_id"]

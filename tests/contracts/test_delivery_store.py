@@ -2,19 +2,28 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.delivery.counts import CountedHour, CountingProcess
+from recsys.ads.delivery.forecast import Estimate, Forecast
+from recsys.ads.delivery.report import ChargedEvents
 from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.stores.ads.campaign_sums import SoldEvents
 from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.forecasts import ForecastStore, KeptForecast
+from recsys.stores.ads.store import AdsStore
 from tests.postgres import fresh_database, running_postgres
+from tests.stores.ads.books_shop import ACME, Clock, campaign, click, open_books
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+DAY = date(2026, 5, 1)
 HOUR = timedelta(hours=1)
 SEARCH = CountedHour(NOON, "search", False, 3, {("cmp_1", Step.WON): 2, ("cmp_2", Step.FLOOR): 3})
 GHOSTS = CountedHour(NOON, "search", True, 1, {("cmp_1", Step.WON): 1})
@@ -103,3 +112,51 @@ def test_a_batch_is_added_as_a_whole_or_not_at_all(store: DeliveryStore) -> None
         store.add("one", 1, [SEARCH, wrong])
     assert store.hours(NOON, NOON + 2 * HOUR) == ()
     assert store.add("one", 1, [SEARCH])
+
+
+def test_the_books_tell_of_a_campaign_by_day_event_and_outcome(shop: Settings) -> None:
+    budget = Budget(day_micros=100)
+    with open_books(shop, Clock(), campaign(1, ACME, budget), campaign(2, ACME, Budget())) as books:
+        lease = books.take_lease("acc_1", "worker", 60)
+        assert lease is not None
+        late = {"served_at": NOON - HOUR}
+        next_day = {"occurred_at": NOON + 5 * HOUR}  # midnight in Shanghai is 16:00 UTC
+        books.charge_all(
+            lease,
+            [
+                *(click("a", 60), click("b", 60), click("c", 60, **late), click("d", 40)),
+                *(click("e", 7, 2), click("f", 9, **next_day)),
+            ],
+        )
+        books.return_charge("click:a", "refund")
+    with DeliveryStore.open(shop) as store:
+        found = store.charged("cmp_1", DAY, DAY)
+        assert found.events == (
+            ChargedEvents(DAY, "click", "charged", 2, 100, 100_000),
+            ChargedEvents(DAY, "click", "late", 1, 0, 60_000),
+            ChargedEvents(DAY, "click", "over_budget", 1, 0, 60_000),
+        )
+        assert found.returned_micros == {DAY: 60}
+        later = store.charged("cmp_1", DAY + timedelta(days=1), DAY + timedelta(days=1))
+        assert [each.micros for each in later.events] == [9]
+        assert store.charged("cmp_3", DAY, DAY).events == ()
+        assert store.sold(NOON - HOUR) == (
+            SoldEvents("cmp_1", "click", 5, 3, 109),
+            SoldEvents("cmp_2", "click", 1, 1, 7),
+        )
+        assert store.sold(NOON + HOUR) == (SoldEvents("cmp_1", "click", 1, 1, 9),)
+
+
+def test_forecasts_are_kept_of_campaigns_and_of_names_before_they_are_saved(shop: Settings) -> None:
+    open_books(shop, Clock(), campaign(1, ACME, Budget())).close()
+    estimate = Estimate(1.5, 0.0, 3.0)
+    made = Forecast(estimate, estimate, estimate, estimate, Estimate(4e6, 1e6, 5e6), None, ("a guess",))
+    other = replace(made, budget_share=estimate)
+    with AdsStore.open(shop) as ads, ForecastStore.open(shop, lambda: NOON) as store:
+        saved = ads.campaign("cmp_1")
+        unsaved = replace(saved, version=0, campaign_id="cmp_9")
+        store.keep(unsaved, made, "ann")
+        store.keep(replace(unsaved, name="another"), other, "ann")
+        store.keep(saved, other, "ann")
+        assert store.forecasts(saved) == (KeptForecast(NOON, made), KeptForecast(NOON, other))
+        assert store.forecasts(replace(saved, campaign_id="cmp_2", name="none")) == ()

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from recsys.config import Settings
 from recsys.funnel.recommender import Recommender
 from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
+from recsys.jobs.ads.ads_admin import AdsAdmin
 from recsys.jobs.ads.loading import selection_rules, shop_page_rules
 from recsys.jobs.search.rule_admin import RuleAdmin
 from recsys.models.bundle import Bundle
@@ -40,6 +42,7 @@ from tests.fake_keys import FakeKeyStore
 from tests.fake_rules import FakeRules
 from tests.fake_stream import FakeEventStream, FakeProgress
 from tests.fake_world import NOW, Clock, KeptAnswers, ShopFeatures, regulars, shop_bundle
+from tests.jobs.ads.ads_shop import make_shop
 from tests.search.small_shop import FakePages, searcher_of
 
 
@@ -92,7 +95,10 @@ class FakeObserver:
 
 @dataclass
 class Shop:
-    """A service on fakes; `promoted` is what the registry says, `client` asks it."""
+    """A service on fakes; `promoted` is what the registry says, `client` asks it.
+
+    Advertising alone is real: its accounts and campaigns are in SQLite of `ads_home`.
+    """
 
     features: ShopFeatures
     settings: ServingSettings
@@ -106,6 +112,7 @@ class Shop:
     keys: FakeKeyStore
     rules: FakeRules
     ads: FakeAds
+    ads_home: Settings
 
     def recommend(self, **body: Any) -> Any:
         return self.client.post("/v1/recommend", json=body)
@@ -126,7 +133,7 @@ def storefront_of(bundle: Bundle, features: ShopFeatures, settings: ServingSetti
 
 
 @pytest.fixture
-def open_shop() -> Iterator[OpenShop]:
+def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
     """Opens a service: fields of ServingSettings, and `api_key`, `keys`, `bundle_id` (None), ..."""
     pools: list[ThreadPoolExecutor] = []
     gates: list[Gate] = []
@@ -195,9 +202,11 @@ def open_shop() -> Iterator[OpenShop]:
             *(ads, serving, watch.storefront, sponsored.server, sponsored.page_tokens, shop_page_rules(ads)),
             *(pool, ads_pool, lambda: NOW, answers.append, lambda: found.degraded, metrics.ads),
         )
+        ads_home = make_shop(tmp_path_factory.mktemp("ads") / "home")
         deployment = Deployment(
             *(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found),
             rules=RuleAdmin(rules),
+            advertising=AdsAdmin(ads_home),
             ads=desk,
         )
         client = TestClient(
@@ -207,6 +216,7 @@ def open_shop() -> Iterator[OpenShop]:
             *(features, serving, deployment, client, promoted, clock, events, progress, observer, store),
             rules=rules,
             ads=sponsored,
+            ads_home=ads_home,
         )
 
     yield build

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recsys.jobs.ads.accounts import AccountEditing
+from recsys.jobs.ads.campaign_options import CampaignOptions
+from recsys.jobs.ads.campaigns import CampaignEditing
 from tests.serving.bad_text import (
     BAD_NUMBERS,
     BAD_TEXTS,
@@ -26,7 +29,18 @@ MANY = settings(
 )
 FILTERS = {"categories": ["fruit"], "brands": [], "attributes": {"organic": "yes"}, "price_min_micros": 0}
 RECOMMEND = {"user_id": "ann", "k": 3, "context_item_id": "apple", "filters": FILTERS, "exclude": ["milk"]}
+CAMPAIGN = {
+    "account": "acme",
+    "name": "summer",
+    "bidding": {"strategy": "fixed_bid", "bid_micros": 400_000},
+    "targets": {"categories": ["Pasta"], "keywords": ["milk"], "segment": None, "surfaces": ["search"]},
+    "placement_percents": {"search": 150},
+    "frequency_cap": {"count": 3, "window_seconds": 3600},
+    "starts_on": "2026-05-01",
+    "lines": [{"name": "main", "items": ["1"], "bid_micros": 7}],
+}
 BODIES: dict[str, dict[str, Any]] = {
+    "/v1/advertising/accounts": {"name": "acme", "time_zone": "UTC", "budget_day_micros": 1, "prepaid": True},
     "/v1/recommend": RECOMMEND,
     "/v1/similar": {"item_id": "apple", "k": 3, "filters": FILTERS},
     "/v1/recommend:batch": {"requests": [RECOMMEND]},
@@ -47,6 +61,32 @@ def test_bad_fields_are_named_and_no_fault(shop: Shop, path: str) -> None:
     @given(with_a_bad_field(BODIES[path], MORE))
     def send(body: bytes) -> None:
         ask_whatever(shop.client, "POST", path, content=body, headers=JSON)
+
+    send()
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "body"),
+    [
+        ("POST", "", CAMPAIGN),
+        ("PATCH", "/spring", {"version": 1, "remark": "x", **CAMPAIGN, "name": "spring"}),
+        ("POST", "/spring/status", {"version": 1, "action": "pause", "line": "main", "remark": "x"}),
+        ("POST", "/spring/review", {"version": 1, "reject": "x"}),
+    ],
+)
+def test_bad_fields_of_campaigns_are_named_and_no_fault(
+    shop: Shop, method: str, more: str, body: dict[str, Any]
+) -> None:
+    AccountEditing(shop.ads_home, "ann").create("acme", "UTC")
+    spring = CampaignOptions(name="spring", bid="0.40", items=["1"])
+    CampaignEditing(shop.ads_home, "ann").create("acme", spring)
+    sent = {name: value for name, value in body.items() if method == "POST" or name != "account"}
+
+    @MANY
+    @given(with_a_bad_field(sent, ["bidding", "version", "remark", "segment", "items", "never_beside"]))
+    def send(content: bytes) -> None:
+        path = f"/v1/advertising/campaigns{more}"
+        ask_whatever(shop.client, method, path, content=content, headers=JSON)
 
     send()
 
@@ -123,6 +163,8 @@ def test_paths_and_queries_of_any_text_are_no_fault(shop: Shop) -> None:
     def ask(one: str, other: str) -> None:
         for path in (
             f"/v1/items/{quoted(one)}",
+            f"/v1/advertising/campaigns/{quoted(one)}",
+            f"/v1/advertising/campaigns?account={quoted(other)}",
             f"/v1/history?user_id={quoted(one)}&count={quoted(other)}",
             f"/v1/history?{quoted(one)}={quoted(other)}",
             f"/{quoted(one)}/{quoted(other)}",

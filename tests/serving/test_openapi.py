@@ -17,13 +17,17 @@ from recsys import __version__
 from recsys.events import EVENT_CLASSES
 from recsys.health.problems import PROBLEM_KINDS
 from serving.errors import ACCESS_CODES, CODES, RESPONSES
-from serving.schemas import ads, answers, examples
+from serving.schemas import ads, advertising_answers, advertising_examples, answers, examples
 
 BY_ROW = {"send_events", "recommend_batch", "bentoml_recommend_batch"}  # a wrong row does not fail the others
 OPERATIONS = {"recommend", "recommend_batch", "bentoml_recommend_batch", "similar", "send_events"}
 OPERATIONS |= {"item", "history", "livez", "readyz", "metrics", "search", "suggest"}
 OPERATIONS |= {"rules", "put_rule", "delete_rule", "synonym_sets", "synonym_set", "put_synonym_set"}
 OPERATIONS |= {"delete_synonym_set", "ads", "page"}
+OPERATIONS |= {"delete_synonym_set", "ads_accounts", "ads_account", "create_ads_account"}
+OPERATIONS |= {"change_ads_account", "ads_campaigns", "ads_campaign", "create_ads_campaign"}
+OPERATIONS |= {"change_ads_campaign", "change_ads_status", "review_ads_campaign", "ads_report"}
+OPERATIONS |= {"ads_why_not", "ads_history"}
 
 
 @pytest.fixture
@@ -236,6 +240,11 @@ def test_the_examples_of_answers_fit_their_descriptions() -> None:
         (answers.HistoryAnswer, examples.HISTORY),
         (ads.AdsAnswerModel, ads.ADS_EXAMPLE),
         (ads.PageAnswerModel, ads.PAGE_EXAMPLE),
+        (advertising_answers.AccountsAnswer, advertising_examples.ACCOUNTS),
+        (advertising_answers.CampaignsAnswer, advertising_examples.CAMPAIGNS),
+        (advertising_answers.HistoryOfCampaignAnswer, advertising_examples.HISTORY),
+        (advertising_answers.ReportAnswer, advertising_examples.REPORT),
+        (advertising_answers.WhyNotAnswer, advertising_examples.WHY_NOT),
     ):
         found = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
         assert set(found) == set(example)

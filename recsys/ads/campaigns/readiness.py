@@ -11,6 +11,7 @@ from recsys.ads.campaigns.schedule import Schedule
 from recsys.ads.campaigns.targets import Match, Targets
 from recsys.amounts import amount_text
 
+STATES = ("draft", "paused", "archived", "rejected", "in review", "scheduled", "running", "ended")
 _SHOWN = 5  # ids that a message names
 _MATCHES: tuple[Match, ...] = ("exact", "phrase", "broad")
 
@@ -45,7 +46,7 @@ class Obstacle:
 
 
 def campaign_state(account: Account, campaign: Campaign, now: datetime) -> str:
-    """How a campaign stands at `now`, in a word.
+    """How a campaign stands at `now`: one of STATES.
 
     `draft`, `paused` or `archived`; else `rejected` or `in review`; else `scheduled`, `running` or `ended`.
     """

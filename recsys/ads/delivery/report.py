@@ -1,7 +1,7 @@
 """What a campaign delivered, day by day: requests, auctions, events, and money."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from recsys.ads.delivery.waterfall import Waterfall, summed
@@ -26,11 +26,28 @@ class ChargedEvents:
 
 
 @dataclass(frozen=True)
+class SeenEvents:
+    """What events say of the ads that were served on a day, whatever the campaign pays for.
+
+    Attributes:
+        viewable, clicks, purchases: how many; see `recsys.ads.labels`.
+        value_micros: of the purchases, less what was taken back.
+    """
+
+    viewable: int
+    clicks: int
+    purchases: int
+    value_micros: int
+
+
+@dataclass(frozen=True)
 class DayReport:
     """One day of a campaign, or several together.
 
     Attributes:
-        viewable, clicks, purchases: how many; None = not known, as the campaign pays for something else.
+        viewable, clicks, purchases: how many; None = not known, as the campaign pays for something else and
+            events were not asked.
+        value_micros: of the purchases; None = events were not asked.
         spend_micros: what was billed. returned_micros: what was given back of that day's bill or of one
             before, on this day.
         lost_micros: what events over the budget would have cost.
@@ -42,6 +59,7 @@ class DayReport:
     viewable: int | None = None
     clicks: int | None = None
     purchases: int | None = None
+    value_micros: int | None = None
     spend_micros: int = 0
     returned_micros: int = 0
     lost_micros: int = 0
@@ -67,6 +85,7 @@ class DayReport:
             "clicks": self.clicks,
             "click_rate": self.click_rate,
             "purchases": self.purchases,
+            "value_micros": self.value_micros,
             "spend_micros": self.spend_micros,
             "average_price_micros": self.price_micros,
             "returned_micros": self.returned_micros,
@@ -102,6 +121,11 @@ def day_reports(
     }
 
 
+def with_seen(day: DayReport, seen: SeenEvents) -> DayReport:
+    """`day` with what events say in the place of what the books know of viewable impressions and the like."""
+    return replace(day, **vars(seen))
+
+
 def total_report(days: Iterable[DayReport]) -> DayReport:
     """Several days together."""
     reports = tuple(days)
@@ -110,6 +134,7 @@ def total_report(days: Iterable[DayReport]) -> DayReport:
         viewable=_known_sum(each.viewable for each in reports),
         clicks=_known_sum(each.clicks for each in reports),
         purchases=_known_sum(each.purchases for each in reports),
+        value_micros=_known_sum(each.value_micros for each in reports),
         spend_micros=sum(each.spend_micros for each in reports),
         returned_micros=sum(each.returned_micros for each in reports),
         lost_micros=sum(each.lost_micros for each in reports),

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.ads import options
+from recsys.cli.ads.given_options import takes_campaign_options
 from recsys.cli.ads.options import InAccount, Remark, Which, print_changes
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.config import load_settings
-from recsys.jobs.ads.campaign_options import CampaignOptions, read_item_ids
+from recsys.jobs.ads.campaign_options import CampaignOptions
 from recsys.jobs.ads.shown_campaign import ShownCampaign, campaign_facts, campaign_row, line_rows
 
 if TYPE_CHECKING:
@@ -18,36 +18,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Campaigns: create, list, show, edit, pause, resume, archive, review, why-not, report, history.",
+    help="Campaigns: create, edit, list, show, pause, resume, archive, review, history; "
+    "forecast, report, why-not.",
 )
 
 LineOf = Annotated[str | None, typer.Option("--line", help="One of its lines alone, by name or id.")]
 
 
 @app.command()
+@takes_campaign_options
 def create(
     account: Annotated[str, typer.Option(help="Whose it is, by name or id.")],
-    name: options.Name = None,
-    pricing: options.Pricing = None,
-    bid: options.Bid = None,
-    target_roas: options.Roas = None,
-    most_clicks: options.MostClicks = False,
-    max_bid: options.MaxBid = None,
-    budget_per_day: options.BudgetPerDay = None,
-    budget_total: options.BudgetTotal = None,
-    start: options.Start = None,
-    end: options.End = None,
-    target: options.Targets = None,
-    keywords: options.Keywords = None,
-    placement: options.Placements = None,
-    quality_floor: options.QualityFloor = None,
-    cap: options.Cap = None,
-    never_beside: options.NeverBeside = None,
-    items: options.Items = None,
-    line: options.LineName = None,
-    line_bid: options.LineBid = None,
-    line_budget_per_day: options.LineBudgetPerDay = None,
-    line_budget_total: options.LineBudgetTotal = None,
+    given: CampaignOptions,
     draft: Annotated[
         bool,
         typer.Option("--draft", help="Do not show it until `resume`. Default: as soon as its dates allow."),
@@ -66,29 +48,6 @@ def create(
       recsys ads campaign create --account acme --bid 2 --items 1 --keywords 'milk,[penne],-"oat milk"'
       recsys ads campaign create --account acme --target-roas 400% --budget-per-day 50.00 --items 1
     """
-    given = CampaignOptions(
-        name=name,
-        pricing=pricing,
-        bid=bid,
-        target_roas=target_roas,
-        most_clicks=most_clicks,
-        max_bid=max_bid,
-        budget_per_day=budget_per_day,
-        budget_total=budget_total,
-        start=start,
-        end=end,
-        targets=target or None,
-        keywords=keywords or None,
-        placements=placement or None,
-        quality_floor=quality_floor,
-        cap=cap,
-        never_beside=never_beside or None,
-        items=read_item_ids(items) if items else None,
-        line=line,
-        line_bid=line_bid,
-        line_budget_per_day=line_budget_per_day,
-        line_budget_total=line_budget_total,
-    )
     editing = _editing()
     made = editing.create(account, given, draft)
     _print(made, as_json)
@@ -97,30 +56,11 @@ def create(
 
 
 @app.command()
+@takes_campaign_options
 def edit(
     which: Which,
+    given: CampaignOptions,
     account: InAccount = None,
-    name: options.NewName = None,
-    pricing: options.Pricing = None,
-    bid: options.Bid = None,
-    target_roas: options.Roas = None,
-    most_clicks: options.MostClicks = False,
-    max_bid: options.MaxBid = None,
-    budget_per_day: options.BudgetPerDay = None,
-    budget_total: options.BudgetTotal = None,
-    start: options.Start = None,
-    end: options.End = None,
-    target: options.Targets = None,
-    keywords: options.Keywords = None,
-    placement: options.Placements = None,
-    quality_floor: options.QualityFloor = None,
-    cap: options.Cap = None,
-    never_beside: options.NeverBeside = None,
-    items: options.Items = None,
-    line: options.LineName = None,
-    line_bid: options.LineBid = None,
-    line_budget_per_day: options.LineBudgetPerDay = None,
-    line_budget_total: options.LineBudgetTotal = None,
     remark: Remark = "",
     as_json: AsJson = False,
 ) -> None:
@@ -131,29 +71,6 @@ def edit(
       recsys ads campaign edit summer --budget-per-day 80.00 --end none
       recsys ads campaign edit summer --line sauces --items 7,8 --line-bid 0.25
     """
-    given = CampaignOptions(
-        name=name,
-        pricing=pricing,
-        bid=bid,
-        target_roas=target_roas,
-        most_clicks=most_clicks,
-        max_bid=max_bid,
-        budget_per_day=budget_per_day,
-        budget_total=budget_total,
-        start=start,
-        end=end,
-        targets=target or None,
-        keywords=keywords or None,
-        placements=placement or None,
-        quality_floor=quality_floor,
-        cap=cap,
-        never_beside=never_beside or None,
-        items=read_item_ids(items) if items else None,
-        line=line,
-        line_bid=line_bid,
-        line_budget_per_day=line_budget_per_day,
-        line_budget_total=line_budget_total,
-    )
     _print(_editing().edit(which, given, account, remark), as_json)
 
 

@@ -12,6 +12,7 @@ app = typer.Typer(
     help="Ads: accounts, campaigns, bills, the charge worker, and what another policy would have earned.",
 )
 app.add_typer(account.app, name="account")
+campaign.app.command("forecast")(delivery.forecast)
 campaign.app.command("report")(delivery.report)
 campaign.app.command("why-not")(delivery.why_not)
 app.add_typer(campaign.app, name="campaign")

@@ -17,8 +17,9 @@ InAccount = Annotated[
     str | None, typer.Option("--account", help="Whose it is, where several have one of that name.")
 ]
 Remark = Annotated[str, typer.Option(help="Why, for the history.")]
-Name = Annotated[str | None, typer.Option(help="Unique in the account. Default: campaign 1, 2, ...")]
-NewName = Annotated[str | None, typer.Option(help="Its new name.")]
+Name = Annotated[
+    str | None, typer.Option(help="Its name, unique in the account. A new campaign: campaign 1, 2, ...")
+]
 Pricing = Annotated[
     str | None,
     typer.Option(

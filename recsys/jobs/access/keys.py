@@ -12,6 +12,7 @@ from recsys.errors import RequestError
 from recsys.instants import utc_now
 from recsys.processes import current_user
 from recsys.stores.access.key_store import SqlKeyStore
+from recsys.stores.ads.store import AdsStore
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class MadeKey:
     def to_json(self) -> JsonObject:
         """What `recsys keys create --json` and `rotate --json` print."""
         made = self.record
-        facts: JsonObject = {"key_id": made.key_id, "name": made.name, "role": made.role, "rate": made.rate}
+        facts: JsonObject = {"key_id": made.key_id, "name": made.name, "role": made.role}
+        facts = {**facts, "account": made.account, "rate": made.rate}
         facts = {**facts, "expires_at": made.expires_at, "key": self.text}
         return facts if self.replaces_until is None else {**facts, "old_valid_until": self.replaces_until}
 
@@ -53,6 +55,7 @@ class KeyList:
                 "key id": key.key_id,
                 "name": key.name,
                 "role": key.role,
+                "account": key.account,
                 "state": key.state(self.at),
                 "rate": key.rate,
                 "made": f"{key.created_at:%Y-%m-%d}",
@@ -69,6 +72,7 @@ def create_key(
     role: Role,
     rate: float | None = None,
     expires_at: datetime | None = None,
+    account: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> MadeKey:
     """A new key; services know it within settings.access.poll_seconds, or when it is first used.
@@ -76,9 +80,12 @@ def create_key(
     Args:
         rate: requests a second; None = the setting access.default_rate.
         expires_at: None = never.
+        account: name or id of the account of ads; for the role advertiser, and for no other.
 
     Raises:
-        RequestError: the name cannot be one or is taken, the rate is not above 0, or the end has passed.
+        RequestError: the name cannot be one or is taken, the rate is not above 0, the end has passed, or
+            role and account do not belong together.
+        UnknownCampaignError: there is no such account.
         StoreUnavailableError: the database does not answer.
     """
     check_name(name)
@@ -95,6 +102,7 @@ def create_key(
         digest_of(text),
         created_at=now,
         created_by=current_user(),
+        account=_account_id(settings, role, account),
         rate=rate,
         expires_at=expires_at,
     )
@@ -155,6 +163,17 @@ def rotate_key(
     with SqlKeyStore.open(settings) as store:
         kept = store.replace(which, new, until)
     return MadeKey(kept, text, until)
+
+
+def _account_id(settings: Settings, role: Role, account: str | None) -> str | None:
+    if (role is Role.ADVERTISER) != (account is not None):
+        raise RequestError(
+            f"--account goes with --role {Role.ADVERTISER} and with no other role, which needs it."
+        )
+    if account is None:
+        return None
+    with AdsStore.open(settings) as store:
+        return store.account(account).account_id
 
 
 def _minute(at: datetime | None) -> str | None:

@@ -54,6 +54,25 @@ class CampaignOptions:
     line_budget_per_day: str | None = None
     line_budget_total: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no option is given."""
+        return self == CampaignOptions()
+
+    def check_complete(self) -> None:
+        """Raises RequestError where a new campaign would lack what each needs."""
+        if self.bid is None and self.target_roas is None and not self.most_clicks:
+            raise RequestError(
+                "the campaign has no bid. Give --bid 0.40, or --target-roas or --most-clicks for automatic "
+                "bidding."
+            )
+        if self.items is None:
+            raise RequestError("the campaign advertises nothing. Give --items with ids, or with @FILE.")
+
+    def apply(self, campaign: Campaign, currency: str | None, new_line_id: Callable[[], str]) -> Campaign:
+        """`with_options` of these."""
+        return with_options(campaign, self, currency, new_line_id)
+
 
 def with_options(
     campaign: Campaign, given: CampaignOptions, currency: str | None, new_line_id: Callable[[], str]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import FixedBid
@@ -16,7 +17,6 @@ from recsys.config import Settings
 from recsys.errors import DataError, RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import new_id, shop_currency
-from recsys.jobs.ads.campaign_options import CampaignOptions, with_options
 from recsys.jobs.ads.catalog_facts import ShopCatalog, items_of
 from recsys.jobs.ads.shown_campaign import ShownCampaign
 from recsys.processes import current_user
@@ -27,6 +27,28 @@ from recsys.stores.ads.store import AdsStore
 from recsys.stores.rules.user_attributes import UserAttributes
 
 NO_BID = FixedBid(0)
+
+
+class GivenCampaign(Protocol):
+    """What is said of a campaign that is made or changed."""
+
+    @property
+    def name(self) -> str | None:
+        """Its name; None = as it is."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said."""
+        ...
+
+    def check_complete(self) -> None:
+        """Raises RequestError where a new campaign would lack what each needs."""
+        ...
+
+    def apply(self, campaign: Campaign, currency: str | None, new_line_id: Callable[[], str]) -> Campaign:
+        """`campaign` with what is said in the place of what it had; raises RequestError where it cannot."""
+        ...
 
 
 class CampaignEditing:
@@ -49,7 +71,7 @@ class CampaignEditing:
         self._account_id = account_id
         self._clock = clock
 
-    def create(self, account: str, given: CampaignOptions, draft: bool = False) -> ShownCampaign:
+    def create(self, account: str, given: GivenCampaign, draft: bool = False) -> ShownCampaign:
         """A new campaign of the account of that name or id; a draft is not shown until it is resumed.
 
         Raises:
@@ -58,37 +80,42 @@ class CampaignEditing:
             DataError: nothing was imported.
         """
         with self._store() as store:
-            owner = store.account(account)
-            _check_complete(given)
-            name = given.name or _free_name(store.campaigns(owner.account_id))
-            empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
-            campaign = self._with_options(empty, given)
-            review = review_after(None, campaign, self._account_id is None)
-            campaign = replace(campaign, status="draft" if draft else "active", review=review)
-            self._check(owner, campaign)
-            saved = store.add_campaign(campaign, Author(self._author))
-            return self._shown(owner, saved)
+            owner, campaign = self._new(store, account, given, draft)
+            return self._shown(owner, store.add_campaign(campaign, Author(self._author)))
+
+    def planned(self, account: str, given: GivenCampaign) -> ShownCampaign:
+        """The campaign that `create` would make; nothing is kept. Raises as that does."""
+        with self._store() as store:
+            return self._shown(*self._new(store, account, given, draft=False))
 
     def edit(
-        self, which: str, given: CampaignOptions, account: str | None = None, remark: str = ""
+        self,
+        which: str,
+        given: GivenCampaign,
+        account: str | None = None,
+        remark: str = "",
+        version: int | None = None,
     ) -> ShownCampaign:
         """Changes what is given of a campaign.
+
+        Args:
+            version: that was read; None = whatever it is now.
 
         Raises:
             RequestError: nothing is given, the campaign is archived, or as `create` does.
             UnknownCampaignError: there is no such campaign. DataError: nothing was imported.
             StaleVersionError: somebody else changed it meanwhile.
         """
-        if given == CampaignOptions():
-            raise RequestError("nothing is to be changed. Give an option, such as --budget-per-day.")
+        if given.is_empty:
+            raise RequestError("nothing is to be changed. Give something, such as another budget a day.")
         with self._store() as store:
-            owner, before = found_campaign(store, which, account)
-            check_editable(f"campaign {before.name!r}", before.status)
-            campaign = self._with_options(before, given)
-            campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
-            self._check(owner, campaign)
-            saved = store.save_campaign(campaign, Author(self._author, remark))
-            return self._shown(owner, saved)
+            owner, campaign = self._changed(store, which, given, account, version)
+            return self._shown(owner, store.save_campaign(campaign, Author(self._author, remark)))
+
+    def changed(self, which: str, given: GivenCampaign, account: str | None = None) -> ShownCampaign:
+        """The campaign that `edit` would make, or as it is where nothing is given; nothing is kept."""
+        with self._store() as store:
+            return self._shown(*self._changed(store, which, given, account))
 
     def change_status(
         self,
@@ -97,15 +124,20 @@ class CampaignEditing:
         account: str | None = None,
         line: str | None = None,
         remark: str = "",
+        version: int | None = None,
     ) -> ShownCampaign:
         """Pauses, resumes or archives a campaign, or one of its lines.
+
+        Args:
+            version: as of `edit`.
 
         Raises:
             UnknownCampaignError: there is no such campaign.
             RequestError: its status does not allow it, or it has no such line.
+            StaleVersionError: somebody else changed it meanwhile.
         """
         with self._store() as store:
-            owner, before = found_campaign(store, which, account)
+            owner, before = _at_version(store, which, account, version)
             what = f"campaign {before.name!r}"
             if line is None:
                 after = replace(before, status=changed_status(what, before.status, action))
@@ -115,8 +147,14 @@ class CampaignEditing:
             saved = store.save_campaign(after, Author(self._author, remark), action)
             return self._shown(owner, saved)
 
-    def review(self, which: str, rejected_for: str | None, account: str | None = None) -> ShownCampaign:
-        """Approves a campaign, or rejects it for a reason.
+    def review(
+        self,
+        which: str,
+        rejected_for: str | None,
+        account: str | None = None,
+        version: int | None = None,
+    ) -> ShownCampaign:
+        """Approves a campaign, or rejects it for a reason; `version` as of `edit`.
 
         Raises:
             UnknownCampaignError: there is no such campaign.
@@ -126,7 +164,7 @@ class CampaignEditing:
             raise RequestError("an advertiser reviews no campaigns. Ask the shop's operator.")
         verdict = APPROVED if rejected_for is None else rejection(rejected_for)
         with self._store() as store:
-            owner, before = found_campaign(store, which, account)
+            owner, before = _at_version(store, which, account, version)
             check_editable(f"campaign {before.name!r}", before.status)
             action = "approve" if verdict == APPROVED else "reject"
             saved = store.save_campaign(replace(before, review=verdict), Author(self._author), action)
@@ -166,8 +204,36 @@ class CampaignEditing:
         with self._store() as store:
             return [*store.history(found_campaign(store, which, account)[1].campaign_id)]
 
-    def _with_options(self, campaign: Campaign, given: CampaignOptions) -> Campaign:
-        return with_options(campaign, given, shop_currency(self._settings), lambda: new_id("lin_"))
+    def _new(
+        self, store: AdsStore, account: str, given: GivenCampaign, draft: bool
+    ) -> tuple[Account, Campaign]:
+        owner = store.account(account)
+        given.check_complete()
+        name = given.name or _free_name(store.campaigns(owner.account_id))
+        empty = Campaign(new_id("cmp_"), owner.account_id, name, "cpc", NO_BID)
+        campaign = self._with_options(empty, given)
+        review = review_after(None, campaign, self._account_id is None)
+        campaign = replace(campaign, status="draft" if draft else "active", review=review)
+        self._check(owner, campaign)
+        return owner, campaign
+
+    def _changed(
+        self,
+        store: AdsStore,
+        which: str,
+        given: GivenCampaign,
+        account: str | None,
+        version: int | None = None,
+    ) -> tuple[Account, Campaign]:
+        owner, before = _at_version(store, which, account, version)
+        check_editable(f"campaign {before.name!r}", before.status)
+        campaign = self._with_options(before, given)
+        campaign = replace(campaign, review=review_after(before, campaign, self._account_id is None))
+        self._check(owner, campaign)
+        return owner, campaign
+
+    def _with_options(self, campaign: Campaign, given: GivenCampaign) -> Campaign:
+        return given.apply(campaign, shop_currency(self._settings), lambda: new_id("lin_"))
 
     def _check(self, owner: Account, campaign: Campaign) -> None:
         check_campaign(owner, campaign)
@@ -193,17 +259,6 @@ class CampaignEditing:
             yield store if self._account_id is None else store.within(self._account_id)
 
 
-def _check_complete(given: CampaignOptions) -> None:
-    """Raises RequestError where a new campaign would lack what each needs."""
-    if given.bid is None and given.target_roas is None and not given.most_clicks:
-        raise RequestError(
-            "the campaign has no bid. Give --bid 0.40, or --target-roas or --most-clicks for automatic "
-            "bidding."
-        )
-    if given.items is None:
-        raise RequestError("the campaign advertises nothing. Give --items with ids, or with @FILE.")
-
-
 def found_campaign(store: AdsStore, which: str, account: str | None) -> tuple[Account, Campaign]:
     """The campaign of that name or id, of that account where one is named, with its account.
 
@@ -213,6 +268,14 @@ def found_campaign(store: AdsStore, which: str, account: str | None) -> tuple[Ac
     owner_id = None if account is None else store.account(account).account_id
     campaign = store.campaign(which, owner_id)
     return store.account(campaign.account_id), campaign
+
+
+def _at_version(
+    store: AdsStore, which: str, account: str | None, version: int | None
+) -> tuple[Account, Campaign]:
+    """The campaign as it is, said to be of the `version` that was read: the store refuses another one."""
+    owner, campaign = found_campaign(store, which, account)
+    return owner, campaign if version is None else replace(campaign, version=version)
 
 
 def _with_line_status(campaign: Campaign, name: str, action: Action) -> Campaign:

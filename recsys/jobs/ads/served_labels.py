@@ -36,6 +36,7 @@ def read_served_labels(
     now: datetime,
     windows: LabelWindows | None = None,
     invalid: Collection[str] = (),
+    campaign_id: str | None = None,
 ) -> ServedLabels:
     """The labels of the slots that were served in [since, until), as events say that are in the lake `now`.
 
@@ -43,6 +44,7 @@ def read_served_labels(
 
     Args:
         invalid: ids of slots and of events that are invalid traffic.
+        campaign_id: of its slots alone; None = of all.
 
     Raises:
         DataError: a file of the ad log or of the lake cannot be read.
@@ -50,7 +52,8 @@ def read_served_labels(
     """
     windows = windows or LabelWindows()
     gaps: list[AdLogGap] = []
-    slots = list(read_ad_log(settings.paths.ad_log, since, until, gaps.append))
+    served = read_ad_log(settings.paths.ad_log, since, until, gaps.append)
+    slots = [slot for slot in served if campaign_id in (None, slot.campaign_id)]
     if not slots:  # a home that serves no ads needs no secret for their tokens either
         return ServedLabels(label_slots((), _NO_EVENTS, lambda token: None, now, windows), tuple(gaps))
     events = open_lake(settings.paths).read_as_happened(LABEL_COLUMNS, *event_window(since, until, windows))

@@ -1,13 +1,14 @@
-"""What the books say of one campaign, day by day; inside a transaction that is open already."""
+"""What the books say of campaigns, for reports and forecasts; inside a transaction that is open already."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from recsys.ads.delivery.report import ChargedEvents
+from recsys.ads.ledger.charges import ChargedEvent
 from recsys.stores.ads.ledger_tables import ChargeRow as Charged
 from recsys.stores.ads.ledger_tables import LedgerEntryRow as Entry
 from recsys.stores.ads.ledger_tables import LedgerLegRow as Leg
@@ -19,6 +20,34 @@ class CampaignSums:
 
     events: tuple[ChargedEvents, ...]
     returned_micros: Mapping[date, int]
+
+
+@dataclass(frozen=True)
+class SoldEvents:
+    """Events of one kind that the books know of a campaign. `billed`: those that were; `micros`: for what."""
+
+    campaign_id: str
+    event: ChargedEvent
+    events: int
+    billed: int
+    micros: int
+
+
+def sold_events(connection: Connection, start: datetime) -> tuple[SoldEvents, ...]:
+    """Those of every campaign of which the ad was served at `start` or later."""
+    names = (Charged.campaign_id, Charged.event)
+    billed = func.sum(case((Charged.outcome == "charged", 1), else_=0))
+    query = (
+        select(*names, func.count(), billed, func.sum(Charged.micros))
+        .where(Charged.served_at >= start)
+        .group_by(*names)
+        .order_by(*names)
+    )
+    found: Sequence[Any] = connection.execute(query).all()
+    return tuple(
+        SoldEvents(campaign, event, events, int(billed), int(micros))
+        for campaign, event, events, billed, micros in found
+    )
 
 
 def charged_events(

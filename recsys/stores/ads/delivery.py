@@ -13,7 +13,13 @@ from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
-from recsys.stores.ads.campaign_sums import CampaignSums, charged_events, returned_micros
+from recsys.stores.ads.campaign_sums import (
+    CampaignSums,
+    SoldEvents,
+    charged_events,
+    returned_micros,
+    sold_events,
+)
 from recsys.stores.ads.delivery_tables import CountingProcessRow, DeliveryRequestsRow, DeliveryStepsRow
 from recsys.stores.registry.database import Tables, database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
@@ -104,6 +110,11 @@ class DeliveryStore(SqlStore):
                 charged_events(connection, campaign_id, first, last),
                 returned_micros(connection, campaign_id, first, last),
             )
+
+    def sold(self, start: datetime) -> tuple[SoldEvents, ...]:
+        """What the books say of every campaign's ads that were served at `start` or later."""
+        with self._reading("read what campaigns were charged") as connection:
+            return sold_events(connection, start)
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[Connection]:

@@ -14,6 +14,7 @@ from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.ledger.charges import Charge, ChargeResult
 from recsys.ads.ledger.identities import BrokenIdentity, check_books
 from recsys.ads.ledger.statement import Statement
+from recsys.ads.selection.standing import RunningNumber
 from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.budget_rows import budget_rows
@@ -24,6 +25,7 @@ from recsys.stores.ads.ledger_rows import charge_results
 from recsys.stores.ads.ledger_sums import book_sums, statement
 from recsys.stores.ads.payments import PaymentKind, Payments
 from recsys.stores.ads.records import Author
+from recsys.stores.ads.running_numbers import running_numbers
 from recsys.stores.registry.database import database_errors
 from recsys.stores.registry.sql_store import SqlStore, open_database
 
@@ -143,6 +145,11 @@ class AdsLedger(SqlStore):
         """
         with self._snapshot("read budgets") as connection:
             return budget_rows(connection, account_id, periods)
+
+    def running_numbers(self, periods: Collection[str]) -> Sequence[RunningNumber]:
+        """What was spent in these periods, see `period_of`, of all accounts, campaigns and lines."""
+        with self._snapshot("read budgets") as connection:
+            return running_numbers(connection, periods)
 
     def known(self, charges: Sequence[Charge]) -> frozenset[str]:
         """The keys of those charges that were there before, whatever came of them."""

@@ -14,8 +14,9 @@ from recsys.access.keys import check_name, contains_key, digest_of, key_id_of, n
 from recsys.access.roles import Role
 from recsys.cli.app import app
 from recsys.config import Settings
-from recsys.errors import RequestError
+from recsys.errors import RequestError, UnknownCampaignError
 from recsys.jobs.access.keys import create_key, list_keys, revoke_keys, rotate_key
+from recsys.jobs.ads.accounts import AccountEditing
 from recsys.stores.access.key_store import SqlKeyStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -68,7 +69,7 @@ def test_the_key_is_in_no_file_only_its_hash(settings: Settings) -> None:
 
 def test_what_was_created_is_listed_without_its_secret(in_shop: Path) -> None:
     made = json_of("create", "web", "--role", "storefront", "--rate", "2.5", "--expires", "90d")
-    assert set(made) == {"key_id", "name", "role", "rate", "expires_at", "key"}
+    assert set(made) == {"key_id", "name", "role", "account", "rate", "expires_at", "key"}
     (listed,) = json_of("list")
     assert (listed["key_id"], listed["state"], listed["role"]) == (made["key_id"], "active", "storefront")
     assert (listed["rate"], listed["expires_at"]) == (2.5, made["expires_at"])
@@ -81,6 +82,19 @@ def test_what_was_created_is_listed_without_its_secret(in_shop: Path) -> None:
     people = run("create", "crm", "--role", "operator")
     assert "rsk_" in people.stdout
     assert "only time that the key is shown" in people.output
+
+
+def test_an_advertisers_key_names_its_account_and_keeps_it_when_rotated(settings: Settings) -> None:
+    account = AccountEditing(settings, "ann").create("acme", "UTC").account.account_id
+    made = create_key(settings, "acme-web", Role.ADVERTISER, account="acme")
+    assert made.record.account == account
+    assert rotate_key(settings, "acme-web").record.account == account
+    for role, given in ((Role.ADVERTISER, None), (Role.OPERATOR, "acme")):
+        with pytest.raises(RequestError, match="--account goes with --role advertiser"):
+            create_key(settings, "other", role, account=given)
+    with pytest.raises(UnknownCampaignError, match="no account 'beta'"):
+        create_key(settings, "other", Role.ADVERTISER, account="beta")
+    assert len(list_keys(settings).keys) == 2
 
 
 def test_a_key_is_rotated_and_both_are_valid_for_a_while(settings: Settings) -> None:

@@ -45,7 +45,7 @@ def test_what_cannot_be_is_refused(
 
 
 def test_an_edit_needs_a_change_and_an_account(editing: AccountEditing) -> None:
-    with pytest.raises(RequestError, match="Give --name or --budget-per-day"):
+    with pytest.raises(RequestError, match="Give another name or budget a day"):
         editing.edit("acme")
     with pytest.raises(UnknownCampaignError, match="no account 'acme'"):
         editing.edit("acme", name="b")

@@ -11,7 +11,13 @@ from serving.middleware import OPEN_PATHS
 
 BENTO_PATHS = {"/schema.json"}  # of serving.service, which imports BentoML
 STOREFRONT = {Permission.ANSWERS, Permission.EVENTS, Permission.DESCRIPTION}
-PATHS = {"{item_id:path}": "apple", "{rule_id}": "pasta", "{set_name}": "english"}
+PATHS = {
+    "{item_id:path}": "apple",
+    "{rule_id}": "pasta",
+    "{set_name}": "english",
+    "{account}": "acme",
+    "{campaign}": "summer",
+}
 BODIES: dict[str, Any] = {
     "/v1/recommend": {"user_id": "ann"},
     "/v1/recommend:batch": {"requests": []},
@@ -19,6 +25,12 @@ BODIES: dict[str, Any] = {
     "/v1/similar": {"item_id": "apple"},
     "/v1/events": [],
     "/v1/rules/pasta": {"do": [{"action": "note", "note": "x"}]},
+    "/v1/advertising/accounts": {"name": "acme", "time_zone": "UTC"},
+    "/v1/advertising/accounts/acme": {"version": 1, "name": "beta"},
+    "/v1/advertising/campaigns": {},
+    "/v1/advertising/campaigns/summer": {"version": 1},
+    "/v1/advertising/campaigns/summer/status": {"version": 1, "action": "pause"},
+    "/v1/advertising/campaigns/summer/review": {"version": 1},
     "/v1/synonyms/english": {"enabled": False, "synonyms": [{"left": ["sofa"], "right": ["couch"]}]},
 }
 
@@ -41,7 +53,8 @@ def test_a_role_may_what_a_narrower_one_may() -> None:
     assert permissions_of("storefront") == STOREFRONT
     assert permissions_of("merchandiser") == STOREFRONT | {Permission.MERCHANDISING, Permission.ANALYTICS}
     assert permissions_of("operator") == set(Permission)
-    assert permissions_of("advertiser") == frozenset(), "a newer version's role may nothing here"
+    assert permissions_of("advertiser") == {Permission.ADVERTISING, Permission.DESCRIPTION}
+    assert permissions_of("auditor") == frozenset(), "a newer version's role may nothing here"
     assert roles_with(Permission.HISTORY) == (Role.OPERATOR,)
 
 
@@ -59,7 +72,8 @@ def test_a_route_is_open_to_the_roles_that_may_and_closed_to_others(
     open_shop, role: Role, method: str, template: str
 ) -> None:
     shop = open_shop()
-    headers = {"X-API-Key": shop.keys.make(role)}
+    account = "acc_1" if role is Role.ADVERTISER else None
+    headers = {"X-API-Key": shop.keys.make(role, account=account)}
     path = re.sub(r"\{[^}]*\}", lambda found: PATHS[found[0]], template)
     answer = shop.client.request(method, path, headers=headers, json=BODIES.get(path))
     may = ROUTE_PERMISSIONS[method, template] in permissions_of(role)

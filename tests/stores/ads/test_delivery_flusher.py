@@ -1,15 +1,21 @@
 """Counts reach the store once each, however often it is away."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from recsys.ads.delivery.counts import CountedHour, DeliveryCounts
+from recsys.ads.delivery.counts import CountedHour, DeliveryCounts, lost_seconds
 from recsys.ads.delivery.steps import Step
+from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.delivery_flusher import HEARTBEAT_SECONDS, DeliveryFlusher
 
+ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -119,3 +125,31 @@ def test_the_thread_writes_by_itself(counts: DeliveryCounts, store: Store) -> No
     flusher.stop()
     assert store.requests == 1
     assert len(flusher.process) <= 64
+
+
+def test_a_killed_process_loses_what_it_counted_since_its_last_batch_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.stores.ads.counting_process", str(tmp_path / "home")]
+    told = {"counted": 0, "written": 0}
+    batches = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            what, number = line.split()
+            told[what] = int(number)
+            batches += what == "written" and int(number) > 0
+            if batches == 2:
+                process.kill()
+                break
+        for line in process.stdout:  # what it said before it was gone
+            if line.endswith("\n"):
+                what, number = line.split()
+                told[what] = int(number)
+    now = datetime.now(UTC)
+    with DeliveryStore.open(Settings(home=tmp_path / "home")) as store:
+        hours = store.hours(now - timedelta(days=1), now + timedelta(days=1))
+        [killed] = store.processes(now - timedelta(days=1), now + timedelta(days=1))
+    kept = sum(each.requests for each in hours)
+    assert 0 < told["written"] <= kept <= told["counted"]
+    assert kept == sum(each.steps["cmp_1", Step.WON] for each in hours)
+    assert killed.ended_at is None
+    assert lost_seconds([killed], now + timedelta(minutes=2)) == 1.0

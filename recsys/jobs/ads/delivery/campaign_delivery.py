@@ -7,31 +7,32 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from recsys.ads.campaigns.account import Account
-from recsys.ads.campaigns.bidding import Pricing
 from recsys.ads.campaigns.campaign import Campaign
-from recsys.ads.campaigns.local_days import day_start, local_day
+from recsys.ads.campaigns.local_days import day_bounds, day_start, local_day
 from recsys.ads.campaigns.readiness import Obstacle
 from recsys.ads.campaigns.schedule import parse_day
 from recsys.ads.delivery.counts import HOUR, CountedHour, hour_of, lost_seconds
+from recsys.ads.delivery.forecast import Forecast
 from recsys.ads.delivery.remedies import loss_message
-from recsys.ads.delivery.report import day_reports
+from recsys.ads.delivery.report import day_reports, with_seen
 from recsys.ads.delivery.running import Span, running_spans, version_of
 from recsys.ads.delivery.waterfall import Waterfall, summed, waterfall_of, waterfalls_by_day
-from recsys.ads.ledger.charges import ChargedEvent
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RequestError
 from recsys.instants import utc_now
 from recsys.jobs.ads.accounts import shop_currency
 from recsys.jobs.ads.campaigns import CampaignEditing, found_campaign
-from recsys.jobs.ads.shown_report import ShownReport
-from recsys.jobs.ads.waterfall_picture import draw_report
+from recsys.jobs.ads.delivery.forecast_basis import PAYS_FOR
+from recsys.jobs.ads.delivery.seen_events import seen_days
+from recsys.jobs.ads.delivery.shown_report import ShownReport
+from recsys.jobs.ads.delivery.waterfall_picture import draw_report
 from recsys.stores.ads.delivery import DeliveryStore
+from recsys.stores.ads.forecasts import ForecastStore, KeptForecast
 from recsys.stores.ads.store import AdsStore
 
 DEFAULT_DAYS = 7
 MOST_DAYS = 366
-PAYS_FOR: dict[Pricing, ChargedEvent] = {"cpc": "click", "cpm": "viewable", "cpa": "purchase"}
 _DAY = timedelta(days=1)
 
 
@@ -88,6 +89,7 @@ class CampaignDelivery:
         first: str | None = None,
         last: str | None = None,
         picture: Path | None = None,
+        from_log: bool = False,
     ) -> ShownReport:
         """The report of a campaign, day by day.
 
@@ -95,6 +97,8 @@ class CampaignDelivery:
             first, last: days of the account's time zone as YYYY-MM-DD, both included. Default: up to today,
                 seven days.
             picture: a file that the waterfall of all days is drawn into, as a PNG.
+            from_log: whether viewable impressions, clicks and purchases are counted by events on the ads that
+                were served, for which the log of served ads and the lake are read.
 
         Raises:
             UnknownCampaignError: there is no such campaign.
@@ -110,14 +114,25 @@ class CampaignDelivery:
             spans = _spans(ads, owner, campaign, start, min(end, now))
             sums = delivery.charged(campaign.campaign_id, days[0], days[-1])
             processes = delivery.processes(start, end)
+        with ForecastStore.open(self._settings) as store:
+            kept = store.forecasts(campaign)
         waterfalls = waterfalls_by_day(hours, campaign.campaign_id, spans, owner.zone)
+        pays_for = PAYS_FOR[campaign.pricing]
+        reports = day_reports(waterfalls, sums.events, sums.returned_micros, days, pays_for)
+        gaps: tuple[str, ...] = ()
+        if from_log:
+            seen = seen_days(self._settings, owner, campaign, days, now)
+            reports = {day: with_seen(report, seen.days[day]) for day, report in reports.items()}
+            gaps = seen.gaps
         shown = ShownReport(
             account=owner,
             campaign=campaign,
             currency=shop_currency(self._settings),
-            days=day_reports(waterfalls, sums.events, sums.returned_micros, days, PAYS_FOR[campaign.pricing]),
+            days=reports,
             held_out=sum(each.requests for each in hours if each.holdout),
             lost_seconds=lost_seconds(processes, now),
+            forecasts=_forecasts(kept, days, owner, now),
+            gaps=gaps,
         )
         if picture is not None:
             draw_report(shown, picture)
@@ -162,6 +177,19 @@ def _spans(
     changes = store.history(campaign.campaign_id)
     versions = [version_of(change.changed_at, change.after) for change in changes]
     return running_spans(versions, owner.zone, start, end)
+
+
+def _forecasts(
+    kept: tuple[KeptForecast, ...], days: list[date], owner: Account, now: datetime
+) -> dict[date, Forecast]:
+    """Each day that is over -> the last forecast made before it began; a day without one is left out."""
+    found: dict[date, Forecast] = {}
+    for day in days:
+        starts, ends = day_bounds(day, owner.zone)
+        made = [each.forecast for each in kept if each.made_at <= starts]
+        if made and ends <= now:
+            found[day] = made[-1]
+    return found
 
 
 def _together(hours: tuple[CountedHour, ...], campaign_id: str, spans: tuple[Span, ...]) -> Waterfall:

@@ -5,7 +5,7 @@ from pathlib import Path
 from recsys.ads.delivery.waterfall import Waterfall
 from recsys.errors import RequestError
 from recsys.evaluation.plots import new_figure, png_bytes
-from recsys.jobs.ads.shown_report import ShownReport
+from recsys.jobs.ads.delivery.shown_report import ShownReport
 
 _STAYS, _LOST, _WON = "#8c8c8c", "#d9d9d9", "#0072B2"  # Okabe and Ito's blue is what was shown
 _LABELS = {

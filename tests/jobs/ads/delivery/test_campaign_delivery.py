@@ -6,19 +6,22 @@ from pathlib import Path
 import pytest
 
 from recsys.ads.delivery.counts import CountedHour
+from recsys.ads.delivery.served_slot import ServedSlot
 from recsys.ads.delivery.steps import Step
 from recsys.ads.ledger.charges import charge_key
 from recsys.config import Settings
 from recsys.errors import RequestError, UnknownCampaignError
 from recsys.jobs.ads.accounts import AccountEditing
-from recsys.jobs.ads.campaign_delivery import CampaignDelivery
 from recsys.jobs.ads.campaign_options import CampaignOptions
 from recsys.jobs.ads.campaigns import CampaignEditing
-from recsys.jobs.ads.waterfall_picture import waterfall_picture
+from recsys.jobs.ads.delivery.campaign_delivery import CampaignDelivery
+from recsys.jobs.ads.delivery.waterfall_picture import waterfall_picture
 from recsys.stores.ads.delivery import DeliveryStore
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
+from tests.ads.delivery.served_slots import served_slot
 from tests.jobs.ads.ads_shop import NOON, make_shop
+from tests.jobs.ads.served_home import ServedHome
 from tests.stores.ads.books_shop import Clock, click
 
 HOUR = timedelta(hours=1)
@@ -166,3 +169,36 @@ def test_equal_waterfalls_give_equal_pictures(shop: Settings) -> None:
     assert picture.startswith(b"\x89PNG")
     assert picture == waterfall_picture(found, "summer")
     assert waterfall_picture(found, "spring") != picture
+
+
+def test_events_of_served_ads_are_counted_from_the_log_where_that_is_asked(shop: Settings) -> None:
+    account, campaign, line = ids(shop, "acme")
+    home = ServedHome(shop.paths.home)
+
+    def slot(slot_id: str, **changes: object) -> ServedSlot:
+        usual = {"account_id": account, "campaign_id": campaign, "line_id": line}
+        return served_slot(slot_id, **{**usual, "served_at": NOON - 8 * HOUR, **changes})
+
+    home.serve(slot("a"), "click", "purchase")
+    home.serve(slot("b"), "click")
+    home.serve(slot("c"))
+    home.serve(slot("d"), viewable=False)
+    home.serve(slot("e", served_at=NOON + 5 * HOUR), "click")  # tomorrow in Shanghai
+    home.serve(slot("f", campaign_id="cmp_other"), "click")
+    home.serve(slot("g", arm="holdout"), "click")
+    home.flush()
+    delivery = CampaignDelivery(shop, clock=lambda: NOON + 30 * HOUR)
+    shown = delivery.report("summer", "acme", "2026-05-01", "2026-05-02", from_log=True)
+    found = shown.days[DAY]
+    assert (found.viewable, found.clicks, found.purchases, found.value_micros) == (3, 2, 1, 5_000_000)
+    assert found.click_rate == 2 / 3
+    assert (shown.total.clicks, shown.gaps) == (3, ())
+    assert shown.to_rows()[0]["value"] == "5.00"
+    plain = delivery.report("summer", "acme", "2026-05-01", "2026-05-02").total
+    assert (plain.viewable, plain.clicks, plain.value_micros) == (None, 0, None)
+    for file in shop.paths.ad_log.glob("ads-2026*.jsonl"):
+        file.unlink()
+    lacking = delivery.report("summer", "acme", "2026-05-01", "2026-05-02", from_log=True)
+    assert lacking.gaps
+    assert all("is gone" in gap for gap in lacking.gaps)
+    assert lacking.total.clicks == 0

@@ -6,6 +6,7 @@ from datetime import date
 
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign
+from recsys.ads.delivery.forecast import Forecast, forecast_errors
 from recsys.ads.delivery.report import DayReport, total_report
 from recsys.amounts import amount_text
 from recsys.documents import JsonObject
@@ -22,6 +23,8 @@ class ShownReport:
         days: day of the account's time zone -> its report.
         held_out: requests of those days whose users saw no ads, for comparison; they are in no other number.
         lost_seconds: of requests that killed processes counted and could not keep, at most.
+        forecasts: day -> what was expected of it; of days that are over and had a forecast.
+        gaps: what the log of served ads lacks, where it was read.
     """
 
     account: Account
@@ -30,6 +33,8 @@ class ShownReport:
     days: Mapping[date, DayReport]
     held_out: int
     lost_seconds: float
+    forecasts: Mapping[date, Forecast]
+    gaps: tuple[str, ...] = ()
 
     @property
     def total(self) -> DayReport:
@@ -46,14 +51,32 @@ class ShownReport:
             "currency": self.currency,
             "held_out_requests": self.held_out,
             "lost_seconds": self.lost_seconds,
-            "days": [{"day": day, **report.to_json()} for day, report in self.days.items()],
+            "gaps": list(self.gaps),
+            "days": [
+                {"day": day, **report.to_json(), "forecast": self._errors(day, report)}
+                for day, report in self.days.items()
+            ],
             "total": self.total.to_json(),
         }
 
     def to_rows(self) -> list[JsonObject]:
         """A row for each day, then the total."""
         rows = [self._row(day.isoformat(), report) for day, report in self.days.items()]
-        return [*rows, self._row(TOTAL, self.total)]
+        rows.append(self._row(TOTAL, self.total))
+        if not self.forecasts:
+            return rows
+        expected = [self.forecasts.get(day) for day in self.days] + [None]
+        return [
+            {**row, "expected spend": made and self._amount(round(made.spend_micros.expected))}
+            for row, made in zip(rows, expected, strict=True)
+        ]
+
+    def _errors(self, day: date, report: DayReport) -> JsonObject | None:
+        """What was expected of the day beside what came; None without a forecast."""
+        made = self.forecasts.get(day)
+        if made is None:
+            return None
+        return {name: each.to_json() for name, each in forecast_errors(made, report).items()}
 
     def _row(self, day: str, report: DayReport) -> JsonObject:
         found = report.waterfall
@@ -67,14 +90,17 @@ class ShownReport:
             "clicks": report.clicks,
             "click rate": percent(report.click_rate),
             "purchases": report.purchases,
+            "value": self._amount(report.value_micros),
             "spend": self._amount(report.spend_micros),
             "price": self._amount(report.price_micros),
             "lost": self._amount(report.lost_micros),
             "win rate": percent(found.win_rate),
             "voice": percent(found.share_of_voice),
         }
-        known = {name for name in ("viewable", "clicks", "purchases") if getattr(self.total, name) is None}
-        return {name: value for name, value in row.items() if name not in known}
+        total = self.total
+        unknown = {name for name in ("viewable", "clicks", "purchases") if getattr(total, name) is None}
+        unknown |= {"value"} if total.value_micros is None else set()
+        return {name: value for name, value in row.items() if name not in unknown}
 
     def _amount(self, micros: int | None) -> str | None:
         return None if micros is None else amount_text(micros)
