@@ -5,6 +5,7 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pytest
 
 from recsys import columns
 from recsys.config import Settings
@@ -83,3 +84,29 @@ def test_a_home_that_never_served_has_no_feedback(tmp_path: Path) -> None:
     paths = Settings(home=tmp_path).paths
     assert len(read_slates(paths.served)) == 0
     assert len(open_feedback(paths, ITEMS, micros(0), micros(4))) == 0
+
+
+def test_answers_that_the_log_had_no_room_for_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = Settings(home=tmp_path).paths
+    served(paths.served, ("r1", 1, "ann"))
+    at = (DAY + timedelta(days=2)).isoformat()
+    lost = {"kind": "lost", "since": at, "at": at, "dropped": 3, "left_out": 9}
+    with (paths.served / "slates-000001.jsonl").open("ab") as file:
+        file.write(b"\n" + orjson.dumps(lost) + b"\n")
+    assert len(open_feedback(paths, ITEMS, micros(3), micros(4))) == 0
+    assert caplog.text == ""
+    assert len(open_feedback(paths, ITEMS, micros(0), micros(4))) == 1
+    assert "the log of answers lacks 3 answers of this time" in caplog.text
+
+
+def test_an_answer_without_a_surface_is_of_its_kind_of_request(tmp_path: Path) -> None:
+    paths = Settings(home=tmp_path).paths
+    served(paths.served, ("r1", 1, "ann"))
+    items = [{"item_id": "tea", "position": 1}]
+    named = {"kind": "search", "request_id": "q1", "at": DAY.isoformat(), "user_id": "ann", "items": items}
+    with (paths.served / "slates-000001.jsonl").open("ab") as file:
+        file.write(b"\n" + orjson.dumps(named) + b"\n")
+        file.write(orjson.dumps({**named, "request_id": "q2", "surface": "top"}) + b"\n")
+    assert read_slates(paths.served)[columns.SURFACE].tolist() == [None, None, "search", "top"]
