@@ -53,8 +53,8 @@ _MEANINGS = {
     401: "The API key is missing, wrong or expired; or there is none, and the caller is on another machine.",
     403: "The key's role may not, or the page that calls is of an origin not in serving.cors_origins.",
     404: "The catalog has no such item, or the shop no such rule, set of synonyms, account or campaign.",
-    409: "What the cursor or the page token remembers is no longer kept: begin again with the first page. Or "
-    "what is to be changed was changed since it was read: read it again.",
+    409: "What a cursor or a page token remembers is no longer kept: begin with the first page. Or what is "
+    "to be changed was changed since it was read: read it again.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body has no Content-Type, or one that the route does not take.",

@@ -10,9 +10,9 @@ from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.delivery.counts import DeliveryCounts
 from recsys.ads.delivery.served_slot import ServedSlot
-from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.selection.prediction import ClickPredictor
 from recsys.ads.selection.question import SelectionRules
+from recsys.ads.selection.standing import RunningNumber
 from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.ads.tokens.keys import TokenKeys
 from recsys.ads.tokens.page_token import PageTokens
@@ -37,7 +37,7 @@ class FakeAdsSource:
     accounts: Sequence[Account] = (ACME, BOLT)
     campaigns: Sequence[Campaign] = ()
     unreadable: dict[str, str] = field(default_factory=dict)
-    rows: Sequence[BudgetRow] = ()
+    rows: Sequence[RunningNumber] = ()
     experiment: Experiment | None = None
     noted: dict[str, int] = field(default_factory=dict)
     stored_version: int = 0
@@ -53,7 +53,7 @@ class FakeAdsSource:
         self.reads += 1
         return StoredAds(self.stored_version, tuple(self.accounts), tuple(self.campaigns), self.unreadable)
 
-    def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
+    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
         self._answer()
         return self.rows
 

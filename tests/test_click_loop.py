@@ -23,7 +23,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.instants import utc_now
 from recsys.jobs.clicks.predictor import open_click_predictor
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.bundles.bundles import load_bundle
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.ad_log import DurableAdLog

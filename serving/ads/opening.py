@@ -17,7 +17,7 @@ from recsys.funnel.served_answer import AnswerLog
 from recsys.jobs.ads.loading import AdsStores, prior_predictor, selection_rules, shop_page_rules
 from recsys.jobs.clicks.predictor import open_click_predictor
 from recsys.pages.ad_server import AdServer
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.shop_identity import known_shop_id
 from serving.ads.desk import AdsDesk
 from serving.ads.metrics import AdsMetrics
@@ -64,14 +64,7 @@ def open_ads(
     opened = ExitStack()
     stores = AdsStores(settings)
     opened.callback(stores.close)
-    rates, folder = prior_predictor(settings.ads), settings.paths.bundles
-    predictors = PredictorWatch(
-        bundles,
-        lambda bundle: open_click_predictor(settings, folder / bundle.manifest.bundle_id, bundle, rates),
-        rates,
-    )
-    predictors.check()
-    predictors.start(settings.serving.reload_seconds)
+    predictors = _open_predictors(settings, bundles)
     opened.callback(predictors.stop)
     flusher = _Once(stores.flusher.start)
     watch = AdsWatch(
@@ -90,16 +83,12 @@ def open_ads(
     metrics.watch(lambda: watch.campaigns, lambda: len(watch.left_out))
     ads_pool = ThreadPoolExecutor(settings.ads.workers, "ads")
     opened.callback(ads_pool.shutdown)
-    keys, shop_id = token_keys(settings), known_shop_id(settings) or ""
     desk = AdsDesk(
         settings=settings.ads,
         serving=settings.serving,
         shop=bundles.storefront,
-        server=AdServer(
-            *(watch.current, stores.gate, stores.log, stores.counts, selection_rules(settings.ads)),
-            *(ImpressionTokens(keys, shop_id), lambda: uuid.uuid4().hex, time.monotonic),
-        ),
-        page_tokens=PageTokens(keys, shop_id),
+        server=_ad_server(settings, stores, watch),
+        page_tokens=PageTokens(token_keys(settings), known_shop_id(settings) or ""),
         rules=shop_page_rules(settings.ads),
         organic_pool=organic_pool,
         ads_pool=ads_pool,
@@ -110,6 +99,32 @@ def open_ads(
     )
     return OpenAds(
         desk, (*watch.tasks, predictors.task, stores.flusher.task), lambda: watch.problem, opened.close
+    )
+
+
+def _open_predictors(settings: Settings, bundles: BundleWatch) -> PredictorWatch:
+    """What ads are chosen by, of the bundle that serves, now and from now on."""
+    rates, folder = prior_predictor(settings.ads), settings.paths.bundles
+    found = PredictorWatch(
+        bundles,
+        lambda bundle: open_click_predictor(settings, folder / bundle.manifest.bundle_id, bundle, rates),
+        rates,
+    )
+    found.check()
+    found.start(settings.serving.reload_seconds)
+    return found
+
+
+def _ad_server(settings: Settings, stores: AdsStores, watch: AdsWatch) -> AdServer:
+    return AdServer(
+        watch.current,
+        stores.gate,
+        stores.log,
+        stores.counts,
+        selection_rules(settings.ads),
+        ImpressionTokens(token_keys(settings), known_shop_id(settings) or ""),
+        lambda: uuid.uuid4().hex,
+        time.monotonic,
     )
 
 

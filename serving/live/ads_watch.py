@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.pacing.budget_gate import BudgetGate, Usage
 from recsys.ads.pacing.forecast import WeeklyForecast
 from recsys.ads.selection.inventory import Inventory
 from recsys.ads.selection.prediction import ClickPredictor
-from recsys.ads.selection.standing import Standing
+from recsys.ads.selection.standing import RunningNumber, Standing
 from recsys.ads.selection.throttles import Throttles, next_throttles
 from recsys.background_task import BackgroundTask
 from recsys.errors import RecsysError, StoreUnavailableError
@@ -38,7 +37,7 @@ class AdsSource(Protocol):
         """All accounts and campaigns."""
         ...
 
-    def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
+    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
         """What was spent today and in total."""
         ...
 

@@ -298,3 +298,12 @@ def test_a_batch_is_booked_as_a_whole_or_not_at_all(books: AdsLedger, lease: Lea
         books.charge_all(lease, [click("a", 7), too_far])
     assert books.budgets() == ()
     assert not books.charge(lease, click("a", 7)).is_duplicate
+
+
+def test_running_numbers_are_those_of_the_periods_that_are_asked_for(books: AdsLedger, lease: Lease) -> None:
+    books.charge(lease, click("t1", 400))
+    found = {(each.entity_id, each.period): each.spent_micros for each in books.running_numbers(["total"])}
+    rows = [row for row in books.budgets(periods=["total"]) if row.period == "total"]
+    assert found == {(row.entity_id, row.period): row.spent_micros for row in rows}
+    assert found[("lin_1", "total")] > 0
+    assert books.running_numbers(["1970-01-01"]) == []

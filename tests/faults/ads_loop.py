@@ -24,8 +24,8 @@ from recsys.config import load_settings
 from recsys.errors import StoreUnavailableError
 from recsys.events import Click, encode_event
 from recsys.instants import to_micros, utc_now
-from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads_gate.gate import RedisBudgetGate
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.shop_identity import known_shop_id
 from recsys.stores.stream.open import open_stream
 from recsys.streaming.stream import EventStream, partition_of

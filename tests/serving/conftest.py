@@ -206,8 +206,8 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
         deployment = Deployment(
             *(serving, gate, watch, metrics, answers, pool, lambda: NOW, collector, found),
             rules=RuleAdmin(rules),
-            ads=desk,
             advertising=AdsAdmin(ads_home),
+            ads=desk,
         )
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys.ads.auction.candidates import PricingCode
 from recsys.ads.campaigns.account import Account
@@ -140,6 +141,20 @@ class Inventory:
         """Those campaigns of `numbers` that run at `now`."""
         found, at = np.array(numbers, np.int64), to_micros(now)
         return found[(self.starts_at[found] <= at) & (at < self.ends_at[found])]
+
+    @cached_property
+    def campaign_ids(self) -> npt.NDArray[np.object_]:
+        """(C,) their ids."""
+        return np.array([each.campaign_id for each in self.campaigns], object)
+
+    @cached_property
+    def _ids_of_items(self) -> npt.NDArray[np.object_]:
+        return np.array(self.item_ids, object)
+
+    def items_of(self, ads: IntArray) -> list[str]:
+        """The ids of the items of these ads."""
+        found: list[str] = self._ids_of_items[ads].tolist()
+        return found
 
     def ads_of(self, campaigns: IntArray) -> IntArray:
         """The ads of these campaigns whose items can be bought, campaign after campaign."""

@@ -148,13 +148,17 @@ class SmoothedRates:
     def estimate(self, context: AdContext, items: Sequence[str]) -> ClickEstimates:
         """As the protocol says."""
         rate = self.rates.get(context.surface, self.rate)
-        nothing = ItemCounts(0, 0)
-        found = np.array([self.counts.get(item, nothing) for item in items], np.float64).reshape(-1, 2)
+        found = np.zeros((len(items), 2))
+        if self.counts:
+            nothing = ItemCounts(0, 0)
+            found[:] = [self.counts.get(item, nothing) for item in items]
         clicked = rate * self.strength + found[:, 0]
         passed = (1 - rate) * self.strength + np.maximum(found[:, 1] - found[:, 0], 0.0)
-        # The variance of the log-odds of a Beta is trigamma(a) + trigamma(b); trigamma(x) = zeta(2, x).
-        spread = np.sqrt(zeta(2, clicked) + zeta(2, passed))
         count = len(items)
+        # The variance of the log-odds of a Beta is trigamma(a) + trigamma(b); trigamma(x) = zeta(2, x).
+        counted = slice(None) if self.counts else slice(0, 1)  # without counts all are alike
+        spread = np.zeros(count)
+        spread[:] = np.sqrt(zeta(2, clicked[counted]) + zeta(2, passed[counted]))
         purchase = np.full(count, self.purchase_rate)
         return ClickEstimates(clicked / (clicked + passed), purchase, np.ones(count), spread)
 

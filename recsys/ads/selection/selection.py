@@ -28,8 +28,8 @@ from recsys.catalog import stable_key
 
 MOST_ADS = 4_000  # of one auction; of longer lines some items are drawn
 _PACING, _ITEMS = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03  # apart from the auction's own draw
-_STEPS = tuple(Step)
-_CODES = {step: code for code, step in enumerate(_STEPS)}
+_CODES = {step: code for code, step in enumerate(Step)}
+_STEP_OF_CODE = np.array(list(Step), object)
 _CODE_OF_LOSS = np.array([_CODES[STEP_OF_LOSS[reason]] for reason in sorted(STEP_OF_LOSS)], np.int64)
 _REFUSED = {
     RefusalReason.BUDGET: Step.BUDGET,
@@ -83,7 +83,7 @@ def select_ads(
     found.leave(np.isin(inventory.items.product[found.ads], shown), Step.PAGE)
     left = found.left
     of_left = found.ads[left]
-    estimates = predictor.estimate(question.context, [inventory.item_ids[ad] for ad in of_left.tolist()])
+    estimates = predictor.estimate(question.context, inventory.items_of(of_left))
     campaign = inventory.line_campaign[inventory.ad_line[of_left]]
     floor = np.maximum(inventory.quality_floor[campaign], rules.least_relevance)
     good = estimates.relevance >= floor
@@ -183,10 +183,8 @@ def _steps_of_campaigns(inventory: Inventory, found: _Field) -> dict[str, Step]:
     campaign = inventory.line_campaign[inventory.ad_line[found.ads]]
     first = np.flatnonzero(np.diff(campaign, prepend=-1))
     furthest = np.maximum.reduceat(found.steps, first)
-    return {
-        inventory.campaigns[number].campaign_id: _STEPS[code]
-        for number, code in zip(campaign[first].tolist(), furthest.tolist(), strict=True)
-    }
+    names = inventory.campaign_ids[campaign[first]].tolist()
+    return dict(zip(names, _STEP_OF_CODE[furthest].tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

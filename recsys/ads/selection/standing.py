@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,24 +14,17 @@ from recsys.ads.selection.throttles import Throttles
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 
 
-class RunningNumber(Protocol):
-    """What was spent of one budget, as `BudgetRow` has it."""
+class RunningNumber(NamedTuple):
+    """What was spent of one budget: of an account, campaign or line, on a day or in total.
 
-    @property
-    def entity_id(self) -> str:
-        """Of the account, campaign or line."""
+    Attributes:
+        paid_in_micros: of an account in total: what it paid in.
+    """
 
-    @property
-    def period(self) -> str:
-        """A day, or the total."""
-
-    @property
-    def spent_micros(self) -> int:
-        """What was charged."""
-
-    @property
-    def paid_in_micros(self) -> int:
-        """Of an account in total: what it paid in."""
+    entity_id: str
+    period: str
+    spent_micros: int = 0
+    paid_in_micros: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +47,17 @@ class Funds:
         day, total = ([np.zeros(count, np.int64) for count in counts] for _ in range(2))
         paid_in = np.zeros(len(inventory.accounts), np.int64)
         places = inventory.places
-        for number in numbers:
-            place = places.get(number.entity_id)
+        for entity_id, period, spent_micros, paid_in_micros in numbers:
+            place = places.get(entity_id)
             if place is None:
                 continue
             kind, at, account = place
-            if number.period == TOTAL:
-                total[kind][at] = number.spent_micros
+            if period == TOTAL:
+                total[kind][at] = spent_micros
                 if kind == 0:
-                    paid_in[at] = number.paid_in_micros
-            elif number.period == days[account]:
-                day[kind][at] = number.spent_micros
+                    paid_in[at] = paid_in_micros
+            elif period == days[account]:
+                day[kind][at] = spent_micros
         return cls(_funded(inventory, day, total, paid_in), _prepaid(inventory, paid_in))
 
 

@@ -32,13 +32,18 @@ def run(
     if log is not None:
         set_log_format(log_format(log))
 
-    from recsys.jobs.ads.charging.charge_worker import drain_charges, run_charges
-
     settings = load_settings()
     if once:
+        from recsys.jobs.ads.charging.charge_worker import drain_charges
+
         print_facts(drain_charges(settings).to_json(), as_json=as_json)
         return
     stop = Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    run_charges(settings, stop)
+    from recsys.jobs.ads.first_account import wait_for_account
+
+    if wait_for_account(settings, stop):
+        from recsys.jobs.ads.charging.charge_worker import run_charges  # twice as much to load
+
+        run_charges(settings, stop)

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.ads.blending.rules import PageRules
 from recsys.ads.delivery.counts import DeliveryCounts
-from recsys.ads.ledger.budgets import TOTAL, BudgetRow, period_of
+from recsys.ads.ledger.budgets import TOTAL, period_of
 from recsys.ads.selection.prediction import SmoothedRates
 from recsys.ads.selection.question import SelectionRules
+from recsys.ads.selection.standing import RunningNumber
 from recsys.config import Settings
 from recsys.experiments.experiment import Experiment
 from recsys.instants import as_utc
@@ -58,9 +59,9 @@ class AdsStores:
         """See `AdsStore.everything`."""
         return self._campaigns.everything()
 
-    def running_numbers(self, now: datetime) -> Sequence[BudgetRow]:
+    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
         """The running numbers in total and of all days that it may be anywhere."""
-        return self._ledger.budgets(periods=periods_around(now))
+        return self._ledger.running_numbers(periods_around(now))
 
     def generations(self) -> Mapping[str, int]:
         """The newest generation of each account's budgets in the gate that the charge worker noted."""

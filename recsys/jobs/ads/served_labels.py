@@ -5,15 +5,14 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from recsys import columns
 from recsys.ads.labels.slot_labels import SlotLabels, label_slots
 from recsys.ads.labels.token_events import LABEL_COLUMNS, DecodeToken, LabelWindows, event_window
 from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidTokenError, TokenExpiredError
-from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads.traffic import AdsTraffic
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.lake.event_lake import open_lake
 from recsys.stores.served.ad_log_files import AdLogGap, read_ad_log
 from recsys.stores.shop_identity import known_shop_id
@@ -41,7 +40,7 @@ def read_served_labels(
     """The labels of the slots that were served in [since, until), as events say that are in the lake `now`.
 
     A return after the last purchase that may count changes no label, so that labels of the past stay. Events
-    that the charge worker marked as invalid traffic teach nothing.
+    that the charge worker marked as invalid traffic teach nothing, nor do slots that were written off.
 
     Args:
         campaign_id: of its slots alone; None = of all.
@@ -58,9 +57,8 @@ def read_served_labels(
     if not slots:  # a home that serves no ads needs no secret for their tokens either
         return ServedLabels(label_slots((), _NO_EVENTS, lambda token: None, now, windows), tuple(gaps))
     events = open_lake(settings.paths).read_as_happened(LABEL_COLUMNS, *event_window(since, until, windows))
-    of_ads = events.filter(events[columns.TOKEN].is_valid())
     with AdsTraffic.open(settings) as traffic:
-        invalid = traffic.marked(of_ads[columns.EVENT_ID].to_pylist())
+        invalid = traffic.invalid_ids()
     labels = label_slots(slots, events, token_reader(settings, now), now, windows, invalid)
     return ServedLabels(labels, tuple(gaps))
 

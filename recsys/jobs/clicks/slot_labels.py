@@ -18,10 +18,12 @@ log = logging.getLogger(__name__)
 def read_slot_labels(settings: Settings, start: int, end: int) -> SlotLabels | None:
     """Labels of the slots served in [start, end) microseconds as of `end`; None where there were none.
 
-    What the ad log lacks of that time is logged as a warning.
+    Invalid traffic, as the charge worker marked it, has no label that counts. What the ad log lacks of that
+    time is logged as a warning.
 
     Raises:
         DataError: a file of the ad log or of the lake cannot be read.
+        StoreUnavailableError: the database of marked events does not answer.
     """
     if not settings.paths.ad_log.exists():
         return None

@@ -14,9 +14,10 @@ from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.ledger.charges import Charge, ChargeResult
 from recsys.ads.ledger.identities import BrokenIdentity, check_books
 from recsys.ads.ledger.statement import Statement
+from recsys.ads.selection.standing import RunningNumber
 from recsys.config import Settings
 from recsys.instants import utc_now
-from recsys.stores.ads.budget_rows import budget_rows
+from recsys.stores.ads.budget_rows import budget_rows, running_numbers
 from recsys.stores.ads.charging import Charging
 from recsys.stores.ads.generations import generations, note_generations
 from recsys.stores.ads.leases import Lease, end_lease, hold_lease, take_lease
@@ -143,6 +144,11 @@ class AdsLedger(SqlStore):
         """
         with self._snapshot("read budgets") as connection:
             return budget_rows(connection, account_id, periods)
+
+    def running_numbers(self, periods: Collection[str]) -> Sequence[RunningNumber]:
+        """What was spent in these periods, see `period_of`, of all accounts, campaigns and lines."""
+        with self._snapshot("read budgets") as connection:
+            return running_numbers(connection, periods)
 
     def known(self, charges: Sequence[Charge]) -> frozenset[str]:
         """The keys of those charges that were there before, whatever came of them."""

@@ -12,6 +12,7 @@ from recsys.ads.charging.attribution import PurchaseSlot, cancelled_slot, last_c
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.instants import utc_now
+from recsys.stores.ads.ledger_tables import LedgerEntryRow
 from recsys.stores.ads.records import Author
 from recsys.stores.ads.rows import AdsRows
 from recsys.stores.ads.traffic_tables import InvalidEventRow, OwnUserRow, PurchaseSlotRow
@@ -139,6 +140,15 @@ class AdsTraffic(SqlStore):
         query = query.order_by(InvalidEventRow.occurred_at.desc(), InvalidEventRow.event_id).limit(count)
         with self._reading("read invalid traffic") as connection:
             return [InvalidEvent(*row) for row in connection.execute(query)]
+
+    def invalid_ids(self) -> frozenset[str]:
+        """What nothing is learned from: ids of marked events, and slots whose charge was written off."""
+        written_off = select(LedgerEntryRow.key).where(LedgerEntryRow.kind == "write_off")
+        with self._reading("read invalid traffic") as connection:
+            events = connection.execute(select(InvalidEventRow.event_id)).scalars().all()
+            keys = connection.execute(written_off).scalars().all()
+        # The key of such an entry is return:EVENT:SLOT.
+        return frozenset(events) | {key.split(":", 2)[2] for key in keys}
 
     # -- slots of campaigns that pay by the purchase --------------------------------------------
 

@@ -12,14 +12,13 @@ from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.bidding import Budget, FixedBid
 from recsys.ads.campaigns.campaign import Campaign, Line
 from recsys.ads.campaigns.status import APPROVED
-from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.selection.holds import Holds
 from recsys.ads.selection.inventory import Inventory, ItemColumns
 from recsys.ads.selection.prediction import AdContext, ClickEstimates, examination_by_power
 from recsys.ads.selection.question import AdQuestion, Selection, SelectionRules
 from recsys.ads.selection.refusals import RecentRefusals
 from recsys.ads.selection.selection import select_ads
-from recsys.ads.selection.standing import Standing
+from recsys.ads.selection.standing import RunningNumber, Standing
 from recsys.ads.selection.throttles import Throttles
 from recsys.catalog import stable_key
 from recsys.service_settings import AdsSettings
@@ -88,7 +87,7 @@ class Market:
     prices: Mapping[str, int] = field(default_factory=dict)
     sold_out: Sequence[str] = ()
     products: Mapping[str, str] = field(default_factory=dict)
-    rows: Sequence[BudgetRow] = ()
+    rows: Sequence[RunningNumber] = ()
     throttles: Throttles = field(default_factory=Throttles)
     rules: SelectionRules = SelectionRules()
 

@@ -13,10 +13,10 @@ from recsys.ads.campaigns.campaign import FrequencyCap, Line
 from recsys.ads.campaigns.schedule import Schedule
 from recsys.ads.campaigns.targets import Keyword, Targets
 from recsys.ads.delivery.steps import Step
-from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.selection.question import SelectionRules
 from recsys.ads.selection.selection import MOST_ADS, select_ads
 from recsys.ads.selection.served import impression_of, served_slot
+from recsys.ads.selection.standing import RunningNumber
 from recsys.errors import StoreUnavailableError
 from tests.ads.selection.small_market import ACME, BOLT, DAY, NOW, FixedPredictor, Market, campaign, question
 
@@ -110,7 +110,7 @@ def test_a_bid_is_multiplied_for_the_surface() -> None:
 
 
 def test_who_has_spent_its_budget_neither_wins_nor_sets_a_price() -> None:
-    spent = BudgetRow("lin_pot", DAY, "line", "acc_2", spent_micros=70)
+    spent = RunningNumber("lin_pot", DAY, spent_micros=70)
     market = Market([TEA, replace(POT, lines=(replace(POT.lines[0], budget=Budget(70)),))], rows=[spent])
     selection = market.ask(question())
     assert selection.steps["cmp_pot"] is Step.BUDGET
@@ -121,7 +121,7 @@ def test_a_prepaid_account_spends_what_it_paid_in() -> None:
     prepaid = replace(ACME, prepaid=True)
     market = Market([TEA], accounts=[prepaid])
     assert market.ask(question()).steps == {"cmp_tea": Step.BUDGET}
-    market.rows = [BudgetRow("acc_1", "total", "account", "acc_1", paid_in_micros=1_000_000)]
+    market.rows = [RunningNumber("acc_1", "total", paid_in_micros=1_000_000)]
     assert won(market.ask(question())) == ["green"]
 
 

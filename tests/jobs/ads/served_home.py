@@ -13,7 +13,7 @@ from recsys.ads.delivery.served_slot import ServedSlot
 from recsys.ads.tokens.impression_token import ImpressionTokens, SponsoredImpression
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.ad_log import DurableAdLog
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recsys.jobs.ads.charge_status import ChargeStatus
 
 from recsys.config import Settings, TextSettings
 from recsys.jobs.checks import machine, packages, servers, shop
@@ -199,3 +200,27 @@ def test_a_damaged_bundle_is_missing(tmp_path: Path) -> None:
     found = shop.production_bundle(settings)
     assert found.state == "missing"
     assert "items.parquet" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("seconds", "failing", "state", "told"),
+    [
+        (3.0, (), "ok", "7 events wait"),
+        (3.0, ("budgets",), "warning", "budgets fails"),
+        (61.0, (), "warning", "none runs, and 7 events wait"),
+        (None, (), "warning", "none runs"),
+    ],
+)
+def test_a_charge_worker_that_is_away_or_fails_is_told_with_what_waits(
+    seconds: float | None, failing: tuple[str, ...], state: str, told: str
+) -> None:
+    found = servers.judge_charging(ChargeStatus(1, 7, seconds, failing), worker_seconds=60.0)
+    assert (found.name, found.state) == ("charge worker", state)
+    assert told in found.detail
+
+
+def test_a_shop_without_advertisers_has_no_check_of_charging(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    assert servers.charge_worker(settings) == []
+    with Registry.open(settings):
+        assert servers.charge_worker(settings) == []

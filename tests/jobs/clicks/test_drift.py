@@ -17,7 +17,8 @@ from recsys.health.facts import ClickDriftFacts
 from recsys.instants import to_micros
 from recsys.jobs.clicks.drift import measure_click_drift, remeasure_click_drift
 from recsys.jobs.clicks.slot_labels import read_slot_labels, slot_label_frame
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads.traffic import AdsTraffic, InvalidEvent
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.lake.event_lake import EventLake
 from recsys.stores.served.ad_log import DurableAdLog
 from recsys.stores.served.click_drift_file import read_click_drift
@@ -101,6 +102,19 @@ def test_labels_of_the_ad_log_are_what_a_click_model_learns_from(home: Settings)
     assert labels.p_click == pytest.approx([0.4] * SLOTS)
     assert not labels.mature.any()  # purchases may come for a week
     assert labels.at[0] == to_micros(SERVED)
+
+
+def test_what_is_marked_as_invalid_traffic_teaches_nothing(home: Settings) -> None:
+    marked = [
+        InvalidEvent("click-1", "click", "velocity", "u1", SERVED, token_id="s1"),
+        InvalidEvent("click-3", "click", "velocity", "u3", SERVED),
+    ]
+    with AdsTraffic.open(home) as traffic:
+        traffic.mark(marked)
+    found = read_slot_labels(home, to_micros(NOW - timedelta(days=1)), to_micros(NOW))
+    assert found is not None
+    labels = slot_label_frame(found)
+    assert (len(labels), labels["clicked"].sum()) == (SLOTS - 2, SLOTS / 2 - 2)
 
 
 def test_expected_clicks_over_clicks_are_measured_and_kept_for_services(home: Settings) -> None:

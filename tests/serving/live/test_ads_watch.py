@@ -7,7 +7,7 @@ import pytest
 
 from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.campaigns.targets import Targets
-from recsys.ads.ledger.budgets import BudgetRow
+from recsys.ads.selection.standing import RunningNumber
 from recsys.funnel.catalog import Catalog
 from recsys.service_settings import AdsSettings
 from tests.ads.selection.small_market import campaign
@@ -51,7 +51,7 @@ def test_what_was_spent_and_the_pace_reach_the_standing(ads: FakeAds) -> None:
     assert standing is not None
     assert standing.participation.tolist() == [1.0]
     day = NOW.date().isoformat()
-    ads.source.rows = [BudgetRow("cmp_milk", day, "campaign", "acc_1", spent_micros=95_000_000)]
+    ads.source.rows = [RunningNumber("cmp_milk", day, spent_micros=95_000_000)]
     ads.gate.refresh("acc_1", {f"cmp_milk/{day}": 95_000_000})
     ads.watch.check()
     ads.watch.check()

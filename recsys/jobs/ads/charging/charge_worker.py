@@ -23,9 +23,9 @@ from recsys.jobs.ads.charging.event_charging import ChargingStores, EventChargin
 from recsys.jobs.preconditions import check_home_writable
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
-from recsys.stores.ads.token_key import token_keys
 from recsys.stores.ads.traffic import AdsTraffic
 from recsys.stores.ads_gate.gate import RedisBudgetGate
+from recsys.stores.ads_token_key import token_keys
 from recsys.stores.shop_identity import known_shop_id
 from recsys.stores.stream.open import open_progress, open_stream
 from recsys.stores.stream.partition_locks import PartitionLocks
@@ -36,7 +36,6 @@ IDLE_SECONDS = 0.25  # a worker with nothing to do looks up that often
 BALANCE_SECONDS = 0.5  # how often it looks who else works
 KEEP_SECONDS = 1.0  # between two looks at the gate
 BEAT_SECONDS, DEAD_SECONDS = 5.0, 60.0  # between signs of life; without one
-ACCOUNT_SECONDS = 2.0  # a shop without advertisers is looked at that often
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 BUDGETS = "budgets"
@@ -57,7 +56,7 @@ class DrainedCharges:
 
 
 def run_charges(settings: Settings, stop: Event) -> None:
-    """Charges until `stop`; waits for the shop's first account, and whenever a store is away.
+    """Charges until `stop`; waits whenever a store is away. The shop has an account, see `wait_for_account`.
 
     Raises:
         ConfigError: the home cannot be written, or the stream has another number of partitions.
@@ -67,8 +66,6 @@ def run_charges(settings: Settings, stop: Event) -> None:
     while not stop.is_set():
         started = time.monotonic()
         try:
-            if not _wait_for_account(settings, stop):
-                return
             with open_charge_worker(settings, stop) as worker:
                 worker.run()
         except (StoreUnavailableError, LeaseLostError) as error:
@@ -255,16 +252,3 @@ class _SignOfLife:
     def end(self) -> None:
         with suppress(StoreUnavailableError):
             self._progress.leave(self._worker, DEAD_SECONDS)
-
-
-def _wait_for_account(settings: Settings, stop: Event) -> bool:
-    """Returns True once the shop has an account, False when told to stop before that."""
-    told = False
-    with AdsStore.open(settings) as store:
-        while not store.accounts():
-            if not told:
-                log.info("ready: waits for the first account of an advertiser")
-                told = True
-            if stop.wait(ACCOUNT_SECONDS):
-                return False
-    return True

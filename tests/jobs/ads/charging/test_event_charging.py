@@ -133,6 +133,18 @@ def test_a_visitor_whom_the_answer_did_not_know_is_charged_by_the_answer(shop: C
     assert shop.charge() == {"charged": 1, "invalid": 1, "micros": PRICE}
 
 
+def test_nothing_is_learned_from_marked_events_and_from_slots_that_were_written_off(
+    shop: ChargingShop,
+) -> None:
+    shop.send("me", event_id="forged")
+    shop.send(served("a"))
+    shop.send(served("b:c"))
+    shop.charge()
+    shop.books.return_charge("click:a", "refund")
+    shop.books.return_charge("click:b:c", "write_off")
+    assert shop.traffic.invalid_ids() == {"forged", "b:c"}
+
+
 def test_clicks_faster_than_a_person_are_marked_after_the_limit(settings: Settings) -> None:
     limits = AdsSettings(velocity_clicks=3, velocity_seconds=60)
     with charging_shop(settings, campaign("cpc"), ads=limits) as shop:

@@ -7,7 +7,7 @@ import pytest
 from recsys.config import Settings
 from recsys.errors import ConfigError
 from recsys.service_settings import AdsSettings
-from recsys.stores.ads.token_key import token_keys
+from recsys.stores.ads_token_key import token_keys
 
 
 def test_a_home_makes_one_that_all_its_processes_have(tmp_path: Path) -> None:

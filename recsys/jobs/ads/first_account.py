@@ -1,0 +1,40 @@
+"""Waits for a shop's first advertiser. It loads little, as most shops have none and all run it."""
+
+import logging
+from threading import Event
+
+from recsys.config import Settings
+from recsys.errors import StoreUnavailableError
+from recsys.jobs.preconditions import check_home_writable
+from recsys.stores.ads.store import AdsStore
+
+ACCOUNT_SECONDS = 2.0  # between two looks
+
+log = logging.getLogger(__name__)
+
+
+def wait_for_account(settings: Settings, stop: Event) -> bool:
+    """Returns True once the shop has an account, False when told to stop before that.
+
+    Raises:
+        ConfigError: the home cannot be written, or a newer version made the tables.
+    """
+    check_home_writable(settings)
+    told = ""
+    while not stop.is_set():
+        try:
+            if _has_account(settings):
+                return True
+            found = "ready: waits for the first account of an advertiser"
+        except StoreUnavailableError as error:
+            found = str(error)
+        if found != told:
+            told = found
+            log.info("%s", told)
+        stop.wait(ACCOUNT_SECONDS)
+    return False
+
+
+def _has_account(settings: Settings) -> bool:
+    with AdsStore.open(settings) as store:
+        return bool(store.accounts())
