@@ -34,7 +34,7 @@ def _draw_spend(axes: "Axes", comparison: PolicyComparison) -> None:
         axes.text(0.5, 0.5, "no whole day of a budget", ha="center", transform=axes.transAxes)
         return
     planned = [plan / MICROS for plan, _ in chosen.curve]
-    axes.plot(planned, color=_PLAN, lw=1.2, ls="--", label="plan")
+    axes.plot(planned, color=_PLAN, lw=1.2, ls="--", label="plan", zorder=3)
     for run, colour in zip(comparison.runs, _COLOURS, strict=False):
         record = next(
             each for each in run.budget_days if (each.entity_id, each.day) == (chosen.entity_id, chosen.day)
