@@ -36,12 +36,10 @@ def attribution(
       recsys ads attribution --account acme
       recsys ads attribution --campaign summer --days 7 --window 30 --view-window 0 --halo brand --json
     """
-    from recsys.ads.attribution.rule import AttributionRule
-    from recsys.instants import utc_now
     from recsys.jobs.ads.attributed_sales import SalesQuestion, attributed_sales
 
-    rule = AttributionRule(window, view_window, halo)  # type: ignore[arg-type]  # which it checks
-    found = attributed_sales(load_settings(), SalesQuestion(account, campaign, days, rule), utc_now())
+    question = SalesQuestion.of(account, campaign, days, window, view_window, halo)
+    found = attributed_sales(load_settings(), question)
     for gap in found.gaps:
         note(f"the ad log: {gap}")
     if as_json:

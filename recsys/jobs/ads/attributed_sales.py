@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.ads.attribution.new_to_brand import YEAR_MICROS
 from recsys.ads.attribution.records import ItemGroups, Purchases, Touches, standing_purchases
-from recsys.ads.attribution.rule import WINDOWS, AttributionRule
+from recsys.ads.attribution.rule import HALOS, WINDOWS, AttributionRule
 from recsys.ads.attribution.totals import CampaignSales, campaign_sales
 from recsys.ads.labels.slot_labels import SlotLabels
 from recsys.amounts import PIECE, amount_text
@@ -21,7 +21,7 @@ from recsys.config import Settings
 from recsys.dataset.cancellations import read_amounts
 from recsys.documents import JsonObject
 from recsys.errors import ConfigError
-from recsys.instants import to_micros
+from recsys.instants import to_micros, utc_now
 from recsys.jobs.ads.campaigns import CampaignEditing
 from recsys.jobs.ads.served_labels import read_served_labels
 from recsys.jobs.ads.shown_campaign import ShownCampaign
@@ -59,6 +59,15 @@ class SalesQuestion:
         if not 1 <= self.days <= MOST_DAYS:
             raise ConfigError(f"--days {self.days} is not between 1 and {MOST_DAYS}.")
 
+    @classmethod
+    def of(
+        cls, account: str | None, campaign: str | None, days: int, window: int, view_window: int, halo: str
+    ) -> "SalesQuestion":
+        """The question that options ask; raises ConfigError where one is none of those offered."""
+        if halo not in HALOS:
+            raise ConfigError(f"--halo {halo!r} is not known. Use {', '.join(HALOS)}.")
+        return cls(account, campaign, days, AttributionRule(window, view_window, halo))
+
 
 @dataclass(frozen=True)
 class SalesReport:
@@ -89,7 +98,7 @@ class SalesReport:
                 "halo": sold.halo,
                 "new to brand": sold.new_to_brand,
                 "undone": sold.undone,
-                "pieces": sold.quantity / PIECE,
+                "pieces": f"{sold.quantity / PIECE:g}",
                 "value": amount_text(sold.value_micros, shown.currency),
                 "taken back": amount_text(sold.taken_micros, shown.currency),
             }
@@ -116,7 +125,7 @@ class SalesReport:
         }
 
 
-def attributed_sales(settings: Settings, question: SalesQuestion, now: datetime) -> SalesReport:
+def attributed_sales(settings: Settings, question: SalesQuestion, now: datetime | None = None) -> SalesReport:
     """What the campaigns sold that are asked for; touches of all campaigns compete for each purchase.
 
     An impression touches its user at the instant of its answer, if it was viewable; a click at its own, if
@@ -126,6 +135,7 @@ def attributed_sales(settings: Settings, question: SalesQuestion, now: datetime)
         UnknownCampaignError: there is no such account or campaign.
         DataError: nothing was imported, or a file cannot be read.
     """
+    now = now or utc_now()
     editing = CampaignEditing(settings)
     asked = (
         [editing.campaign(question.campaign, question.account)]

@@ -141,3 +141,5 @@ def test_unknown_campaigns_and_days_out_of_range_are_refused(shop: Shop) -> None
         shop.sales(campaign="soup")
     with pytest.raises(ConfigError, match="--days 0"):
         SalesQuestion(days=0)
+    with pytest.raises(ConfigError, match="--halo 'all' is not known"):
+        SalesQuestion.of(None, None, 28, 14, 1, "all")
