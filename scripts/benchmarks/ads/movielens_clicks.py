@@ -40,13 +40,13 @@ def movielens_impressions(ratings: Ratings, with_user: bool) -> tuple[Impression
     """
     known = ratings.part != TEST
     clicked = ratings.rating >= LIKED
-    item_rating, numbers = _rates(ratings, clicked, known)
+    item_rating, rates = _rates(ratings, clicked, known)
     past = _past_ratings(ratings, known)
     history = np.where(past >= 0, ratings.item[past], 0)
     kinds = np.where(past >= 0, ratings.rating[past], 0).astype(np.int64)
     affinity, latest = _taste(ratings, past, ratings.rating - item_rating)
     year, time = ratings.year[ratings.item], np.log1p(ratings.at - ratings.at.min())
-    numbers = np.column_stack([numbers, affinity, latest, year, time]).astype(np.float32)
+    numbers = np.column_stack([rates, affinity, latest, year, time]).astype(np.float32)
     genre = np.where(ratings.genres.any(1), ratings.genres.argmax(1) + 1, 0)
     categories = np.column_stack([ratings.traits[ratings.user], genre[ratings.item]])
     sizes = [("age", 8), ("gender", 4), ("occupation", 30), ("genre", ratings.genres.shape[1] + 1)]
