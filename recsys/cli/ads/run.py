@@ -32,18 +32,13 @@ def run(
     if log is not None:
         set_log_format(log_format(log))
 
+    from recsys.jobs.ads.charging.first_account import charge_once_there_are_ads, charge_what_waits
+
     settings = load_settings()
     if once:
-        from recsys.jobs.ads.charging.charge_worker import drain_charges
-
-        print_facts(drain_charges(settings).to_json(), as_json=as_json)
+        print_facts(charge_what_waits(settings), as_json=as_json)
         return
     stop = Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    from recsys.jobs.ads.first_account import wait_for_account
-
-    if wait_for_account(settings, stop):
-        from recsys.jobs.ads.charging.charge_worker import run_charges  # twice as much to load
-
-        run_charges(settings, stop)
+    charge_once_there_are_ads(settings, stop)

@@ -8,8 +8,8 @@ import pytest
 
 from recsys.ads.campaigns.account import Account
 from recsys.config import Settings
-from recsys.jobs.ads import first_account
-from recsys.jobs.ads.first_account import wait_for_account
+from recsys.jobs.ads.charging import first_account
+from recsys.jobs.ads.charging.first_account import wait_for_account
 from recsys.stores.ads.records import Author
 from recsys.stores.ads.store import AdsStore
 
