@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.ads.attribution.last_touch import NONE, Match, attribute_purchases
@@ -123,6 +123,7 @@ touch_rows = st.lists(
 purchase_rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), days), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(touch_rows, purchase_rows, st.tuples(rules, rules, rules))
 def test_it_is_what_trying_every_touch_finds(
     given: list[tuple[int, int, int, float, bool]],
@@ -151,6 +152,7 @@ def test_it_is_what_trying_every_touch_finds(
             assert given[touch][1] == user
 
 
+@settings(deadline=None)
 @given(touch_rows, purchase_rows, st.sampled_from([1, 7, 14, 30]), st.sampled_from(["none", "brand"]))
 def test_with_one_rule_it_is_polars_join_of_the_latest(
     given: list[tuple[int, int, int, float, bool]],

@@ -1,7 +1,7 @@
 """What campaigns sold: cancellations, new buyers of a brand, and sums that count each purchase once."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.ads.attribution.new_to_brand import new_to_brand
@@ -90,6 +90,7 @@ def test_what_was_undone_makes_nobody_known_to_a_brand() -> None:
     assert new_to_brand(bought, GROUPS).tolist() == [False, True]
 
 
+@settings(deadline=None)
 @given(touch_rows, purchase_rows, st.tuples(rules, rules, rules))
 def test_no_purchase_is_counted_twice_and_the_parts_make_the_whole(
     given: list[tuple[int, int, int, float, bool]],
@@ -104,6 +105,7 @@ def test_no_purchase_is_counted_twice_and_the_parts_make_the_whole(
         assert each.value_micros == 2_000_000 * each.purchases
 
 
+@settings(deadline=None)
 @given(purchase_rows)
 def test_new_to_brand_is_what_looking_at_every_earlier_purchase_finds(
     bought: list[tuple[int, int, float]],

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
@@ -60,6 +60,7 @@ def test_draws_have_the_log_odds_that_are_expected_and_the_spread_that_is_believ
     assert abs(np.corrcoef(found[:, 1], found[:, 4])[0, 1]) < 0.07  # one ad's draw says nothing of another's
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**64 - 1), leaves=st.integers(0, 4), rule=st.sampled_from(RULES))
 def test_an_ads_draw_does_not_change_when_another_one_leaves(
     seed: int, leaves: int, rule: ExplorationRule
@@ -72,6 +73,7 @@ def test_an_ads_draw_does_not_change_when_another_one_leaves(
     np.testing.assert_array_equal(used[rest], fewer)
 
 
+@settings(deadline=None)
 @given(
     attraction=st.lists(st.floats(0, 1), min_size=1, max_size=6),
     spread=st.floats(0, 50),
