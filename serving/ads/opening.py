@@ -14,13 +14,13 @@ from recsys.background_task import BackgroundTask
 from recsys.config import Settings
 from recsys.funnel.catalog import Catalog
 from recsys.funnel.served_answer import AnswerLog
-from recsys.jobs.ads.loading import AdsStores, prior_predictor, selection_rules, shop_page_rules
 from recsys.jobs.clicks.predictor import open_click_predictor
 from recsys.pages.ad_server import AdServer
 from recsys.stores.ads_token_key import token_keys
 from recsys.stores.shop_identity import known_shop_id
 from serving.ads.desk import AdsDesk
 from serving.ads.metrics import AdsMetrics
+from serving.ads.stores import AdsStores, prior_predictor, selection_rules, shop_page_rules
 from serving.live.ads_watch import AdsWatch
 from serving.live.bundle_watch import BundleWatch
 from serving.live.predictor_watch import PredictorWatch

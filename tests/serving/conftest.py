@@ -15,7 +15,6 @@ from recsys.health.facts import Facts, LakeFacts, StoreFacts, StreamFacts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
 from recsys.jobs.ads.ads_admin import AdsAdmin
-from recsys.jobs.ads.loading import selection_rules, shop_page_rules
 from recsys.jobs.search.rule_admin import RuleAdmin
 from recsys.models.bundle import Bundle
 from recsys.search.storefront import Storefront
@@ -31,6 +30,7 @@ from serving.access.gate import Gate
 from serving.access.key_watch import KeyWatch
 from serving.access.rate_limits import RateLimits
 from serving.ads.desk import AdsDesk
+from serving.ads.stores import selection_rules, shop_page_rules
 from serving.app import create_app
 from serving.deployment import Deployment
 from serving.events.collector import EventCollector

@@ -122,7 +122,9 @@ async def _load(address: str, seconds: float, seed: int) -> list[float]:
         RuntimeError: an answer was not what it should be.
     """
     groups = np.random.default_rng(seed).integers(0, GROUPS, int(seconds * RATE))
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    limits = httpx.Limits(
+        max_connections=24, max_keepalive_connections=24
+    )  # of one address the service has 32
     async with httpx.AsyncClient(base_url=address, limits=limits, timeout=10) as client:
         started = time.perf_counter() + 0.1
 
