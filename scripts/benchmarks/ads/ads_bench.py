@@ -137,7 +137,8 @@ async def _load(address: str, seconds: float, seed: int) -> list[float]:
             took = time.perf_counter() - due
             answer = response.json()
             if response.status_code != 200 or answer["degraded"] or len(answer["ads"]) < SLOTS:
-                raise RuntimeError(f"not a full answer ({response.status_code}): {response.text[:300]}")
+                told = answer.get("degraded") or response.text[:300]
+                raise RuntimeError(f"not a full answer ({response.status_code}): {told}")
             return took
 
         return list(await asyncio.gather(*(ask(place, int(group)) for place, group in enumerate(groups))))
