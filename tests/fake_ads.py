@@ -40,6 +40,7 @@ class FakeAdsSource:
     rows: Sequence[RunningNumber] = ()
     experiment: Experiment | None = None
     noted: dict[str, int] = field(default_factory=dict)
+    kept: datetime | None = None
     stored_version: int = 0
     away: bool = False
     reads: int = 0
@@ -60,6 +61,10 @@ class FakeAdsSource:
     def generations(self) -> dict[str, int]:
         self._answer()
         return self.noted
+
+    def kept_at(self) -> datetime | None:
+        self._answer()
+        return self.kept
 
     def holdout(self) -> Experiment | None:
         self._answer()

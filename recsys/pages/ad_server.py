@@ -19,7 +19,7 @@ from recsys.ads.selection.standing import Standing
 from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.errors import StoreUnavailableError
 from recsys.experiments.experiment import Arm, Experiment
-from recsys.pages.answer import ADS_BLIND, ADS_REBUILDING, ADS_UNAVAILABLE
+from recsys.pages.answer import ADS_BLIND, ADS_REBUILDING, ADS_UNAVAILABLE, ADS_UNCHARGED
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,14 @@ class AdsNow:
         standing: None where there is no campaign that could be shown.
         holdout: the experiment that ads are held out by; None = there is none.
         is_blind: whether the database is away for too long for budgets to be believed.
+        is_unkept: whether no charge worker has kept the budgets for longer than they hold what ads cost.
     """
 
     predictor: ClickPredictor
     standing: Standing | None = None
     holdout: Experiment | None = None
     is_blind: bool = False
+    is_unkept: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class AdServer:
             return choice
         if now.is_blind:
             return replace(choice, degraded=(ADS_BLIND,))
+        if now.is_unkept:
+            return replace(choice, degraded=(ADS_UNCHARGED,))
         if self._log is None or self._clock() < self._away_until:
             return replace(choice, degraded=(ADS_UNAVAILABLE,))
         arm = _arm(now.holdout, question.context)

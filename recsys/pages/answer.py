@@ -7,8 +7,9 @@ from datetime import datetime
 ADS_LATE = "ads_late"  # they came after the page was ready: it is shown without them
 ADS_BLIND = "ads_blind"  # the database of campaigns is away for too long
 ADS_REBUILDING = "ads_rebuilding"  # ads of some accounts wait until their budgets are counted again
+ADS_UNCHARGED = "ads_uncharged"  # no charge worker has worked for longer than budgets hold what ads cost
 ADS_UNAVAILABLE = "ads_unavailable"  # budgets cannot be held, or what is served cannot be logged
-ADS_DEGRADATIONS = (ADS_LATE, ADS_BLIND, ADS_REBUILDING, ADS_UNAVAILABLE)
+ADS_DEGRADATIONS = (ADS_LATE, ADS_BLIND, ADS_REBUILDING, ADS_UNCHARGED, ADS_UNAVAILABLE)
 
 _TITLE = "what is shown; the id where the item has no title"
 _PRICE = "in millionths of the currency unit; null where it is not known"

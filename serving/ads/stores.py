@@ -67,6 +67,10 @@ class AdsStores:
         """The newest generation of each account's budgets in the gate that the charge worker noted."""
         return self._ledger.generations()
 
+    def kept_at(self) -> datetime | None:
+        """When a charge worker last kept the gate true to the books; None = never."""
+        return self._ledger.kept_at()
+
     def holdout(self) -> Experiment | None:
         """The experiment that ads are held out by; None where there is none."""
         found: Mapping[str, Experiment] = {each.name: each for each in self._experiments.experiments()}

@@ -40,6 +40,7 @@ class HealthMetrics:
             "served_records_left_out_total", "Served records outside the share that is logged", "log"
         )
         self._counted: dict[tuple[Counter, str], int] = {}
+        self._places: set[str] = set()  # of which a PCOC was measured
         for kind in PROBLEM_KINDS:
             self._problem.labels(kind.code).set(0)
 
@@ -73,10 +74,14 @@ class HealthMetrics:
         self._of_clicks(facts.clicks)
 
     def _of_clicks(self, clicks: ClickDriftFacts | None) -> None:
-        self._pcoc.clear()
-        for place in () if clicks is None else clicks.places:
-            for bound, value in (("value", place.pcoc), ("low", place.low), ("high", place.high)):
-                self._pcoc.labels(place.place, bound).set(value)
+        """Sets what was measured; a place that is measured no more has no value, since labels stay."""
+        known = {each.place: each for each in (() if clicks is None else clicks.places)}
+        self._places |= known.keys()
+        for name in self._places:
+            place = known.get(name)
+            values = (UNKNOWN,) * 3 if place is None else (place.pcoc, place.low, place.high)
+            for bound, value in zip(("value", "low", "high"), values, strict=True):
+                self._pcoc.labels(name, bound).set(value)
 
     def _count(self, counter: Counter, label: str, count: int) -> None:
         """Brings a counter up to a count that only grows."""

@@ -45,6 +45,10 @@ class AdsSource(Protocol):
         """By account: the gate is not believed where it has an older one."""
         ...
 
+    def kept_at(self) -> datetime | None:
+        """When a charge worker last kept the gate true to the books; None = never."""
+        ...
+
     def holdout(self) -> Experiment | None:
         """The experiment that ads are held out by."""
         ...
@@ -93,6 +97,7 @@ class AdsWatch:
         self._throttles = Throttles()
         self._standing: Standing | None = None
         self._holdout: Experiment | None = None
+        self._kept_at: datetime | None = None
         self._seen_at = seconds()
         self.problem = ""
         self.left_out: dict[str, str] = {}
@@ -101,9 +106,16 @@ class AdsWatch:
         self.tasks = (self._look_task, self._pace_task)
 
     def current(self) -> AdsNow:
-        """What is known now. It is blind where the database was not read for `ads.blind_seconds`."""
+        """What is known now. It is blind where the database was not read for `ads.blind_seconds`.
+
+        Where no charge worker has looked for longer than the shortest holds last, what was shown and not
+        charged is held no more: whoever is shown ads from then on would click for free.
+        """
         is_blind = self._seconds() - self._seen_at > self._settings.blind_seconds
-        return AdsNow(self._predictor(), self._standing, self._holdout, is_blind)
+        lasts = min(self._settings.hold_seconds, self._settings.cpm_hold_seconds)
+        kept = self._kept_at
+        is_unkept = kept is not None and (self._now() - kept).total_seconds() > lasts
+        return AdsNow(self._predictor(), self._standing, self._holdout, is_blind, is_unkept)
 
     @property
     def campaigns(self) -> int:
@@ -145,6 +157,7 @@ class AdsWatch:
         self._holdout = self._source.holdout()
         for account_id, generation in self._source.generations().items():
             self._gate.expect(account_id, generation)
+        self._kept_at = self._source.kept_at()
         numbers = self._source.running_numbers(now)
         inventory = self._of_current_catalog(self._stored)
         self._standing = Standing.of(inventory, numbers, self._throttles, now)

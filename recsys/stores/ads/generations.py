@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recsys.stores.ads.traffic_tables import GateGenerationRow as Row
@@ -13,6 +13,11 @@ def generations(connection: Connection) -> dict[str, int]:
     """By account."""
     query = select(Row.account_id, Row.generation)
     return {account_id: generation for account_id, generation in connection.execute(query)}
+
+
+def kept_at(connection: Connection) -> datetime | None:
+    """When a charge worker last kept a gate: each look makes a newer generation. None = never."""
+    return connection.execute(select(func.max(Row.at))).scalar_one()
 
 
 def note_generations(connection: Connection, seen: Mapping[str, int], at: datetime) -> None:

@@ -19,7 +19,7 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.budget_rows import budget_rows, running_numbers
 from recsys.stores.ads.charging import Charging
-from recsys.stores.ads.generations import generations, note_generations
+from recsys.stores.ads.generations import generations, kept_at, note_generations
 from recsys.stores.ads.leases import Lease, end_lease, hold_lease, take_lease
 from recsys.stores.ads.ledger_rows import charge_results
 from recsys.stores.ads.ledger_sums import book_sums, statement
@@ -175,6 +175,11 @@ class AdsLedger(SqlStore):
         """The newest generations that were noted, by account."""
         with self._snapshot("read the gate's generations") as connection:
             return generations(connection)
+
+    def kept_at(self) -> datetime | None:
+        """When a charge worker last looked at the gate, which it does each second; None = never."""
+        with self._snapshot("read when the gate was kept") as connection:
+            return kept_at(connection)
 
     def note_generation(self, account_id: str, generation: int) -> None:
         """Keeps a generation that was seen; an older one than was noted changes nothing."""

@@ -147,6 +147,15 @@ def test_a_gate_that_lost_its_budgets_is_told_and_waited_for(shop: Shop) -> None
     assert answer["degraded"] == ["ads_rebuilding"]
 
 
+def test_without_a_charge_worker_no_ads_are_shown_that_nobody_would_charge(shop: Shop) -> None:
+    shop.ads.source.kept = NOW - timedelta(minutes=2)
+    shop.ads.run(MILK)
+    assert (ask(shop)["ads"], ask(shop)["degraded"]) == ([], ["ads_uncharged"])
+    shop.ads.source.kept = NOW
+    shop.ads.watch.check()
+    assert [ad["item_id"] for ad in ask(shop)["ads"]] == ["milk"]
+
+
 def test_what_cannot_be_logged_is_not_shown_and_not_held(shop: Shop) -> None:
     shop.ads.run(replace(MILK, budget=Budget(10**9)))
     shop.ads.log.away = True

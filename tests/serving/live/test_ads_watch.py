@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -78,6 +79,19 @@ def test_the_start_is_not_blind_and_a_database_that_stays_away_is(ads: FakeAds) 
     ads.clock.seconds += AdsSettings().blind_seconds + 1  # type: ignore[attr-defined]
     assert ads.watch.current().is_blind
     assert ads.watch.tasks[0].failures == 0, "the next look is as soon as ever"
+
+
+def test_a_charge_worker_that_stays_away_for_longer_than_holds_last_is_known(ads: FakeAds) -> None:
+    lasts = timedelta(seconds=AdsSettings().cpm_hold_seconds)
+    ads.source.kept = NOW - lasts
+    ads.run(MILK)
+    assert not ads.watch.current().is_unkept
+    ads.source.kept = NOW - lasts - timedelta(seconds=1)
+    ads.watch.check()
+    assert ads.watch.current().is_unkept
+    ads.source.kept = None  # the first worker has still to come: the gate itself refuses until then
+    ads.watch.check()
+    assert not ads.watch.current().is_unkept
 
 
 def test_it_looks_by_itself_once_started(ads: FakeAds) -> None:
