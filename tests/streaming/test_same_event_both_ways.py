@@ -170,7 +170,6 @@ def both_ways(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         {"token": " padded "},
         {"token": " "},
         {"token": "ä" * 4096},
-        {"kind": "cancel", "token": "t"},
         {"kind": "impression", "surface": "", "visible_ms": 0, "viewable": False},
     ],
 )

@@ -153,6 +153,16 @@ PANEL_ROWS = (
     PanelRow(
         "Ads",
         (
+            _panel("Answers with ads", "reqps", _rate("recsys_ads_answers_total", "surface")),
+            _panel("Sponsored items", "reqps", _rate("recsys_ads_shown_total", "surface")),
+            _panel("Time to choose", "s", *_quantiles("recsys_ads_choosing_seconds")),
+            _panel("Degraded ads", "reqps", _rate("recsys_ads_degraded_total", "reason")),
+            _panel(
+                "Campaigns",
+                "short",
+                ("max(recsys_ads_campaigns)", "may be shown"),
+                ("max(recsys_ads_campaigns_left_out)", "left out"),
+            ),
             _panel(
                 "Expected clicks over clicks",
                 "short",

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recsys.jobs.ads.charge_status import ChargeStatus
 
 from recsys.config import Settings, TextSettings
+from recsys.jobs.ads.charging.charge_status import ChargeStatus
 from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
