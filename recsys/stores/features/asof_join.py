@@ -280,8 +280,8 @@ def _within(connection: duckdb.DuckDBPyConnection, rows: _Rows, start: datetime,
     The column stands there by itself and beside constants of its own type: so parts of the files whose
     statistics say that they are of another time are not read.
     """
-    (kind,) = connection.sql(f"SELECT {_stored(rows.at)} FROM {rows.source} LIMIT 0").types
-    zoned = str(kind) == "TIMESTAMP WITH TIME ZONE"
+    described = connection.execute(f"DESCRIBE SELECT {_stored(rows.at)} FROM {rows.source}").fetchall()
+    zoned = described[0][1] == "TIMESTAMP WITH TIME ZONE"
     bounds = (bound.astimezone(UTC) for bound in (start, end))
     low, high = (
         f"TIMESTAMPTZ '{bound.isoformat()}'"
