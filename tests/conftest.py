@@ -1,9 +1,13 @@
 """Shared by all tests: one thread for torch, no network for model hubs, a home of its own for each test."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from recsys.config import Settings
+from tests.postgres import fresh_database, running_postgres
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -23,3 +27,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir()
     monkeypatch.setenv("RECSYS_HOME", str(path))
     return path
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The address of a real server that lives as long as the tests of a module."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """An empty home, with an empty database of each kind."""
+    if request.param == "sqlite":
+        return Settings(home=tmp_path / "home")
+    url = fresh_database(request.getfixturevalue("postgres"))
+    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})

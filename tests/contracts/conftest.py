@@ -26,6 +26,12 @@ STORES = {
 }
 
 
+@pytest.fixture
+def shop(either_database: Settings) -> Settings:
+    """The home of what is stored in SQL."""
+    return either_database
+
+
 @pytest.fixture(scope="session")
 def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.Address]:
     """Address of an embedded server with a home of its own."""

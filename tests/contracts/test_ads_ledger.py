@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -20,7 +19,6 @@ from recsys.stores.ads.leases import Lease
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
 from recsys.stores.registry.database import database_url, open_engine
-from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import ACME, ANN, NOON, PREPAID, Clock, campaign, click, open_books
 
 DAY = date(2026, 5, 1)  # noon in UTC is in the evening of it in Shanghai
@@ -30,20 +28,6 @@ CAMPAIGNS = (
     campaign(2, ACME, Budget(), Line("lin_2", "main", ("1",), budget=Budget(100, 150))),
     campaign(3, PREPAID, Budget()),
 )
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture

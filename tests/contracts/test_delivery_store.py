@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from recsys.stores.ads.delivery.campaign_sums import SoldEvents
 from recsys.stores.ads.delivery.forecasts import ForecastStore, KeptForecast
 from recsys.stores.ads.delivery.store import DeliveryStore
 from recsys.stores.ads.store import AdsStore
-from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import ACME, Clock, campaign, click, open_books
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -28,20 +26,6 @@ HOUR = timedelta(hours=1)
 SEARCH = CountedHour(NOON, "search", False, 3, {("cmp_1", Step.WON): 2, ("cmp_2", Step.FLOOR): 3})
 GHOSTS = CountedHour(NOON, "search", True, 1, {("cmp_1", Step.WON): 1})
 LATER = CountedHour(NOON + HOUR, "home", False, 5, {})
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture

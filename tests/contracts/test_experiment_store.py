@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -14,26 +13,11 @@ from recsys.errors import RequestError, StaleVersionError, StoreUnavailableError
 from recsys.experiments.experiment import Arm, Experiment
 from recsys.stores.experiments.store import ExperimentStore
 from recsys.stores.registry.database import database_url, open_engine, write_transaction
-from tests.postgres import fresh_database, running_postgres
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 START = datetime(2026, 4, 1, 8, tzinfo=timezone(timedelta(hours=8)))
 HOLDOUT = Experiment("ads-holdout", "2026-spring", START, START + timedelta(days=28))
 OTHER = Experiment("layout", "other", START, share_ppm=500_000)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture

@@ -13,16 +13,10 @@ from recsys.config import Settings
 from recsys.errors import RequestError, StoreUnavailableError
 from recsys.stores.access.key_store import SqlKeyStore, any_key_made
 from tests.fake_keys import FakeKeyStore
-from tests.postgres import fresh_database, running_postgres
+from tests.postgres import fresh_database
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=["fake", "sqlite", "postgresql"])

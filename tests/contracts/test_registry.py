@@ -18,7 +18,6 @@ from recsys.models.manifest import Manifest
 from recsys.stores.registry.database import database_url, open_engine, write_transaction
 from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.tables import BundleRow, RunRow
-from tests.postgres import fresh_database, running_postgres
 
 START = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -34,20 +33,6 @@ class Clock:
         with self._lock:
             self.now += timedelta(seconds=1)
             return self.now
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture

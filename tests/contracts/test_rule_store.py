@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -19,7 +18,6 @@ from recsys.rules.synonym_rows import SynonymRow, SynonymRows
 from recsys.stores.registry.database import database_url, open_engine, write_transaction
 from recsys.stores.rules.store import Author, RuleStore
 from recsys.stores.rules.tables import SynonymRecord
-from tests.postgres import fresh_database, running_postgres
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ANN, BOB = Author("ann"), Author("bob", "for the summer")
@@ -35,20 +33,6 @@ class Clock:
     def __call__(self) -> datetime:
         self.now += timedelta(seconds=1)
         return self.now
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,6 @@ from recsys.stores.registry.migrations import (
 )
 from recsys.stores.registry.registry import Registry
 from recsys.stores.rules import tables as rule_tables
-from tests.postgres import fresh_database, running_postgres
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -44,18 +42,9 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
+@pytest.fixture
+def shop(either_database: Settings) -> Settings:
+    return either_database
 
 
 def tables(shop: Settings) -> set[str]:

@@ -15,16 +15,10 @@ from recsys.jobs.access.keys import create_key, list_keys, revoke_keys, rotate_k
 from recsys.stores.redis import server as redis_server
 from serving.app import create_app
 from serving.deployment import open_deployment
-from tests.postgres import fresh_database, running_postgres
+from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parents[2]
 REVOKED_SECONDS = 5.0
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

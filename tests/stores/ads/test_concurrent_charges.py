@@ -7,9 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +19,6 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.registry.database import database_url
-from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import ACME, PREPAID, Clock, campaign, click, open_books
 
 THREADS = 8
@@ -39,18 +36,9 @@ CAPS = {
 }
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
+@pytest.fixture
+def shop(either_database: Settings) -> Settings:
+    return either_database
 
 
 def spent(books: AdsLedger) -> dict[tuple[str, str], int]:

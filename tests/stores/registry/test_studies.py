@@ -1,7 +1,7 @@
 """Studies by the real Optuna in real databases: they go on, give up what is bad, leave the registry alone."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,9 @@ from recsys.stores.registry.registry import Registry
 from recsys.stores.registry.studies import Objective, Pruning, Report, Study, studies_url
 from recsys.training.tuning.records import StudyRecord
 from recsys.tuning_space import Range
-from tests.postgres import fresh_database, running_postgres
+from tests.postgres import fresh_database
 
 SPACE = {"x": Range(low=0.0, high=1.0), "n": Range(low=1, high=4), "kind": Range(choices=("a", "b"))}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
 
 
 def parabola(values: Mapping[str, Any], report: Report) -> float:

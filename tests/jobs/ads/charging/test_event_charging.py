@@ -26,27 +26,12 @@ from tests.jobs.ads.charging.charging_shop import (
     charging_shop,
     served,
 )
-from tests.postgres import fresh_database, running_postgres
 from tests.stores.ads.books_shop import NOON
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with running_postgres() as server:
-        yield server
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "sqlite":
-        return Settings(home=tmp_path / "home")
-    url = fresh_database(request.getfixturevalue("postgres"))
-    return Settings.model_validate({"home": tmp_path / "home", "database_url": url})
 
 
 @pytest.fixture
@@ -56,8 +41,8 @@ def shop(settings: Settings) -> Iterator[ChargingShop]:
 
 
 @pytest.fixture
-def shop_on_either(either: Settings) -> Iterator[ChargingShop]:
-    with charging_shop(either, campaign("cpc"), campaign("cpm"), campaign("cpa")) as opened:
+def shop_on_either(either_database: Settings) -> Iterator[ChargingShop]:
+    with charging_shop(either_database, campaign("cpc"), campaign("cpm"), campaign("cpa")) as opened:
         yield opened
 
 
@@ -156,9 +141,9 @@ def test_clicks_faster_than_a_person_are_marked_after_the_limit(settings: Settin
         assert {each.reason for each in shop.traffic.invalid_events("acc_1")} == {"velocity"}
 
 
-def test_entries_that_are_read_again_change_nothing_whatever_they_were(either: Settings) -> None:
+def test_entries_that_are_read_again_change_nothing_whatever_they_were(either_database: Settings) -> None:
     limits = AdsSettings(velocity_clicks=3, velocity_seconds=60)
-    with charging_shop(either, campaign("cpc"), campaign("cpa"), ads=limits) as shop:
+    with charging_shop(either_database, campaign("cpc"), campaign("cpa"), ads=limits) as shop:
         for second in range(5):
             shop.send(served(f"s{second}"), seconds=second)
         shop.send(served("p", "cpa"), seconds=70)
