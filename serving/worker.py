@@ -22,6 +22,7 @@ class Worker:
 
     deployment: Deployment
     app: FastAPI
+    batches: BatchRecommender
     close: Callable[[], None]
 
     def guarded(self, other: ASGIApp) -> ASGIApp:
@@ -30,12 +31,12 @@ class Worker:
 
     async def answer(self, requests: list[dict[str, Any]]) -> list[Slate | JsonObject]:
         """Slates for bodies of /v1/recommend, called within the process."""
-        return await BatchRecommender(self.deployment).answer(requests, new_request_id(), "en")
+        return await self.batches.answer(requests, new_request_id(), "en")
 
 
 def open_worker(settings: Settings) -> Worker:
     """The worker that `settings` describe, see `open_deployment`."""
     deployment, close = open_deployment(settings)
-    worker = Worker(deployment, create_app(deployment), close)
+    worker = Worker(deployment, create_app(deployment), BatchRecommender(deployment), close)
     set_memory_aside()
     return worker
