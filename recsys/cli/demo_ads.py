@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from recsys.amounts import amount_text
 from recsys.cli.output import print_rows
 
 if TYPE_CHECKING:
     from recsys.jobs.demo.ads import DemoAds
 
-_MICROS = 1_000_000
 _BILLED = {"cpc": "a click", "cpm": "1,000 views", "cpa": "a purchase"}
 
 
@@ -31,8 +31,8 @@ def print_ads(found: "DemoAds", say: Callable[[str], None]) -> None:
             "position": place.position,
             "advertiser": place.advertiser,
             "campaign": place.campaign,
-            "bids": f"{_money(place.bid_micros)} for {_BILLED[place.pricing]}",
-            "pays": _money(place.price_micros),
+            "bids": f"{amount_text(place.bid_micros)} for {_BILLED[place.pricing]}",
+            "pays": amount_text(place.price_micros),
             "p(click)": f"{place.p_click:.4f}",
             "came next": place.next_title or "nobody",
         }
@@ -40,12 +40,8 @@ def print_ads(found: "DemoAds", say: Callable[[str], None]) -> None:
     ]
     print_rows(won, as_json=False, title="what the sponsored items won at")
     place = found.places[found.clicked]
-    spent = f"{_money(found.spent_before)} spent, {_money(found.spent_after)} after it"
+    spent = f"{amount_text(found.spent_before)} spent, {amount_text(found.spent_after)} after it"
     say(f"A click on position {place.position} ({place.campaign} of {place.advertiser}): {spent},")
     say(f"booked {found.charged_seconds * 1000:.0f} ms after it was sent.")
     if page["degraded"]:
         say(f"  degraded: {', '.join(page['degraded'])}")
-
-
-def _money(micros: int) -> str:
-    return f"{micros / _MICROS:.4f}".rstrip("0").ljust(4, "0")

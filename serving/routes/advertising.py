@@ -1,5 +1,6 @@
 """The routes by which operators and advertisers list, change and explain accounts and campaigns."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Annotated
 
@@ -7,7 +8,7 @@ from fastapi import Body, FastAPI, Path, Query, Request
 from starlette.responses import Response
 
 from recsys.access.roles import Permission
-from recsys.jobs.ads.ads_admin import AdsCaller
+from recsys.jobs.ads.ads_admin import AdsAdmin, AdsCaller
 from serving.access.caller import caller_of
 from serving.deployment import Deployment
 from serving.errors import FORBIDDEN, Failure, RejectedError
@@ -65,7 +66,7 @@ def add_advertising(app: FastAPI, deployment: Deployment) -> None:
     _add_account_changes(app, deployment)
     _add_campaigns(app, deployment)
     _add_campaign_changes(app, deployment)
-    _add_verdicts(app, deployment)
+    _add_decisions(app, deployment)
     _add_explanations(app, deployment)
 
 
@@ -87,6 +88,14 @@ def ads_caller(request: Request, deployment: Deployment) -> AdsCaller:
     return AdsCaller(author, caller.account)
 
 
+async def _answer(
+    request: Request, deployment: Deployment, act: Callable[[AdsAdmin, AdsCaller], object]
+) -> Response:
+    """What `act` makes of accounts and campaigns for the one who asks."""
+    caller = ads_caller(request, deployment)
+    return json_response(await deployment.advertise(lambda admin: act(admin, caller)))
+
+
 def _add_accounts(app: FastAPI, deployment: Deployment) -> None:
     @app.get(
         f"{_PATH}/accounts",
@@ -100,8 +109,7 @@ def _add_accounts(app: FastAPI, deployment: Deployment) -> None:
     )
     async def accounts(request: Request) -> Response:
         """All accounts; of an advertiser its own."""
-        caller = ads_caller(request, deployment)
-        return json_response(await deployment.advertise(lambda admin: admin.accounts(caller)))
+        return await _answer(request, deployment, lambda admin, caller: admin.accounts(caller))
 
     @app.get(
         f"{_PATH}/accounts/{{account}}",
@@ -115,8 +123,7 @@ def _add_accounts(app: FastAPI, deployment: Deployment) -> None:
     )
     async def account_of(account: AccountName, request: Request) -> Response:
         """The account as it is."""
-        caller = ads_caller(request, deployment)
-        return json_response(await deployment.advertise(lambda admin: admin.account(caller, account)))
+        return await _answer(request, deployment, lambda admin, caller: admin.account(caller, account))
 
 
 def _add_account_changes(app: FastAPI, deployment: Deployment) -> None:
@@ -135,9 +142,9 @@ def _add_account_changes(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Makes an account. Its time zone stays, as its bills have days of that zone."""
-        caller = ads_caller(request, deployment)
-        given = body.model_dump()
-        return json_response(await deployment.advertise(lambda admin: admin.create_account(caller, given)))
+        return await _answer(
+            request, deployment, lambda admin, caller: admin.create_account(caller, body.model_dump())
+        )
 
     @app.patch(
         f"{_PATH}/accounts/{{account}}",
@@ -155,12 +162,12 @@ def _add_account_changes(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Renames the account, or changes what it may spend in a day."""
-        caller = ads_caller(request, deployment)
-        given = body.changes()
-        return json_response(
-            await deployment.advertise(
-                lambda admin: admin.change_account(caller, account, given, body.version, body.remark)
-            )
+        return await _answer(
+            request,
+            deployment,
+            lambda admin, caller: admin.change_account(
+                caller, account, body.changes(), body.version, body.remark
+            ),
         )
 
 
@@ -177,9 +184,8 @@ def _add_campaigns(app: FastAPI, deployment: Deployment) -> None:
     )
     async def campaigns(request: Request, account: OfAccount = None, archived: Archived = False) -> Response:
         """All campaigns, or those of one account; of an advertiser its own."""
-        caller = ads_caller(request, deployment)
-        return json_response(
-            await deployment.advertise(lambda admin: admin.campaigns(caller, account, archived))
+        return await _answer(
+            request, deployment, lambda admin, caller: admin.campaigns(caller, account, archived)
         )
 
     @app.get(
@@ -194,8 +200,7 @@ def _add_campaigns(app: FastAPI, deployment: Deployment) -> None:
     )
     async def campaign_of(campaign: CampaignName, request: Request) -> Response:
         """The campaign with its lines."""
-        caller = ads_caller(request, deployment)
-        return json_response(await deployment.advertise(lambda admin: admin.campaign(caller, campaign)))
+        return await _answer(request, deployment, lambda admin, caller: admin.campaign(caller, campaign))
 
 
 def _add_campaign_changes(app: FastAPI, deployment: Deployment) -> None:
@@ -214,10 +219,10 @@ def _add_campaign_changes(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Makes a campaign. What an advertiser makes waits for a review."""
-        caller = ads_caller(request, deployment)
-        given = body.fields()
-        return json_response(
-            await deployment.advertise(lambda admin: admin.create(caller, body.account, given, body.draft))
+        return await _answer(
+            request,
+            deployment,
+            lambda admin, caller: admin.create(caller, body.account, body.fields(), body.draft),
         )
 
     @app.patch(
@@ -236,16 +241,14 @@ def _add_campaign_changes(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Changes what is sent and leaves the rest. Other items or targets of an advertiser are reviewed."""
-        caller = ads_caller(request, deployment)
-        given = body.changes()
-        return json_response(
-            await deployment.advertise(
-                lambda admin: admin.change(caller, campaign, given, body.version, body.remark)
-            )
+        return await _answer(
+            request,
+            deployment,
+            lambda admin, caller: admin.change(caller, campaign, body.changes(), body.version, body.remark),
         )
 
 
-def _add_verdicts(app: FastAPI, deployment: Deployment) -> None:
+def _add_decisions(app: FastAPI, deployment: Deployment) -> None:
     @app.post(
         f"{_PATH}/campaigns/{{campaign}}/status",
         operation_id="change_ads_status",
@@ -262,13 +265,12 @@ def _add_verdicts(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Pauses, resumes or archives the campaign, or one of its lines."""
-        caller = ads_caller(request, deployment)
-        return json_response(
-            await deployment.advertise(
-                lambda admin: admin.change_status(
-                    caller, campaign, body.action, body.line, body.version, body.remark
-                )
-            )
+        return await _answer(
+            request,
+            deployment,
+            lambda admin, caller: admin.change_status(
+                caller, campaign, body.action, body.line, body.version, body.remark
+            ),
         )
 
     @app.post(
@@ -287,11 +289,10 @@ def _add_verdicts(app: FastAPI, deployment: Deployment) -> None:
         request: Request,
     ) -> Response:
         """Approves the campaign, or rejects it with a reason that the advertiser reads. For operators."""
-        caller = ads_caller(request, deployment)
-        return json_response(
-            await deployment.advertise(
-                lambda admin: admin.review(caller, campaign, body.reject, body.version)
-            )
+        return await _answer(
+            request,
+            deployment,
+            lambda admin, caller: admin.review(caller, campaign, body.reject, body.version),
         )
 
 
@@ -310,9 +311,8 @@ def _add_explanations(app: FastAPI, deployment: Deployment) -> None:
         campaign: CampaignName, request: Request, first: FirstDay = None, last: LastDay = None
     ) -> Response:
         """Requests, auctions, events and money, day by day."""
-        caller = ads_caller(request, deployment)
-        return json_response(
-            await deployment.advertise(lambda admin: admin.report(caller, campaign, first, last))
+        return await _answer(
+            request, deployment, lambda admin, caller: admin.report(caller, campaign, first, last)
         )
 
     @app.get(
@@ -327,8 +327,7 @@ def _add_explanations(app: FastAPI, deployment: Deployment) -> None:
     )
     async def why_not(campaign: CampaignName, request: Request) -> Response:
         """What is wrong with the campaign now, and what serving saw in the last 24 hours."""
-        caller = ads_caller(request, deployment)
-        return json_response(await deployment.advertise(lambda admin: admin.why_not(caller, campaign)))
+        return await _answer(request, deployment, lambda admin, caller: admin.why_not(caller, campaign))
 
     @app.get(
         f"{_PATH}/campaigns/{{campaign}}/history",
@@ -342,5 +341,4 @@ def _add_explanations(app: FastAPI, deployment: Deployment) -> None:
     )
     async def history(campaign: CampaignName, request: Request) -> Response:
         """Every change with the documents before and after."""
-        caller = ads_caller(request, deployment)
-        return json_response(await deployment.advertise(lambda admin: admin.history(caller, campaign)))
+        return await _answer(request, deployment, lambda admin, caller: admin.history(caller, campaign))

@@ -4,18 +4,18 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from recsys import columns
 from recsys.ads.delivery.served_slot import ServedSlot
+from recsys.ads.ledger.budgets import TOTAL
 from recsys.client import RecsysClient, ad_click, ad_impression
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import StoreUnavailableError
 from recsys.instants import utc_now
 from recsys.jobs.demo.campaigns import create_demo_campaigns
+from recsys.jobs.demo.households import item_titles
 from recsys.jobs.demo.processes import CHARGES_LOG
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
-from recsys.stores.lake.dataset_files import load_items
 from recsys.stores.served.ad_log_files import read_ad_log
 
 CATEGORY = "YOGURT"
@@ -51,7 +51,8 @@ class DemoAds:
     Attributes:
         page: the answer of /v1/page. milliseconds: of it, over HTTP.
         clicked: which of `places` was clicked, from 0.
-        spent_before, spent_after: of its campaign today, in micros. charged_seconds: from the click to there.
+        spent_before, spent_after: of its campaign in all, in micros.
+        charged_seconds: from the click to `spent_after`.
     """
 
     page: JsonObject
@@ -82,14 +83,15 @@ def try_ads(settings: Settings, address: str, user_id: str) -> DemoAds:
         slots = _slots_of(settings, page["request_id"])
         sponsored = [item for item in page["items"] if item["sponsored"]]
         names = _names(settings)
-        titles = _titles(settings)
+        titles = item_titles(settings)
         places = tuple(_place(item, slots[item["item_id"]], names, titles) for item in sponsored)
         clicked = next((at for at, place in enumerate(places) if place.pricing == "cpc"), 0)
         campaign_id = slots[sponsored[clicked]["item_id"]].campaign_id
-        before = _spent_today(settings, campaign_id)
-        began = time.monotonic()
-        _look_and_click(shop, page, sponsored, clicked)
-        after, seconds = _spent_after(settings, campaign_id, before, began)
+        with AdsLedger.open(settings) as ledger:
+            before = _spent(ledger, campaign_id)
+            began = time.monotonic()
+            _look_and_click(shop, page, sponsored, clicked)
+            after, seconds = _spent_after(settings, ledger, campaign_id, before, began)
     return DemoAds(page, milliseconds, places, clicked, before, after, seconds)
 
 
@@ -123,11 +125,6 @@ def _names(settings: Settings) -> dict[str, str]:
     with AdsStore.open(settings) as store:
         accounts = {each.account_id: each.name for each in store.accounts()}
         return accounts | {each.campaign_id: each.name for each in store.campaigns()}
-
-
-def _titles(settings: Settings) -> dict[str, str]:
-    items = load_items(settings.paths)
-    return dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TITLE].to_pylist(), strict=True))
 
 
 def _place(
@@ -167,16 +164,17 @@ def _look_and_click(shop: RecsysClient, page: JsonObject, sponsored: list[JsonOb
     shop.send([*seen, click])
 
 
-def _spent_today(settings: Settings, campaign_id: str) -> int:
-    """What a campaign has spent in all: it began with the demo's day."""
-    with AdsLedger.open(settings) as ledger:
-        rows = ledger.budgets()
-    return sum(row.spent_micros for row in rows if row.entity_id == campaign_id and row.period == "total")
+def _spent(ledger: AdsLedger, campaign_id: str) -> int:
+    """What a campaign has spent in all."""
+    rows = ledger.budgets(periods=(TOTAL,))
+    return sum(row.spent_micros for row in rows if row.entity_id == campaign_id)
 
 
-def _spent_after(settings: Settings, campaign_id: str, before: int, began: float) -> tuple[int, float]:
+def _spent_after(
+    settings: Settings, ledger: AdsLedger, campaign_id: str, before: int, began: float
+) -> tuple[int, float]:
     """What it has spent once that is more than `before`, and how long that took."""
-    while (after := _spent_today(settings, campaign_id)) <= before:
+    while (after := _spent(ledger, campaign_id)) <= before:
         if time.monotonic() - began > CHARGED_SECONDS:
             told = f"See {settings.paths.home / CHARGES_LOG}."
             raise StoreUnavailableError("charge worker", "charge a click", CHARGED_SECONDS, told)

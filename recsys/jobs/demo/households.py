@@ -45,8 +45,7 @@ def sample_households(settings: Settings, address: str) -> tuple[Household, ...]
     """
     names = [columns.USER_ID, columns.ITEM_ID, columns.AT]
     events = open_lake(settings.paths).read(columns=names).to_pandas()
-    items = load_items(settings.paths)
-    titles = dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TITLE].to_pylist(), strict=True))
+    titles = item_titles(settings)
     counts = events[columns.USER_ID].value_counts().sort_index().sort_values(kind="stable")
     key = settings.api_key.get_secret_value() if settings.api_key else None
     households = []
@@ -61,3 +60,9 @@ def sample_households(settings: Settings, address: str) -> tuple[Household, ...]
         )
         households.append(Household(user_id, int(counts[user_id]), history, slate))
     return tuple(households)
+
+
+def item_titles(settings: Settings) -> dict[str, str]:
+    """The titles of the catalog by item id; raises DataError where nothing was imported."""
+    items = load_items(settings.paths)
+    return dict(zip(items[columns.ITEM_ID].to_pylist(), items[columns.TITLE].to_pylist(), strict=True))

@@ -43,7 +43,7 @@ from recsys.stores.encoders.query_encoder_files import (
     write_query_encoder,
 )
 from recsys.stores.lake.dataset_files import load_info
-from recsys.stores.lake.searches import read_clicked_items, read_query_counts
+from recsys.stores.lake.searches import read_query_log
 from recsys.stores.served.answer_files import read_corrected_searches
 
 LEXICAL, KNOWLEDGE, SUGGEST = "lexical", "query_knowledge.safetensors", "suggest.safetensors"
@@ -75,15 +75,13 @@ def search_extras(
                 encoder = load_encoder(settings.text)
                 write_query_encoder(encoder, draft, [title for title in items.titles if title][:_PROBES])
         with progress("learn words", None):
-            clicked = read_clicked_items(settings.paths, read_corrected_searches(settings.paths.served))
-            knowledge = _learn_words(items, clicked, encoder, settings)
+            asked = read_query_log(settings.paths, read_corrected_searches(settings.paths.served))
+            knowledge = _learn_words(items, asked.clicked, encoder, settings)
         with progress("suggestions", None):
             words = open_index(draft / LEXICAL)
-            queries = read_query_counts(settings.paths)
-            asked = [(row.query, row.searches) for row in queries if row.users > 1]
             popularity, titles = bundle.popularity.tolist(), items.words_of_titles
             suggestions = suggest_index(
-                asked,
+                [(row.query, row.searches) for row in asked.counts if row.users > 1],
                 items.categories,
                 titles,
                 popularity,
@@ -92,7 +90,9 @@ def search_extras(
         threshold = None
         if encoder is not None:
             of_queries = _query_encoder(encoder, draft, settings)
-            threshold = fit_threshold(bundle, of_queries, encoder.name, clicked, judged, settings, progress)
+            threshold = fit_threshold(
+                bundle, of_queries, encoder.name, asked.clicked, judged, settings, progress
+            )
         yield {
             LEXICAL: lambda target: copy_index(draft / LEXICAL, target),
             KNOWLEDGE: lambda target: write_arrays(knowledge_arrays(knowledge), target),

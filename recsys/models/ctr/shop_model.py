@@ -91,9 +91,14 @@ class ShopClickModel:
         """
         code = self.codes.place(place)
         codes = [code] if code else list(range(1, len(self.codes.places) + 1)) or [0]
-        seen = np.mean([self.model.examination(each) for each in codes], axis=0)
+        seen = self._examined[codes].mean(axis=0)
         seen = np.minimum.accumulate(seen)
         return np.asarray(seen[np.minimum(np.arange(slots), len(seen) - 1)], np.float64)
+
+    @cached_property
+    def _examined(self) -> DoubleArray:
+        """(places + 1, P) examination by code of the place: asked with each page, and always the same."""
+        return np.stack([self.model.examination(code) for code in range(len(self.codes.places) + 1)])
 
     def describe(self) -> JsonObject:
         """What `rebuild` needs besides the tensors, as JSON."""

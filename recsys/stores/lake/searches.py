@@ -1,6 +1,7 @@
 """The searches of the event lake, each once, with what came of them."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
@@ -26,23 +27,30 @@ def read_searches(
     return searches_of(_search_events(open_lake(paths).read(SEARCH_COLUMNS, since, until)))
 
 
-def read_query_counts(paths: HomePaths) -> tuple[QueryCount, ...]:
-    """All queries of the lake with what became of them, most searched first.
+@dataclass(frozen=True)
+class QueryLog:
+    """What all searches of a lake tell.
+
+    Attributes:
+        counts: of each query, most searched first. clicked: what was chosen for each, see `clicked_items`.
+    """
+
+    counts: tuple[QueryCount, ...]
+    clicked: tuple[ClickedItem, ...]
+
+
+def read_query_log(paths: HomePaths, corrected: Collection[str] = ()) -> QueryLog:
+    """All queries of the lake with what became of them, by one reading.
+
+    Args:
+        corrected: as `clicked_items` takes them.
 
     Raises:
         DataError: a file of the lake cannot be read.
     """
-    searches = read_searches(paths)
-    return count_queries(searches) if len(searches) else ()
-
-
-def read_clicked_items(paths: HomePaths, corrected: Collection[str] = ()) -> tuple[ClickedItem, ...]:
-    """What was chosen for each query of the lake, see `clicked_items`.
-
-    Raises:
-        DataError: a file of the lake cannot be read.
-    """
-    return clicked_items(_search_events(open_lake(paths).read(SEARCH_COLUMNS)), corrected)
+    events = _search_events(open_lake(paths).read(SEARCH_COLUMNS))
+    searches = searches_of(events)
+    return QueryLog(count_queries(searches) if len(searches) else (), clicked_items(events, corrected))
 
 
 def _search_events(events: pa.Table) -> pd.DataFrame:
