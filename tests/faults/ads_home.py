@@ -63,31 +63,38 @@ def levels_of(campaign: Campaign) -> tuple[BudgetLevel, ...]:
     return tuple(BudgetLevel(f"{entity}/{period}", cap) for entity, period, cap in caps if cap is not None)
 
 
-def environment(home: Path, database_url: str | None) -> dict[str, str]:
+def environment(home: Path, database_url: str | None, **more: str) -> dict[str, str]:
     """The variables of every process that works on the home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
     kept.pop("DATABASE_URL", None)
     kept.pop("REDIS_URL", None)
-    given = {**SETTINGS, "RECSYS_HOME": str(home)}
+    given = {**SETTINGS, **more, "RECSYS_HOME": str(home)}
     return kept | given | ({"DATABASE_URL": database_url} if database_url else {})
+
+
+@contextmanager
+def running_home(variables: Mapping[str, str]) -> Iterator[Settings]:
+    """The settings that the variables give; they are this process's, and Redis runs, as long as the block."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(variables)
+    settings = load_settings()
+    try:
+        redis_server.start_server(settings)
+        yield settings
+    finally:
+        redis_server.stop_server(settings)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager
 def ads_home(home: Path, database_url: str | None) -> Iterator[tuple[Settings, Mapping[str, str]]]:
     """The settings of the home and the variables of its processes; its Redis runs as long as the block."""
     variables = environment(home, database_url)
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(variables)
-    try:
-        settings = load_settings()
+    with running_home(variables) as settings:
         with AdsStore.open(settings) as store:
             store.add_account(ACCOUNT, Author("kills"))
             for campaign in campaigns():
                 store.add_campaign(campaign, Author("kills"))
-        redis_server.start_server(settings)
         yield settings, variables
-    finally:
-        redis_server.stop_server(settings)
-        os.environ.clear()
-        os.environ.update(before)
