@@ -46,6 +46,14 @@ class FakeEventStream:
             self.committed[partition] = offset
         return FakeReader(self, after)
 
+    def recent(self, until: Mapping[int, int], count: int) -> list[Entry]:
+        self.answer("read recent")
+        return [
+            entry
+            for partition, offset in until.items()
+            for entry in self.logs[partition][max(offset - count, 0) : offset]
+        ]
+
     def status(self) -> tuple[PartitionStatus, ...]:
         self.answer("status")
         return tuple(

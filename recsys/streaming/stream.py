@@ -104,6 +104,13 @@ class EventStream(Protocol):
         """A reader of these partitions that begins behind the given offsets (0 = at the beginning)."""
         ...
 
+    def recent(self, until: Mapping[int, int], count: int) -> list[Entry]:
+        """The last `count` entries of each of these partitions up to the given offsets, in their order.
+
+        Those that are still there; no group's position changes.
+        """
+        ...
+
     def status(self) -> tuple[PartitionStatus, ...]:
         """One status a partition, the catalog's last."""
         ...

@@ -91,6 +91,23 @@ def test_empty_odd_and_big_bodies_come_back_unchanged(stream: EventStream) -> No
     assert bodies(drained(stream.reader({0: 0}), 3)) == texts
 
 
+def test_recent_entries_are_the_last_ones_up_to_an_offset_and_move_no_group(stream: EventStream) -> None:
+    offsets = append_each(stream, 0, [b"a", b"b", b"c", b"d"])
+    append_each(stream, 1, [b"x"])
+    reader = stream.reader(EVERYTHING)
+    drained(reader, 5)
+    reader.commit({0: offsets[1]})
+    before = stream.status()
+    assert bodies(stream.recent({0: offsets[2]}, 2)) == [b"b", b"c"]
+    found = stream.recent({0: offsets[3], 1: 0}, 10)
+    assert [(each.partition, each.offset, each.accepted_at) for each in found] == [
+        (0, offset, NOW) for offset in offsets
+    ]
+    assert stream.recent({0: 0, 1: 0}, 10) == []
+    assert stream.status() == before
+    assert bodies(drained(reader, 0)) == []
+
+
 def test_a_read_gives_at_most_what_was_asked(stream: EventStream) -> None:
     stream.append([(number % 3, b"x") for number in range(30)], NOW)
     reader = stream.reader(EVERYTHING)

@@ -1,11 +1,11 @@
-"""A home whose services answer with ads: a bundle, an advertiser with small budgets, and one without bounds."""
+"""A home whose services answer with ads: a bundle, an advertiser with small budgets, one without bounds."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.ads.campaigns.account import Account
-from recsys.ads.campaigns.bidding import Budget, FixedBid
+from recsys.ads.campaigns.bidding import Budget, FixedBid, Pricing
 from recsys.ads.campaigns.campaign import Campaign, Line
 from recsys.ads.campaigns.local_days import local_day
 from recsys.ads.campaigns.status import APPROVED
@@ -44,7 +44,7 @@ def campaigns() -> list[Campaign]:
     """Five of the small account: three budgets in total, one of a day, one of a line. And the rival's."""
     return [
         _campaign(SMALL, "total", 20_000, Budget(None, 500_000)),
-        _campaign(SMALL, "line", 21_000, Budget(None, 800_000), of_line=Budget(None, 400_000)),
+        _campaign(SMALL, "line", 21_000, Budget(None, 800_000), of_line=400_000),
         _campaign(SMALL, "views", 12_000_000, Budget(None, 600_000), pricing="cpm"),
         _campaign(SMALL, "day", 22_000, Budget(700_000)),
         _campaign(SMALL, "open", 19_000, Budget()),
@@ -92,15 +92,20 @@ def http_home(home: Path, database_url: str | None) -> Iterator[tuple[Settings, 
 
 
 def _campaign(
-    account: Account, name: str, bid: int, budget: Budget, of_line: Budget = Budget(), pricing: str = "cpc"
+    account: Account,
+    name: str,
+    bid: int,
+    budget: Budget,
+    of_line: int | None = None,
+    pricing: Pricing = "cpc",
 ) -> Campaign:
     return Campaign(
         campaign_id=f"cmp_{name}",
         account_id=account.account_id,
         name=name,
-        pricing="cpm" if pricing == "cpm" else "cpc",
+        pricing=pricing,
         bidding=FixedBid(bid),
         budget=budget,
         review=APPROVED,
-        lines=(Line(f"lin_{name}", "main", ITEMS, budget=of_line),),
+        lines=(Line(f"lin_{name}", "main", ITEMS, budget=Budget(None, of_line)),),
     )

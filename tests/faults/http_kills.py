@@ -1,4 +1,4 @@
-"""Real services answer over HTTP, charge workers charge, and all of them are killed; the books must be right."""
+"""Services answer over HTTP, a charge worker charges, all of them are killed; the books must be right."""
 
 import json
 import random

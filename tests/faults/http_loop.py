@@ -1,8 +1,8 @@
 """A process whose loops ask services for ads over HTTP, see and click them, until it is told to stop.
 
 Half of the ads are clicked. What a service did not take is sent again, to the other one, until it is taken.
-Some events are told twice, replayed or forged. Each event that was taken is a line of the file that it is given:
-its kind and the token of its ad. At its end it writes how often the services answered with which status.
+Some events are told twice, replayed or forged. Each event that was taken is a line of the file that it is
+given: its kind and the token of its ad. At its end it writes how often each answer came.
 """
 
 import asyncio

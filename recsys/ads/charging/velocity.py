@@ -18,7 +18,7 @@ class ClickLimit:
 class ClickVelocity:
     """Counts clicks on ads by unit, in the order in which they are told; for one thread.
 
-    It forgets with the process: after a restart the clicks before it do not count.
+    It forgets with the process: a new one is told the clicks before it.
     """
 
     def __init__(self, limit: ClickLimit) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from recsys.errors import ConfigError
 from recsys.stores.stream.kafka_connection import KafkaAddress, LoopThread, client_library
 from recsys.stores.stream.kafka_dead_letters import read_dead_letters
-from recsys.stores.stream.kafka_stream_reader import KafkaStreamReader, open_reader
+from recsys.stores.stream.kafka_stream_reader import KafkaStreamReader, open_reader, read_recent
 from recsys.streaming.dead_letters import encode_dead_letter, letter_id
 from recsys.streaming.stream import FEATURES, DeadLetter, Entry, PartitionStatus
 
@@ -86,6 +86,10 @@ class KafkaEventStream:
     def reader(self, after: Mapping[int, int]) -> KafkaStreamReader:
         """A reader that begins behind `after`; the group's offsets are set there too."""
         return self._call("begin to read", self._open_reader(after))
+
+    def recent(self, until: Mapping[int, int], count: int) -> list[Entry]:
+        """The last `count` entries of each partition up to these offsets, in their order."""
+        return self._call("read recent events", self._read_recent(until, count))
 
     def status(self) -> tuple[PartitionStatus, ...]:
         """One status a partition."""
@@ -198,6 +202,11 @@ class KafkaEventStream:
         )
         self._clients.append(reader.consumer)
         return reader
+
+    async def _read_recent(self, until: Mapping[int, int], count: int) -> list[Entry]:
+        await self._start()
+        places = {self._topic_partitions[partition]: offset for partition, offset in until.items()}
+        return await read_recent(self._address, places, count)
 
     async def _status(self) -> tuple[PartitionStatus, ...]:
         await self._start()

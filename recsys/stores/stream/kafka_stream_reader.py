@@ -44,6 +44,26 @@ async def open_reader(
     return KafkaStreamReader(loop, address, consumer, places, keep_seconds)
 
 
+async def read_recent(address: KafkaAddress, until: Mapping[Any, int], count: int) -> list[Entry]:
+    """The last `count` entries of each topic partition up to these offsets, as a reader of no group."""
+    consumer = client_library().AIOKafkaConsumer(
+        enable_auto_commit=False, fetch_max_wait_ms=WAIT_MILLIS, **address.options
+    )
+    found: dict[Any, list[Entry]] = {place: [] for place in until}
+    try:
+        await consumer.start()
+        consumer.assign(list(until))
+        for place, first in (await consumer.beginning_offsets(list(until))).items():
+            consumer.seek(place, max(first, until[place] - count))
+        while waiting := [place for place in until if await consumer.position(place) < until[place]]:
+            read = await consumer.getmany(*waiting, timeout_ms=int(address.seconds * 1000))
+            for place, messages in read.items():
+                found[place] += [_entry(each) for each in messages if each.offset < until[place]]
+    finally:
+        await consumer.stop()
+    return [entry for entries in found.values() for entry in entries]
+
+
 class KafkaStreamReader:
     """`StreamReader` of the Kafka topic, for one thread. Partitions are assigned, never rebalanced."""
 

@@ -19,7 +19,13 @@ from recsys.errors import StoreUnavailableError
 from recsys.stores.redis.client import redis_errors
 from recsys.stores.redis.exchange import Exchange, pack_command, raise_first_error
 from recsys.stores.stream.redis_partitions import PARTITIONS_KEY, StreamPartitions
-from recsys.stores.stream.redis_stream_reader import RedisStreamReader, offset_of, partition_key
+from recsys.stores.stream.redis_stream_reader import (
+    RedisStreamReader,
+    entry_id,
+    offset_of,
+    partition_key,
+    stored_entry,
+)
 from recsys.streaming.dead_letters import decode_dead_letter, encode_dead_letter, letter_id
 from recsys.streaming.stream import FEATURES, DeadLetter, Entry, PartitionStatus
 
@@ -110,6 +116,22 @@ class RedisEventStream:
         reader = RedisStreamReader(self._client, self._group, self._keep_seconds, self._trims)
         reader.begin(after)
         return reader
+
+    def recent(self, until: Mapping[int, int], count: int) -> list[Entry]:
+        """The last `count` entries of each partition up to these offsets, in their order."""
+        commands = [
+            pack_command(
+                b"XREVRANGE", partition_key(partition), entry_id(offset), b"-", b"COUNT", b"%d" % count
+            )
+            for partition, offset in until.items()
+        ]
+        with redis_errors("read recent events", self._timeout):
+            replies = self._exchange(b"".join(commands), len(commands))
+        return [
+            stored_entry(partition, name, fields)
+            for partition, rows in zip(until, replies, strict=True)
+            for name, fields in reversed(rows)
+        ]
 
     def status(self) -> tuple[PartitionStatus, ...]:
         """One status a partition, in one round trip."""

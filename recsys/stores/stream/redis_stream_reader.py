@@ -164,7 +164,7 @@ class RedisStreamReader:
         pairs = reply.items() if isinstance(reply, dict) else reply or ()  # RESP3 has maps
         for key, rows in pairs:
             cursor = self._cursors[key]
-            found = [_entry(cursor.partition, name, fields) for name, fields in rows]
+            found = [stored_entry(cursor.partition, name, fields) for name, fields in rows]
             cursor.position = rows[-1][0]
             cursor.waiting += [entry.offset for entry in found]
             entries += found
@@ -212,7 +212,8 @@ class RedisStreamReader:
         return counted
 
 
-def _entry(partition: int, name: bytes, fields: list[bytes]) -> Entry:
+def stored_entry(partition: int, name: bytes, fields: list[bytes]) -> Entry:
+    """The entry that is stored under an id with these fields: names and values in turn."""
     if fields[0] == b"b" and fields[2:3] == [b"t"]:
         request_id = fields[5].decode() if fields[4:5] == [b"r"] else ""
         return Entry(partition, offset_of(name), fields[1], int(fields[3]), request_id)

@@ -39,6 +39,7 @@ BEAT_SECONDS, DEAD_SECONDS = 5.0, 60.0  # between signs of life; without one
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one again and again
 STEADY_SECONDS = 30.0  # a worker that has worked that long begins with short waits again
 BUDGETS = "budgets"
+RECALLED_ENTRIES = 5_000  # of a partition that a worker takes: the clicks among them count as fast or not
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,9 @@ class ChargeWorker:
             self._reader.close()
             self._reader = None
         done = {each.partition: each.committed_offset for each in self._stream.status()}
+        if new := partitions - self._partitions:
+            recent = self._stream.recent({each: done[each] for each in new}, RECALLED_ENTRIES)
+            self._charging.recall(recent)
         if partitions:
             self._reader = self._stream.reader({each: done[each] for each in partitions})
         self._partitions = partitions

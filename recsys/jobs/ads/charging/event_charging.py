@@ -111,6 +111,20 @@ class EventCharging:
         self._return_cancelled(judged, counts)
         return counts
 
+    def recall(self, entries: Sequence[Entry]) -> None:
+        """Counts clicks that were charged or marked before, so that those to come are judged as without a
+        restart. Charges and marks nothing.
+
+        Raises:
+            StoreUnavailableError: the database.
+        """
+        received = [each for entry in entries if (each := received_event(entry)) is not None]
+        if not received:
+            return
+        rules = self._rules()
+        for each in received:
+            self._is_too_fast(judge_event(each, self._stores.tokens, rules))
+
     def release_leases(self) -> None:
         """Lets other workers charge the accounts at once."""
         while self._leases:
@@ -120,7 +134,7 @@ class EventCharging:
 
     def _judged(self, received: Sequence[ReceivedEvent]) -> list[Judgment]:
         marked = self._stores.traffic.marked([each.event.event_id for each in received])
-        rules = BillingRules(self._window_seconds, self._stores.traffic.own_users())
+        rules = self._rules()
         judged = [
             judge_event(each, self._stores.tokens, rules)
             for each in received
@@ -141,6 +155,9 @@ class EventCharging:
             else each
             for each, is_fast in zip(judged, fast, strict=True)
         ]
+
+    def _rules(self) -> BillingRules:
+        return BillingRules(self._window_seconds, self._stores.traffic.own_users())
 
     def _is_too_fast(self, judgment: Judgment) -> bool:
         impression, event = judgment.impression, judgment.received.event

@@ -16,10 +16,11 @@ from recsys.errors import LeaseLostError, StoreUnavailableError
 from recsys.events import Cancel, Impression, Purchase
 from recsys.jobs.ads.charging.event_charging import received_event
 from recsys.service_settings import AdsSettings
-from recsys.streaming.stream import Entry
+from recsys.streaming.stream import Entry, partition_of
 from tests.jobs.ads.charging.charging_shop import (
     ACME,
     ANN,
+    PARTITIONS,
     PRICE,
     ChargingShop,
     campaign,
@@ -139,6 +140,29 @@ def test_clicks_faster_than_a_person_are_marked_after_the_limit(settings: Settin
         shop.send(served("s9"), seconds=500)
         assert shop.charge() == {"charged": 1, "micros": PRICE}
         assert {each.reason for each in shop.traffic.invalid_events("acc_1")} == {"velocity"}
+
+
+def test_after_a_restart_clicks_before_it_count(settings: Settings) -> None:
+    limits = AdsSettings(velocity_clicks=3, velocity_seconds=60)
+    with charging_shop(settings, campaign("cpc"), ads=limits) as shop:
+        for second in range(5):
+            if second in (2, 4):
+                shop.begin()
+            shop.send(served(f"s{second}"), seconds=second)
+            shop.charge()
+        assert [each.occurred_at.second for each in shop.traffic.invalid_events("acc_1")] == [4, 3]
+        shop.begin()
+        shop.send(served("s9"), seconds=64)  # s2, the third last, was 62 seconds ago
+        assert shop.charge() == {"charged": 1, "micros": PRICE}
+
+
+def test_what_is_recalled_is_neither_charged_nor_marked(settings: Settings) -> None:
+    limits = AdsSettings(velocity_clicks=1, velocity_seconds=60)
+    with charging_shop(settings, campaign("cpc"), ads=limits) as shop:
+        shop.send(served("a"), seconds=0)
+        shop.send(served("b"), seconds=1)
+        shop.charging.recall(shop.stream.logs[partition_of("u1", PARTITIONS)])
+        assert (shop.spent("acc_1"), shop.traffic.invalid_events(None)) == (0, [])
 
 
 def test_entries_that_are_read_again_change_nothing_whatever_they_were(either_database: Settings) -> None:
