@@ -127,6 +127,12 @@ class AdsSettings(Section):
     )
     velocity_clicks: int = Field(20, ge=1, le=10_000, description="of one user on ads, billed at most within")
     velocity_seconds: float = Field(60.0, gt=0, le=86_400, description="these; more are invalid traffic")
+    velocity_address_clicks: int | None = Field(
+        None, ge=1, le=1_000_000, description="of one address, likewise; null = nothing is kept of addresses"
+    )
+    velocity_agent_clicks: int | None = Field(
+        None, ge=1, le=1_000_000, description="of one agent at an address, likewise"
+    )
     lease_seconds: float = Field(
         10.0,
         ge=1,

@@ -36,6 +36,7 @@ from recsys.search.suggestions.answer import SuggestAnswer, SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.access.key_store import SqlKeyStore
 from recsys.stores.access.shared_rates import RedisRates
+from recsys.stores.ads_token_key import origin_secret
 from recsys.stores.lake.dataset_files import MAPPING_FILE
 from recsys.stores.registry.registry import Registry
 from recsys.stores.rules.store import RuleStore
@@ -48,6 +49,7 @@ from serving.access.rate_limits import RateLimits
 from serving.ads.desk import AdsDesk
 from serving.ads.opening import open_ads
 from serving.events.collector import EventCollector
+from serving.events.origins import EventOrigins
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
 from serving.live.catalog_watch import CatalogWatch
@@ -287,7 +289,7 @@ def open_gate(settings: Settings, metrics: ServiceMetrics) -> tuple[Gate, Callab
 
 def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollector:
     """Where events go; the transport and the workers' progress are opened with the first need of them."""
-    mapping = settings.paths.data / MAPPING_FILE
+    mapping, secret = settings.paths.data / MAPPING_FILE, origin_secret(settings)
     return EventCollector(
         settings.stream,
         load_mapping(str(mapping)).cleaning if mapping.exists() else CleaningRules(),
@@ -296,6 +298,7 @@ def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollecto
         metrics=metrics.stream,
         now=utc_now,
         timeout_seconds=settings.serving.timeout_seconds,
+        origin_of=None if secret is None else EventOrigins(secret, settings.serving.trusted_proxies, utc_now),
     )
 
 

@@ -29,13 +29,15 @@ class FakeEventStream:
     def confirm_partitions(self) -> None:
         self.answer("confirm partitions")
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
+    def append(
+        self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "", origin: str = ""
+    ) -> list[int]:
         self.answer("append")
         offsets = []
         with self.changed:
             for partition, body in rows:
                 log = self.logs[partition]
-                log.append(Entry(partition, len(log) + 1, bytes(body), accepted_at, request_id))
+                log.append(Entry(partition, len(log) + 1, bytes(body), accepted_at, request_id, origin))
                 offsets.append(len(log))
             self.changed.notify_all()
         return offsets

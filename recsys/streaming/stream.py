@@ -22,6 +22,7 @@ class Entry:
         body: the event as UTF-8 JSON, see `recsys.events.encode_event`.
         accepted_at: microseconds of the service's clock at which it was accepted.
         request_id: of the HTTP request that brought it, for logs; empty where there was none.
+        origin: hashes of who sent that request, see `recsys.ads.charging.origin`; empty where nobody asks.
     """
 
     partition: int
@@ -29,6 +30,7 @@ class Entry:
     body: bytes
     accepted_at: int
     request_id: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class EventStream(Protocol):
         """
         ...
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
+    def append(
+        self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "", origin: str = ""
+    ) -> list[int]:
         """Adds (partition, body) rows; returns their offsets when all of them are durable.
 
         Raises:

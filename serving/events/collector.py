@@ -21,8 +21,10 @@ from recsys.streaming.stream import EventStream, StreamProgress
 from recsys.streaming.tokens import encode_token, offsets_of, parse_token
 from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
+from serving.events.origins import Sender
 from serving.events.visibility import Visibility
 
+TOKEN = b'"token"'  # in a body that may be about ads
 THREADS = 8  # they wait for the transport, mostly
 SCRAPE_SECONDS = 1.0
 
@@ -56,6 +58,7 @@ class EventCollector:
         open_stream, open_progress: called when first needed, and again after a failure.
         rules: the shop's, for clocks that cannot be true.
         timeout_seconds: for one body. clock: monotonic seconds.
+        origin_of: what is stored of a sender of events about ads; None = nothing.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class EventCollector:
         now: Callable[[], datetime],
         timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        origin_of: Callable[[Sender], str] | None = None,
     ) -> None:
         self._settings = settings
+        self._origin_of = origin_of
         self._rules = rules
         self._metrics = metrics
         self._now = now
@@ -87,7 +92,12 @@ class EventCollector:
         self._visibility = Visibility(self._reached, self._pool.submit)
 
     async def collect(
-        self, body: bytes, lines: bool, request_id: str = "", forbidden_kinds: Collection[str] = ()
+        self,
+        body: bytes,
+        lines: bool,
+        request_id: str = "",
+        forbidden_kinds: Collection[str] = (),
+        sender: Sender | None = None,
     ) -> Collected:
         """Accepts or refuses each event of `body`; those accepted are durable when this returns.
 
@@ -95,6 +105,7 @@ class EventCollector:
             lines: the body is one JSON value a line.
             request_id: goes along with each event, for the logs of workers.
             forbidden_kinds: of events that the caller may not send; such rows are refused.
+            sender: of the request; None = it is not known.
 
         Raises:
             MalformedBodyError, RequestError: the body as a whole is not understood.
@@ -104,7 +115,10 @@ class EventCollector:
                 they may be sent again.
         """
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._pool, self._collect, body, lines, request_id, forbidden_kinds)
+        origin = self._origin(body, sender)
+        future = loop.run_in_executor(
+            self._pool, self._collect, body, lines, request_id, origin, forbidden_kinds
+        )
         return await asyncio.wait_for(future, self._timeout)
 
     async def visible(self, token: Mapping[int, int]) -> bool:
@@ -147,8 +161,13 @@ class EventCollector:
         self._stream.close()
         self._progress.close()
 
+    def _origin(self, body: bytes, sender: Sender | None) -> str:
+        if self._origin_of is None or sender is None or TOKEN not in body:
+            return ""
+        return self._origin_of(sender)
+
     def _collect(
-        self, body: bytes, lines: bool, request_id: str, forbidden_kinds: Collection[str]
+        self, body: bytes, lines: bool, request_id: str, origin: str, forbidden_kinds: Collection[str]
     ) -> Collected:
         settings, now = self._settings, self._now()
         intake = accept_rows(
@@ -159,11 +178,11 @@ class EventCollector:
             lambda: uuid4().hex,
             forbidden_kinds,
         )
-        token = self._append(intake, now, request_id) if intake.rows else None
+        token = self._append(intake, now, request_id, origin) if intake.rows else None
         self._metrics.collected(len(intake.rows), intake.refused)
         return Collected(len(intake.rows), intake.refused, token, intake.verdicts)
 
-    def _append(self, intake: Intake, now: datetime, request_id: str) -> str:
+    def _append(self, intake: Intake, now: datetime, request_id: str, origin: str) -> str:
         partitions = [partition for partition, _ in intake.rows]
         try:
             self._backlog.check(partitions)
@@ -172,7 +191,9 @@ class EventCollector:
             raise
         accepted_at = to_micros(now)
         with self._metrics.append_seconds.time():
-            offsets = self._stream.call(lambda stream: stream.append(intake.rows, accepted_at, request_id))
+            offsets = self._stream.call(
+                lambda stream: stream.append(intake.rows, accepted_at, request_id, origin)
+            )
         return encode_token(offsets_of(zip(partitions, offsets, strict=True)))
 
     def _reached(self) -> Mapping[int, int]:

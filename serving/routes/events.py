@@ -7,6 +7,7 @@ from recsys import columns
 from recsys.access.roles import Permission
 from serving.access.caller import caller_of
 from serving.deployment import Deployment
+from serving.events.origins import sender_of
 from serving.openapi import BODY_ERRORS, answers, headers_of
 from serving.responses import json_response
 from serving.schemas.answers import CollectedAnswer
@@ -41,6 +42,6 @@ def add_events(app: FastAPI, deployment: Deployment) -> None:
         caller = caller_of(request.scope)
         forbidden = () if caller is not None and caller.may(Permission.CATALOG) else CATALOG_KINDS
         collected = await deployment.collector.collect(
-            await request.body(), lines, request.state.request_id, forbidden
+            await request.body(), lines, request.state.request_id, forbidden, sender_of(request)
         )
         return json_response(collected)

@@ -91,6 +91,18 @@ def test_empty_odd_and_big_bodies_come_back_unchanged(stream: EventStream) -> No
     assert bodies(drained(stream.reader({0: 0}), 3)) == texts
 
 
+def test_the_origin_of_entries_goes_along_with_or_without_a_request(stream: EventStream) -> None:
+    stream.append([(0, b"a")], NOW, "request-1", "aa.bb")
+    stream.append([(0, b"b")], NOW, origin="cc.dd")
+    stream.append([(0, b"c")], NOW)
+    entries = drained(stream.reader(EVERYTHING), 3)
+    assert [(each.body, each.request_id, each.origin) for each in entries] == [
+        (b"a", "request-1", "aa.bb"),
+        (b"b", "", "cc.dd"),
+        (b"c", "", ""),
+    ]
+
+
 def test_recent_entries_are_the_last_ones_up_to_an_offset_and_move_no_group(stream: EventStream) -> None:
     offsets = append_each(stream, 0, [b"a", b"b", b"c", b"d"])
     append_each(stream, 1, [b"x"])

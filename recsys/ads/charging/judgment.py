@@ -36,11 +36,13 @@ class ReceivedEvent:
     Attributes:
         units: everything that its ad may have been served to: its user, its session, its answer.
         accepted_at: by the service's clock, aware.
+        origin: hashes of its address and agent; empty where they are not known.
     """
 
     event: AdEvent
     units: Collection[str]
     accepted_at: datetime
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Judgment:
 
 
 def judge_event(received: ReceivedEvent, tokens: TokenReader, rules: BillingRules) -> Judgment:
-    """What `received` is. How fast its unit clicks is not looked at here; see `ClickVelocity`."""
+    """What `received` is. How fast its unit clicks is not looked at here; see `ClickVelocities`."""
     event = received.event
     if event.token is None:
         return Judgment(received, None, event.at, NotBilled.NO_TOKEN)

@@ -17,6 +17,7 @@ class NotBilled(StrEnum):
     OTHER_UNIT = "other_unit"  # the token was served to somebody else
     OWN_USER = "own_user"  # of the account that would pay
     VELOCITY = "velocity"  # more clicks than a person makes
+    ADDRESS_VELOCITY = "address_velocity"  # more clicks from one address, or of one agent there
 
 
 INVALID_TRAFFIC = frozenset(
@@ -26,6 +27,7 @@ INVALID_TRAFFIC = frozenset(
         NotBilled.OTHER_UNIT,
         NotBilled.OWN_USER,
         NotBilled.VELOCITY,
+        NotBilled.ADDRESS_VELOCITY,
     }
 )
 """What is marked: kept, counted and shown, neither billed nor learned from."""

@@ -75,11 +75,14 @@ class KafkaEventStream:
         """
         self._call("look at the partitions", self._start())
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
+    def append(
+        self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "", origin: str = ""
+    ) -> list[int]:
         """Adds rows; all replicas in sync have them when this returns. Cut short, some may be there."""
         if not rows:
             return []
-        headers = [("t", b"%d" % accepted_at)] + ([("r", request_id.encode())] if request_id else [])
+        given = (("t", b"%d" % accepted_at), ("r", request_id.encode()), ("o", origin.encode()))
+        headers = [(name, value) for name, value in given if value]
         messages: list[Message] = [(TOPIC, body, None, partition, headers) for partition, body in rows]
         return self._call(f"append {len(rows)} events", self._send(messages))
 

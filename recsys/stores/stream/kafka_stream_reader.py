@@ -148,5 +148,6 @@ def _least(committed: int, *others: Any) -> int:
 
 def _entry(message: Any) -> Entry:
     headers = dict(message.headers)
-    instant, request_id = int(headers.get("t", b"0")), headers.get("r", b"").decode()
-    return Entry(message.partition, message.offset + 1, message.value or b"", instant, request_id)
+    request_id, origin = (headers.get(name, b"").decode() for name in ("r", "o"))
+    instant = int(headers.get("t", b"0"))
+    return Entry(message.partition, message.offset + 1, message.value or b"", instant, request_id, origin)

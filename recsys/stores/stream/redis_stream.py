@@ -74,7 +74,9 @@ class RedisEventStream:
         """
         self._count.confirm(self.partitions)
 
-    def append(self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "") -> list[int]:
+    def append(
+        self, rows: Sequence[tuple[int, bytes]], accepted_at: int, request_id: str = "", origin: str = ""
+    ) -> list[int]:
         """Adds rows, in one transaction: the server syncs its file once, however many they are.
 
         Raises:
@@ -83,7 +85,8 @@ class RedisEventStream:
         """
         if not rows:
             return []
-        fields = [(b"t", b"%d" % accepted_at)] + ([(b"r", request_id.encode())] if request_id else [])
+        given = ((b"t", b"%d" % accepted_at), (b"r", request_id.encode()), (b"o", origin.encode()))
+        fields = [(name, value) for name, value in given if value]
         words = b"*%d" % (5 + 2 * len(fields))
         tail = b"\r\n" + b"".join(
             b"$1\r\n%b\r\n$%d\r\n%b\r\n" % (name, len(value), value) for name, value in fields

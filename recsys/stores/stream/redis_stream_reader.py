@@ -215,7 +215,8 @@ class RedisStreamReader:
 def stored_entry(partition: int, name: bytes, fields: list[bytes]) -> Entry:
     """The entry that is stored under an id with these fields: names and values in turn."""
     if fields[0] == b"b" and fields[2:3] == [b"t"]:
-        request_id = fields[5].decode() if fields[4:5] == [b"r"] else ""
-        return Entry(partition, offset_of(name), fields[1], int(fields[3]), request_id)
+        more = dict(zip(fields[4::2], fields[5::2], strict=False))
+        request_id, origin = more.get(b"r", b"").decode(), more.get(b"o", b"").decode()
+        return Entry(partition, offset_of(name), fields[1], int(fields[3]), request_id, origin)
     # Not written by us: its fields as they are, which cannot be parsed and become a dead letter.
     return Entry(partition, offset_of(name), b" ".join(fields), 0)

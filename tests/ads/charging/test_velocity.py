@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ads.charging import velocity
-from recsys.ads.charging.velocity import ClickLimit, ClickVelocity
+from recsys.ads.charging.reasons import NotBilled
+from recsys.ads.charging.velocity import ClickLimit, ClickLimits, ClickVelocities, ClickVelocity
 from tests.ads.charging.tokened_events import SERVED
 
 
@@ -50,6 +51,36 @@ def test_an_event_that_is_told_again_is_one_click() -> None:
     assert not any(counter.is_exceeded("user:a", "e", SERVED) for _ in range(5))
     assert not counter.is_exceeded("user:a", "f", SERVED)
     assert counter.is_exceeded("user:a", "g", SERVED)
+
+
+def reasons(limits: ClickLimits, *clicks: tuple[str, str]) -> list[str | None]:
+    """Of clicks within one second, each of a unit and an origin."""
+    counter = ClickVelocities(limits)
+    found = [
+        counter.exceeded(unit, origin, f"e{place}", SERVED) for place, (unit, origin) in enumerate(clicks)
+    ]
+    return [None if each is None else each.value for each in found]
+
+
+def test_many_users_of_one_address_are_too_fast_together() -> None:
+    clicks = [("user:a", "11.aa"), ("user:b", "11.bb"), ("user:c", "11.cc"), ("user:d", "22.dd")]
+    assert reasons(ClickLimits(10, 9, address=2), *clicks) == [None, None, "address_velocity", None]
+    assert reasons(ClickLimits(10, 9), *clicks) == [None] * 4
+
+
+def test_agents_at_an_address_are_counted_apart() -> None:
+    clicks = [("user:a", "11.aa"), ("user:b", "11.bb"), ("user:c", "11.aa"), ("user:d", "22.aa")]
+    assert reasons(ClickLimits(10, 9, agent=1), *clicks) == [None, None, "address_velocity", None]
+
+
+def test_an_origin_that_is_not_known_is_nobodys() -> None:
+    assert reasons(ClickLimits(10, 9, address=1, agent=1), ("user:a", ""), ("user:b", "")) == [None, None]
+
+
+def test_a_click_above_two_limits_is_its_users_and_counts_in_both() -> None:
+    clicks = [("user:a", "11.aa"), ("user:a", "11.aa"), ("user:b", "11.aa")]
+    limits = ClickLimits(10, 1, address=1)
+    assert reasons(limits, *clicks) == [None, NotBilled.VELOCITY, NotBilled.ADDRESS_VELOCITY]
 
 
 @given(st.lists(st.integers(0, 100), max_size=50), st.integers(1, 5), st.integers(1, 30))

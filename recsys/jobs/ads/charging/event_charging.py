@@ -22,7 +22,7 @@ from recsys.ads.charging.judgment import (
     judge_event,
 )
 from recsys.ads.charging.reasons import NotBilled
-from recsys.ads.charging.velocity import ClickLimit, ClickVelocity
+from recsys.ads.charging.velocity import ClickLimits, ClickVelocities
 from recsys.ads.ledger.budgets import TOTAL, BudgetRow, period_of
 from recsys.ads.ledger.charges import Charge, ChargeResult, charge_key
 from recsys.ads.pacing.budget_gate import BudgetGate
@@ -77,7 +77,7 @@ class EventCharging:
         self.keeps_leases = True  # from one batch to the next; not where other workers charge too
         self._stores, self._settings, self._owner = stores, settings, owner
         self._clock, self._pause = clock, pause
-        self._velocity = ClickVelocity(ClickLimit(settings.velocity_clicks, settings.velocity_seconds))
+        self._velocities = ClickVelocities(_click_limits(settings))
         self._window_seconds = round(settings.attribution_days * DAY / SECOND)
         self._accounts: frozenset[str] = frozenset()
         self._leases: dict[str, Lease] = {}
@@ -123,7 +123,7 @@ class EventCharging:
             return
         rules = self._rules()
         for each in received:
-            self._is_too_fast(judge_event(each, self._stores.tokens, rules))
+            self._too_fast(judge_event(each, self._stores.tokens, rules))
 
     def release_leases(self) -> None:
         """Lets other workers charge the accounts at once."""
@@ -140,30 +140,27 @@ class EventCharging:
             for each in received
             if each.event.event_id not in marked
         ]
-        fast = [self._is_too_fast(each) for each in judged]
+        fast = [self._too_fast(each) for each in judged]
         # What was charged before it was read again stays charged, however fast its user goes on.
         known = self._stores.books.known(
-            [
-                charge
-                for each, is_fast in zip(judged, fast, strict=True)
-                if is_fast and (charge := each.charge)
-            ]
+            [charge for each, reason in zip(judged, fast, strict=True) if reason and (charge := each.charge)]
         )
         return [
-            replace(each, reason=NotBilled.VELOCITY)
-            if is_fast and ((charge := each.charge) is None or charge.key not in known)
+            replace(each, reason=reason)
+            if reason and ((charge := each.charge) is None or charge.key not in known)
             else each
-            for each, is_fast in zip(judged, fast, strict=True)
+            for each, reason in zip(judged, fast, strict=True)
         ]
 
     def _rules(self) -> BillingRules:
         return BillingRules(self._window_seconds, self._stores.traffic.own_users())
 
-    def _is_too_fast(self, judgment: Judgment) -> bool:
-        impression, event = judgment.impression, judgment.received.event
-        if impression is None or judgment.is_invalid or not isinstance(event, Click):
-            return False
-        return self._velocity.is_exceeded(impression.unit, event.event_id, judgment.occurred_at)
+    def _too_fast(self, judgment: Judgment) -> NotBilled | None:
+        impression, received = judgment.impression, judgment.received
+        if impression is None or judgment.is_invalid or not isinstance(received.event, Click):
+            return None
+        event_id, at = received.event.event_id, judgment.occurred_at
+        return self._velocities.exceeded(impression.unit, received.origin, event_id, at)
 
     def _mark(self, judged: Sequence[Judgment], counts: Counter[str]) -> None:
         self._stores.traffic.mark([invalid_event(each) for each in judged])
@@ -280,7 +277,16 @@ def received_event(entry: Entry) -> ReceivedEvent | None:
         units.add(assignment_unit(None, event.session_id))
     if event.request_id is not None:  # of a visitor whom the answer did not know
         units.add(request_unit(event.request_id))
-    return ReceivedEvent(event, units, from_micros(entry.accepted_at))
+    return ReceivedEvent(event, units, from_micros(entry.accepted_at), entry.origin)
+
+
+def _click_limits(settings: AdsSettings) -> ClickLimits:
+    return ClickLimits(
+        settings.velocity_seconds,
+        settings.velocity_clicks,
+        settings.velocity_address_clicks,
+        settings.velocity_agent_clicks,
+    )
 
 
 def invalid_event(judgment: Judgment) -> InvalidEvent:

@@ -96,14 +96,20 @@ class ChargingShop:
         self.keeper = BudgetKeeper(self.books, self.campaigns, self.gate, self.clock)
 
     def send(
-        self, token: str | None = None, cls: type[UserEvent] = Click, seconds: float = 60, **values: Any
+        self,
+        token: str | None = None,
+        cls: type[UserEvent] = Click,
+        seconds: float = 60,
+        origin: str = "",
+        **values: Any,
     ) -> None:
         """Appends an event of the user u1 about item 1, so long after noon."""
         at = NOON + timedelta(seconds=seconds)
         given = {"event_id": f"e{next(self.numbers)}", "user_id": "u1", "item_id": "1", "at": at, **values}
         event = cls(token=token, **given) if token is not None else cls(**given)
         body = orjson.dumps(encode_event(event))
-        self.stream.append([(partition_of(event.user_id, PARTITIONS), body)], to_micros(event.at))
+        rows = [(partition_of(event.user_id, PARTITIONS), body)]
+        self.stream.append(rows, to_micros(event.at), origin=origin)
 
     def charge(self) -> Counter[str]:
         """Charges what waits, as a worker does."""

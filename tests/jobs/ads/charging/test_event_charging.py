@@ -156,6 +156,18 @@ def test_after_a_restart_clicks_before_it_count(settings: Settings) -> None:
         assert shop.charge() == {"charged": 1, "micros": PRICE}
 
 
+def test_users_of_one_address_are_too_fast_together_where_addresses_are_looked_at(settings: Settings) -> None:
+    limits = AdsSettings(velocity_address_clicks=2, velocity_seconds=60)
+    with charging_shop(settings, campaign("cpc"), ads=limits) as shop:
+        for number, origin in enumerate(["11.aa", "11.bb", "11.cc", "22.aa", ""]):
+            token = served(f"s{number}", unit=f"user:robot-{number}")
+            shop.send(token, seconds=60 + number, origin=origin, user_id=f"robot-{number}")
+            shop.charge()
+        (marked,) = shop.traffic.invalid_events("acc_1")
+        assert (marked.reason, marked.token_id) == ("address_velocity", "s2")
+        assert shop.spent("acc_1") == 4 * PRICE
+
+
 def test_what_is_recalled_is_neither_charged_nor_marked(settings: Settings) -> None:
     limits = AdsSettings(velocity_clicks=1, velocity_seconds=60)
     with charging_shop(settings, campaign("cpc"), ads=limits) as shop:
