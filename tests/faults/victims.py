@@ -22,7 +22,7 @@ from recsys.stores.ads_gate.gate import RedisBudgetGate
 from recsys.stores.redis import server as redis_server
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0  # on a machine that others use too
 Process = subprocess.Popen[bytes]
 
 

@@ -2,15 +2,21 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 
 from recsys.ads.charging.origin import hashed_origin
+from recsys.config import Settings
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.service_settings import StreamSettings
+from recsys.stores.redis import server as redis_server
+from recsys.stores.stream.open import open_stream
+from serving.deployment import open_collector
 from serving.events.collector import EventCollector
 from serving.events.origins import EventOrigins, Sender, client_address, sender_of
 from serving.metrics import ServiceMetrics
@@ -89,3 +95,34 @@ def test_an_origin_is_stored_with_events_of_ads_where_it_is_asked_for(
     (entry,) = stream.logs[0]
     assert entry.origin == (ORIGINS(sender) if is_stored else "")
     assert CLIENT.encode() not in entry.body
+
+
+@pytest.fixture
+def redis_home(tmp_path: Path) -> Iterator[Path]:
+    redis_server.start_server(Settings(home=tmp_path))
+    yield tmp_path
+    redis_server.stop_server(Settings(home=tmp_path))
+
+
+def test_a_service_stores_origins_once_a_limit_of_addresses_is_set(redis_home: Path) -> None:
+    row = json.dumps(
+        {"kind": "click", "event_id": "e", "user_id": "u", "item_id": "i", "token": "t"}
+    ).encode()
+    lengths = []
+    for ads in ({}, {"velocity_agent_clicks": 9}, {"velocity_address_clicks": 9}):
+        settings = Settings.model_validate(
+            {
+                "home": redis_home,
+                "ads": ads,
+                "stream": {"partitions": 1},
+                "serving": {"timeout_seconds": 60.0},
+            }
+        )
+        with (
+            closing(open_collector(settings, ServiceMetrics())) as collector,
+            closing(open_stream(settings)) as stream,
+        ):
+            asyncio.run(collector.collect(row, lines=False, sender=Sender(CLIENT, (), "Firefox")))
+            (entry,) = stream.recent({0: stream.status()[0].last_offset}, 1)
+            lengths.append(len(entry.origin))
+    assert lengths == [0, 33, 33]
