@@ -5,11 +5,14 @@ an account takes `account_keys`: KEYS[1] levels, KEYS[2] holds, KEYS[3] ends.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import redis
+
+Call = tuple[tuple[str, ...], Sequence[str | int]]  # keys, and the words after them
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class Script:
             return client.evalsha(self.sha, len(keys), *keys, *words)
         except redis.exceptions.NoScriptError:
             return client.eval(self.text, len(keys), *keys, *words)
+
+    def run_many(self, client: Any, calls: Sequence[Call]) -> list[Any]:
+        """What it returns to each of `calls`, in one round trip; one that may run twice."""
+        pipeline = client.pipeline(transaction=False)
+        for keys, words in calls:
+            pipeline.evalsha(self.sha, len(keys), *keys, *words)
+        try:
+            found: list[Any] = pipeline.execute()
+        except redis.exceptions.NoScriptError:
+            found = [self.run(client, keys, *words) for keys, words in calls]
+        return found
 
 
 _CLOCK = """
