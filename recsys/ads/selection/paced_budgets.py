@@ -103,7 +103,7 @@ class PacedBudgets:
         """(B,) whether its campaign runs at `now`; that of an account always does."""
         runs = np.zeros(len(self.inventory.campaigns) + 1, bool)
         runs[-1] = True
-        runs[self.inventory.running(range(len(runs) - 1), now)] = True
+        runs[self.inventory.running(np.arange(len(runs) - 1), now)] = True
         running: BoolArray = runs[self.campaign]
         return running
 

@@ -238,7 +238,7 @@ class _Auction:
 
     def _reserve(self, keys: IntArray, ad: int, price_micros: int) -> bool:
         """Whether the next slot's expected cost is held for `ad`. Slots are asked for in their order."""
-        row = int(np.flatnonzero(keys == ad)[0])
+        row = int((keys == ad).argmax())
         slot = len(self.holds.taken)
         return self.holds.take(ad, self._hold_request(row, price_micros, slot))
 
@@ -297,5 +297,5 @@ class _Auction:
         )
 
     def _item_of(self, keys: IntArray, ad: int) -> str:
-        row = int(np.flatnonzero(keys == ad)[0])
+        row = int((keys == ad).argmax())
         return self.standing.inventory.item_ids[int(self.found.ads[self.rows[row]])]

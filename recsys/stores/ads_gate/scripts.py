@@ -12,6 +12,8 @@ from typing import Any
 
 import redis
 
+from recsys.stores.redis.exchange import Exchange, pack_command
+
 Call = tuple[tuple[str, ...], Sequence[str | int]]  # keys, and the words after them
 
 
@@ -22,27 +24,26 @@ class Script:
     text: str
 
     @cached_property
-    def sha(self) -> str:
+    def sha(self) -> bytes:
         """The name that Redis calls it by."""
-        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest().encode()
 
-    def run(self, client: Any, keys: tuple[str, ...], *words: str | int) -> Any:
-        """What it returns."""
-        try:
-            return client.evalsha(self.sha, len(keys), *keys, *words)
-        except redis.exceptions.NoScriptError:
-            return client.eval(self.text, len(keys), *keys, *words)
+    def run(self, exchange: Exchange, keys: tuple[str, ...], *words: str | int) -> Any:
+        """What it returns. It may run twice, where a connection breaks."""
+        return self.run_many(exchange, [(keys, words)])[0]
 
-    def run_many(self, client: Any, calls: Sequence[Call]) -> list[Any]:
-        """What it returns to each of `calls`, in one round trip; one that may run twice."""
-        pipeline = client.pipeline(transaction=False)
-        for keys, words in calls:
-            pipeline.evalsha(self.sha, len(keys), *keys, *words)
+    def run_many(self, exchange: Exchange, calls: Sequence[Call]) -> list[Any]:
+        """What it returns to each of `calls`, in one round trip."""
+        commands = b"".join(self._packed(keys, words) for keys, words in calls)
         try:
-            found: list[Any] = pipeline.execute()
+            return exchange(commands, len(calls))
         except redis.exceptions.NoScriptError:
-            found = [self.run(client, keys, *words) for keys, words in calls]
-        return found
+            exchange(pack_command(b"SCRIPT", b"LOAD", self.text.encode()), 1)
+            return exchange(commands, len(calls))
+
+    def _packed(self, keys: tuple[str, ...], words: Sequence[str | int]) -> bytes:
+        named = (b"EVALSHA", self.sha, b"%d" % len(keys))
+        return pack_command(*named, *(str(word).encode() for word in (*keys, *words)))
 
 
 _CLOCK = """
