@@ -12,7 +12,7 @@ from recsys.ads.delivery.counts import DeliveryCounts
 from recsys.ads.delivery.served_slot import ServedSlot
 from recsys.ads.selection.prediction import ClickPredictor
 from recsys.ads.selection.question import SelectionRules
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumber, RunningNumbers
 from recsys.ads.tokens.impression_token import ImpressionTokens
 from recsys.ads.tokens.keys import TokenKeys
 from recsys.ads.tokens.page_token import PageTokens
@@ -44,6 +44,7 @@ class FakeAdsSource:
     stored_version: int = 0
     away: bool = False
     reads: int = 0
+    booked: int = 0
 
     def version(self) -> int:
         self._answer()
@@ -54,9 +55,10 @@ class FakeAdsSource:
         self.reads += 1
         return StoredAds(self.stored_version, tuple(self.accounts), tuple(self.campaigns), self.unreadable)
 
-    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
+    def running_numbers(self, now: datetime, since: int | None) -> RunningNumbers:
         self._answer()
-        return self.rows
+        self.booked += 1
+        return RunningNumbers(self.booked, self.rows)
 
     def generations(self) -> dict[str, int]:
         self._answer()

@@ -1,6 +1,6 @@
 """A gate of budgets in memory: what the contract asks for and nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -71,6 +71,9 @@ class FakeBudgetGate:
                 return Usage(0, dict.fromkeys(names, 0), dict.fromkeys(names, 0))
             spent = {name: account.spent.get(name, 0) for name in names}
             return Usage(account.generation, spent, {name: self._held(account, name) for name in names})
+
+    def usages(self, asked: Mapping[str, Sequence[str]]) -> dict[str, Usage]:
+        return {account_id: self.usage(account_id, names) for account_id, names in asked.items()}
 
     def refresh(self, account_id: str, spent: Spent) -> bool:
         with self._lock:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from recsys.ads.delivery.ad_log import AdLog
 from recsys.ads.delivery.counts import DeliveryCounter
 from recsys.ads.delivery.served_slot import SlotArm
-from recsys.ads.delivery.steps import Step
 from recsys.ads.pacing.budget_gate import BudgetGate, HoldRequest
 from recsys.ads.selection.holds import Holds, release_all
 from recsys.ads.selection.prediction import AdContext, ClickPredictor
@@ -184,10 +183,7 @@ class AdServer:
         return self._tokens.encode(impression_of(slot, choice.question))
 
     def _count(self, choice: Choice, shown: set[str]) -> None:
-        steps = {
-            campaign: Step.PAGE if step is Step.WON and campaign not in shown else step
-            for campaign, step in choice.selection.steps.items()
-        }
+        steps = choice.selection.steps.with_page(shown)
         context = choice.question.context
         self._counter.count(context.now, context.surface, steps, choice.is_ghost)
 

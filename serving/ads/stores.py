@@ -1,6 +1,6 @@
 """What a service that shows ads opens: campaigns, books, hold-out, budgets, the log and the counts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from recsys.ads.delivery.counts import DeliveryCounts
 from recsys.ads.ledger.budgets import TOTAL, period_of
 from recsys.ads.selection.prediction import SmoothedRates
 from recsys.ads.selection.question import SelectionRules
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumbers
 from recsys.config import Settings
 from recsys.experiments.experiment import Experiment
 from recsys.instants import as_utc
@@ -59,9 +59,9 @@ class AdsStores:
         """See `AdsStore.everything`."""
         return self._campaigns.everything()
 
-    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
-        """The running numbers in total and of all days that it may be anywhere."""
-        return self._ledger.running_numbers(periods_around(now))
+    def running_numbers(self, now: datetime, since: int | None) -> RunningNumbers:
+        """The running numbers in total and of all days that it may be anywhere; see `AdsLedger`."""
+        return self._ledger.running_numbers(periods_around(now), since)
 
     def generations(self) -> Mapping[str, int]:
         """The newest generation of each account's budgets in the gate that the charge worker noted."""

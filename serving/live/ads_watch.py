@@ -4,13 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import Lock
 from typing import Protocol
 
 from recsys.ads.pacing.budget_gate import BudgetGate, Usage
 from recsys.ads.pacing.forecast import WeeklyForecast
 from recsys.ads.selection.inventory import Inventory
 from recsys.ads.selection.prediction import ClickPredictor
-from recsys.ads.selection.standing import RunningNumber, Standing
+from recsys.ads.selection.spending import RunningNumbers
+from recsys.ads.selection.standing import Standing
 from recsys.ads.selection.throttles import Throttles, next_throttles
 from recsys.background_task import BackgroundTask
 from recsys.errors import RecsysError, StoreUnavailableError
@@ -20,6 +22,7 @@ from recsys.pages.ad_server import AdsNow
 from recsys.pages.shop_items import item_columns
 from recsys.service_settings import AdsSettings
 from recsys.stores.ads.records import StoredAds
+from serving.live.spending_reads import SpendingReads
 
 log = logging.getLogger("recsys.serving")
 
@@ -37,8 +40,8 @@ class AdsSource(Protocol):
         """All accounts and campaigns."""
         ...
 
-    def running_numbers(self, now: datetime) -> Sequence[RunningNumber]:
-        """What was spent today and in total."""
+    def running_numbers(self, now: datetime, since: int | None) -> RunningNumbers:
+        """What was spent today and in total, of all or of those that entries after `since` moved."""
         ...
 
     def generations(self) -> Mapping[str, int]:
@@ -94,7 +97,9 @@ class AdsWatch:
         self._stored: Inventory | None = None  # without a catalog
         self._with_items: Inventory | None = None
         self._of_catalog: Catalog | None = None
-        self._throttles = Throttles()
+        self._throttles = Throttles.nothing(Inventory.of((), (), now()))
+        self._pacing = Lock()  # two threads set the pace: the one of the looks does where campaigns are new
+        self._spending = SpendingReads(source.running_numbers, seconds)
         self._standing: Standing | None = None
         self._holdout: Experiment | None = None
         self._kept_at: datetime | None = None
@@ -158,9 +163,9 @@ class AdsWatch:
         for account_id, generation in self._source.generations().items():
             self._gate.expect(account_id, generation)
         self._kept_at = self._source.kept_at()
-        numbers = self._source.running_numbers(now)
+        spending = self._spending.read(self._stored, now)
         inventory = self._of_current_catalog(self._stored)
-        self._standing = Standing.of(inventory, numbers, self._throttles, now)
+        self._standing = Standing.of(inventory, spending, self._throttles)
 
     def _take_up(self, stored: StoredAds, now: datetime) -> None:
         inventory = Inventory.of(stored.accounts, stored.campaigns, now, stored.unreadable)
@@ -172,7 +177,7 @@ class AdsWatch:
         log.info("version %d of campaigns: %d may be shown", stored.version, len(inventory.campaigns))
         if len(inventory):
             self._on_campaigns()
-            self._set_pace(inventory)
+            self._pace()
 
     def _of_current_catalog(self, stored: Inventory) -> Inventory:
         catalog = self._catalog()
@@ -185,16 +190,16 @@ class AdsWatch:
         return known
 
     def _pace(self) -> None:
-        if self._stored is not None and len(self._stored):
-            self._set_pace(self._stored)
+        lasts = self._settings.hold_seconds
+        with self._pacing:
+            stored = self._stored
+            if stored is not None and len(stored):
+                self._throttles = next_throttles(
+                    self._throttles, stored, self._usages, self._forecast, self._now(), lasts
+                )
 
-    def _set_pace(self, inventory: Inventory) -> None:
-        self._throttles = next_throttles(
-            self._throttles, inventory, self._usage, self._forecast, self._now(), self._settings.hold_seconds
-        )
-
-    def _usage(self, account_id: str, names: list[str]) -> Usage | None:
+    def _usages(self, asked: Mapping[str, Sequence[str]]) -> Mapping[str, Usage]:
         try:
-            return self._gate.usage(account_id, names)
+            return self._gate.usages(asked)
         except StoreUnavailableError:
-            return None
+            return {}

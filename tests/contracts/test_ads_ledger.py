@@ -286,8 +286,26 @@ def test_a_batch_is_booked_as_a_whole_or_not_at_all(books: AdsLedger, lease: Lea
 
 def test_running_numbers_are_those_of_the_periods_that_are_asked_for(books: AdsLedger, lease: Lease) -> None:
     books.charge(lease, click("t1", 400))
-    found = {(each.entity_id, each.period): each.spent_micros for each in books.running_numbers(["total"])}
+    numbers = books.running_numbers(["total"]).numbers
+    found = {(each.entity_id, each.period): each.spent_micros for each in numbers}
     rows = [row for row in books.budgets(periods=["total"]) if row.period == "total"]
     assert found == {(row.entity_id, row.period): row.spent_micros for row in rows}
     assert found[("lin_1", "total")] > 0
-    assert books.running_numbers(["1970-01-01"]) == []
+    assert books.running_numbers(["1970-01-01"]).numbers == []
+
+
+def test_running_numbers_since_an_entry_are_those_that_later_ones_moved(
+    books: AdsLedger, lease: Lease
+) -> None:
+    periods = ["total", "2026-05-01"]
+    assert books.running_numbers(periods) == (0, [])
+    books.charge(lease, click("t1", 400))
+    booked, all_numbers = books.running_numbers(periods)
+    assert {each.entity_id for each in all_numbers} == {"acc_1", "cmp_1", "lin_1"}
+    assert books.running_numbers(periods, booked) == (booked, ())
+    assert sorted(books.running_numbers(periods, booked - 1).numbers) == sorted(all_numbers)
+    books.top_up(ACME, 5_000_000, "bank 1")
+    later, moved = books.running_numbers(periods, booked)
+    assert later > booked
+    assert {each.entity_id for each in moved} == {"acc_1"}
+    assert max(each.paid_in_micros for each in moved) == 5_000_000

@@ -197,6 +197,20 @@ def test_accounts_know_nothing_of_each_other(gate: BudgetGate) -> None:
     assert gate.hold(replace(ask("a", 50), account_id="acc_2")) is None
 
 
+def test_many_accounts_are_asked_at_once_and_answer_as_each_alone(gate: BudgetGate) -> None:
+    others = [f"acc_{number}" for number in range(10, 50)]
+    for number, account_id in enumerate(others[1:]):  # the first one has to be rebuilt
+        gate.rebuild(account_id, {NAMES[0]: number})
+    gate.hold(ask("a", 10))
+    asked = {account_id: NAMES[:2] for account_id in (ACCOUNT, *others)}
+    found = gate.usages({**asked, others[-1]: []})
+    assert list(found) == list(asked)
+    assert found[ACCOUNT].held == {NAMES[0]: 10, NAMES[1]: 10}
+    assert (found[others[0]].generation, found[others[-1]].spent) == (0, {})
+    assert found == {each: gate.usage(each, names) for each, names in {**asked, others[-1]: []}.items()}
+    assert gate.usages({}) == {}
+
+
 def test_a_user_sees_a_campaign_so_often_and_a_refusal_holds_no_money(gate: BudgetGate) -> None:
     assert gate.hold(seen_at_most(ask("a", 10), 2)) is None
     assert gate.hold(seen_at_most(ask("b", 10), 2)) is None

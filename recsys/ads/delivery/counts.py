@@ -7,11 +7,17 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from recsys.ads.campaigns.targets import Surface
+from recsys.ads.delivery.campaign_steps import STEPS, CampaignSteps
 from recsys.ads.delivery.steps import Step
+from recsys.arrays import IntArray
 from recsys.instants import as_utc
 
 HOUR = timedelta(hours=1)
+_STEP_OF_CODE = np.array(STEPS, object)
 FLUSH_SECONDS = 1.0  # how often counts are written: what a killed process loses
 SILENT_SECONDS = 60.0  # a process that wrote nothing for so long, and did not say that it ended, was killed
 
@@ -22,12 +28,12 @@ StepCounts = Mapping[tuple[str, Step], int]
 class DeliveryCounter(Protocol):
     """Counts what became of ads; any thread may use it, and it never fails."""
 
-    def count(self, at: datetime, surface: Surface, steps: Mapping[str, Step], holdout: bool) -> None:
+    def count(self, at: datetime, surface: Surface, steps: CampaignSteps, holdout: bool) -> None:
         """One served request.
 
         Args:
             at: when; aware.
-            steps: campaign id -> the step at which it left; only campaigns whose targets the request met.
+            steps: where campaigns left; only those whose targets the request met.
             holdout: whether its unit is held out, so that nothing was shown.
         """
         ...
@@ -89,8 +95,28 @@ def hour_of(at: datetime) -> datetime:
 
 @dataclass
 class _Tally:
+    """`steps`: by the identity of the campaigns' ids these, and (C, S) how many left at which step."""
+
     requests: int = 0
-    steps: Counter[tuple[str, Step]] = field(default_factory=Counter)
+    steps: dict[int, tuple[npt.NDArray[np.object_], IntArray]] = field(default_factory=dict)
+
+    def add(self, steps: CampaignSteps) -> None:
+        """Counts one request."""
+        self.requests += 1
+        if len(steps):
+            names = steps.campaign_ids
+            empty = (names, np.zeros((len(names), len(STEPS)), np.int64))
+            _, counts = self.steps.setdefault(id(names), empty)
+            counts[steps.numbers, steps.codes] += 1
+
+    def step_counts(self) -> StepCounts:
+        """How many requests each campaign left at each step."""
+        found: Counter[tuple[str, Step]] = Counter()
+        for names, counts in self.steps.values():
+            rows, codes = np.nonzero(counts)
+            keys = zip(names[rows].tolist(), _STEP_OF_CODE[codes].tolist(), strict=True)
+            found.update(dict(zip(keys, counts[rows, codes].tolist(), strict=True)))
+        return found
 
 
 class DeliveryCounts(DeliveryCounter):
@@ -100,16 +126,16 @@ class DeliveryCounts(DeliveryCounter):
         self._tallies: dict[tuple[datetime, Surface, bool], _Tally] = {}
         self._lock = Lock()
 
-    def count(self, at: datetime, surface: Surface, steps: Mapping[str, Step], holdout: bool) -> None:
-        """One served request; see `DeliveryCounter.count`. 0.1 ms of 1,000 campaigns."""
+    def count(self, at: datetime, surface: Surface, steps: CampaignSteps, holdout: bool) -> None:
+        """One served request; see `DeliveryCounter.count`. 0.02 ms of 1,000 campaigns."""
         key = (hour_of(at), surface, holdout)
         with self._lock:
-            tally = self._tallies.setdefault(key, _Tally())
-            tally.requests += 1
-            tally.steps.update(steps.items())
+            self._tallies.setdefault(key, _Tally()).add(steps)
 
     def take(self) -> tuple[CountedHour, ...]:
         """What was counted since the last call, by hour, surface and hold-out."""
         with self._lock:
             taken, self._tallies = self._tallies, {}
-        return tuple(CountedHour(*key, taken[key].requests, taken[key].steps) for key in sorted(taken))
+        return tuple(
+            CountedHour(*key, taken[key].requests, taken[key].step_counts()) for key in sorted(taken)
+        )

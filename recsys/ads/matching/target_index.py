@@ -1,12 +1,15 @@
 """An index of what campaigns target: a request meets the few it may concern, not all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from recsys.ads.campaigns.campaign import Campaign
 from recsys.ads.campaigns.targets import Surface
 from recsys.ads.matching.keywords import KeywordIndex
 from recsys.ads.matching.targeting import AdRequest
+from recsys.arrays import IntArray
 from recsys.rules.expression_parsing import parse_expression
 from recsys.rules.expressions import Predicate, is_true
 
@@ -16,6 +19,10 @@ class _Narrowing(NamedTuple):
 
     surfaces: tuple[Surface, ...]
     segment: int | None
+
+
+_NOTHING = _Narrowing((), None)
+_NOBODY = np.zeros(0, np.int64)
 
 
 class TargetIndex:
@@ -32,45 +39,40 @@ class TargetIndex:
             DataError: the segment of one is no expression.
         """
         self._campaigns = tuple(campaigns)
-        self._open: list[int] = []
-        self._by_category: dict[str, list[int]] = {}
-        self._by_item: dict[str, list[int]] = {}
-        self._narrowing: list[_Narrowing] = []
-        self._segments: list[Predicate] = []
-        known: dict[str, int] = {}
-        for number, campaign in enumerate(self._campaigns):
-            targets = campaign.targets
-            if targets.is_open:
-                self._open.append(number)
-            for category in targets.categories:
-                self._by_category.setdefault(category, []).append(number)
-            for item in targets.items:
-                self._by_item.setdefault(item, []).append(number)
-            if targets.segment is not None and targets.segment not in known:
-                known[targets.segment] = len(self._segments)
-                self._segments.append(parse_expression(targets.segment))
-            segment = None if targets.segment is None else known[targets.segment]
-            self._narrowing.append(_Narrowing(targets.surfaces, segment))
+        targets = [campaign.targets for campaign in campaigns]
+        segments = dict.fromkeys(each.segment for each in targets if each.segment is not None)
+        numbers = {segment: number for number, segment in enumerate(segments)}
+        self._segments: list[Predicate] = [parse_expression(segment) for segment in segments]
+        self._narrowing = [
+            _Narrowing(each.surfaces, None if each.segment is None else numbers[each.segment])
+            for each in targets
+        ]
+        self._is_narrowed = np.array([each != _NOTHING for each in self._narrowing], bool)
+        self._open = np.array([each.is_open for each in targets], bool)
+        self._by_category = _filed(each.categories for each in targets)
+        self._by_item = _filed(each.items for each in targets)
         words = [(word, number) for number, each in enumerate(campaigns) for word in each.targets.keywords]
         self._positive = KeywordIndex((word, number) for word, number in words if not word.negative)
         self._negative = KeywordIndex((word, number) for word, number in words if word.negative)
 
     def matching(self, request: AdRequest) -> tuple[Campaign, ...]:
         """The campaigns that `request` is what they ask for, in the order in which they were given."""
-        return tuple(self._campaigns[each] for each in self.matching_numbers(request))
+        return tuple(self._campaigns[each] for each in self.matching_numbers(request).tolist())
 
-    def matching_numbers(self, request: AdRequest) -> list[int]:
+    def matching_numbers(self, request: AdRequest) -> IntArray:
         """The places of those campaigns, from 0, in ascending order."""
-        met = set(self._open)
+        met = self._open.copy()
         for category in request.wider_categories:
-            met.update(self._by_category.get(category, ()))
+            met[self._by_category.get(category, _NOBODY)] = True
         if request.item_id is not None:
-            met.update(self._by_item.get(request.item_id, ()))
+            met[self._by_item.get(request.item_id, _NOBODY)] = True
         if request.units:
-            met |= self._positive.owners(request.units)
-            met -= self._negative.owners(request.units)
+            met[[*self._positive.owners(request.units)]] = True
+            met[[*self._negative.owners(request.units)]] = False
         segments: dict[int, bool] = {}
-        return [each for each in sorted(met) if self._lets(each, request, segments)]
+        for number in np.flatnonzero(met & self._is_narrowed).tolist():
+            met[number] = self._lets(number, request, segments)
+        return np.flatnonzero(met)
 
     def _lets(self, number: int, request: AdRequest, segments: dict[int, bool]) -> bool:
         """Whether surface and segment let the request through; `segments`: those evaluated for it so far."""
@@ -82,3 +84,12 @@ class TargetIndex:
         if segment not in segments:
             segments[segment] = is_true(self._segments[segment], request.facts)
         return segments[segment]
+
+
+def _filed(names: Iterable[Iterable[str]]) -> dict[str, IntArray]:
+    """Name -> the numbers of those that have it among `names`."""
+    found: dict[str, list[int]] = {}
+    for number, of_one in enumerate(names):
+        for name in of_one:
+            found.setdefault(name, []).append(number)
+    return {name: np.array(numbers, np.int64) for name, numbers in found.items()}

@@ -154,6 +154,10 @@ class BudgetGate(Protocol):
         """What is spent and held of levels of those names; 0 where the gate knows none."""
         ...
 
+    def usages(self, asked: Mapping[str, Sequence[str]]) -> Mapping[str, Usage]:
+        """`usage` of many accounts in a few steps: account id -> names of levels -> what it knows of them."""
+        ...
+
     def refresh(self, account_id: str, spent: Spent) -> bool:
         """Raises what was spent to what the database says; call it each second. False: rebuild the gate."""
         ...

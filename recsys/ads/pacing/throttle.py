@@ -23,6 +23,8 @@ LEAST_ROOM = 0.01  # of the budget: the floor of the divisor
 UNKNOWN_DEMAND = 2.0  # times the budget, until it was seen
 MEMORY_SHARE = 0.04  # of a day's demand, about an hour of it: how far the measured demand looks back
 PRIOR_SHARE = 0.0005  # of a day's demand that the first guess counts as
+LEAST_SEEN_SHARE = 1e-12  # of a day's demand: no division by less
+CHARGE_SECONDS = 60.0  # within which a charge comes
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,12 @@ def next_throttle(throttle: Throttle, plan: DayPlan, committed_micros: int, now:
         committed_micros,
         seen_micros=kept * throttle.seen_micros + committed_micros - throttle.committed_micros,
         # Both shrink alike while nothing is entered, so their ratio stays; the floor keeps it a number.
-        seen_share=max(kept * throttle.seen_share + passed * throttle.participation, 1e-12),
+        seen_share=max(kept * throttle.seen_share + passed * throttle.participation, LEAST_SEEN_SHARE),
     )
 
 
 def committed_micros(
-    spent_micros: int, held_micros: int, charge_seconds: float = 60.0, hold_seconds: float = 300.0
+    spent_micros: int, held_micros: int, charge_seconds: float = CHARGE_SECONDS, hold_seconds: float = 300.0
 ) -> int:
     """What a controller counts as spent: charges, and of the holds those whose charge is still to come.
 

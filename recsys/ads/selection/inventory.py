@@ -137,10 +137,10 @@ class Inventory:
         """The same with what the catalog says of `item_ids` now."""
         return replace(self, items=items)
 
-    def running(self, numbers: Sequence[int], now: datetime) -> IntArray:
+    def running(self, numbers: IntArray, now: datetime) -> IntArray:
         """Those campaigns of `numbers` that run at `now`."""
-        found, at = np.array(numbers, np.int64), to_micros(now)
-        return found[(self.starts_at[found] <= at) & (at < self.ends_at[found])]
+        at = to_micros(now)
+        return numbers[(self.starts_at[numbers] <= at) & (at < self.ends_at[numbers])]
 
     @cached_property
     def campaign_ids(self) -> npt.NDArray[np.object_]:

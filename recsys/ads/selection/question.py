@@ -1,6 +1,5 @@
 """What ads are asked for, by which rules they are chosen, and what came out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recsys.ads.auction.outcome import FilledSlot
@@ -8,7 +7,7 @@ from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.ads.blending.memory import PageMemory
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign, Line
-from recsys.ads.delivery.steps import Step
+from recsys.ads.delivery.campaign_steps import NO_STEPS, CampaignSteps
 from recsys.ads.pacing.budget_gate import HoldRequest
 from recsys.ads.selection.prediction import AdContext
 from recsys.rules.expressions import Facts, NoFacts
@@ -87,12 +86,12 @@ class Selection:
 
     Attributes:
         slots: from the first; fewer than were asked for where too few ads could fill them.
-        steps: campaign id -> the step at which it left, of those that match.
+        steps: where each campaign left, of those that match.
         holds: of `slots`. rebuilding: whether an ad left because its account's gate has to be rebuilt.
     """
 
     slots: tuple[SelectedSlot, ...]
-    steps: Mapping[str, Step]
+    steps: CampaignSteps
     rebuilding: bool = False
 
     @property
@@ -101,4 +100,4 @@ class Selection:
         return [slot.hold for slot in self.slots if slot.hold is not None]
 
 
-NOTHING = Selection((), {})
+NOTHING = Selection((), NO_STEPS)

@@ -13,6 +13,7 @@ from recsys.ads.auction.outcome import FilledSlot, Outcome
 from recsys.ads.auction.placement import Placement
 from recsys.ads.auction.ranking import tie_numbers
 from recsys.ads.campaigns.local_days import local_day
+from recsys.ads.delivery.campaign_steps import CODES, CampaignSteps
 from recsys.ads.delivery.steps import STEP_OF_LOSS, Step
 from recsys.ads.matching.targeting import AdRequest
 from recsys.ads.pacing.budget_gate import HoldRequest, RefusalReason, UserCap, expected_cost_micros
@@ -28,9 +29,7 @@ from recsys.catalog import stable_key
 
 MOST_ADS = 4_000  # of one auction; of longer lines some items are drawn
 _PACING, _ITEMS = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03  # apart from the auction's own draw
-_CODES = {step: code for code, step in enumerate(Step)}
-_STEP_OF_CODE = np.array(list(Step), object)
-_CODE_OF_LOSS = np.array([_CODES[STEP_OF_LOSS[reason]] for reason in sorted(STEP_OF_LOSS)], np.int64)
+_CODE_OF_LOSS = np.array([CODES[STEP_OF_LOSS[reason]] for reason in sorted(STEP_OF_LOSS)], np.int64)
 _REFUSED = {
     RefusalReason.BUDGET: Step.BUDGET,
     RefusalReason.FREQUENCY: Step.CAP,
@@ -48,7 +47,7 @@ class _Field:
 
     def leave(self, where: BoolArray, step: Step) -> None:
         """Those that are still there and `where` holds leave at `step`."""
-        self.steps[(self.steps < 0) & where] = _CODES[step]
+        self.steps[(self.steps < 0) & where] = CODES[step]
 
     @property
     def left(self) -> IntArray:
@@ -87,7 +86,7 @@ def select_ads(
     campaign = inventory.line_campaign[inventory.ad_line[of_left]]
     floor = np.maximum(inventory.quality_floor[campaign], rules.least_relevance)
     good = estimates.relevance >= floor
-    found.steps[left[~good]] = _CODES[Step.QUALITY]
+    found.steps[left[~good]] = CODES[Step.QUALITY]
     auctioned, estimates = left[good], _taken(estimates, good)
     auction = _Auction(standing, question, rules, found, auctioned, estimates, holds)
     slots = auction.run(seed) if len(auctioned) else ()
@@ -178,13 +177,12 @@ def _taken(estimates: ClickEstimates, which: BoolArray) -> ClickEstimates:
     )
 
 
-def _steps_of_campaigns(inventory: Inventory, found: _Field) -> dict[str, Step]:
-    """Campaign id -> the step at which the ad left that came furthest."""
+def _steps_of_campaigns(inventory: Inventory, found: _Field) -> CampaignSteps:
+    """Of each campaign the step at which the ad left that came furthest."""
     campaign = inventory.line_campaign[inventory.ad_line[found.ads]]
     first = np.flatnonzero(np.diff(campaign, prepend=-1))
     furthest = np.maximum.reduceat(found.steps, first)
-    names = inventory.campaign_ids[campaign[first]].tolist()
-    return dict(zip(names, _STEP_OF_CODE[furthest].tolist(), strict=True))
+    return CampaignSteps(inventory.campaign_ids, campaign[first], furthest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +238,7 @@ class _Auction:
 
     def _reserve(self, keys: IntArray, ad: int, price_micros: int) -> bool:
         """Whether the next slot's expected cost is held for `ad`. Slots are asked for in their order."""
-        row = int(np.flatnonzero(keys == ad)[0])
+        row = int((keys == ad).argmax())
         slot = len(self.holds.taken)
         return self.holds.take(ad, self._hold_request(row, price_micros, slot))
 
@@ -269,7 +267,7 @@ class _Auction:
     def _note_steps(self, keys: IntArray, outcome: Outcome) -> None:
         steps = _CODE_OF_LOSS[outcome.reasons]
         for ad, reason in self.holds.reasons.items():
-            steps[keys == ad] = _CODES[_REFUSED[reason]]
+            steps[keys == ad] = CODES[_REFUSED[reason]]
         self.found.steps[self.rows] = steps
 
     def _slot(self, filled: FilledSlot, keys: IntArray) -> SelectedSlot:
@@ -299,5 +297,5 @@ class _Auction:
         )
 
     def _item_of(self, keys: IntArray, ad: int) -> str:
-        row = int(np.flatnonzero(keys == ad)[0])
+        row = int((keys == ad).argmax())
         return self.standing.inventory.item_ids[int(self.found.ads[self.rows[row]])]

@@ -1,86 +1,80 @@
 """The controllers of all budgets of a day: planned, asked every few seconds, read by every request."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 import numpy as np
 
-from recsys.ads.campaigns.local_days import local_day
 from recsys.ads.pacing.budget_gate import Usage
-from recsys.ads.pacing.day_plan import DayPlan, plan_day
 from recsys.ads.pacing.forecast import WeeklyForecast
-from recsys.ads.pacing.throttle import (
-    Throttle,
-    committed_micros,
-    joint_participation,
-    next_throttle,
-    start_throttle,
+from recsys.ads.pacing.throttle_arrays import (
+    ThrottleArrays,
+    committed_arrays,
+    next_throttle_arrays,
+    start_throttle_arrays,
 )
 from recsys.ads.selection.inventory import Inventory
-from recsys.ads.selection.levels import level_name
-from recsys.arrays import DoubleArray
-from recsys.errors import RequestError
+from recsys.ads.selection.paced_budgets import PacedBudgets
+from recsys.arrays import BoolArray, DoubleArray, IntArray
 
-UsageOf = Callable[[str, list[str]], Usage | None]  # account id, names of levels; None = it cannot be read
-
-
-@dataclass(frozen=True)
-class PacedBudget:
-    """The budget of a day that spend is spread over.
-
-    Attributes:
-        entity_id: of the account, campaign or line.
-        zone: of the account.
-    """
-
-    entity_id: str
-    cap_micros: int
-    day: date
-    zone: tzinfo
-
-    @property
-    def name(self) -> str:
-        """The name of the level."""
-        return level_name(self.entity_id, self.day)
+# Names of levels by account id -> what the gate says of those accounts that it can be asked about.
+UsageOf = Callable[[Mapping[str, Sequence[str]]], Mapping[str, Usage]]
 
 
-@dataclass(frozen=True)
-class Controller:
-    """The plan of a day and what its controller knows."""
-
-    day: date
-    plan: DayPlan
-    throttle: Throttle
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Throttles:
     """The controllers as of the last tick. Immutable.
 
     Attributes:
-        controllers: by id of the account, campaign or line; those without a budget of a day have none.
+        budgets: B budgets. day: (B,) the ordinal of the day that each is planned for; 0 = no controller.
+        controllers: of the budgets; those without a controller have numbers that mean nothing.
         closed: accounts whose gate has to be rebuilt.
     """
 
-    controllers: Mapping[str, Controller] = field(default_factory=dict)
+    budgets: PacedBudgets
+    day: IntArray
+    controllers: ThrottleArrays
     closed: frozenset[str] = frozenset()
 
-    def of_lines(self, inventory: Inventory) -> DoubleArray:
-        """(L,) the joint participation of each line with its campaign and account."""
-        of_campaigns = [
-            joint_participation((self._of(each.campaign_id), self._of(each.account_id)))
-            for each in inventory.campaigns
-        ]
-        joint = [
-            of_campaigns[number] * self._of(line.line_id)
-            for line, number in zip(inventory.lines, inventory.line_campaign.tolist(), strict=True)
-        ]
-        return np.array(joint, np.float64)
+    @classmethod
+    def nothing(cls, inventory: Inventory) -> "Throttles":
+        """Before anything was asked: everything takes part."""
+        budgets = PacedBudgets.of(inventory)
+        count = len(budgets)
+        return cls(budgets, np.zeros(count, np.int64), ThrottleArrays.nothing(count))
 
-    def _of(self, entity_id: str) -> float:
-        found = self.controllers.get(entity_id)
-        return 1.0 if found is None else found.throttle.participation
+    def of_lines(self, inventory: Inventory) -> DoubleArray:
+        """(L,) the `joint_participation` of each line with its campaign and account."""
+        mine = self.carried_over(inventory)
+        participation = np.where(mine.day > 0, mine.controllers.participation, 1.0)
+        participation = np.append(participation, 1.0)  # of what has no budget of a day
+        budgets = mine.budgets
+        campaign = participation[budgets.of_campaigns]
+        campaign = campaign * participation[budgets.of_accounts][inventory.campaign_account]
+        joint: DoubleArray = campaign[inventory.line_campaign] * participation[budgets.of_lines]
+        return joint
+
+    def carried_over(self, inventory: Inventory) -> "Throttles":
+        """The same controllers by the numbers of another inventory; what is new there has none."""
+        if inventory.accounts is self.budgets.inventory.accounts:  # the same one, whatever its items are
+            return self
+        new, known = Throttles.nothing(inventory), self.budgets.rows
+        rows = np.array([known.get(each, -1) for each in new.budgets.ids], np.int64)
+        if not len(known):
+            return replace(new, closed=self.closed)
+        day = np.where(rows >= 0, self.day[rows], 0)
+        return Throttles(new.budgets, day, self.controllers.taken(rows), self.closed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Used:
+    """What the gate says; (B,) each. `is_read`: whether it says something of the budget."""
+
+    is_read: BoolArray
+    spent: IntArray
+    held: IntArray
+    closed: frozenset[str]
 
 
 def next_throttles(
@@ -93,81 +87,49 @@ def next_throttles(
 ) -> Throttles:
     """The controllers at `now`: new ones of new budgets and days, the others moved on.
 
-    An account whose gate cannot be read keeps the controllers that it has.
+    An account whose gate cannot be read keeps the controllers that it has. A controller that begins in the
+    middle of a day spreads what is left of the budget over what is left of the day: so it does not matter
+    why it begins only now, because the campaign is new, was resumed, or the process is new.
 
     Args:
         usage: what the gate says is spent and held.
         hold_seconds: how long holds last.
     """
-    controllers: dict[str, Controller] = {}
-    closed: set[str] = set()
-    for account_id, budgets in paced_budgets(inventory, now).items():
-        used = usage(account_id, [each.name for each in budgets])
-        if used is not None and not used.generation:
-            closed.add(account_id)
-        for each in budgets:
-            known = before.controllers.get(each.entity_id)
-            if used is not None and used.generation:
-                spent, held = used.spent[each.name], used.held[each.name]
-                committed = committed_micros(spent, held, hold_seconds=hold_seconds)
-                known = _moved(known, each, committed, forecast, now)
-            if known is not None:
-                controllers[each.entity_id] = known
-    return Throttles(controllers, frozenset(closed))
+    known = before.carried_over(inventory)
+    budgets = known.budgets
+    days, running = budgets.days(now), budgets.running(now)
+    used = _used(budgets, budgets.level_names(days, running), running, usage)
+    shares, has_plan = budgets.shares(days, forecast, now)
+    today = _ordinals(days)[budgets.zone]
+    caps = np.where(has_plan, budgets.cap_micros, 1)
+    committed = committed_arrays(used.spent, used.held, hold_seconds)
+    demand = np.where(known.day > 0, known.controllers.demand_micros, np.nan)
+    moved = next_throttle_arrays(known.controllers, caps, committed, shares).where(
+        known.day == today, start_throttle_arrays(caps, committed, demand, shares)
+    )
+    day = np.where(used.is_read, np.where(has_plan, today, 0), known.day)
+    controllers = moved.where(used.is_read, known.controllers)
+    return Throttles(budgets, np.where(running, day, 0), controllers, used.closed)
 
 
-def paced_budgets(inventory: Inventory, now: datetime) -> dict[str, list[PacedBudget]]:
-    """Account id -> its budgets of the day that `now` is in, of accounts, running campaigns and lines.
-
-    An account without any has an empty list.
-    """
-    found: dict[str, list[PacedBudget]] = {}
-    days: dict[str, date] = {}
-    for account in inventory.accounts:
-        day = days[account.account_id] = local_day(now, account.zone)
-        found[account.account_id] = []
-        if account.budget_day_micros is not None:
-            found[account.account_id].append(
-                PacedBudget(account.account_id, account.budget_day_micros, day, account.zone)
-            )
-    for number in inventory.running(range(len(inventory.campaigns)), now).tolist():
-        account_id = inventory.campaigns[number].account_id
-        found[account_id].extend(_of_campaign(inventory, number, days[account_id]))
-    return found
-
-
-def _of_campaign(inventory: Inventory, number: int, day: date) -> Iterator[PacedBudget]:
-    campaign = inventory.campaigns[number]
-    zone = inventory.accounts[inventory.campaign_account[number]].zone
-    entities = [(campaign.campaign_id, campaign.budget)]
-    entities += [(line.line_id, line.budget) for line in campaign.lines if line.status == "active"]
-    for entity_id, budget in entities:
-        if budget.day_micros is not None:
-            yield PacedBudget(entity_id, budget.day_micros, day, zone)
+def _used(
+    budgets: PacedBudgets, names: Mapping[str, Sequence[str]], running: BoolArray, usage: UsageOf
+) -> _Used:
+    found = usage(names)
+    spent: list[int] = []
+    held: list[int] = []
+    is_read: list[bool] = []
+    for account_id, of_account in names.items():
+        used = found.get(account_id)
+        is_open = used is not None and used.generation > 0
+        is_read += [is_open] * len(of_account)
+        spent += [used.spent[name] for name in of_account] if used and is_open else [0] * len(of_account)
+        held += [used.held[name] for name in of_account] if used and is_open else [0] * len(of_account)
+    numbers = np.zeros((3, len(budgets)), np.int64)
+    numbers[:, running] = np.array([is_read, spent, held], np.int64).reshape(3, -1)
+    closed = frozenset(account_id for account_id, used in found.items() if not used.generation)
+    return _Used(numbers[0] > 0, numbers[1], numbers[2], closed)
 
 
-def _moved(
-    known: Controller | None, budget: PacedBudget, committed: int, forecast: WeeklyForecast, now: datetime
-) -> Controller | None:
-    if known is None or known.day != budget.day:
-        return _started(known, budget, committed, forecast, now)
-    plan = known.plan
-    if plan.budget_micros != budget.cap_micros:
-        plan = plan.with_budget(budget.cap_micros, committed, now)
-    return replace(known, plan=plan, throttle=next_throttle(known.throttle, plan, committed, now))
-
-
-def _started(
-    before: Controller | None, budget: PacedBudget, committed: int, forecast: WeeklyForecast, now: datetime
-) -> Controller | None:
-    """The first controller of a day. What is left of the budget is spread over what is left of the day.
-
-    So it does not matter why it begins only now: the campaign is new, was resumed, or the process is new.
-    """
-    try:
-        plan = plan_day(budget.cap_micros, budget.day, budget.zone, forecast)
-        plan = plan.with_budget(budget.cap_micros, committed, now)
-    except RequestError:  # nothing to spend, or no such day
-        return None
-    demand = None if before is None else before.throttle.demand_micros
-    return Controller(budget.day, plan, start_throttle(plan, now, committed, demand))
+def _ordinals(days: Sequence[date]) -> IntArray:
+    return np.array([day.toordinal() for day in days], np.int64)

@@ -1,7 +1,7 @@
 """A gate of budgets in the memory of one process, quick enough for millions of auctions."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -83,6 +83,10 @@ class MemoryBudgetGate:
             account = self._account(account_id)
             spent = {name: account.spent.get(name, 0) for name in names}
             return Usage(account.generation, spent, {name: account.held.get(name, 0) for name in names})
+
+    def usages(self, asked: Mapping[str, Sequence[str]]) -> Mapping[str, Usage]:
+        """What is spent and held of many accounts."""
+        return {account_id: self.usage(account_id, names) for account_id, names in asked.items()}
 
     def refresh(self, account_id: str, spent: Spent) -> bool:
         """Raises what was spent."""

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, Select, case, func, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recsys.ads.ledger.budgets import TOTAL, BudgetRow, Caps, period_of
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumber, RunningNumbers
 from recsys.stores.ads.ledger_tables import BudgetRowTable as Row
+from recsys.stores.ads.ledger_tables import LedgerEntryRow as Entry
 
 NO_CAP = 2**62  # micros; no sum of charges comes near
 
@@ -25,11 +26,29 @@ def budget_rows(
     return tuple(BudgetRow(**dict(row)) for row in connection.execute(query).mappings())
 
 
-def running_numbers(connection: Connection, periods: Collection[str]) -> Sequence[RunningNumber]:
-    """What was spent in these periods: plain tuples, as a service that shows ads reads many each second."""
+def running_numbers(
+    connection: Connection, periods: Collection[str], since: int | None = None
+) -> RunningNumbers:
+    """What was spent in these periods, of all budgets or of those that entries after `since` moved.
+
+    Every change of what was spent or paid in is booked. Plain tuples, as a service that shows ads reads many.
+    """
+    booked = connection.execute(select(func.max(Entry.entry_id))).scalar() or 0
+    if booked == since:
+        return RunningNumbers(booked, ())
     query = select(Row.entity_id, Row.period, Row.spent_micros, Row.paid_in_micros)
-    found = connection.execute(query.where(Row.period.in_(periods)))
-    return [RunningNumber._make(row) for row in found.all()]
+    query = query.where(Row.period.in_(periods))
+    if since is not None:
+        query = query.where(Row.entity_id.in_(_moved_since(since)))
+    return RunningNumbers(booked, [RunningNumber._make(row) for row in connection.execute(query).all()])
+
+
+def _moved_since(entry_id: int) -> Select[tuple[str]]:
+    """Ids of accounts, campaigns and lines that later entries are of."""
+    columns = (Entry.account_id, Entry.campaign_id, Entry.line_id)
+    moved = union(*(select(column.label("id")).where(Entry.entry_id > entry_id) for column in columns))
+    found = moved.subquery()
+    return select(found.c.id)
 
 
 def open_periods(

@@ -14,7 +14,7 @@ from recsys.ads.ledger.budgets import BudgetRow
 from recsys.ads.ledger.charges import Charge, ChargeResult
 from recsys.ads.ledger.identities import BrokenIdentity, check_books
 from recsys.ads.ledger.statement import Statement
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumbers
 from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.budget_rows import budget_rows, running_numbers
@@ -145,10 +145,14 @@ class AdsLedger(SqlStore):
         with self._snapshot("read budgets") as connection:
             return budget_rows(connection, account_id, periods)
 
-    def running_numbers(self, periods: Collection[str]) -> Sequence[RunningNumber]:
-        """What was spent in these periods, see `period_of`, of all accounts, campaigns and lines."""
+    def running_numbers(self, periods: Collection[str], since: int | None = None) -> RunningNumbers:
+        """What was spent in these periods, see `period_of`, of all accounts, campaigns and lines.
+
+        Args:
+            since: an entry of the books: only those that later ones moved; None = all.
+        """
         with self._snapshot("read budgets") as connection:
-            return running_numbers(connection, periods)
+            return running_numbers(connection, periods, since)
 
     def known(self, charges: Sequence[Charge]) -> frozenset[str]:
         """The keys of those charges that were there before, whatever came of them."""

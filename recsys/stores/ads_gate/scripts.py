@@ -5,11 +5,16 @@ an account takes `account_keys`: KEYS[1] levels, KEYS[2] holds, KEYS[3] ends.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import redis
+
+from recsys.stores.redis.exchange import Exchange, pack_command
+
+Call = tuple[tuple[str, ...], Sequence[str | int]]  # keys, and the words after them
 
 
 @dataclass(frozen=True)
@@ -19,16 +24,26 @@ class Script:
     text: str
 
     @cached_property
-    def sha(self) -> str:
+    def sha(self) -> bytes:
         """The name that Redis calls it by."""
-        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest().encode()
 
-    def run(self, client: Any, keys: tuple[str, ...], *words: str | int) -> Any:
-        """What it returns."""
+    def run(self, exchange: Exchange, keys: tuple[str, ...], *words: str | int) -> Any:
+        """What it returns. It may run twice, where a connection breaks."""
+        return self.run_many(exchange, [(keys, words)])[0]
+
+    def run_many(self, exchange: Exchange, calls: Sequence[Call]) -> list[Any]:
+        """What it returns to each of `calls`, in one round trip."""
+        commands = b"".join(self._packed(keys, words) for keys, words in calls)
         try:
-            return client.evalsha(self.sha, len(keys), *keys, *words)
+            return exchange(commands, len(calls))
         except redis.exceptions.NoScriptError:
-            return client.eval(self.text, len(keys), *keys, *words)
+            exchange(pack_command(b"SCRIPT", b"LOAD", self.text.encode()), 1)
+            return exchange(commands, len(calls))
+
+    def _packed(self, keys: tuple[str, ...], words: Sequence[str | int]) -> bytes:
+        named = (b"EVALSHA", self.sha, b"%d" % len(keys))
+        return pack_command(*named, *(str(word).encode() for word in (*keys, *words)))
 
 
 _CLOCK = """

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from recsys.ads.delivery.counts import CountedHour, CountingProcess, DeliveryCounts, lost_seconds
 from recsys.ads.delivery.steps import Step
+from tests.ads.delivery.named_steps import named_steps
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -12,11 +13,11 @@ MINUTE = timedelta(minutes=1)
 
 def test_counts_are_kept_apart_by_hour_surface_and_holdout() -> None:
     counts = DeliveryCounts()
-    counts.count(NOON, "search", {"a": Step.WON, "b": Step.OUTBID}, holdout=False)
-    counts.count(NOON + 59 * MINUTE, "search", {"a": Step.WON}, holdout=False)
-    counts.count(NOON + 60 * MINUTE, "search", {"a": Step.WON}, holdout=False)
-    counts.count(NOON, "home", {}, holdout=False)
-    counts.count(NOON, "search", {"a": Step.WON}, holdout=True)
+    counts.count(NOON, "search", named_steps(a=Step.WON, b=Step.OUTBID), holdout=False)
+    counts.count(NOON + 59 * MINUTE, "search", named_steps(a=Step.WON), holdout=False)
+    counts.count(NOON + 60 * MINUTE, "search", named_steps(a=Step.WON), holdout=False)
+    counts.count(NOON, "home", named_steps(), holdout=False)
+    counts.count(NOON, "search", named_steps(a=Step.WON), holdout=True)
     assert counts.take() == (
         CountedHour(NOON, "home", False, 1, {}),
         CountedHour(NOON, "search", False, 2, {("a", Step.WON): 2, ("b", Step.OUTBID): 1}),
@@ -28,7 +29,7 @@ def test_counts_are_kept_apart_by_hour_surface_and_holdout() -> None:
 def test_what_was_taken_is_not_taken_again() -> None:
     counts = DeliveryCounts()
     assert counts.take() == ()
-    counts.count(NOON, "home", {}, holdout=False)
+    counts.count(NOON, "home", named_steps(), holdout=False)
     assert len(counts.take()) == 1
     assert counts.take() == ()
 
@@ -36,7 +37,7 @@ def test_what_was_taken_is_not_taken_again() -> None:
 def test_the_hour_is_that_of_utc() -> None:
     counts = DeliveryCounts()
     kathmandu = timezone(timedelta(hours=5, minutes=45))
-    counts.count(datetime(2026, 5, 1, 17, 50, tzinfo=kathmandu), "home", {}, holdout=False)
+    counts.count(datetime(2026, 5, 1, 17, 50, tzinfo=kathmandu), "home", named_steps(), holdout=False)
     assert [each.hour for each in counts.take()] == [NOON]
 
 
@@ -45,7 +46,7 @@ def test_no_request_is_lost_or_counted_twice_while_threads_count_and_another_tak
 
     def serve(_: int) -> None:
         for _ in range(500):
-            counts.count(NOON, "home", {"a": Step.WON}, holdout=False)
+            counts.count(NOON, "home", named_steps(a=Step.WON), holdout=False)
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(serve, each) for each in range(4)]

@@ -13,6 +13,7 @@ from recsys.ads.delivery.remedies import REMEDIES, loss_message
 from recsys.ads.delivery.running import CampaignVersion, running_spans, version_of
 from recsys.ads.delivery.steps import Step
 from recsys.ads.delivery.waterfall import Waterfall, summed, waterfall_of, waterfalls_by_day
+from tests.ads.delivery.named_steps import named_steps
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -34,7 +35,7 @@ CHANGES = st.lists(st.tuples(st.integers(0, 60 * 72), st.booleans()), max_size=6
 def test_the_steps_of_each_day_add_up_to_its_requests(requests, changes, zone) -> None:
     counts = DeliveryCounts()
     for minute, surface, steps, holdout in requests:
-        counts.count(NOON + timedelta(minutes=minute), surface, steps, holdout)
+        counts.count(NOON + timedelta(minutes=minute), surface, named_steps(**steps), holdout)
     versions = [
         CampaignVersion(NOON + timedelta(minutes=minute), may_run, Schedule())
         for minute, may_run in sorted(changes)

@@ -18,7 +18,8 @@ from recsys.ads.selection.prediction import AdContext, ClickEstimates, examinati
 from recsys.ads.selection.question import AdQuestion, Selection, SelectionRules
 from recsys.ads.selection.refusals import RecentRefusals
 from recsys.ads.selection.selection import select_ads
-from recsys.ads.selection.standing import RunningNumber, Standing
+from recsys.ads.selection.spending import RunningNumber, Spending
+from recsys.ads.selection.standing import Standing
 from recsys.ads.selection.throttles import Throttles
 from recsys.catalog import stable_key
 from recsys.service_settings import AdsSettings
@@ -88,7 +89,7 @@ class Market:
     sold_out: Sequence[str] = ()
     products: Mapping[str, str] = field(default_factory=dict)
     rows: Sequence[RunningNumber] = ()
-    throttles: Throttles = field(default_factory=Throttles)
+    throttles: Throttles | None = None
     rules: SelectionRules = SelectionRules()
 
     def __post_init__(self) -> None:
@@ -105,7 +106,9 @@ class Market:
         return catalog_of(found, self.prices, self.sold_out, self.products)
 
     def standing(self) -> Standing:
-        return Standing.of(self.inventory, self.rows, self.throttles, NOW)
+        inventory = self.inventory
+        spending = Spending.nothing(inventory, NOW).with_numbers(self.rows)
+        return Standing.of(inventory, spending, self.throttles or Throttles.nothing(inventory))
 
     def holds(self) -> Holds:
         return Holds(self.gate, self.refusals, lambda: f"slot-{next(self._ids)}", self.seconds)

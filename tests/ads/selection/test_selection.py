@@ -16,7 +16,7 @@ from recsys.ads.delivery.steps import Step
 from recsys.ads.selection.question import SelectionRules
 from recsys.ads.selection.selection import MOST_ADS, select_ads
 from recsys.ads.selection.served import impression_of, served_slot
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumber
 from recsys.errors import StoreUnavailableError
 from tests.ads.selection.small_market import ACME, BOLT, DAY, NOW, FixedPredictor, Market, campaign, question
 

@@ -8,7 +8,7 @@ import pytest
 
 from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.campaigns.targets import Targets
-from recsys.ads.selection.standing import RunningNumber
+from recsys.ads.selection.spending import RunningNumber
 from recsys.funnel.catalog import Catalog
 from recsys.service_settings import AdsSettings
 from tests.ads.selection.small_market import campaign

@@ -56,9 +56,8 @@ class BudgetKeeper:
         for row in self._books.budgets(periods=open_periods(now)) if accounts else ():
             rows[row.account_id].append(row)
         rebuilt = sum(not self._refresh(each.account_id, rows[each.account_id], now) for each in accounts)
-        self._books.note_generations(
-            {each.account_id: self._gate.usage(each.account_id, ()).generation for each in accounts}
-        )
+        used = self._gate.usages({each.account_id: () for each in accounts})
+        self._books.note_generations({each: usage.generation for each, usage in used.items()})
         if (first := first_open_day(now)) != self._forgotten:
             self._forget(accounts, first)
         return rebuilt

@@ -11,6 +11,7 @@ from recsys.config import Settings
 from recsys.instants import utc_now
 from recsys.stores.ads.delivery.flusher import DeliveryFlusher
 from recsys.stores.ads.delivery.store import DeliveryStore
+from tests.ads.delivery.named_steps import named_steps
 
 
 class ToldStore:
@@ -36,7 +37,7 @@ def main(home: str) -> None:
     DeliveryFlusher(counts, ToldStore(store), "killed").start()
     for count in range(1, 1_000_000):
         say("counted", count)  # before it is: what is written was counted
-        counts.count(utc_now(), "home", {"cmp_1": Step.WON}, holdout=False)
+        counts.count(utc_now(), "home", named_steps(cmp_1=Step.WON), holdout=False)
         time.sleep(0.002)
 
 

@@ -14,6 +14,7 @@ from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
 from recsys.stores.ads.delivery.flusher import HEARTBEAT_SECONDS, DeliveryFlusher
 from recsys.stores.ads.delivery.store import DeliveryStore
+from tests.ads.delivery.named_steps import named_steps
 
 ROOT = Path(__file__).parents[4]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -69,7 +70,7 @@ def store() -> Store:
 
 def serve(counts: DeliveryCounts, times: int = 1) -> None:
     for _ in range(times):
-        counts.count(NOON, "home", {"a": Step.WON}, holdout=False)
+        counts.count(NOON, "home", named_steps(a=Step.WON), holdout=False)
 
 
 @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
