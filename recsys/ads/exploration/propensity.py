@@ -1,7 +1,7 @@
 """With which probability an ad has its slot, where chance decided: what off-policy estimates divide by."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,41 @@ from recsys.ads.exploration.worlds import Worlds
 from recsys.arrays import DoubleArray
 
 Replay = Callable[[DoubleArray], Sequence[int]]  # (K,) attraction -> rows of the winners, by slot
+
+
+@dataclass(frozen=True)
+class SlotChance:
+    """What chance had to do with who has a slot.
+
+    Attributes:
+        propensity: the probability with which this ad has this slot, given the ads that take part.
+        explored: whether the ad would have no slot by the attraction that is expected.
+    """
+
+    propensity: float = 1.0
+    explored: bool = False
+
+
+def slot_chances(
+    worlds: Worlds,
+    candidates: Candidates,
+    placement: Placement,
+    seed: int,
+    shown: Sequence[int],
+    unable: Collection[int] = (),
+) -> tuple[SlotChance, ...]:
+    """Of each slot; without exploration all are certain, and nothing is replayed.
+
+    Args:
+        candidates: with the attraction that is expected. shown, unable: rows of them, by slot those that have
+            one, and those that were refused their money.
+    """
+    if len(worlds) == 1:
+        return (SlotChance(),) * len(shown)
+    replay = replay_auction(candidates, placement, seed, unable)
+    propensities = slot_propensities(worlds, shown, replay)
+    explored = explored_slots(candidates.attraction, shown, replay)
+    return tuple(SlotChance(*each) for each in zip(propensities, explored, strict=True))
 
 
 def replay_auction(

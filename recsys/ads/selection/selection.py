@@ -1,6 +1,6 @@
 """From a question to won slots: who matches, takes part, is good enough, bids enough, and can pay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,11 @@ from recsys.ads.auction.placement import Placement
 from recsys.ads.auction.ranking import tie_numbers
 from recsys.ads.campaigns.local_days import local_day
 from recsys.ads.delivery.steps import STEP_OF_LOSS, Step
+from recsys.ads.exploration.counts import ExplorationCounts
+from recsys.ads.exploration.draws import AdDraws
+from recsys.ads.exploration.propensity import SlotChance, slot_chances
+from recsys.ads.exploration.warm_up import warm_up_spread
+from recsys.ads.exploration.worlds import Worlds, explored_attraction
 from recsys.ads.matching.targeting import AdRequest
 from recsys.ads.pacing.budget_gate import HoldRequest, RefusalReason, UserCap, expected_cost_micros
 from recsys.ads.selection.bids import bids_of
@@ -23,11 +28,12 @@ from recsys.ads.selection.levels import budget_levels, entity_and_period
 from recsys.ads.selection.prediction import ClickEstimates, ClickPredictor
 from recsys.ads.selection.question import NOTHING, AdQuestion, SelectedSlot, Selection, SelectionRules
 from recsys.ads.selection.standing import Standing
-from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
 
 MOST_ADS = 4_000  # of one auction; of longer lines some items are drawn
-_PACING, _ITEMS = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03  # apart from the auction's own draw
+# Apart from each other, and from the auction's own draw.
+_PACING, _ITEMS, _EXPLORATION = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xA0761D6478BD642F
 _CODES = {step: code for code, step in enumerate(Step)}
 _STEP_OF_CODE = np.array(list(Step), object)
 _CODE_OF_LOSS = np.array([_CODES[STEP_OF_LOSS[reason]] for reason in sorted(STEP_OF_LOSS)], np.int64)
@@ -44,7 +50,6 @@ class _Field:
 
     ads: IntArray
     steps: npt.NDArray[np.int64]
-    propensity: DoubleArray
 
     def leave(self, where: BoolArray, step: Step) -> None:
         """Those that are still there and `where` holds leave at `step`."""
@@ -62,11 +67,17 @@ def select_ads(
     rules: SelectionRules,
     predictor: ClickPredictor,
     holds: Holds,
+    counts: ExplorationCounts | None = None,
 ) -> Selection:
     """The slots of `question`, won, priced and, unless it is a ghost's, held.
 
-    Pacing is drawn before anything is estimated: an ad that does not take part says nothing of how good ads
-    are. All draws depend on the request and the line alone, so the same request gets the same.
+    Pacing is drawn before anything is estimated or explored: an ad that does not take part says nothing of
+    how good ads are. All draws depend on the request and the line or ad alone, so the same request gets the
+    same.
+
+    Args:
+        counts: what exploration has used of its budget; None = nothing. What is shown is for the caller to
+            note.
 
     Raises:
         StoreUnavailableError: the gate does not answer. What was held is given back, or ends by itself.
@@ -88,9 +99,8 @@ def select_ads(
     floor = np.maximum(inventory.quality_floor[campaign], rules.least_relevance)
     good = estimates.relevance >= floor
     found.steps[left[~good]] = _CODES[Step.QUALITY]
-    auctioned, estimates = left[good], _taken(estimates, good)
-    auction = _Auction(standing, question, rules, found, auctioned, estimates, holds)
-    slots = auction.run(seed) if len(auctioned) else ()
+    auction = _Auction(standing, question, rules, found, left[good], estimates.of(good), holds, counts)
+    slots = auction.run(seed) if good.any() else ()
     rebuilding |= RefusalReason.REBUILD in holds.reasons.values()
     return Selection(slots, _steps_of_campaigns(inventory, found), rebuilding)
 
@@ -104,7 +114,6 @@ def _ad_request(question: AdQuestion) -> AdRequest:
 
 def _drawn_items(inventory: Inventory, ads: IntArray, seed: int) -> _Field:
     """All of `ads`, or of each line so many that there are MOST_ADS, drawn by the request."""
-    propensity = np.ones(len(ads))
     if len(ads) > MOST_ADS:
         line = inventory.ad_line[ads]
         _, first, count = np.unique(line, return_index=True, return_counts=True)
@@ -113,10 +122,8 @@ def _drawn_items(inventory: Inventory, ads: IntArray, seed: int) -> _Field:
         order = np.lexsort((draws, line))
         rank = np.empty(len(ads), np.int64)
         rank[order] = np.arange(len(ads)) - np.repeat(first, count)
-        propensity = np.repeat(np.minimum(most / count, 1.0), count)
-        kept = rank < most
-        ads, propensity = ads[kept], propensity[kept]
-    return _Field(ads, np.full(len(ads), -1, np.int64), propensity)
+        ads = ads[rank < most]
+    return _Field(ads, np.full(len(ads), -1, np.int64))
 
 
 def _leave_without_money(found: _Field, standing: Standing, question: AdQuestion, holds: Holds) -> bool:
@@ -166,16 +173,6 @@ def _leave_by_pacing(found: _Field, standing: Standing, seed: int) -> None:
     draws = tie_numbers(inventory.line_key[line], seed ^ _PACING) / 2.0**64
     throttled = inventory.strategy[inventory.line_campaign[line]] != CLICKS
     found.leave(throttled & (draws >= participation), Step.PACING)
-    found.propensity[throttled] *= participation[throttled]
-
-
-def _taken(estimates: ClickEstimates, which: BoolArray) -> ClickEstimates:
-    return ClickEstimates(
-        estimates.attraction[which],
-        estimates.p_purchase[which],
-        estimates.relevance[which],
-        estimates.spread[which],
-    )
 
 
 def _steps_of_campaigns(inventory: Inventory, found: _Field) -> dict[str, Step]:
@@ -198,6 +195,7 @@ class _Auction:
     rows: IntArray
     estimates: ClickEstimates
     holds: Holds
+    counts: ExplorationCounts | None
 
     def run(self, seed: int) -> tuple[SelectedSlot, ...]:
         """The slots that were won; notes at which step each ad left."""
@@ -211,13 +209,35 @@ class _Auction:
             rules.most_reruns,
         )
         reserve = None if self.question.is_ghost else partial(self._reserve, candidates.ad)
+        worlds = self._worlds(candidates, seed)
         try:
-            outcome = run_auction(candidates, placement, seed, reserve)
+            # It ranks and prices by one attraction: priced by another, an ad could pay more than its bid.
+            outcome = run_auction(replace(candidates, attraction=worlds.attraction), placement, seed, reserve)
         except BaseException:
             self.holds.release()
             raise
         self._note_steps(candidates.ad, outcome)
-        return tuple(self._slot(slot, candidates.ad) for slot in outcome.slots)
+        shown = [slot.row for slot in outcome.slots]
+        unable = np.flatnonzero(np.isin(candidates.ad, list(self.holds.reasons))).tolist()
+        chances = slot_chances(worlds, candidates, placement, seed, shown, unable)
+        return tuple(
+            self._slot(slot, candidates.ad, chance, len(worlds) > 1)
+            for slot, chance in zip(outcome.slots, chances, strict=True)
+        )
+
+    def _worlds(self, candidates: Candidates, seed: int) -> Worlds:
+        """What the auction may take for attractions; of ads that are not to be explored the expected one."""
+        rules, estimates = self.rules, self.estimates
+        spread = np.zeros(len(candidates))
+        if rules.exploration.by != "none":
+            inventory = self.standing.inventory
+            campaign = inventory.line_campaign[inventory.ad_line[self.found.ads[self.rows]]]
+            numbers = {each: inventory.campaigns[each].campaign_id for each in np.unique(campaign).tolist()}
+            counts = self.counts or ExplorationCounts()
+            used, shop = counts.used(self.question.context.now, numbers)
+            spread = warm_up_spread(estimates.spread, estimates.viewed, campaign, used, shop, rules.warm_up)
+        draws = AdDraws(seed ^ _EXPLORATION, candidates.ad)
+        return explored_attraction(candidates.attraction, spread, draws, rules.exploration)[1]
 
     def _candidates(self) -> Candidates:
         inventory, estimates = self.standing.inventory, self.estimates
@@ -272,7 +292,7 @@ class _Auction:
             steps[keys == ad] = _CODES[_REFUSED[reason]]
         self.found.steps[self.rows] = steps
 
-    def _slot(self, filled: FilledSlot, keys: IntArray) -> SelectedSlot:
+    def _slot(self, filled: FilledSlot, keys: IntArray, chance: SlotChance, drawn: bool) -> SelectedSlot:
         inventory, row = self.standing.inventory, filled.row
         ad = int(self.found.ads[self.rows[row]])
         line_number = int(inventory.ad_line[ad])
@@ -292,12 +312,18 @@ class _Auction:
             p_purchase=float(self.estimates.p_purchase[row]),
             relevance=float(self.estimates.relevance[row]),
             examination=self.question.examination[slot],
-            propensity=float(self.found.propensity[self.rows[row]]),
+            chance=chance,
             next_item_id=after,
             hold=hold,
-            why=describe_slot(filled, partial(self._item_of, keys)),
+            why=describe_slot(filled, partial(self._item_of, keys)) + (_of_chance(chance) if drawn else ""),
         )
 
     def _item_of(self, keys: IntArray, ad: int) -> str:
         row = int(np.flatnonzero(keys == ad)[0])
         return self.standing.inventory.item_ids[int(self.found.ads[self.rows[row]])]
+
+
+def _of_chance(chance: SlotChance) -> str:
+    """What exploration had to do with a slot, as the end of a sentence."""
+    without = ", without it the ad would have none" if chance.explored else ""
+    return f"; exploration gives it this slot with probability {chance.propensity:.2f}{without}"
