@@ -219,7 +219,8 @@ class _Auction:
         self._note_steps(candidates.ad, outcome)
         shown = [slot.row for slot in outcome.slots]
         unable = np.flatnonzero(np.isin(candidates.ad, list(self.holds.reasons))).tolist()
-        chances = slot_chances(worlds, candidates, placement, seed, shown, unable)
+        items = self.standing.inventory.items_of(self.found.ads[self.rows])
+        chances = slot_chances(worlds, candidates, placement, seed, shown, unable, items)
         return tuple(
             self._slot(slot, candidates.ad, chance, len(worlds) > 1)
             for slot, chance in zip(outcome.slots, chances, strict=True)

@@ -32,17 +32,19 @@ def simulate(
 ) -> None:
     """What a change of auction, prices or pacing would do, on simulated shoppers whose tastes are known.
 
-    The default policy, the simplest one (the budget in equal parts over the hours, bids as they are) and that
-    of --policy answer the same requests with the same chance. Intervals are over days.
+    The default policy is what `[ads]` of the settings says, so what runs. It, the simplest one (the budget in
+    equal parts over the hours, bids as they are) and that of --policy answer the same requests with the same
+    chance. Intervals are over days.
 
     \b
     Example:
       recsys ads simulate --days 7 --auctions 1000000 --picture simulation.png
       recsys ads simulate --days 7 --auctions 200000 --policy first-price.toml
     """
+    from recsys.config import load_settings
     from recsys.jobs.ads.simulation.simulate import SimulationQuestion, simulate_ads
 
-    found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), bars)
+    found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), load_settings().ads, bars)
     if as_json:
         print_json(found.to_json())
         return
