@@ -112,6 +112,9 @@ class AdsSettings(Section):
     first_position: int = Field(2, ge=1, description="of a page that may be sponsored")
     least_between: int = Field(2, ge=1, description="organic items between two sponsored ones")
     least_relevance: float = Field(0.0, ge=0, le=1, description="ads that are less relevant are left out")
+    quality_exponent: float = Field(
+        0.5, ge=0, le=3, description="score x p_click to this power: prefers what is clicked over what pays"
+    )
     exploration: Literal["none", "thompson"] = Field(
         "none", description="how new ads are tried: thompson ranks them by a draw from what is believed"
     )

@@ -96,6 +96,7 @@ def selection_rules(settings: AdsSettings) -> SelectionRules:
         Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
         settings.most_per_account,
         least_relevance=settings.least_relevance,
+        quality_exponent=settings.quality_exponent,
         exploration=ExplorationRule(settings.exploration, settings.exploration_strength),
         warm_up=WarmUp(settings.warm_up_share, settings.warm_up_slots, settings.warm_up_impressions),
     )

@@ -44,6 +44,8 @@ class SelectionRules:
 
     Attributes:
         least_relevance: ads below it stay away.
+        quality_exponent: an ad's quality is its relevance x attraction to this power: above 0, what is
+            clicked more goes before what pays more.
         exploration, warm_up: how ads are explored that little is known of, and which of them how far.
     """
 
@@ -52,6 +54,7 @@ class SelectionRules:
     most_per_account: int | None = None
     most_reruns: int = 16
     least_relevance: float = 0.0
+    quality_exponent: float = 0.0
     exploration: ExplorationRule = field(default_factory=ExplorationRule)
     warm_up: WarmUp = field(default_factory=WarmUp)
 

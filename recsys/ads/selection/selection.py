@@ -255,7 +255,7 @@ class _Auction:
             pricing=inventory.pricing[campaign],
             attraction=estimates.attraction,
             p_purchase=estimates.p_purchase,
-            quality=estimates.relevance,
+            quality=estimates.relevance * estimates.attraction**self.rules.quality_exponent,
             can_pay=np.ones(len(ads), bool),
         )
 

@@ -78,6 +78,7 @@ def default_policy(settings: AdsSettings) -> AdPolicy:
         PriceRule(settings.price_rule),
         Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
         settings.most_per_account,
+        quality_exponent=settings.quality_exponent,
         exploration=settings.exploration,
         exploration_strength=settings.exploration_strength,
         warm_up_impressions=settings.warm_up_impressions,
@@ -87,5 +88,8 @@ def default_policy(settings: AdsSettings) -> AdPolicy:
 
 
 def simplest_policy(default: AdPolicy) -> AdPolicy:
-    """The auction of `default`; the budget in equal parts over the hours, bids as they are, no controller."""
-    return replace(default, name=SIMPLEST, pacing="hours", exploration="none")
+    """The prices of `default`; the budget in equal parts over the hours, bids as they are, no controller.
+
+    It orders by expected revenue and explores nothing.
+    """
+    return replace(default, name=SIMPLEST, pacing="hours", quality_exponent=0.0, exploration="none")

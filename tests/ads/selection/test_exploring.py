@@ -109,15 +109,17 @@ def test_who_is_held_out_has_the_same_auction_explored_alike() -> None:
     strength=st.floats(0.1, 5),
     pricing=st.lists(st.sampled_from(["cpc", "cpm", "cpa"]), min_size=4, max_size=4),
     reserve=st.integers(1, 350_000),
+    exponent=st.sampled_from([0.0, 0.5, 2.0]),
 )
 def test_prices_keep_to_reserve_and_bid_and_all_that_is_held_and_logged_is_by_what_is_expected(
-    name: str, rule: PriceRule, strength: float, pricing: list[str], reserve: int
+    name: str, rule: PriceRule, strength: float, pricing: list[str], reserve: int, exponent: float
 ) -> None:
     """Ranked and priced by one attraction, the drawn one: a price is a bid that would have kept the slot."""
     exploration = ExplorationRule("thompson", strength, draws=4)
     rules = SelectionRules(
         rule,
         Reserves(reserve, reserve, reserve),
+        quality_exponent=exponent,
         exploration=exploration,
         warm_up=WarmUp(1.0, 100, until_impressions=0),
     )

@@ -40,6 +40,7 @@ def test_the_default_is_what_the_settings_say_and_the_simplest_has_the_same_auct
         price_rule="vcg",
         reserve_cpc_micros=5,
         most_per_account=None,
+        quality_exponent=0.7,
         exploration="thompson",
         exploration_strength=2.0,
         warm_up_share=0.2,
@@ -49,13 +50,14 @@ def test_the_default_is_what_the_settings_say_and_the_simplest_has_the_same_auct
         "default",
         PriceRule.VCG,
         Reserves(5, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
+        quality_exponent=0.7,
         exploration="thompson",
         exploration_strength=2.0,
         warm_up_share=0.2,
     )
     simplest = simplest_policy(default)
     assert (simplest.price_rule, simplest.reserves) == (default.price_rule, default.reserves)
-    assert (simplest.pacing, simplest.exploration) == ("hours", "none")
+    assert (simplest.pacing, simplest.quality_exponent, simplest.exploration) == ("hours", 0.0, "none")
 
 
 def test_json_says_the_same(tmp_path: Path) -> None:
