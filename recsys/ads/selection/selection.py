@@ -210,21 +210,30 @@ class _Auction:
         )
         reserve = None if self.question.is_ghost else partial(self._reserve, candidates.ad)
         worlds = self._worlds(candidates, seed)
+        drawn = len(worlds) > 1
+        # Ranked and priced by one attraction: priced by another, an ad could pay more than its bid.
+        ranked = replace(candidates, attraction=worlds.attraction) if drawn else candidates
         try:
-            # It ranks and prices by one attraction: priced by another, an ad could pay more than its bid.
-            outcome = run_auction(replace(candidates, attraction=worlds.attraction), placement, seed, reserve)
+            outcome = run_auction(ranked, placement, seed, reserve)
         except BaseException:
             self.holds.release()
             raise
         self._note_steps(candidates.ad, outcome)
+        chances = self._chances(worlds, candidates, placement, seed, outcome)
+        return tuple(
+            self._slot(slot, candidates.ad, chance, drawn)
+            for slot, chance in zip(outcome.slots, chances, strict=True)
+        )
+
+    def _chances(
+        self, worlds: Worlds, candidates: Candidates, placement: Placement, seed: int, outcome: Outcome
+    ) -> tuple[SlotChance, ...]:
+        if len(worlds) == 1:
+            return (SlotChance(),) * len(outcome.slots)
         shown = [slot.row for slot in outcome.slots]
         unable = np.flatnonzero(np.isin(candidates.ad, list(self.holds.reasons))).tolist()
         items = self.standing.inventory.items_of(self.found.ads[self.rows])
-        chances = slot_chances(worlds, candidates, placement, seed, shown, unable, items)
-        return tuple(
-            self._slot(slot, candidates.ad, chance, len(worlds) > 1)
-            for slot, chance in zip(outcome.slots, chances, strict=True)
-        )
+        return slot_chances(worlds, candidates, placement, seed, shown, unable, items)
 
     def _worlds(self, candidates: Candidates, seed: int) -> Worlds:
         """What the auction may take for attractions; of ads that are not to be explored the expected one."""

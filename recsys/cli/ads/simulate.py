@@ -7,6 +7,7 @@ import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_json, print_rows
+from recsys.config import load_settings
 
 Days = Annotated[int, typer.Option(help="How many days, from a Monday on.")]
 Auctions = Annotated[int, typer.Option(help="Of each policy, in all days together.")]
@@ -41,7 +42,6 @@ def simulate(
       recsys ads simulate --days 7 --auctions 1000000 --picture simulation.png
       recsys ads simulate --days 7 --auctions 200000 --policy first-price.toml
     """
-    from recsys.config import load_settings
     from recsys.jobs.ads.simulation.simulate import SimulationQuestion, simulate_ads
 
     found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), load_settings().ads, bars)
