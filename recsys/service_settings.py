@@ -112,6 +112,24 @@ class AdsSettings(Section):
     first_position: int = Field(2, ge=1, description="of a page that may be sponsored")
     least_between: int = Field(2, ge=1, description="organic items between two sponsored ones")
     least_relevance: float = Field(0.0, ge=0, le=1, description="ads that are less relevant are left out")
+    quality_exponent: float = Field(
+        0.5, ge=0, le=3, description="score x p_click to this power: prefers what is clicked over what pays"
+    )
+    exploration: Literal["none", "thompson"] = Field(
+        "none", description="how new ads are tried: thompson ranks them by a draw from what is believed"
+    )
+    exploration_strength: float = Field(
+        1.0, gt=0, le=5, description="what the spread of that belief is multiplied by"
+    )
+    warm_up_impressions: int = Field(
+        1000, ge=0, description="an ad that was viewed as often is new no longer; 0 = all ads are explored"
+    )
+    warm_up_share: float = Field(
+        0.05, ge=0, le=1, description="of the slots of a campaign, and of all, that exploration gives at most"
+    )
+    warm_up_slots: int = Field(
+        100, ge=0, description="that it gives beyond that share, of a process and a day, so that it can begin"
+    )
     workers: int = Field(4, ge=1, description="requests whose ads are chosen at a time")
     token_secret: SecretStr | None = Field(None, description="null = one of the home's own")
     log_days: int = Field(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from recsys.ads.delivery.ad_log import AdLog
 from recsys.ads.delivery.counts import DeliveryCounter
 from recsys.ads.delivery.served_slot import SlotArm
+from recsys.ads.exploration.counts import ExplorationCounts
 from recsys.ads.pacing.budget_gate import BudgetGate, HoldRequest
 from recsys.ads.selection.holds import Holds, release_all
 from recsys.ads.selection.prediction import AdContext, ClickPredictor
@@ -70,6 +71,7 @@ class AdServer:
     Args:
         now: what is known now. log: None = ads are not served, as what is served could not be kept.
         new_id: makes ids of slots. clock: monotonic seconds.
+        on_explored: told the surface, and how many slots of an answer were explored, if any.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class AdServer:
         tokens: ImpressionTokens,
         new_id: Callable[[], str],
         clock: Callable[[], float],
+        on_explored: Callable[[str, int], None] = lambda surface, slots: None,
     ) -> None:
         self._now = now
         self._gate = gate
@@ -91,6 +94,8 @@ class AdServer:
         self._tokens = tokens
         self._new_id = new_id
         self._clock = clock
+        self._on_explored = on_explored
+        self._explored = ExplorationCounts()
         self._refusals = RecentRefusals()
         self._away_until = float("-inf")
 
@@ -123,7 +128,7 @@ class AdServer:
         question = replace(question, is_ghost=arm == "holdout")
         holds = Holds(self._gate, self._refusals, self._new_id, self._clock())
         try:
-            selection = select_ads(now.standing, question, self._rules, now.predictor, holds)
+            selection = select_ads(now.standing, question, self._rules, now.predictor, holds, self._explored)
         except StoreUnavailableError as error:
             self._note_away(error)
             return replace(choice, question=question, arm=arm, degraded=(ADS_UNAVAILABLE,))
@@ -152,6 +157,7 @@ class AdServer:
             raise
         self._release([slot.hold for slot in choice.selection.slots if slot.hold and slot not in slots])
         self._count(choice, {slot.campaign.campaign_id for slot in slots})
+        self._note_explored(choice, slots)
         return tokens
 
     def drop(self, choice: Choice) -> None:
@@ -186,6 +192,18 @@ class AdServer:
         steps = choice.selection.steps.with_page(shown)
         context = choice.question.context
         self._counter.count(context.now, context.surface, steps, choice.is_ghost)
+
+    def _note_explored(self, choice: Choice, slots: list[SelectedSlot]) -> None:
+        """Counts what was shown against the budget of exploration; ghosts were not."""
+        if choice.is_ghost:
+            return
+        context = choice.question.context
+        self._explored.note(
+            context.now, [(each.campaign.campaign_id, each.chance.explored) for each in slots]
+        )
+        explored = sum(each.chance.explored for each in slots)
+        if explored:
+            self._on_explored(context.surface, explored)
 
     def _release(self, holds: list[HoldRequest]) -> None:
         try:

@@ -20,6 +20,12 @@ class AdsMetrics:
         self._shown = Counter(
             "recsys_ads_shown_total", "Sponsored items sent, by surface", ("surface",), registry=registry
         )
+        self._explored = Counter(
+            "recsys_ads_explored_total",
+            "Sponsored items shown that exploration alone gave their slots, by surface",
+            ("surface",),
+            registry=registry,
+        )
         self._degraded = Counter(
             "recsys_ads_degraded_total",
             "Answers whose ads were not as they should be",
@@ -45,6 +51,10 @@ class AdsMetrics:
         """Shows the numbers that these functions give whenever they are asked for."""
         self._campaigns.set_function(campaigns)
         self._left_out.set_function(left_out)
+
+    def explored(self, surface: str, slots: int) -> None:
+        """Counts explored slots of an answer."""
+        self._explored.labels(surface).inc(slots)
 
     def answered(self, route: str, surface: str, shown: int, degraded: tuple[str, ...]) -> None:
         """Counts an answer with so many sponsored items."""

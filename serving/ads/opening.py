@@ -87,7 +87,7 @@ def open_ads(
         settings=settings.ads,
         serving=settings.serving,
         shop=bundles.storefront,
-        server=_ad_server(settings, stores, watch),
+        server=_ad_server(settings, stores, watch, metrics),
         page_tokens=PageTokens(token_keys(settings), known_shop_id(settings) or ""),
         rules=shop_page_rules(settings.ads),
         organic_pool=organic_pool,
@@ -115,7 +115,7 @@ def _open_predictors(settings: Settings, bundles: BundleWatch) -> PredictorWatch
     return found
 
 
-def _ad_server(settings: Settings, stores: AdsStores, watch: AdsWatch) -> AdServer:
+def _ad_server(settings: Settings, stores: AdsStores, watch: AdsWatch, metrics: AdsMetrics) -> AdServer:
     return AdServer(
         watch.current,
         stores.gate,
@@ -125,6 +125,7 @@ def _ad_server(settings: Settings, stores: AdsStores, watch: AdsWatch) -> AdServ
         ImpressionTokens(token_keys(settings), known_shop_id(settings) or ""),
         lambda: uuid.uuid4().hex,
         time.monotonic,
+        metrics.explored,
     )
 
 

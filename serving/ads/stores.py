@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.ads.blending.rules import PageRules
 from recsys.ads.delivery.counts import DeliveryCounts
+from recsys.ads.exploration.rule import ExplorationRule
+from recsys.ads.exploration.warm_up import WarmUp
 from recsys.ads.ledger.budgets import TOTAL, period_of
 from recsys.ads.selection.prediction import SmoothedRates
 from recsys.ads.selection.question import SelectionRules
@@ -94,6 +96,9 @@ def selection_rules(settings: AdsSettings) -> SelectionRules:
         Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
         settings.most_per_account,
         least_relevance=settings.least_relevance,
+        quality_exponent=settings.quality_exponent,
+        exploration=ExplorationRule(settings.exploration, settings.exploration_strength),
+        warm_up=WarmUp(settings.warm_up_share, settings.warm_up_slots, settings.warm_up_impressions),
     )
 
 

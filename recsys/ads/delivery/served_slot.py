@@ -23,8 +23,8 @@ class ServedSlot:
         bid_micros, price_micros: for what `pricing` bills. held_micros: what its budgets hold for it.
         attraction: probability of a click where the slot is looked at. examination: that it is.
         p_purchase: of a purchase after a click; None = not known.
-        propensity: with which probability this ad was drawn for this slot, exploration and pacing included; 1
-            where nothing was drawn.
+        propensity: the probability with which this item has this slot, given the ads that take part in the
+            auction: they match, pacing let them in, their budgets hold the money. 1 without exploration.
         model: which predictor gave the probabilities.
         arm: of the hold-out; None while none runs. In the hold-out nothing was shown: the slot is a ghost.
     """

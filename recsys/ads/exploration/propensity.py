@@ -1,7 +1,7 @@
 """With which probability an ad has its slot, where chance decided: what off-policy estimates divide by."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,55 @@ from recsys.ads.exploration.worlds import Worlds
 from recsys.arrays import DoubleArray
 
 Replay = Callable[[DoubleArray], Sequence[int]]  # (K,) attraction -> rows of the winners, by slot
+
+
+@dataclass(frozen=True)
+class SlotChance:
+    """What chance had to do with who has a slot.
+
+    Attributes:
+        propensity: the probability with which this item has this slot, given the ads that take part.
+        explored: whether the item would have no slot by the attraction that is expected.
+    """
+
+    propensity: float = 1.0
+    explored: bool = False
+
+
+def slot_chances(
+    worlds: Worlds,
+    candidates: Candidates,
+    placement: Placement,
+    seed: int,
+    shown: Sequence[int],
+    unable: Collection[int] = (),
+    items: Sequence[object] | None = None,
+) -> tuple[SlotChance, ...]:
+    """Of each slot; without exploration all are certain, and nothing is replayed.
+
+    Args:
+        candidates: with the attraction that is expected. shown, unable: rows of them, by slot those that have
+            one, and those that were refused their money.
+        items: (K,) which item each ad shows, where several may show the same: whose of them it is, is all one
+            to the user. None = each has its own.
+    """
+    if len(worlds) == 1:
+        return (SlotChance(),) * len(shown)
+    replay = replay_auction(candidates, placement, seed, unable)
+    if items is not None:
+        replay, shown = _by_item(replay, items), _first_rows(items, shown)
+    propensities = slot_propensities(worlds, shown, replay)
+    explored = explored_slots(candidates.attraction, shown, replay)
+    return tuple(SlotChance(*each) for each in zip(propensities, explored, strict=True))
+
+
+def _by_item(replay: Replay, items: Sequence[object]) -> Replay:
+    """`replay` whose winners are named by the first row that shows their item."""
+    return lambda attraction: _first_rows(items, replay(attraction))
+
+
+def _first_rows(items: Sequence[object], rows: Sequence[int]) -> list[int]:
+    return [items.index(items[row]) for row in rows]
 
 
 def replay_auction(

@@ -47,7 +47,7 @@ class Explored:
 
 def warm_up_spread(
     spread: DoubleArray,
-    impressions: IntArray,
+    impressions: DoubleArray,
     campaign: IntArray,
     used: Mapping[int, Explored],
     shop: Explored,

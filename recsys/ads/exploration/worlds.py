@@ -28,6 +28,12 @@ class Worlds:
     def __len__(self) -> int:
         return len(self.chances)
 
+    @property
+    def attraction(self) -> DoubleArray:
+        """(K,) what this request uses."""
+        found: DoubleArray = self.attractions[self.used]
+        return found
+
 
 def explored_attraction(
     attraction: DoubleArray, spread: DoubleArray, draws: AdDraws, rule: ExplorationRule

@@ -1,7 +1,7 @@
 """How likely items are clicked and bought in a context, and the simplest answer: smoothed rates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import zeta
 
 from recsys.ads.campaigns.targets import Surface
-from recsys.arrays import DoubleArray
+from recsys.arrays import BoolArray, DoubleArray
 from recsys.errors import ConfigError, StoreUnavailableError
 
 
@@ -42,15 +42,21 @@ class ClickEstimates:
         p_purchase: of a purchase after a click, in [0, 1].
         relevance: how well the item fits the context, in [0, 1]; floors of quality and relevance look at it.
         spread: standard deviation of the attraction's log-odds, from 0: 0 = certain.
+        viewed: how often the item was viewed, as far as it is known; exploration asks what is new.
     """
 
     attraction: DoubleArray
     p_purchase: DoubleArray
     relevance: DoubleArray
     spread: DoubleArray
+    viewed: DoubleArray
 
     def __len__(self) -> int:
         return len(self.attraction)
+
+    def of(self, which: BoolArray) -> "ClickEstimates":
+        """Those of the items that `which`, (K,), is true of."""
+        return ClickEstimates(*(getattr(self, one.name)[which] for one in fields(self)))
 
 
 class ClickPredictor(Protocol):
@@ -160,7 +166,7 @@ class SmoothedRates:
         spread = np.zeros(count)
         spread[:] = np.sqrt(zeta(2, clicked[counted]) + zeta(2, passed[counted]))
         purchase = np.full(count, self.purchase_rate)
-        return ClickEstimates(clicked / (clicked + passed), purchase, np.ones(count), spread)
+        return ClickEstimates(clicked / (clicked + passed), purchase, np.ones(count), spread, found[:, 1])
 
     def examination(self, surface: Surface, slots: int) -> tuple[float, ...]:
         """As the protocol says; the same on every surface."""

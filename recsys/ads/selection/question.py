@@ -8,6 +8,9 @@ from recsys.ads.blending.memory import PageMemory
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign, Line
 from recsys.ads.delivery.campaign_steps import NO_STEPS, CampaignSteps
+from recsys.ads.exploration.propensity import SlotChance
+from recsys.ads.exploration.rule import ExplorationRule
+from recsys.ads.exploration.warm_up import WarmUp
 from recsys.ads.pacing.budget_gate import HoldRequest
 from recsys.ads.selection.prediction import AdContext
 from recsys.rules.expressions import Facts, NoFacts
@@ -36,13 +39,23 @@ class AdQuestion:
 
 @dataclass(frozen=True)
 class SelectionRules:
-    """What a shop sets for all of its ads; see `Placement`. `least_relevance`: ads below it stay away."""
+    """What a shop sets for all of its ads; see `Placement`.
+
+    Attributes:
+        least_relevance: ads below it stay away.
+        quality_exponent: an ad's quality is its relevance x attraction to this power: above 0, what is
+            clicked more goes before what pays more.
+        exploration, warm_up: how ads are explored that little is known of, and which of them how far.
+    """
 
     price_rule: PriceRule = PriceRule.GSP
     reserves: Reserves = field(default_factory=Reserves)
     most_per_account: int | None = None
     most_reruns: int = 16
     least_relevance: float = 0.0
+    quality_exponent: float = 0.0
+    exploration: ExplorationRule = field(default_factory=ExplorationRule)
+    warm_up: WarmUp = field(default_factory=WarmUp)
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,9 @@ class SelectedSlot:
         slot_id: unique; of its hold, token and log.
         filled: what the auction says of it; ads in it are keys, see `Inventory.ad_key`.
         product: `stable_key` of its product.
-        propensity: with which probability it came into the auction: pacing, and the choice among many items.
+        chance: what exploration had to do with it.
         hold: None where nothing is held.
-        why: who won, at which price, why, and who came next, in a sentence.
+        why: who won, at which price, why, who came next, and what exploration did, in a sentence.
     """
 
     slot_id: str
@@ -69,7 +82,7 @@ class SelectedSlot:
     p_purchase: float
     relevance: float
     examination: float
-    propensity: float
+    chance: SlotChance
     next_item_id: str | None
     hold: HoldRequest | None
     why: str

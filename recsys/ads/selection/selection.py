@@ -1,6 +1,6 @@
 """From a question to won slots: who matches, takes part, is good enough, bids enough, and can pay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,11 @@ from recsys.ads.auction.ranking import tie_numbers
 from recsys.ads.campaigns.local_days import local_day
 from recsys.ads.delivery.campaign_steps import CODES, CampaignSteps
 from recsys.ads.delivery.steps import STEP_OF_LOSS, Step
+from recsys.ads.exploration.counts import ExplorationCounts
+from recsys.ads.exploration.draws import AdDraws
+from recsys.ads.exploration.propensity import SlotChance, slot_chances
+from recsys.ads.exploration.warm_up import warm_up_spread
+from recsys.ads.exploration.worlds import Worlds, explored_attraction
 from recsys.ads.matching.targeting import AdRequest
 from recsys.ads.pacing.budget_gate import HoldRequest, RefusalReason, UserCap, expected_cost_micros
 from recsys.ads.selection.bids import bids_of
@@ -24,11 +29,12 @@ from recsys.ads.selection.levels import budget_levels, entity_and_period
 from recsys.ads.selection.prediction import ClickEstimates, ClickPredictor
 from recsys.ads.selection.question import NOTHING, AdQuestion, SelectedSlot, Selection, SelectionRules
 from recsys.ads.selection.standing import Standing
-from recsys.arrays import BoolArray, DoubleArray, IntArray
+from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import stable_key
 
 MOST_ADS = 4_000  # of one auction; of longer lines some items are drawn
-_PACING, _ITEMS = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03  # apart from the auction's own draw
+# Apart from each other, and from the auction's own draw.
+_PACING, _ITEMS, _EXPLORATION = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xA0761D6478BD642F
 _CODE_OF_LOSS = np.array([CODES[STEP_OF_LOSS[reason]] for reason in sorted(STEP_OF_LOSS)], np.int64)
 _REFUSED = {
     RefusalReason.BUDGET: Step.BUDGET,
@@ -43,7 +49,6 @@ class _Field:
 
     ads: IntArray
     steps: npt.NDArray[np.int64]
-    propensity: DoubleArray
 
     def leave(self, where: BoolArray, step: Step) -> None:
         """Those that are still there and `where` holds leave at `step`."""
@@ -61,11 +66,17 @@ def select_ads(
     rules: SelectionRules,
     predictor: ClickPredictor,
     holds: Holds,
+    counts: ExplorationCounts | None = None,
 ) -> Selection:
     """The slots of `question`, won, priced and, unless it is a ghost's, held.
 
-    Pacing is drawn before anything is estimated: an ad that does not take part says nothing of how good ads
-    are. All draws depend on the request and the line alone, so the same request gets the same.
+    Pacing is drawn before anything is estimated or explored: an ad that does not take part says nothing of
+    how good ads are. All draws depend on the request and the line or ad alone, so the same request gets the
+    same.
+
+    Args:
+        counts: what exploration has used of its budget; None = nothing. What is shown is for the caller to
+            note.
 
     Raises:
         StoreUnavailableError: the gate does not answer. What was held is given back, or ends by itself.
@@ -87,9 +98,8 @@ def select_ads(
     floor = np.maximum(inventory.quality_floor[campaign], rules.least_relevance)
     good = estimates.relevance >= floor
     found.steps[left[~good]] = CODES[Step.QUALITY]
-    auctioned, estimates = left[good], _taken(estimates, good)
-    auction = _Auction(standing, question, rules, found, auctioned, estimates, holds)
-    slots = auction.run(seed) if len(auctioned) else ()
+    auction = _Auction(standing, question, rules, found, left[good], estimates.of(good), holds, counts)
+    slots = auction.run(seed) if good.any() else ()
     rebuilding |= RefusalReason.REBUILD in holds.reasons.values()
     return Selection(slots, _steps_of_campaigns(inventory, found), rebuilding)
 
@@ -103,7 +113,6 @@ def _ad_request(question: AdQuestion) -> AdRequest:
 
 def _drawn_items(inventory: Inventory, ads: IntArray, seed: int) -> _Field:
     """All of `ads`, or of each line so many that there are MOST_ADS, drawn by the request."""
-    propensity = np.ones(len(ads))
     if len(ads) > MOST_ADS:
         line = inventory.ad_line[ads]
         _, first, count = np.unique(line, return_index=True, return_counts=True)
@@ -112,10 +121,8 @@ def _drawn_items(inventory: Inventory, ads: IntArray, seed: int) -> _Field:
         order = np.lexsort((draws, line))
         rank = np.empty(len(ads), np.int64)
         rank[order] = np.arange(len(ads)) - np.repeat(first, count)
-        propensity = np.repeat(np.minimum(most / count, 1.0), count)
-        kept = rank < most
-        ads, propensity = ads[kept], propensity[kept]
-    return _Field(ads, np.full(len(ads), -1, np.int64), propensity)
+        ads = ads[rank < most]
+    return _Field(ads, np.full(len(ads), -1, np.int64))
 
 
 def _leave_without_money(found: _Field, standing: Standing, question: AdQuestion, holds: Holds) -> bool:
@@ -165,16 +172,6 @@ def _leave_by_pacing(found: _Field, standing: Standing, seed: int) -> None:
     draws = tie_numbers(inventory.line_key[line], seed ^ _PACING) / 2.0**64
     throttled = inventory.strategy[inventory.line_campaign[line]] != CLICKS
     found.leave(throttled & (draws >= participation), Step.PACING)
-    found.propensity[throttled] *= participation[throttled]
-
-
-def _taken(estimates: ClickEstimates, which: BoolArray) -> ClickEstimates:
-    return ClickEstimates(
-        estimates.attraction[which],
-        estimates.p_purchase[which],
-        estimates.relevance[which],
-        estimates.spread[which],
-    )
 
 
 def _steps_of_campaigns(inventory: Inventory, found: _Field) -> CampaignSteps:
@@ -196,6 +193,7 @@ class _Auction:
     rows: IntArray
     estimates: ClickEstimates
     holds: Holds
+    counts: ExplorationCounts | None
 
     def run(self, seed: int) -> tuple[SelectedSlot, ...]:
         """The slots that were won; notes at which step each ad left."""
@@ -209,13 +207,45 @@ class _Auction:
             rules.most_reruns,
         )
         reserve = None if self.question.is_ghost else partial(self._reserve, candidates.ad)
+        worlds = self._worlds(candidates, seed)
+        drawn = len(worlds) > 1
+        # Ranked and priced by one attraction: priced by another, an ad could pay more than its bid.
+        ranked = replace(candidates, attraction=worlds.attraction) if drawn else candidates
         try:
-            outcome = run_auction(candidates, placement, seed, reserve)
+            outcome = run_auction(ranked, placement, seed, reserve)
         except BaseException:
             self.holds.release()
             raise
         self._note_steps(candidates.ad, outcome)
-        return tuple(self._slot(slot, candidates.ad) for slot in outcome.slots)
+        chances = self._chances(worlds, candidates, placement, seed, outcome)
+        return tuple(
+            self._slot(slot, candidates.ad, chance, drawn)
+            for slot, chance in zip(outcome.slots, chances, strict=True)
+        )
+
+    def _chances(
+        self, worlds: Worlds, candidates: Candidates, placement: Placement, seed: int, outcome: Outcome
+    ) -> tuple[SlotChance, ...]:
+        if len(worlds) == 1:
+            return (SlotChance(),) * len(outcome.slots)
+        shown = [slot.row for slot in outcome.slots]
+        unable = np.flatnonzero(np.isin(candidates.ad, list(self.holds.reasons))).tolist()
+        items = self.standing.inventory.items_of(self.found.ads[self.rows])
+        return slot_chances(worlds, candidates, placement, seed, shown, unable, items)
+
+    def _worlds(self, candidates: Candidates, seed: int) -> Worlds:
+        """What the auction may take for attractions; of ads that are not to be explored the expected one."""
+        rules, estimates = self.rules, self.estimates
+        spread = np.zeros(len(candidates))
+        if rules.exploration.by != "none":
+            inventory = self.standing.inventory
+            campaign = inventory.line_campaign[inventory.ad_line[self.found.ads[self.rows]]]
+            numbers = {each: inventory.campaigns[each].campaign_id for each in np.unique(campaign).tolist()}
+            counts = self.counts or ExplorationCounts()
+            used, shop = counts.used(self.question.context.now, numbers)
+            spread = warm_up_spread(estimates.spread, estimates.viewed, campaign, used, shop, rules.warm_up)
+        draws = AdDraws(seed ^ _EXPLORATION, candidates.ad)
+        return explored_attraction(candidates.attraction, spread, draws, rules.exploration)[1]
 
     def _candidates(self) -> Candidates:
         inventory, estimates = self.standing.inventory, self.estimates
@@ -232,7 +262,7 @@ class _Auction:
             pricing=inventory.pricing[campaign],
             attraction=estimates.attraction,
             p_purchase=estimates.p_purchase,
-            quality=estimates.relevance,
+            quality=estimates.relevance * estimates.attraction**self.rules.quality_exponent,
             can_pay=np.ones(len(ads), bool),
         )
 
@@ -270,7 +300,7 @@ class _Auction:
             steps[keys == ad] = CODES[_REFUSED[reason]]
         self.found.steps[self.rows] = steps
 
-    def _slot(self, filled: FilledSlot, keys: IntArray) -> SelectedSlot:
+    def _slot(self, filled: FilledSlot, keys: IntArray, chance: SlotChance, drawn: bool) -> SelectedSlot:
         inventory, row = self.standing.inventory, filled.row
         ad = int(self.found.ads[self.rows[row]])
         line_number = int(inventory.ad_line[ad])
@@ -290,12 +320,18 @@ class _Auction:
             p_purchase=float(self.estimates.p_purchase[row]),
             relevance=float(self.estimates.relevance[row]),
             examination=self.question.examination[slot],
-            propensity=float(self.found.propensity[self.rows[row]]),
+            chance=chance,
             next_item_id=after,
             hold=hold,
-            why=describe_slot(filled, partial(self._item_of, keys)),
+            why=describe_slot(filled, partial(self._item_of, keys)) + (_of_chance(chance) if drawn else ""),
         )
 
     def _item_of(self, keys: IntArray, ad: int) -> str:
         row = int((keys == ad).argmax())
         return self.standing.inventory.item_ids[int(self.found.ads[self.rows[row]])]
+
+
+def _of_chance(chance: SlotChance) -> str:
+    """What exploration had to do with a slot, as the end of a sentence."""
+    without = ", without it the ad would have none" if chance.explored else ""
+    return f"; exploration gives it this slot with probability {chance.propensity:.2f}{without}"

@@ -34,7 +34,7 @@ def served_slot(
         attraction=slot.attraction,
         examination=slot.examination,
         p_purchase=slot.p_purchase,
-        propensity=slot.propensity,
+        propensity=slot.chance.propensity,
         model=model,
         next_item_id=slot.next_item_id,
         user_id=context.user_id,

@@ -44,7 +44,7 @@ Propensity = Annotated[
     str | None,
     typer.Option(
         help="The column with the probability with which that arm was shown, as it was logged. With "
-        "--from-log: propensity."
+        "--from-log: propensity, that of the item."
     ),
 ]
 Unit = Annotated[
@@ -113,7 +113,7 @@ def evaluate_policy(
 --unit user
       recsys ads evaluate-policy --experiment log.parquet --arm ad --outcome revenue --propensity p \
 --features age,device --policy new.csv
-      recsys ads evaluate-policy --from-log --from 2026-10-01 --arm campaign --always campaign-1
+      recsys ads evaluate-policy --from-log --from 2026-10-01 --features surface,slot --policy new.csv
     """
     from recsys.jobs.ads.policies.policy_evaluation import PolicyQuestion, ad_log_span, evaluate_experiment
 

@@ -7,6 +7,7 @@ import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import bars, note, print_json, print_rows
+from recsys.config import load_settings
 
 Days = Annotated[int, typer.Option(help="How many days, from a Monday on.")]
 Auctions = Annotated[int, typer.Option(help="Of each policy, in all days together.")]
@@ -32,8 +33,9 @@ def simulate(
 ) -> None:
     """What a change of auction, prices or pacing would do, on simulated shoppers whose tastes are known.
 
-    The default policy, the simplest one (the budget in equal parts over the hours, bids as they are) and that
-    of --policy answer the same requests with the same chance. Intervals are over days.
+    The default policy is what `[ads]` of the settings says, so what runs. It, the simplest one (the budget in
+    equal parts over the hours, bids as they are) and that of --policy answer the same requests with the same
+    chance. Intervals are over days.
 
     \b
     Example:
@@ -42,7 +44,7 @@ def simulate(
     """
     from recsys.jobs.ads.simulation.simulate import SimulationQuestion, simulate_ads
 
-    found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), bars)
+    found = simulate_ads(SimulationQuestion(days, auctions, policy, seed, picture), load_settings().ads, bars)
     if as_json:
         print_json(found.to_json())
         return

@@ -60,7 +60,7 @@ class BundlePredictor:
         """
         if not items:
             nothing = np.zeros(0)
-            return ClickEstimates(nothing, nothing, nothing, nothing)
+            return ClickEstimates(nothing, nothing, nothing, nothing, nothing)
         user_rows, item_rows = self._read(context.user_id, items)
         bundle, model = self._bundle, self._model
         profile = Profile.of(user_rows, bundle.items.vocabulary, context.now)
@@ -73,11 +73,13 @@ class BundlePredictor:
         log_odds, bought = self._scorer.log_odds(request, index, numbers)
         attraction = model.model.attraction(place, index, log_odds)
         known = model.model.shape.conversion
+        shown = np.asarray(item_rows.columns[_SHOWN], np.float64)
         return ClickEstimates(
             attraction=attraction,
             p_purchase=expit(bought) if known else np.full(len(items), model.facts.conversion),
             relevance=self._relevance.of(context, index, user),
-            spread=attraction_spread(attraction, np.asarray(item_rows.columns[_SHOWN], np.float64)),
+            spread=attraction_spread(attraction, shown),
+            viewed=np.nan_to_num(shown),
         )
 
     def examination(self, surface: Surface, slots: int) -> tuple[float, ...]:

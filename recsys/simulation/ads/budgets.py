@@ -10,7 +10,7 @@ from recsys.ads.auction.placement import Placement
 from recsys.ads.campaigns.bidding import Budget
 from recsys.arrays import DoubleArray
 from recsys.simulation.ads.market import Market
-from recsys.simulation.ads.policy import DEFAULT_POLICY
+from recsys.simulation.ads.policy import AdPolicy
 from recsys.simulation.ads.predictor import ErringPredictor
 from recsys.simulation.ads.run import market_traffic
 
@@ -70,7 +70,7 @@ def _costs_of_requests(market: Market) -> DoubleArray:
     """(C,) what each campaign would spend on a request on average, in micros, if no budget bounded any."""
     ads, placement = market.ads, Placement(market.truth.examination)
     traffic = market_traffic(market, 1, PILOT_REQUESTS)
-    predictor = ErringPredictor(market, replace(DEFAULT_POLICY, predictor_noise=0.0))
+    predictor = ErringPredictor(market, AdPolicy("pilot", predictor_noise=0.0))
     costs = np.zeros(len(market.campaigns))
     for requests in traffic.blocks():
         true = predictor.predict(requests).true

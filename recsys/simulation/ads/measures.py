@@ -85,6 +85,7 @@ def measures_of(market: Market, run: PolicyRun, paced: PacedBudgets) -> dict[str
         _ratio("relevance", "more", tally.attraction, tally.filled),
         _ratio("clicks_per_request", "more", tally.expected_clicks, tally.requests),
         _ratio("filled", None, tally.filled, tally.requests * slots),
+        _ratio("explored", None, tally.explored, tally.filled),
         _ratio("over_budget", "less", tally.over_budget, billed),
         *_pacing_measures(run.budget_days, paced, len(tally.requests)),
         *_calibration(run),

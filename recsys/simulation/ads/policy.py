@@ -1,14 +1,16 @@
 """What an operator may change about ads, and the two policies that others are compared with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.errors import ConfigError
+from recsys.service_settings import AdsSettings
 
 Pacing = Literal["plan", "bid", "hours", "none"]
 Exploration = Literal["none", "thompson"]
 MOST_BID_PERCENT = 1000
+DEFAULT, SIMPLEST = "default", "simplest"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class AdPolicy:
             bidding is automatic; `bid` lowers the bids of all; `hours` lets each hour of the day spend an
             equal part of the budget and what the hours before it left over; `none` stops at the budget.
         exploration: `thompson` ranks by a draw from what the predictor takes for possible.
+        exploration_strength: what the spread of these draws is multiplied by.
+        warm_up_impressions, warm_up_share, warm_up_slots: which ads are explored and how many slots they get
+            by it, see `WarmUp`.
         bid_percent: of the bids of all campaigns.
         predictor_bias: what the predicted attraction is multiplied by, in odds.
         predictor_noise: standard deviation of an ad's error in log-odds, before it was viewed.
@@ -39,6 +44,10 @@ class AdPolicy:
     quality_exponent: float = 0.0
     pacing: Pacing = "plan"
     exploration: Exploration = "none"
+    exploration_strength: float = 1.0
+    warm_up_impressions: int = 1000
+    warm_up_share: float = 0.05
+    warm_up_slots: int = 100
     bid_percent: int = 100
     predictor_bias: float = 1.0
     predictor_noise: float = 0.3
@@ -47,6 +56,10 @@ class AdPolicy:
     def __post_init__(self) -> None:
         bounds = {
             "quality_exponent": (-1.0, 3.0),
+            "exploration_strength": (0.01, 5.0),
+            "warm_up_impressions": (0, 10**9),
+            "warm_up_share": (0.0, 1.0),
+            "warm_up_slots": (0, 10**9),
             "bid_percent": (1, MOST_BID_PERCENT),
             "predictor_bias": (0.05, 20.0),
             "predictor_noise": (0.0, 3.0),
@@ -58,7 +71,25 @@ class AdPolicy:
                 raise ConfigError(f"{name} = {value} is not between {least} and {most}. Correct the policy.")
 
 
-DEFAULT_POLICY = AdPolicy("default")
-"""What the shop ships."""
-SIMPLEST_POLICY = AdPolicy("simplest", pacing="hours")
-"""The budget in equal parts over the hours of the day, bids as they are, no controller."""
+def default_policy(settings: AdsSettings) -> AdPolicy:
+    """What the settings say: what runs now."""
+    return AdPolicy(
+        DEFAULT,
+        PriceRule(settings.price_rule),
+        Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
+        settings.most_per_account,
+        quality_exponent=settings.quality_exponent,
+        exploration=settings.exploration,
+        exploration_strength=settings.exploration_strength,
+        warm_up_impressions=settings.warm_up_impressions,
+        warm_up_share=settings.warm_up_share,
+        warm_up_slots=settings.warm_up_slots,
+    )
+
+
+def simplest_policy(default: AdPolicy) -> AdPolicy:
+    """The prices of `default`; the budget in equal parts over the hours, bids as they are, no controller.
+
+    It orders by expected revenue and explores nothing.
+    """
+    return replace(default, name=SIMPLEST, pacing="hours", quality_exponent=0.0, exploration="none")

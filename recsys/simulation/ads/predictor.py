@@ -12,10 +12,17 @@ from recsys.simulation.ads.traffic import Requests
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """(B, A) probabilities of a click where a slot is looked at: the truth, and what auctions use."""
+    """What is true of a block of requests, and what is predicted.
+
+    Attributes:
+        true, expected: (B, A) probability of a click where a slot is looked at.
+        spread: (A,) standard deviation of the log-odds of what is expected. viewed: (A,) how often so far.
+    """
 
     true: DoubleArray
-    used: DoubleArray
+    expected: DoubleArray
+    spread: DoubleArray
+    viewed: DoubleArray
 
 
 class ErringPredictor:
@@ -45,10 +52,8 @@ class ErringPredictor:
         logits = self._market.truth.logits(requests.shopper, requests.page)
         spread = self.spread
         shift = np.log(self._policy.predictor_bias) + spread * self._market.errors
-        used = logits + shift.astype(np.float32)
-        if self._policy.exploration == "thompson":
-            used += spread.astype(np.float32) * requests.explore
-        return Predicted(_probabilities(logits), _probabilities(used))
+        expected = logits + shift.astype(np.float32)
+        return Predicted(_probabilities(logits), _probabilities(expected), spread, self._views.copy())
 
 
 def _probabilities(logits: Logits) -> DoubleArray:

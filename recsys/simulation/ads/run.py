@@ -9,6 +9,7 @@ from recsys.ads.ledger.charges import event_price_nanos
 from recsys.service_settings import AdsSettings
 from recsys.simulation.ads.billing import BillingQueue, Outage
 from recsys.simulation.ads.controllers import BudgetDay, Controllers
+from recsys.simulation.ads.exploring import Exploring
 from recsys.simulation.ads.market import Market
 from recsys.simulation.ads.memory_gate import MemoryBudgetGate
 from recsys.simulation.ads.memory_ledger import MemoryLedger, Payer
@@ -87,7 +88,8 @@ class _Run:
             market, policy.pacing, gate, ledger, weekly_forecast(), traffic.starts, ends
         )
         self.billing = BillingQueue(ledger, gate, traffic.starts, outages)
-        self._server = AdServer(market, policy, gate, self.controllers, self.billing)
+        exploring = Exploring(market, policy, traffic.starts)
+        self._server = AdServer(market, policy, gate, self.controllers, self.billing, exploring)
         self._predictor = ErringPredictor(market, policy)
         self.tally = Tally(self._days, market)
 
@@ -99,6 +101,7 @@ class _Run:
         day = int(requests.at[0] // DAY_SECONDS)
         rows = shown_rows(shown.ad, shown.slot, shown.predicted, shown.attraction)
         self.tally.add_shown(day, len(requests), shown.clicks, rows)
+        self.tally.explored[day] += shown.explored
 
     def _answer_all(self, requests: Requests, predicted: Predicted, shown: Shown) -> None:
         for row, at in enumerate(requests.at.tolist()):

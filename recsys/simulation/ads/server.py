@@ -1,6 +1,6 @@
 """Answers simulated requests by a policy: the real auction, holds, and what each slot then brings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from recsys.simulation.ads.billing import (
     purchase_seconds,
 )
 from recsys.simulation.ads.controllers import Controllers
+from recsys.simulation.ads.exploring import Exploring
 from recsys.simulation.ads.market import Market
 from recsys.simulation.ads.policy import AdPolicy
 from recsys.simulation.ads.predictor import Predicted
@@ -35,7 +36,7 @@ from recsys.simulation.ads.traffic import Requests
 
 @dataclass
 class Shown:
-    """Slots shown by a block of requests, as columns, and their clicks."""
+    """Slots shown by a block of requests, as columns, their clicks, and how many exploration gave."""
 
     ad: list[int] = field(default_factory=list)
     slot: list[int] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Shown:
     attraction: list[float] = field(default_factory=list)
     viewed: list[int] = field(default_factory=list)
     clicks: int = 0
+    explored: int = 0
 
 
 class AdServer:
@@ -55,9 +57,11 @@ class AdServer:
         gate: BudgetGate,
         controllers: Controllers,
         billing: BillingQueue,
+        exploring: Exploring,
     ) -> None:
         self._market, self._policy = market, policy
         self._gate, self._controllers, self._billing = gate, controllers, billing
+        self._exploring = exploring
         self.placement = Placement(
             market.truth.examination, policy.price_rule, policy.reserves, policy.most_per_account
         )
@@ -90,11 +94,15 @@ class AdServer:
         rows = rows[requests.take_part[row, campaigns] < self._enters[campaigns]]
         if not len(rows):
             return
-        attraction = predicted.used[row, rows]
-        candidates = self._candidates(rows, attraction)
+        candidates = self._candidates(rows, predicted.expected[row, rows])
         number = requests.first + row
-        asked = _Asked(self, number, int(requests.shopper[row]), predicted.used[row])
-        outcome = run_auction(candidates, self.placement, number, asked.reserve)
+        asked = _Asked(self, number, int(requests.shopper[row]), predicted.expected[row])
+        worlds = self._exploring.worlds(candidates, predicted, number, at)
+        ranked = replace(candidates, attraction=worlds.attraction) if len(worlds) > 1 else candidates
+        outcome = run_auction(ranked, self.placement, number, asked.reserve)
+        won = [slot.row for slot in outcome.slots]
+        unable = np.flatnonzero(np.isin(rows, asked.refused)).tolist() if asked.refused else []
+        shown.explored += self._exploring.note(worlds, candidates, self.placement, number, won, unable, at)
         self._show(requests, row, at, outcome, asked, predicted, shown)
 
     def _candidates(self, rows: IntArray, attraction: DoubleArray) -> Candidates:
@@ -155,7 +163,7 @@ class AdServer:
             ad, attraction = won.ad, float(predicted.true[row, won.ad])
             shown.ad.append(ad)
             shown.slot.append(slot)
-            shown.predicted.append(float(predicted.used[row, ad]))
+            shown.predicted.append(float(predicted.expected[row, ad]))
             shown.attraction.append(attraction)
             if requests.look[row, slot] >= self.placement.examination[slot]:
                 continue
@@ -197,15 +205,18 @@ class _Asked:
         self._server, self._number, self._shopper = server, number, shopper
         self._attraction = attraction
         self.hold_ids: list[str] = []
+        self.refused: list[int] = []
 
     def reserve(self, ad: int, price_micros: int) -> bool:
         """Whether the expected cost of the next slot is held for `ad`."""
         hold_id = self._server.hold(
             self._number, self._shopper, ad, len(self.hold_ids), price_micros, float(self._attraction[ad])
         )
-        if hold_id is not None:
-            self.hold_ids.append(hold_id)
-        return hold_id is not None
+        if hold_id is None:
+            self.refused.append(ad)
+            return False
+        self.hold_ids.append(hold_id)
+        return True
 
 
 def _lowers_bid(market: Market, policy: AdPolicy) -> BoolArray:

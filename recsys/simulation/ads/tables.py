@@ -14,6 +14,7 @@ LABELS = {
     "relevance": ("relevance: attraction of what was shown", "share"),
     "clicks_per_request": ("clicks a request", "number"),
     "filled": ("slots filled", "share"),
+    "explored": ("of them by exploration", "share"),
     "over_budget": ("events over the budget, free", "share"),
     "budget_use": ("spent of all budgets", "share"),
     "spent_of_budget": (f"spent, demand {ENOUGH_DEMAND} or more", "share"),

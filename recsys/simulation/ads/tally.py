@@ -33,7 +33,7 @@ class Tally:
     """What one policy did, in sums.
 
     Attributes:
-        requests, filled, clicks, revenue, lost, charges, over_budget, late: (days,) counts, and micros.
+        requests, filled, explored, clicks, charges, over_budget, late: (days,) counts. revenue, lost: micros.
         welfare: (days,) micros, what all that was shown is worth to the advertisers, by the true chances.
         attraction: (days,) true, summed over slots. expected_clicks: (days,) the same where it is looked at.
         predicted, true: (days, slots) probabilities of a click summed.
@@ -43,7 +43,8 @@ class Tally:
     def __init__(self, days: int, market: Market) -> None:
         self._market = market
         slots = len(market.truth.examination)
-        self.requests, self.filled, self.clicks, self.revenue = (np.zeros(days) for _ in range(4))
+        self.requests, self.filled, self.explored = (np.zeros(days) for _ in range(3))
+        self.clicks, self.revenue = (np.zeros(days) for _ in range(2))
         self.lost, self.charges, self.over_budget, self.late = (np.zeros(days) for _ in range(4))
         self.welfare, self.attraction, self.expected_clicks = (np.zeros(days) for _ in range(3))
         self.predicted, self.true = np.zeros((days, slots)), np.zeros((days, slots))

@@ -31,7 +31,7 @@ class Requests:
         at: (B,) seconds after the beginning. shopper, page: (B,).
         take_part: (B, C) a campaign's pacing draw. click: (B, A) an ad is clicked, if it is looked at, where
             this is below its attraction. look: (B, slots) a slot is looked at where this is below its
-            examination. buy: (B, slots). explore: (B, A) standard normal.
+            examination. buy: (B, slots).
         delay: (B, slots) standard normal, of how long a click takes. buy_delay: (B, slots) uniform.
     """
 
@@ -43,7 +43,6 @@ class Requests:
     click: Draws
     look: Draws
     buy: Draws
-    explore: Draws
     delay: Draws
     buy_delay: Draws
 
@@ -106,7 +105,6 @@ class Traffic:
             click=uniform(self.ads),
             look=uniform(self.slots),
             buy=uniform(self.slots),
-            explore=rng.standard_normal((count, self.ads), np.float32),
             delay=rng.standard_normal((count, self.slots), np.float32),
             buy_delay=uniform(self.slots),
         )

@@ -14,6 +14,7 @@ from recsys.ads.exploration.propensity import (
     expected_weight,
     explored_slots,
     replay_auction,
+    slot_chances,
     slot_propensities,
 )
 from recsys.ads.exploration.rule import ExplorationRule
@@ -131,6 +132,20 @@ def test_ips_with_the_logged_propensities_is_right_in_19_of_20_logs(rule: Explor
         estimate = analytic_estimate(inverse_propensity(log, importance_weights(log, target)), log.unit)
         inside += abs(estimate.value - truth[greedy]) <= 2 * estimate.standard_error
     assert inside >= 0.9 * 200  # 95% +- 3 standard errors of 1.5%, and the same propensities in all logs
+
+
+def test_the_chance_of_a_slot_is_that_of_its_item_whichever_ad_shows_it() -> None:
+    """Ads 0 and 3 show one item: where either of them has the slot, the user sees the same."""
+    of_four = EXPECTED + np.array([0, 0, 0, 0.3, 0])
+    worlds = Worlds(np.stack([EXPECTED, EXPECTED[::-1], of_four]), np.full(3, 1 / 3), 0)
+    firsts = [won(each)[0] for each in worlds.attractions]
+    assert firsts == [0, 0, 3]
+    alone, shared = (
+        slot_chances(worlds, CANDIDATES, PLACEMENT, SEED, won(EXPECTED), items=items)
+        for items in (None, ["a", "b", "c", "a", "e"])
+    )
+    assert alone[0].propensity == pytest.approx(2 / 3)
+    assert shared[0].propensity == pytest.approx(1)
 
 
 def test_explored_slots_are_those_of_ads_that_would_have_none() -> None:

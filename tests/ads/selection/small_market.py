@@ -62,6 +62,8 @@ class FixedPredictor:
 
     attraction: Mapping[str, float] = field(default_factory=dict)
     relevance: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
+    viewed: Mapping[str, int] = field(default_factory=dict)
     p_purchase: float = 0.1
     version: str = "fixed"
 
@@ -71,7 +73,8 @@ class FixedPredictor:
             np.array([self.attraction.get(item, 0.02) for item in items], np.float64),
             np.full(count, self.p_purchase),
             np.array([self.relevance.get(item, 1.0) for item in items], np.float64),
-            np.zeros(count),
+            np.array([self.spread.get(item, 0.0) for item in items], np.float64),
+            np.array([self.viewed.get(item, 0) for item in items], np.float64),
         )
 
     def examination(self, surface: str, slots: int) -> tuple[float, ...]:

@@ -239,8 +239,21 @@ def test_of_very_many_items_each_line_brings_some() -> None:
     first, again = (market.ask(question(request_id="r1")) for _ in range(2))
     assert won(first) == won(again)
     assert set(first.steps) == {"cmp_many", "cmp_pot"}
-    many = next(slot for slot in first.slots if slot.campaign.name == "many")
-    assert many.propensity == pytest.approx((MOST_ADS // 2) / MOST_ADS)
+
+
+def test_a_quality_exponent_puts_what_is_clicked_more_before_what_pays_more() -> None:
+    """.40 x .02 = .0080 beats .15 x .05 = .0075; x the root of p, .00113 does not beat .00168.
+
+    Red then wins with .40 x .02 x (.02 / .05)^.5 / .05 = .101193, and without it green with .0075 / .02.
+    """
+    campaigns = [campaign("a", "green", bid=400_000), campaign("b", "red", account=BOLT, bid=150_000)]
+    predictor = FixedPredictor({"green": 0.02, "red": 0.05})
+    by_revenue, by_clicks = (
+        Market(campaigns, predictor=predictor, rules=SelectionRules(quality_exponent=each)).ask(question(1))
+        for each in (0.0, 0.5)
+    )
+    assert [(slot.item_id, slot.filled.price_micros) for slot in by_revenue.slots] == [("green", 375_000)]
+    assert [(slot.item_id, slot.filled.price_micros) for slot in by_clicks.slots] == [("red", 101_193)]
 
 
 BIDS = st.lists(st.integers(0, 1_000_000), min_size=1, max_size=8)

@@ -10,6 +10,7 @@ import pytest
 from recsys.ads.campaigns.bidding import Budget, MostClicks
 from recsys.ads.campaigns.schedule import Schedule
 from recsys.ads.delivery.steps import Step
+from recsys.ads.exploration.propensity import SlotChance
 from recsys.ads.pacing.budget_gate import Usage
 from recsys.ads.pacing.day_plan import DayPlan, plan_day
 from recsys.ads.pacing.forecast import WeeklyForecast
@@ -133,7 +134,7 @@ def test_a_line_takes_part_with_the_joint_probability_of_its_budgets() -> None:
     answers = [market.ask(question(1, f"r{turn}"), standing) for turn in range(600)]
     entered = [answer for answer in answers if answer.slots]
     assert len(entered) / 600 == pytest.approx(0.125, abs=4 * (0.125 * 0.875 / 600) ** 0.5)
-    assert {answer.slots[0].propensity for answer in entered} == {0.125}
+    assert {answer.slots[0].chance for answer in entered} == {SlotChance()}
     assert {answer.steps["cmp_tea"] for answer in answers} == {Step.PACING, Step.WON}
 
 
@@ -143,7 +144,7 @@ def test_most_clicks_lowers_its_bid_and_takes_part() -> None:
     market.throttles = with_participation(0.25, market)
     for turn in range(5):
         (slot,) = market.ask(question(1, f"r{turn}")).slots
-        assert (slot.filled.bid_micros, slot.propensity) == (20_000, 1.0)
+        assert slot.filled.bid_micros == 20_000
 
 
 def test_without_budgets_everything_takes_part() -> None:

@@ -6,12 +6,14 @@ from functools import cache
 from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.budgets import with_budgets
 from recsys.simulation.ads.market import Market
-from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY, AdPolicy
+from recsys.simulation.ads.policy import AdPolicy, simplest_policy
 from recsys.simulation.ads.run import PolicyRun, market_traffic, run_policy
 
 SIZE = MarketSize(accounts=4, campaigns=6, large=2)
 DAYS, AUCTIONS = 2, 6_000
-EXACT = replace(DEFAULT_POLICY, name="exact", predictor_noise=0.0)
+DEFAULT = AdPolicy("default")
+SIMPLEST = simplest_policy(DEFAULT)
+EXACT = replace(DEFAULT, name="exact", predictor_noise=0.0)
 
 
 @cache
@@ -28,4 +30,4 @@ def small_run(policy: AdPolicy) -> PolicyRun:
 
 def all_runs() -> tuple[PolicyRun, PolicyRun]:
     """Those of the default policy and of the simplest one."""
-    return small_run(DEFAULT_POLICY), small_run(SIMPLEST_POLICY)
+    return small_run(DEFAULT), small_run(SIMPLEST)

@@ -9,7 +9,6 @@ from scipy import stats
 
 from recsys.simulation.ads.comparison import compare_policies, interval_of, paired_differences
 from recsys.simulation.ads.measures import Measure
-from recsys.simulation.ads.policy import SIMPLEST_POLICY
 from recsys.simulation.ads.tables import (
     comparison_json,
     difference_rows,
@@ -17,7 +16,7 @@ from recsys.simulation.ads.tables import (
     measure_rows,
     verdict_lines,
 )
-from tests.simulation.ads.markets import all_runs, small_market
+from tests.simulation.ads.markets import SIMPLEST, all_runs, small_market
 
 DAYS = np.array([10.0, 12.0, 11.0, 13.0])
 
@@ -71,7 +70,7 @@ def test_people_and_programs_are_told_the_same() -> None:
     found = compare_policies(small_market(), all_runs())
     document = json.loads(json.dumps(comparison_json(found), allow_nan=False))
     names = [each["name"] for each in document["policies"]]
-    assert names == ["default", SIMPLEST_POLICY.name]
+    assert names == ["default", SIMPLEST.name]
     rows = {str(row["measure"]): row for row in measure_rows(found)}
     by_day = document["policies"][0]["measures"]["revenue"]["by_day"]
     assert str(rows["revenue a day"]["default"]).startswith(f"{np.mean(by_day):,.2f} [")

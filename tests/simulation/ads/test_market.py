@@ -9,11 +9,10 @@ from recsys.ads.matching.targeting import is_targeted
 from recsys.instants import SECOND
 from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.market import Market
-from recsys.simulation.ads.policy import DEFAULT_POLICY
 from recsys.simulation.ads.predictor import ErringPredictor
 from recsys.simulation.ads.run import STARTS, market_traffic
 from recsys.simulation.rhythm import rate_at
-from tests.simulation.ads.markets import EXACT, SIZE, small_market
+from tests.simulation.ads.markets import DEFAULT, EXACT, SIZE, small_market
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +71,15 @@ def test_a_predictor_without_error_is_the_truth_and_a_bias_multiplies_odds() -> 
     market = small_market()
     requests = next(market_traffic(market, 1, 50).blocks())
     exact = ErringPredictor(market, EXACT).predict(requests)
-    assert exact.used == pytest.approx(exact.true)
+    assert exact.expected == pytest.approx(exact.true)
     twice = type(EXACT)("twice", predictor_noise=0.0, predictor_bias=2.0)
-    used = ErringPredictor(market, twice).predict(requests).used
+    used = ErringPredictor(market, twice).predict(requests).expected
     odds = used / (1 - used) / (exact.true / (1 - exact.true))
     assert odds == pytest.approx(2, rel=1e-4)
 
 
 def test_half_of_the_variance_of_an_ads_error_is_left_after_as_many_views_as_the_policy_says() -> None:
-    predictor = ErringPredictor(small_market(), DEFAULT_POLICY)
-    predictor.saw([0] * DEFAULT_POLICY.predictor_views)
-    assert predictor.spread[0] ** 2 == pytest.approx(DEFAULT_POLICY.predictor_noise**2 / 2)
-    assert predictor.spread[1] == pytest.approx(DEFAULT_POLICY.predictor_noise)
+    predictor = ErringPredictor(small_market(), DEFAULT)
+    predictor.saw([0] * DEFAULT.predictor_views)
+    assert predictor.spread[0] ** 2 == pytest.approx(DEFAULT.predictor_noise**2 / 2)
+    assert predictor.spread[1] == pytest.approx(DEFAULT.predictor_noise)

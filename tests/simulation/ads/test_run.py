@@ -9,9 +9,9 @@ import pytest
 
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.simulation.ads.billing import Outage
-from recsys.simulation.ads.policy import DEFAULT_POLICY, AdPolicy
+from recsys.simulation.ads.policy import AdPolicy
 from recsys.simulation.ads.run import PolicyRun, market_traffic, run_policy
-from tests.simulation.ads.markets import AUCTIONS, EXACT, all_runs, small_market, small_run
+from tests.simulation.ads.markets import AUCTIONS, DEFAULT, EXACT, all_runs, small_market, small_run
 
 FIRST = AdPolicy("first", price_rule=PriceRule.FIRST)
 FEW = 1500  # auctions in one day
@@ -37,7 +37,7 @@ def test_every_request_is_answered_and_no_more_slots_are_filled_than_there_are()
 
 
 def test_clicks_are_as_many_as_their_true_probabilities_say() -> None:
-    tally = small_run(DEFAULT_POLICY).tally
+    tally = small_run(DEFAULT).tally
     expected = tally.expected_clicks.sum()
     assert tally.true.sum() == pytest.approx(expected)
     assert abs(tally.clicks.sum() - expected) < 4 * np.sqrt(expected)
@@ -76,24 +76,33 @@ def test_winners_are_overestimated_where_the_predictor_errs() -> None:
 def test_a_first_price_auction_takes_what_is_bid() -> None:
     """Without budgets in the way each charge is the bid, so revenue over charges is not below GSP's."""
     unpaced = replace(FIRST, pacing="none")
-    gsp = replace(DEFAULT_POLICY, pacing="none")
+    gsp = replace(DEFAULT, pacing="none")
     first, second = (run_few(each).tally for each in (unpaced, gsp))
     assert first.revenue.sum() / first.charges.sum() > second.revenue.sum() / second.charges.sum()
 
 
 def test_a_reserve_above_all_bids_leaves_every_slot_organic() -> None:
     dear = Reserves(*[10**12] * 3)
-    tally = run_few(replace(DEFAULT_POLICY, reserves=dear)).tally
+    tally = run_few(replace(DEFAULT, reserves=dear)).tally
     assert (tally.filled.sum(), tally.revenue.sum()) == (0, 0)
 
 
 def test_a_charge_worker_that_stops_for_a_minute_overspends_nothing_and_few_events_are_free() -> None:
     """At 12:00, 20:00 and 23:00; what waits is charged at the end of the minute."""
     outages = [(hour * 3600.0, hour * 3600.0 + 60) for hour in (12, 20, 23)]
-    run = run_few(DEFAULT_POLICY, outages=outages)
+    run = run_few(DEFAULT, outages=outages)
     assert all(each.spent_micros <= each.budget_micros for each in run.budget_days)
     tally = run.tally
     assert tally.over_budget.sum() <= 0.03 * tally.charges.sum()
+
+
+def test_exploration_gives_slots_within_its_budget_and_none_gives_none() -> None:
+    """Of all slots a tenth and the first 20, and the slots of the request that passes it."""
+    bold = replace(DEFAULT, exploration="thompson", exploration_strength=3.0, predictor_noise=1.0)
+    bold = replace(bold, warm_up_impressions=0, warm_up_share=0.1, warm_up_slots=20)
+    explored, plain = run_few(bold).tally, run_few(DEFAULT).tally
+    assert 0.05 * explored.filled.sum() < explored.explored.sum() <= 0.1 * explored.filled.sum() + 20 + 3
+    assert plain.explored.sum() == 0
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,6 @@ def test_a_charge_worker_that_stops_for_a_minute_overspends_nothing_and_few_even
     ],
 )
 def test_whatever_a_policy_changes_no_budget_is_overspent(changed: dict[str, Any]) -> None:
-    run = run_few(replace(DEFAULT_POLICY, **changed))
+    run = run_few(replace(DEFAULT, **changed))
     assert all(each.spent_micros <= each.budget_micros for each in run.budget_days)
     assert run.tally.filled.sum() > 0

@@ -21,7 +21,7 @@ def test_the_example_of_a_policy_is_read_and_names_every_key(page: Path, tmp_pat
     assert found is not None
     file = tmp_path / "first-price.toml"
     file.write_text(found[1])
-    policy = read_simulated_policy(file)
+    policy = read_simulated_policy(file, AdPolicy("default"))
     assert (policy.name, policy.price_rule, policy.reserves.cpm_micros) == (
         "first price",
         PriceRule.FIRST,

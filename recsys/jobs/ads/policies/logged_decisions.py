@@ -1,6 +1,6 @@
 """Served ads as a randomised experiment: which ad was drawn for a slot, how probably, and what came of it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,8 +19,9 @@ from recsys.jobs.search.judged_files.table_files import TableRows
 from recsys.stores.served.ad_log_files import AdLogGap
 
 _NAME = "the ad log"
+_ITEM = "item"
 _OF_SLOT: dict[str, Callable[[ServedSlot], object]] = {
-    "item": lambda slot: slot.item_id,
+    _ITEM: lambda slot: slot.item_id,
     "campaign": lambda slot: slot.campaign_id,
     "account": lambda slot: slot.account_id,
     "line": lambda slot: slot.line_id,
@@ -65,7 +66,8 @@ def read_decisions(
 
     Raises:
         SchemaMismatchError: the log has no such column.
-        DataError: the log lacks slots of that time, a file cannot be read, or no row is left.
+        DataError: the log lacks slots of that time, a file cannot be read, no row is left, or an arm had
+            several items: a propensity is that of an item.
     """
     for name in (*columns.names, *context):
         if name not in DECISION_COLUMNS:
@@ -84,7 +86,8 @@ def read_decisions(
             f"{len(labels)} slots {seen} were seen and {old} are old enough to have a label. Name another "
             "time, and send impressions with `viewable`."
         )
-    texts = _texts(labels, rows, {*columns.names, *context})
+    texts = _texts(labels, rows, {*columns.names, *context, _ITEM})
+    _refuse_arms_of_several_items(columns.arm, texts)
     given = columns.given(context)
     table = TableRows(
         _NAME, {field: texts[name] for field, name in given.items()}, range(1, int(rows.sum()) + 1)
@@ -104,6 +107,17 @@ def _texts(labels: SlotLabels, rows: BoolArray, names: Collection[str]) -> dict[
         )
         texts[name] = [None if cell is None or cell == "" else str(cell) for cell in cells]
     return texts
+
+
+def _refuse_arms_of_several_items(arm: str, texts: Mapping[str, Sequence[str | None]]) -> None:
+    """Makes sure that each arm had one item: the probability of an arm of two is the sum of theirs."""
+    item_of: dict[str | None, str | None] = {}
+    for name, item in zip(texts[arm], texts[_ITEM], strict=True):
+        if item_of.setdefault(name, item) != item:
+            raise DataError(
+                f"{arm} {name!r} had the items {item_of[name]!r} and {item!r}, but the log says with which "
+                f"probability an item was shown. Use --arm {_ITEM}."
+            )
 
 
 def _refuse_lost_slots(gaps: Collection[AdLogGap], span: LoggedSpan) -> None:

@@ -10,10 +10,11 @@ from recsys.errors import ConfigError
 from recsys.jobs.ads.simulation.simulated_policies import read_simulated_policy
 from recsys.jobs.ads.simulation.simulation_runs import run_policies
 from recsys.progress import Progress, silent
+from recsys.service_settings import AdsSettings
 from recsys.simulation.ads.advertisers import MarketSize, draw_market
 from recsys.simulation.ads.budgets import with_budgets
 from recsys.simulation.ads.comparison import PolicyComparison, compare_policies
-from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY
+from recsys.simulation.ads.policy import default_policy, simplest_policy
 from recsys.simulation.ads.tables import (
     comparison_json,
     difference_rows,
@@ -74,8 +75,13 @@ class SimulationReport:
         return comparison_json(self.comparison)
 
 
-def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> SimulationReport:
+def simulate_ads(
+    question: SimulationQuestion, settings: AdsSettings, progress: Progress = silent
+) -> SimulationReport:
     """The default policy, the simplest one and that of the file on the same requests, each in its process.
+
+    Args:
+        settings: of the home: what they say of auctions and exploration is the default policy.
 
     Raises:
         ConfigError: days, auctions, seed or the policy cannot be.
@@ -88,9 +94,10 @@ def simulate_ads(question: SimulationQuestion, progress: Progress = silent) -> S
             raise ConfigError(f"{name} {value} is not between 1 and {most:,}. Give a number in that range.")
     if question.seed < 0:
         raise ConfigError(f"--seed {question.seed} is below 0. Give a number from 0.")
-    policies = [DEFAULT_POLICY, SIMPLEST_POLICY]
+    default = default_policy(settings)
+    policies = [default, simplest_policy(default)]
     if question.policy is not None:
-        policies.append(read_simulated_policy(question.policy))
+        policies.append(read_simulated_policy(question.policy, default))
     market = draw_market(question.seed, question.size)
     market = with_budgets(market, question.auctions / question.days, question.size.large)
     with progress(f"{len(policies)} policies", len(policies) * question.auctions) as advance:

@@ -3,14 +3,14 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from recsys.ads.auction.placement import PriceRule, Reserves
 from recsys.amounts import parse_amount
 from recsys.errors import ConfigError, did_you_mean
-from recsys.simulation.ads.policy import DEFAULT_POLICY, SIMPLEST_POLICY, AdPolicy, Exploration, Pacing
+from recsys.simulation.ads.policy import SIMPLEST, AdPolicy, Exploration, Pacing
 
 MOST_BYTES = 100_000
 _CHOICES = {
@@ -18,20 +18,27 @@ _CHOICES = {
     "pacing": get_args(Pacing),
     "exploration": get_args(Exploration),
 }
-_WHOLE = ("most_per_account", "bid_percent", "predictor_views")
-_NUMBERS = ("quality_exponent", "predictor_bias", "predictor_noise")
+_WHOLE = ("most_per_account", "bid_percent", "predictor_views", "warm_up_impressions", "warm_up_slots")
+_NUMBERS = (
+    "quality_exponent",
+    "predictor_bias",
+    "predictor_noise",
+    "exploration_strength",
+    "warm_up_share",
+)
+_UNBOUNDED = "all"  # slots that an account may have
 _PRICINGS = ("cpc", "cpm", "cpa")
 
 
-def read_simulated_policy(path: Path) -> AdPolicy:
-    """The policy of a file; what it leaves out is as in the default policy, its name is the file's.
+def read_simulated_policy(path: Path, default: AdPolicy) -> AdPolicy:
+    """The policy of a file; what it leaves out is as in `default`, its name is the file's.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown or a value is not possible.
     """
     values = dict(_parsed(path))
     name = str(values.pop("name", path.stem))
-    if name in (DEFAULT_POLICY.name, SIMPLEST_POLICY.name):
+    if name in (default.name, SIMPLEST):
         raise ConfigError(f"{path} has the name {name!r}, which is taken. Give the policy another `name`.")
     reserves = values.pop("reserves", {})
     known = [field.name for field in fields(AdPolicy)]
@@ -41,25 +48,28 @@ def read_simulated_policy(path: Path) -> AdPolicy:
                 f"{path}: {key!r} is unknown.{did_you_mean(key, known)} Keys: {', '.join(known)}."
             )
     checked = {key: _checked(path, key, value) for key, value in values.items()}
-    return AdPolicy(name=name, reserves=_reserves(path, reserves), **checked)
+    return replace(default, name=name, reserves=_reserves(path, reserves, default.reserves), **checked)
 
 
 def _checked(path: Path, key: str, value: object) -> Any:
     if key in _CHOICES and value in _CHOICES[key]:
         return PriceRule(str(value)) if key == "price_rule" else value
+    if key == "most_per_account" and value == _UNBOUNDED:
+        return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and (key in _NUMBERS or (key in _WHOLE and isinstance(value, int))):
         return value
     wanted = " or ".join(map(str, _CHOICES[key])) if key in _CHOICES else "a number"
     wanted = "a whole number" if key in _WHOLE else wanted
+    wanted += f" or {_UNBOUNDED!r}" if key == "most_per_account" else ""
     raise ConfigError(f"{path}: {key} = {value!r} is not {wanted}. Correct it.")
 
 
-def _reserves(path: Path, values: object) -> Reserves:
+def _reserves(path: Path, values: object, default: Reserves) -> Reserves:
     if not isinstance(values, Mapping) or not set(values) <= set(_PRICINGS):
         raise ConfigError(f"{path}: reserves = {values!r} does not name cpc, cpm or cpa. Write cpc = '0.05'.")
     amounts = {f"{key}_micros": parse_amount(f"reserves.{key}", str(each)) for key, each in values.items()}
-    return Reserves(**amounts)
+    return replace(default, **amounts)
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:

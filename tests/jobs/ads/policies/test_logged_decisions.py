@@ -92,6 +92,11 @@ def test_a_column_that_the_log_lacks_is_named_with_those_it_has(home: ServedHome
         ask(home, arm="campain")
 
 
+def test_an_arm_of_several_items_is_refused_as_its_probability_is_not_logged(home: ServedHome) -> None:
+    with pytest.raises(DataError, match=r"had the items 'mug' and 'tea', .* Use --arm item"):
+        ask(home, arm="surface")
+
+
 def test_an_estimate_across_a_gap_of_the_log_is_refused_and_one_beside_it_is_not(home: ServedHome) -> None:
     ServedHome(home.settings.home).serve(served_slot("lost", served_at=NOW + 10 * DAY))
     lost = max(path for path in home.settings.paths.ad_log.iterdir() if day_of(path.name) is not None)
