@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.exploration.counts import ExplorationCounts
 from recsys.ads.exploration.propensity import SlotChance
 from recsys.ads.exploration.rule import ExplorationRule
@@ -25,6 +26,7 @@ from recsys.evaluation.off_policy.policies import TargetPolicy
 from tests.ads.selection.small_market import ACME, BOLT, NOW, FixedPredictor, Market, campaign, question
 from tests.ads.selection.test_throttles import with_participation
 
+LARGE = 1_000_000_000  # a budget of a day
 BIDS = {"green": 400_000, "black": 380_000, "white": 330_000, "red": 300_000}
 EXPECTED = {"green": 0.10, "black": 0.10, "white": 0.11, "red": 0.11}
 SPREAD = {"black": 0.4, "white": 0.5, "red": 0.6}
@@ -35,7 +37,7 @@ THOMPSON = SelectionRules(
 
 def market_of(rules: SelectionRules, **fields: object) -> Market:
     campaigns = [
-        campaign(item, item, account=(ACME, BOLT)[at % 2], bid=bid)
+        campaign(item, item, account=(ACME, BOLT)[at % 2], bid=bid, budget=Budget(LARGE))
         for at, (item, bid) in enumerate(BIDS.items())
     ]
     return Market(
@@ -64,7 +66,8 @@ def test_without_exploration_nothing_is_drawn_and_nothing_is_said_of_it() -> Non
 
 def test_the_chance_of_pacing_is_not_in_the_propensity() -> None:
     """Who takes part is given: taking part in half of the auctions, it has its slot for certain in these."""
-    market = market_of(SelectionRules(), throttles=with_participation(0.5, "cmp_green", "cmp_black"))
+    market = market_of(SelectionRules())
+    market.throttles = with_participation(0.5, market, "cmp_green", "cmp_black")
     chances = {slot.chance for name in requests(40) for slot in market.ask(question(2, name)).slots}
     assert chances == {SlotChance(1.0, False)}
 
@@ -216,8 +219,8 @@ class LoggedSlots:
 
 def logged_slots() -> LoggedSlots:
     """Two slots of 600 requests; a campaign is paced, so who takes part differs from one to another."""
-    paced = with_participation(0.6, "cmp_green")
-    explored, greedy = market_of(THOMPSON, throttles=paced), market_of(SelectionRules(), throttles=paced)
+    explored, greedy = market_of(THOMPSON), market_of(SelectionRules())
+    explored.throttles = greedy.throttles = with_participation(0.6, explored, "cmp_green")
     standing = explored.standing()
     columns: Mapping[str, list[str]] = {"item": [], "unit": [], "greedy": []}
     propensity = []
