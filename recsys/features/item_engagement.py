@@ -10,7 +10,7 @@ from recsys import columns
 from recsys.arrays import Column, FloatArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
-from recsys.features.timeline import build_timeline, changes_of, latest_values
+from recsys.features.timeline import build_timeline, changes_of, latest_values, sums_over
 from recsys.features.view_schemas import instant_column, names_of, view_table
 from recsys.features.windows import RATE_DAYS, TREND_DAYS
 from recsys.instants import SECOND
@@ -32,7 +32,9 @@ def item_engagement(log: EventLog, created_at: int) -> pa.Table:
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.item[acts], log.at[acts])
     return engagement_table(
-        kind_counts(timeline, changes, log.kind[changes.source], COUNTED_KINDS, COUNT_NAME),
+        kind_counts(
+            timeline, sums_over(timeline, changes), log.kind[changes.source], COUNTED_KINDS, COUNT_NAME
+        ),
         latest_values(timeline, rows, log.at[acts] // SECOND)[order],
         names_of(log.items, timeline.entity[order]),
         timeline.at[order],

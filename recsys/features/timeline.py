@@ -1,6 +1,6 @@
 """Rolling sums for all entities at once: at every instant at which a window can change, or at one each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeAlias
@@ -66,16 +66,54 @@ def by_entity(entity: IntArray, at: IntArray) -> IntArray:
 
 
 @dataclass(frozen=True)
+class PairOrder:
+    """One number for a pair of entity and instant, which sorts as the pair does.
+
+    Attributes:
+        width: how many places of instants there are.
+        oldest: the instant of place 0, the others following by the microsecond, if `instants` is None.
+        instants: sorted distinct, one a place, where numbers by the microsecond would not fit into int64.
+    """
+
+    width: int
+    oldest: int = 0
+    instants: IntArray | None = None
+
+    def numbers(self, entity: IntArray, at: IntArray) -> IntArray:
+        """(N,) the numbers of pairs."""
+        place = at - self.oldest if self.instants is None else np.searchsorted(self.instants, at)
+        return np.asarray(entity * self.width + place)
+
+    def instants_of(self, numbers: IntArray) -> IntArray:
+        """(N,) the instants of pairs by their numbers."""
+        place = numbers % self.width
+        return place + self.oldest if self.instants is None else self.instants[place]
+
+
+def order_pairs(entity: IntArray, at: Sequence[IntArray]) -> PairOrder:
+    """The order of pairs of these entities and instants."""
+    at = [part for part in at if len(part)]
+    if not at:
+        return PairOrder(1)
+    oldest = min(int(part.min()) for part in at)
+    width = max(int(part.max()) for part in at) - oldest + 1
+    if int(entity.max()) < NEVER // width:
+        return PairOrder(width, oldest)
+    instants = distinct_values(np.concatenate([distinct_values(part) for part in at]))
+    return PairOrder(len(instants), instants=instants)
+
+
+@dataclass(frozen=True)
 class Timeline:
     """R rows, sorted by entity and instant: every instant at which some value of an entity can change."""
 
     entity: IntArray
     at: IntArray
-    instants: IntArray  # sorted distinct
-    keys: IntArray  # (R,) entity * len(instants) + place of the instant, ascending
+    numbers: IntArray  # (R,) of the pairs, ascending
+    order: PairOrder
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.numbers)
 
     @cached_property
     def written(self) -> IntArray:
@@ -84,8 +122,7 @@ class Timeline:
 
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
         """The rows of these pairs, all of which must be in the timeline."""
-        key = entity * len(self.instants) + np.searchsorted(self.instants, at)
-        return np.searchsorted(self.keys, key).astype(np.int64)
+        return np.searchsorted(self.numbers, self.order.numbers(entity, at)).astype(np.int64)
 
     def starts(self) -> IntArray:
         """(R,) first row of each row's entity."""
@@ -132,14 +169,10 @@ def build_timeline(entity: IntArray, at: IntArray, changes: Changes, days: Seque
     """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day."""
     counter_entity, counter_day = _distinct_counters(changes)
     midnights = [leaves_at(counter_day, window) for window in days]
-    instants = distinct_values(
-        np.concatenate([distinct_values(at), *(distinct_values(part) for part in midnights)])
-    )
-    width = len(instants)
-    keys = [distinct_values(entity * width + np.searchsorted(instants, at))]
-    keys += [counter_entity * width + np.searchsorted(instants, part) for part in midnights]
-    rows = distinct_values(np.concatenate(keys))
-    return Timeline(rows // width, instants[rows % width], instants, rows)
+    order = order_pairs(entity, [at, *midnights])
+    numbers = [order.numbers(entity, at), *(order.numbers(counter_entity, part) for part in midnights)]
+    rows = distinct_values(np.concatenate(numbers))
+    return Timeline(rows // order.width, order.instants_of(rows), rows, order)
 
 
 @dataclass(frozen=True)
@@ -200,75 +233,110 @@ class Sums(Protocol):
         """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
         ...
 
+    def chosen(self, which: IntArray | slice) -> "Sums":
+        """The sums of some of the changes, by their places; cheaper than to begin anew."""
+        ...
 
-def sums_over(instants: Instants, changes: Changes) -> Sums:
+
+def sums_over(instants: Instants, changes: Changes) -> "RollingSums | MomentSums":
     """The sums of `changes` at `instants`."""
-    return RollingSums(instants, changes) if isinstance(instants, Timeline) else MomentSums(instants, changes)
+    make = rolling_sums if isinstance(instants, Timeline) else moment_sums
+    return make(instants, changes)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
 class MomentSums:
-    """Sums at one instant an entity: of the daily counters that its windows hold then."""
+    """Sums at one instant an entity: of the daily counters that its windows hold then.
 
-    def __init__(self, moments: Moments, changes: Changes) -> None:
-        self._rows = len(moments)
-        self._row = moments.rank[changes.entity]
-        self._age = day_of(moments.at)[self._row] - changes.day
-        self._sign = changes.sign
-        self._held: dict[int, tuple[IntArray, IntArray]] = {}
+    Attributes:
+        rows: how many there are.
+        row: (C,) the row of each change.
+        age: (C,) days since that of the change.
+        sign: (C,) what it counts.
+    """
+
+    rows: int
+    row: IntArray
+    age: IntArray
+    sign: IntArray
 
     def counts(self, days: int) -> IntArray:
         """(R,) sums of the signs over the last `days` days."""
-        return self._summed(self._sign, days)
+        return self._summed(self.sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
         """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
         return saturating_sums(lambda part: self._summed(part, days), amounts)
 
+    def chosen(self, which: IntArray | slice) -> "MomentSums":
+        """The sums of some of the changes, by their places."""
+        return MomentSums(self.rows, self.row[which], self.age[which], self.sign[which])
+
     def _summed(self, signed: IntArray, days: int) -> IntArray:
-        if days not in self._held:
-            held = np.flatnonzero(self._age <= days)
-            self._held[days] = held, self._row[held]
-        held, row = self._held[days]
-        total = np.zeros(self._rows, np.int64)
-        np.add.at(total, row, signed[held])
+        held = np.flatnonzero(self.age <= days)
+        total = np.zeros(self.rows, np.int64)
+        np.add.at(total, self.row[held], signed[held])
         return total
 
 
-class RollingSums:
-    """Sums at every instant at which they can change: what enters a window at one row leaves at another."""
+def moment_sums(moments: Moments, changes: Changes) -> MomentSums:
+    """The sums of `changes` at `moments`."""
+    row = moments.rank[changes.entity]
+    return MomentSums(len(moments), row, day_of(moments.at)[row] - changes.day, changes.sign)
 
-    def __init__(self, timeline: Timeline, changes: Changes) -> None:
-        self._timeline = timeline
-        self._changes = changes
-        self._enter = timeline.rows_of(changes.entity, changes.at)
-        self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
+
+@dataclass(frozen=True)
+class RollingSums:
+    """Sums at every instant at which they can change: what enters a window at one row leaves at another.
+
+    Attributes:
+        rows: R.
+        enter: (C,) the row at which each change enters all windows.
+        leave: for each window (C,) the row at which it leaves; -1 = it never was in that window.
+        sign: (C,) what it counts.
+    """
+
+    rows: int
+    enter: IntArray
+    leave: Mapping[int, IntArray]
+    sign: IntArray
 
     def counts(self, days: int) -> IntArray:
         """(R,) sums of the signs over the last `days` days."""
-        return self._cumulated(self._changes.sign, days)
+        return self._cumulated(self.sign, days)
 
     def sums(self, amounts: IntArray, days: int) -> IntArray:
         """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
         return saturating_sums(lambda part: self._cumulated(part, days), amounts)
 
+    def chosen(self, which: IntArray | slice) -> "RollingSums":
+        """The sums of some of the changes, by their places: their rows are known already."""
+        leave = {days: rows[which] for days, rows in self.leave.items()}
+        return RollingSums(self.rows, self.enter[which], leave, self.sign[which])
+
     def _cumulated(self, signed: IntArray, days: int) -> IntArray:
-        counted, leave = self._leaving(days)
-        change = np.zeros(len(self._timeline), np.int64)
-        signed = signed[counted]
-        np.add.at(change, self._enter[counted], signed)
+        enter, leave = self.enter, self.leave[days]
+        counted = leave >= 0
+        if not counted.all():
+            enter, leave, signed = enter[counted], leave[counted], signed[counted]
+        change = np.zeros(self.rows, np.int64)
+        np.add.at(change, enter, signed)
         np.subtract.at(change, leave, signed)
         # What enters an entity also leaves it within its own rows, so one sum serves all entities.
-        return np.cumsum(change)
+        return np.cumsum(change, out=change)
 
-    def _leaving(self, days: int) -> tuple[BoolArray, IntArray]:
-        """(C,) which changes ever enter the window, and the rows at which those leave it."""
-        if days not in self._leave:
-            leave_at = leaves_at(self._changes.day, days)
-            # A purchase taken back after its day left: this window has nothing to give back.
-            counted = self._changes.at < leave_at
-            rows = self._timeline.rows_of(self._changes.entity[counted], leave_at[counted])
-            self._leave[days] = counted, rows
-        return self._leave[days]
+
+def rolling_sums(timeline: Timeline, changes: Changes) -> RollingSums:
+    """The sums of `changes` over each of WINDOW_DAYS at every row of `timeline`."""
+    leave = {}
+    for days in columns.WINDOW_DAYS:
+        leave_at = leaves_at(changes.day, days)
+        # A purchase taken back after its day left: this window has nothing to give back.
+        counted = changes.at < leave_at
+        rows = np.full(len(changes), -1)
+        rows[counted] = timeline.rows_of(changes.entity[counted], leave_at[counted])
+        leave[days] = rows
+    return RollingSums(len(timeline), timeline.rows_of(changes.entity, changes.at), leave, changes.sign)
 
 
 def latest_values(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:
