@@ -18,13 +18,14 @@ from recsys.errors import DataError, StoreUnavailableError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
 from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
 from recsys.features.item_engagement import item_engagement
+from recsys.features.user_actions import user_actions
 from recsys.features.user_activity import user_activity
-from recsys.features.user_history import user_history_blocks
 from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_searches_blocks
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import DAY, to_micros, utc_now
 from recsys.progress import Progress, silent
+from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
 from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_rows
 from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
@@ -67,7 +68,11 @@ def build_features(
             since = changed_since(view, state.get(view, {}).get("parts"), wanted[view], item_log(paths))
             tables = build.tables(view, with_text)
             emptied = view == columns.ITEM_TEXT and not with_text
-            rows = write_rows(paths, view, tables, None if emptied else (moment, build.created_at))
+            kept = (moment, build.created_at)
+            if view == columns.USER_HISTORY:
+                rows = write_user_actions(paths, tables, kept)
+            else:
+                rows = write_rows(paths, view, tables, None if emptied else kept)
             state[view] = {
                 "inputs": fingerprint(wanted[view]),
                 "rows": rows,
@@ -161,7 +166,7 @@ class _Build:
             columns.USER_ACTIVITY: lambda: user_activity(
                 self._log, category_keys(self._items, self._log.items), self.created_at
             ),
-            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self.created_at),
+            columns.USER_HISTORY: lambda: user_actions(self._log, self.created_at),
             columns.USER_SEARCHES: lambda: user_searches_blocks(self._searches, self.created_at),
             columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
             columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),

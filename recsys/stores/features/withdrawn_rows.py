@@ -4,6 +4,7 @@ An import that takes events back leaves a user or an item with a newest row that
 features as of the instant of the row that is gone are written at that instant again, created later.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.arrays import combined
+from recsys.arrays import IntArray, combined
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA, marks
 from recsys.features.view_schemas import INSTANT
 
 AT = columns.EVENT_TIMESTAMP
@@ -60,6 +62,42 @@ def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, cr
     without = np.setdiff1d(np.arange(len(lost)), kept)
     none = lost.take(pa.array(without))
     return pa.concat_tables([again, _empty_rows(schema, none[key], none[AT], created_at)])
+
+
+def marked_actions(
+    blocks: Iterable[pa.Table], before: pa.Table, now: int, created_at: int
+) -> Iterator[pa.Table]:
+    """The stored actions of user_history, `blocks` of whole users, with the rows that `withdrawn_rows` adds.
+
+    A mark is enough: what holds at its instant is cut from the actions that are left.
+
+    Args:
+        before: of `newest_instants`.
+    """
+    names, newest = combined(before[columns.USER_ID]), _micros(before[AT])
+    gone = np.ones(len(before), bool)
+    for block in blocks:
+        after = block.filter(pc.less_equal(block[AT], pa.scalar(now, INSTANT)))
+        after = after.group_by(columns.USER_ID).aggregate([(AT, "max")])
+        place = pc.index_in(combined(block[columns.USER_ID]).unique(), value_set=names)
+        place = place.drop_null().to_numpy()
+        gone[place] = False
+        left = np.full(len(before), np.iinfo(np.int64).min)
+        known = pc.index_in(combined(after[columns.USER_ID]), value_set=names).fill_null(-1).to_numpy()
+        left[known[known >= 0]] = _micros(after[f"{AT}_max"])[known >= 0]
+        yield _with_marks(block, before.take(pa.array(place[left[place] < newest[place]])), created_at)
+    yield _with_marks(USER_ACTIONS_SCHEMA.empty_table(), before.filter(pa.array(gone)), created_at)
+
+
+def _with_marks(block: pa.Table, lost: pa.Table, created_at: int) -> pa.Table:
+    if not len(lost):
+        return block
+    added = marks(combined(lost[columns.USER_ID]), combined(lost[AT]), created_at)
+    return pa.concat_tables([block, added]).sort_by([(columns.USER_ID, "ascending"), (AT, "ascending")])
+
+
+def _micros(column: Any) -> IntArray:
+    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
 
 
 def _rows_of(file: Path, schema: pa.Schema, entities: Any) -> pa.Table:
