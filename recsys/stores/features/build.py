@@ -1,40 +1,31 @@
 """Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalog."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import atomic, columns
 from recsys.config import Settings
-from recsys.dataset.row_versions import changes_of
-from recsys.errors import DataError, StoreUnavailableError
-from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
-from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
-from recsys.features.item_engagement import item_engagement
-from recsys.features.user_actions import user_actions
-from recsys.features.user_activity import user_activity
-from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_searches_blocks
+from recsys.errors import StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
-from recsys.instants import DAY, to_micros, utc_now
+from recsys.instants import to_micros, utc_now
 from recsys.progress import Progress, silent
 from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
-from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_rows
-from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
-from recsys.stores.lake.event_lake import open_lake
+from recsys.stores.features.view_tables import ViewTables
+from recsys.stores.features.withdrawn_rows import NewestInstants, newest_instants, withdrawn_rows
 from recsys.stores.lake.item_log import item_log
 from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
-ROW_GROUP = 131_072  # of sorted rows: a scan for a range of time skips the others
+ROW_GROUP = 16_384  # rows of a bucket by instant: a scan for a range of time skips the others
 
 
 def build_features(
@@ -61,14 +52,16 @@ def build_features(
     stale = stale_views(settings, with_text)
     # The encoder may not load, and that is better known before the other views have taken their minutes.
     stale.sort(key=lambda view: view != columns.ITEM_TEXT)
-    build = _Build(settings, created_at, progress)
-    with progress("build features", len(VIEW_SCHEMAS)) as advance:
+    with (
+        ViewTables(settings, created_at, stale, progress) as made,
+        progress("build features", len(VIEW_SCHEMAS)) as advance,
+    ):
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
             since = changed_since(view, state.get(view, {}).get("parts"), wanted[view], item_log(paths))
-            tables = build.tables(view, with_text)
+            tables = made.tables(view, with_text)
             emptied = view == columns.ITEM_TEXT and not with_text
-            kept = (moment, build.created_at)
+            kept = (moment, created_at)
             if view == columns.USER_HISTORY:
                 rows = write_user_actions(paths, tables, kept)
             else:
@@ -120,85 +113,6 @@ def _read_again(settings: Settings, state: dict[str, dict[str, Any]]) -> None:
     _write_state(settings.paths, state)
 
 
-class _Build:
-    """One build: inputs are read when the first view needs them."""
-
-    def __init__(self, settings: Settings, created_at: int, progress: Progress) -> None:
-        self._settings = settings
-        self.created_at = created_at
-        self._progress = progress
-        self._read_items: pa.Table | None = None
-        self._read_versions: pa.Table | None = None
-        self._read_log: EventLog | None = None
-
-    @property
-    def _items(self) -> pa.Table:
-        if self._read_items is None:
-            self._read_items = load_items(self._settings.paths)
-        return self._read_items
-
-    @property
-    def _versions(self) -> pa.Table:
-        """One row a version: a join at a past instant finds the price and the text of then."""
-        if self._read_versions is None:
-            self._read_versions = load_item_versions(self._settings.paths)
-        return self._read_versions
-
-    @property
-    def _log(self) -> EventLog:
-        if self._read_log is None:
-            events = open_lake(self._settings.paths).read_as_happened(EVENT_COLUMNS_READ)
-            if not len(events) and not is_catalog_alone(self._settings.paths):
-                raise DataError(
-                    f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
-                )
-            self._read_log = read_log(events)
-        return self._read_log
-
-    @property
-    def _searches(self) -> pa.Table:
-        events = open_lake(self._settings.paths).read_as_happened(SEARCH_COLUMNS_READ)
-        return events.filter(pa.array(is_search(events)))
-
-    def tables(self, view: str, with_text: bool) -> Iterable[pa.Table]:
-        """The rows of `view`, in parts."""
-        builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
-            columns.USER_ACTIVITY: lambda: user_activity(
-                self._log, category_keys(self._items, self._log.items), self.created_at
-            ),
-            columns.USER_HISTORY: lambda: user_actions(self._log, self.created_at),
-            columns.USER_SEARCHES: lambda: user_searches_blocks(self._searches, self.created_at),
-            columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
-            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),
-            columns.ITEM_VECTORS: lambda: item_vectors(
-                changes_of(self._versions, columns.VECTORS), self._start(), self.created_at
-            ),
-            columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
-        }
-        built = builders[view]()
-        return (built,) if isinstance(built, pa.Table) else built
-
-    def _text(self) -> pa.Table:
-        from recsys.models.encoders.text_encoder import load_encoder  # torch
-        from recsys.stores.encoders.text_vectors import TextVectors
-
-        versions = changes_of(self._versions, columns.TEXT)
-        texts = [text or "" for text in versions[columns.TEXT].to_pylist()]
-        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
-            return item_text(versions, np.zeros((len(texts), 0), np.float32), *self._known())
-        encoder = load_encoder(self._settings.text)
-        vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(versions, vectors, *self._known())
-
-    def _known(self) -> tuple[int, int]:
-        """From when items are known at the latest, and when their rows were made."""
-        return self._start(), self.created_at
-
-    def _start(self) -> int:
-        """From when an item without an instant of its own is known: a day before the first event."""
-        return int(self._log.at[0] if len(self._log) else self.created_at) - DAY
-
-
 def write_rows(
     paths: HomePaths,
     view: str,
@@ -219,24 +133,34 @@ def write_rows(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(file) as partial:
-            rows = _write(partial, tables, schema)
-            if kept is not None and file.exists():
-                lost = withdrawn_rows(partial, schema, newest_instants(file, schema, kept[0]), *kept)
-                if len(lost):
-                    with atomic.replacing(partial, durable=False) as longer:
-                        rows = _write(longer, chain(_parts(partial), (lost,)), schema)
+            if kept is None or not file.exists():
+                return _write(partial, tables, schema)
+            newest = NewestInstants(schema, kept[0])
+            rows = _write(partial, tables, schema, newest)
+            before = newest_instants(file, schema, kept[0])
+            lost = withdrawn_rows(partial, schema, before, newest.table(), kept[1])
+            if len(lost):
+                with atomic.replacing(partial, durable=False) as longer:
+                    rows = _write(longer, chain(_parts(partial), (lost,)), schema)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return rows
 
 
-def _write(file: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema) -> int:
+def _write(
+    file: Path,
+    tables: pa.Table | Iterable[pa.Table],
+    schema: pa.Schema,
+    newest: NewestInstants | None = None,
+) -> int:
     parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
     first, rows = next(parts, schema.empty_table()), 0
     with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
         for table in chain((first,), parts):
             writer.write_table(table, ROW_GROUP)
             rows += len(table)
+            if newest is not None:
+                newest.add(table)
     return rows
 
 

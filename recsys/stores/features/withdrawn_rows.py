@@ -21,27 +21,51 @@ from recsys.features.view_schemas import INSTANT
 AT = columns.EVENT_TIMESTAMP
 
 
+class NewestInstants:
+    """The instant of the newest row of each entity up to a moment, of tables that come one by one."""
+
+    def __init__(self, schema: pa.Schema, now: int) -> None:
+        """Begins with no row; `now` is in microseconds."""
+        self._key, self._now = schema.names[0], pa.scalar(now, INSTANT)
+        self._parts = [schema.empty_table().select([self._key, AT])]
+
+    def add(self, rows: pa.Table) -> None:
+        """Counts rows in."""
+        rows = rows.select([self._key, AT])
+        self._parts.append(self._newest(rows.filter(pc.less_equal(rows[AT], self._now))))
+
+    def table(self) -> pa.Table:
+        """Entity and instant."""
+        return self._newest(pa.concat_tables(self._parts))
+
+    def _newest(self, rows: pa.Table) -> pa.Table:
+        newest = rows.group_by(self._key).aggregate([(AT, "max")]).rename_columns([self._key, AT])
+        return newest.cast(self._parts[0].schema)
+
+
 def newest_instants(file: Path, schema: pa.Schema, now: int) -> pa.Table:
     """The instant of the newest row of each entity up to `now` (microseconds); empty without a file."""
-    key = schema.names[0]
+    key, newest = schema.names[0], NewestInstants(schema, now)
     try:
-        rows = pq.ParquetFile(file).read([key, AT])
+        with pq.ParquetFile(file, read_dictionary=[key]) as opened:
+            for group in range(opened.num_row_groups):
+                newest.add(opened.read_row_group(group, [key, AT]).unify_dictionaries())
     except (OSError, pa.ArrowException):
-        rows = schema.empty_table().select([key, AT])
-    rows = rows.filter(pc.less_equal(rows[AT], pa.scalar(now, INSTANT)))
-    return rows.group_by(key).aggregate([(AT, "max")]).rename_columns([key, AT])
+        return schema.empty_table().select([key, AT])
+    return newest.table()
 
 
-def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, created_at: int) -> pa.Table:
-    """Rows to add to `file`: for each entity whose newest row up to `now` is older than `before` says.
+def withdrawn_rows(
+    file: Path, schema: pa.Schema, before: pa.Table, after: pa.Table, created_at: int
+) -> pa.Table:
+    """Rows to add to `file`: for each entity whose newest row was newer before.
 
     An entity without any row gets one that says "none" in every feature.
 
     Args:
-        before: of `newest_instants`.
+        before, after: of `newest_instants`, of the earlier file and of this one.
     """
     key = schema.names[0]
-    after = newest_instants(file, schema, now)
     place = pc.index_in(combined(before[key]), value_set=combined(after[key])).fill_null(-1).to_numpy()
     old, new = (table[AT].cast(pa.int64()).to_numpy() for table in (before, after))
     current = np.where(place >= 0, np.append(new, np.iinfo(np.int64).min)[place], np.iinfo(np.int64).min)

@@ -42,6 +42,19 @@ def file_names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
+def row_count(path: Path) -> int:
+    """How many rows a file has; 0 where a compaction has just deleted it.
+
+    Raises:
+        DataError: it is not a Parquet file.
+    """
+    try:
+        with _open(path) as file:
+            return int(file.metadata.num_rows)
+    except FileNotFoundError:
+        return 0
+
+
 def write_day_file(
     table: pa.Table,
     folder: Path,
