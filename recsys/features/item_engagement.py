@@ -19,15 +19,20 @@ COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
 COUNT_NAME = "item_{kind}_count_{days}d"
 
 
-def item_engagement(log: EventLog, created_at: int) -> pa.Table:
+def item_engagement(log: EventLog, created_at: int, since: IntArray | None = None) -> pa.Table:
     """The item_engagement rows of `log`, sorted by instant.
 
     Rates are 0 where nothing was counted. The click rate is clicks an impression; the conversion is
     purchases a visit, a visit being a view or a click; the trend is the share of the last RATE_DAYS days'
     actions that fell into the last TREND_DAYS.
+
+    Args:
+        since: (len(log.items),) the instant of an event of each item, before which no rows are asked for: a
+            log that begins LONGEST_DAYS before the day of the earliest, and that has an action or a
+            cancellation of each item up to then if there is any, is enough then.
     """
     changes = changes_of(log, log.item, np.flatnonzero(log.is_action | (log.kind == IMPRESSION_CODE)))
-    timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS)
+    timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS, since)
     order = timeline.written
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.item[acts], log.at[acts])

@@ -105,12 +105,18 @@ def order_pairs(entity: IntArray, at: Sequence[IntArray]) -> PairOrder:
 
 @dataclass(frozen=True)
 class Timeline:
-    """R rows, sorted by entity and instant: every instant at which some value of an entity can change."""
+    """R rows, sorted by entity and instant: every instant at which some value of an entity can change.
+
+    Attributes:
+        numbers: (R,) of the pairs, ascending.
+        since: by entity, the instant of its first row; None where rows begin with the first event.
+    """
 
     entity: IntArray
     at: IntArray
-    numbers: IntArray  # (R,) of the pairs, ascending
+    numbers: IntArray
     order: PairOrder
+    since: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -121,7 +127,8 @@ class Timeline:
         return np.argsort(self.at, kind="stable")
 
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
-        """The rows of these pairs, all of which must be in the timeline."""
+        """The rows of these pairs, all of which must be in the timeline; before `since` the first row."""
+        at = at if self.since is None else np.maximum(at, self.since[entity])
         return np.searchsorted(self.numbers, self.order.numbers(entity, at)).astype(np.int64)
 
     def starts(self) -> IntArray:
@@ -165,14 +172,23 @@ class Moments:
 Instants: TypeAlias = Timeline | Moments
 
 
-def build_timeline(entity: IntArray, at: IntArray, changes: Changes, days: Sequence[int]) -> Timeline:
-    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day."""
+def build_timeline(
+    entity: IntArray, at: IntArray, changes: Changes, days: Sequence[int], since: IntArray | None = None
+) -> Timeline:
+    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day.
+
+    Args:
+        since: by entity, the instant of one of its events: no earlier rows are asked for.
+    """
     counter_entity, counter_day = _distinct_counters(changes)
     midnights = [leaves_at(counter_day, window) for window in days]
     order = order_pairs(entity, [at, *midnights])
     numbers = [order.numbers(entity, at), *(order.numbers(counter_entity, part) for part in midnights)]
+    if since is not None:
+        pairs = [(entity, at), *((counter_entity, part) for part in midnights)]
+        numbers = [each[part >= since[of]] for each, (of, part) in zip(numbers, pairs, strict=True)]
     rows = distinct_values(np.concatenate(numbers))
-    return Timeline(rows // order.width, order.instants_of(rows), rows, order)
+    return Timeline(rows // order.width, order.instants_of(rows), rows, order, since)
 
 
 @dataclass(frozen=True)
@@ -292,7 +308,7 @@ class RollingSums:
     Attributes:
         rows: R.
         enter: (C,) the row at which each change enters all windows.
-        leave: for each window (C,) the row at which it leaves; -1 = it never was in that window.
+        leave: for each window (C,) the row at which it leaves; -1 = it is in that window at no row.
         sign: (C,) what it counts.
     """
 
@@ -333,6 +349,8 @@ def rolling_sums(timeline: Timeline, changes: Changes) -> RollingSums:
         leave_at = leaves_at(changes.day, days)
         # A purchase taken back after its day left: this window has nothing to give back.
         counted = changes.at < leave_at
+        if timeline.since is not None:
+            counted &= leave_at > timeline.since[changes.entity]
         rows = np.full(len(changes), -1)
         rows[counted] = timeline.rows_of(changes.entity[counted], leave_at[counted])
         leave[days] = rows

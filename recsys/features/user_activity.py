@@ -27,16 +27,20 @@ from recsys.features.windows import PROFILE_DAYS, day_of
 from recsys.instants import SECOND
 
 
-def user_activity(log: EventLog, category: IntArray, created_at: int) -> pa.Table:
+def user_activity(
+    log: EventLog, category: IntArray, created_at: int, since: IntArray | None = None
+) -> pa.Table:
     """The user_activity rows of `log`, sorted by instant.
 
     Args:
         category: (len(log.item_keys),) stable key of each item's category, 0 = none.
         created_at: microseconds, the table's created timestamp.
+        since: (len(log.users),) the instant of an action or a cancellation of each user, before which no rows
+            are asked for: a log that begins LONGEST_DAYS before the day of the earliest is enough then.
     """
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
-    timeline = build_timeline(log.user[acts], log.at[acts], changes, columns.WINDOW_DAYS)
+    timeline = build_timeline(log.user[acts], log.at[acts], changes, columns.WINDOW_DAYS, since)
     return _rows(log, category, changes, timeline, created_at)
 
 

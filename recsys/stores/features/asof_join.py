@@ -32,7 +32,14 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.instants import NEVER, to_micros
-from recsys.stores.features.file_sources import feasts_own_history, is_parquet, path_of, path_of_actions
+from recsys.stores.features.file_sources import (
+    feasts_own_history,
+    feasts_own_rows,
+    files_of,
+    is_parquet,
+    path_of,
+    path_of_actions,
+)
 from recsys.stores.features.history_rows import (
     all_history,
     history_as_of,
@@ -128,8 +135,8 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
         stamps = (timestamp_field, created_timestamp_column)
         path = path_of_actions(data_source, config)
         if path is None:
-            asked = (config, data_source, join_key_columns, feature_name_columns, *stamps)
-            return DuckDBOfflineStore.pull_all_from_table_or_query(*asked, start_date, end_date)
+            asked = (config, data_source, join_key_columns, feature_name_columns)
+            return feasts_own_rows(*asked, *stamps, start_date, end_date)
         names = [*join_key_columns, *feature_name_columns, *filter(None, stamps)]
         start = -NEVER if start_date is None else _micros(start_date)
         end = NEVER if end_date is None else _micros(end_date)
@@ -146,7 +153,8 @@ class _Rows:
 
     @property
     def source(self) -> str:
-        return f"read_parquet({_text(self.path)}, filename = true, file_row_number = true) AS stored"
+        files = ", ".join(_text(file) for file in files_of(self.path))
+        return f"read_parquet([{files}], filename = true, file_row_number = true) AS stored"
 
     @property
     def place(self) -> str:

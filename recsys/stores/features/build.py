@@ -1,11 +1,12 @@
 """Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalog."""
 
 import json
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import to_micros, utc_now
 from recsys.progress import Progress, silent
+from recsys.stores.features.grown_views import grown_views
 from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
 from recsys.stores.features.view_tables import ViewTables
@@ -25,7 +27,16 @@ from recsys.stores.lake.item_log import item_log
 from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
+log = logging.getLogger(__name__)
+
 ROW_GROUP = 16_384  # rows of a bucket by instant: a scan for a range of time skips the others
+
+
+class WrittenRows(NamedTuple):
+    """How many rows a view has, and how many of them are there for events that are gone."""
+
+    rows: int
+    withdrawn: int
 
 
 def build_features(
@@ -33,8 +44,9 @@ def build_features(
 ) -> dict[str, int]:
     """Builds the rows of every view whose inputs changed since it was last built; rows by view.
 
-    A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
-    What workers have processed is written to the lake before it is read, see `complete_lake`.
+    Where only new events came, and few, the rows that they change are written beside those that stay, see
+    `grown_views`. A file is replaced as a whole when its new rows are on disk, so a killed build leaves the
+    old ones. What workers have processed is written to the lake before it is read, see `complete_lake`.
 
     Args:
         with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
@@ -52,30 +64,54 @@ def build_features(
     stale = stale_views(settings, with_text)
     # The encoder may not load, and that is better known before the other views have taken their minutes.
     stale.sort(key=lambda view: view != columns.ITEM_TEXT)
+    grown = grown_views(paths, {view: state.get(view, {}) for view in stale}, wanted)
     with (
-        ViewTables(settings, created_at, stale, progress) as made,
+        ViewTables(settings, created_at, stale, grown, progress) as made,
         progress("build features", len(VIEW_SCHEMAS)) as advance,
     ):
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
-            since = changed_since(view, state.get(view, {}).get("parts"), wanted[view], item_log(paths))
-            tables = made.tables(view, with_text)
-            emptied = view == columns.ITEM_TEXT and not with_text
-            kept = (moment, created_at)
-            if view == columns.USER_HISTORY:
-                rows = write_user_actions(paths, tables, kept)
+            known = state.get(view, {})
+            since = changed_since(view, known.get("parts"), wanted[view], item_log(paths))
+            if view in grown:
+                counts = _add(paths, view, made.changed(view), known, grown[view])
             else:
-                rows = write_rows(paths, view, tables, None if emptied else kept)
+                emptied = view == columns.ITEM_TEXT and not with_text
+                kept = None if emptied else (moment, created_at)
+                counts = _replace(paths, view, made.tables(view, with_text), kept)
             state[view] = {
                 "inputs": fingerprint(wanted[view]),
-                "rows": rows,
+                **counts,
                 "parts": wanted[view],
-                **_unread(state.get(view, {}).get("unread"), since),
+                **_unread(known.get("unread"), since),
             }
             _write_state(paths, state)
             advance(1)
     _read_again(settings, state)
     return {view: int(state[view]["rows"]) for view in VIEW_SCHEMAS}
+
+
+def _add(
+    paths: HomePaths, view: str, tables: Iterable[pa.Table], known: Mapping[str, Any], days: Sequence[date]
+) -> dict[str, Any]:
+    """Writes the rows that events of `days` changed beside those that are there; what to remember."""
+    built = int(known.get("built", known["rows"]))
+    if not days:
+        return {name: known[name] for name in ("rows", "withdrawn", "built", "grown") if name in known}
+    added = add_rows(paths, view, tables)
+    log.info("%s: %d rows of what changed since %s, beside %d that stay", view, added, days[0], built)
+    return {"rows": built + added, "built": built, "grown": [day.isoformat() for day in days]}
+
+
+def _replace(
+    paths: HomePaths, view: str, tables: Iterable[pa.Table], kept: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Writes all rows anew; what to remember."""
+    if view == columns.USER_HISTORY and kept is not None:
+        return {"rows": write_user_actions(paths, tables, kept)}
+    written = write_rows(paths, view, tables, kept)
+    log.info("%s: all %d rows anew", view, written.rows)
+    return written._asdict()
 
 
 def stale_views(settings: Settings, with_text: bool = True) -> list[str]:
@@ -118,8 +154,8 @@ def write_rows(
     view: str,
     tables: pa.Table | Iterable[pa.Table],
     kept: tuple[int, int] | None = None,
-) -> int:
-    """Replaces the rows of `view` at once; returns how many there are now.
+) -> WrittenRows:
+    """Replaces the rows of `view` at once, those too that `add_rows` added.
 
     Args:
         tables: all rows, or parts of them that are written one after the other.
@@ -133,18 +169,35 @@ def write_rows(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(file) as partial:
-            if kept is None or not file.exists():
-                return _write(partial, tables, schema)
-            newest = NewestInstants(schema, kept[0])
-            rows = _write(partial, tables, schema, newest)
-            before = newest_instants(file, schema, kept[0])
-            lost = withdrawn_rows(partial, schema, before, newest.table(), kept[1])
-            if len(lost):
-                with atomic.replacing(partial, durable=False) as longer:
-                    rows = _write(longer, chain(_parts(partial), (lost,)), schema)
+            newest = NewestInstants(schema, kept[0]) if kept and file.exists() else None
+            written = WrittenRows(_write(partial, tables, schema, newest), 0)
+            if newest is not None and kept is not None:
+                before = newest_instants(paths.row_files(view), schema, kept[0])
+                lost = withdrawn_rows(partial, schema, before, newest.table(), kept[1])
+                if len(lost):
+                    with atomic.replacing(partial, durable=False) as longer:
+                        rows = _write(longer, chain(_parts(partial), (lost,)), schema)
+                    written = WrittenRows(rows, len(lost))
+        paths.changed_rows(view).unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    return rows
+    return written
+
+
+def add_rows(paths: HomePaths, view: str, tables: Iterable[pa.Table]) -> int:
+    """Puts rows beside those of `view`, in place of any that were added before; returns how many.
+
+    Of equal entity and event timestamp the later created row counts, so they take the place of rows.
+
+    Raises:
+        StoreUnavailableError: the disk refused; the rows are as before.
+    """
+    file = paths.changed_rows(view)
+    try:
+        with atomic.replacing(file) as partial:
+            return _write(partial, tables, VIEW_SCHEMAS[view])
+    except OSError as error:
+        raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
 
 
 def _write(
@@ -180,6 +233,6 @@ def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:
 def _write_state(paths: HomePaths, state: dict[str, dict[str, Any]]) -> None:
     file = paths.features / STATE_FILE
     try:
-        atomic.write_text(file, json.dumps(state, indent=2) + "\n")
+        atomic.write_text(file, json.dumps(state) + "\n")  # in lines it would take seconds
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error

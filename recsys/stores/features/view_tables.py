@@ -1,8 +1,8 @@
 """The rows of each view of one build: the lake is read once, and views of events are made by bucket."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
 from itertools import chain
 from typing import Self, TypeVar
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsys import columns
+from recsys.arrays import IntArray
 from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.dataset.row_versions import changes_of
@@ -31,6 +32,7 @@ from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_s
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.instants import DAY
 from recsys.progress import Progress
+from recsys.stores.features.changed_tables import ChangedTables
 from recsys.stores.features.event_buckets import EventBuckets, bucket_count, computed
 from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
 from recsys.stores.lake.event_lake import JoinedLake, open_lake
@@ -47,14 +49,22 @@ class ViewTables:
     What lies on disk meanwhile is gone when the block is left.
     """
 
-    def __init__(self, settings: Settings, created_at: int, views: Sequence[str], progress: Progress) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        created_at: int,
+        views: Collection[str],
+        grown: Mapping[str, Sequence[date]],
+        progress: Progress,
+    ) -> None:
         """Reads nothing.
 
         Args:
             views: those that will be asked for, so that the lake is read once for all of them.
+            grown: of these the ones of which `changed` will be asked for, not `tables`.
         """
         self._settings, self._created_at = settings, created_at
-        self._views, self._progress = views, progress
+        self._views, self._grown, self._progress = set(views) - set(grown), grown, progress
         self._stack = ExitStack()
         self._key_of = cache(stable_key)
 
@@ -85,11 +95,27 @@ class ViewTables:
             return self._of_buckets(lambda events: user_searches(events, self._created_at), view)
         return self._of_logs(self._activity if view == columns.USER_ACTIVITY else self._engagement, view)
 
-    def _activity(self, log: EventLog) -> pa.Table:
-        return user_activity(log, category_keys(self._categories, log.items), self._created_at)
+    def changed(self, view: str) -> Iterator[pa.Table]:
+        """The rows of user_activity or item_engagement that new events changed, in parts."""
+        if not self._grown[view]:
+            return iter(())
+        return self._changes.tables(
+            view, self._activity if view == columns.USER_ACTIVITY else self._engagement
+        )
 
-    def _engagement(self, log: EventLog) -> pa.Table:
-        return item_engagement(log, self._created_at)
+    def _activity(self, log: EventLog, since: IntArray | None = None) -> pa.Table:
+        return user_activity(log, category_keys(self._categories, log.items), self._created_at, since)
+
+    def _engagement(self, log: EventLog, since: IntArray | None = None) -> pa.Table:
+        return item_engagement(log, self._created_at, since)
+
+    @cached_property
+    def _changes(self) -> ChangedTables:
+        views = [view for view, days in self._grown.items() if days]
+        days = sorted({day for view in views for day in self._grown[view]})
+        return self._stack.enter_context(
+            ChangedTables(self._lake, views, days, self._settings.paths.features)
+        )
 
     def _of_logs(self, make: Callable[[EventLog], Made], view: str) -> Iterator[Made]:
         return self._of_buckets(lambda events: make(read_log(events, self._key_of)), view)
@@ -104,13 +130,13 @@ class ViewTables:
     def _split(self) -> dict[str, EventBuckets]:
         """The events of each kind of rows by bucket, the lake being read once."""
         lake, folder = self._lake, self._settings.paths.features
-        buckets = bucket_count(count_events(lake))
+        buckets = bucket_count(sum(count_events(lake).values()))
 
         def split(view: str, column: str) -> EventBuckets:
             return self._stack.enter_context(EventBuckets(column, buckets, folder))
 
         found: dict[str, EventBuckets] = {}
-        if set(self._views) & set(_OF_USERS):
+        if self._views & set(_OF_USERS):
             found[columns.USER_ACTIVITY] = split(columns.USER_ACTIVITY, columns.USER_ID)
         if columns.ITEM_ENGAGEMENT in self._views:
             found[columns.ITEM_ENGAGEMENT] = split(columns.ITEM_ENGAGEMENT, columns.ITEM_ID)

@@ -43,13 +43,14 @@ class NewestInstants:
         return newest.cast(self._parts[0].schema)
 
 
-def newest_instants(file: Path, schema: pa.Schema, now: int) -> pa.Table:
+def newest_instants(files: Path | Iterable[Path], schema: pa.Schema, now: int) -> pa.Table:
     """The instant of the newest row of each entity up to `now` (microseconds); empty without a file."""
     key, newest = schema.names[0], NewestInstants(schema, now)
     try:
-        with pq.ParquetFile(file, read_dictionary=[key]) as opened:
-            for group in range(opened.num_row_groups):
-                newest.add(opened.read_row_group(group, [key, AT]).unify_dictionaries())
+        for file in (files,) if isinstance(files, Path) else files:
+            with pq.ParquetFile(file, read_dictionary=[key]) as opened:
+                for group in range(opened.num_row_groups):
+                    newest.add(opened.read_row_group(group, [key, AT]).unify_dictionaries())
     except (OSError, pa.ArrowException):
         return schema.empty_table().select([key, AT])
     return newest.table()

@@ -10,7 +10,7 @@ What holds at any instant, crashes included:
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -107,6 +107,12 @@ class EventLake:
             with open_day(folder) as day:
                 tables.append(day.read(needed, folder))
         return _between(pa.concat_tables(tables), start, end).select(names)
+
+    def columns_of(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """One column, day by day, in no order: less work than `read`."""
+        for folder in self._folders(None, None):
+            with open_day(folder) as day:
+                yield day.column(name, folder)
 
     def days(self) -> list[date]:
         """The days that have events, oldest first."""

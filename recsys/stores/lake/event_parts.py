@@ -1,6 +1,6 @@
 """The events of a home part by part, each of whole days: what is too large to be read at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -20,27 +20,38 @@ _DAY = timedelta(days=1)
 _Range = tuple[datetime, datetime]
 
 
-def count_events(lake: JoinedLake) -> int:
-    """How many events there are at most: those that are in two lakes count twice. Reads no row."""
-    return sum(sum(each.sizes().values()) for each in lake.lakes)
+def count_events(lake: JoinedLake) -> dict[date, int]:
+    """How many events each day has at most: those that are in two lakes count twice. Reads no row."""
+    sizes: dict[date, int] = {}
+    for each in lake.lakes:
+        for day, rows in each.sizes().items():
+            sizes[day] = sizes.get(day, 0) + rows
+    return sizes
 
 
-def parts_as_happened(lake: JoinedLake, names: Sequence[str], most: int = PART_EVENTS) -> Iterator[pa.Table]:
-    """The rows of `lake.read_as_happened(names)`, in the same order, in parts.
+def parts_as_happened(
+    lake: JoinedLake,
+    names: Sequence[str],
+    most: int = PART_EVENTS,
+    first: date = date.min,
+    last: date = date.max,
+) -> Iterator[pa.Table]:
+    """The rows of `lake.read_as_happened(names)` of the days `first` to `last`, in their order, in parts.
 
     Beside a part, memory holds about twenty bytes an event of the stream.
 
     Args:
         most: events of a part; a single day may have more.
     """
-    ranges = _ranges(lake.lakes, most)
+    sizes = count_events(lake)
     imported, live, returned = lake.lakes
     takes = returned if lake.knows_what_happened else None
     undone = hash_texts(returned.read([columns.EVENT_ID])[columns.EVENT_ID])
-    streamed = _find_streamed(lake.lakes, ranges)
+    streamed = _find_streamed(lake.lakes, _ranges(sizes, most))
     joined = bool(len(streamed.ids))
     needed = with_identity(names) if joined or (takes is not None and len(undone)) else list(names)
-    for within in ranges:
+    asked = {day: rows for day, rows in sizes.items() if first <= day <= last}
+    for within in _ranges(asked, most):
         came = _as_they_came(imported, takes, undone, needed, within)
         if joined:
             own = live.read(needed, *within)
@@ -89,9 +100,9 @@ def _find_streamed(lakes: tuple[EventLake, EventLake, EventLake], ranges: Sequen
     order = np.argsort(arrived, kind="stable")
     ids, first = np.unique(hashes[order], return_index=True)
     told = np.zeros(len(ids), bool)
-    for within in ranges:
-        for lake in (imported, returned):
-            found = _ids(lake.read([columns.EVENT_ID], *within))
+    for lake in (imported, returned):
+        for column in lake.columns_of(columns.EVENT_ID):
+            found = hash_texts(column)
             told[np.searchsorted(ids, found[_among(found, ids)])] = True
     return _Streamed(ids, arrived[order][first], told)
 
@@ -132,12 +143,8 @@ def _among(hashes: HashArray, ids: HashArray) -> BoolArray:
     return ids[place] == hashes if len(ids) else np.zeros(len(hashes), bool)
 
 
-def _ranges(lakes: Sequence[EventLake], most: int) -> list[_Range]:
-    """Runs of days that have at most `most` rows in all lakes together."""
-    sizes: dict[date, int] = {}
-    for lake in lakes:
-        for day, rows in lake.sizes().items():
-            sizes[day] = sizes.get(day, 0) + rows
+def _ranges(sizes: Mapping[date, int], most: int) -> list[_Range]:
+    """Runs of days that have at most `most` rows together."""
     runs: list[tuple[date, date]] = []
     held = 0
     for day in sorted(sizes):
@@ -147,7 +154,7 @@ def _ranges(lakes: Sequence[EventLake], most: int) -> list[_Range]:
         else:
             runs.append((day, day))
             held = sizes[day]
-    return [(_midnight(first), _midnight(last) + _DAY) for first, last in runs]
+    return [(_midnight(begin), _midnight(end) + _DAY) for begin, end in runs]
 
 
 def _midnight(day: date) -> datetime:
