@@ -124,7 +124,10 @@ def test_an_event_that_is_gone_leaves_a_row_at_its_instant_that_was_created_late
 
 
 @pytest.mark.parametrize("seed", [4, 5])
-def test_withdrawn_rows_are_those_that_the_view_itself_would_have(small: Settings, seed: int) -> None:
+@pytest.mark.parametrize("step", [1, -1])  # blocks of users in any order
+def test_withdrawn_rows_are_those_that_the_view_itself_would_have(
+    small: Settings, seed: int, step: int
+) -> None:
     before = random_events(seed, 120)
     after = [row for row in before if row[columns.USER_ID] != "u3"][::2]
     view = columns.USER_HISTORY
@@ -133,7 +136,9 @@ def test_withdrawn_rows_are_those_that_the_view_itself_would_have(small: Setting
     expected = sorted_rows(pq.read_table(small.paths.feature_rows(view)))
     small.paths.feature_rows(view).unlink()
     for created, rows in ((5, before), (6, after)):
-        file = write(small, rows, created)
+        blocks = list(user_actions(log_of(rows), created))[::step]
+        write_user_actions(small.paths, blocks, (NOW, created))
+    file = small.paths.feature_rows(view)
     assert sorted_rows(all_history(file, NAMES, -NOW, NOW)) == expected
 
 
@@ -164,10 +169,11 @@ def test_a_feature_that_histories_lack_is_named(small: Settings) -> None:
         history_as_of(write(small, []), ["colour"], pa.array(["ann"]), np.array([NOW]))
 
 
-def test_a_damaged_file_names_the_command_that_builds_it_again(small: Settings) -> None:
+def test_a_damaged_file_names_the_command_that_builds_it_and_does_not_hinder_it(small: Settings) -> None:
     file = write(small, random_events(7))
     bytes_of = bytearray(file.read_bytes())
     bytes_of[4:2000] = b"\xff" * 1996
     file.write_bytes(bytes(bytes_of))
     with pytest.raises(DataError, match="recsys features build"):
         latest_history(file, NAMES, -NOW, NOW)
+    assert len(latest_history(write(small, random_events(7)), NAMES, -NOW, NOW)) == 9
