@@ -69,7 +69,7 @@ def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple
         log.info("user_history is stored an action a row from this version on: %s is written anew", file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        before = newest_instants(file, USER_ACTIONS_SCHEMA, kept[0])
+        before = _newest_rows(file, kept[0])
         with (
             atomic.replacing(file) as partial,
             pq.ParquetWriter(partial, USER_ACTIONS_SCHEMA, **_PARQUET) as writer,
@@ -81,6 +81,16 @@ def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
     return rows
+
+
+def _newest_rows(file: Path, now: int) -> pa.Table:
+    """See `newest_instants`."""
+    if not holds_actions(file):
+        return newest_instants(file, USER_ACTIONS_SCHEMA, now)
+    try:
+        return latest_history(file, _KEYS, -NEVER, now)
+    except DataError:
+        return _SCHEMA.empty_table().select(_KEYS)  # a damaged file is written anew
 
 
 def windows_as_of(

@@ -4,6 +4,7 @@ An import that takes events back leaves a user or an item with a newest row that
 features as of the instant of the row that is gone are written at that instant again, created later.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import pyarrow.parquet as pq
 
 from recsys import columns
 from recsys.arrays import IntArray, combined
-from recsys.features.user_actions import USER_ACTIONS_SCHEMA, marks
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA, UserInstants, marks
 from recsys.features.view_schemas import INSTANT
+from recsys.instants import NEVER
 
 AT = columns.EVENT_TIMESTAMP
 
@@ -99,19 +101,30 @@ def marked_actions(
     Args:
         before: of `newest_instants`.
     """
+    before = before.sort_by(columns.USER_ID)
     names, newest = combined(before[columns.USER_ID]), _micros(before[AT])
-    gone = np.ones(len(before), bool)
+    listed, gone = names.to_pylist(), np.ones(len(before), bool)
     for block in blocks:
-        after = block.filter(pc.less_equal(block[AT], pa.scalar(now, INSTANT)))
-        after = after.group_by(columns.USER_ID).aggregate([(AT, "max")])
-        place = pc.index_in(combined(block[columns.USER_ID]).unique(), value_set=names)
-        place = place.drop_null().to_numpy()
+        users, last = _newest_of(block, now)
+        low, high = bisect_left(listed, pc.min(users).as_py()), bisect_right(listed, pc.max(users).as_py())
+        place = pc.index_in(users, value_set=names.slice(low, high - low)).fill_null(-1).to_numpy()
+        known = np.flatnonzero(place >= 0)
+        place = low + place[known]
         gone[place] = False
-        left = np.full(len(before), np.iinfo(np.int64).min)
-        known = pc.index_in(combined(after[columns.USER_ID]), value_set=names).fill_null(-1).to_numpy()
-        left[known[known >= 0]] = _micros(after[f"{AT}_max"])[known >= 0]
-        yield _with_marks(block, before.take(pa.array(place[left[place] < newest[place]])), created_at)
+        yield _with_marks(block, before.take(pa.array(place[last[known] < newest[place]])), created_at)
     yield _with_marks(USER_ACTIONS_SCHEMA.empty_table(), before.filter(pa.array(gone)), created_at)
+
+
+def _newest_of(block: pa.Table, now: int) -> tuple[Any, IntArray]:
+    """The users of stored actions, and the instant of the last row of each up to `now`; far past if none."""
+    users = combined(block[columns.USER_ID]).dictionary_encode()  # in the order of their rows
+    codes = users.indices.to_numpy()
+    first = np.searchsorted(codes, np.arange(len(users.dictionary) + 1))
+    rows = UserInstants(first, _micros(block[AT]))
+    ends = rows.ends_within(-NEVER, now)
+    last = np.full(len(users.dictionary), -NEVER)
+    last[rows.user[ends - 1]] = rows.at[ends - 1]
+    return users.dictionary, last
 
 
 def _with_marks(block: pa.Table, lost: pa.Table, created_at: int) -> pa.Table:
