@@ -8,8 +8,8 @@ import pandas as pd
 
 from recsys import columns
 from recsys.catalog import stable_key
-from recsys.dataset.history_windows import WindowsPart, windows_of_lists
 from recsys.dataset.interactions import Interactions
+from recsys.features.history_windows import WindowsPart, windows_of_lists
 
 
 class FakeTrainingFeatures:

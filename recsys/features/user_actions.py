@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import BoolArray, Column, IntArray
-from recsys.dataset.history_windows import HistoryWindows
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog
+from recsys.features.history_windows import HistoryWindows
 from recsys.features.user_history import cut_windows
 from recsys.features.view_schemas import INSTANT, instant_column, names_of
 from recsys.instants import NEVER, SECOND

@@ -9,9 +9,9 @@ import pandas as pd
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.history_windows import WindowsPart, histories_from_windows
 from recsys.dataset.interactions import EvalCases, Histories, Interactions, Vocabulary
 from recsys.dataset.item_table import ItemTable, item_table, text_matrix
+from recsys.features.history_windows import WindowsPart, histories_from_windows
 from recsys.instants import SECOND
 from recsys.progress import Progress, silent
 

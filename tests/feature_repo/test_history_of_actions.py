@@ -13,9 +13,9 @@ from feast import FeatureStore
 
 from recsys import columns
 from recsys.config import Settings
-from recsys.dataset.history_windows import windows_of_lists
 from recsys.errors import DataError
 from recsys.features.event_log import EventLog, read_log
+from recsys.features.history_windows import windows_of_lists
 from recsys.features.user_actions import user_actions
 from recsys.features.user_history import user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS

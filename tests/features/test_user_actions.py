@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from recsys import columns
-from recsys.dataset.history_windows import HistoryWindows
 from recsys.features.event_log import read_log
+from recsys.features.history_windows import HistoryWindows
 from recsys.features.user_actions import (
     KIND_CODE,
     UNDONE_AT,

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from recsys import atomic, columns
 from recsys.arrays import Column, IntArray, combined
-from recsys.dataset.history_windows import HistoryWindows, WindowsPart
 from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.features.history_windows import HistoryWindows, WindowsPart
 from recsys.features.user_actions import (
     KIND_CODE,
     UNDONE_AT,

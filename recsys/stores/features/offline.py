@@ -25,9 +25,9 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.config import Settings
-from recsys.dataset.history_windows import WindowsPart, windows_of_lists
 from recsys.errors import ConfigError, DataError
 from recsys.features import cross
+from recsys.features.history_windows import WindowsPart, windows_of_lists
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.features.feast_registry import keeps_registry_at_home, open_repository
 from recsys.stores.features.history_rows import HISTORY_FEATURES, holds_actions, windows_as_of

@@ -4,7 +4,6 @@ An import that takes events back leaves a user or an item with a newest row that
 features as of the instant of the row that is gone are written at that instant again, created later.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,15 +100,13 @@ def marked_actions(
     Args:
         before: of `newest_instants`.
     """
-    before = before.sort_by(columns.USER_ID)
-    names, newest = combined(before[columns.USER_ID]), _micros(before[AT])
-    listed, gone = names.to_pylist(), np.ones(len(before), bool)
+    place_of = {user: place for place, user in enumerate(before[columns.USER_ID].to_pylist())}
+    newest, gone = _micros(before[AT]), np.ones(len(before), bool)
     for block in blocks:
         users, last = _newest_of(block, now)
-        low, high = bisect_left(listed, pc.min(users).as_py()), bisect_right(listed, pc.max(users).as_py())
-        place = pc.index_in(users, value_set=names.slice(low, high - low)).fill_null(-1).to_numpy()
+        place = np.fromiter((place_of.get(user, -1) for user in users.to_pylist()), np.int64, len(users))
         known = np.flatnonzero(place >= 0)
-        place = low + place[known]
+        place = place[known]
         gone[place] = False
         yield _with_marks(block, before.take(pa.array(place[last[known] < newest[place]])), created_at)
     yield _with_marks(USER_ACTIONS_SCHEMA.empty_table(), before.filter(pa.array(gone)), created_at)

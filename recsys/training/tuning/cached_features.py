@@ -10,7 +10,7 @@ import pandas as pd
 
 from recsys import columns
 from recsys.arrays import IntArray
-from recsys.dataset.history_windows import WindowsPart
+from recsys.features.history_windows import WindowsPart
 from recsys.training.feature_reads import TrainingFeatures
 
 

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.catalog import stable_key
-from recsys.dataset.history_windows import (
+from recsys.dataset.interactions import Vocabulary, histories_from_features
+from recsys.features.history_windows import (
     HistoryWindows,
     WindowsPart,
     histories_from_windows,
     windows_of_lists,
 )
-from recsys.dataset.interactions import Vocabulary, histories_from_features
 
 KNOWN = Vocabulary.of(["a", "b", "c"])
 KEYS = [stable_key(name) for name in ("a", "b", "c", "unknown")]
