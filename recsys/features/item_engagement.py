@@ -10,8 +10,9 @@ from recsys import columns
 from recsys.arrays import Column, FloatArray, IntArray
 from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
-from recsys.features.timeline import build_timeline, changes_of, latest_values, sums_over
+from recsys.features.timeline import build_timeline, changes_of, latest_values
 from recsys.features.view_schemas import instant_column, names_of, view_table
+from recsys.features.window_sums import sums_over
 from recsys.features.windows import RATE_DAYS, TREND_DAYS
 from recsys.instants import SECOND
 

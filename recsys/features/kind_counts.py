@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.arrays import Column, IntArray
-from recsys.features.timeline import Instants, Sums
+from recsys.features.timeline import Instants
+from recsys.features.window_sums import Sums
 
 
 def kind_counts(

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.features.timeline import Changes, Instants, Moments, MomentSums, RollingSums, Timeline
+from recsys.features.timeline import Changes, Instants, Moments, Timeline
+from recsys.features.window_sums import MomentSums, RollingSums
 from recsys.features.windows import PROFILE_DAYS, day_of
 
 BLOCK_CELLS = 2_000_000  # counts (row x category) held at once

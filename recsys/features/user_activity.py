@@ -19,10 +19,10 @@ from recsys.features.timeline import (
     changes_of,
     find_validity,
     latest_values,
-    sums_over,
 )
 from recsys.features.top_categories import top_categories
 from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
+from recsys.features.window_sums import sums_over
 from recsys.features.windows import PROFILE_DAYS, day_of
 from recsys.instants import SECOND
 

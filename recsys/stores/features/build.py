@@ -93,7 +93,7 @@ def build_features(
 
 def _add(
     paths: HomePaths, view: str, tables: Iterable[pa.Table], known: Mapping[str, Any], days: Sequence[date]
-) -> dict[str, Any]:
+) -> dict[str, int | list[str]]:
     """Writes the rows that events of `days` changed beside those that are there; what to remember."""
     built = int(known.get("built", known["rows"]))
     if not days:
@@ -105,7 +105,7 @@ def _add(
 
 def _replace(
     paths: HomePaths, view: str, tables: Iterable[pa.Table], kept: tuple[int, int] | None
-) -> dict[str, Any]:
+) -> dict[str, int | list[str]]:
     """Writes all rows anew; what to remember."""
     if view == columns.USER_HISTORY and kept is not None:
         return {"rows": write_user_actions(paths, tables, kept)}
