@@ -28,7 +28,10 @@ def rows_of(view: str, log: EventLog, since: Any = None) -> pa.Table:
 
 
 def in_order(view: str, rows: pa.Table) -> list[dict[str, Any]]:
-    return rows.sort_by([(KEYS[view], "ascending"), (columns.EVENT_TIMESTAMP, "ascending")]).to_pylist()
+    found: list[dict[str, Any]] = rows.sort_by(
+        [(KEYS[view], "ascending"), (columns.EVENT_TIMESTAMP, "ascending")]
+    ).to_pylist()
+    return found
 
 
 @settings(deadline=None)
