@@ -66,6 +66,14 @@ class HomePaths:
         """The Parquet file that holds the rows of one feature view."""
         return self.features / view / "rows.parquet"
 
+    def changed_rows(self, view: str) -> Path:
+        """Beside `feature_rows`: rows that a build added since; of equal entity and instant these count."""
+        return self.features / view / "changed.parquet"
+
+    def row_files(self, view: str) -> list[Path]:
+        """Those of the two that are there."""
+        return [file for file in (self.feature_rows(view), self.changed_rows(view)) if file.exists()]
+
     @property
     def without_test(self) -> Path:
         """A home of its own in which no test has begun, for the features that a training reads."""

@@ -1,6 +1,7 @@
 """A feature store that answers from arrays in memory: the fake of `TrainingFeatures`."""
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from recsys import columns
 from recsys.catalog import stable_key
 from recsys.dataset.interactions import Interactions
+from recsys.features.history_windows import WindowsPart, windows_of_lists
 
 
 class FakeTrainingFeatures:
@@ -52,6 +54,15 @@ class FakeTrainingFeatures:
             for h, i in zip(histories, index, strict=True)
         ]
         return out
+
+    def history_windows(self, users: np.ndarray, at: np.ndarray, service: str) -> Iterable[WindowsPart]:
+        instants = pd.to_datetime(at, unit="us", utc=True)
+        found = self.training_set(pd.DataFrame({"user_id": users, "at": instants}), service)
+        lists = [
+            found[name].tolist()
+            for name in (columns.HISTORY_ITEMS, columns.HISTORY_KINDS, columns.HISTORY_AT)
+        ]
+        return [WindowsPart(np.arange(len(users)), windows_of_lists(*lists))]
 
     def _before(self, user_id: str, at: pd.Timestamp) -> np.ndarray:
         data = self._interactions

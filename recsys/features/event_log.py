@@ -1,5 +1,6 @@
 """Events as integer arrays: those that features count, with cancellations matched to their purchases."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ IS_ACTION = np.array([False, *(kind in columns.ACTION_KINDS for kind in columns.
 IMPRESSION_CODE = columns.KIND_CODES[columns.IMPRESSION]
 PURCHASE_CODE = columns.KIND_CODES[columns.PURCHASE]
 CANCEL_CODE = columns.KIND_CODES[columns.CANCEL]
+_IS_ACT = IS_ACTION | (np.arange(len(IS_ACTION)) == CANCEL_CODE)
 
 EVENT_COLUMNS_READ = (
     columns.USER_ID,
@@ -79,8 +81,11 @@ class EventLog:
         return when
 
 
-def read_log(events: pa.Table) -> EventLog:
+def read_log(events: pa.Table, key_of: Callable[[str], int] = stable_key) -> EventLog:
     """The event log of canonical `events`, which may come in any order; sorted by instant and arrival.
+
+    Args:
+        key_of: `stable_key`, or one that remembers what it answered.
 
     Raises:
         SchemaMismatchError: a column is missing.
@@ -105,7 +110,7 @@ def read_log(events: pa.Table) -> EventLog:
     return EventLog(
         users=users,
         items=items,
-        item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
+        item_keys=np.fromiter(map(key_of, items), np.int64, len(items)),
         user=user,
         item=item,
         kind=kind,
@@ -119,6 +124,17 @@ def read_log(events: pa.Table) -> EventLog:
 def is_counted(kind: IntArray, weight: npt.NDArray[Any]) -> BoolArray:
     """(M,) whether features count an event about an item: by its kind's code, an action by its weight too."""
     return np.asarray((IS_ACTION[kind] & (weight > 0)) | (kind == IMPRESSION_CODE) | (kind == CANCEL_CODE))
+
+
+def of_items(events: pa.Table) -> pa.Table:
+    """Those of `events` that `read_log` may keep: actions, impressions and cancellations."""
+    kind = kind_codes(events[columns.KIND])
+    return events.filter(pa.array(_IS_ACT[kind] | (kind == IMPRESSION_CODE)))
+
+
+def of_users(events: pa.Table) -> pa.Table:
+    """Those of `events` that the rows of users depend on: actions and cancellations."""
+    return events.filter(pa.array(_IS_ACT[kind_codes(events[columns.KIND])]))
 
 
 def is_unseen(kind: IntArray, events: pa.Table) -> BoolArray:

@@ -1,6 +1,6 @@
 """The item_content, item_text and item_vectors views: what the catalog says of an item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -102,9 +102,16 @@ def text_hash(text: str) -> str:
     return sha256(text.encode("utf-8")).hexdigest()
 
 
-def category_keys(items: pa.Table, item_ids: Sequence[str]) -> IntArray:
-    """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown."""
-    keys = dict(
-        zip(items[columns.ITEM_ID].to_pylist(), keys_of(items[columns.CATEGORY]).tolist(), strict=True)
-    )
-    return np.fromiter((keys.get(item, 0) for item in item_ids), np.int64, len(item_ids))
+def category_by_item(items: pa.Table) -> dict[str, int]:
+    """Item id -> stable key of its category, 0 where it has none."""
+    keys = keys_of(items[columns.CATEGORY]).tolist()
+    return dict(zip(items[columns.ITEM_ID].to_pylist(), keys, strict=True))
+
+
+def category_keys(categories: Mapping[str, int], item_ids: Sequence[str]) -> IntArray:
+    """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown.
+
+    Args:
+        categories: of `category_by_item`.
+    """
+    return np.fromiter((categories.get(item, 0) for item in item_ids), np.int64, len(item_ids))

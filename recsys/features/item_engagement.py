@@ -12,6 +12,7 @@ from recsys.features.event_log import CANCEL_CODE, IMPRESSION_CODE, EventLog
 from recsys.features.kind_counts import kind_counts
 from recsys.features.timeline import build_timeline, changes_of, latest_values
 from recsys.features.view_schemas import instant_column, names_of, view_table
+from recsys.features.window_sums import sums_over
 from recsys.features.windows import RATE_DAYS, TREND_DAYS
 from recsys.instants import SECOND
 
@@ -19,20 +20,27 @@ COUNTED_KINDS = (columns.IMPRESSION, *columns.ACTION_KINDS)
 COUNT_NAME = "item_{kind}_count_{days}d"
 
 
-def item_engagement(log: EventLog, created_at: int) -> pa.Table:
+def item_engagement(log: EventLog, created_at: int, since: IntArray | None = None) -> pa.Table:
     """The item_engagement rows of `log`, sorted by instant.
 
     Rates are 0 where nothing was counted. The click rate is clicks an impression; the conversion is
     purchases a visit, a visit being a view or a click; the trend is the share of the last RATE_DAYS days'
     actions that fell into the last TREND_DAYS.
+
+    Args:
+        since: (len(log.items),) the instant of an event of each item, before which no rows are asked for: a
+            log that begins LONGEST_DAYS before the day of the earliest, and that has an action or a
+            cancellation of each item up to then if there is any, is enough then.
     """
     changes = changes_of(log, log.item, np.flatnonzero(log.is_action | (log.kind == IMPRESSION_CODE)))
-    timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS)
+    timeline = build_timeline(log.item, log.at, changes, columns.WINDOW_DAYS, since)
     order = timeline.written
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.item[acts], log.at[acts])
     return engagement_table(
-        kind_counts(timeline, changes, log.kind[changes.source], COUNTED_KINDS, COUNT_NAME),
+        kind_counts(
+            timeline, sums_over(timeline, changes), log.kind[changes.source], COUNTED_KINDS, COUNT_NAME
+        ),
         latest_values(timeline, rows, log.at[acts] // SECOND)[order],
         names_of(log.items, timeline.entity[order]),
         timeline.at[order],

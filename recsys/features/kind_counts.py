@@ -5,15 +5,17 @@ import pyarrow as pa
 
 from recsys import columns
 from recsys.arrays import Column, IntArray
-from recsys.features.timeline import Changes, Instants, sums_over
+from recsys.features.timeline import Instants
+from recsys.features.window_sums import Sums
 
 
 def kind_counts(
-    instants: Instants, changes: Changes, kind: IntArray, kinds: tuple[str, ...], name: str
+    instants: Instants, changes: Sums, kind: IntArray, kinds: tuple[str, ...], name: str
 ) -> dict[str, Column]:
     """Column name -> counts of each of `kinds` over each window, at the instants that are written.
 
     Args:
+        changes: the sums of all changes.
         kind: (C,) kind code of each change.
         name: the columns' name, with `{kind}` and `{days}`.
     """
@@ -27,10 +29,9 @@ def kind_counts(
         first, last = np.searchsorted(
             kind, [columns.KIND_CODES[kind_name], columns.KIND_CODES[kind_name] + 1]
         )
-        of_kind = changes.chosen(slice(first, last))
-        sums = sums_over(instants, of_kind)
+        sums = changes.chosen(slice(first, last))
         for days in columns.WINDOW_DAYS:
             values[name.format(kind=kind_name, days=days)] = (
-                pa.array(sums.counts(days)[order].astype(np.int32)) if len(of_kind) else nothing
+                pa.array(sums.counts(days).astype(np.int32)[order]) if last > first else nothing
             )
     return values

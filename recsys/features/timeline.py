@@ -1,14 +1,13 @@
-"""Rolling sums for all entities at once: at every instant at which a window can change, or at one each."""
+"""Every instant at which values of entities can change, for all entities at once, or one moment each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from recsys import columns
-from recsys.amounts import saturating_sums
 from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import EventLog
 from recsys.features.windows import day_of, leaves_at
@@ -66,16 +65,60 @@ def by_entity(entity: IntArray, at: IntArray) -> IntArray:
 
 
 @dataclass(frozen=True)
+class PairOrder:
+    """One number for a pair of entity and instant, which sorts as the pair does.
+
+    Attributes:
+        width: how many places of instants there are.
+        oldest: the instant of place 0, the others following by the microsecond, if `instants` is None.
+        instants: sorted distinct, one a place, where numbers by the microsecond would not fit into int64.
+    """
+
+    width: int
+    oldest: int = 0
+    instants: IntArray | None = None
+
+    def numbers(self, entity: IntArray, at: IntArray) -> IntArray:
+        """(N,) the numbers of pairs."""
+        place = at - self.oldest if self.instants is None else np.searchsorted(self.instants, at)
+        return np.asarray(entity * self.width + place)
+
+    def instants_of(self, numbers: IntArray) -> IntArray:
+        """(N,) the instants of pairs by their numbers."""
+        place = numbers % self.width
+        return place + self.oldest if self.instants is None else self.instants[place]
+
+
+def order_pairs(entity: IntArray, at: Sequence[IntArray]) -> PairOrder:
+    """The order of pairs of these entities and instants."""
+    at = [part for part in at if len(part)]
+    if not at:
+        return PairOrder(1)
+    oldest = min(int(part.min()) for part in at)
+    width = max(int(part.max()) for part in at) - oldest + 1
+    if int(entity.max()) < NEVER // width:
+        return PairOrder(width, oldest)
+    instants = distinct_values(np.concatenate([distinct_values(part) for part in at]))
+    return PairOrder(len(instants), instants=instants)
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """R rows, sorted by entity and instant: every instant at which some value of an entity can change."""
+    """R rows, sorted by entity and instant: every instant at which some value of an entity can change.
+
+    Attributes:
+        numbers: (R,) of the pairs, ascending.
+        since: by entity, the instant of its first row; None where rows begin with the first event.
+    """
 
     entity: IntArray
     at: IntArray
-    instants: IntArray  # sorted distinct
-    keys: IntArray  # (R,) entity * len(instants) + place of the instant, ascending
+    numbers: IntArray
+    order: PairOrder
+    since: IntArray | None = None
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.numbers)
 
     @cached_property
     def written(self) -> IntArray:
@@ -83,9 +126,9 @@ class Timeline:
         return np.argsort(self.at, kind="stable")
 
     def rows_of(self, entity: IntArray, at: IntArray) -> IntArray:
-        """The rows of these pairs, all of which must be in the timeline."""
-        key = entity * len(self.instants) + np.searchsorted(self.instants, at)
-        return np.searchsorted(self.keys, key).astype(np.int64)
+        """The rows of these pairs, all of which must be in the timeline; before `since` the first row."""
+        at = at if self.since is None else np.maximum(at, self.since[entity])
+        return np.searchsorted(self.numbers, self.order.numbers(entity, at)).astype(np.int64)
 
     def starts(self) -> IntArray:
         """(R,) first row of each row's entity."""
@@ -128,18 +171,23 @@ class Moments:
 Instants: TypeAlias = Timeline | Moments
 
 
-def build_timeline(entity: IntArray, at: IntArray, changes: Changes, days: Sequence[int]) -> Timeline:
-    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day."""
+def build_timeline(
+    entity: IntArray, at: IntArray, changes: Changes, days: Sequence[int], since: IntArray | None = None
+) -> Timeline:
+    """The timeline of events (`entity`, `at`) and of each midnight at which a window loses a day.
+
+    Args:
+        since: by entity, the instant of one of its events: no earlier rows are asked for.
+    """
     counter_entity, counter_day = _distinct_counters(changes)
     midnights = [leaves_at(counter_day, window) for window in days]
-    instants = distinct_values(
-        np.concatenate([distinct_values(at), *(distinct_values(part) for part in midnights)])
-    )
-    width = len(instants)
-    keys = [distinct_values(entity * width + np.searchsorted(instants, at))]
-    keys += [counter_entity * width + np.searchsorted(instants, part) for part in midnights]
-    rows = distinct_values(np.concatenate(keys))
-    return Timeline(rows // width, instants[rows % width], instants, rows)
+    order = order_pairs(entity, [at, *midnights])
+    numbers = [order.numbers(entity, at), *(order.numbers(counter_entity, part) for part in midnights)]
+    if since is not None:
+        pairs = [(entity, at), *((counter_entity, part) for part in midnights)]
+        numbers = [each[part >= since[of]] for each, (of, part) in zip(numbers, pairs, strict=True)]
+    rows = distinct_values(np.concatenate(numbers))
+    return Timeline(rows // order.width, order.instants_of(rows), rows, order, since)
 
 
 @dataclass(frozen=True)
@@ -187,88 +235,6 @@ def distinct_values(values: IntArray) -> IntArray:
     values = np.sort(values)
     new: BoolArray = np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
     return values[new]
-
-
-class Sums(Protocol):
-    """Sums over windows for one set of C changes, at every row of a timeline."""
-
-    def counts(self, days: int) -> IntArray:
-        """(R,) sums of the signs over the last `days` days."""
-        ...
-
-    def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
-        ...
-
-
-def sums_over(instants: Instants, changes: Changes) -> Sums:
-    """The sums of `changes` at `instants`."""
-    return RollingSums(instants, changes) if isinstance(instants, Timeline) else MomentSums(instants, changes)
-
-
-class MomentSums:
-    """Sums at one instant an entity: of the daily counters that its windows hold then."""
-
-    def __init__(self, moments: Moments, changes: Changes) -> None:
-        self._rows = len(moments)
-        self._row = moments.rank[changes.entity]
-        self._age = day_of(moments.at)[self._row] - changes.day
-        self._sign = changes.sign
-        self._held: dict[int, tuple[IntArray, IntArray]] = {}
-
-    def counts(self, days: int) -> IntArray:
-        """(R,) sums of the signs over the last `days` days."""
-        return self._summed(self._sign, days)
-
-    def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
-        return saturating_sums(lambda part: self._summed(part, days), amounts)
-
-    def _summed(self, signed: IntArray, days: int) -> IntArray:
-        if days not in self._held:
-            held = np.flatnonzero(self._age <= days)
-            self._held[days] = held, self._row[held]
-        held, row = self._held[days]
-        total = np.zeros(self._rows, np.int64)
-        np.add.at(total, row, signed[held])
-        return total
-
-
-class RollingSums:
-    """Sums at every instant at which they can change: what enters a window at one row leaves at another."""
-
-    def __init__(self, timeline: Timeline, changes: Changes) -> None:
-        self._timeline = timeline
-        self._changes = changes
-        self._enter = timeline.rows_of(changes.entity, changes.at)
-        self._leave: dict[int, tuple[BoolArray, IntArray]] = {}
-
-    def counts(self, days: int) -> IntArray:
-        """(R,) sums of the signs over the last `days` days."""
-        return self._cumulated(self._changes.sign, days)
-
-    def sums(self, amounts: IntArray, days: int) -> IntArray:
-        """(R,) sums of `amounts` (C,) over the last `days` days, within int64."""
-        return saturating_sums(lambda part: self._cumulated(part, days), amounts)
-
-    def _cumulated(self, signed: IntArray, days: int) -> IntArray:
-        counted, leave = self._leaving(days)
-        change = np.zeros(len(self._timeline), np.int64)
-        signed = signed[counted]
-        np.add.at(change, self._enter[counted], signed)
-        np.subtract.at(change, leave, signed)
-        # What enters an entity also leaves it within its own rows, so one sum serves all entities.
-        return np.cumsum(change)
-
-    def _leaving(self, days: int) -> tuple[BoolArray, IntArray]:
-        """(C,) which changes ever enter the window, and the rows at which those leave it."""
-        if days not in self._leave:
-            leave_at = leaves_at(self._changes.day, days)
-            # A purchase taken back after its day left: this window has nothing to give back.
-            counted = self._changes.at < leave_at
-            rows = self._timeline.rows_of(self._changes.entity[counted], leave_at[counted])
-            self._leave[days] = counted, rows
-        return self._leave[days]
 
 
 def latest_values(instants: Instants, rows: IntArray, values: IntArray) -> IntArray:

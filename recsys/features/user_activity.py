@@ -19,24 +19,28 @@ from recsys.features.timeline import (
     changes_of,
     find_validity,
     latest_values,
-    sums_over,
 )
 from recsys.features.top_categories import top_categories
 from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
+from recsys.features.window_sums import sums_over
 from recsys.features.windows import PROFILE_DAYS, day_of
 from recsys.instants import SECOND
 
 
-def user_activity(log: EventLog, category: IntArray, created_at: int) -> pa.Table:
+def user_activity(
+    log: EventLog, category: IntArray, created_at: int, since: IntArray | None = None
+) -> pa.Table:
     """The user_activity rows of `log`, sorted by instant.
 
     Args:
         category: (len(log.item_keys),) stable key of each item's category, 0 = none.
         created_at: microseconds, the table's created timestamp.
+        since: (len(log.users),) the instant of an action or a cancellation of each user, before which no rows
+            are asked for: a log that begins LONGEST_DAYS before the day of the earliest is enough then.
     """
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
-    timeline = build_timeline(log.user[acts], log.at[acts], changes, columns.WINDOW_DAYS)
+    timeline = build_timeline(log.user[acts], log.at[acts], changes, columns.WINDOW_DAYS, since)
     return _rows(log, category, changes, timeline, created_at)
 
 
@@ -70,18 +74,18 @@ def _rows(
     log: EventLog, category: IntArray, changes: Changes, timeline: Instants, created_at: int
 ) -> pa.Table:
     order = timeline.written
-    kind = log.kind[changes.source]
-    values = kind_counts(timeline, changes, kind, columns.ACTION_KINDS, "{kind}_count_{days}d")
+    sums, kind = sums_over(timeline, changes), log.kind[changes.source]
+    values = kind_counts(timeline, sums, kind, columns.ACTION_KINDS, "{kind}_count_{days}d")
     values |= _money(log, timeline)
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
     rows = timeline.rows_of(log.user[acts], log.at[acts])
-    top = top_categories(timeline, changes, category[log.item[changes.source]])
-    active_days = sums_over(timeline, _visits(changes)).counts(PROFILE_DAYS)
+    top = top_categories(timeline, changes, sums, category[log.item[changes.source]])
+    active_days = sums.chosen(_visits(changes)).counts(PROFILE_DAYS)
     values |= {
         columns.ACTIVE_DAYS: pa.array(active_days[order]),
         columns.LAST_EVENT_AT: pa.array(latest_values(timeline, rows, log.at[acts] // SECOND)[order]),
-        columns.TOP_CATEGORIES: list_column(top.keys, top.offsets, pa.int64()).take(pa.array(order)),
-        columns.TOP_CATEGORY_SHARES: list_column(top.shares, top.offsets, pa.float32()).take(pa.array(order)),
+        columns.TOP_CATEGORIES: list_column(top.keys, top.offsets, pa.int64()),
+        columns.TOP_CATEGORY_SHARES: list_column(top.shares, top.offsets, pa.float32()),
         columns.USER_ID: names_of(log.users, timeline.entity[order]),
         columns.EVENT_TIMESTAMP: instant_column(timeline.at[order]),
         columns.CREATED_TIMESTAMP: instant_column(np.full(len(order), created_at)),
@@ -125,9 +129,10 @@ def _money_changes(log: EventLog) -> tuple[Changes, IntArray, IntArray]:
     return changes, value[order], price[order]
 
 
-def _visits(changes: Changes) -> Changes:
-    """One change for each day on which a user acted; a purchase undone later was a visit all the same."""
-    acted = changes.chosen(changes.sign > 0)  # in order of user and instant: the first of each day
+def _visits(changes: Changes) -> IntArray:
+    """Places of one change for each day on which a user acted; a purchase undone later was a visit too."""
+    acted = np.flatnonzero(changes.sign > 0)  # in order of user and instant: the first of each day
+    entity, day = changes.entity[acted], changes.day[acted]
     first = np.ones(len(acted), bool)
-    first[1:] = (acted.entity[1:] != acted.entity[:-1]) | (acted.day[1:] != acted.day[:-1])
-    return acted.chosen(first)
+    first[1:] = (entity[1:] != entity[:-1]) | (day[1:] != day[:-1])
+    return acted[first]

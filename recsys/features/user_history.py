@@ -67,12 +67,27 @@ def _ranges(log: EventLog) -> _Ranges:
     return _Ranges(row_user, at[last], start, end, actions)
 
 
-def _table(log: EventLog, rows: _Ranges, created_at: int) -> pa.Table:
-    lengths = rows.end - rows.start
+def cut_windows(
+    actions: IntArray, undone_at: IntArray, start: IntArray, end: IntArray, at: IntArray
+) -> tuple[IntArray, IntArray]:
+    """What R windows over `actions[start[r]:end[r]]` hold: the actions that were not undone by `at` (R,).
+
+    Args:
+        actions: places of the actions in a log.
+        undone_at: of every place of that log.
+
+    Returns:
+        (T,) places in the log, window after window, and (R + 1,) offsets into them.
+    """
+    lengths = end - start
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    place = rows.actions[np.arange(offsets[-1]) + np.repeat(rows.start - offsets[:-1], lengths)]
-    standing = log.undone_at[place] > np.repeat(rows.at, lengths)
-    place, offsets = place[standing], np.concatenate([[0], np.cumsum(standing)])[offsets]
+    place = actions[np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], lengths)]
+    standing = undone_at[place] > np.repeat(at, lengths)
+    return place[standing], np.concatenate([[0], np.cumsum(standing)])[offsets]
+
+
+def _table(log: EventLog, rows: _Ranges, created_at: int) -> pa.Table:
+    place, offsets = cut_windows(rows.actions, log.undone_at, rows.start, rows.end, rows.at)
     return view_table(
         columns.USER_HISTORY,
         {

@@ -1,20 +1,17 @@
 """What training reads from the feature store, always by FeatureService name."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
-from recsys.dataset.interactions import (
-    EvalCases,
-    Histories,
-    Interactions,
-    Vocabulary,
-    histories_from_features,
-)
+from recsys.dataset.interactions import EvalCases, Histories, Interactions, Vocabulary
 from recsys.dataset.item_table import ItemTable, item_table, text_matrix
+from recsys.features.history_windows import WindowsPart, histories_from_windows
 from recsys.instants import SECOND
 from recsys.progress import Progress, silent
 
@@ -24,6 +21,15 @@ class TrainingFeatures(Protocol):
 
     def training_set(self, rows: pd.DataFrame, service: str) -> pd.DataFrame:
         """`rows` (keys and `at`) and a column a feature, strictly before `at`; same rows, same order."""
+        ...
+
+    def history_windows(
+        self, users: npt.NDArray[np.object_], at: IntArray, service: str
+    ) -> Iterable[WindowsPart]:
+        """The windows of user_history of `users` (R,) strictly before `at` (R,) microseconds, in parts.
+
+        What `training_set` says of the same rows, without a row of the view for each.
+        """
         ...
 
     def schema_hash(self, service: str) -> str:
@@ -40,19 +46,10 @@ def read_histories(
     progress: Progress = silent,
 ) -> Histories:
     """Each user's history in the feature store strictly before `at` (B,) microseconds."""
-    rows = pd.DataFrame(
-        {columns.USER_ID: external_ids(interactions.users, user_index), columns.AT: instant_column(at)}
-    )
+    users = external_ids(interactions.users, user_index)
     with progress("join histories", None):
-        found = features.training_set(rows, columns.RETRIEVAL_SERVICE)
-    return histories_from_features(
-        found[columns.HISTORY_ITEMS].tolist(),
-        found[columns.HISTORY_KINDS].tolist(),
-        found[columns.HISTORY_AT].tolist(),
-        at // SECOND,
-        interactions.items,
-        length,
-    )
+        parts = features.history_windows(users, at, columns.RETRIEVAL_SERVICE)
+        return histories_from_windows(parts, at // SECOND, interactions.items, length)
 
 
 def read_catalog(

@@ -13,6 +13,7 @@ from recsys import columns
 from recsys.config import Settings
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.stores.features.build import add_rows, write_rows
 from recsys.stores.features.offline import open_feast
 from tests.feature_repo.worlds import START, TTL, questions, write_world
 
@@ -116,6 +117,44 @@ def test_what_is_materialized_equals_what_feasts_own_store_would_take(shop: Sett
     assert results[0] == results[1]
 
 
+def test_rows_that_a_build_added_count_with_those_beside_them(shop: Settings) -> None:
+    world, rows = write_world(shop.paths, seed=12), asked(12)
+    names = VIEW_SCHEMAS[columns.ITEM_ENGAGEMENT].names
+
+    def pulled(method: str) -> list[dict[str, Any]]:
+        store = open_feast(shop)
+        job = getattr(store._get_provider().offline_store, method)(
+            config=store.config,
+            data_source=store.get_feature_view(columns.ITEM_ENGAGEMENT).batch_source,
+            join_key_columns=names[:1],
+            feature_name_columns=names[1:-2],
+            timestamp_field=columns.EVENT_TIMESTAMP,
+            created_timestamp_column=columns.CREATED_TIMESTAMP,
+            start_date=START,
+            end_date=START + TTL * 3,
+        )
+        return sorted(
+            job.to_arrow().select(names).to_pylist(), key=lambda row: [str(row[name]) for name in names]
+        )
+
+    latest = "pull_latest_from_table_or_query"
+    whole = history(open_feast(shop), rows), pulled(latest)
+    for view, table in world.items():
+        if view != columns.USER_HISTORY:
+            write_rows(shop.paths, view, table.slice(0, 150))
+            assert add_rows(shop.paths, view, [table.slice(150)]) == 150
+    pd.testing.assert_frame_equal(history(open_feast(shop), rows), whole[0])
+    assert pulled(latest) == whole[1]
+    # Feast's own reading of all rows has each entity and instant once: the later created.
+    newest: dict[Any, Any] = {}
+    for row in sorted(world[columns.ITEM_ENGAGEMENT].to_pylist(), key=lambda row: row[names[-1]]):
+        if START <= row[columns.EVENT_TIMESTAMP] <= START + TTL * 3:
+            newest[row[names[0]], row[columns.EVENT_TIMESTAMP]] = row
+    found = pulled("pull_all_from_table_or_query")
+    assert {(row[names[0]], row[columns.EVENT_TIMESTAMP]): row for row in found} == newest
+    assert len(found) == len(newest)
+
+
 def test_missing_rows_name_the_command_that_builds_them(shop: Settings) -> None:
     write_world(shop.paths, seed=9)
     file = shop.paths.feature_rows(columns.ITEM_CONTENT)
@@ -128,8 +167,6 @@ def test_missing_rows_name_the_command_that_builds_them(shop: Settings) -> None:
 
 
 def test_rows_of_an_older_repository_name_the_column_that_lacks(shop: Settings) -> None:
-    from recsys.stores.features.build import write_rows
-
     world = write_world(shop.paths, seed=9)
     write_rows(shop.paths, columns.ITEM_CONTENT, world[columns.ITEM_CONTENT].drop_columns([columns.TITLE]))
     with pytest.raises(SchemaMismatchError, match="title"):

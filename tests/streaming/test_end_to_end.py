@@ -18,7 +18,6 @@ from math import sqrt
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -30,7 +29,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import RecommendRequest
 from recsys.health.facts import StreamFacts
-from recsys.instants import DAY, now_micros, to_micros, utc_now
+from recsys.instants import DAY, NEVER, now_micros, to_micros, utc_now
 from recsys.jobs.checks.observe import HomeObserver
 from recsys.jobs.stream import run as run_module
 from recsys.jobs.stream.replay import replay_events
@@ -40,6 +39,7 @@ from recsys.search.suggestions.answer import SuggestRequest
 from recsys.service_settings import ServingSettings
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import open_repository
+from recsys.stores.features.history_rows import latest_history
 from recsys.stores.features.online_reader import FeatureReader
 from recsys.stores.features.online_writer import OnlineRows
 from recsys.stores.lake.dataset_files import load_info, save_info
@@ -126,10 +126,10 @@ def test_feature_rows_that_are_built_know_the_live_events(working: Settings) -> 
     send(working, event("v4", "ann", "i5", "like"))
     drain_stream(working)
     assert build_features(working, with_text=False)[columns.USER_HISTORY] > 0
-    rows = pq.read_table(working.paths.feature_rows(columns.USER_HISTORY)).to_pylist()
-    of_ann = [row for row in rows if row[columns.USER_ID] == "ann"]
-    newest = max(of_ann, key=lambda row: row[columns.EVENT_TIMESTAMP])
-    assert newest[columns.HISTORY_KINDS][-1] == columns.KIND_CODES["like"]
+    file = working.paths.feature_rows(columns.USER_HISTORY)
+    rows = latest_history(file, [columns.USER_ID, columns.HISTORY_KINDS], 0, NEVER).to_pylist()
+    (of_ann,) = [row for row in rows if row[columns.USER_ID] == "ann"]
+    assert of_ann[columns.HISTORY_KINDS][-1] == columns.KIND_CODES["like"]
 
 
 def test_an_older_row_never_replaces_a_newer_one_online(working: Settings) -> None:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from recsys import columns
 from recsys.arrays import BoolArray, IntArray
 from recsys.features.event_log import EVENT_COLUMNS_READ, read_log
-from recsys.features.item_content import category_keys
+from recsys.features.item_content import category_by_item, category_keys
 from recsys.features.item_engagement import item_engagement
 from recsys.features.skew import ServedRow, Values, differing_features
 from recsys.features.user_activity import user_activity
@@ -145,7 +145,7 @@ def _recomputed(view: str, events: pa.Table, items: pa.Table) -> pa.Table:
         return user_searches(events, 0)
     log = read_log(events)
     if view == columns.USER_ACTIVITY:
-        return user_activity(log, category_keys(items, log.items), 0)
+        return user_activity(log, category_keys(category_by_item(items), log.items), 0)
     return user_history(log, 0) if view == columns.USER_HISTORY else item_engagement(log, 0)
 
 

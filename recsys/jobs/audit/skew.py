@@ -140,7 +140,11 @@ def _instants(paths: HomePaths, view: str, ids: Sequence[str]) -> dict[str, IntA
     """Entity -> event timestamps of its stored rows, microseconds, ascending."""
     entity = str(VIEW_SCHEMAS[view].names[0])
     names = [entity, columns.EVENT_TIMESTAMP]
-    table = pq.read_table(paths.feature_rows(view), columns=names, filters=[(entity, "in", set(ids))])
+    read = [
+        pq.read_table(file, columns=names, filters=[(entity, "in", set(ids))])
+        for file in paths.row_files(view)
+    ]
+    table = pa.concat_tables(read)
     at = table[columns.EVENT_TIMESTAMP].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     codes = table[entity].combine_chunks().dictionary_encode()
     order = np.lexsort((at, codes.indices.to_numpy()))

@@ -18,23 +18,35 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import duckdb
-import ibis  # type: ignore[import-untyped]
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureView, FileSource, RepoConfig
-from feast.data_format import ParquetFormat
+from feast import FeatureView, RepoConfig
 from feast.infra.offline_stores.duckdb import (
     DuckDBOfflineStore,
     DuckDBOfflineStoreConfig,
-    _write_data_source,
 )
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
-from feast.saved_dataset import SavedDatasetStorage
 
 from recsys.errors import DataError, SchemaMismatchError
+from recsys.instants import NEVER, to_micros
+from recsys.stores.features.file_sources import (
+    feasts_own_history,
+    feasts_own_rows,
+    files_of,
+    is_parquet,
+    path_of,
+    path_of_actions,
+)
+from recsys.stores.features.history_rows import (
+    all_history,
+    history_as_of,
+    holds_actions,
+    latest_history,
+)
+from recsys.stores.features.retrieval_job import ArrowRetrievalJob
 
 ROW = "__row"
 INSTANT = "__instant"
@@ -65,17 +77,10 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
         **options: Any,
     ) -> RetrievalJob:
         """Features of each row of `entity_df` as they were at its timestamp; rows keep their order."""
-        known = all(_is_parquet(view.batch_source) for view in feature_views) and not any(options.values())
+        known = all(is_parquet(view.batch_source) for view in feature_views) and not any(options.values())
         if isinstance(entity_df, str) or not known:
-            return DuckDBOfflineStore.get_historical_features(
-                config,
-                feature_views,
-                feature_refs,
-                entity_df,
-                registry,
-                project,
-                full_feature_names,
-                **options,
+            return feasts_own_history(
+                config, feature_views, feature_refs, entity_df, registry, project, full_feature_names, options
             )
         at = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
         instants = pd.Series(pd.to_datetime(entity_df[at], utc=True)).astype("datetime64[us, UTC]")
@@ -103,74 +108,39 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
         end_date: datetime,
     ) -> RetrievalJob:
         """The last row of each entity within [start_date, end_date]: what is to be materialized."""
-        if not _is_parquet(data_source):
-            return DuckDBOfflineStore.pull_latest_from_table_or_query(
-                config,
-                data_source,
-                join_key_columns,
-                feature_name_columns,
-                timestamp_field,
-                created_timestamp_column,
-                start_date,
-                end_date,
-            )
-        names = [*join_key_columns, *feature_name_columns, timestamp_field]
-        names += [created_timestamp_column] if created_timestamp_column else []
-        rows = _Rows(_path(data_source, config), timestamp_field, created_timestamp_column)
-        return ArrowRetrievalJob(config, _latest(rows, join_key_columns, names, start_date, end_date))
+        stamps = (timestamp_field, created_timestamp_column)
+        if not is_parquet(data_source):
+            asked = (config, data_source, join_key_columns, feature_name_columns, *stamps)
+            return DuckDBOfflineStore.pull_latest_from_table_or_query(*asked, start_date, end_date)
+        names = [*join_key_columns, *feature_name_columns, *filter(None, stamps)]
+        path = path_of(data_source, config)
+        if holds_actions(path):
+            found = latest_history(path, names, _micros(start_date), _micros(end_date))
+        else:
+            found = _latest(_Rows(path, *stamps), join_key_columns, names, start_date, end_date)
+        return ArrowRetrievalJob(config, found)
 
-
-class ArrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
-    """A retrieval that is done: Feast adds on-demand features and converts."""
-
-    def __init__(
-        self,
+    @staticmethod
+    def pull_all_from_table_or_query(
         config: RepoConfig,
-        table: pa.Table,
-        on_demand: Sequence[OnDemandFeatureView] = (),
-        full_names: bool = False,
-        metadata: RetrievalMetadata | None = None,
-    ) -> None:
-        super().__init__()
-        self._config = config
-        self._table = table
-        self._on_demand = list(on_demand)
-        self._full_names = full_names
-        self._metadata = metadata
-
-    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        frame: pd.DataFrame = self._table.to_pandas()
-        return frame
-
-    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        return self._table
-
-    @property
-    def full_feature_names(self) -> bool:
-        """Whether columns are named `view__feature`."""
-        return self._full_names
-
-    @property
-    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Views that Feast computes from the joined table."""
-        return self._on_demand
-
-    @property
-    def metadata(self) -> RetrievalMetadata | None:
-        """What Feast keeps about the join."""
-        return self._metadata
-
-    def persist(
-        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
-    ) -> None:
-        """Writes the table where Feast's DuckDB store would write it."""
-        _write_data_source(
-            ibis.memtable(self.to_arrow(timeout=timeout)),
-            storage.to_data_source(),
-            str(self._config.repo_path),
-            "overwrite",
-            allow_overwrite,
-        )
+        data_source: Any,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> RetrievalJob:
+        """All rows within [start_date, end_date]; no bound where there is none."""
+        stamps = (timestamp_field, created_timestamp_column)
+        path = path_of_actions(data_source, config)
+        if path is None:
+            asked = (config, data_source, join_key_columns, feature_name_columns)
+            return feasts_own_rows(*asked, *stamps, start_date, end_date)
+        names = [*join_key_columns, *feature_name_columns, *filter(None, stamps)]
+        start = -NEVER if start_date is None else _micros(start_date)
+        end = NEVER if end_date is None else _micros(end_date)
+        return ArrowRetrievalJob(config, all_history(path, names, start, end))
 
 
 @dataclass(frozen=True)
@@ -183,7 +153,8 @@ class _Rows:
 
     @property
     def source(self) -> str:
-        return f"read_parquet({_text(self.path)}, filename = true, file_row_number = true) AS stored"
+        files = ", ".join(_text(file) for file in files_of(self.path))
+        return f"read_parquet([{files}], filename = true, file_row_number = true) AS stored"
 
     @property
     def place(self) -> str:
@@ -217,14 +188,36 @@ def _join_features(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> p
             f"epoch_us({_name(at)})::HUGEINT * {1 << 62} + {(1 << 62) - 1} AS {INSTANT} FROM entities"
         )
         for join in joins:
-            with _reading(join.rows):
-                connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
-            names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
-            query = f"SELECT {names} FROM wanted LEFT JOIN found USING ({ROW}) ORDER BY wanted.{ROW}"
-            found = _in_utc(connection.sql(query).to_arrow_table())
+            of_actions = holds_actions(join.rows.path)
+            found = _history(join, wanted, at) if of_actions else _joined(connection, join, at)
             for name in found.column_names:
                 wanted = wanted.append_column(name, found[name])
     return wanted
+
+
+def _history(join: _Join, wanted: pa.Table, at: str) -> pa.Table:
+    """The features of user_history, cut from its actions."""
+    (key,) = join.keys.values()
+    instants = wanted[at].cast(pa.int64()).to_numpy()
+    found = history_as_of(join.rows.path, list(join.features), wanted[key], instants, _ttl(join))
+    return found.rename_columns(list(join.features.values()))
+
+
+def _joined(connection: duckdb.DuckDBPyConnection, join: _Join, at: str) -> pa.Table:
+    """The features of a view of rows, from the table `wanted`."""
+    with _reading(join.rows):
+        connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
+    names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
+    query = f"SELECT {names} FROM wanted LEFT JOIN found USING ({ROW}) ORDER BY wanted.{ROW}"
+    return _in_utc(connection.sql(query).to_arrow_table())
+
+
+def _ttl(join: _Join) -> int:
+    return (join.ttl or timedelta()) // timedelta(microseconds=1)
+
+
+def _micros(bound: datetime) -> int:
+    return to_micros(bound.astimezone(UTC))
 
 
 def _in_utc(table: pa.Table) -> pa.Table:
@@ -243,7 +236,7 @@ def _asof(join: _Join, at: str) -> str:
         f"wanted.{_name(ours)} = stored.{_name(theirs)}" for theirs, ours in join.keys.items()
     )
     keys = ", ".join(_stored(name) for name in join.keys)
-    ttl = (join.ttl or timedelta()) // timedelta(microseconds=1)
+    ttl = _ttl(join)
     fresh = f"WHERE stored.fresh_until >= epoch_us(wanted.{_name(at)})" if ttl else ""
     features = ", ".join(f"{_stored(name)} AS {_name(alias)}" for name, alias in join.features.items())
     return f"""
@@ -316,24 +309,11 @@ def _join_of(view: FeatureView, config: RepoConfig, refs: Sequence[str], full_na
     wanted = [ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)]
     shown = f"{view.projection.name_alias or view.name}__" if full_names else ""
     return _Join(
-        rows=_Rows(_path(source, config), source.timestamp_field, source.created_timestamp_column or None),
+        rows=_Rows(path_of(source, config), source.timestamp_field, source.created_timestamp_column or None),
         keys=view.projection.join_key_map or {column.name: column.name for column in view.entity_columns},
         features={name: f"{shown}{name}" for name in wanted},
         ttl=view.ttl or None,
     )
-
-
-def _is_parquet(source: Any) -> bool:
-    return (
-        isinstance(source, FileSource)
-        and not source.field_mapping
-        and "://" not in source.path
-        and (source.file_format is None or isinstance(source.file_format, ParquetFormat))
-    )
-
-
-def _path(source: FileSource, config: RepoConfig) -> str:
-    return str(FileSource.get_uri_for_file_path(config.repo_path, source.path))
 
 
 def _name(name: str | None) -> str:

@@ -1,39 +1,42 @@
 """Feature rows as Parquet files, Feast's offline sources: built from the event lake and the catalog."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys import atomic, columns
 from recsys.config import Settings
-from recsys.dataset.row_versions import changes_of
-from recsys.errors import DataError, StoreUnavailableError
-from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, read_log
-from recsys.features.item_content import category_keys, item_content, item_text, item_vectors
-from recsys.features.item_engagement import item_engagement
-from recsys.features.user_activity import user_activity
-from recsys.features.user_history import user_history_blocks
-from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_searches_blocks
+from recsys.errors import StoreUnavailableError
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
-from recsys.instants import DAY, to_micros, utc_now
+from recsys.instants import to_micros, utc_now
 from recsys.progress import Progress, silent
+from recsys.stores.features.grown_views import grown_views
+from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
-from recsys.stores.features.withdrawn_rows import newest_instants, withdrawn_rows
-from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
-from recsys.stores.lake.event_lake import open_lake
+from recsys.stores.features.view_tables import ViewTables
+from recsys.stores.features.withdrawn_rows import NewestInstants, newest_instants, withdrawn_rows
 from recsys.stores.lake.item_log import item_log
 from recsys.stores.stream.lake_flush import complete_lake
 
 STATE_FILE = "built.json"
-ROW_GROUP = 131_072  # of sorted rows: a scan for a range of time skips the others
+log = logging.getLogger(__name__)
+
+ROW_GROUP = 16_384  # rows of a bucket by instant: a scan for a range of time skips the others
+
+
+class WrittenRows(NamedTuple):
+    """How many rows a view has, and how many of them are there for events that are gone."""
+
+    rows: int
+    withdrawn: int
 
 
 def build_features(
@@ -41,8 +44,9 @@ def build_features(
 ) -> dict[str, int]:
     """Builds the rows of every view whose inputs changed since it was last built; rows by view.
 
-    A view's file is replaced as a whole when its new rows are on disk, so a killed build leaves the old ones.
-    What workers have processed is written to the lake before it is read, see `complete_lake`.
+    Where only new events came, and few, the rows that they change are written beside those that stay, see
+    `grown_views`. A file is replaced as a whole when its new rows are on disk, so a killed build leaves the
+    old ones. What workers have processed is written to the lake before it is read, see `complete_lake`.
 
     Args:
         with_text: whether texts are encoded; without, `item_text` gets an empty file unless it has one.
@@ -60,24 +64,54 @@ def build_features(
     stale = stale_views(settings, with_text)
     # The encoder may not load, and that is better known before the other views have taken their minutes.
     stale.sort(key=lambda view: view != columns.ITEM_TEXT)
-    build = _Build(settings, created_at, progress)
-    with progress("build features", len(VIEW_SCHEMAS)) as advance:
+    grown = grown_views(paths, {view: state.get(view, {}) for view in stale}, wanted)
+    with (
+        ViewTables(settings, created_at, stale, grown, progress) as made,
+        progress("build features", len(VIEW_SCHEMAS)) as advance,
+    ):
         advance(len(VIEW_SCHEMAS) - len(stale))
         for view in stale:
-            since = changed_since(view, state.get(view, {}).get("parts"), wanted[view], item_log(paths))
-            tables = build.tables(view, with_text)
-            emptied = view == columns.ITEM_TEXT and not with_text
-            rows = write_rows(paths, view, tables, None if emptied else (moment, build.created_at))
+            known = state.get(view, {})
+            since = changed_since(view, known.get("parts"), wanted[view], item_log(paths))
+            if view in grown:
+                counts = _add(paths, view, made.changed(view), known, grown[view])
+            else:
+                emptied = view == columns.ITEM_TEXT and not with_text
+                kept = None if emptied else (moment, created_at)
+                counts = _replace(paths, view, made.tables(view, with_text), kept)
             state[view] = {
                 "inputs": fingerprint(wanted[view]),
-                "rows": rows,
+                **counts,
                 "parts": wanted[view],
-                **_unread(state.get(view, {}).get("unread"), since),
+                **_unread(known.get("unread"), since),
             }
             _write_state(paths, state)
             advance(1)
     _read_again(settings, state)
     return {view: int(state[view]["rows"]) for view in VIEW_SCHEMAS}
+
+
+def _add(
+    paths: HomePaths, view: str, tables: Iterable[pa.Table], known: Mapping[str, Any], days: Sequence[date]
+) -> dict[str, int | list[str]]:
+    """Writes the rows that events of `days` changed beside those that are there; what to remember."""
+    built = int(known.get("built", known["rows"]))
+    if not days:
+        return {name: known[name] for name in ("rows", "withdrawn", "built", "grown") if name in known}
+    added = add_rows(paths, view, tables)
+    log.info("%s: %d rows of what changed since %s, beside %d that stay", view, added, days[0], built)
+    return {"rows": built + added, "built": built, "grown": [day.isoformat() for day in days]}
+
+
+def _replace(
+    paths: HomePaths, view: str, tables: Iterable[pa.Table], kept: tuple[int, int] | None
+) -> dict[str, int | list[str]]:
+    """Writes all rows anew; what to remember."""
+    if view == columns.USER_HISTORY and kept is not None:
+        return {"rows": write_user_actions(paths, tables, kept)}
+    written = write_rows(paths, view, tables, kept)
+    log.info("%s: all %d rows anew", view, written.rows)
+    return written._asdict()
 
 
 def stale_views(settings: Settings, with_text: bool = True) -> list[str]:
@@ -115,92 +149,13 @@ def _read_again(settings: Settings, state: dict[str, dict[str, Any]]) -> None:
     _write_state(settings.paths, state)
 
 
-class _Build:
-    """One build: inputs are read when the first view needs them."""
-
-    def __init__(self, settings: Settings, created_at: int, progress: Progress) -> None:
-        self._settings = settings
-        self.created_at = created_at
-        self._progress = progress
-        self._read_items: pa.Table | None = None
-        self._read_versions: pa.Table | None = None
-        self._read_log: EventLog | None = None
-
-    @property
-    def _items(self) -> pa.Table:
-        if self._read_items is None:
-            self._read_items = load_items(self._settings.paths)
-        return self._read_items
-
-    @property
-    def _versions(self) -> pa.Table:
-        """One row a version: a join at a past instant finds the price and the text of then."""
-        if self._read_versions is None:
-            self._read_versions = load_item_versions(self._settings.paths)
-        return self._read_versions
-
-    @property
-    def _log(self) -> EventLog:
-        if self._read_log is None:
-            events = open_lake(self._settings.paths).read_as_happened(EVENT_COLUMNS_READ)
-            if not len(events) and not is_catalog_alone(self._settings.paths):
-                raise DataError(
-                    f"{self._settings.paths.lake} holds no events. Run `recsys data import` first."
-                )
-            self._read_log = read_log(events)
-        return self._read_log
-
-    @property
-    def _searches(self) -> pa.Table:
-        events = open_lake(self._settings.paths).read_as_happened(SEARCH_COLUMNS_READ)
-        return events.filter(pa.array(is_search(events)))
-
-    def tables(self, view: str, with_text: bool) -> Iterable[pa.Table]:
-        """The rows of `view`, in parts."""
-        builders: Mapping[str, Callable[[], pa.Table | Iterator[pa.Table]]] = {
-            columns.USER_ACTIVITY: lambda: user_activity(
-                self._log, category_keys(self._items, self._log.items), self.created_at
-            ),
-            columns.USER_HISTORY: lambda: user_history_blocks(self._log, self.created_at),
-            columns.USER_SEARCHES: lambda: user_searches_blocks(self._searches, self.created_at),
-            columns.ITEM_ENGAGEMENT: lambda: item_engagement(self._log, self.created_at),
-            columns.ITEM_CONTENT: lambda: item_content(self._versions, self._start(), self.created_at),
-            columns.ITEM_VECTORS: lambda: item_vectors(
-                changes_of(self._versions, columns.VECTORS), self._start(), self.created_at
-            ),
-            columns.ITEM_TEXT: self._text if with_text else VIEW_SCHEMAS[columns.ITEM_TEXT].empty_table,
-        }
-        built = builders[view]()
-        return (built,) if isinstance(built, pa.Table) else built
-
-    def _text(self) -> pa.Table:
-        from recsys.models.encoders.text_encoder import load_encoder  # torch
-        from recsys.stores.encoders.text_vectors import TextVectors
-
-        versions = changes_of(self._versions, columns.TEXT)
-        texts = [text or "" for text in versions[columns.TEXT].to_pylist()]
-        if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
-            return item_text(versions, np.zeros((len(texts), 0), np.float32), *self._known())
-        encoder = load_encoder(self._settings.text)
-        vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
-        return item_text(versions, vectors, *self._known())
-
-    def _known(self) -> tuple[int, int]:
-        """From when items are known at the latest, and when their rows were made."""
-        return self._start(), self.created_at
-
-    def _start(self) -> int:
-        """From when an item without an instant of its own is known: a day before the first event."""
-        return int(self._log.at[0] if len(self._log) else self.created_at) - DAY
-
-
 def write_rows(
     paths: HomePaths,
     view: str,
     tables: pa.Table | Iterable[pa.Table],
     kept: tuple[int, int] | None = None,
-) -> int:
-    """Replaces the rows of `view` at once; returns how many there are now.
+) -> WrittenRows:
+    """Replaces the rows of `view` at once, those too that `add_rows` added.
 
     Args:
         tables: all rows, or parts of them that are written one after the other.
@@ -214,24 +169,51 @@ def write_rows(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(file) as partial:
-            rows = _write(partial, tables, schema)
-            if kept is not None and file.exists():
-                lost = withdrawn_rows(partial, schema, newest_instants(file, schema, kept[0]), *kept)
+            newest = NewestInstants(schema, kept[0]) if kept and file.exists() else None
+            written = WrittenRows(_write(partial, tables, schema, newest), 0)
+            if newest is not None and kept is not None:
+                before = newest_instants(paths.row_files(view), schema, kept[0])
+                lost = withdrawn_rows(partial, schema, before, newest.table(), kept[1])
                 if len(lost):
                     with atomic.replacing(partial, durable=False) as longer:
                         rows = _write(longer, chain(_parts(partial), (lost,)), schema)
+                    written = WrittenRows(rows, len(lost))
+        paths.changed_rows(view).unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    return rows
+    return written
 
 
-def _write(file: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema) -> int:
+def add_rows(paths: HomePaths, view: str, tables: Iterable[pa.Table]) -> int:
+    """Puts rows beside those of `view`, in place of any that were added before; returns how many.
+
+    Of equal entity and event timestamp the later created row counts, so they take the place of rows.
+
+    Raises:
+        StoreUnavailableError: the disk refused; the rows are as before.
+    """
+    file = paths.changed_rows(view)
+    try:
+        with atomic.replacing(file) as partial:
+            return _write(partial, tables, VIEW_SCHEMAS[view])
+    except OSError as error:
+        raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
+
+
+def _write(
+    file: Path,
+    tables: pa.Table | Iterable[pa.Table],
+    schema: pa.Schema,
+    newest: NewestInstants | None = None,
+) -> int:
     parts = iter((tables,) if isinstance(tables, pa.Table) else tables)
     first, rows = next(parts, schema.empty_table()), 0
     with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
         for table in chain((first,), parts):
             writer.write_table(table, ROW_GROUP)
             rows += len(table)
+            if newest is not None:
+                newest.add(table)
     return rows
 
 
@@ -251,6 +233,6 @@ def _read_state(paths: HomePaths) -> dict[str, dict[str, Any]]:
 def _write_state(paths: HomePaths, state: dict[str, dict[str, Any]]) -> None:
     file = paths.features / STATE_FILE
     try:
-        atomic.write_text(file, json.dumps(state, indent=2) + "\n")
+        atomic.write_text(file, json.dumps(state) + "\n")  # in lines it would take seconds
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error

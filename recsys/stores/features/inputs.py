@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from recsys.dataset import cancellations, searches
 from recsys.home import HomePaths
 from recsys.instants import to_micros
 from recsys.stores.lake.dataset_files import ITEM_VERSIONS_FILE, ITEMS_FILE
+from recsys.stores.lake.day import merged_names
 from recsys.stores.lake.event_lake import RETURNED_FOLDER
 from recsys.stores.lake.item_log import VersionLog, item_log
 
@@ -74,19 +75,61 @@ def changed_since(view: str, before: Inputs | None, after: Inputs, log: VersionL
     return min(found, default=None)
 
 
+def grown_days(view: str, before: Inputs | None, after: Inputs, paths: HomePaths) -> tuple[date, ...] | None:
+    """The days that got events after rows of `view` were built; None where something else changed too.
+
+    Files that a compaction merged are there still.
+
+    Args:
+        before: the inputs of the rows that were there; None where they are not known.
+    """
+    if before is None or any(before.get(name) != after.get(name) for name in ("code", "text")):
+        return None
+    if view in OF_IMPORTED_ITEMS and any(before[name] != after[name] for name in ("items", "log")):
+        return None
+    old, new = before["days"], after["days"]
+    grown = [day for day in {*old, *new} if old.get(day) != new.get(day)]
+    streamed = any(file.startswith("live/") for files in new.values() for file in files)
+    for day in grown:
+        there, now = (_names(days.get(day, ())) for days in (old, new))
+        added = now - there
+        # Imported events may be those of the stream, and what an import took back changes what was there.
+        if any(name.startswith("returned/") or (streamed and name.startswith("imported/")) for name in added):
+            return None
+        if not there - now <= _merged(paths, day, added):
+            return None
+    return tuple(sorted(date.fromisoformat(day) for day in grown))
+
+
+def _names(files: Iterable[str]) -> set[str]:
+    return {file.rpartition(" ")[0] for file in files}
+
+
+def _merged(paths: HomePaths, day: str, added: set[str]) -> set[str]:
+    """The names of the files that a compaction merged into files `added` to a day."""
+    roots, found = _roots(paths), set[str]()
+    for name in added:
+        lake, _, file = name.partition("/")
+        found |= {f"{lake}/{merged}" for merged in merged_names(roots[lake] / f"day={day}" / file)}
+    return found
+
+
 def _midnight(day: str) -> int:
     return to_micros(datetime.combine(date.fromisoformat(day), time(0), UTC))
 
 
-def _days(paths: HomePaths) -> dict[str, str]:
-    """Day -> a hash of its files' names and sizes: imported, live, and what the import took back."""
-    seen: dict[str, Any] = {}
-    roots = {"imported": paths.lake, "live": paths.live, "returned": paths.data / RETURNED_FOLDER}
-    for name, root in roots.items():
+def _roots(paths: HomePaths) -> dict[str, Path]:
+    return {"imported": paths.lake, "live": paths.live, "returned": paths.data / RETURNED_FOLDER}
+
+
+def _days(paths: HomePaths) -> dict[str, list[str]]:
+    """Day -> its files with their sizes: imported, live, and what the import took back."""
+    seen: dict[str, list[str]] = {}
+    for name, root in _roots(paths).items():
         for file in sorted(root.glob("day=*/*.parquet")):
-            hashed = seen.setdefault(file.parent.name.removeprefix("day="), hashlib.sha256())
-            hashed.update(f"{name} {file.name} {file.stat().st_size}\n".encode())
-    return {day: hashed.hexdigest()[:16] for day, hashed in sorted(seen.items())}
+            day = seen.setdefault(file.parent.name.removeprefix("day="), [])
+            day.append(f"{name}/{file.name} {file.stat().st_size}")
+    return dict(sorted(seen.items()))
 
 
 def _content(files: list[Path]) -> str:

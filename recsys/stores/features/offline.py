@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ from recsys.arrays import IntArray
 from recsys.config import Settings
 from recsys.errors import ConfigError, DataError
 from recsys.features import cross
+from recsys.features.history_windows import WindowsPart, windows_of_lists
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.features.feast_registry import keeps_registry_at_home, open_repository
+from recsys.stores.features.history_rows import HISTORY_FEATURES, holds_actions, windows_as_of
 from recsys.stores.features.join_columns import EntityValues, check_rows, column_of, cross_columns
 from recsys.stores.redis.server import redis_url
 
@@ -191,6 +193,28 @@ class OfflineFeatures:
                 added |= cross_columns(values[columns.USER_ID], values[columns.ITEM_ID], rows[columns.AT])
         wanted = {spec.name: added[spec.name] for spec in schema.features}
         return pd.concat([rows, pd.DataFrame(wanted, index=rows.index)], axis=1)
+
+    def history_windows(
+        self, users: npt.NDArray[np.object_], at: IntArray, service: str
+    ) -> Iterator[WindowsPart]:
+        """The windows of user_history of `users` (R,) strictly before `at` (R,) microseconds, in parts.
+
+        What `training_set` says of the same rows. Windows are cut from actions, as a build writes them; the
+        rows of the view that an earlier version wrote go through the join.
+
+        Raises:
+            DataError: no such service, no rows were asked for, or the view's rows were never built.
+        """
+        asked = {spec.name for spec in self.schema(service).features if spec.view == columns.USER_HISTORY}
+        path = self._settings.paths.feature_rows(columns.USER_HISTORY)
+        if len(users) and asked >= set(HISTORY_FEATURES) and holds_actions(path):
+            ttl = self._store.get_feature_view(columns.USER_HISTORY).ttl or timedelta()
+            yield from windows_as_of(path, users, at - 1, ttl // timedelta(microseconds=1))
+            return
+        instants = pd.Series(pd.to_datetime(at, unit="us", utc=True)).astype("datetime64[us, UTC]")
+        found = self.training_set(pd.DataFrame({columns.USER_ID: users, columns.AT: instants}), service)
+        lists = (found[name].tolist() for name in HISTORY_FEATURES)
+        yield WindowsPart(np.arange(len(found)), windows_of_lists(*lists))
 
     def values_as_of(self, view: str, ids: Sequence[str], at: IntArray, names: Sequence[str]) -> pa.Table:
         """Features `names` of one view, row i of `ids[i]` as known at `at[i]`, that instant included.

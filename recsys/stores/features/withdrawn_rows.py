@@ -4,6 +4,7 @@ An import that takes events back leaves a user or an item with a newest row that
 features as of the instant of the row that is gone are written at that instant again, created later.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +14,60 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsys import columns
-from recsys.arrays import combined
+from recsys.arrays import IntArray, combined
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA, UserInstants, marks
 from recsys.features.view_schemas import INSTANT
+from recsys.instants import NEVER
 
 AT = columns.EVENT_TIMESTAMP
 
 
-def newest_instants(file: Path, schema: pa.Schema, now: int) -> pa.Table:
+class NewestInstants:
+    """The instant of the newest row of each entity up to a moment, of tables that come one by one."""
+
+    def __init__(self, schema: pa.Schema, now: int) -> None:
+        """Begins with no row; `now` is in microseconds."""
+        self._key, self._now = schema.names[0], pa.scalar(now, INSTANT)
+        self._parts = [schema.empty_table().select([self._key, AT])]
+
+    def add(self, rows: pa.Table) -> None:
+        """Counts rows in."""
+        rows = rows.select([self._key, AT])
+        self._parts.append(self._newest(rows.filter(pc.less_equal(rows[AT], self._now))))
+
+    def table(self) -> pa.Table:
+        """Entity and instant."""
+        return self._newest(pa.concat_tables(self._parts))
+
+    def _newest(self, rows: pa.Table) -> pa.Table:
+        newest = rows.group_by(self._key).aggregate([(AT, "max")]).rename_columns([self._key, AT])
+        return newest.cast(self._parts[0].schema)
+
+
+def newest_instants(files: Path | Iterable[Path], schema: pa.Schema, now: int) -> pa.Table:
     """The instant of the newest row of each entity up to `now` (microseconds); empty without a file."""
-    key = schema.names[0]
+    key, newest = schema.names[0], NewestInstants(schema, now)
     try:
-        rows = pq.ParquetFile(file).read([key, AT])
+        for file in (files,) if isinstance(files, Path) else files:
+            with pq.ParquetFile(file, read_dictionary=[key]) as opened:
+                for group in range(opened.num_row_groups):
+                    newest.add(opened.read_row_group(group, [key, AT]).unify_dictionaries())
     except (OSError, pa.ArrowException):
-        rows = schema.empty_table().select([key, AT])
-    rows = rows.filter(pc.less_equal(rows[AT], pa.scalar(now, INSTANT)))
-    return rows.group_by(key).aggregate([(AT, "max")]).rename_columns([key, AT])
+        return schema.empty_table().select([key, AT])
+    return newest.table()
 
 
-def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, created_at: int) -> pa.Table:
-    """Rows to add to `file`: for each entity whose newest row up to `now` is older than `before` says.
+def withdrawn_rows(
+    file: Path, schema: pa.Schema, before: pa.Table, after: pa.Table, created_at: int
+) -> pa.Table:
+    """Rows to add to `file`: for each entity whose newest row was newer before.
 
     An entity without any row gets one that says "none" in every feature.
 
     Args:
-        before: of `newest_instants`.
+        before, after: of `newest_instants`, of the earlier file and of this one.
     """
     key = schema.names[0]
-    after = newest_instants(file, schema, now)
     place = pc.index_in(combined(before[key]), value_set=combined(after[key])).fill_null(-1).to_numpy()
     old, new = (table[AT].cast(pa.int64()).to_numpy() for table in (before, after))
     current = np.where(place >= 0, np.append(new, np.iinfo(np.int64).min)[place], np.iinfo(np.int64).min)
@@ -60,6 +88,51 @@ def withdrawn_rows(file: Path, schema: pa.Schema, before: pa.Table, now: int, cr
     without = np.setdiff1d(np.arange(len(lost)), kept)
     none = lost.take(pa.array(without))
     return pa.concat_tables([again, _empty_rows(schema, none[key], none[AT], created_at)])
+
+
+def marked_actions(
+    blocks: Iterable[pa.Table], before: pa.Table, now: int, created_at: int
+) -> Iterator[pa.Table]:
+    """The stored actions of user_history, `blocks` of whole users, with the rows that `withdrawn_rows` adds.
+
+    A mark is enough: what holds at its instant is cut from the actions that are left.
+
+    Args:
+        before: of `newest_instants`.
+    """
+    place_of = {user: place for place, user in enumerate(before[columns.USER_ID].to_pylist())}
+    newest, gone = _micros(before[AT]), np.ones(len(before), bool)
+    for block in blocks:
+        users, last = _newest_of(block, now)
+        place = np.fromiter((place_of.get(user, -1) for user in users.to_pylist()), np.int64, len(users))
+        known = np.flatnonzero(place >= 0)
+        place = place[known]
+        gone[place] = False
+        yield _with_marks(block, before.take(pa.array(place[last[known] < newest[place]])), created_at)
+    yield _with_marks(USER_ACTIONS_SCHEMA.empty_table(), before.filter(pa.array(gone)), created_at)
+
+
+def _newest_of(block: pa.Table, now: int) -> tuple[Any, IntArray]:
+    """The users of stored actions, and the instant of the last row of each up to `now`; far past if none."""
+    users = combined(block[columns.USER_ID]).dictionary_encode()  # in the order of their rows
+    codes = users.indices.to_numpy()
+    first = np.searchsorted(codes, np.arange(len(users.dictionary) + 1))
+    rows = UserInstants(first, _micros(block[AT]))
+    ends = rows.ends_within(-NEVER, now)
+    last = np.full(len(users.dictionary), -NEVER)
+    last[rows.user[ends - 1]] = rows.at[ends - 1]
+    return users.dictionary, last
+
+
+def _with_marks(block: pa.Table, lost: pa.Table, created_at: int) -> pa.Table:
+    if not len(lost):
+        return block
+    added = marks(combined(lost[columns.USER_ID]), combined(lost[AT]), created_at)
+    return pa.concat_tables([block, added]).sort_by([(columns.USER_ID, "ascending"), (AT, "ascending")])
+
+
+def _micros(column: Any) -> IntArray:
+    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
 
 
 def _rows_of(file: Path, schema: pa.Schema, entities: Any) -> pa.Table:

@@ -42,6 +42,28 @@ def file_names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
+def row_count(path: Path) -> int:
+    """How many rows a file has; 0 where a compaction has just deleted it.
+
+    Raises:
+        DataError: it is not a Parquet file.
+    """
+    try:
+        with _open(path) as file:
+            return int(file.metadata.num_rows)
+    except FileNotFoundError:
+        return 0
+
+
+def merged_names(path: Path) -> list[str]:
+    """The names of the files that a compaction merged into this one; none for any other."""
+    try:
+        with _open(path) as file:
+            return list(json.loads((file.metadata.metadata or {}).get(_REPLACES, b"[]")))
+    except FileNotFoundError:
+        return []
+
+
 def write_day_file(
     table: pa.Table,
     folder: Path,
@@ -88,6 +110,12 @@ class _OpenDay:
         ]
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
         return sort_events(pa.concat_tables([schema.empty_table(), *tables]))
+
+    def column(self, name: str, folder: Path) -> pa.ChunkedArray:
+        """One column of the day, in no order."""
+        standing = {each: file for each, file in self.files.items() if each not in self.replaced}
+        tables = [_rows(file, [name], folder / each) for each, file in standing.items()]
+        return pa.concat_tables([pa.schema([EVENT_SCHEMA.field(name)]).empty_table(), *tables])[name]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ What holds at any instant, crashes included:
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,18 +21,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import BoolArray, IntArray, combined
+from recsys.arrays import BoolArray, combined
 from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.instants import DAY, SECOND
-from recsys.stores.lake.day import ORDER, compact_day, file_names, open_day, sort_events, write_day_file
+from recsys.stores.lake.day import (
+    ORDER,
+    compact_day,
+    file_names,
+    open_day,
+    row_count,
+    sort_events,
+    write_day_file,
+)
+from recsys.stores.lake.same_events import identity_words, said_by, with_identity
 
 _PREFIX = "day="
 RETURNED_FOLDER = "returned"  # beside items and users: see `JoinedLake`
 AS_THEY_CAME = "as-they-came"  # a file in it, which those of earlier versions lack
-_WORDS = (columns.USER_ID, columns.ITEM_ID, columns.KIND)
 _MARGIN = timedelta(seconds=1)
 _MINUTE = 60 * SECOND
 _WRITERS = 2  # a day's file is a few milliseconds of work and a wait for the disk
@@ -100,6 +108,12 @@ class EventLake:
                 tables.append(day.read(needed, folder))
         return _between(pa.concat_tables(tables), start, end).select(names)
 
+    def columns_of(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """One column, day by day, in no order: less work than `read`."""
+        for folder in self._folders(None, None):
+            with open_day(folder) as day:
+                yield day.column(name, folder)
+
     def days(self) -> list[date]:
         """The days that have events, oldest first."""
         return [_day(folder) for folder in self._folders(None, None) if file_names(folder)]
@@ -115,6 +129,13 @@ class EventLake:
         """
         most = largest_bytes or sys.maxsize
         return sum(compact_day(folder, files, most, self._durable) for folder in self._folders(None, None))
+
+    def sizes(self) -> dict[date, int]:
+        """How many rows the files of each day hold; those that a compaction replaced count until they go."""
+        folders = self._folders(None, None)
+        return {
+            _day(folder): sum(row_count(folder / name) for name in file_names(folder)) for folder in folders
+        }
 
     def _folders(self, start: datetime | None, end: datetime | None) -> list[Path]:
         first = start.astimezone(UTC).date() if start else date.min
@@ -167,9 +188,9 @@ class JoinedLake:
         names = list(EVENT_SCHEMA.names if columns is None else columns)
         if not self._live.days():
             return self._imported.read(names, start, end)
-        needed, wider = _with_identity(names), _widened(start, end)
+        needed, wider = with_identity(names), _widened(start, end)
         imported, live = (lake.read(needed, *wider) for lake in (self._imported, self._live))
-        joined = _once(imported, live, self._returned.read(_with_identity([])))[0]
+        joined = _once(imported, live, self._returned.read(with_identity([])))[0]
         return _between(joined, start, end).select(names)
 
     def read_as_happened(
@@ -184,15 +205,25 @@ class JoinedLake:
         it says is what `read` says.
         """
         names = list(EVENT_SCHEMA.names if columns is None else columns)
-        if not (self._returned.root / AS_THEY_CAME).exists():
+        if not self.knows_what_happened:
             return self.read(names, start, end)
-        needed, wider = _with_identity(names), _widened(start, end)
+        needed, wider = with_identity(names), _widened(start, end)
         net, returned, live = (
             lake.read(needed, *wider) for lake in (self._imported, self._returned, self._live)
         )
         came = pa.concat_tables([net.filter(pa.array(~_listed(net, returned))), returned])
         joined = _once(came, live, returned.slice(0, 0))[0] if len(live) else sort_events(came)
         return _between(joined, start, end).select(names)
+
+    @property
+    def lakes(self) -> tuple[EventLake, EventLake, EventLake]:
+        """The imported one, that of the stream, and what the import took back."""
+        return self._imported, self._live, self._returned
+
+    @property
+    def knows_what_happened(self) -> bool:
+        """Whether purchases are kept as they came, see `read_as_happened`."""
+        return (self._returned.root / AS_THEY_CAME).exists()
 
     def event_ids(self, start: datetime) -> pa.ChunkedArray:
         """The ids of all events since `start`, of those too that count as another."""
@@ -204,7 +235,7 @@ class JoinedLake:
         if not self._live.days():
             return CountedOnce(0, 0)
         lakes = (self._imported, self._live, self._returned)
-        imported, live, returned = (lake.read(_with_identity([])) for lake in lakes)
+        imported, live, returned = (lake.read(with_identity([])) for lake in lakes)
         joined, counted = _once(imported, live, returned)
         return replace(counted, alike=_alike(joined, imported, live))
 
@@ -219,10 +250,6 @@ def open_lake(paths: HomePaths) -> JoinedLake:
     return JoinedLake(EventLake(paths.lake), EventLake(paths.live), returned)
 
 
-def _with_identity(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*names, columns.EVENT_ID, *_WORDS, columns.AT, columns.SEQUENCE]))
-
-
 def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Table, CountedOnce]:
     """Both, sorted by (at, sequence), each event once; and how many of `live` are in `imported`.
 
@@ -230,7 +257,7 @@ def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Ta
         returned: what the import left out because it undoes each other; `live` is compared with it too.
     """
     live = live.take(pc.sort_indices(live, sort_keys=[(columns.SEQUENCE, "ascending")]))
-    identity = _with_identity([])
+    identity = with_identity([])
     read = pa.concat_tables([imported.select(identity), returned.select(identity)])
     theirs, own = hash_texts(read[columns.EVENT_ID]), hash_texts(live[columns.EVENT_ID])
     by_id = np.isin(own, theirs)
@@ -239,34 +266,9 @@ def _once(imported: pa.Table, live: pa.Table, returned: pa.Table) -> tuple[pa.Ta
     rest = rest[np.sort(first)]
     # An event that a streamed one has the id of is that one; two lines of an order may say the same.
     alone = read.filter(pa.array(~np.isin(theirs, own)))
-    by_content = _said_by(live.take(pa.array(rest)), alone)
+    by_content = said_by(live.take(pa.array(rest)), alone)
     joined = pa.concat_tables([imported, live.take(pa.array(rest[~by_content]))])
     return sort_events(joined), CountedOnce(int(by_id.sum()), int(by_content.sum()))
-
-
-def _said_by(events: pa.Table, others: pa.Table) -> BoolArray:
-    """(N,) whether one of `others` has the user, item, kind and instant of each of `events`.
-
-    Files often keep whole seconds where a stream has milliseconds, or the reverse: an instant of a whole
-    second is also that of an instant which is cut or rounded to it.
-    """
-    own, their = (_instants(table) for table in (events, others))
-    # Few share an instant: only those are compared.
-    shared = np.isin(own, their[0]).any(axis=0) | np.isin(own[0], their[1:])
-    rows = np.flatnonzero(shared)
-    others = others.filter(
-        pa.array(np.isin(their[0], own[:, rows]) | np.isin(their[1:], own[0, rows]).any(axis=0))
-    )
-    found = np.zeros(len(events), bool)
-    if not len(others):
-        return found
-    their = _instants(others)
-    who, others_who = (_words(table) for table in (events.take(pa.array(rows)), others))
-    exact = set(zip(others_who, their[0].tolist(), strict=True))
-    coarse = {each for instants in their[1:] for each in zip(others_who, instants.tolist(), strict=True)}
-    for row, words, at in zip(rows.tolist(), who, own[:, rows].T.tolist(), strict=True):
-        found[row] = any((words, each) in exact for each in at) or (words, at[0]) in coarse
-    return found
 
 
 def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
@@ -280,14 +282,16 @@ def _alike(joined: pa.Table, imported: pa.Table, live: pa.Table) -> int:
     coarse = imported.filter(pc.and_(near, pa.array(at % _MINUTE == 0)))
     known = pc.is_in(coarse[columns.EVENT_ID], value_set=combined(live[columns.EVENT_ID]))
     coarse = coarse.filter(pc.invert(known))
-    coarse = coarse.filter(pa.array(~_said_by(coarse, live)))
+    coarse = coarse.filter(pa.array(~said_by(coarse, live)))
     told: dict[tuple[str, ...], list[int]] = {}
-    for words, instant in zip(_words(coarse), coarse[columns.AT].cast(pa.int64()).to_pylist(), strict=True):
+    for words, instant in zip(
+        identity_words(coarse), coarse[columns.AT].cast(pa.int64()).to_pylist(), strict=True
+    ):
         told.setdefault(words, []).append(instant)
     instants = counting[columns.AT].cast(pa.int64()).to_pylist()
     return sum(
         any(0 <= instant - other < DAY for other in told.get(words, ()))
-        for words, instant in zip(_words(counting), instants, strict=True)
+        for words, instant in zip(identity_words(counting), instants, strict=True)
     )
 
 
@@ -306,16 +310,6 @@ def _ids(joined: pa.Table, beside: pa.Table) -> pa.Array:
     """The event ids of `joined` that `beside` does not have."""
     ids = joined[columns.EVENT_ID]
     return combined(ids.filter(pc.invert(pc.is_in(ids, value_set=combined(beside[columns.EVENT_ID])))))
-
-
-def _instants(events: pa.Table) -> IntArray:
-    """(3, N) when they were: as told, cut to the second, rounded to the second."""
-    at = events[columns.AT].cast(pa.int64()).to_numpy()
-    return np.stack([at, at // SECOND * SECOND, (at + SECOND // 2) // SECOND * SECOND])
-
-
-def _words(events: pa.Table) -> list[tuple[str, ...]]:
-    return list(zip(*(events[name].to_pylist() for name in _WORDS), strict=True))
 
 
 def _folder_name(day: date) -> str:

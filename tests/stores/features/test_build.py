@@ -15,6 +15,7 @@ from recsys.config import Settings, load_settings
 from recsys.dataset.catalog_rows import items_of, items_table
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import DataError, StoreUnavailableError
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.stores.features import build as feature_files
 from recsys.stores.features.build import build_features, write_rows
@@ -84,7 +85,7 @@ def test_every_view_is_written_in_its_schema(shop: Settings) -> None:
         columns.ITEM_TEXT: 0,
         columns.ITEM_VECTORS: 0,
     }
-    for view, schema in VIEW_SCHEMAS.items():
+    for view, schema in {**VIEW_SCHEMAS, columns.USER_HISTORY: USER_ACTIONS_SCHEMA}.items():
         assert pq.read_schema(shop.paths.feature_rows(view)).equals(schema)
 
 

@@ -1,0 +1,64 @@
+"""Which views need only the rows that new events changed, and which all of them."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pyarrow.compute as pc
+
+from recsys import columns
+from recsys.home import HomePaths
+from recsys.stores.features.inputs import EVENT_VIEWS, Inputs, grown_days
+from recsys.stores.lake.event_lake import JoinedLake, open_lake
+from recsys.stores.lake.event_parts import count_events
+
+LEAST_EVENTS = 200_000  # with fewer all rows are a second's work
+MOST_SHARE = 0.05  # of the events may be on days that grew: beyond, all rows anew cost little more
+_BY_ENTITY = (columns.USER_ACTIVITY, columns.ITEM_ENGAGEMENT)
+
+log = logging.getLogger(__name__)
+
+
+def grown_views(
+    paths: HomePaths, states: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Inputs]
+) -> dict[str, tuple[date, ...]]:
+    """View -> the days that got events since its rows were last built as a whole, if little else changed.
+
+    A view that no new event concerns has no days. All rows of a view are built anew where its definition
+    changed, where events are gone, where rows stand for events that are gone, and where much is new.
+
+    Args:
+        states: view -> what was kept of it, for the views whose inputs changed.
+    """
+    found: dict[str, tuple[date, ...]] = {}
+    lake = open_lake(paths)
+    sizes = count_events(lake) if states else {}
+    for view, state in states.items():
+        if view not in EVENT_VIEWS or "rows" not in state or not paths.feature_rows(view).exists():
+            continue
+        new = grown_days(view, state.get("parts"), wanted[view], paths)
+        if new is None:
+            log.info("%s: more than new events changed", view)
+            continue
+        days = tuple(sorted({*new, *map(date.fromisoformat, state.get("grown", ()))}))
+        if not new or (view == columns.USER_SEARCHES and not _has_searches(lake, new)):
+            found[view] = ()
+        elif view in _BY_ENTITY and not state.get("withdrawn") and _are_few(days, sizes):
+            found[view] = days
+    return found
+
+
+def _are_few(days: tuple[date, ...], sizes: Mapping[date, int]) -> bool:
+    events = sum(sizes.values())
+    return events >= LEAST_EVENTS and sum(sizes.get(day, 0) for day in days) <= MOST_SHARE * events
+
+
+def _has_searches(lake: JoinedLake, days: tuple[date, ...]) -> bool:
+    for day in days:
+        start = datetime.combine(day, time(0), UTC)
+        for each in lake.lakes:
+            kinds = each.read([columns.KIND], start, start + timedelta(days=1))[columns.KIND]
+            if pc.any(pc.equal(kinds, columns.SEARCH)).as_py():
+                return True
+    return False
