@@ -52,7 +52,7 @@ def plan_of(throttles: Throttles, entity_id: str) -> DayPlan:
 
 
 def with_participation(share: float, market: Market, *entity_ids: str) -> Throttles:
-    """Of the budgets of a day that the market has, or of those of `entity_ids` alone; the others take part."""
+    """Of the budgets of a day that the market has, or of `entity_ids` alone; the others take part."""
     found = tick(None, market, 0)
     shares = np.array([share if not entity_ids or each in entity_ids else 1.0 for each in found.budgets.ids])
     return replace(found, controllers=replace(found.controllers, participation=shares))
