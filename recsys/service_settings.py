@@ -23,6 +23,11 @@ class ServingSettings(Section):
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
+    wait_seconds: float = Field(0.06, gt=0, le=10, description="for a turn to be answered; then 429")
+    wait_target_seconds: float = Field(
+        0.02, gt=0, le=10, description="wait from which on answers are made with less effort"
+    )
+    wait_interval_seconds: float = Field(0.1, gt=0, le=10, description="of waits that is judged at a time")
     timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
     batch_timeout_seconds: float = Field(
         10.0, gt=0, description="for a whole batch; rows that are not answered by then get an error"
