@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from recsys.errors import StoreUnavailableError
 from recsys.funnel.online_features import FeatureRows, FeatureSource
+from recsys.funnel.slate import EFFORT_DEGRADATIONS
 
 FEWER = 5  # with fewer candidates there is one where there were five
 
@@ -38,9 +39,6 @@ class Effort(IntEnum):
     def bounded(self, source: FeatureSource) -> FeatureSource:
         """`source`, of which only that is read which goes into the answer."""
         return source if self < Effort.NO_SECOND_STAGE else _PartlyRead(source, self)
-
-
-EFFORT_DEGRADATIONS = ("fewer_candidates", "no_second_stage", "popularity_only")
 
 
 class _PartlyRead:

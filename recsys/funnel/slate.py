@@ -14,7 +14,10 @@ from recsys.rules.effects import FiredRule
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
 EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
-DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET)  # of one answer; a service adds its own
+# More is asked than can be answered, see `recsys.funnel.effort`: the rung that the answer was made on.
+EFFORT_DEGRADATIONS = ("fewer_candidates", "no_second_stage", "popularity_only")
+# Of one answer; a service adds its own.
+DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET, *EFFORT_DEGRADATIONS)
 
 FeatureValue = str | float | None
 

@@ -41,7 +41,8 @@ class Turns:
         self._metrics = metrics
         self._clock = clock
         self._line: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._pace = 0.0  # seconds from one turn that is handed on to the next, while somebody waits
+        # Seconds from one turn that is handed on to the next while somebody waits.
+        self._pace: float | None = None
         self._handed_at: float | None = None
 
     @property
@@ -70,7 +71,9 @@ class Turns:
             OverloadedError: it would wait too long.
         """
         now, ahead = self._clock(), len(self._line)
-        if ahead >= self._count and now - arrived + self._pace * (ahead + 1) > self._limit:
+        if self._pace is None or ahead < self._count:
+            return
+        if now - arrived + self._pace * (ahead + 1) > self._limit:
             self._turn_away(now)
 
     @asynccontextmanager
@@ -115,7 +118,9 @@ class Turns:
                 continue  # it gave up
             now = self._clock()
             if self._handed_at is not None:
-                self._pace += _SMOOTHING * (now - self._handed_at - self._pace)
+                took = now - self._handed_at
+                pace = took if self._pace is None else self._pace
+                self._pace = pace + _SMOOTHING * (took - pace)
             self._handed_at = now if self._line else None
             turn.set_result(None)
             return
