@@ -57,6 +57,16 @@ class ServingSettings(Section):
     snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
 
 
+class RedisSettings(Section):
+    """The Redis server that this home starts itself, where REDIS_URL names no other."""
+
+    memory_bytes: int | None = Field(
+        None,
+        ge=16_000_000,
+        description="it may hold, from its next start; null = half of the machine's memory",
+    )
+
+
 class SearchSettings(Section):
     """How search matches, orders and pages; see docs/search.md."""
 
@@ -180,6 +190,7 @@ class HealthSettings(Section):
     unknown_share: float = Field(0.05, gt=0, le=1, description="of ten minutes' events, about unknown items")
     lag_seconds: float = Field(60.0, gt=0, description="that an accepted event waits to be visible")
     worker_seconds: float = Field(60.0, gt=0, description="without a sign of life of a stream worker")
+    store_memory_share: float = Field(0.8, gt=0, le=1, description="of the online store's memory bound")
     click_drift: float = Field(0.1, gt=0, le=1, description="expected clicks on ads over clicks, beside 1")
     click_drift_clicks: int = Field(200, ge=1, description="clicks at a place below which it is not judged")
     click_drift_days: float = Field(7.0, gt=0, description="of the ad log that are looked back at")
