@@ -20,14 +20,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from online import random_shop
-from online.open_loop import Phase, Record
-from online.served_process import serving
 from recsys.cli.output import note
 from recsys.config import Settings, load_settings
 from recsys.funnel.slate import EFFORT_DEGRADATIONS
 from recsys.service_settings import ServingSettings
 from recsys.stores.stream.open import open_stream
+
+# Relative, for the tests play a short overload too.
+from . import random_shop
+from .open_loop import Phase, Record
+from .served_process import serving
 
 ITEMS = 20_000
 USERS = 2_000
@@ -83,7 +85,7 @@ def rows() -> list[dict[str, object]]:
             random_shop.open_shop(settings, ITEMS, USERS),
             serving(root, Path(folder), ENVIRONMENT) as (address, _),
         ):
-            found = measure(settings, address, other)
+            found = measure(settings, address, other, USERS)
     note(f"overload: {json.dumps(asdict(found))}")
     latencies = [
         _row(f"overload-{each.times:g}x-p99", "ms", 1e3 * each.p99, 150.0, 100.0) for each in found.outcomes
@@ -104,16 +106,21 @@ def rows() -> list[dict[str, object]]:
 
 
 def measure(
-    settings: Settings, address: str, core: int, seconds: float = 10.0, capacity: float | None = None
+    settings: Settings,
+    address: str,
+    core: int,
+    users: int,
+    seconds: float = 10.0,
+    capacity: float | None = None,
 ) -> Overload:
     """Measures the service at `address`, which serves a random shop of this size, by a client on `core`.
 
     Args:
-        seconds: of each overload. capacity: full answers a second; None: it is measured.
+        users: of the shop. seconds: of each overload. capacity: full answers a second; None: it is measured.
     """
     port = int(urlsplit(address).port or 0)
     calm = Phase(seconds / 2, {RECOMMEND: 1.0}, at_once=ServingSettings().workers)
-    warmed = _load(settings, port, core, (calm, calm), 0)
+    warmed = _load(settings, port, core, users, (calm, calm))
     if capacity is None:
         capacity = sum(record.phase == 1 and not record.degraded for record in warmed) / calm.seconds
     phases: list[Phase] = []
@@ -121,7 +128,7 @@ def measure(
         phases.append(Phase(seconds, {RECOMMEND: times * capacity, EVENTS: EVENT_RATE}))
         phases.append(Phase(seconds / 2, {RECOMMEND: NORMAL_LOAD * capacity, EVENTS: EVENT_RATE}))
     before = _stored(settings)
-    records = _load(settings, port, core, phases, 1)
+    records = _load(settings, port, core, users, phases)
     accepted = {record.event_id for record in records if record.event_id and record.status == 200}
     outcomes = tuple(
         _outcome(times, phases[2 * place].seconds, records, 2 * place)
@@ -169,12 +176,12 @@ def _stored(settings: Settings) -> int:
         stream.close()
 
 
-def _load(settings: Settings, port: int, core: int, phases: Sequence[Phase], seed: int) -> list[Record]:
+def _load(settings: Settings, port: int, core: int, users: int, phases: Sequence[Phase]) -> list[Record]:
     """What became of the requests of `phases`, asked by a process of its own on `core`."""
     plan = {
-        "users": [random_shop.user_id(number) for number in range(USERS)],
+        "users": [random_shop.user_id(number) for number in range(users)],
         "items": [random_shop.item_id(number) for number in range(1000)],
-        "seed": seed,
+        "seed": len(phases),
         "phases": [asdict(phase) for phase in phases],
     }
     with tempfile.TemporaryDirectory(dir=settings.paths.home) as folder:
