@@ -11,10 +11,9 @@ import numpy as np
 from recsys import columns
 from recsys.funnel import candidates
 from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
-from recsys.funnel.effort import Effort
 from recsys.funnel.online_features import Profile, feature_status
 from recsys.funnel.ranking import Ranked
-from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.requests import Effort, RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Filled
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Reason, Slate, SlateItem
 from recsys.models.bundle import Bundle

@@ -15,7 +15,6 @@ from recsys.dataset.interactions import Histories, histories_from_features
 from recsys.funnel.candidates import RULE, CandidateContext, Candidates, CandidateSources
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
-from recsys.funnel.effort import Effort
 from recsys.funnel.explanation import make_slate
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.merchandising import (
@@ -31,6 +30,7 @@ from recsys.funnel.online_features import (
     FeatureRows,
     FeatureSource,
     Profile,
+    bounded_source,
     read_items_if_there,
     read_user_if_there,
 )
@@ -43,7 +43,7 @@ from recsys.funnel.ranking import (
     sort_candidates,
     spread_of,
 )
-from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.requests import Effort, RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Look, Round, fill_slate, look_at_pinned, recording
 from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
@@ -120,7 +120,7 @@ class Recommender:
     def with_effort(self, effort: Effort) -> "Recommender":
         """The same that does only what `effort` says, and says so in `degraded`."""
         other = copy(self)
-        other.effort, other.features = effort, effort.bounded(self.features)
+        other.effort, other.features = effort, bounded_source(self.features, effort)
         fewer = {"candidates": effort.share_of(self._settings.candidates)}
         other._settings = self._settings.model_copy(update=fewer)
         return other

@@ -9,13 +9,12 @@ from datetime import datetime
 
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
+from recsys.funnel.requests import EFFORT_DEGRADATIONS
 from recsys.rules.effects import FiredRule
 
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
 EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
-# More is asked than can be answered, see `recsys.funnel.effort`: the rung that the answer was made on.
-EFFORT_DEGRADATIONS = ("fewer_candidates", "no_second_stage", "popularity_only")
 # Of one answer; a service adds its own.
 DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET, *EFFORT_DEGRADATIONS)
 

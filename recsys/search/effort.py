@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from recsys.funnel.effort import Effort
+from recsys.funnel.online_features import bounded_source
 from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import Effort
 from recsys.search.searcher import Searcher
 
 
@@ -21,7 +22,7 @@ def searcher_with_effort(searcher: Searcher, recommender: Recommender) -> Search
     return replace(
         searcher,
         recommender=recommender,
-        features=effort.bounded(searcher.features),
+        features=bounded_source(searcher.features, effort),
         learned=searcher.learned if effort < Effort.NO_SECOND_STAGE else None,
         vectors=searcher.vectors if effort < Effort.POPULARITY else None,
     )

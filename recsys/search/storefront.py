@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from recsys.arrays import DoubleArray
 from recsys.errors import ArtifactNotFoundError
-from recsys.funnel.effort import Effort
 from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import Effort
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.recent_searches import QueryMeanings

@@ -1,6 +1,6 @@
 """How much effort goes into answers, by how long requests wait for their turn. Pure: time is given."""
 
-from recsys.funnel.effort import Effort
+from recsys.funnel.requests import Effort
 
 CALM_INTERVALS = 2  # in a row, after which answers are one rung better
 

@@ -13,7 +13,7 @@ class TurnMetrics:
 
     Attributes:
         waits: from arrival to turn, of those turned away the limit.
-        rung: of `recsys.funnel.effort.Effort`, where answers have one.
+        rung: of `recsys.funnel.requests.Effort`, where answers have one.
     """
 
     waits: Histogram

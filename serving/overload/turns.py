@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from recsys.errors import OverloadedError
-from recsys.funnel.effort import Effort
+from recsys.funnel.requests import Effort
 from serving.overload.ladder import Ladder
 from serving.overload.metrics import TurnMetrics
 

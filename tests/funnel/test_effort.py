@@ -6,10 +6,10 @@ import pytest
 
 from recsys import columns
 from recsys.errors import StoreUnavailableError
-from recsys.funnel.effort import Effort
+from recsys.funnel.online_features import bounded_source
 from recsys.funnel.recommender import Recommender
-from recsys.funnel.requests import RecommendRequest, SimilarRequest
-from recsys.funnel.slate import EFFORT_DEGRADATIONS, ONLINE_FEATURES_UNAVAILABLE, Slate
+from recsys.funnel.requests import EFFORT_DEGRADATIONS, Effort, RecommendRequest, SimilarRequest
+from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Slate
 from recsys.models.bundle import Bundle
 from recsys.service_settings import ServingSettings
 from tests.fake_world import NOW, FeatureRanker, ShopFeatures, regulars, shop_bundle
@@ -94,6 +94,6 @@ def test_the_recommender_itself_stays_as_it_is(bundle: Bundle) -> None:
 
 
 def test_nothing_is_read_together_either() -> None:
-    source = Effort.NO_SECOND_STAGE.bounded(regulars())
+    source = bounded_source(regulars(), Effort.NO_SECOND_STAGE)
     with pytest.raises(StoreUnavailableError, match="no_second_stage"):
         source.read("ann", ["apple"])

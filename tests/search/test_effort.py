@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from recsys.errors import StoreUnavailableError
-from recsys.funnel.effort import Effort
 from recsys.funnel.online_features import FeatureRows
+from recsys.funnel.requests import Effort
 from recsys.search.answer import MEANING_UNAVAILABLE, NOT_PERSONALISED, SearchAnswer
 from recsys.search.requests import SearchRequest
 from recsys.search.searcher import Searcher

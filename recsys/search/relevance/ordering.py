@@ -7,8 +7,8 @@ import numpy as np
 
 from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import RequestError, did_you_mean
-from recsys.funnel.effort import Effort
 from recsys.funnel.ranking import diversify_items
+from recsys.funnel.requests import Effort
 from recsys.search.requests import CHEAPEST, DEAREST, NEWEST, POPULAR, SORTS
 
 RERANKED = 1000  # the best of the first stage that the learned order sees

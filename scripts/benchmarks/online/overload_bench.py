@@ -22,7 +22,7 @@ import numpy as np
 
 from recsys.cli.output import note
 from recsys.config import Settings, load_settings
-from recsys.funnel.slate import EFFORT_DEGRADATIONS
+from recsys.funnel.requests import EFFORT_DEGRADATIONS
 from recsys.service_settings import ServingSettings
 from recsys.stores.stream.open import open_stream
 

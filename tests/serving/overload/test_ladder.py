@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.funnel.effort import Effort
+from recsys.funnel.requests import Effort
 from serving.overload.ladder import Ladder
 
 TARGET, INTERVAL = 0.02, 0.1

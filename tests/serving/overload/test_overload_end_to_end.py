@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import Settings
-from recsys.funnel.slate import EFFORT_DEGRADATIONS
+from recsys.funnel.requests import EFFORT_DEGRADATIONS
 from scripts.benchmarks.online.overload_bench import ENVIRONMENT, measure
 from scripts.benchmarks.online.random_shop import open_shop as random_shop
 from scripts.benchmarks.online.served_process import serving

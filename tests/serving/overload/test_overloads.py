@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import OverloadedError
-from recsys.funnel.effort import Effort
+from recsys.funnel.requests import Effort
 from recsys.service_settings import ServingSettings
 from serving.overload.ladder import Ladder
 from serving.overload.turns import Turns

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from recsys.funnel.effort import Effort
-from recsys.funnel.slate import EFFORT_DEGRADATIONS
+from recsys.funnel.requests import EFFORT_DEGRADATIONS, Effort
 from serving.middleware import ANSWER_PATHS
 from serving.overload.arrival import ARRIVED, arrival, note_arrival
 from serving.overload.ladder import Ladder

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recsys.errors import OverloadedError
-from recsys.funnel.effort import Effort
+from recsys.funnel.requests import Effort
 from serving.overload.ladder import Ladder
 from serving.overload.metrics import OverloadMetrics
 from serving.overload.turns import Turns

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -53,6 +54,11 @@ def test_up_prints_a_server_that_answers_and_twice_is_once(settings: Settings) -
         assert client.config_get("appendfsync")["appendfsync"] == "always"
 
 
+def fill(client: Any) -> None:
+    for number in range(40):
+        client.set(f"k{number}", bytes(1_000_000))
+
+
 def test_it_holds_half_of_the_machine_unless_a_bound_is_set_and_refuses_writes_beyond(tmp_path: Path) -> None:
     plain = Settings(home=tmp_path / "plain")
     small = Settings(home=tmp_path / "small", redis=RedisSettings(memory_bytes=16_000_000))
@@ -69,9 +75,8 @@ def test_it_holds_half_of_the_machine_unless_a_bound_is_set_and_refuses_writes_b
     try:
         with connect(small) as client:
             client.set("kept", "x")
-            client.set("large", bytes(20_000_000))
             with pytest.raises(StoreUnavailableError, match="maxmemory"), redis_errors("write"):
-                client.set("more", "x")
+                fill(client)
             assert client.get("kept") == b"x", "nothing is evicted"
     finally:
         redis_server.stop_server(small)
